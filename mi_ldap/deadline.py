@@ -1,0 +1,31 @@
+"""How long the present request may still last.
+
+A request has one deadline, set by whoever begins it; everything that waits asks what is left.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+DEFAULT_S = 5.0
+
+_ends_at: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Everything inside has `seconds` from now, in all."""
+    token = _ends_at.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
+
+
+def remaining_s() -> float:
+    """The seconds left, 0 when the time is over; `DEFAULT_S` where no deadline was set."""
+    ends_at = _ends_at.get()
+    return DEFAULT_S if ends_at is None else max(0.0, ends_at - time.monotonic())

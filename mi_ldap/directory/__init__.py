@@ -1,0 +1,265 @@
+"""The user store in an LDAP directory.
+
+Words, as RFC 4511 and RFC 4512 use them:
+
+    entry     one object of the directory, `dn` its name: `"uid=alice,ou=people,dc=example,dc=org"`
+    RDN       the first part of a DN, `"uid=alice"`; the rest is the DN of the parent
+    base      the DN below which is searched
+    filter    the condition of a search, `"(&(objectClass=person)(uid=alice))"`
+    bind      proving who a connection is, by DN and password
+    group     an entry whose `member` values are DNs; here a role
+    entryCSN  the stamp that OpenLDAP gives an entry with every change
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from mi_ldap.directory import changes, names, results
+from mi_ldap.directory import controls as ctl
+from mi_ldap.directory.admin_group import AdminGroup
+from mi_ldap.directory.connections import Address, Connector, Pool
+from mi_ldap.directory.reading import Reader
+from mi_ldap.directory.session import Delete, Modification, Modify, Operation, Refused, Session
+from mi_ldap.directory.tree import Tree
+from mi_ldap.errors import (
+    BadRequest,
+    LoginRefused,
+    MiLdapError,
+    ReadOnlyStore,
+    RoleExists,
+    UserExists,
+)
+from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails
+from mi_ldap.store import Step, Take
+
+__all__ = ["Access", "Address", "DirectoryStore", "Tree"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the store gets into the directory, and what it may do there.
+
+    Attributes:
+        account_dn: who the service is; `""` for an anonymous one.
+        pool_size: connections for reads and changes, and as many for proving passwords.
+        writable: False for a directory that is configured as read-only.
+        transactions: whether RFC 5805 is used where the server offers it.
+    """
+
+    address: Address
+    account_dn: str
+    password: str = field(repr=False)
+    pool_size: int = 8
+    writable: bool = True
+    transactions: bool = True
+
+
+class DirectoryStore:
+    """`mi_ldap.store.UserStore` over a directory; see there for what each method promises.
+
+    Args:
+        access: where the directory is and who asks.
+        tree: how it is laid out.
+        admin_role: the name of the admin role's group.
+        observe: told the name of each LDAP operation as it is sent.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        tree: Tree,
+        admin_role: str,
+        observe: Callable[[str], None] = lambda operation: None,
+    ) -> None:
+        connector = Connector(access.address, observe)
+        self.writable = access.writable
+        self._access = access
+        self._tree = tree
+        self._pool = Pool(
+            lambda: connector.bound(access.account_dn, access.password), access.pool_size
+        )
+        self._proving = Pool(connector.anonymous, access.pool_size)
+        self._reader = Reader(self._pool, tree)
+        self._admin_group = AdminGroup(self._reader, admin_role)
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._pool.close()
+        self._proving.close()
+
+    def check(self) -> None:
+        self._reader.check()
+
+    def find_user(self, name: str) -> User | None:
+        return self._reader.find_user(name)
+
+    def user(self, user_id: str) -> User | None:
+        return self._reader.user(user_id)
+
+    def user_names(self, like: str | None = None) -> Names:
+        return self._reader.user_names(like)
+
+    def details(self, user: User) -> UserDetails:
+        return self._reader.details(user)
+
+    def find_role(self, name: str) -> Role | None:
+        return self._reader.find_role(name)
+
+    def role_names(self) -> Names:
+        return self._reader.role_names()
+
+    def member_names(self, role: Role) -> Names:
+        return self._reader.member_names(role)
+
+    def charges_of(self, user: User) -> tuple[User, ...]:
+        return self._reader.charges_of(user)
+
+    def admin_role(self) -> AdminRole | None:
+        return self._admin_group.read()
+
+    def is_holder(self, admin_role: AdminRole, user: User) -> bool:
+        return self._admin_group.holds(admin_role, user)
+
+    def other_holder(self, admin_role: AdminRole, user: User) -> User | None:
+        others = self._admin_group.users(admin_role)
+        return next((other for other in others if other.enabled and other.id != user.id), None)
+
+    def holder_users(self, admin_role: AdminRole) -> tuple[User, ...]:
+        return tuple(self._admin_group.users(admin_role))
+
+    def prove(self, user: User, password: str) -> Proof:
+        with self._proving.session() as session:
+            return _proved(session, user, password)
+
+    def add_user(self, name: str) -> User:
+        added = self._tree.new_user(name)
+        self._add(added, UserExists(name))
+        user = self._reader.user_at(added.dn)
+        if user is None:
+            raise BadRequest(_NOT_FOUND_AGAIN)
+        for role in self._reader.roles_naming(user.locator):
+            self._take_if_held(role, user)
+        return user
+
+    def discard(self, user: User) -> None:
+        made = ctl.assertion(names.equals(self._tree.user_id, user.id))
+        with self._changing() as session:
+            try:
+                session.do(Delete(user.locator), made)
+            except Refused as refused:
+                if refused.code not in results.GONE:
+                    raise
+
+    def reset_password(self, user: User, password: str) -> None:
+        with self._changing() as session:
+            _set_password(session, user, password)
+
+    def change_password(self, user: User, old: str, new: str) -> None:
+        self._must_be_writable()
+        with self._proving.session() as session:
+            _proved(session, user, old)
+            try:
+                _set_password(session, user, new, old)
+            except Refused as refused:
+                raise results.password_error(refused) from refused
+
+    def add_role(self, name: str) -> Role:
+        self._add(self._tree.new_role(name), RoleExists(name))
+        role = self.find_role(name)
+        if role is None:
+            raise BadRequest(_NOT_FOUND_AGAIN)
+        return role
+
+    def apply(self, *steps: Step) -> None:
+        with self._changing() as session:
+            try:
+                self._carry_out(session, steps)
+            except Refused as refused:
+                if refused.code != results.OBJECT_CLASS_VIOLATION:
+                    raise
+                self._make_room_for_emptiness(session, steps)
+                self._carry_out(session, steps)
+
+    @cached_property
+    def _has_transactions(self) -> bool:
+        """Whether the server offers RFC 5805, as its root DSE says (RFC 4512 §5.1)."""
+        with self._reader.session() as session:
+            root = session.read("", "(objectClass=*)", ["supportedExtension"])
+        return root is not None and ctl.TRANSACTION_START in root.all("supportedExtension")
+
+    def _carry_out(self, session: Session, steps: tuple[Step, ...]) -> None:
+        transactions = self._access.transactions and self._has_transactions
+        way = changes.in_one_transaction if transactions else changes.one_by_one
+        way(session, self._tree, self._admin_group.name, steps)
+
+    def _make_room_for_emptiness(self, session: Session, steps: tuple[Step, ...]) -> None:
+        """A group made by another tool is about to lose its last member, which it may not."""
+        for step in steps:
+            if isinstance(step, Take):
+                _do_unless(session, changes.placeholder(self._tree, step.role), results.EXISTS)
+
+    def _take_if_held(self, role: Role, user: User) -> None:
+        member = Modification("delete", self._tree.member, (user.locator,))
+        placeholder = changes.placeholder(self._tree, role)
+        with self._changing() as session:
+            _do_unless(session, placeholder, results.EXISTS)
+            _do_unless(session, Modify(role.locator, (member,)), results.GONE)
+
+    def _add(self, operation: Operation, exists: MiLdapError) -> None:
+        with self._changing() as session:
+            try:
+                session.do(operation)
+            except Refused as refused:
+                if refused.code in results.EXISTS or results.is_duplicate(refused):
+                    raise exists from refused
+                raise
+
+    def _must_be_writable(self) -> None:
+        if not self.writable:
+            raise ReadOnlyStore
+
+    @contextmanager
+    def _changing(self) -> Iterator[Session]:
+        """A session for changes; what the server refuses becomes our errors."""
+        self._must_be_writable()
+        with self._pool.session() as session:
+            try:
+                yield session
+            except Refused as refused:
+                raise results.change_error(refused) from refused
+
+
+_NOT_FOUND_AGAIN = (
+    "Error processing the request. The directory took the entry, but the configured filters do not "
+    "find it."
+)
+
+
+def _proved(session: Session, user: User, password: str) -> Proof:
+    if not password:
+        raise LoginRefused
+    try:
+        said = session.bind(user.locator, password)
+    except Refused as refused:
+        raise results.login_error(refused) from refused
+    return Proof(must_change=said == "changeAfterReset")
+
+
+def _set_password(session: Session, user: User, new: str, old: str | None = None) -> None:
+    try:
+        session.set_password(user.locator, new, old)
+    except Refused as refused:
+        raise results.password_error(refused) from refused
+
+
+def _do_unless(session: Session, operation: Operation, codes: frozenset[int]) -> None:
+    """Carry out the operation; the codes say that there was nothing to do."""
+    try:
+        session.do(operation)
+    except Refused as refused:
+        if refused.code not in codes:
+            raise

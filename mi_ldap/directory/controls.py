@@ -1,0 +1,87 @@
+"""The controls and extended operations that ldap3 lacks.
+
+A control is ldap3's triple `(oid, critical, value)`, `value` BER-encoded bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ldap3.operation.search import compile_filter, parse_filter
+from pyasn1.codec.ber import encoder
+from pyasn1.type import namedtype, univ
+
+Control = tuple[str, bool, bytes | None]
+
+ASSERTION: Final = "1.3.6.1.1.12"  # RFC 4528
+TRANSACTION_START: Final = "1.3.6.1.1.21.1"  # RFC 5805
+TRANSACTION_CONTROL: Final = "1.3.6.1.1.21.2"
+TRANSACTION_END: Final = "1.3.6.1.1.21.3"
+PASSWORD_POLICY: Final = "1.3.6.1.4.1.42.2.27.8.5.1"  # draft-behera-ldap-password-policy-10
+PERMISSIVE_MODIFY: Final = "1.2.840.113556.1.4.1413"
+
+ASK_PASSWORD_POLICY: Final[Control] = (PASSWORD_POLICY, False, None)
+PERMISSIVE: Final[Control] = (PERMISSIVE_MODIFY, True, None)
+
+_POLICY_ERRORS = (
+    "passwordExpired",
+    "accountLocked",
+    "changeAfterReset",
+    "passwordModNotAllowed",
+    "mustSupplyOldPassword",
+    "insufficientPasswordQuality",
+    "passwordTooShort",
+    "passwordTooYoung",
+    "passwordInHistory",
+    "passwordTooLong",
+)
+
+
+def assertion(ldap_filter: str) -> Control:
+    """The operation is done only if the filter is true of its entry (RFC 4528; else code 122)."""
+    parsed = parse_filter(ldap_filter, None, True, None, None, False).elements[0]
+    return (ASSERTION, True, encoder.encode(compile_filter(parsed)))
+
+
+def in_transaction(transaction_id: bytes) -> Control:
+    """The operation waits for the end of its transaction (RFC 5805 §3.3)."""
+    return (TRANSACTION_CONTROL, True, transaction_id)
+
+
+class _TransactionEnd(univ.Sequence):  # type: ignore[misc]
+    componentType = namedtype.NamedTypes(  # noqa: N815 - pyasn1's name
+        namedtype.DefaultedNamedType("commit", univ.Boolean(True)),
+        namedtype.NamedType("identifier", univ.OctetString()),
+    )
+
+
+def transaction_end(transaction_id: bytes, *, commit: bool) -> bytes:
+    """The request value that commits or gives up a transaction (RFC 5805 §3.4)."""
+    end = _TransactionEnd()
+    end["commit"] = commit
+    end["identifier"] = transaction_id
+    return bytes(encoder.encode(end))
+
+
+def password_policy_error(value: bytes | None) -> str | None:
+    """The error in a password policy response, `"accountLocked"`, or None.
+
+    Lengths may come in BER's long form (389 Directory Server sends them so).
+    """
+    for _, body in _elements(value or b""):
+        for tag, content in _elements(body):
+            if tag == 0x81 and content and content[0] < len(_POLICY_ERRORS):
+                return _POLICY_ERRORS[content[0]]
+    return None
+
+
+def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The BER elements side by side in `data`, as (tag, content)."""
+    while len(data) >= 2:
+        tag, length, start = data[0], data[1], 2
+        if length & 0x80:
+            start += length & 0x7F
+            length = int.from_bytes(data[2:start], "big")
+        yield tag, data[start : start + length]
+        data = data[start + length :]

@@ -1,0 +1,144 @@
+"""Distinguished names and filters (RFC 4514, RFC 4515): pure functions on text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from ldap3.utils.conv import escape_filter_chars
+
+_SPECIAL_IN_DN = re.compile(r'([\\,+"<>;=])')
+_SPACES_AT_END = re.compile(r"(?<!\\) +$")
+_ESCAPED = re.compile(r"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
+
+
+def filter_value(text: str) -> str:
+    """`text` so that a filter takes it literally, whatever it holds."""
+    return str(escape_filter_chars(text))
+
+
+def filter_for(template: str, name: str) -> str:
+    """MI's search filter with its `?` replaced: `(&(objectClass=person)(uid=?))`."""
+    return template.replace("?", filter_value(name))
+
+
+def equals(attribute: str, value: str) -> str:
+    """The filter `(attribute=value)`."""
+    return f"({attribute}={filter_value(value)})"
+
+
+def has(attribute: str, value: str | None) -> str:
+    """The filter `(attribute=value)`, or that there is none."""
+    return equals(attribute, value) if value else f"(!({attribute}=*))"
+
+
+def any_of(filters: list[str]) -> str:
+    """The filter that is true where one of them is."""
+    return filters[0] if len(filters) == 1 else f"(|{''.join(filters)})"
+
+
+def rdn(attribute: str, value: str) -> str:
+    """The relative name `uid=Last\\, First`, escaped as RFC 4514 §2.4 wants it."""
+    escaped = _SPECIAL_IN_DN.sub(r"\\\1", value).replace("\0", "\\00")
+    if escaped.startswith((" ", "#")):
+        escaped = "\\" + escaped
+    if escaped.endswith(" ") and len(value) > 1:
+        escaped = escaped[:-1] + "\\ "
+    return f"{attribute}={escaped}"
+
+
+def dn_in(base_dn: str, attribute: str, value: str) -> str:
+    """The DN of the entry named `attribute=value` directly under `base_dn`."""
+    return f"{rdn(attribute, value)},{base_dn}"
+
+
+def dn_from_pattern(pattern: str, value: str) -> str:
+    """MI's `uid={0},ou=people,dc=x` for one name."""
+    return pattern.replace("{0}", rdn("x", value).partition("=")[2])
+
+
+def parsed_dn(dn: str) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """The RDNs of a DN, outermost last, each a sorted tuple of (type, value), for comparing.
+
+    Types are without case. Values are unescaped and folded as OpenLDAP folds them (each character
+    to lower case by itself, then NFKC, spaces squeezed), so `\\2C` equals `\\,`.
+    """
+    return tuple(
+        tuple(sorted(_parsed_pair(pair) for pair in _split(relative, "+")))
+        for relative in _split(dn, ",")
+    )
+
+
+def same_dn(one_dn: str, other_dn: str) -> bool:
+    """Whether the two surely name one entry: equal but for case in ASCII, escapes and spaces."""
+    return one_dn == other_dn or (
+        parsed_dn(one_dn) == parsed_dn(other_dn)
+        and _beyond_ascii(one_dn) == _beyond_ascii(other_dn)
+    )
+
+
+def is_under(dn: str, base_dn: str) -> bool:
+    """Whether `dn` lies in the tree below `base_dn`, or is it."""
+    base = parsed_dn(base_dn)
+    return not base or parsed_dn(dn)[-len(base) :] == base
+
+
+def common_base(one_dn: str, other_dn: str) -> str:
+    """The deepest DN above both, `""` where they share none."""
+    common: list[str] = []
+    for one, other in zip(
+        reversed(_split(one_dn, ",")), reversed(_split(other_dn, ",")), strict=False
+    ):
+        if parsed_dn(one) != parsed_dn(other):
+            break
+        common.insert(0, one.strip())
+    return ",".join(common)
+
+
+def first_value(dn: str) -> tuple[str, str]:
+    """Type and value of the first pair of the DN's own name: `("uid", "alice")`."""
+    pair = _split(_split(dn, ",")[0], "+")[0]
+    attribute, _, value = pair.partition("=")
+    return attribute.strip().lower(), _unescaped(value)
+
+
+def _parsed_pair(pair: str) -> tuple[str, str]:
+    attribute, _, value = pair.partition("=")
+    return attribute.strip().lower(), _folded(_unescaped(value))
+
+
+def _folded(value: str) -> str:
+    # Not casefold(): to it `ß` is `ss`, to a directory they are two names.
+    lowered = "".join("i" if char == "\u0130" else char.lower() for char in value)
+    return " ".join(unicodedata.normalize("NFKC", lowered).split())
+
+
+def _beyond_ascii(dn: str) -> str:
+    """The characters of the DN outside ASCII."""
+    return "".join(char for char in _unescaped(dn) if ord(char) > 127)
+
+
+def _split(dn: str, separator: str) -> list[str]:
+    """`dn` at its separators, the escaped ones left in peace."""
+    parts, start, at = [], 0, 0
+    while at < len(dn):
+        if dn[at] == "\\":
+            at += 1
+        elif dn[at] == separator:
+            parts.append(dn[start:at])
+            start = at + 1
+        at += 1
+    return [*parts, dn[start:]] if dn else []
+
+
+def _unescaped(value: str) -> str:
+    """The value behind RFC 4514's escapes; hex pairs are bytes of UTF-8."""
+
+    def plain(match: re.Match[str]) -> str:
+        return chr(int(match[1], 16)) if match[1] else match[2]
+
+    stripped = _SPACES_AT_END.sub("", value.lstrip(" "))
+    if not _ESCAPED.search(stripped):
+        return stripped
+    as_latin = _ESCAPED.sub(plain, stripped.encode().decode("latin-1"))
+    return as_latin.encode("latin-1").decode("utf-8", errors="replace")

@@ -1,0 +1,311 @@
+"""One bound connection, used by one thread at a time, and the operations on it.
+
+ldap3's errors end here: what goes wrong on the wire is `DirectoryUnavailable`, what the server
+answers other than success is `Refused`, with its result code (RFC 4511, appendix A).
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import structlog
+from ldap3 import (
+    BASE,
+    DEREF_NEVER,
+    MODIFY_ADD,
+    MODIFY_DELETE,
+    MODIFY_REPLACE,
+    SIMPLE,
+    SUBTREE,
+    Connection,
+)
+from ldap3.core.exceptions import LDAPException
+from ldap3.operation.bind import bind_operation
+from pyasn1.error import PyAsn1Error
+
+from mi_ldap.deadline import remaining_s
+from mi_ldap.directory import controls as ctl
+from mi_ldap.errors import DirectoryUnavailable
+
+log = structlog.get_logger()
+
+PAGE_SIZE = 1000
+SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED = 4, 11
+
+_CHANGES = {"add": MODIFY_ADD, "delete": MODIFY_DELETE, "replace": MODIFY_REPLACE}
+
+
+class Refused(Exception):
+    """The server answered an operation with something other than success.
+
+    Attributes:
+        code: the LDAP result code, `68`.
+        message: the server's diagnostic text; for the log only, it may hold DNs.
+        policy: the password policy's error, `"passwordTooShort"`, or None.
+    """
+
+    def __init__(self, code: int, message: str, policy: str | None = None) -> None:
+        super().__init__(f"LDAP result {code}: {message}")
+        self.code, self.message, self.policy = code, message, policy
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A raw entry: its DN, and the values of its attributes by lower-case name."""
+
+    dn: str
+    attributes: Mapping[str, list[bytes]]
+
+    def all(self, attribute: str) -> list[str]:
+        return [
+            value.decode(errors="replace") for value in self.attributes.get(attribute.lower(), ())
+        ]
+
+    def first(self, attribute: str) -> str | None:
+        values = self.attributes.get(attribute.lower())
+        return values[0].decode(errors="replace") if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search gave; `complete` is False where the server stopped at one of its limits."""
+
+    entries: list[Entry]
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    dn: str
+    classes: tuple[str, ...]
+    attributes: Mapping[str, list[str]]
+
+    def send(self, connection: Connection, controls: list[ctl.Control]) -> None:
+        connection.add(self.dn, list(self.classes), dict(self.attributes), controls or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    dn: str
+
+    def send(self, connection: Connection, controls: list[ctl.Control]) -> None:
+        connection.delete(self.dn, controls or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Modification:
+    """One change of one attribute; all of an operation's are done, or none (RFC 4511 §4.6)."""
+
+    kind: Literal["add", "delete", "replace"]
+    attribute: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Modify:
+    dn: str
+    modifications: tuple[Modification, ...]
+
+    def send(self, connection: Connection, controls: list[ctl.Control]) -> None:
+        changes: dict[str, list[tuple[str, list[str]]]] = {}
+        for change in self.modifications:
+            values = (_CHANGES[change.kind], list(change.values))
+            changes.setdefault(change.attribute, []).append(values)
+        connection.modify(self.dn, changes, controls or None)
+
+
+Operation = Add | Delete | Modify
+
+
+@dataclass(slots=True)
+class Session:
+    """Operations on one connection.
+
+    Attributes:
+        usable: False after an error on the wire; the pool then drops the session.
+        idle_since: `time.monotonic()` of its last use.
+        observe: called with each operation's name, for counting.
+    """
+
+    connection: Connection
+    observe: Callable[[str], None] = lambda operation: None
+    usable: bool = True
+    idle_since: float = field(default_factory=time.monotonic)
+
+    def bind(self, dn: str, password: str) -> str | None:
+        """Prove a password (RFC 4513 §5.1); one bind, whose answer is final.
+
+        Returns:
+            What the password policy says of a successful bind, `"changeAfterReset"`, or None.
+
+        Raises:
+            Refused: the server did not accept it.
+            ValueError: the password is empty: that would be an anonymous bind that succeeds.
+        """
+        if not password:
+            raise ValueError("an empty password proves nothing")
+        request = bind_operation(3, SIMPLE, dn, password.encode(), auto_encode=True)
+        with self._on_the_wire("bind"):
+            message = self.connection.send("bindRequest", request, [ctl.ASK_PASSWORD_POLICY])
+            self.connection.post_send_single_response(message)
+        return self._policy_error_unless_refused()
+
+    def search(
+        self, base_dn: str, ldap_filter: str, attributes: Sequence[str], *, base_only: bool = False
+    ) -> Found:
+        """All entries that match, page by page (RFC 2696); references to other servers left out."""
+        entries: list[Entry] = []
+        cookie: bytes | None = None
+        while True:
+            with self._on_the_wire("search"):
+                self.connection.search(
+                    base_dn,
+                    ldap_filter,
+                    BASE if base_only else SUBTREE,
+                    dereference_aliases=DEREF_NEVER,
+                    attributes=list(attributes),
+                    paged_size=None if base_only else PAGE_SIZE,
+                    paged_cookie=cookie,
+                )
+            entries.extend(_entries(self.connection.response or ()))
+            if self._result["result"] in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
+                return Found(entries, complete=False)
+            self._raise_unless_success()
+            cookie = self._next_page()
+            if not cookie:
+                return Found(entries)
+
+    def read(self, dn: str, ldap_filter: str, attributes: Sequence[str]) -> Entry | None:
+        """The entry at `dn` if it is there and matches."""
+        try:
+            entries = self.search(dn, ldap_filter, attributes, base_only=True).entries
+        except Refused as refused:
+            if refused.code in (NO_SUCH_OBJECT, INVALID_DN_SYNTAX):
+                return None
+            raise
+        return entries[0] if entries else None
+
+    def do(self, operation: Operation, *controls: ctl.Control) -> None:
+        """Carry out one change.
+
+        Raises:
+            Refused: the server did not.
+        """
+        with self._on_the_wire(type(operation).__name__.lower()):
+            operation.send(self.connection, list(controls))
+        self._raise_unless_success()
+
+    def set_password(self, dn: str, new: str, old: str | None = None) -> None:
+        """Let the server set and hash a password (RFC 3062).
+
+        Raises:
+            Refused: with the password policy's reason where the server gives one.
+        """
+        with self._on_the_wire("password"):
+            self.connection.extend.standard.modify_password(
+                dn, old.encode() if old else None, new.encode(), controls=[ctl.ASK_PASSWORD_POLICY]
+            )
+        self._policy_error_unless_refused()
+
+    @contextmanager
+    def transaction(self) -> Iterator[ctl.Control]:
+        """A transaction (RFC 5805): committed at the end of the block, given up on an exception.
+
+        Yields the control that puts an operation into it.
+
+        Raises:
+            Refused: at the end, with the code of the operation that failed; nothing was changed.
+        """
+        self._extended(ctl.TRANSACTION_START, None)
+        identifier = bytes(self._result.get("responseValue") or b"")
+        try:
+            yield ctl.in_transaction(identifier)
+        except Refused:
+            self._extended(ctl.TRANSACTION_END, ctl.transaction_end(identifier, commit=False))
+            raise
+        self._extended(ctl.TRANSACTION_END, ctl.transaction_end(identifier, commit=True))
+
+    def is_stale(self) -> bool:
+        """Whether the server has hung up, or said anything, since the last answer was read."""
+        wire = self.connection.socket
+        if wire is None:
+            return True
+        try:
+            wire.setblocking(False)
+            wire.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except OSError:
+            return True
+        return True
+
+    def close(self) -> None:
+        self.usable = False
+        try:
+            self.connection.unbind()
+        except (LDAPException, OSError, PyAsn1Error):
+            log.debug("directory_connection_close_failed")
+
+    @property
+    def _result(self) -> dict[str, Any]:
+        return dict(self.connection.result or {})
+
+    def _extended(self, name: str, value: bytes | None) -> None:
+        with self._on_the_wire("transaction"):
+            self.connection.extended(name, value)
+        self._raise_unless_success()
+
+    def _raise_unless_success(self) -> None:
+        result = self._result
+        if result["result"] != 0:
+            raise Refused(result["result"], result.get("message") or result["description"])
+
+    def _policy_error_unless_refused(self) -> str | None:
+        result = self._result
+        control = (result.get("controls") or {}).get(ctl.PASSWORD_POLICY) or {}
+        error = ctl.password_policy_error(control.get("value"))
+        if result["result"] != 0:
+            raise Refused(result["result"], result.get("message") or "", error)
+        return error
+
+    def _next_page(self) -> bytes | None:
+        control = (self._result.get("controls") or {}).get("1.2.840.113556.1.4.319")
+        return control["value"]["cookie"] if control else None
+
+    @contextmanager
+    def _on_the_wire(self, operation: str) -> Iterator[None]:
+        """Give the operation what is left of the request's time; drop the session on any error."""
+        left_s = remaining_s()
+        if left_s <= 0 or self.connection.socket is None:
+            self.usable = False
+            raise DirectoryUnavailable
+        self.observe(operation)
+        try:
+            self.connection.socket.settimeout(left_s)
+            yield
+        except (LDAPException, OSError, PyAsn1Error) as error:
+            self.usable = False
+            log.warning(
+                "directory_operation_failed", operation=operation, error=type(error).__name__
+            )
+            raise DirectoryUnavailable from error
+        except BaseException:
+            self.usable = False
+            raise
+        finally:
+            self.idle_since = time.monotonic()
+
+
+NO_SUCH_OBJECT, INVALID_DN_SYNTAX = 32, 34
+
+
+def _entries(response: Sequence[Any]) -> Iterator[Entry]:
+    for item in response:
+        if item["type"] == "searchResEntry":
+            raw = item["raw_attributes"]
+            yield Entry(item["dn"], {name.lower(): values for name, values in raw.items()})

@@ -1,0 +1,176 @@
+"""Everything that can go wrong, as one tree.
+
+    MiLdapError
+    ├── ConfigurationError        the settings name something that cannot be used
+    ├── NotAuthenticated          no proof of who is asking
+    │   └── LoginRefused          a login that proved nothing, or whose account is closed
+    ├── TooManyFailures           the throttle stands before the login
+    ├── Forbidden                 known, and not allowed
+    │   ├── AdminsOnly            the role that the resource wants is missing
+    │   ├── PasswordChangeFirst   a token of scope `change-password` used for something else
+    │   ├── CustodyRefused        the performer is not the custodian of that admin
+    │   └── ReadOnlyStore         the user store takes no changes
+    ├── NotFound                  no such user, role or domain
+    │   ├── UserNotFound
+    │   ├── RoleNotFound
+    │   └── DomainNotFound
+    ├── BadRequest                the request's own fault: shape, names, what the policy refuses
+    │   ├── UserExists
+    │   ├── RoleExists
+    │   ├── AmbiguousName         two entries match one name
+    │   └── PolicyRefused         the directory's password policy says no
+    ├── Conflict                  the directory changed between decision and act
+    └── Unavailable               what is needed to answer cannot be reached
+        ├── DirectoryUnavailable
+        ├── AdminRoleUnclear      the admin role cannot be told for certain
+        ├── RevocationsUnavailable
+        └── AuditUnavailable
+
+Every message is one sentence for the person who reads it. It never holds a secret, a DN, a filter
+or a trace; those belong in the log. HTTP is known to `mi_ldap.web.errors` alone.
+"""
+
+from __future__ import annotations
+
+
+class MiLdapError(Exception):
+    """The root; `str(error)` is the sentence that a person may read."""
+
+
+class ConfigurationError(MiLdapError):
+    """A setting is missing, unknown or of a wrong type or value; names the key, never a secret."""
+
+
+class NotAuthenticated(MiLdapError):
+    """The request carries no valid proof of who is asking."""
+
+
+class LoginRefused(NotAuthenticated):
+    """A login failed; `reason` is a stable word for the audit log.
+
+    Args:
+        message: the sentence for the client.
+        reason: `"credentials"`, `"locked"`, `"disabled"` or `"expired"`.
+    """
+
+    def __init__(self, message: str = "Invalid credentials.", reason: str = "credentials") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class TooManyFailures(MiLdapError):
+    """Too many failed logins; `retry_after_s` seconds until the next may be tried."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"Too many failed logins. Try again in {retry_after_s} seconds.")
+        self.retry_after_s = retry_after_s
+
+
+class Forbidden(MiLdapError):
+    """The performer is known and may not do this."""
+
+
+class AdminsOnly(Forbidden):
+    """Only admins may; the text is part of the contract with the command-line clients."""
+
+    def __init__(self) -> None:
+        super().__init__("403 Forbidden. Only admins may do this.")
+
+
+class PasswordChangeFirst(Forbidden):
+    """The performer's password must be changed before anything else."""
+
+    def __init__(self) -> None:
+        super().__init__("Change your password first.")
+
+
+class CustodyRefused(Forbidden):
+    """The act amounts to removing an admin, and the performer is not its custodian."""
+
+
+class ReadOnlyStore(Forbidden):
+    """The user store is configured, or known, to take no changes."""
+
+    def __init__(self) -> None:
+        super().__init__("Invalid operation. User store is read only")
+
+
+class NotFound(MiLdapError):
+    """What the request names does not exist."""
+
+
+class UserNotFound(NotFound):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Requested resource not found. User: {name} cannot be found.")
+
+
+class RoleNotFound(NotFound):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Requested resource not found. Role: {name} cannot be found.")
+
+
+class DomainNotFound(NotFound):
+    def __init__(self, domain: str) -> None:
+        super().__init__(f"Could not find a user-store for the given domain {domain}")
+
+
+class BadRequest(MiLdapError):
+    """The request cannot be carried out as it stands; the message says what to change."""
+
+
+class UserExists(BadRequest):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Error processing the request. User: {name} already exists.")
+
+
+class RoleExists(BadRequest):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The role : {name} already exists")
+
+
+class AmbiguousName(BadRequest):
+    """Two entries match one name; neither is taken."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(
+            f"Error processing the request. More than one {kind} in the directory is named {name}."
+        )
+
+
+class PolicyRefused(BadRequest):
+    """The directory's own password policy refused; the message carries its reason."""
+
+
+class Conflict(MiLdapError):
+    """What was decided on is no longer so; nothing was changed, decide again."""
+
+    def __init__(self) -> None:
+        super().__init__("The user or role was changed by somebody else meanwhile. Try again.")
+
+
+class Unavailable(MiLdapError):
+    """Something that is needed to answer cannot be reached; try again later."""
+
+
+class DirectoryUnavailable(Unavailable):
+    def __init__(self, message: str = "The directory cannot be reached. Try again later.") -> None:
+        super().__init__(message)
+
+
+class AdminRoleUnclear(Unavailable):
+    """Who is an admin cannot be told: two groups match the admin role, or it cannot be read."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The admin role cannot be told for certain in the directory. See the service's log."
+        )
+
+
+class RevocationsUnavailable(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("The token store cannot be used. Try again later.")
+
+
+class AuditUnavailable(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("The audit log cannot be written, so nothing was changed.")

@@ -1,0 +1,237 @@
+"""Users, roles and their names: the words that every layer shares. No I/O.
+
+Names follow the contract's rules: what the directory holds, except what a forger or a client's URL
+could abuse. Users that other tools made under other names are still listed, shown and removable, so
+`new_user_name` is asked only where a name is *made*.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from mi_ldap.errors import BadRequest, DomainNotFound
+
+EVERYONE: Final = "Internal/everyone"
+PRIMARY: Final = "PRIMARY"
+HYBRID_DOMAINS: Final = ("Internal", "Application")
+
+MAX_NAME_BYTES: Final = 240
+MAX_PASSWORD_BYTES: Final = 1024
+
+_FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as it was read.
+
+    Attributes:
+        id: the entry's immutable id, `"8a3d1872-7a1f-1041-82f4-05905a505f39"`.
+        name: the stored name, `"alice"`.
+        locator: where the store finds the entry (a DN in a directory); opaque to the rules.
+        revision: opaque; stands for what a decision about the entry depends on, see `Unchanged`.
+        epoch: opaque; tokens made under another one are dead.
+        custodian_id: the id of the admin who answers for this one, or None.
+        enabled: False when the directory closes the account for good.
+        abandoned: True for an entry whose making was cut off before its password was set.
+        marked: whether the entry carries the store's own class; without it, it is added first.
+    """
+
+    id: str
+    name: str
+    locator: str
+    revision: str
+    epoch: str
+    custodian_id: str | None = None
+    enabled: bool = True
+    abandoned: bool = False
+    marked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role as it was read; the attributes as in `User`."""
+
+    id: str
+    name: str
+    locator: str
+    revision: str
+    marked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AdminRole:
+    """The admin role with everybody who holds it.
+
+    Attributes:
+        role: the group itself.
+        holders: locators of all members, those of nested groups too, placeholders left out.
+        nested: ids of the groups through which some hold it.
+        first_admin_id: the mark that a first admin was made, or None.
+    """
+
+    role: Role
+    holders: frozenset[str]
+    nested: frozenset[str] = frozenset()
+    first_admin_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserDetails:
+    """What is shown of a user besides its entry: its roles, and its custodian as it is now."""
+
+    roles: tuple[Role, ...]
+    custodian: User | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proved password; `must_change` when the directory's policy lets it do nothing else."""
+
+    must_change: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A list of names; `complete` is False where the server would not give everything."""
+
+    names: tuple[str, ...]
+    complete: bool = True
+
+
+def sorted_names(names: set[str] | list[str]) -> tuple[str, ...]:
+    """The names without regard to case, ties by code point."""
+    return tuple(sorted(names, key=lambda name: (name.casefold(), name)))
+
+
+def folded(name: str) -> str:
+    """The name as most directories compare it (RFC 4518: NFKC, no case, single spaces)."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def new_user_name(text: str) -> str:
+    """`text` as the name of a new user.
+
+    Raises:
+        BadRequest: the name breaks a rule; says which.
+    """
+    name = _plain_name(text, "user name")
+    if "/" in name:
+        raise _refused("user name", "it holds '/', which separates the domain from the name")
+    return name
+
+
+def new_role_name(text: str) -> str:
+    """`text` as the name of a new role; `Internal/` and `Application/` may lead it.
+
+    Raises:
+        BadRequest: the name breaks a rule; says which.
+    """
+    domain, slash, rest = text.strip().partition("/")
+    if slash and _hybrid_domain(domain):
+        return f"{_hybrid_domain(domain)}/{_bare_role_name(rest)}"
+    return _bare_role_name(text)
+
+
+def new_password(text: str) -> str:
+    """`text` as a new password.
+
+    Raises:
+        BadRequest: it is empty, too long, or holds control characters.
+    """
+    if not text:
+        raise _refused("password", "it is empty")
+    if len(_utf8(text, "password")) > MAX_PASSWORD_BYTES:
+        raise _refused("password", f"it is longer than {MAX_PASSWORD_BYTES} bytes")
+    if any(unicodedata.category(char) == "Cc" for char in text):
+        raise _refused("password", "it holds a control character")
+    if not text.strip("?"):
+        raise _refused("password", "nothing but '?' is left of it; send it as UTF-8")
+    return text
+
+
+def is_primary(domain: str | None) -> bool:
+    """Whether `domain`, as a client sent it, means the main user store."""
+    return domain is None or domain.strip().casefold() in ("", PRIMARY.casefold())
+
+
+def role_of_domain(name: str, domain: str | None) -> str:
+    """The full name of a role: `("x", "internal")` is `"Internal/x"`.
+
+    Raises:
+        DomainNotFound: there is no such domain.
+    """
+    if is_primary(domain):
+        return full_role_name(name)
+    hybrid = _hybrid_domain((domain or "").strip())
+    if hybrid is None:
+        raise DomainNotFound((domain or "").strip())
+    return f"{hybrid}/{name}"
+
+
+def full_role_name(name: str) -> str:
+    """`name` without `PRIMARY/` and white space, the hybrid domain in its own spelling."""
+    stripped = without_primary(name)
+    domain, slash, rest = stripped.partition("/")
+    hybrid = _hybrid_domain(domain) if slash else None
+    full = f"{hybrid}/{rest}" if hybrid else stripped
+    return EVERYONE if folded(full) == folded(EVERYONE) else full
+
+
+def without_primary(name: str) -> str:
+    """`name` as typed, without white space at its ends and without a leading `PRIMARY/`."""
+    domain, slash, rest = name.strip().partition("/")
+    return rest.strip() if slash and is_primary(domain) and domain.strip() else name.strip()
+
+
+def _hybrid_domain(domain: str) -> str | None:
+    return next((known for known in HYBRID_DOMAINS if known.casefold() == domain.casefold()), None)
+
+
+def _bare_role_name(text: str) -> str:
+    name = _plain_name(text, "role name")
+    if "/" in name:
+        raise _refused("role name", "only 'Internal/' and 'Application/' may lead it")
+    return name
+
+
+def _plain_name(text: str, what: str) -> str:
+    name = text.strip()
+    if not name:
+        raise _refused(what, "it is empty")
+    if name in (".", ".."):
+        raise _refused(what, "clients rewrite '.' and '..' in an address")
+    if not name.strip("?"):
+        raise _refused(what, "nothing but '?' is left of it; send it as UTF-8")
+    if ":" in name:
+        raise _refused(what, "it holds ':', which ends the name in a login")
+    if any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c == "\ufffd" for c in name):
+        raise _refused(what, "it holds a control, format or broken character")
+    if len(_utf8(name, what)) > MAX_NAME_BYTES:
+        raise _refused(what, f"it is longer than {MAX_NAME_BYTES} bytes")
+    return name
+
+
+def _utf8(text: str, what: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise _refused(what, "it holds a broken character") from None
+
+
+def _refused(what: str, why: str) -> BadRequest:
+    return BadRequest(f"Error processing the request. The {what} is not allowed: {why}.")
+
+
+def narrowed(text: str, pattern: re.Pattern[str] | None, what: str) -> str:
+    """`text`, when the configured expression (if any) matches all of it.
+
+    Raises:
+        BadRequest: it does not.
+    """
+    if pattern is not None and not pattern.fullmatch(text):
+        raise _refused(what, "the configured expression for it does not match")
+    return text

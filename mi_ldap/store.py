@@ -1,0 +1,213 @@
+"""The port between the rules and a user store, and the steps of which a change is made.
+
+A store answers reads and carries out changes; it decides nothing. The rules read, decide, and hand
+over steps together with the guards under which their decision holds. `UserStore.apply` does all
+the steps or none of them, in the order given.
+
+Every method may raise `DirectoryUnavailable`; none raises anything but `mi_ldap.errors`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A guard: the entry is still what it was when it was read.
+
+    For a user: the same entry with the same custodian and epoch; for a role also the same members.
+    """
+
+    entry: User | Role
+
+
+@dataclass(frozen=True, slots=True)
+class NotHeld:
+    """A guard: the user is not a member of the role."""
+
+    role: Role
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """The user becomes a member of the role; it must not be one yet."""
+
+    role: Role
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """The user ceases to be a member of the role; it must be one."""
+
+    role: Role
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class SetCustodian:
+    """The user's custodian, as it was read, is replaced; None leaves it without one."""
+
+    user: User
+    custodian_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RenewEpoch:
+    """Every token of the user dies."""
+
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveUser:
+    """The entry goes; taking its roles are steps of their own, before it."""
+
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRole:
+    """The role goes, with whoever holds it."""
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class AddAdminRole:
+    """The admin role is made with its first holder, marked; it must not exist, seen or unseen."""
+
+    first_admin: User
+
+
+@dataclass(frozen=True, slots=True)
+class MarkFirstAdmin:
+    """The existing admin role is marked: bootstrap is over."""
+
+    role: Role
+    first_admin: User
+
+
+Step = (
+    Unchanged
+    | NotHeld
+    | Give
+    | Take
+    | SetCustodian
+    | RenewEpoch
+    | RemoveUser
+    | RemoveRole
+    | AddAdminRole
+    | MarkFirstAdmin
+)
+
+
+class UserStore(Protocol):
+    """Users, roles, and who holds what."""
+
+    writable: bool
+    """False for a store that is configured to take no changes."""
+
+    def check(self) -> None:
+        """Answer a small bounded read, or raise `DirectoryUnavailable`."""
+
+    def find_user(self, name: str) -> User | None:
+        """The user that the directory's own matching finds under `name`.
+
+        Raises:
+            AmbiguousName: two entries match.
+        """
+
+    def user(self, user_id: str) -> User | None:
+        """The user with that immutable id."""
+
+    def user_names(self, like: str | None = None) -> Names:
+        """The names of all users, unsorted; with `like` (`*` any run) at least those matching."""
+
+    def details(self, user: User) -> UserDetails:
+        """The roles given to the user directly, and its custodian."""
+
+    def find_role(self, name: str) -> Role | None:
+        """The role that the directory's own matching finds under `name`.
+
+        Raises:
+            AmbiguousName: two entries match.
+        """
+
+    def role_names(self) -> Names:
+        """The names of all roles, unsorted."""
+
+    def member_names(self, role: Role) -> Names:
+        """The names of the users who hold the role directly, unsorted; placeholders left out."""
+
+    def admin_role(self) -> AdminRole | None:
+        """The admin role, None while there is none.
+
+        Raises:
+            AdminRoleUnclear: two groups match it, or its members cannot be read.
+        """
+
+    def is_holder(self, admin_role: AdminRole, user: User) -> bool:
+        """Whether the user holds the admin role as it was read."""
+
+    def other_holder(self, admin_role: AdminRole, user: User) -> User | None:
+        """A user who holds the admin role and is not `user`."""
+
+    def holder_users(self, admin_role: AdminRole) -> tuple[User, ...]:
+        """All the users who hold the admin role; members that are no users left out."""
+
+    def charges_of(self, user: User) -> tuple[User, ...]:
+        """The users whose custodian is `user`."""
+
+    def prove(self, user: User, password: str) -> Proof:
+        """Exactly one bind.
+
+        Raises:
+            LoginRefused: the password is wrong or the account closed; `reason` tells which.
+        """
+
+    def add_user(self, name: str) -> User:
+        """Make a user without a password and without standing: no group names it.
+
+        Raises:
+            UserExists: also when lost in a race.
+            BadRequest: the directory does not take the name.
+        """
+
+    def discard(self, user: User) -> None:
+        """Remove the entry that `add_user` made, found by its id; nothing when it is gone."""
+
+    def reset_password(self, user: User, password: str) -> None:
+        """Set the password in the service's name.
+
+        Raises:
+            PolicyRefused: the directory's policy says no.
+        """
+
+    def change_password(self, user: User, old: str, new: str) -> None:
+        """Set the password in the user's own name.
+
+        Raises:
+            LoginRefused: `old` is not the user's password.
+            PolicyRefused: the directory's policy says no.
+        """
+
+    def add_role(self, name: str) -> Role:
+        """Make an empty role.
+
+        Raises:
+            RoleExists: also when lost in a race.
+            BadRequest: the directory does not take the name.
+        """
+
+    def apply(self, *steps: Step) -> None:
+        """Carry out all the steps in their order, or none.
+
+        Raises:
+            Conflict: a guard no longer holds, or what a step needs is not (or already) so.
+        """
