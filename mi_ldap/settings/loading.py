@@ -1,0 +1,66 @@
+"""`load_settings`: the sources laid over each other, checked, with every mistake named at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mi_ldap.errors import ConfigurationError
+from mi_ldap.settings.complaints import explain
+from mi_ldap.settings.layers import Layer, find_placeholders, lay_over, read_layer, tree_of
+from mi_ldap.settings.notes import gather_notes
+from mi_ldap.settings.root import Settings
+from mi_ldap.settings.sources import (
+    Tree,
+    locate_config_file,
+    locate_state_dir,
+    read_environment,
+    read_toml,
+)
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the configuration: environment over secret files over TOML over defaults.
+
+    Exactly: `MI_LDAP_<SECTION>__<KEY>` (deeper sections with further `__`) or, for secrets, the
+    content of the file that `MI_LDAP_<SECTION>__<KEY>_FILE` names, without its last line end; not
+    both. Then the TOML that `MI_LDAP_CONFIG` names, else `config/mi-ldap.toml`. An empty value
+    counts as not given. `MI_LDAP_TEST_*` is left alone.
+
+    Raises:
+        ConfigurationError: a sentence a line for each mistake; none shows a value.
+    """
+    config_file = locate_config_file(environ)
+    given, problems = read_environment(environ)
+    file_layer = _read_file_layer(config_file)
+    env_layer = read_layer(tree_of(given), Path.cwd())
+    variables = {one.path: one.variable for one in given}
+    problems += file_layer.problems
+    problems += find_placeholders(file_layer.tree, frozenset(variables))
+    tree = lay_over(file_layer.tree, env_layer.tree)
+    base = {"state_dir": locate_state_dir(environ), "config_file": config_file}
+    try:
+        settings = Settings.model_validate({**_choose_host(tree), **base})
+    except ValidationError as error:
+        problems += explain(error, variables, config_file)
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return settings.model_copy(update={"notes": gather_notes(settings, [file_layer, env_layer])})
+
+
+def _read_file_layer(config_file: Path | None) -> Layer:
+    if config_file is None:
+        return Layer()
+    return read_layer(read_toml(config_file), config_file.parent)
+
+
+def _choose_host(tree: Tree) -> Tree:
+    """Listen everywhere when there is a directory of one's own to serve for."""
+    store, server = tree.get("user_store"), tree.get("server", {})
+    embedded = not isinstance(store, dict) or "connection_url" not in store
+    if embedded or not isinstance(server, dict):
+        return tree
+    return {**tree, "server": {"host": "0.0.0.0", **server}}  # noqa: S104

@@ -1,0 +1,146 @@
+"""Where values come from: the TOML file, the environment, and files that the environment names."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mi_ldap.errors import ConfigurationError
+from mi_ldap.settings.catalogue import is_known, nearest_setting, official_path
+from mi_ldap.settings.deployment import KeyPath
+from mi_ldap.settings.kinds import Sentence
+
+PREFIX = "MI_LDAP_"
+TEST_PREFIX = "MI_LDAP_TEST_"
+CONFIG_VARIABLE = "MI_LDAP_CONFIG"
+STATE_VARIABLE = "MI_LDAP_STATE_DIR"
+_CHECKOUT = Path(__file__).resolve().parents[2]
+_DEFAULT_CONFIG = _CHECKOUT / "config" / "mi-ldap.toml"
+
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Given:
+    """One value from the environment.
+
+    Attributes:
+        path: the key, such as `("server", "port")`.
+        value: the text.
+        variable: the name of the variable that gave it, or that named the file that did.
+    """
+
+    path: KeyPath
+    value: str
+    variable: str
+
+
+def locate_state_dir(environ: Mapping[str, str]) -> Path:
+    """The state folder, absolute; it need not exist."""
+    return Path(environ.get(STATE_VARIABLE) or _CHECKOUT / "var").resolve()
+
+
+def locate_config_file(environ: Mapping[str, str]) -> Path | None:
+    """The TOML to read, absolute; None when none is named and the default is not there.
+
+    Raises:
+        ConfigurationError: the named file does not exist.
+    """
+    named = environ.get(CONFIG_VARIABLE)
+    path = Path(named or _DEFAULT_CONFIG).absolute()
+    if path.is_file():
+        return path
+    if named:
+        raise ConfigurationError(
+            f"{CONFIG_VARIABLE} names {path}, which is not a file: correct it, or unset it to use "
+            "the defaults."
+        )
+    return None
+
+
+def read_toml(path: Path) -> Tree:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigurationError: it cannot be read or is not TOML; names the file and the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not UTF-8: save it in that encoding.") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(_toml_complaint(path, text, str(error))) from None
+
+
+def _toml_complaint(path: Path, text: str, message: str) -> str:
+    # The parser's own words may quote the file, and with it a secret.
+    found = re.search(r"at line (\d+)", message)
+    line = found[1] if found else len(text.splitlines())
+    cause = "texts stand in quotes, tables in [brackets]"
+    if re.search(r"overwrite|twice|uplicate|mutate", message):
+        cause = "the same table or key is there twice"
+    return f"Line {line} of {path} is not TOML: {cause}."
+
+
+def read_environment(environ: Mapping[str, str]) -> tuple[list[Given], list[str]]:
+    """Every setting that the environment gives, and a sentence for each variable that is no use."""
+    given: dict[KeyPath, Given] = {}
+    problems: list[str] = []
+    for name in sorted(name for name, text in environ.items() if text and _is_ours(name)):
+        try:
+            found = _read_variable(name, environ[name])
+            if found.path in given:
+                raise Sentence(f"{given[found.path].variable} and {name} are both set: keep one.")
+            given[found.path] = found
+        except Sentence as problem:
+            problems.append(str(problem))
+    return list(given.values()), problems
+
+
+def _is_ours(name: str) -> bool:
+    others = (CONFIG_VARIABLE, STATE_VARIABLE)
+    return name.startswith(PREFIX) and not name.startswith(TEST_PREFIX) and name not in others
+
+
+def _read_variable(name: str, text: str) -> Given:
+    path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+    # A key's own name goes first: SERVER__KEY_FILE is server.key_file, not server.key.
+    if is_known(path):
+        return Given(official_path(path), text, name)
+    target = (*path[:-1], path[-1].removesuffix("_file"))
+    if target == path or not is_known(target):
+        raise Sentence(f"{name} names no setting{_suggest_variable(path)}.")
+    return Given(official_path(target), _read_secret_file(name, Path(text)), name)
+
+
+def _suggest_variable(path: KeyPath) -> str:
+    nearest = nearest_setting(path)
+    if nearest is None or not is_known(nearest):
+        return ": unset it, or take a name from docs/configuration.md"
+    return f": unset it, or write {variable_of(nearest)} if you meant that"
+
+
+def variable_of(path: KeyPath) -> str:
+    """`"MI_LDAP_SERVER__PORT"` for `("server", "port")`."""
+    return PREFIX + "__".join(path).upper()
+
+
+def _read_secret_file(name: str, path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        # The path is not repeated: people put the secret itself there.
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Sentence(f"{name} names a file that cannot be read: {reason}.") from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise Sentence(f"{name} names an empty file: write the value into it.")
+    return text

@@ -1,0 +1,85 @@
+"""Whether a text is an LDAP filter, a DN, an attribute name or an address: pure checks.
+
+They find what a person mistypes in a configuration. The directory has the last word; that is why
+they know the grammar only, and no schema.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+_NAME = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)"
+_ASSERTION = re.compile(r"\([A-Za-z0-9.;:_-]+[~<>]?=(?:[^()\\\0]|\\[0-9A-Fa-f]{2})*\)")
+_COMBINATION = re.compile(r"\((?:[&|]\0+|!\0)\)")
+_SPACE_BETWEEN = re.compile(r"\s+(?=\()|(?<=\))\s+")
+_DN_VALUE = r"(?:[^\\,+\"<>;\0]|\\[0-9A-Fa-f]{2}|\\[\\,+\"<>;=# ])+"
+_DN = re.compile(rf"{_NAME}\s*=\s*{_DN_VALUE}(?:[,+]\s*{_NAME}\s*=\s*{_DN_VALUE})*")
+_LDAPI = re.compile(r"ldapi://[^\s,]+", re.IGNORECASE)
+
+
+def is_attribute_name(text: str) -> bool:
+    """True for `"uid"` or `"0.9.2342.19200300.100.1.1"` (RFC 4512, 1.4)."""
+    return re.fullmatch(_NAME, text) is not None
+
+
+def is_dn(text: str) -> bool:
+    """True for `"ou=people,dc=example,dc=org"` (RFC 4514, white space as people write it)."""
+    return _DN.fullmatch(text) is not None
+
+
+def read_filter(text: str) -> str | None:
+    """The filter without the white space between its parts, or None when it is not one (RFC 4515).
+
+    MI keeps its filters in an XML file, so they reach a deployment.toml with `&amp;` for `&`.
+    """
+    plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    tidy = _SPACE_BETWEEN.sub("", plain.strip())
+    return tidy if _is_filter(tidy) else None
+
+
+def _is_filter(text: str) -> bool:
+    # Innermost first: every assertion becomes a NUL, then every combination of NULs, until one
+    # is left. A text that holds a NUL of its own is no filter.
+    if "\0" in text:
+        return False
+    reduced, found = _ASSERTION.subn("\0", text)
+    while found:
+        reduced, found = _COMBINATION.subn("\0", reduced)
+    return reduced == "\0"
+
+
+def read_url(text: str) -> str | None:
+    """The address without a final slash, or None when it is not `ldap[s]://host[:port]` or ldapi.
+
+    ldap3 2.9.1 takes a final slash for a part of the port.
+    """
+    if _LDAPI.fullmatch(text):
+        return text
+    try:
+        parts = urlsplit(text)
+        bare = parts.scheme in ("ldap", "ldaps") and parts.path in ("", "/")
+        plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+        ported = parts.port is None or parts.port > 0
+    except ValueError:
+        return None
+    return text.rstrip("/") if bare and plain and ported and parts.hostname else None
+
+
+def scheme_of(url: str) -> str:
+    """`"ldap"`, `"ldaps"` or `"ldapi"`."""
+    return url.partition(":")[0].lower()
+
+
+def is_loopback(host: str) -> bool:
+    """True for `"localhost"`, `"127.0.0.1"`, `"::1"` and their like."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def leaves_the_machine(url: str) -> bool:
+    """True for an address that is reached over a network."""
+    return scheme_of(url) != "ldapi" and not is_loopback(urlsplit(url).hostname or "")

@@ -1,0 +1,233 @@
+"""`[user_store]`: the directory, in the words and units of MI's deployment.toml."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from mi_ldap.settings.kinds import (
+    Attribute,
+    Count,
+    Dn,
+    DnPattern,
+    Flag,
+    InputFile,
+    JavaRegex,
+    ListFilter,
+    Milliseconds,
+    SearchFilter,
+    Secret,
+    Sentence,
+    Text,
+    Urls,
+)
+from mi_ldap.settings.sections import Section
+from mi_ldap.settings.syntax import leaves_the_machine, scheme_of
+
+_NEEDS_A_DIRECTORY = (
+    "connection_name",
+    "connection_password",
+    "start_tls",
+    "ca_file",
+    "base_dn",
+    "user_search_base",
+    "group_search_base",
+)
+
+
+def _search_filter(kind: str) -> Any:
+    return Field(
+        default_factory=lambda data: (
+            f"(&(objectClass={data[f'{kind}_entry_object_class']})"
+            f"({data[f'{kind}_name_attribute']}=?))"
+        ),
+        description=f"Filter that finds one {kind}; ? stands for the name",
+    )
+
+
+def _list_filter(kind: str) -> Any:
+    return Field(
+        default_factory=lambda data: f"(objectClass={data[f'{kind}_entry_object_class']})",
+        description=f"Filter that finds every {kind}",
+    )
+
+
+def _search_base(kind: str, branch: str) -> Any:
+    return Field(
+        default_factory=lambda data: f"ou={branch},{data['base_dn']}" if data["base_dn"] else "",
+        description=f"DN below which the {kind}s are; needed without `base_dn`",
+    )
+
+
+class UserStoreSettings(Section):
+    """The directory and how users and groups lie in it.
+
+    The defaults of the search bases and filters follow from the keys above them when the
+    configuration is read; `model_copy` does not derive them again.
+    """
+
+    type: Literal["read_write_ldap", "read_only_ldap"] = Field(
+        default="read_write_ldap",
+        description="read_write_ldap, or read_only_ldap to change nothing",
+    )
+    connection_url: Urls | None = Field(
+        default=None,
+        description="Address of the directory, or several separated by spaces, tried in order; "
+        "none: the embedded directory",
+    )
+    connection_name: Text = Field(
+        default="",
+        description="DN of the service account; not needed for ldapi, which knows the process",
+    )
+    connection_password: Secret | None = Field(default=None, description="Its password")
+    start_tls: Flag = Field(
+        default=False, description="StartTLS before the bind (also `start_tls_enabled`)"
+    )
+    ca_file: InputFile | None = Field(
+        default=None, description="PEM file of the authorities that may vouch for the directory"
+    )
+    allow_plaintext: Flag = Field(
+        default=False, description="Whether passwords may cross the network in the clear"
+    )
+    ldap_connection_timeout: Milliseconds = Field(
+        default=5000, description="Milliseconds for a connection to be made"
+    )
+    read_timeout: Milliseconds = Field(default=5000, description="Milliseconds for an answer")
+    pool_size: Count = Field(default=8, description="Connections of each worker")
+    base_dn: Dn | None = Field(
+        default=None,
+        description="DN above `ou=Users` and `ou=Groups`, instead of the two search bases",
+    )
+    user_search_base: Dn = _search_base("user", "Users")
+    user_entry_object_class: Attribute = Field(
+        default="inetOrgPerson", description="Object class of users"
+    )
+    user_name_attribute: Attribute = Field(
+        default="uid", description="Attribute that holds the name"
+    )
+    user_name_search_filter: SearchFilter = _search_filter("user")
+    user_name_list_filter: ListFilter = _list_filter("user")
+    user_dn_pattern: DnPattern | None = Field(
+        default=None,
+        description="DN of a new user, {0} for the name; "
+        "none: `user_name_attribute` under `user_search_base`",
+    )
+    user_id_attribute: Attribute = Field(
+        default="entryUUID", description="Attribute with the id that never changes"
+    )
+    read_groups: Flag = Field(default=True, description="Whether roles are read from the directory")
+    write_groups: Flag = Field(default=True, description="Whether roles may be changed")
+    group_search_base: Dn = _search_base("group", "Groups")
+    group_entry_object_class: Attribute = Field(
+        default="groupOfNames", description="Object class of groups"
+    )
+    group_name_attribute: Attribute = Field(
+        default="cn", description="Attribute that holds the role"
+    )
+    group_name_search_filter: SearchFilter = _search_filter("group")
+    group_name_list_filter: ListFilter = _list_filter("group")
+    role_dn_pattern: DnPattern | None = Field(
+        default=None,
+        description="DN of a new group, {0} for the role; "
+        "none: `group_name_attribute` under `group_search_base`",
+    )
+    membership_attribute: Attribute = Field(
+        default="member", description="Attribute of a group that holds its members"
+    )
+    member_of_attribute: Attribute = Field(
+        default="",
+        description="Attribute of a user that holds its groups; none: groups are searched",
+    )
+    empty_roles_allowed: Flag = Field(
+        default=True, description="Whether a role may have no members"
+    )
+    username_java_regex: JavaRegex | None = Field(
+        default=None, description="What a new user's name must match, whole"
+    )
+    rolename_java_regex: JavaRegex | None = Field(
+        default=None, description="What a new role's name must match, whole"
+    )
+    password_java_regex: JavaRegex | None = Field(
+        default=None, description="What a new password must match, whole"
+    )
+    custodian_attribute: Attribute = Field(
+        default="miLdapCustodian", description="Attribute of an admin that holds its custodian's id"
+    )
+    epoch_attribute: Attribute = Field(
+        default="miLdapEpoch", description="Attribute of a user whose change ends its tokens"
+    )
+    transactions: Flag = Field(
+        default=True,
+        description="Whether transactions (RFC 5805) are used where the directory has them",
+    )
+
+    @property
+    def connection_urls(self) -> tuple[str, ...]:
+        """The addresses in the order in which they are tried."""
+        return tuple((self.connection_url or "").split())
+
+    @model_validator(mode="after")
+    def _hold_together(self) -> UserStoreSettings:
+        problems = self._misplaced_keys() if self.connection_url is None else self._directory_gaps()
+        if problems:
+            raise Sentence("\n".join(problems))
+        return self
+
+    def _misplaced_keys(self) -> list[str]:
+        # Without this a forgotten address starts an empty directory with an open door.
+        return [
+            f"user_store.{key} describes a directory, but user_store.connection_url is not set: "
+            "set it, or remove this key to use the embedded directory."
+            for key in _NEEDS_A_DIRECTORY
+            if key in self.model_fields_set
+        ]
+
+    def _directory_gaps(self) -> list[str]:
+        return [*self._transport_gaps(), *self._account_gaps(), *self._base_gaps()]
+
+    def _transport_gaps(self) -> list[str]:
+        gaps = []
+        schemes = {scheme_of(url) for url in self.connection_urls}
+        if self.start_tls and "ldaps" in schemes:
+            gaps.append(
+                "user_store.start_tls does not go with an ldaps:// address: "
+                "write ldap:// in user_store.connection_url, or set start_tls = false."
+            )
+        exposed = any(
+            scheme_of(u) == "ldap" and leaves_the_machine(u) for u in self.connection_urls
+        )
+        if exposed and not (self.start_tls or self.allow_plaintext):
+            gaps.append(
+                "user_store.connection_url would send passwords over the network in the clear: "
+                "use ldaps:// or set user_store.start_tls = true, "
+                "or accept it with user_store.allow_plaintext = true."
+            )
+        return gaps
+
+    def _account_gaps(self) -> list[str]:
+        local = all(scheme_of(url) == "ldapi" for url in self.connection_urls)
+        if self.connection_name and not self.connection_password and not local:
+            return [
+                "user_store.connection_password is missing: set it, "
+                "best with MI_LDAP_USER_STORE__CONNECTION_PASSWORD_FILE."
+            ]
+        if self.connection_password and not self.connection_name:
+            return ["user_store.connection_name is missing: set the DN of the service account."]
+        if not (self.connection_name or local) and self.type == "read_write_ldap":
+            return [
+                "user_store.connection_name is missing: set the DN of an account that may write, "
+                'or user_store.type = "read_only_ldap".'
+            ]
+        return []
+
+    def _base_gaps(self) -> list[str]:
+        needed = (
+            ("user_search_base", "group_search_base") if self.read_groups else ("user_search_base",)
+        )
+        return [
+            f"user_store.{key} is missing: set the DN below which they lie, "
+            "such as ou=people,dc=example,dc=org."
+            for key in needed
+            if not getattr(self, key)
+        ]

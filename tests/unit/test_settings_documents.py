@@ -1,0 +1,116 @@
+"""The table of keys and the examples say what the models say."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from mi_ldap.settings import ResourceSettings, Settings, load_settings
+from mi_ldap.settings.catalogue import SETTINGS, dotted
+from mi_ldap.settings.deployment import KeyPath
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CONFIG = CHECKOUT / "config" / "mi-ldap.toml"
+ROWS = {
+    row[0].strip("` "): [cell.strip() for cell in row[1:]]
+    for row in re.findall(
+        r"^\| (`[a-z_.]+`) \| ([^|]+) \| ([^|]+) \| ((?:\\\||[^|])+) \|$",
+        (CHECKOUT / "docs" / "configuration.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+}
+DERIVED = {
+    "server.workers": "as many as cores",
+    "user_store.user_search_base": "`ou=Users,<base_dn>`",
+    "user_store.group_search_base": "`ou=Groups,<base_dn>`",
+    "user_store.user_name_search_filter": "`(&(objectClass=<class>)(<name>=?))`",
+    "user_store.group_name_search_filter": "`(&(objectClass=<class>)(<name>=?))`",
+    "user_store.user_name_list_filter": "`(objectClass=<class>)`",
+    "user_store.group_name_list_filter": "`(objectClass=<class>)`",
+}
+# The file as it is when every key in it is used.
+SHOWN = tomllib.loads(re.sub(r"(?m)^#([a-z_]+ = )", r"\1", CONFIG.read_text("utf-8")))
+# Keys that have no default, or one that means "none": the file shows an example.
+EXAMPLES = {path for path, field in SETTINGS.items() if field.default in (None, "")} | {
+    ("server", "workers"),
+    ("user_store", "user_search_base"),
+    ("user_store", "group_search_base"),
+}
+
+
+def leaves(tree: object, above: KeyPath = ()) -> Iterator[KeyPath]:
+    if not isinstance(tree, dict):
+        yield above
+        return
+    for name, value in tree.items():
+        yield from leaves(value, (*above, name))
+
+
+def shown(key: str, field: FieldInfo) -> str:
+    """The default as the table writes it."""
+    value = field.default
+    if value is PydanticUndefined:
+        return DERIVED[key]
+    if value is None:
+        return "none"
+    return f"`{in_toml(value)}`"
+
+
+def in_toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(in_toml(one) for one in value)}]"
+    if isinstance(value, ResourceSettings):
+        return in_toml(value.path)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def value_at(tree: object, path: KeyPath) -> object:
+    for name in path:
+        tree = tree[name] if isinstance(tree, dict) else getattr(tree, name)
+    return tree
+
+
+def test_the_table_has_every_key_in_the_order_of_the_models() -> None:
+    assert list(ROWS) == [dotted(path) for path in SETTINGS]
+
+
+@pytest.mark.parametrize("path", SETTINGS, ids=dotted)
+def test_a_row_says_what_the_model_says(path: KeyPath) -> None:
+    key, field = dotted(path), SETTINGS[path]
+    assert ROWS[key][:2] == [field.description, shown(key, field)]
+
+
+def test_the_shipped_configuration_says_nothing_by_itself() -> None:
+    shipped = load_settings({})
+    assert shipped.config_file == CONFIG
+    assert shipped == Settings(state_dir=shipped.state_dir, config_file=CONFIG)
+
+
+def test_the_shipped_configuration_shows_every_key_and_no_other() -> None:
+    assert sorted(leaves(SHOWN)) == sorted(SETTINGS)
+
+
+@pytest.mark.parametrize("path", sorted(set(SETTINGS) - EXAMPLES), ids=dotted)
+def test_the_shipped_configuration_shows_the_default(path: KeyPath) -> None:
+    said = value_at(SHOWN, path)
+    default = value_at(load_settings({}), path)
+    assert in_toml(tuple(said) if isinstance(said, list) else said) == in_toml(default)
+
+
+def test_the_example_for_an_openldap_is_right_and_short() -> None:
+    example = CHECKOUT / "config" / "openldap.toml"
+    settings = load_settings(
+        {"MI_LDAP_CONFIG": str(example), "MI_LDAP_USER_STORE__CONNECTION_PASSWORD": "x"}
+    )
+    assert settings.user_store.start_tls
+    assert settings.notes == ()
+    lines = [line for line in example.read_text().splitlines() if line and line[0] != "#"]
+    assert len(lines) <= 10

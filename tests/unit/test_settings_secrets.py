@@ -1,0 +1,115 @@
+"""No secret appears in an error, a note, a repr or a traceback, whatever else is wrong."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mi_ldap.errors import ConfigurationError
+from mi_ldap.settings import load_settings
+from mi_ldap.settings.catalogue import SETTINGS
+from mi_ldap.settings.sources import PREFIX, variable_of
+
+TOKEN_CONFIG = ("management_api", "jwt_token_security_handler", "token_config")
+SECRETS = [
+    ("user_store", "connection_password"),
+    ("super_admin", "password"),
+    (*TOKEN_CONFIG, "key"),
+]
+MISTAKES = {
+    "MI_LDAP_SERVER__PORT": "many",
+    "MI_LDAP_SERVER__PRT": "1",
+    "MI_LDAP_BOOTSTRAP__MODE": "configured",
+    "MI_LDAP_USER_STORE__TYPE": "database",
+    "MI_LDAP_USER_STORE__CONNECTION_URL": "ldap://ldap.example.org",
+    "MI_LDAP_USER_STORE__USER_NAME_SEARCH_FILTER": "(uid=*)",
+    "MI_LDAP_MANAGEMENT_API__CORS__ENABLE": "perhaps",
+}
+
+# A mark that no sentence of ours has by chance stands in every secret.
+secret_texts = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40
+).map(lambda text: f"¤{text}¤")
+# Bytes that are no UTF-8, as Python shows them in the environment.
+raw_texts = secret_texts.map(lambda text: f"\udcff{text}\udc80" * 8)
+
+
+def everything_said(environ: dict[str, str]) -> str:
+    """The settings (their notes among them), or the error with its whole traceback."""
+    try:
+        settings = load_settings(environ)
+    except ConfigurationError as error:
+        return "".join([str(error), repr(error), *traceback.format_exception(error)])
+    return f"{settings!r}{settings}{settings.model_dump()}"
+
+
+def pick_mistakes(names: Iterable[str]) -> dict[str, str]:
+    return {name: MISTAKES[name] for name in names}
+
+
+@given(
+    secret=secret_texts | raw_texts,
+    wrong=st.sets(st.sampled_from(sorted(MISTAKES))),
+    places=st.sets(st.sampled_from(SECRETS), min_size=1),
+)
+@example(secret="¤$secret{x}¤", wrong=set(), places=set(SECRETS))
+def test_no_secret_of_the_environment_is_said(
+    secret: str, wrong: set[str], places: set[tuple[str, ...]]
+) -> None:
+    secrets = {variable_of(path): secret for path in places}
+    assert "¤" not in everything_said({**pick_mistakes(wrong), **secrets})
+
+
+@given(secret=secret_texts, quoted=st.booleans(), wrong=st.sets(st.sampled_from(sorted(MISTAKES))))
+@example(secret="¤$env{x}¤", quoted=True, wrong=set())
+def test_no_secret_of_the_toml_is_said(
+    tmp_path_factory: pytest.TempPathFactory, secret: str, quoted: bool, wrong: set[str]
+) -> None:
+    config = tmp_path_factory.getbasetemp() / "secret.toml"
+    text = json.dumps(secret, ensure_ascii=False).replace("\x7f", "") if quoted else secret
+    config.write_text(
+        f"[user_store]\nconnection_password = {text}\n"
+        f"[super_admin]\nusername = 3\npassword = [{text}]\n"
+        f"[{'.'.join(TOKEN_CONFIG)}]\nkey = {{ a = {text} }}\n",
+        encoding="utf-8",
+    )
+    environ = {"MI_LDAP_CONFIG": str(config), **pick_mistakes(wrong)}
+    assert "¤" not in everything_said(environ)
+
+
+@given(secret=secret_texts, path=st.sampled_from(sorted(SETTINGS)))
+def test_a_secret_at_the_wrong_key_is_not_said_in_an_error(
+    secret: str, path: tuple[str, ...]
+) -> None:
+    said = everything_said({variable_of(path): secret})
+    assert "¤" not in said or said.startswith("Settings(")
+
+
+@given(secret=secret_texts, path=st.sampled_from(SECRETS))
+def test_a_secret_in_the_place_of_its_file_is_not_said(secret: str, path: tuple[str, ...]) -> None:
+    assert "¤" not in everything_said({f"{variable_of(path)}_FILE": secret})
+
+
+def test_the_secrets_above_are_all_there_are() -> None:
+    told = [path for path, field in SETTINGS.items() if "Secret" in str(field.annotation)]
+    assert sorted(told) == sorted(SECRETS)
+    assert all(variable_of(path).startswith(PREFIX) for path in told)
+
+
+def test_a_secret_comes_through_unchanged(tmp_path: Path) -> None:
+    secret = " ä¤ $%'\" "
+    place = tmp_path / "secret"
+    place.write_text(f"{secret}\n", encoding="utf-8")
+    for environ in (
+        {"MI_LDAP_SUPER_ADMIN__PASSWORD": secret},
+        {"MI_LDAP_SUPER_ADMIN__PASSWORD_FILE": str(place)},
+    ):
+        password = load_settings(environ).super_admin.password
+        assert password is not None
+        assert password.get_secret_value() == secret
