@@ -7,8 +7,8 @@ could abuse. Users that other tools made under other names are still listed, sho
 
 from __future__ import annotations
 
-import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,9 @@ HYBRID_DOMAINS: Final = ("Internal", "Application")
 
 MAX_NAME_BYTES: Final = 240
 MAX_PASSWORD_BYTES: Final = 1024
+
+Matches = Callable[[str], bool]
+"""Whether a configured expression matches all of a text."""
 
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 
@@ -85,6 +88,7 @@ class UserDetails:
 
     roles: tuple[Role, ...]
     custodian: User | None
+    is_admin: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,25 @@ class Proof:
     """A proved password; `must_change` when the directory's policy lets it do nothing else."""
 
     must_change: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Performer:
+    """Whose token a request carries.
+
+    Attributes:
+        user: the entry, read for this request.
+        must_change_password: whether the token opens nothing but that.
+        client: the address the request came from.
+    """
+
+    user: User
+    must_change_password: bool = False
+    client: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.user.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +249,12 @@ def _refused(what: str, why: str) -> BadRequest:
     return BadRequest(f"Error processing the request. The {what} is not allowed: {why}.")
 
 
-def narrowed(text: str, pattern: re.Pattern[str] | None, what: str) -> str:
+def narrowed(text: str, matches: Matches | None, what: str) -> str:
     """`text`, when the configured expression (if any) matches all of it.
 
     Raises:
         BadRequest: it does not.
     """
-    if pattern is not None and not pattern.fullmatch(text):
+    if matches is not None and not matches(text):
         raise _refused(what, "the configured expression for it does not match")
     return text

@@ -113,6 +113,9 @@ class UserStore(Protocol):
     writable: bool
     """False for a store that is configured to take no changes."""
 
+    roles_writable: bool
+    """False where users may be changed and roles may not."""
+
     def check(self) -> None:
         """Answer a small bounded read, or raise `DirectoryUnavailable`."""
 
@@ -130,7 +133,10 @@ class UserStore(Protocol):
         """The names of all users, unsorted; with `like` (`*` any run) at least those matching."""
 
     def details(self, user: User) -> UserDetails:
-        """The roles given to the user directly, and its custodian."""
+        """The roles given to the user directly, its custodian, and whether it is an admin.
+
+        The last as of the latest `admin_role()`, which every request asks for first.
+        """
 
     def find_role(self, name: str) -> Role | None:
         """The role that the directory's own matching finds under `name`.

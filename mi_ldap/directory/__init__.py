@@ -34,7 +34,7 @@ from mi_ldap.errors import (
     UserExists,
 )
 from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails
-from mi_ldap.store import Step, Take
+from mi_ldap.store import AddAdminRole, Give, MarkFirstAdmin, RemoveRole, Step, Take
 
 __all__ = ["Access", "Address", "DirectoryStore", "Tree"]
 
@@ -47,6 +47,7 @@ class Access:
         account_dn: who the service is; `""` for an anonymous one.
         pool_size: connections for reads and changes, and as many for proving passwords.
         writable: False for a directory that is configured as read-only.
+        roles_writable: False where groups may be read only.
         transactions: whether RFC 5805 is used where the server offers it.
     """
 
@@ -55,6 +56,7 @@ class Access:
     password: str = field(repr=False)
     pool_size: int = 8
     writable: bool = True
+    roles_writable: bool = True
     transactions: bool = True
 
 
@@ -77,6 +79,7 @@ class DirectoryStore:
     ) -> None:
         connector = Connector(access.address, observe)
         self.writable = access.writable
+        self.roles_writable = access.writable and access.roles_writable
         self._access = access
         self._tree = tree
         self._pool = Pool(
@@ -104,7 +107,8 @@ class DirectoryStore:
         return self._reader.user_names(like)
 
     def details(self, user: User) -> UserDetails:
-        return self._reader.details(user)
+        roles, custodian = self._reader.roles_and_custodian(user)
+        return UserDetails(tuple(roles), custodian, self._admin_group.is_among(roles, user))
 
     def find_role(self, name: str) -> Role | None:
         return self._reader.find_role(name)
@@ -168,6 +172,7 @@ class DirectoryStore:
                 raise results.password_error(refused) from refused
 
     def add_role(self, name: str) -> Role:
+        self._roles_must_be_writable()
         self._add(self._tree.new_role(name), RoleExists(name))
         role = self.find_role(name)
         if role is None:
@@ -175,6 +180,8 @@ class DirectoryStore:
         return role
 
     def apply(self, *steps: Step) -> None:
+        if any(isinstance(step, _ROLE_STEPS) for step in steps):
+            self._roles_must_be_writable()
         with self._changing() as session:
             try:
                 self._carry_out(session, steps)
@@ -222,6 +229,10 @@ class DirectoryStore:
         if not self.writable:
             raise ReadOnlyStore
 
+    def _roles_must_be_writable(self) -> None:
+        if not self.roles_writable:
+            raise ReadOnlyStore
+
     @contextmanager
     def _changing(self) -> Iterator[Session]:
         """A session for changes; what the server refuses becomes our errors."""
@@ -232,6 +243,8 @@ class DirectoryStore:
             except Refused as refused:
                 raise results.change_error(refused) from refused
 
+
+_ROLE_STEPS = (Give, Take, RemoveRole, AddAdminRole, MarkFirstAdmin)
 
 _NOT_FOUND_AGAIN = (
     "Error processing the request. The directory took the entry, but the configured filters do not "

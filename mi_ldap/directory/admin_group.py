@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import structlog
@@ -12,7 +12,7 @@ from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Entry, Session
 from mi_ldap.directory.tree import FIRST_ADMIN
 from mi_ldap.errors import AdminRoleUnclear
-from mi_ldap.model import AdminRole, User
+from mi_ldap.model import AdminRole, Role, User
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ class AdminGroup:
 
     reader: Reader
     name: str
-    _id: str | None = None
+    _latest: AdminRole | None = None
 
     def read(self) -> AdminRole | None:
         """The group and everybody in it; one search where no group is nested in it.
@@ -49,6 +49,8 @@ class AdminGroup:
             AdminRoleUnclear: two groups match the name, or the members can't be seen.
         """
         tree = self.reader.tree
+        if not tree.reads_roles:
+            return None
         attributes = [*tree.role_attributes, tree.member, FIRST_ADMIN]
         with self.reader.session() as session:
             found = session.search(tree.role_base, self._wanted(), attributes)
@@ -56,13 +58,21 @@ class AdminGroup:
             if entry is None:
                 return None
             gathered = self._gather(session, entry)
-        role = tree.role_from(entry)
-        self._id = role.id
-        return AdminRole(
-            role=role,
+        self._latest = AdminRole(
+            role=tree.role_from(entry),
             holders=frozenset(gathered.holders),
             nested=frozenset(gathered.nested_ids),
             first_admin_id=entry.first(FIRST_ADMIN),
+        )
+        return self._latest
+
+    def is_among(self, roles: Iterable[Role], user: User) -> bool:
+        """Whether one of the user's own roles is the admin role, or it is held through another."""
+        latest = self._latest or self.read()
+        if latest is None:
+            return False
+        return any(role.id == latest.role.id for role in roles) or (
+            bool(latest.nested) and self.holds(latest, user)
         )
 
     def holds(self, admin_role: AdminRole, user: User) -> bool:
@@ -87,9 +97,9 @@ class AdminGroup:
         """By name always, so that a second group of the name is seen; by id once it is known."""
         tree = self.reader.tree
         by_name = names.filter_for(tree.role_filter, self.name)
-        return (
-            names.any_of([by_name, names.equals(tree.user_id, self._id)]) if self._id else by_name
-        )
+        if self._latest is None:
+            return by_name
+        return names.any_of([by_name, names.equals(tree.user_id, self._latest.role.id)])
 
     def _the_one(self, entries: list[Entry]) -> Entry | None:
         tree = self.reader.tree
@@ -101,7 +111,7 @@ class AdminGroup:
         if tree.role_class.lower() in _WANT_A_MEMBER and not entries[0].all(tree.member):
             log.error("admin_role_hides_members", group=entries[0].dn)
             raise AdminRoleUnclear
-        if self._id and entries[0].first(tree.user_id) != self._id:
+        if self._latest and entries[0].first(tree.user_id) != self._latest.role.id:
             log.warning("admin_role_replaced", group=entries[0].dn)
         return entries[0]
 

@@ -1,9 +1,9 @@
 """Steps of a change -> LDAP operations, all or nothing.
 
 With transactions (RFC 5805) the operations are checked at commit and rolled back whole. A guard is
-an assertion (RFC 4528) that the entry is as it was read. On a group it is an operation of its own: an
-assertion on an operation that changes `member`, or that deletes a group, is carried by OpenLDAP's
-memberof overlay to the overlay's own change and leaves `memberOf` wrong.
+an assertion (RFC 4528) that the entry is as it was read. On a group it is an operation of its own:
+an assertion on an operation that changes `member`, or that deletes a group, is carried by
+OpenLDAP's memberof overlay to the overlay's own change and leaves `memberOf` wrong.
 
 Without transactions the operations run in the order of the steps, each with the one that undoes
 it; the guard on a group is a swap of `miLdapRevision` in the modification that changes its members.
@@ -206,7 +206,8 @@ class _Compiler:
         if last and isinstance(last.operation, Modify) and last.operation.dn == user.locator:
             changes = (*last.operation.modifications, change)
             merged = replace(last, operation=Modify(user.locator, changes))
-            self._operations[-1] = replace(merged, conditions=(*last.conditions, *conditions))
+            conditions = (*last.conditions, *self._as_read(user), *conditions)
+            self._operations[-1] = replace(merged, conditions=conditions)
             return
         classes = [] if user.marked or not self._tree.own_schema else [_CLASS_OF_ACCOUNTS]
         first = Modify(user.locator, (*classes, change))

@@ -42,16 +42,18 @@ class Address:
         start_tls: whether the connection is encrypted before anything else is said (RFC 4513 §3).
         ca_file: who signs the server's certificate; None for the system's authorities.
         connect_timeout_s: how long a connection may take to open.
+        answer_s: how long an answer may take.
     """
 
     url: str
     start_tls: bool = False
     ca_file: Path | None = None
     connect_timeout_s: float = 5.0
+    answer_s: float = 5.0
 
 
 class Connector:
-    """Opens sessions that are ready for use, and counts nothing but what `observe` is told."""
+    """Opens sessions that are ready for use."""
 
     def __init__(self, address: Address, observe: Callable[[str], None]) -> None:
         self._address = address
@@ -78,7 +80,7 @@ class Connector:
         except (LDAPException, OSError, PyAsn1Error) as error:
             log.warning("directory_unreachable", server=self._address.url, error=str(error))
             raise DirectoryUnavailable from error
-        return Session(connection, self._observe)
+        return Session(connection, self._observe, self._address.answer_s)
 
     def bound(self, dn: str, password: str) -> Session:
         """A session of the service's own account."""

@@ -18,7 +18,7 @@ ASSERTION: Final = "1.3.6.1.1.12"  # RFC 4528
 TRANSACTION_START: Final = "1.3.6.1.1.21.1"  # RFC 5805
 TRANSACTION_CONTROL: Final = "1.3.6.1.1.21.2"
 TRANSACTION_END: Final = "1.3.6.1.1.21.3"
-PASSWORD_POLICY: Final = "1.3.6.1.4.1.42.2.27.8.5.1"  # draft-behera-ldap-password-policy-10
+PASSWORD_POLICY: Final = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 - draft-behera-10
 PERMISSIVE_MODIFY: Final = "1.2.840.113556.1.4.1413"
 
 ASK_PASSWORD_POLICY: Final[Control] = (PASSWORD_POLICY, False, None)

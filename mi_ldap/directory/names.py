@@ -38,7 +38,7 @@ def any_of(filters: list[str]) -> str:
 
 
 def rdn(attribute: str, value: str) -> str:
-    """The relative name `uid=Last\\, First`, escaped as RFC 4514 §2.4 wants it."""
+    r"""The relative name `uid=Last\, First`, escaped as RFC 4514 §2.4 wants it."""
     escaped = _SPECIAL_IN_DN.sub(r"\\\1", value).replace("\0", "\\00")
     if escaped.startswith((" ", "#")):
         escaped = "\\" + escaped
@@ -58,10 +58,10 @@ def dn_from_pattern(pattern: str, value: str) -> str:
 
 
 def parsed_dn(dn: str) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """The RDNs of a DN, outermost last, each a sorted tuple of (type, value), for comparing.
+    r"""The RDNs of a DN, outermost last, each a sorted tuple of (type, value), for comparing.
 
     Types are without case. Values are unescaped and folded as OpenLDAP folds them (each character
-    to lower case by itself, then NFKC, spaces squeezed), so `\\2C` equals `\\,`.
+    to lower case by itself, then NFKC, spaces squeezed), so `\2C` equals `\,`.
     """
     return tuple(
         tuple(sorted(_parsed_pair(pair) for pair in _split(relative, "+")))

@@ -12,7 +12,7 @@ from mi_ldap.directory.connections import Pool
 from mi_ldap.directory.session import Entry, Found, Refused, Session
 from mi_ldap.directory.tree import Tree, shown_name
 from mi_ldap.errors import AmbiguousName
-from mi_ldap.model import Names, Role, User, UserDetails
+from mi_ldap.model import Names, Role, User
 
 MEMBERS_A_SEARCH = 200
 MEMBERS_SEARCHED_FOR = 2000
@@ -78,29 +78,26 @@ class Reader:
         return self._names(found, self.tree.user_name)
 
     def find_role(self, name: str) -> Role | None:
-        if not name:
-            return None
         wanted = names.filter_for(self.tree.role_filter, name)
-        found = self._search(self.tree.role_base, wanted, self.tree.role_attributes)
-        return _only("role", name, [self.tree.role_from(entry) for entry in found.entries])
+        return _only("role", name, self._roles(wanted)) if name else None
 
     def role_names(self) -> Names:
+        if not self.tree.reads_roles:
+            return Names(())
         found = self._search(self.tree.role_base, self.tree.role_list_filter, [self.tree.role_name])
         return self._names(found, self.tree.role_name)
 
     def roles_naming(self, dn: str) -> list[Role]:
         """The groups that have `dn` as a member, whether an entry of that name exists or not."""
-        found = self._search(self.tree.role_base, self._naming(dn), self.tree.role_attributes)
-        return [self.tree.role_from(entry) for entry in found.entries]
+        return self._roles(self._naming(dn))
 
-    def details(self, user: User) -> UserDetails:
-        """Roles and custodian in one search where users and roles share a base."""
+    def roles_and_custodian(self, user: User) -> tuple[list[Role], User | None]:
+        """Both in one search where users and roles share a base."""
         if not user.custodian_id:
-            return UserDetails(tuple(self.roles_naming(user.locator)), None)
+            return self.roles_naming(user.locator), None
         found = self._under_common_base(user.locator, user.custodian_id)
         if found is None:
-            roles = self.roles_naming(user.locator)
-            return UserDetails(tuple(roles), self.user(user.custodian_id))
+            return self.roles_naming(user.locator), self.user(user.custodian_id)
         return self._sorted_out(user.custodian_id, found)
 
     def members(self, role: Role) -> list[str]:
@@ -139,6 +136,8 @@ class Reader:
         base_dn = names.common_base(self.tree.user_base, self.tree.role_base)
         wanted = names.any_of([self._naming(member_dn), names.equals(self.tree.user_id, user_id)])
         attributes = [*self.tree.role_attributes, *self.tree.user_attributes]
+        if not self.tree.reads_roles:
+            return None
         with self.pool.session() as session:
             try:
                 return session.search(base_dn, wanted, attributes).entries if base_dn else None
@@ -147,13 +146,13 @@ class Reader:
                     return None
                 raise results.unexpected(refused) from refused
 
-    def _sorted_out(self, custodian_id: str, entries: list[Entry]) -> UserDetails:
+    def _sorted_out(
+        self, custodian_id: str, entries: list[Entry]
+    ) -> tuple[list[Role], User | None]:
         custodian = [e for e in entries if e.first(self.tree.user_id) == custodian_id]
         roles = [self.tree.role_from(entry) for entry in entries if entry not in custodian]
-        return UserDetails(
-            tuple(role for role in roles if names.is_under(role.locator, self.tree.role_base)),
-            self.tree.user_from(custodian[0]) if custodian else None,
-        )
+        under = [role for role in roles if names.is_under(role.locator, self.tree.role_base)]
+        return under, self.tree.user_from(custodian[0]) if custodian else None
 
     def _naming(self, dn: str) -> str:
         return f"(&{self.tree.role_list_filter}{names.equals(self.tree.member, dn)})"
@@ -161,6 +160,12 @@ class Reader:
     def _users(self, ldap_filter: str) -> list[User]:
         found = self._search(self.tree.user_base, ldap_filter, self.tree.user_attributes)
         return [self.tree.user_from(entry) for entry in found.entries]
+
+    def _roles(self, ldap_filter: str) -> list[Role]:
+        if not self.tree.reads_roles:
+            return []
+        found = self._search(self.tree.role_base, ldap_filter, self.tree.role_attributes)
+        return [self.tree.role_from(entry) for entry in found.entries]
 
     def _names(self, found: Found, attribute: str) -> Names:
         shown = (shown_name(entry, attribute) for entry in found.entries)

@@ -130,10 +130,12 @@ class Session:
         usable: False after an error on the wire; the pool then drops the session.
         idle_since: `time.monotonic()` of its last use.
         observe: called with each operation's name, for counting.
+        answer_s: the longest wait for an answer, in seconds, within the request's own time.
     """
 
     connection: Connection
     observe: Callable[[str], None] = lambda operation: None
+    answer_s: float = 5.0
     usable: bool = True
     idle_since: float = field(default_factory=time.monotonic)
 
@@ -286,7 +288,7 @@ class Session:
             raise DirectoryUnavailable
         self.observe(operation)
         try:
-            self.connection.socket.settimeout(left_s)
+            self.connection.socket.settimeout(min(left_s, self.answer_s))
             yield
         except (LDAPException, OSError, PyAsn1Error) as error:
             self.usable = False

@@ -39,6 +39,7 @@ class Tree:
         user_filter, role_filter: with `?` for the name.
         custodian, epoch: attributes on a user's entry; `""` where the schema has none.
         own_schema: whether `config/schema` is loaded, so that its classes must be added.
+        reads_roles: False where nobody holds a role, whatever groups there are.
     """
 
     user_base: str
@@ -59,6 +60,7 @@ class Tree:
     own_schema: bool
     user_dn_pattern: str | None = None
     role_dn_pattern: str | None = None
+    reads_roles: bool = True
 
     @property
     def user_attributes(self) -> list[str]:

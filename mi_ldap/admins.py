@@ -1,0 +1,243 @@
+"""Custody: an admin can only be removed by its creator, and one always remains.
+
+The rules return the steps of a change; whoever makes the change puts them in front of its own and
+applies them together. What a rule was decided on is among them as a guard.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import structlog
+
+from mi_ldap.audit import AuditLog
+from mi_ldap.deadline import remaining_s
+from mi_ldap.errors import AdminsOnly, Conflict, CustodyRefused, Forbidden, UserNotFound
+from mi_ldap.model import AdminRole, User
+from mi_ldap.store import (
+    Give,
+    NotHeld,
+    RenewEpoch,
+    SetCustodian,
+    Step,
+    Take,
+    Unchanged,
+    UserStore,
+)
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_RETRY_S = 0.005
+
+
+def decided(decide_and_do: Callable[[], T]) -> T:
+    """Decide and act again as long as somebody else changes things in between.
+
+    Raises:
+        Conflict: the request's time is over.
+    """
+    pause_s = _RETRY_S
+    while True:
+        try:
+            return decide_and_do()
+        except Conflict:
+            if remaining_s() < 2 * pause_s:
+                raise
+            time.sleep(random.uniform(0, pause_s))  # noqa: S311 - spreads, hides nothing
+            pause_s = min(2 * pause_s, 0.2)
+
+
+def applied(store: UserStore, steps: list[Step], decide: Callable[[], list[Step]]) -> list[Step]:
+    """Apply the steps that were decided on; where that is too late, decide again.
+
+    Returns:
+        The steps that were done.
+    """
+    at_hand = [steps]
+
+    def attempt() -> list[Step]:
+        now = at_hand.pop() if at_hand else decide()
+        store.apply(*now)
+        return now
+
+    return decided(attempt)
+
+
+class Facts(Protocol):
+    """Small things that are kept once and for all."""
+
+    def note_fact(self, key: str, value: str) -> str:
+        """Keep the first value noted under `key`, and return it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuperAdmin:
+    """The account that may remove every admin, where the settings allow that (as MI 4.x does).
+
+    Attributes:
+        name: `super_admin.username`, None where there is none.
+        can_remove_admins: whether the exception is on.
+    """
+
+    name: str | None = None
+    can_remove_admins: bool = False
+
+
+class Admins:
+    """Who is an admin, and who may act on one."""
+
+    def __init__(
+        self, store: UserStore, audit: AuditLog, super_admin: SuperAdmin, facts: Facts
+    ) -> None:
+        self._store = store
+        self._audit = audit
+        self._super_admin = super_admin
+        self._facts = facts
+
+    def is_admin(self, user: User) -> bool:
+        """Whether the user holds the admin role now, as the directory says."""
+        admin_role = self._store.admin_role()
+        return admin_role is not None and self._store.is_holder(admin_role, user)
+
+    def role_for(self, performer: User) -> AdminRole:
+        """The admin role, while the performer holds it.
+
+        Raises:
+            AdminsOnly: it no longer does.
+        """
+        admin_role = self._store.admin_role()
+        if admin_role is None or not self._store.is_holder(admin_role, performer):
+            raise AdminsOnly
+        return admin_role
+
+    def again(self, user: User) -> User:
+        """The user as it is now.
+
+        Raises:
+            UserNotFound: it is gone; an entry made anew under its name is another user.
+        """
+        found = self._store.user(user.id)
+        if found is None:
+            raise UserNotFound(user.name)
+        return found
+
+    def promotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+        """The steps that give the admin role; nothing where the user holds it already."""
+        if self._store.is_holder(admin_role, user):
+            return []
+        return [
+            Unchanged(admin_role.role),
+            Unchanged(user),
+            SetCustodian(user, performer.id),
+            RenewEpoch(user),
+            Give(admin_role.role, user),
+        ]
+
+    def demotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+        """The steps that take the admin role.
+
+        Raises:
+            CustodyRefused: the performer is neither the user nor its custodian.
+            Forbidden: the user is the last admin.
+        """
+        if performer.id != user.id:
+            self._must_answer_for(performer, user, "remove it")
+        return [
+            *self._leaving(user, admin_role),
+            SetCustodian(user, None),
+            RenewEpoch(user),
+        ]
+
+    def removal(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+        """The steps that must go before the removal of a user's entry.
+
+        Raises:
+            CustodyRefused: the user is an admin of somebody else.
+            Forbidden: the user is the last admin.
+        """
+        if not self._store.is_holder(admin_role, user):
+            charges = self._pass_on(user, admin_role)
+            return [Unchanged(user), NotHeld(admin_role.role, user), *charges]
+        self._must_answer_for(performer, user, "remove it")
+        return [Unchanged(user), *self._leaving(user, admin_role)]
+
+    def reset(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+        """The steps that go before setting a password without knowing the old one.
+
+        Raises:
+            CustodyRefused: the user is an admin, and not the performer's charge.
+        """
+        if self._store.is_holder(admin_role, user):
+            self._must_answer_for(performer, user, "change its password")
+            return [Unchanged(user), RenewEpoch(user)]
+        return [NotHeld(admin_role.role, user), Unchanged(user), RenewEpoch(user)]
+
+    def must_be_plain(self, role_id: str, role_name: str, admin_role: AdminRole) -> None:
+        """Raises `Forbidden` for a role through which others hold the admin role."""
+        if role_id in admin_role.nested:
+            raise Forbidden(
+                f"The role {role_name} is part of the admin role. Change it in the directory."
+            )
+
+    def _leaving(self, user: User, admin_role: AdminRole) -> list[Step]:
+        """The user's charges are passed on, and the role is taken: in this order (a crash)."""
+        if self._store.other_holder(admin_role, user) is None:
+            raise Forbidden("The last admin cannot be removed. Make another admin first.")
+        if not any(role.id == admin_role.role.id for role in self._store.details(user).roles):
+            raise Forbidden(
+                f"User {user.name} is an admin through another role. Change it in the directory."
+            )
+        return [
+            Unchanged(admin_role.role),
+            *self._pass_on(user, admin_role),
+            Take(admin_role.role, user),
+        ]
+
+    def _pass_on(self, user: User, admin_role: AdminRole) -> list[Step]:
+        """Whoever has the user for custodian gets the user's own, or none."""
+        charges = self._store.charges_of(user)
+        heir = self._heir(user, admin_role) if charges else None
+        return [
+            SetCustodian(charge, heir.id if heir and heir.id != charge.id else None)
+            for charge in charges
+            if charge.id != user.id
+        ]
+
+    def _heir(self, user: User, admin_role: AdminRole) -> User | None:
+        heir = self._store.user(user.custodian_id) if user.custodian_id else None
+        return heir if heir and self._store.is_holder(admin_role, heir) else None
+
+    def note_inheritance(self, performer: User, user: User, steps: list[Step]) -> None:
+        """A line in the audit log for each charge that the steps pass on."""
+        for step in steps:
+            if isinstance(step, SetCustodian) and step.user.id != user.id:
+                heir = self._store.user(step.custodian_id) if step.custodian_id else None
+                info = {"userId": step.user.name, "custodian": heir.name if heir else ""}
+                self._audit.write(performer.name, "inherited", "admin", info, outcome="done")
+
+    def _must_answer_for(self, performer: User, user: User, to_do: str) -> None:
+        if user.custodian_id == performer.id or self._is_super_admin(performer):
+            return
+        custodian = self._store.user(user.custodian_id) if user.custodian_id else None
+        only = f"Only the creator of admin user '{user.name}' can {to_do}."
+        if performer.id == user.id:
+            raise CustodyRefused(f"{only} Give oldPassword to change your own.")
+        if custodian is None:
+            raise CustodyRefused(f"{only} It has none: see recover-admin --adopt.")
+        raise CustodyRefused(f"{only} That is {custodian.name}.")
+
+    def _is_super_admin(self, performer: User) -> bool:
+        """By id, pinned at first use: a name made anew is another account."""
+        wanted = self._super_admin
+        if not (wanted.can_remove_admins and wanted.name) or performer.custodian_id:
+            return False
+        named = self._store.find_user(wanted.name)
+        if named is None or named.id != performer.id:
+            return False
+        return self._facts.note_fact("super_admin", named.id) == performer.id

@@ -1,0 +1,132 @@
+"""How often logins may fail: by name and address together, and by address alone.
+
+Never by name alone, or a stranger could lock an admin out. Counted with the `limits` library, in
+the state file, so that all workers of a machine count together.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import time
+from dataclasses import dataclass
+
+import structlog
+from limits import RateLimitItemPerMinute
+from limits.storage import Storage
+from limits.strategies import FixedWindowRateLimiter
+
+from mi_ldap.errors import RevocationsUnavailable, TooManyFailures
+from mi_ldap.state import StateDatabase
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Who is tried, from where.
+
+    Attributes:
+        who: the entry's id, or the folded name where no entry has it.
+        client: the address, `"192.0.2.7"`.
+    """
+
+    who: str
+    client: str
+
+
+class Throttle:
+    """Counts failures for a minute from the first one on.
+
+    Args:
+        state: where the counts are kept.
+        per_name: failures of one name from one address in a minute.
+        per_address: failures from one address in a minute.
+    """
+
+    def __init__(self, state: StateDatabase, per_name: int, per_address: int) -> None:
+        self._limiter = FixedWindowRateLimiter(_SqliteStorage(state))
+        self._per_name = RateLimitItemPerMinute(per_name, namespace="name")
+        self._per_address = RateLimitItemPerMinute(per_address, namespace="address")
+
+    def check_address(self, client: str) -> None:
+        """Raises `TooManyFailures` when the address has used its failures up."""
+        self._check(self._per_address, client)
+
+    def check(self, attempt: Attempt) -> None:
+        """Raises `TooManyFailures` when the name has used up its failures from this address."""
+        self._check(self._per_name, attempt.who, attempt.client)
+
+    def failed(self, attempt: Attempt) -> None:
+        """Count one failure."""
+        try:
+            self._limiter.hit(self._per_address, attempt.client)
+            self._limiter.hit(self._per_name, attempt.who, attempt.client)
+        except sqlite3.Error as error:
+            raise _unavailable(error) from error
+
+    def _check(self, limit: RateLimitItemPerMinute, *key: str) -> None:
+        try:
+            if self._limiter.test(limit, *key):
+                return
+            ends_at, _ = self._limiter.get_window_stats(limit, *key)
+        except sqlite3.Error as error:
+            raise _unavailable(error) from error
+        raise TooManyFailures(max(1, math.ceil(ends_at - time.time())))
+
+
+def _unavailable(error: sqlite3.Error) -> RevocationsUnavailable:
+    log.error("failures_not_counted", error=str(error))
+    return RevocationsUnavailable()
+
+
+class _SqliteStorage(Storage):
+    """`limits`' counters in the table `failures`; a row is worth nothing once it has expired."""
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, state: StateDatabase) -> None:
+        super().__init__()
+        self._state = state
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return sqlite3.Error
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        now = time.time()
+        with self._state.connection() as connection:
+            connection.execute("DELETE FROM failures WHERE expires_at < ?", (now,))
+            row = connection.execute(
+                "INSERT INTO failures VALUES (?, ?, ?) "
+                "ON CONFLICT (key) DO UPDATE SET count = count + excluded.count RETURNING count",
+                (key, amount, now + expiry),
+            ).fetchone()
+        return int(row[0])
+
+    def get(self, key: str) -> int:
+        row = self._row(key)
+        return int(row[0]) if row else 0
+
+    def get_expiry(self, key: str) -> float:
+        row = self._row(key)
+        return float(row[1]) if row else time.time()
+
+    def check(self) -> bool:
+        return self._row("") is None
+
+    def reset(self) -> int | None:
+        with self._state.connection() as connection:
+            return connection.execute("DELETE FROM failures").rowcount
+
+    def clear(self, key: str) -> None:
+        with self._state.connection() as connection:
+            connection.execute("DELETE FROM failures WHERE key = ?", (key,))
+
+    def _row(self, key: str) -> tuple[int, float] | None:
+        with self._state.connection() as connection:
+            found: tuple[int, float] | None = connection.execute(
+                "SELECT count, expires_at FROM failures WHERE key = ? AND expires_at >= ?",
+                (key, time.time()),
+            ).fetchone()
+        return found

@@ -1,0 +1,88 @@
+"""What every request carries with it: a deadline, an id, and the address it came from."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from flask import Flask, Response, g, request
+
+from mi_ldap.deadline import deadline
+from mi_ldap.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BEARER = re.compile(r"bearer[ ]+", re.IGNORECASE)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def init_app(app: Flask, server: ServerSettings) -> None:
+    """Begin each request with its context, and give its id back."""
+    proxies = [ipaddress.ip_network(each, strict=False) for each in server.trusted_proxies]
+    app.wsgi_app = _InTime(app.wsgi_app, server.request_deadline_s)  # type: ignore[method-assign]
+
+    @app.before_request
+    def begin() -> None:
+        g.client = _client(request.environ, proxies)
+        sent = request.headers.get("X-Request-Id", "")
+        g.request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(requestId=g.request_id, client=g.client)
+        _accept_bearer_in_any_case()
+
+    @app.after_request
+    def give_back(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+class _InTime:
+    """Gives each request its deadline, from before the routing to after the answer."""
+
+    def __init__(self, application: WSGIApplication, seconds: float) -> None:
+        self._application = application
+        self._seconds = seconds
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with deadline(self._seconds):
+            return self._application(environ, start_response)
+
+
+def _accept_bearer_in_any_case() -> None:
+    # RFC 9110 §11.1; the token library compares the scheme letter by letter.
+    sent = request.environ.get("HTTP_AUTHORIZATION", "")
+    request.environ["HTTP_AUTHORIZATION"] = _BEARER.sub("Bearer ", sent, count=1)
+
+
+def _client(environ: dict[str, Any], proxies: list[Network]) -> str:
+    """The nearest address that is not a trusted proxy's (`X-Forwarded-For`, last added last)."""
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    client = str(environ.get("REMOTE_ADDR") or "")
+    while hops and _is_in(client, proxies):
+        hop = hops.pop()
+        if _address(hop) is None:
+            break
+        client = hop
+    return client
+
+
+def _is_in(text: str, networks: list[Network]) -> bool:
+    address = _address(text)
+    return address is not None and any(address in network for network in networks)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None

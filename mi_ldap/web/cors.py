@@ -1,0 +1,26 @@
+"""Which pages of other origins may call the API: none, unless the settings list them."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+
+from mi_ldap.settings import CorsSettings
+
+METHODS = "GET, POST, PUT, DELETE, OPTIONS, PATCH"
+
+
+def init_app(app: Flask, settings: CorsSettings) -> None:
+    """Send the headers that the settings allow."""
+    if not settings.enable or not settings.allowed_origins:
+        return
+
+    @app.after_request
+    def allow(response: Response) -> Response:
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin")
+        if origin and ("*" in settings.allowed_origins or origin in settings.allowed_origins):
+            any_origin = "*" in settings.allowed_origins
+            response.headers["Access-Control-Allow-Origin"] = "*" if any_origin else origin
+            response.headers["Access-Control-Allow-Methods"] = METHODS
+            response.headers["Access-Control-Allow-Headers"] = ", ".join(settings.allowed_headers)
+        return response

@@ -1,0 +1,25 @@
+"""`/health` and `/ready`, for whoever keeps the service running; without authentication."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from mi_ldap.wiring import Services
+
+
+def blueprint(services: Services) -> Blueprint:
+    """The resource's views over the services."""
+    operations = Blueprint("operations", __name__)
+
+    @operations.get("/health")
+    def health() -> Response:
+        """The process lives."""
+        return jsonify(status="up")
+
+    @operations.get("/ready")
+    def ready() -> Response:
+        """The directory answers; 503 with the reason where it does not."""
+        services.store.check()
+        return jsonify(status="ready")
+
+    return operations

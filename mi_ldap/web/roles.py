@@ -1,0 +1,65 @@
+"""`/management/roles`."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+
+from mi_ldap import model
+from mi_ldap.roles import RoleChange
+from mi_ldap.web.guards import current_performer
+from mi_ldap.web.listing import completeness, listing, must_be_primary, without_slash
+from mi_ldap.web.schemas import RoleBody, RoleChangeBody, body_of, missing, query_of
+from mi_ldap.wiring import Services
+
+
+def blueprint(services: Services) -> Blueprint:
+    """The resource's views over the services."""
+    roles = Blueprint("roles", __name__, url_prefix="/management")
+
+    @roles.get("/roles")
+    def list_roles() -> Response:
+        query = query_of(request)
+        return listing(services.roles.select(query), "role", paged=query.is_paged)
+
+    @roles.post("/roles")
+    def create_role() -> Response:
+        sent = body_of(request, RoleBody())
+        if sent["name"] is None:
+            raise missing("role")
+        name = model.role_of_domain(sent["name"], sent["domain"])
+        services.roles.create(current_performer(), name)
+        return jsonify(role=sent["name"], status="Added")
+
+    @roles.put("/roles")
+    def change_roles() -> Response:
+        sent = body_of(request, RoleChangeBody())
+        if sent["name"] is None:
+            raise missing("userId")
+        if sent["added"] is None and sent["removed"] is None:
+            raise missing("addedRoles", "removedRoles")
+        must_be_primary(sent["domain"])
+        services.roles.change(current_performer(), _change(sent))
+        return jsonify(userId=sent["name"], status="Added/removed the roles")
+
+    @roles.get("/roles/<path:name>")
+    def show_role(name: str) -> Response:
+        full = model.role_of_domain(without_slash(name), request.args.get("domain"))
+        members = services.roles.members(full)
+        return completeness(jsonify(role=full, users=members.names), complete=members.complete)
+
+    @roles.delete("/roles/<path:name>")
+    def delete_role(name: str) -> Response:
+        full = model.role_of_domain(without_slash(name), request.args.get("domain"))
+        removed = services.roles.remove(current_performer(), full)
+        return jsonify(role=removed.name, status="Deleted")
+
+    return roles
+
+
+def _change(sent: dict[str, Any]) -> RoleChange:
+    """Roles may be sent with their domain, `Internal/x`, or by their plain name."""
+    return RoleChange(
+        user_name=sent["name"],
+        added=tuple(model.full_role_name(name) for name in sent["added"] or ()),
+        removed=tuple(model.full_role_name(name) for name in sent["removed"] or ()),
+    )

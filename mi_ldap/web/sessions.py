@@ -1,0 +1,65 @@
+"""`/management/login` and `/management/logout`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+
+from flask import Blueprint, Response, g, jsonify, request
+
+from mi_ldap.bootstrap import Applicant
+from mi_ldap.errors import LoginRefused
+from mi_ldap.web import tokens
+from mi_ldap.web.guards import current_performer
+from mi_ldap.wiring import Services
+
+
+def blueprint(services: Services) -> Blueprint:
+    """The resource's views over the services."""
+    sessions = Blueprint("sessions", __name__, url_prefix="/management")
+
+    @sessions.get("/login")
+    def login() -> Response:
+        logged_in = services.login.login(_applicant())
+        return jsonify(AccessToken=tokens.encode(services, logged_in))
+
+    @sessions.get("/logout")
+    def logout() -> Response:
+        name = current_performer().name
+        with services.audit.change(name, "logout", "session", {}):
+            tokens.revoke_current(services)
+        return Response(status=200, content_type="application/json")
+
+    return sessions
+
+
+def _applicant() -> Applicant:
+    """The Basic credentials (RFC 7617): the first `:` splits; UTF-8, else ISO-8859-1.
+
+    Raises:
+        LoginRefused: there are none that can be read.
+    """
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        raise LoginRefused("Log in with a user name and a password (Basic authentication).")
+    try:
+        credentials = base64.b64decode(encoded.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise LoginRefused from None
+    name, _, password = _text(credentials).partition(":")
+    return Applicant(name, password, client=g.client, is_local=_is_loopback(g.client))
+
+
+def _text(credentials: bytes) -> str:
+    try:
+        return credentials.decode()
+    except UnicodeDecodeError:
+        return credentials.decode("latin-1")
+
+
+def _is_loopback(client: str) -> bool:
+    try:
+        return ipaddress.ip_address(client).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,97 @@
+"""Tokens on the wire: flask-jwt-extended encodes and decodes them, here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, g
+from flask_jwt_extended import JWTManager, create_access_token, get_jwt, verify_jwt_in_request
+from flask_jwt_extended.exceptions import JWTExtendedException
+from jwt import PyJWTError
+
+from mi_ldap.errors import NotAuthenticated
+from mi_ldap.login import LoggedIn
+from mi_ldap.model import Performer
+from mi_ldap.store import UserStore
+from mi_ldap.tokens import SCOPE_CHANGE_PASSWORD
+from mi_ldap.wiring import Services
+
+ALGORITHM = "HS256"
+
+Claims = Mapping[str, Any]
+
+
+def init_app(app: Flask, services: Services) -> None:
+    """Teach the token library our keys, claims and revocations."""
+    token = services.settings.management_api.jwt_token_security_handler.token_config
+    app.config.update(
+        JWT_ALGORITHM=ALGORITHM,
+        JWT_DECODE_ALGORITHMS=[ALGORITHM],
+        JWT_ENCODE_ISSUER=token.issuer,
+        JWT_DECODE_ISSUER=token.issuer,
+        JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=token.expiry),
+        JWT_TOKEN_LOCATION=["headers"],
+        JWT_ERROR_MESSAGE_KEY="Error",
+    )
+    jwt = JWTManager(app)
+    keys = services.keys
+
+    @jwt.encode_key_loader
+    def signing_key(_identity: str) -> str:
+        return keys.signing_key
+
+    @jwt.decode_key_loader
+    def verifying_key(header: Claims, _claims: Claims) -> str:
+        kid = header.get("kid")
+        if not isinstance(kid, str) or kid not in keys.keys:
+            raise NotAuthenticated("The token's key is not known. Log in again.")
+        return keys.keys[kid]
+
+    @jwt.token_in_blocklist_loader
+    def is_revoked(_header: Claims, claims: Claims) -> bool:
+        return services.revocations.is_revoked(str(claims["jti"]))
+
+
+def encode(services: Services, logged_in: LoggedIn) -> str:
+    """A token for a proved login."""
+    user = logged_in.user
+    claims = {"uid": user.id, "scope": logged_in.scope, "epoch": user.epoch}
+    token: str = create_access_token(
+        user.name, additional_claims=claims, additional_headers={"kid": services.keys.current}
+    )
+    return token
+
+
+def performer(store: UserStore) -> Performer:
+    """Who sends the request, read from the directory.
+
+    Raises:
+        NotAuthenticated: there is no token, it is not good, or not any more.
+        Unavailable: that cannot be told; the token is neither accepted nor refused.
+    """
+    try:
+        verify_jwt_in_request()
+    except (JWTExtendedException, PyJWTError, ValueError, TypeError, RecursionError) as error:
+        raise NotAuthenticated(_sentence(error)) from error
+    claims = get_jwt()
+    user = store.user(str(claims.get("uid", "")))
+    if user is None or not user.enabled or user.epoch != claims.get("epoch"):
+        raise NotAuthenticated("The token is no longer good. Log in again.")
+    return Performer(user, claims.get("scope") == SCOPE_CHANGE_PASSWORD, g.client)
+
+
+def revoke_current(services: Services) -> None:
+    """The request's token is dead from now on, in every worker."""
+    claims = get_jwt()
+    services.revocations.revoke(str(claims["jti"]), float(claims["exp"]))
+
+
+def _sentence(error: Exception) -> str:
+    words = {
+        "ExpiredSignatureError": "The token has expired. Log in again.",
+        "RevokedTokenError": "The token was logged out. Log in again.",
+        "NoAuthorizationError": "Log in first: the request carries no token.",
+    }
+    return words.get(type(error).__name__, "The token is not valid. Log in again.")

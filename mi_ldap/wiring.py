@@ -1,0 +1,206 @@
+"""Settings -> store and services: the one place that picks the concrete ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import re2
+from pydantic import SecretStr
+
+from mi_ldap.admins import Admins, SuperAdmin
+from mi_ldap.audit import AuditLog
+from mi_ldap.bootstrap import Bootstrap, Door
+from mi_ldap.directory import Access, Address, DirectoryStore, Tree
+from mi_ldap.login import Login
+from mi_ldap.model import Matches, folded
+from mi_ldap.roles import Roles
+from mi_ldap.settings import Settings, UserStoreSettings
+from mi_ldap.state import StateDatabase
+from mi_ldap.store import UserStore
+from mi_ldap.throttle import Throttle
+from mi_ldap.tokens import (
+    Revocations,
+    SigningKeys,
+    SqliteRevocations,
+    configured_key,
+    kept_keys,
+)
+from mi_ldap.users import Rules, Users
+
+if TYPE_CHECKING:
+    from mi_ldap.directory.embedded import EmbeddedDirectory
+
+OWN_CUSTODIAN, OWN_EPOCH = "miLdapCustodian", "miLdapEpoch"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a face of the service speaks to."""
+
+    settings: Settings
+    store: UserStore
+    state: StateDatabase
+    audit: AuditLog
+    admins: Admins
+    users: Users
+    roles: Roles
+    bootstrap: Bootstrap
+    login: Login
+    revocations: Revocations
+    keys: SigningKeys
+
+
+def services(
+    settings: Settings,
+    directory: EmbeddedDirectory | None = None,
+    store: UserStore | None = None,
+    observe: Callable[[str], None] = lambda operation: None,
+) -> Services:
+    """The services over the configured directory; nothing is opened that a fork would share.
+
+    Args:
+        settings: what was configured.
+        directory: the embedded one, where the settings name none.
+        store: a store to use in place of the directory.
+        observe: told the name of each LDAP operation.
+
+    Raises:
+        ConfigurationError: the state folder holds what cannot be used.
+    """
+    user_store = _on_embedded(settings.user_store, directory) if directory else settings.user_store
+    store = store or _directory_store(user_store, settings.super_admin.admin_role, observe)
+    state = StateDatabase(settings.state_dir / "state.sqlite")
+    audit = AuditLog(settings.audit.file or settings.state_dir / "audit.log")
+    limits = settings.management_api.throttle
+    throttle = Throttle(state, limits.failures_per_name, limits.failures_per_address)
+    rules = _rules(user_store)
+    super_admin = SuperAdmin(settings.super_admin.username, settings.super_admin.can_remove_admins)
+    admins = Admins(store, audit, super_admin, state)
+    bootstrap = Bootstrap(store, audit, rules, _door(settings, user_store.group_search_base), state)
+    return Services(
+        settings=settings,
+        store=store,
+        state=state,
+        audit=audit,
+        admins=admins,
+        users=Users(store, admins, audit, throttle, rules),
+        roles=Roles(store, admins, audit, rules),
+        bootstrap=bootstrap,
+        login=Login(store, admins, bootstrap, throttle, audit),
+        revocations=SqliteRevocations(state),
+        keys=_signing_keys(settings),
+    )
+
+
+def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) -> UserStoreSettings:
+    """The settings with all that the embedded directory dictates filled in."""
+    user_class, group_class = "inetOrgPerson", "groupOfNames"
+    dictated = {
+        "connection_url": directory.url,
+        "connection_name": directory.service_dn,
+        "connection_password": SecretStr(directory.service_password),
+        "user_search_base": directory.user_base,
+        "group_search_base": directory.group_base,
+        "user_name_attribute": "uid",
+        "group_name_attribute": "cn",
+        "user_entry_object_class": user_class,
+        "group_entry_object_class": group_class,
+        "user_name_search_filter": f"(&(objectClass={user_class})(uid=?))",
+        "user_name_list_filter": f"(objectClass={user_class})",
+        "group_name_search_filter": f"(&(objectClass={group_class})(cn=?))",
+        "group_name_list_filter": f"(objectClass={group_class})",
+        "membership_attribute": "member",
+        "member_of_attribute": "memberOf",
+        "user_id_attribute": "entryUUID",
+        "custodian_attribute": OWN_CUSTODIAN,
+        "epoch_attribute": OWN_EPOCH,
+    }
+    return user_store.model_copy(update=dictated)
+
+
+def _directory_store(
+    user_store: UserStoreSettings, admin_role: str, observe: Callable[[str], None]
+) -> DirectoryStore:
+    return DirectoryStore(_access(user_store), _tree(user_store), admin_role, observe)
+
+
+def _access(user_store: UserStoreSettings) -> Access:
+    writable = user_store.type == "read_write_ldap"
+    password = user_store.connection_password
+    return Access(
+        address=Address(
+            url=user_store.connection_urls[0],
+            start_tls=user_store.start_tls,
+            ca_file=user_store.ca_file,
+            connect_timeout_s=user_store.ldap_connection_timeout / 1000,
+            answer_s=user_store.read_timeout / 1000,
+        ),
+        account_dn=user_store.connection_name,
+        password=password.get_secret_value() if password else "",
+        pool_size=user_store.pool_size,
+        writable=writable,
+        roles_writable=user_store.write_groups and user_store.read_groups,
+        transactions=user_store.transactions,
+    )
+
+
+def _tree(user_store: UserStoreSettings) -> Tree:
+    own_schema = user_store.custodian_attribute == OWN_CUSTODIAN
+    epoch = user_store.epoch_attribute
+    return Tree(
+        user_base=user_store.user_search_base,
+        role_base=user_store.group_search_base,
+        user_filter=user_store.user_name_search_filter,
+        user_list_filter=user_store.user_name_list_filter,
+        role_filter=user_store.group_name_search_filter,
+        role_list_filter=user_store.group_name_list_filter,
+        user_class=user_store.user_entry_object_class,
+        role_class=user_store.group_entry_object_class,
+        user_name=user_store.user_name_attribute,
+        role_name=user_store.group_name_attribute,
+        member=user_store.membership_attribute,
+        member_of=user_store.member_of_attribute,
+        user_id=user_store.user_id_attribute,
+        custodian=user_store.custodian_attribute,
+        epoch=epoch if own_schema or epoch != OWN_EPOCH else "",
+        own_schema=own_schema,
+        user_dn_pattern=user_store.user_dn_pattern,
+        role_dn_pattern=user_store.role_dn_pattern,
+        reads_roles=user_store.read_groups,
+    )
+
+
+def _rules(user_store: UserStoreSettings) -> Rules:
+    return Rules(
+        user_name=_matcher(user_store.username_java_regex),
+        role_name=_matcher(user_store.rolename_java_regex),
+        password=_matcher(user_store.password_java_regex),
+    )
+
+
+def _matcher(expression: str | None) -> Matches | None:
+    if not expression:
+        return None
+    compiled = re2.compile(expression)
+    return lambda text: compiled.fullmatch(text) is not None
+
+
+def _door(settings: Settings, role_base: str) -> Door:
+    super_admin = settings.super_admin
+    return Door(
+        mode=settings.bootstrap.mode,
+        users=frozenset(folded(name) for name in settings.bootstrap.users),
+        makes_users=settings.is_embedded,
+        configured_name=super_admin.username or "",
+        configured_password=super_admin.password.get_secret_value() if super_admin.password else "",
+        place=f"{role_base} {super_admin.admin_role}",
+    )
+
+
+def _signing_keys(settings: Settings) -> SigningKeys:
+    configured = settings.management_api.jwt_token_security_handler.token_config.key
+    if configured is not None:
+        return configured_key(configured.get_secret_value())
+    return kept_keys(settings.state_dir / "signing-keys")
