@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -213,13 +214,17 @@ class Admins:
         heir = self._store.user(user.custodian_id) if user.custodian_id else None
         return heir if heir and self._store.is_holder(admin_role, heir) else None
 
-    def note_inheritance(self, performer: User, user: User, steps: list[Step]) -> None:
-        """A line in the audit log for each charge that the steps pass on."""
-        for step in steps:
-            if isinstance(step, SetCustodian) and step.user.id != user.id:
-                heir = self._store.user(step.custodian_id) if step.custodian_id else None
-                info = {"userId": step.user.name, "custodian": heir.name if heir else ""}
-                self._audit.write(performer.name, "inherited", "admin", info, outcome="done")
+    @contextmanager
+    def inheritance(self, performer: User, user: User, steps: list[Step]) -> Iterator[None]:
+        """A line in the audit log for each charge that the steps pass on, before they are done."""
+        with ExitStack() as lines:
+            for step in steps:
+                if isinstance(step, SetCustodian) and step.user.id != user.id:
+                    heir = self._store.user(step.custodian_id) if step.custodian_id else None
+                    info = {"userId": step.user.name, "custodian": heir.name if heir else ""}
+                    line = self._audit.change(performer.name, "inherited", "admin", info)
+                    lines.enter_context(line)
+            yield
 
     def _must_answer_for(self, performer: User, user: User, to_do: str) -> None:
         if user.custodian_id == performer.id or self._is_super_admin(performer):

@@ -12,7 +12,7 @@ from mi_ldap.audit import AuditLog
 from mi_ldap.bootstrap import Applicant, Bootstrap
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import AmbiguousName, LoginRefused
-from mi_ldap.model import Proof, User, folded, without_primary
+from mi_ldap.model import MAX_NAME_BYTES, Proof, User, folded, without_primary
 from mi_ldap.store import UserStore
 from mi_ldap.throttle import Attempt, Throttle
 from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT
@@ -85,7 +85,12 @@ class Login:
             logged_in = self._prove(applicant)
         except LoginRefused as error:
             self._audit.write(
-                applicant.name, "login", "session", {}, outcome="refused", reason=error.reason
+                applicant.name[:MAX_NAME_BYTES],
+                "login",
+                "session",
+                {},
+                outcome="refused",
+                reason=error.reason,
             )
             self._floor.wait(since_s)
             raise

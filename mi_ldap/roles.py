@@ -26,6 +26,15 @@ class RoleChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownRole:
+    """A role as it is shown: its stored name and its users, sorted."""
+
+    name: str
+    users: tuple[str, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Decided:
     """A change that was found to be right: its steps, and the role each gives or takes."""
 
@@ -48,17 +57,16 @@ class Roles:
         names = self._store.role_names()
         return query.select(Names((*names.names, EVERYONE), names.complete))
 
-    def members(self, name: str) -> Names:
-        """The names of a role's users, sorted; of `Internal/everyone` all users.
+    def show(self, name: str) -> ShownRole:
+        """A role with its users; `Internal/everyone` has all users.
 
         Raises:
             RoleNotFound: there is no such role.
         """
         if name == EVERYONE:
-            found = self._store.user_names()
-        else:
-            found = self._store.member_names(self._find(name))
-        return Names(model.sorted_names(set(found.names)), found.complete)
+            return _shown(EVERYONE, self._store.user_names())
+        role = self._find(name)
+        return _shown(role.name, self._store.member_names(role))
 
     def create(self, performer: Performer, name: str) -> None:
         """Make an empty role.
@@ -106,9 +114,11 @@ class Roles:
         if not first.steps:
             return
         info = {"userId": user.name, "addedRoles": first.given, "removedRoles": first.taken}
-        with self._audit.change(performer.name, "updated", "role", info):
-            steps = applied(self._store, first.steps, lambda: decide().steps)
-        self._admins.note_inheritance(performer.user, user, steps)
+        with (
+            self._audit.change(performer.name, "updated", "role", info),
+            self._admins.inheritance(performer.user, user, first.steps),
+        ):
+            applied(self._store, first.steps, lambda: decide().steps)
 
     def _decide(
         self, performer: Performer, user: User, added: Sequence[Role], removed: Sequence[Role]
@@ -150,6 +160,10 @@ class Roles:
         if role is None:
             raise RoleNotFound(name)
         return role
+
+
+def _shown(name: str, members: Names) -> ShownRole:
+    return ShownRole(name, model.sorted_names(set(members.names)), members.complete)
 
 
 def _once(roles: Sequence[Role]) -> list[Role]:

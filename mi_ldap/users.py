@@ -137,12 +137,12 @@ class Users:
         """A user with its roles and its custodian's present name."""
         user = self.find(name)
         details = self._store.details(user)
-        roles = model.sorted_names([role.name for role in details.roles])
+        roles = {role.name for role in details.roles} - {EVERYONE}
         custodian = details.custodian if details.is_admin else None
         return Shown(
             name=user.name,
             is_admin=details.is_admin,
-            roles=(EVERYONE, *roles),
+            roles=(EVERYONE, *model.sorted_names(roles)),
             created_by=custodian.name if custodian else None,
         )
 
@@ -178,9 +178,11 @@ class Users:
         info = {"userId": target.name}
         with self._audit.refusals(performer.name, info):
             steps = self._removal(performer, target)
-        with self._audit.change(performer.name, "deleted", "user", info):
-            steps = applied(self._store, steps, lambda: self._removal(performer, target))
-        self._admins.note_inheritance(performer.user, target, steps)
+        with (
+            self._audit.change(performer.name, "deleted", "user", info),
+            self._admins.inheritance(performer.user, target, steps),
+        ):
+            applied(self._store, steps, lambda: self._removal(performer, target))
         return target
 
     def set_password(self, performer: Performer, name: str, wanted: NewPassword) -> User:
@@ -228,6 +230,7 @@ class Users:
         """By the old password, whoever gives it; failures count as those of a login do."""
         who = target.id if target else model.folded(model.without_primary(name))
         attempt = Attempt(who, performer.client)
+        self._throttle.check_address(performer.client)
         self._throttle.check(attempt)
         if target is None and self._admins.is_admin(performer.user):
             raise UserNotFound(name)

@@ -43,6 +43,7 @@ class Services:
     store: UserStore
     state: StateDatabase
     audit: AuditLog
+    rules: Rules
     admins: Admins
     users: Users
     roles: Roles
@@ -84,6 +85,7 @@ def services(
         store=store,
         state=state,
         audit=audit,
+        rules=rules,
         admins=admins,
         users=Users(store, admins, audit, throttle, rules),
         roles=Roles(store, admins, audit, rules),

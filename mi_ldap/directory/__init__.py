@@ -13,17 +13,20 @@ Words, as RFC 4511 and RFC 4512 use them:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from mi_ldap.deadline import deadline
 from mi_ldap.directory import changes, names, results
 from mi_ldap.directory import controls as ctl
 from mi_ldap.directory.admin_group import AdminGroup
 from mi_ldap.directory.connections import Address, Connector, Pool
+from mi_ldap.directory.operations import Add, Delete, Modification, Modify, Operation
 from mi_ldap.directory.reading import Reader
-from mi_ldap.directory.session import Delete, Modification, Modify, Operation, Refused, Session
+from mi_ldap.directory.session import Refused, Session
 from mi_ldap.directory.tree import Tree
 from mi_ldap.errors import (
     BadRequest,
@@ -140,13 +143,19 @@ class DirectoryStore:
             return _proved(session, user, password)
 
     def add_user(self, name: str) -> User:
-        added = self._tree.new_user(name)
-        self._add(added, UserExists(name))
-        user = self._reader.user_at(added.dn)
-        if user is None:
-            raise BadRequest(_NOT_FOUND_AGAIN)
-        for role in self._reader.roles_naming(user.locator):
-            self._take_if_held(role, user)
+        wanted = self._tree.new_user(name)
+        try:
+            self._add(wanted, UserExists(name))
+            user = self._reader.user_at(wanted.dn)
+            if user is None:
+                raise BadRequest(_NOT_FOUND_AGAIN)
+            for role in self._reader.roles_naming(user.locator):
+                self._take_if_held(role, user)
+        except UserExists:
+            raise
+        except MiLdapError:
+            self._withdraw(wanted)
+            raise
         return user
 
     def discard(self, user: User) -> None:
@@ -208,6 +217,19 @@ class DirectoryStore:
         for step in steps:
             if isinstance(step, Take):
                 _do_unless(session, changes.placeholder(self._tree, step.role), results.EXISTS)
+
+    def _withdraw(self, wanted: Add) -> None:
+        """Remove what this very request may have made, known by the mark in its epoch."""
+        mark = wanted.attributes.get(self._tree.epoch)
+        if not mark:
+            return
+        its_own = ctl.assertion(names.equals(self._tree.epoch, mark[0]))
+        with (
+            deadline(changes.UNDO_S),
+            contextlib.suppress(MiLdapError),
+            self._changing() as session,
+        ):
+            session.do(Delete(wanted.dn), its_own)
 
     def _take_if_held(self, role: Role, user: User) -> None:
         member = Modification("delete", self._tree.member, (user.locator,))

@@ -20,7 +20,8 @@ import structlog
 from mi_ldap.deadline import deadline
 from mi_ldap.directory import controls as ctl
 from mi_ldap.directory import names
-from mi_ldap.directory.session import Delete, Modification, Modify, Operation, Refused, Session
+from mi_ldap.directory.operations import Delete, Modification, Modify, Operation
+from mi_ldap.directory.session import Refused, Session
 from mi_ldap.directory.tree import (
     ACCOUNT_CLASS,
     ADMIN_ROLE_CLASS,
@@ -94,12 +95,28 @@ def one_by_one(session: Session, tree: Tree, admin_role: str, steps: Iterable[St
     done: list[Operation] = []
     try:
         for guarded in _Compiler(tree, admin_role, swap_revisions=True).operations(steps):
-            session.do(guarded.operation, *guarded.controls)
+            _do_guarded(session, guarded)
             if guarded.undo:
                 done.append(guarded.undo)
     except (Refused, MiLdapError):
         _undo(session, done)
         raise
+
+
+def _do_guarded(session: Session, guarded: Guarded) -> None:
+    try:
+        session.do(guarded.operation, *guarded.controls)
+    except Refused as refused:
+        if refused.code == 19 and _swaps_revision(guarded.operation):
+            # A second value of a single-valued attribute: somebody else has set it meanwhile.
+            raise Refused(20, refused.message) from refused
+        raise
+
+
+def _swaps_revision(operation: Operation) -> bool:
+    return isinstance(operation, Modify) and any(
+        change.attribute == REVISION for change in operation.modifications
+    )
 
 
 def _undo(session: Session, operations: list[Operation]) -> None:

@@ -97,7 +97,8 @@ def common_base(one_dn: str, other_dn: str) -> str:
 
 def first_value(dn: str) -> tuple[str, str]:
     """Type and value of the first pair of the DN's own name: `("uid", "alice")`."""
-    pair = _split(_split(dn, ",")[0], "+")[0]
+    plain = "\\" not in dn and "+" not in dn
+    pair = dn.partition(",")[0] if plain else _split(_split(dn, ",")[0], "+")[0]
     attribute, _, value = pair.partition("=")
     return attribute.strip().lower(), _unescaped(value)
 

@@ -11,15 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from ldap3 import (
     BASE,
     DEREF_NEVER,
-    MODIFY_ADD,
-    MODIFY_DELETE,
-    MODIFY_REPLACE,
     SIMPLE,
     SUBTREE,
     Connection,
@@ -30,14 +27,13 @@ from pyasn1.error import PyAsn1Error
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.directory import controls as ctl
+from mi_ldap.directory.operations import Operation
 from mi_ldap.errors import DirectoryUnavailable
 
 log = structlog.get_logger()
 
 PAGE_SIZE = 1000
 SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED = 4, 11
-
-_CHANGES = {"add": MODIFY_ADD, "delete": MODIFY_DELETE, "replace": MODIFY_REPLACE}
 
 
 class Refused(Exception):
@@ -77,49 +73,6 @@ class Found:
 
     entries: list[Entry]
     complete: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Add:
-    dn: str
-    classes: tuple[str, ...]
-    attributes: Mapping[str, list[str]]
-
-    def send(self, connection: Connection, controls: list[ctl.Control]) -> None:
-        connection.add(self.dn, list(self.classes), dict(self.attributes), controls or None)
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    dn: str
-
-    def send(self, connection: Connection, controls: list[ctl.Control]) -> None:
-        connection.delete(self.dn, controls or None)
-
-
-@dataclass(frozen=True, slots=True)
-class Modification:
-    """One change of one attribute; all of an operation's are done, or none (RFC 4511 §4.6)."""
-
-    kind: Literal["add", "delete", "replace"]
-    attribute: str
-    values: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Modify:
-    dn: str
-    modifications: tuple[Modification, ...]
-
-    def send(self, connection: Connection, controls: list[ctl.Control]) -> None:
-        changes: dict[str, list[tuple[str, list[str]]]] = {}
-        for change in self.modifications:
-            values = (_CHANGES[change.kind], list(change.values))
-            changes.setdefault(change.attribute, []).append(values)
-        connection.modify(self.dn, changes, controls or None)
-
-
-Operation = Add | Delete | Modify
 
 
 @dataclass(slots=True)

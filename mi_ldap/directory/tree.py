@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Final
 
 from mi_ldap.directory import names
-from mi_ldap.directory.session import Add, Entry
+from mi_ldap.directory.operations import Add
+from mi_ldap.directory.session import Entry
 from mi_ldap.model import Role, User
 
 PLACEHOLDER_DN: Final = ""
@@ -28,7 +30,10 @@ LOCKED_FOR_GOOD: Final = "000001010000Z"
 """`pwdAccountLockedTime` of an account that only an administrator opens (draft-behera §5.3.3)."""
 
 ABANDONED_AFTER_S: Final = 60.0
+"""How old an unfinished entry must be for its maker to be dead, in seconds."""
+
 UNFINISHED: Final = "unfinished:"
+"""Leads the epoch of an entry that is being made: `"unfinished:<unix time>:<its maker's mark>"`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ class Tree:
         classes = [self.user_class]
         if self.own_schema:
             classes.append(ACCOUNT_CLASS)
-            attributes[self.epoch] = [f"{UNFINISHED}{time.time():.0f}"]
+            attributes[self.epoch] = [f"{UNFINISHED}{time.time():.0f}:{secrets.token_hex(8)}"]
         return Add(self.user_dn(name), tuple(classes), attributes)
 
     def new_role(self, name: str) -> Add:
@@ -166,4 +171,5 @@ def _opaque(*parts: str | None) -> str:
 def _is_abandoned(epoch: str | None) -> bool:
     if not epoch or not epoch.startswith(UNFINISHED):
         return False
-    return time.time() - float(epoch.removeprefix(UNFINISHED)) > ABANDONED_AFTER_S
+    began_at = epoch.removeprefix(UNFINISHED).partition(":")[0]
+    return began_at.isdigit() and time.time() - int(began_at) > ABANDONED_AFTER_S

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, jsonify, request
 
 from mi_ldap import model
@@ -44,8 +46,8 @@ def blueprint(services: Services) -> Blueprint:
     @roles.get("/roles/<path:name>")
     def show_role(name: str) -> Response:
         full = model.role_of_domain(without_slash(name), request.args.get("domain"))
-        members = services.roles.members(full)
-        return completeness(jsonify(role=full, users=members.names), complete=members.complete)
+        shown = services.roles.show(full)
+        return completeness(jsonify(role=shown.name, users=shown.users), complete=shown.complete)
 
     @roles.delete("/roles/<path:name>")
     def delete_role(name: str) -> Response:

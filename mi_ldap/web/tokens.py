@@ -33,7 +33,7 @@ def init_app(app: Flask, services: Services) -> None:
         JWT_DECODE_ISSUER=token.issuer,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=token.expiry),
         JWT_TOKEN_LOCATION=["headers"],
-        JWT_ERROR_MESSAGE_KEY="Error",
+        JWT_COOKIE_CSRF_PROTECT=False,  # no cookies: a token needs no value for them
     )
     jwt = JWTManager(app)
     keys = services.keys

@@ -1,0 +1,62 @@
+"""The changes that a directory can be asked for, as values (RFC 4511 §4.6 to §4.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ldap3 import MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, Connection
+
+from mi_ldap.directory.controls import Control
+
+_CHANGES = {"add": MODIFY_ADD, "delete": MODIFY_DELETE, "replace": MODIFY_REPLACE}
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """A new entry."""
+
+    dn: str
+    classes: tuple[str, ...]
+    attributes: Mapping[str, list[str]]
+
+    def send(self, connection: Connection, controls: list[Control]) -> None:
+        connection.add(self.dn, list(self.classes), dict(self.attributes), controls or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The end of an entry."""
+
+    dn: str
+
+    def send(self, connection: Connection, controls: list[Control]) -> None:
+        connection.delete(self.dn, controls or None)
+
+
+@dataclass(frozen=True, slots=True)
+class Modification:
+    """One change of one attribute; all of an operation's are done, or none (RFC 4511 §4.6)."""
+
+    kind: Literal["add", "delete", "replace"]
+    attribute: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Modify:
+    """Changes of one entry, all or none."""
+
+    dn: str
+    modifications: tuple[Modification, ...]
+
+    def send(self, connection: Connection, controls: list[Control]) -> None:
+        changes: dict[str, list[tuple[str, list[str]]]] = {}
+        for change in self.modifications:
+            values = (_CHANGES[change.kind], list(change.values))
+            changes.setdefault(change.attribute, []).append(values)
+        connection.modify(self.dn, changes, controls or None)
+
+
+Operation = Add | Delete | Modify

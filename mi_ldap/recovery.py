@@ -1,0 +1,98 @@
+"""Break-glass: what an operator on this machine may do when the rules lock everybody out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mi_ldap.admins import applied
+from mi_ldap.audit import AuditLog
+from mi_ldap.errors import UserNotFound
+from mi_ldap.model import AdminRole, User
+from mi_ldap.store import (
+    AddAdminRole,
+    Give,
+    MarkFirstAdmin,
+    RenewEpoch,
+    SetCustodian,
+    Step,
+    Unchanged,
+    UserStore,
+)
+from mi_ldap.users import Rules, find_user
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Gives the admin role, a password and orphaned admins to an existing user; all audited.
+
+    Attributes:
+        operator: who does it, for the audit log: `"root on this machine"`.
+    """
+
+    store: UserStore
+    audit: AuditLog
+    rules: Rules
+    operator: str
+
+    def find(self, name: str) -> User:
+        """The user that is meant.
+
+        Raises:
+            UserNotFound: recovery makes no users; add the entry with the directory's own tools.
+        """
+        user = find_user(self.store, name)
+        if user is None:
+            raise UserNotFound(name)
+        return user
+
+    def give_role(self, user: User) -> bool:
+        """Make the user an admin without a custodian; False when it is one already."""
+        steps = self._steps(user)
+        if not steps:
+            return False
+        with self.audit.change(self.operator, "recovered", "admin", {"userId": user.name}):
+            applied(self.store, steps, lambda: self._steps(user))
+        return True
+
+    def set_password(self, user: User, password: str) -> None:
+        """Set the password without knowing the old one; every token of the user dies."""
+        new = self.rules.new_password(password)
+        with self.audit.change(self.operator, "recovered", "user", {"userId": user.name}):
+            self.store.reset_password(user, new)
+            self.store.apply(RenewEpoch(self._again(user)))
+
+    def adopt(self, user: User) -> list[str]:
+        """Make the user the custodian of every admin that has none; their names."""
+        admin_role = self.store.admin_role()
+        admins = self.store.holder_users(admin_role) if admin_role else ()
+        orphans = [admin for admin in admins if admin.id != user.id and self._is_orphan(admin)]
+        for orphan in orphans:
+            info = {"userId": orphan.name, "custodian": user.name}
+            with self.audit.change(self.operator, "recovered", "admin", info):
+                self.store.apply(Unchanged(orphan), SetCustodian(orphan, user.id))
+        return [orphan.name for orphan in orphans]
+
+    def _again(self, user: User) -> User:
+        found = self.store.user(user.id)
+        if found is None:
+            raise UserNotFound(user.name)
+        return found
+
+    def _is_orphan(self, admin: User) -> bool:
+        return not admin.custodian_id or self.store.user(admin.custodian_id) is None
+
+    def _steps(self, user: User) -> list[Step]:
+        admin_role = self.store.admin_role()
+        present = self._again(user)
+        if admin_role and self.store.is_holder(admin_role, present):
+            return []
+        fresh: list[Step] = [Unchanged(present), SetCustodian(present, None), RenewEpoch(present)]
+        if admin_role is None:
+            return [*fresh, AddAdminRole(present)]
+        return [Unchanged(admin_role.role), *fresh, *_mark(admin_role, present)]
+
+
+def _mark(admin_role: AdminRole, user: User) -> list[Step]:
+    """The role, and the mark that bootstrap is over where it was missing."""
+    give = Give(admin_role.role, user)
+    return [give] if admin_role.first_admin_id else [MarkFirstAdmin(admin_role.role, user), give]
