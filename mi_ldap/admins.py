@@ -104,7 +104,11 @@ class Admins:
     def is_admin(self, user: User) -> bool:
         """Whether the user holds the admin role now, as the directory says."""
         admin_role = self._store.admin_role()
-        return admin_role is not None and self._store.is_holder(admin_role, user)
+        if admin_role is None:
+            return False
+        if admin_role.first_admin_id and not admin_role.holders:
+            log.error("no_admin_left", hint="python app.py recover-admin NAME")
+        return self._store.is_holder(admin_role, user)
 
     def role_for(self, performer: User) -> AdminRole:
         """The admin role, while the performer holds it.
@@ -136,7 +140,6 @@ class Admins:
             Unchanged(admin_role.role),
             Unchanged(user),
             SetCustodian(user, performer.id),
-            RenewEpoch(user),
             Give(admin_role.role, user),
         ]
 

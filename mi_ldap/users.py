@@ -208,8 +208,12 @@ class Users:
 
     def _finishing(self, performer: Performer, user: User, *, is_admin: bool) -> list[Step]:
         """The steps by which an entry that has its password becomes a user, or an admin."""
-        if not is_admin:
+        promotion = self._promotion(performer, user) if is_admin else []
+        if not promotion:
             return [Unchanged(user), RenewEpoch(user)]
+        return [*promotion[:-1], RenewEpoch(user), promotion[-1]]
+
+    def _promotion(self, performer: Performer, user: User) -> list[Step]:
         admin_role = self._admins.role_for(performer.user)
         return self._admins.promotion(performer.user, self._admins.again(user), admin_role)
 
