@@ -166,7 +166,7 @@ class Pool:
             self._idle.append(session)
 
 
-class _SharedTls(Tls):  # type: ignore[misc]
+class _SharedTls(Tls):
     """ldap3's TLS with one context for all connections (it makes one each: 20 ms) that verifies."""
 
     def __init__(self, context: ssl.SSLContext) -> None:

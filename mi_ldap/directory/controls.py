@@ -49,7 +49,7 @@ def in_transaction(transaction_id: bytes) -> Control:
     return (TRANSACTION_CONTROL, True, transaction_id)
 
 
-class _TransactionEnd(univ.Sequence):  # type: ignore[misc]
+class _TransactionEnd(univ.Sequence):
     componentType = namedtype.NamedTypes(  # noqa: N815 - pyasn1's name
         namedtype.DefaultedNamedType("commit", univ.Boolean(True)),
         namedtype.NamedType("identifier", univ.OctetString()),

@@ -1,0 +1,154 @@
+"""Running slapd and its tools: nothing secret in an argument, nothing left behind."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import resource
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mi_ldap.errors import ConfigurationError
+
+_POLL_S = 0.002
+_PR_SET_PDEATHSIG = 1
+# slapd reserves memory for as many connections as it may have open files: a container's limit of
+# a million costs it a gigabyte.
+_OPEN_FILES = 4096
+# Neither ldap.conf nor what our own environment holds is slapd's business.
+_ENVIRONMENT = {"LDAPNOINIT": "1"}
+_OWN_ONLY = 0o077
+_APPARMOR_PROFILE = Path("/etc/apparmor.d/usr.sbin.slapd")
+
+
+def run_tool(slapd: Path, tool: str, *arguments: str | Path, given: str) -> str:
+    """What one of slapd's tools, such as `"slapadd"`, answers to the text `given`.
+
+    Raises:
+        ConfigurationError: the tool refused; with its last line.
+    """
+    done = subprocess.run(
+        [tool, *arguments],
+        executable=slapd,
+        input=given,
+        capture_output=True,
+        text=True,
+        env=_ENVIRONMENT,
+        umask=_OWN_ONLY,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ConfigurationError(
+            f"The embedded directory cannot be made ready: {tool} says {last_line(done.stderr)!r}."
+            f" {_what_to_do()}"
+        )
+    return done.stdout
+
+
+def _what_to_do() -> str:
+    if _APPARMOR_PROFILE.exists():
+        return (
+            f"AppArmor ({_APPARMOR_PROFILE}) may be keeping slapd out of this folder:"
+            " copy slapd to another place and name the copy in embedded_directory.slapd."
+        )
+    return "It needs slapd 2.5 or newer, with its modules."
+
+
+def spawn_slapd(
+    slapd: Path, *, url: str, config_dir: Path, log_file: Path, lock: int
+) -> subprocess.Popen[bytes]:
+    """slapd in the foreground, in a session of its own, holding the file descriptor `lock`.
+
+    It ends with the *thread* that calls this, however that ends (PR_SET_PDEATHSIG).
+    """
+    with log_file.open("wb") as log:
+        return subprocess.Popen(
+            # -d none: in the foreground, and say only what is critical.
+            ["slapd", "-d", "none", "-h", url, "-F", config_dir],
+            executable=slapd,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=_ENVIRONMENT,
+            umask=_OWN_ONLY,
+            pass_fds=(lock,),
+            start_new_session=True,  # Ctrl-C in the terminal is for us; we end slapd last
+            preexec_fn=_prepare_child(os.getpid()),  # noqa: PLW1509
+        )
+
+
+def _prepare_child(parent_pid: int) -> Callable[[], None]:
+    """What slapd's process does before it becomes slapd."""
+    prctl = ctypes.CDLL(None).prctl
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_files = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
+
+    def prepare() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent_pid:  # it died before prctl could tell
+            os._exit(1)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
+
+    return prepare
+
+
+def try_lock(descriptor: int) -> bool:
+    """Whether the exclusive lock of an open file is ours now."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def wait_for(condition: Callable[[], bool], longest_s: float) -> bool:
+    """Whether the condition came true within that time."""
+    ends_at = time.monotonic() + longest_s
+    while not condition():
+        if time.monotonic() > ends_at:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there now."""
+    try:
+        _listen(host, port).close()
+    except OSError:
+        return False
+    return True
+
+
+def find_free_port(host: str) -> int:
+    """A port that nobody listens on; somebody else may take it before we do."""
+    with _listen(host, 0) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_listening(url: str) -> bool:
+    """Whether a connection to `"ldap://127.0.0.1:389"` is taken."""
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def last_line(text: str) -> str:
+    """The last line that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "nothing"

@@ -1,0 +1,75 @@
+"""What a person at the terminal is told, once the service answers."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.settings import ServerSettings, Settings
+
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
+
+
+def base_url(server: ServerSettings) -> str:
+    """Where clients on this machine find the service, e.g. `"https://localhost:9164"`."""
+    is_local = server.host in (*_EVERYWHERE, "127.0.0.1", "::1")
+    host = "localhost" if is_local else server.host
+    bracketed = f"[{host}]" if ":" in host else host
+    return f"{'https' if server.tls else 'http'}://{bracketed}:{server.port}"
+
+
+def print_banner(
+    settings: Settings, directory: EmbeddedDirectory | None, is_bootstrap_open: bool
+) -> None:
+    """The address, how to log in first, how to look into the directory, where the state lies."""
+    name = click.style("mi_ldap", bold=True)
+    click.echo(f"\n  {name} answers on {base_url(settings.server)}/management\n")
+    for label, text in _hints(settings, directory, is_bootstrap_open):
+        click.echo(f"    {label:<10}{text}")
+    click.echo()
+
+
+def _hints(
+    settings: Settings, directory: EmbeddedDirectory | None, is_bootstrap_open: bool
+) -> Iterator[tuple[str, str]]:
+    if is_bootstrap_open:
+        yield "log in", _first_login(settings)
+        yield (
+            "",
+            click.style(_FIRST_LOGIN[settings.bootstrap.mode, directory is not None], dim=True),
+        )
+    if directory:
+        yield "look", _ldapsearch(directory)
+    yield "state", str(settings.state_dir)
+    yield "stop", "Ctrl-C"
+
+
+def _first_login(settings: Settings) -> str:
+    name = "NAME" if settings.user_store.connection_url else "admin:admin"
+    if settings.bootstrap.mode == "configured" and settings.super_admin.username:
+        name = settings.super_admin.username
+    words = ["curl", *(["-k"] if settings.server.tls else []), "-u", name]
+    return shlex.join([*words, f"{base_url(settings.server)}/management/login"])
+
+
+_FIRST_LOGIN = {
+    ("first_login", True): "Whoever logs in first is made the first admin, with that password.",
+    ("first_login", False): "Whoever logs in first becomes the first admin.",
+    ("configured", True): "That login is made the first admin.",
+    ("configured", False): "That login is made the first admin.",
+}
+
+
+def _ldapsearch(directory: EmbeddedDirectory) -> str:
+    words = ["ldapsearch", "-LLL", "-x", "-H", directory.url, "-D", directory.manager_dn]
+    words += ["-y", _short(directory.manager_password_file), "-b", directory.suffix]
+    return shlex.join(words)
+
+
+def _short(path: Path) -> str:
+    """Relative to where the person is, when it lies below."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -1,0 +1,118 @@
+"""The commands of `app.py`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mi_ldap.errors import ConfigurationError, MiLdapError
+
+if TYPE_CHECKING:
+    from mi_ldap.settings import Settings
+
+
+class _Group(click.Group):
+    """Our errors are sentences on stderr and status 1, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except MiLdapError as error:
+            click.echo(str(error), err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Group, invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """mi_ldap: users and roles in LDAP, behind WSO2 Micro Integrator's management API."""
+    if context.invoked_subcommand is None:
+        context.invoke(serve)
+
+
+@main.command()
+def serve() -> None:
+    """Run the service in the foreground (the default)."""
+    settings = _load()
+    from mi_ldap.serving.service import serve as run
+
+    sys.exit(run(settings))
+
+
+@main.command("check-config")
+def check_config() -> None:
+    """Say whether the configuration can be used, without starting anything."""
+    settings = _load()
+    from mi_ldap.serving.certificate import check_certificate
+
+    if settings.server.certificate_file and settings.server.key_file:
+        check_certificate(settings.server.certificate_file, settings.server.key_file)
+    for note in settings.notes:
+        click.echo(note, err=True)
+    source = settings.config_file or "the defaults and the environment"
+    click.echo(f"The configuration is good ({source}).")
+
+
+@main.command("recover-admin")
+@click.argument("name")
+@click.option("--set-password", is_flag=True, help="Also ask for a new password, unseen.")
+@click.option("--adopt", is_flag=True, help="Make NAME the custodian of admins without one.")
+@click.option("--yes", is_flag=True, help="Do not ask whether to go on.")
+def recover_admin(name: str, set_password: bool, adopt: bool, yes: bool) -> None:
+    """Give the admin role to the existing user NAME, from this machine; audited."""
+    settings = _load()
+    from mi_ldap.serving.recovery import recover_admin as recover
+
+    recover(settings, name, set_password=set_password, adopt=adopt, yes=yes)
+
+
+@main.command("rotate-key")
+def rotate_key() -> None:
+    """Make a new key that signs tokens from the next start on; older tokens stay good."""
+    settings = _load()
+    from mi_ldap.tokens import rotate_key as rotate
+
+    kid = rotate(settings.state_dir / "signing-keys")
+    click.echo(f"Key {kid} signs from the next start on.")
+
+
+def create_app() -> Any:
+    """The application for `gunicorn 'app:create_app()'`, on a directory that the settings name.
+
+    Raises:
+        AppImportError: gunicorn's, which shows the sentence and ends.
+    """
+    from gunicorn.errors import AppImportError
+
+    try:
+        settings = _load()
+        if settings.is_embedded:
+            raise ConfigurationError(
+                "The embedded directory belongs to `python app.py`: start that instead, "
+                "or set user_store.connection_url."
+            )
+        return _application(settings)
+    except MiLdapError as error:
+        raise AppImportError(str(error)) from None
+
+
+def _application(settings: Settings) -> Any:
+    from mi_ldap import web, wiring
+    from mi_ldap.serving.state_folder import prepare_state_folder
+
+    os.umask(0o077)
+    prepare_state_folder(settings.state_dir)
+    return web.create_app(wiring.services(settings))
+
+
+def _load() -> Settings:
+    from mi_ldap.serving.logs import configure_logging
+    from mi_ldap.settings import load_settings
+
+    settings = load_settings()
+    configure_logging(settings.server.log_level)
+    return settings

@@ -1,0 +1,130 @@
+"""gunicorn, set up for this service."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from mi_ldap.errors import ConfigurationError
+from mi_ldap.serving.logs import GunicornLogger
+from mi_ldap.serving.processes import Signals, die_with_parent
+from mi_ldap.serving.refusals import FIELDS_LIMIT, LINE_LIMIT
+from mi_ldap.serving.worker import RequestWorker
+from mi_ldap.settings import ServerSettings
+
+WORKER_CONNECTIONS = 256
+"""For each worker; half a megabyte each at the worst, but for bodies under way."""
+KEEP_ALIVE_S = 60
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - for the workers' signs of life, which a slow disk delays
+
+
+class HttpServer(BaseApplication):  # type: ignore[misc]
+    """The arbiter and its workers.
+
+    Args:
+        server: host, workers, threads and the like.
+        listener: the socket to accept from.
+        certificate: `(certificate, key)` files; None to speak plain http.
+        application: the WSGI application, made before the workers are forked.
+    """
+
+    def __init__(
+        self,
+        server: ServerSettings,
+        listener: socket.socket,
+        certificate: tuple[Path, Path] | None,
+        application: Any,
+    ) -> None:
+        self._options = _options(server, listener, certificate)
+        self._application = application
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn."""
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Called by gunicorn."""
+        return self._application
+
+
+def listen(server: ServerSettings) -> socket.socket:
+    """The socket of the service; clients that come early wait in its queue.
+
+    Raises:
+        ConfigurationError: the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    try:
+        return socket.create_server((server.host, server.port), family=family, backlog=1024)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The service cannot listen on port {server.port} of {server.host} "
+            f"({os.strerror(error.errno or 0)}): stop what does, or set another server.port "
+            "(MI_LDAP_SERVER__PORT)."
+        ) from None
+
+
+def is_answering(server: ServerSettings, timeout_s: float = 0.5) -> bool:
+    """Whether `GET /health` is answered with 200 on the service's own port."""
+    host = "127.0.0.1" if server.host == "0.0.0.0" else server.host  # noqa: S104
+    try:
+        with _dial(host, server.port, server.tls, timeout_s) as connection:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: self\r\nConnection: close\r\n\r\n")
+            return b" 200 " in connection.recv(32)
+    except OSError:
+        return False
+
+
+def _dial(host: str, port: int, tls: bool, timeout_s: float) -> socket.socket:
+    plain = socket.create_connection((host, port), timeout_s)
+    if not tls:
+        return plain
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # it is us: the port was ours before this
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(plain)
+
+
+def _options(
+    server: ServerSettings, listener: socket.socket, certificate: tuple[Path, Path] | None
+) -> dict[str, Any]:
+    return {
+        "bind": f"fd://{listener.fileno()}",
+        "worker_class": RequestWorker,
+        "workers": server.workers,
+        "threads": server.threads,
+        "worker_connections": WORKER_CONNECTIONS,
+        "worker_tmp_dir": str(_MEMORY) if _MEMORY.is_dir() else None,
+        "keepalive": KEEP_ALIVE_S,
+        "graceful_timeout": server.graceful_timeout_s,
+        "preload_app": True,
+        "certfile": str(certificate[0]) if certificate else None,
+        "keyfile": str(certificate[1]) if certificate else None,
+        "limit_request_line": LINE_LIMIT,
+        "limit_request_fields": FIELDS_LIMIT,
+        "limit_request_field_size": LINE_LIMIT,
+        "http_parser": "python",
+        "logger_class": GunicornLogger,
+        "loglevel": server.log_level,
+        "umask": 0o077,
+        "post_fork": _after_fork,
+        # No gift of authority to whoever calls from loopback, and no socket in the home folder.
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
+        "secure_scheme_headers": {},
+        "control_socket_disable": True,
+    }
+
+
+def _after_fork(arbiter: Any, _worker: Any) -> None:
+    # Until the worker has its own handlers, the arbiter's would swallow a signal to stop.
+    Signals.forget()
+    die_with_parent(arbiter.pid)

@@ -1,0 +1,112 @@
+"""Logs: JSON on stderr, one object a line, whoever speaks.
+
+Every line has `at` (UTC), `level` and `event`; lines that belong to a request have `requestId`.
+Neither headers nor queries nor bodies are ever logged: passwords and tokens travel in them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from gunicorn.glogging import Logger
+from structlog.typing import EventDict, Processor
+
+from mi_ldap.serving.refusals import Refusal
+
+access_log = structlog.get_logger("mi_ldap.access")
+
+
+def configure_logging(level: str = "info") -> None:
+    """Send structlog's lines and those of the standard `logging` to stderr, in one form.
+
+    Args:
+        level: `"debug"`, `"info"`, `"warning"` or `"error"`.
+    """
+    structlog.configure(
+        processors=[*_COMMON, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_COMMON,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(ensure_ascii=False),
+            ],
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(True)
+
+
+def log_request(request: Any, response: Any, environ: dict[str, Any], seconds: float) -> None:
+    """One line for a request that the application answered; at level debug for a health check.
+
+    Called in the request's own context, whose `requestId` and `client` (behind proxies) it shows.
+    """
+    is_check = request.path in {"/health", "/ready"} and response.status_code == 200
+    bound = structlog.contextvars.get_contextvars()
+    access_log.log(
+        logging.DEBUG if is_check else logging.INFO,
+        "request",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        ms=round(seconds * 1000, 1),
+        client=bound.get("client", environ.get("REMOTE_ADDR")),
+    )
+
+
+def log_refusal(refusal: Refusal, request: Any, client: tuple[Any, ...]) -> None:
+    """One line for a request that never came to the application, or broke it.
+
+    Args:
+        refusal: what the client was told.
+        request: gunicorn's, or None when it could not be read.
+        client: the peer's address.
+    """
+    access_log.info(
+        "request_refused",
+        requestId=refusal.request_id,
+        method=request.method if request else None,
+        path=request.path if request else None,
+        status=refusal.status.value,
+        reason=refusal.sentence,
+        client=client[0] if client else None,
+    )
+
+
+class GunicornLogger(Logger):  # type: ignore[misc]
+    """gunicorn's own lines in our form; what it tells about its inner life is for debugging."""
+
+    def setup(self, cfg: Any) -> None:
+        """Leave formatting and level to the root logger."""
+        self.cfg = cfg
+        self._access_log_enabled = False
+        self.error_log.propagate = True
+
+    def info(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Not of interest to who runs the service."""
+        self.error_log.debug(msg, *args, **kwargs)
+
+
+def _put_first(_logger: Any, _method: str, line: EventDict) -> EventDict:
+    first = ("at", "level", "event", "logger", "requestId")
+    return {key: line[key] for key in first if key in line} | dict(line)
+
+
+_COMMON: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+    _put_first,
+]

@@ -1,0 +1,104 @@
+"""The processes of a service, and how they come to a common end.
+
+    the service (app.py)      the supervisor: holds the state folder, is who gets Ctrl-C
+    ├── slapd                 the embedded directory; started again when it dies
+    └── gunicorn's arbiter    in a session of its own; its end is everybody's end
+        ├── worker            started again by the arbiter when it dies
+        └── worker …
+
+Each child asks the kernel to be killed when its parent dies, so that `kill -9` of any of them
+leaves nothing behind that nobody looks after.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import queue
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """Have the kernel kill this process when the thread that forked it ends. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:  # it died before we asked
+        os._exit(1)
+
+
+class Child:
+    """A forked process that runs a function."""
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        """Fork; the child runs `run` in a session of its own and exits with its `SystemExit`."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        parent_pid = os.getpid()
+        self._status: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            _run_to_exit(run, parent_pid)
+
+    def exit_status(self) -> int | None:
+        """How it ended: its status, negative for a signal; None while it runs."""
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._status = os.waitstatus_to_exitcode(status)
+        return self._status
+
+    def send(self, number: int) -> None:
+        """Send it a signal, if it is still there."""
+        if self.exit_status() is None:
+            os.kill(self.pid, number)
+
+
+class Signals:
+    """The signals that end or wake the service, in the order in which they came."""
+
+    STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for number in (*self.STOP, signal.SIGCHLD):
+            signal.signal(number, self._keep)
+
+    def _keep(self, number: int, _frame: FrameType | None) -> None:
+        self._queue.put(number)
+
+    def next(self, timeout_s: float) -> int | None:
+        """The next signal; None when none comes in time."""
+        try:
+            return self._queue.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+    @classmethod
+    def forget(cls) -> None:
+        """In a child: let signals do again what they do by default."""
+        for number in (*cls.STOP, signal.SIGCHLD, signal.SIGQUIT):
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _run_to_exit(run: Callable[[], None], parent_pid: int) -> None:
+    status = 1
+    try:
+        Signals.forget()
+        os.setsid()
+        die_with_parent(parent_pid)
+        run()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001 - nothing of the parent's may run in the child
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status & 0xFF)

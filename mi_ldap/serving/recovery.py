@@ -1,0 +1,94 @@
+"""`python app.py recover-admin`: break-glass from a terminal, also while the service runs."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+import structlog
+
+from mi_ldap.deadline import deadline
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.model import User
+from mi_ldap.recovery import Recovery
+from mi_ldap.serving.service import embedded_directory
+from mi_ldap.serving.state_folder import prepare_state_folder
+from mi_ldap.settings import Settings
+from mi_ldap.wiring import Services, services
+
+PATIENCE_S = 30.0
+
+
+def recover_admin(
+    settings: Settings, name: str, *, set_password: bool, adopt: bool, yes: bool
+) -> None:
+    """Give the admin role to an existing user, and what else the options ask for.
+
+    Raises:
+        MiLdapError: with the sentence for the operator; nothing was changed by that step.
+    """
+    prepare_state_folder(settings.state_dir)
+    structlog.contextvars.bind_contextvars(client="local")
+    with _reachable_services(settings) as found:
+        operator = f"{getpass.getuser()} on this machine"
+        recovery = Recovery(found.store, found.audit, found.rules, operator)
+        with deadline(PATIENCE_S):
+            user = recovery.find(name)
+        _confirm(user.name, set_password=set_password, adopt=adopt, yes=yes)
+        password = _ask_password() if set_password else None
+        with deadline(PATIENCE_S):
+            _recover(recovery, user, password, adopt=adopt)
+
+
+def _recover(recovery: Recovery, user: User, password: str | None, *, adopt: bool) -> None:
+    if password is not None:
+        recovery.set_password(user, password)
+        click.echo(f"The password of {user.name} is set.")
+    given = recovery.give_role(user)
+    click.echo(f"{user.name} is {'now' if given else 'already'} an admin.")
+    if adopt:
+        adopted = recovery.adopt(user)
+        names = ", ".join(adopted) or "nobody, for no admin was without one"
+        click.echo(f"{user.name} is now the custodian of {names}.")
+
+
+def _confirm(name: str, *, set_password: bool, adopt: bool, yes: bool) -> None:
+    acts = [f"make {name} an admin"]
+    if set_password:
+        acts.insert(0, f"set a new password for {name}")
+    if adopt:
+        acts.append(f"make {name} the custodian of every admin without one")
+    if not yes:
+        click.confirm(f"This will {', and '.join(acts)}. Go on?", abort=True)
+
+
+def _ask_password() -> str:
+    password: str = click.prompt("New password", hide_input=True, confirmation_prompt=True)
+    return password
+
+
+@contextmanager
+def _reachable_services(settings: Settings) -> Iterator[Services]:
+    """The services; the embedded directory is started for as long where nobody runs it."""
+    if not settings.is_embedded:
+        yield services(settings)
+        return
+    directory = embedded_directory(settings)
+    if _answers(settings, directory):
+        yield services(settings, directory)
+        return
+    with directory:
+        yield services(settings, directory)
+
+
+def _answers(settings: Settings, directory: EmbeddedDirectory) -> bool:
+    if not directory.port or not directory.service_password_file.exists():
+        return False
+    try:
+        services(settings, directory).store.check()
+    except DirectoryUnavailable:
+        return False
+    return True

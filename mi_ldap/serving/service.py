@@ -1,0 +1,97 @@
+"""A running service, put together: folder, port, directory, certificate, gunicorn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from mi_ldap.deadline import deadline
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.errors import MiLdapError
+from mi_ldap.serving.banner import print_banner
+from mi_ldap.serving.certificate import check_certificate, self_signed_certificate
+from mi_ldap.serving.http_server import HttpServer, is_answering, listen
+from mi_ldap.serving.processes import Child, Signals
+from mi_ldap.serving.state_folder import held_state_folder
+from mi_ldap.serving.supervisor import supervise
+from mi_ldap.settings import Settings
+from mi_ldap.web import create_app
+from mi_ldap.wiring import Services, services
+
+log = structlog.get_logger(__name__)
+
+
+def serve(settings: Settings) -> int:
+    """Run the service until it is told to stop; the exit status.
+
+    Raises:
+        ConfigurationError: it cannot start as configured.
+    """
+    os.umask(0o077)
+    signals = Signals()
+    for note in settings.notes:
+        log.warning("configuration_note", note=note)
+    with (
+        held_state_folder(settings.state_dir),
+        listen(settings.server) as listener,
+        _running_directory(settings) as directory,
+    ):
+        found = services(settings, directory)
+        application = create_app(found)
+        certificate = certificate_of(settings)
+        server = Child(HttpServer(settings.server, listener, certificate, application).run)
+        listener.close()  # else clients would still be let in while gunicorn stops
+        return supervise(
+            server,
+            directory,
+            signals,
+            is_answering=lambda: is_answering(settings.server),
+            announce=lambda: print_banner(settings, directory, _is_bootstrap_open(found)),
+        )
+
+
+def certificate_of(settings: Settings) -> tuple[Path, Path] | None:
+    """`(certificate, key)` files, made where none are configured; None for plain http.
+
+    Raises:
+        ConfigurationError: the configured ones cannot be used.
+    """
+    server = settings.server
+    if not server.tls:
+        return None
+    if server.certificate_file and server.key_file:
+        check_certificate(server.certificate_file, server.key_file)
+        return server.certificate_file, server.key_file
+    return self_signed_certificate(settings.state_dir)
+
+
+def embedded_directory(settings: Settings) -> EmbeddedDirectory:
+    """The embedded directory of these settings, not started."""
+    own = settings.embedded_directory
+    folder = settings.state_dir / "directory"
+    return EmbeddedDirectory(folder, own.suffix, own.port, own.host, own.slapd)
+
+
+def _is_bootstrap_open(found: Services) -> bool:
+    """Whether anybody may yet become the first admin; said in the log when so."""
+    try:
+        with deadline(found.settings.server.request_deadline_s):
+            is_open = found.bootstrap.is_open()
+    except MiLdapError:
+        return False
+    if is_open:
+        log.warning("no_admin_yet", hint="the first login makes one")
+    return is_open
+
+
+@contextmanager
+def _running_directory(settings: Settings) -> Iterator[EmbeddedDirectory | None]:
+    if not settings.is_embedded:
+        yield None
+        return
+    with embedded_directory(settings) as directory:
+        yield directory

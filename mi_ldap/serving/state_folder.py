@@ -1,0 +1,76 @@
+"""The one folder that a service keeps everything in: its owner's alone, and one service's."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mi_ldap.errors import ConfigurationError
+
+PREDECESSOR_S = 0.5
+"""How long a service that was just killed may take to vanish with its children, in seconds."""
+
+
+@contextmanager
+def held_state_folder(folder: Path) -> Iterator[None]:
+    """The folder, made or repaired to mode 0700, is this process's (and its children's) inside.
+
+    Raises:
+        ConfigurationError: it cannot be made, is not ours, or another service uses it.
+    """
+    prepare_state_folder(folder)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _lock(descriptor, folder)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def prepare_state_folder(folder: Path) -> None:
+    """Make the folder, or see that only its owner gets at it.
+
+    Raises:
+        ConfigurationError: it cannot be made, or is not ours.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = folder.stat()
+        if state.st_uid != os.geteuid():
+            raise ConfigurationError(
+                f"The state folder {folder} belongs to another user: run the service as its owner, "
+                "or name another folder with MI_LDAP_STATE_DIR."
+            )
+        if stat.S_IMODE(state.st_mode) != 0o700:
+            folder.chmod(0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The state folder {folder} cannot be used: {error.strerror}."
+        ) from None
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    give_up_at = time.monotonic() + PREDECESSOR_S
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up_at:
+                raise ConfigurationError(_taken(descriptor, folder)) from None
+            time.sleep(0.02)
+
+
+def _taken(descriptor: int, folder: Path) -> str:
+    holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+    process = f" (process {holder})" if holder.isdigit() else ""
+    return (
+        f"Another service{process} uses the state folder {folder}: "
+        "stop it, or name another folder with MI_LDAP_STATE_DIR."
+    )

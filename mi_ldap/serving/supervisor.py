@@ -1,0 +1,105 @@
+"""Looks after the children of the service: gunicorn, and the embedded directory where there is one.
+
+See `mi_ldap.serving.processes` for the tree.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from mi_ldap.errors import MiLdapError
+from mi_ldap.serving.processes import Child, Signals
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+
+
+class Directory(Protocol):
+    """What the supervisor asks of the embedded directory."""
+
+    def start(self) -> None:
+        """Run it; returns when it answers."""
+
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+
+
+class Revival:
+    """Starts the directory again when it has died, with growing pauses while it keeps dying."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._pause_s = FIRST_PAUSE_S
+        self._alive_since = time.monotonic()
+        self._next_try: float | None = None
+
+    def look_after(self) -> None:
+        """Called every now and then."""
+        if self._directory.is_running():
+            return
+        now = time.monotonic()
+        if self._next_try is None:
+            self._note_death(now)
+        elif now >= self._next_try:
+            self._try(now)
+
+    def _note_death(self, now: float) -> None:
+        if now - self._alive_since > 2 * LONGEST_PAUSE_S:
+            self._pause_s = FIRST_PAUSE_S
+        log.error("embedded_directory_died", next_start_in_s=self._pause_s)
+        self._next_try = now + self._pause_s
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+    def _try(self, now: float) -> None:
+        try:
+            self._directory.start()
+        except (MiLdapError, OSError) as error:
+            log.error("embedded_directory_not_started", reason=str(error))
+            self._next_try = now + self._pause_s
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        else:
+            log.warning("embedded_directory_runs_again")
+            self._alive_since, self._next_try = time.monotonic(), None
+
+
+def supervise(
+    server: Child,
+    directory: Directory | None,
+    signals: Signals,
+    is_answering: Callable[[], bool],
+    announce: Callable[[], None],
+) -> int:
+    """Stay until gunicorn has ended; the exit status for the service.
+
+    The first signal to stop lets gunicorn finish what is in flight, any further one hurries it.
+
+    Args:
+        server: gunicorn's arbiter.
+        directory: the running embedded directory, if there is one.
+        signals: the signals to this process.
+        is_answering: whether the service answers by now; may take a moment.
+        announce: called once, when it does.
+    """
+    revival = Revival(directory) if directory else None
+    is_announced = is_stopping = False
+    while (status := server.exit_status()) is None:
+        number = signals.next(timeout_s=0.25 if is_announced else 0.01)
+        if number in Signals.STOP:
+            server.send(signal.SIGINT if is_stopping else signal.SIGTERM)
+            is_stopping = True
+        if revival and not is_stopping:
+            revival.look_after()
+        if not (is_announced or is_stopping) and is_answering():
+            announce()
+            is_announced = True
+    if is_stopping:
+        return 0
+    log.critical("gunicorn_ended_by_itself", status=status)
+    return status if status > 0 else 1

@@ -1,0 +1,302 @@
+"""What becomes of the processes of a service, when they are told to end and when they are killed.
+
+The service is `python app.py` with its embedded directory, as a user starts it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Service:
+    """A service under test."""
+
+    process: subprocess.Popen[str]
+    port: int
+    folder: Path
+
+    @property
+    def slapd(self) -> int:
+        return next(pid for pid in children(self.process.pid) if is_slapd(pid))
+
+    @property
+    def arbiter(self) -> int:
+        return next(pid for pid in children(self.process.pid) if not is_slapd(pid))
+
+    @property
+    def workers(self) -> list[int]:
+        return children(self.arbiter)
+
+    @property
+    def family(self) -> list[int]:
+        return [self.process.pid, self.slapd, self.arbiter, *self.workers]
+
+    def get(self, path: str) -> int:
+        """The status of a GET, as admin."""
+        with self.ask(path) as connection:
+            return read_status(connection)
+
+    def ask(self, path: str) -> ssl.SSLSocket:
+        """Send a GET, as admin, and leave the answer for later."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        plain = socket.create_connection(("127.0.0.1", self.port), 10)
+        connection = context.wrap_socket(plain)
+        basic = base64.b64encode(b"admin:admin").decode()
+        head = f"GET {path} HTTP/1.1\r\nAuthorization: Basic {basic}\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode())
+        return connection
+
+    def said(self) -> str:
+        return (self.folder / "log").read_text()
+
+
+def read_status(connection: ssl.SSLSocket) -> int:
+    return int(connection.recv(12)[9:12] or b"0")
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def is_slapd(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"slapd")
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def eventually(is_so: Callable[[], bool], within_s: float = 5.0) -> bool:
+    give_up_at = time.monotonic() + within_s
+    while not is_so():
+        if time.monotonic() > give_up_at:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def all_gone(pids: list[int]) -> Callable[[], bool]:
+    return lambda: not any(is_alive(pid) for pid in pids)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def environment(folder: Path, port: int, **more: str) -> dict[str, str]:
+    own = {
+        "MI_LDAP_STATE_DIR": str(folder / "state"),
+        "MI_LDAP_SERVER__PORT": str(port),
+        "MI_LDAP_SERVER__WORKERS": "2",
+    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MI_LDAP_")}
+    return kept | own | more
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Service]:
+    port = free_port()
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=ROOT,
+            env=environment(folder, port),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    service = Service(process, port, folder)
+    try:
+        assert process.stdout
+        assert any("Ctrl-C" in line for line in process.stdout), service.said()
+        yield service
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout
+        process.stdout.close()
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with running(tmp_path) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that no test harms."""
+    with running(tmp_path_factory.mktemp("shared")) as service:
+        yield service
+
+
+# Starting
+
+
+def test_when_it_says_so_it_answers(shared: Service) -> None:
+    assert shared.get("/ready") == 200
+    assert eventually(lambda: len(shared.workers) == 2)
+
+
+def test_what_it_keeps_is_for_its_owner_alone(shared: Service) -> None:
+    for path in (shared.folder / "state").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def run_app(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "app.py", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+def test_a_second_service_on_the_same_state_folder_is_refused(shared: Service) -> None:
+    second = run_app(env=environment(shared.folder, free_port()))
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr.startswith(f"Another service (process {shared.process.pid}) uses")
+    assert second.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_refused(shared: Service, tmp_path: Path) -> None:
+    second = run_app(env=environment(tmp_path, shared.port))
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr.startswith(f"The service cannot listen on port {shared.port}")
+    assert second.stderr.count("\n") == 1
+
+
+def test_a_wrong_setting_stops_the_start_with_a_sentence(tmp_path: Path) -> None:
+    env = environment(tmp_path, 1, MI_LDAP_SERVER__THREADS="s3cret")
+    for command in ("serve", "check-config"):
+        refused = run_app(command, env=env)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "THREADS" in refused.stderr
+        assert "s3cret" not in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_check_config_starts_and_makes_nothing(tmp_path: Path) -> None:
+    checked = run_app("check-config", env=environment(tmp_path, free_port()))
+    assert checked.returncode == 0
+    assert "good" in checked.stdout
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_bare_gunicorn_has_no_embedded_directory(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", "app:create_app()"]
+    env = environment(tmp_path, 1)
+    refused = subprocess.run(
+        [*command, "--no-control-socket"],
+        cwd=ROOT, env=env, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert refused.returncode != 0
+    assert "set user_store.connection_url" in refused.stderr
+
+
+# Ending
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_all_of_it(service: Service, number: signal.Signals) -> None:
+    family = service.family
+    os.killpg(service.process.pid, number)
+    assert service.process.wait(5) == 0
+    assert all_gone(family)()
+
+
+def test_what_is_in_flight_is_finished_first(service: Service) -> None:
+    slapd, family = service.slapd, service.family
+    os.kill(slapd, signal.SIGSTOP)
+    with service.ask("/management/login") as connection:
+        time.sleep(0.3)  # until a thread waits for slapd
+        service.process.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            service.process.wait(0.5)
+        os.kill(slapd, signal.SIGCONT)
+        assert read_status(connection) == 200
+    assert service.process.wait(5) == 0
+    assert all_gone(family)()
+
+
+def test_a_second_signal_hurries(service: Service) -> None:
+    slapd, family = service.slapd, service.family
+    os.kill(slapd, signal.SIGSTOP)
+    with service.ask("/management/login"):
+        time.sleep(0.3)  # until a thread waits for slapd
+        service.process.send_signal(signal.SIGINT)
+        time.sleep(0.2)  # two signals at once would be one
+        service.process.send_signal(signal.SIGINT)
+        assert eventually(all_gone(family[2:]), within_s=3)
+        os.kill(slapd, signal.SIGCONT)
+    assert service.process.wait(5) == 0
+    assert all_gone(family)()
+
+
+# Killed
+
+
+def test_when_the_service_is_killed_nothing_stays_behind(service: Service) -> None:
+    family = service.family
+    service.process.kill()
+    assert eventually(all_gone(family), within_s=2)
+
+
+def test_when_the_arbiter_is_killed_the_service_ends_and_says_so(service: Service) -> None:
+    family = service.family
+    os.kill(service.arbiter, signal.SIGKILL)
+    assert service.process.wait(5) != 0
+    assert eventually(all_gone(family), within_s=2)
+    assert "gunicorn_ended_by_itself" in service.said()
+
+
+def test_a_killed_worker_is_replaced(service: Service) -> None:
+    workers = service.workers
+    os.kill(workers[0], signal.SIGKILL)
+    assert service.get("/ready") == 200
+    assert eventually(lambda: len(service.workers) == 2 and workers[0] not in service.workers)
+
+
+def test_a_killed_directory_is_started_again_and_keeps_its_data(service: Service) -> None:
+    assert service.get("/management/login") == 200
+    slapd = service.slapd
+    os.kill(slapd, signal.SIGKILL)
+    assert eventually(lambda: not is_alive(slapd))
+    assert service.get("/ready") in {200, 503}
+    assert eventually(lambda: service.get("/management/login") == 200)
+    assert service.slapd != slapd
+    lines = [json.loads(line) for line in service.said().splitlines()]
+    assert any(line["event"] == "embedded_directory_died" for line in lines)
+
+
+def test_after_a_kill_it_starts_again_at_once(tmp_path: Path) -> None:
+    with running(tmp_path) as first:
+        assert first.get("/management/login") == 200
+        first.process.kill()
+        with running(tmp_path) as second:
+            assert second.get("/management/login") == 200
