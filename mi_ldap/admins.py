@@ -191,7 +191,8 @@ class Admins:
 
     def _leaving(self, user: User, admin_role: AdminRole) -> list[Step]:
         """The user's charges are passed on, and the role is taken: in this order (a crash)."""
-        if self._store.other_holder(admin_role, user) is None:
+        other = self._store.other_holder(admin_role, user)
+        if other is None:
             raise Forbidden("The last admin cannot be removed. Make another admin first.")
         if not any(role.id == admin_role.role.id for role in self._store.details(user).roles):
             raise Forbidden(
@@ -199,6 +200,7 @@ class Admins:
             )
         return [
             Unchanged(admin_role.role),
+            Unchanged(other),  # an entry that another tool removes leaves the group as it is
             *self._pass_on(user, admin_role),
             Take(admin_role.role, user),
         ]

@@ -38,7 +38,7 @@ def run_tool(slapd: Path, tool: str, *arguments: str | Path, given: str) -> str:
         executable=slapd,
         input=given,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         env=_ENVIRONMENT,
         umask=_OWN_ONLY,
         check=False,
