@@ -133,7 +133,7 @@ def _access(user_store: UserStoreSettings) -> Access:
     password = user_store.connection_password
     return Access(
         address=Address(
-            url=user_store.connection_urls[0],
+            urls=user_store.connection_urls,
             start_tls=user_store.start_tls,
             ca_file=user_store.ca_file,
             connect_timeout_s=user_store.ldap_connection_timeout / 1000,

@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,14 +38,14 @@ class Address:
     """Where the directory listens, and what is demanded of it.
 
     Attributes:
-        url: `"ldaps://ldap.example.org:636"`, without a path.
+        urls: `("ldaps://ldap.example.org:636",)`, without a path, in the order of preference.
         start_tls: whether the connection is encrypted before anything else is said (RFC 4513 §3).
         ca_file: who signs the server's certificate; None for the system's authorities.
         connect_timeout_s: how long a connection may take to open.
         answer_s: how long an answer may take.
     """
 
-    url: str
+    urls: tuple[str, ...]
     start_tls: bool = False
     ca_file: Path | None = None
     connect_timeout_s: float = 5.0
@@ -58,15 +58,37 @@ class Connector:
     def __init__(self, address: Address, observe: Callable[[str], None]) -> None:
         self._address = address
         self._observe = observe
-        encrypted = address.start_tls or address.url.startswith("ldaps:")
+        encrypted = address.start_tls or any(url.startswith("ldaps:") for url in address.urls)
         self._tls = _SharedTls(_tls_context(address.ca_file)) if encrypted else None
 
     def anonymous(self) -> Session:
-        """A session that has not said who it is; for proving passwords."""
+        """A session that has not said who it is, with the first server that can be reached."""
+        for url in self._address.urls[:-1]:
+            with suppress(DirectoryUnavailable):
+                return self._session(url)
+        return self._session(self._address.urls[-1])
+
+    def bound(self, dn: str, password: str) -> Session:
+        """A session of the service's own account."""
+        session = self.anonymous()
+        try:
+            if dn:
+                session.bind(dn, password)
+            elif session.connection.server.ipc:
+                session.bind_as_process()
+        except Refused as refused:
+            session.close()
+            log.error("directory_account_refused", account=dn, code=refused.code)
+            raise DirectoryUnavailable(
+                "The directory does not accept the service's own account. See the service's log."
+            ) from refused
+        return session
+
+    def _session(self, url: str) -> Session:
         within_s = min(remaining_s(), self._address.connect_timeout_s)
         if within_s <= 0:
             raise DirectoryUnavailable
-        server = Server(self._address.url, get_info=NONE, tls=self._tls, connect_timeout=within_s)
+        server = Server(url, get_info=NONE, tls=self._tls, connect_timeout=within_s)
         connection = Connection(
             server,
             authentication=ANONYMOUS,
@@ -78,24 +100,11 @@ class Connector:
         try:
             self._open(connection)
         except (LDAPException, OSError, PyAsn1Error) as error:
-            log.warning("directory_unreachable", server=self._address.url, error=str(error))
+            log.warning("directory_unreachable", server=url, error=str(error))
+            if connection.socket is not None:
+                connection.socket.close()
             raise DirectoryUnavailable from error
         return Session(connection, self._observe, self._address.answer_s)
-
-    def bound(self, dn: str, password: str) -> Session:
-        """A session of the service's own account."""
-        session = self.anonymous()
-        if not dn:
-            return session
-        try:
-            session.bind(dn, password)
-        except Refused as refused:
-            session.close()
-            log.error("directory_account_refused", account=dn, code=refused.code)
-            raise DirectoryUnavailable(
-                "The directory does not accept the service's own account. See the service's log."
-            ) from refused
-        return session
 
     def _open(self, connection: Connection) -> None:
         connection.open(read_server_info=False)

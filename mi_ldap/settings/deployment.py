@@ -35,7 +35,7 @@ _USER_STORE = """
     notification_receivers_retrieval_class domain_name driver_name disable kdc_enabled
     default_realm_name membership_attribute_range ssl_certificate_validation_enabled
     enable_max_user_limit_for_scim user_dn_cache_enabled user_cache_expiry_milliseconds referral
-    tenant_manager properties
+    tenant_manager properties empty_roles_allowed
 """
 _MANAGEMENT_API = """
     protocols name class handler security_handler basic_security_handler custom_handlers

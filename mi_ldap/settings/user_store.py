@@ -139,9 +139,6 @@ class UserStoreSettings(Section):
         default="",
         description="Attribute of a user that holds its groups; none: groups are searched",
     )
-    empty_roles_allowed: Flag = Field(
-        default=True, description="Whether a role may have no members"
-    )
     username_java_regex: JavaRegex | None = Field(
         default=None, description="What a new user's name must match, whole"
     )
