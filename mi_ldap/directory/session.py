@@ -118,7 +118,7 @@ class Session:
         Raises:
             Refused: the server did not accept it.
         """
-        self._bind(bind_operation(3, SASL, None, None, "EXTERNAL", ""))
+        self._bind(bind_operation(3, SASL, "", None, "EXTERNAL", ""))
 
     def search(
         self, base_dn: str, ldap_filter: str, attributes: Sequence[str], *, base_only: bool = False
