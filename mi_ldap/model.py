@@ -155,7 +155,7 @@ def new_role_name(text: str) -> str:
     """
     domain, slash, rest = text.strip().partition("/")
     if slash and _hybrid_domain(domain):
-        return f"{_hybrid_domain(domain)}/{_bare_role_name(rest)}"
+        return full_role_name(f"{domain}/{_bare_role_name(rest)}")
     return _bare_role_name(text)
 
 
@@ -192,7 +192,7 @@ def role_of_domain(name: str, domain: str | None) -> str:
     hybrid = _hybrid_domain((domain or "").strip())
     if hybrid is None:
         raise DomainNotFound((domain or "").strip())
-    return f"{hybrid}/{name}"
+    return full_role_name(f"{hybrid}/{name}")
 
 
 def full_role_name(name: str) -> str:

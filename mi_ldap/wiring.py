@@ -118,6 +118,8 @@ def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) ->
         "user_id_attribute": "entryUUID",
         "custodian_attribute": OWN_CUSTODIAN,
         "epoch_attribute": OWN_EPOCH,
+        "transactions": user_store.transactions
+        or "transactions" not in user_store.model_fields_set,
     }
     return user_store.model_copy(update=dictated)
 

@@ -6,7 +6,8 @@ an assertion on an operation that changes `member`, or that deletes a group, is 
 OpenLDAP's memberof overlay to the overlay's own change and leaves `memberOf` wrong.
 
 Without transactions the operations run in the order of the steps, each with the one that undoes
-it; the guard on a group is a swap of `miLdapRevision` in the modification that changes its members.
+it. The guard on a group then also swaps its `miLdapRevision`, and the modification that changes its
+members swaps it once more: nobody who does the same came between.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import structlog
 
 from mi_ldap.deadline import deadline
 from mi_ldap.directory import controls as ctl
-from mi_ldap.directory import names
+from mi_ldap.directory import names, results
 from mi_ldap.directory.operations import Delete, Modification, Modify, Operation
 from mi_ldap.directory.session import Refused, Session
 from mi_ldap.directory.tree import (
@@ -78,12 +79,24 @@ def in_one_transaction(
         Refused: one of them cannot be done; nothing was.
     """
     operations = _Compiler(tree, admin_role, swap_revisions=False).operations(steps)
-    if len(operations) == 1:
+    try:
+        _together(session, operations)
+    except Refused as refused:
+        if refused.code != results.OTHER or not isinstance(operations[-1].operation, Delete):
+            raise
+        # OpenLDAP 2.5 fails to delete the only entry of a folder inside a transaction.
+        _together(session, operations[:-1])
+        _together(session, operations[-1:])
+
+
+def _together(session: Session, operations: list[Guarded]) -> None:
+    """A transaction, which one operation is by itself, and none is not."""
+    if len(operations) > 1:
+        with session.transaction() as transaction:
+            for guarded in operations:
+                session.do(guarded.operation, *guarded.controls, transaction)
+    elif operations:
         session.do(operations[0].operation, *operations[0].controls)
-        return
-    with session.transaction() as transaction:
-        for guarded in operations:
-            session.do(guarded.operation, *guarded.controls, transaction)
 
 
 def one_by_one(session: Session, tree: Tree, admin_role: str, steps: Iterable[Step]) -> None:
@@ -136,7 +149,8 @@ class _Compiler:
         self._admin_role = admin_role
         self._swap = swap_revisions
         self._operations: list[Guarded] = []
-        self._pending: dict[str, User | Role] = {}
+        self._pending: dict[str, User] = {}
+        self._revisions: dict[str, str] = {}
 
     def operations(self, steps: Iterable[Step]) -> list[Guarded]:
         for step in steps:
@@ -146,10 +160,10 @@ class _Compiler:
 
     def _take_in(self, step: Step) -> None:
         match step:
-            case Unchanged(Role() as role) if not self._swap:
+            case Unchanged(Role() as role):
                 self._operations.append(self._touch(role))
-            case Unchanged(entry):
-                self._pending[entry.locator] = entry
+            case Unchanged(User() as user):
+                self._pending[user.locator] = user
             case NotHeld(role, user):
                 self._assert_not_held(role, user)
             case Give(role, user):
@@ -175,8 +189,9 @@ class _Compiler:
 
     def _touch(self, entry: User | Role) -> Guarded:
         """An operation that changes nothing and fails unless the entry is as it was read."""
-        if isinstance(entry, Role) and self._swap:
-            return Guarded(Modify(entry.locator, tuple(_swapped_revision(entry))))
+        if isinstance(entry, Role) and self._swap and self._tree.own_schema:
+            swap = self._swapped(entry)
+            return Guarded(Modify(entry.locator, tuple(swap)), (self._tree.as_read(entry),))
         return self._nothing(entry, self._tree.as_read(entry))
 
     def _nothing(self, entry: User | Role, condition: str) -> Guarded:
@@ -190,7 +205,7 @@ class _Compiler:
         if self._tree.member_of:
             condition = f"(!{names.equals(self._tree.member_of, role.locator)})"
             self._operations.append(self._nothing(user, condition))
-        elif not self._swap:
+        else:
             condition = f"(!{names.equals(self._tree.member, user.locator)})"
             self._operations.append(self._nothing(role, condition))
 
@@ -203,8 +218,7 @@ class _Compiler:
         )
 
     def _change_member(self, role: Role, change: Modification, back: Modification) -> None:
-        swap = _swapped_revision(role) if self._pending.pop(role.locator, None) else []
-        changed = Modify(role.locator, (*swap, change))
+        changed = Modify(role.locator, (*self._swap_of(role), change))
         self._operations.append(Guarded(changed, undo=Modify(role.locator, (back,))))
 
     def _set_custodian(self, user: User, custodian_id: str | None) -> None:
@@ -239,9 +253,24 @@ class _Compiler:
 
     def _mark_first_admin(self, role: Role, user: User) -> None:
         if self._tree.own_schema:
-            classes = () if role.marked else (_CLASS_OF_ADMIN_ROLES,)
-            marked = Modify(role.locator, (*classes, _replaced(FIRST_ADMIN, user.id)))
+            is_marked = role.marked or role.locator in self._revisions
+            first = self._swap_of(role) if is_marked else [_CLASS_OF_ADMIN_ROLES]
+            marked = Modify(role.locator, (*first, _replaced(FIRST_ADMIN, user.id)))
             self._operations.append(Guarded(marked))
+
+    def _swapped(self, role: Role) -> list[Modification]:
+        """Fails (16 or 19) where somebody swapped the revision since it was read, or since ours."""
+        as_read = role.revision.partition("|")[2]
+        old = self._revisions.get(role.locator, as_read)
+        known = role.marked or role.locator in self._revisions
+        self._revisions[role.locator] = secrets.token_hex(8)
+        gone = [Modification("delete", REVISION, (old,))] if old else []
+        fresh = Modification("add", REVISION, (self._revisions[role.locator],))
+        return [*([] if known else [_CLASS_OF_ADMIN_ROLES]), *gone, fresh]
+
+    def _swap_of(self, role: Role) -> list[Modification]:
+        """The guard that an operation on a group carries in itself, once the group was guarded."""
+        return self._swapped(role) if role.locator in self._revisions else []
 
     def _as_read(self, entry: User | Role) -> tuple[str, ...]:
         """The condition of a guard that still waits for an operation on its entry."""
@@ -254,14 +283,6 @@ _CLASS_OF_ADMIN_ROLES = Modification("add", "objectClass", (ADMIN_ROLE_CLASS,))
 
 def _replaced(attribute: str, value: str | None) -> Modification:
     return Modification("replace", attribute, (value,) if value is not None else ())
-
-
-def _swapped_revision(role: Role) -> list[Modification]:
-    """Fails (16 or 19) where somebody swapped the revision since it was read."""
-    as_read = role.revision.partition("|")[2]
-    classes = [] if role.marked else [_CLASS_OF_ADMIN_ROLES]
-    old = [Modification("delete", REVISION, (as_read,))] if as_read else []
-    return [*classes, *old, Modification("add", REVISION, (secrets.token_hex(8),))]
 
 
 def placeholder(tree: Tree, role: Role) -> Modify:

@@ -47,6 +47,11 @@ def rdn(attribute: str, value: str) -> str:
     return f"{attribute}={escaped}"
 
 
+def stored_length(value: str) -> int:
+    """The bytes that OpenLDAP's database needs for a value in a DN; a special character takes 3."""
+    return len(value.encode()) + 2 * len(_SPECIAL_IN_DN.findall(value))
+
+
 def dn_in(base_dn: str, attribute: str, value: str) -> str:
     """The DN of the entry named `attribute=value` directly under `base_dn`."""
     return f"{rdn(attribute, value)},{base_dn}"

@@ -11,7 +11,8 @@ from typing import Final
 from mi_ldap.directory import names
 from mi_ldap.directory.operations import Add
 from mi_ldap.directory.session import Entry
-from mi_ldap.model import Role, User
+from mi_ldap.errors import BadRequest
+from mi_ldap.model import MAX_NAME_BYTES, Role, User
 
 PLACEHOLDER_DN: Final = ""
 """The member that keeps an empty group legal (RFC 4519 §3.5 wants one): the DN of nothing."""
@@ -77,13 +78,19 @@ class Tree:
         return [self.user_id, self.role_name, "entryCSN", "objectClass", REVISION]
 
     def user_dn(self, name: str) -> str:
-        """The DN of a user to be made."""
+        """The DN of a user to be made.
+
+        Raises:
+            BadRequest: the name is longer than a DN may be.
+        """
+        _must_fit(name)
         if self.user_dn_pattern:
             return names.dn_from_pattern(self.user_dn_pattern, name)
         return names.dn_in(self.user_base, self.user_name, name)
 
     def role_dn(self, name: str) -> str:
-        """The DN of a role to be made."""
+        """The DN of a role to be made; raises as `user_dn` does."""
+        _must_fit(name)
         if self.role_dn_pattern:
             return names.dn_from_pattern(self.role_dn_pattern, name)
         return names.dn_in(self.role_base, self.role_name, name)
@@ -152,6 +159,13 @@ class Tree:
             return Add(role.dn, role.classes, attributes)
         attributes[FIRST_ADMIN] = [first_admin.id]
         return Add(role.dn, (*role.classes, ADMIN_ROLE_CLASS), attributes)
+
+
+def _must_fit(name: str) -> None:
+    if names.stored_length(name) > MAX_NAME_BYTES:
+        raise BadRequest(
+            "Error processing the request. The directory takes no name as long as this one."
+        )
 
 
 def shown_name(entry: Entry, attribute: str) -> str:

@@ -155,8 +155,9 @@ class UserStoreSettings(Section):
         default="miLdapEpoch", description="Attribute of a user whose change ends its tokens"
     )
     transactions: Flag = Field(
-        default=True,
-        description="Whether transactions (RFC 5805) are used where the directory has them",
+        default=False,
+        description="Whether transactions (RFC 5805) are used where the directory has them; "
+        "the embedded one always does",
     )
 
     @property

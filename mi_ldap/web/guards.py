@@ -67,7 +67,7 @@ def _resource(path: str) -> str | None:
 def _must_be_utf8() -> None:
     """Werkzeug replaces what is broken silently; a replaced name is another name."""
     path = request.environ.get("PATH_INFO", "").encode("latin-1", errors="replace")
-    query = unquote_to_bytes(request.environ.get("QUERY_STRING", ""))
+    query = unquote_to_bytes(request.query_string)
     try:
         path.decode()
         query.decode()

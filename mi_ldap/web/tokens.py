@@ -22,6 +22,9 @@ ALGORITHM = "HS256"
 
 Claims = Mapping[str, Any]
 
+_REQUIRED = ("uid", "epoch", "jti", "exp")
+"""What a token of ours always claims; the library lets one without an expiry live forever."""
+
 
 def init_app(app: Flask, services: Services) -> None:
     """Teach the token library our keys, claims and revocations."""
@@ -76,7 +79,9 @@ def performer(store: UserStore) -> Performer:
     except (JWTExtendedException, PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise NotAuthenticated(_sentence(error)) from error
     claims = get_jwt()
-    user = store.user(str(claims.get("uid", "")))
+    if not all(claims.get(name) for name in _REQUIRED):
+        raise NotAuthenticated("The token is not valid. Log in again.")
+    user = store.user(str(claims["uid"]))
     if user is None or not user.enabled or user.epoch != claims.get("epoch"):
         raise NotAuthenticated("The token is no longer good. Log in again.")
     return Performer(user, claims.get("scope") == SCOPE_CHANGE_PASSWORD, g.client)

@@ -1,0 +1,61 @@
+"""Fixtures for every test: a real directory for the process, and a place in it for the test."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from tests.subtree import Host, Subtree, Tool, host_of, named_host, subtree_in
+
+pytest.register_assert_rewrite("tests.store_contract")
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedDirectory]:
+    """An embedded directory for all tests of this process, quick instead of safe."""
+    with EmbeddedDirectory(tmp_path_factory.mktemp("directory")) as directory:
+        tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
+        tool.replace("olcDatabase={-1}frontend,cn=config", olcPasswordHash="{SSHA}")
+        tool.replace("olcDatabase={1}mdb,cn=config", olcDbNoSync="TRUE")
+        tool.close()
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def host(request: pytest.FixtureRequest) -> Host:
+    """The directory that the environment names, else the embedded one."""
+    return named_host(os.environ) or host_of(request.getfixturevalue("embedded"))
+
+
+@pytest.fixture(scope="session")
+def tool(host: Host) -> Iterator[Tool]:
+    """Another tool's connection to the directory."""
+    connection = Tool(host.url, *host.tool)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def subtree(host: Host, tool: Tool) -> Iterator[Subtree]:
+    """Two empty folders of the test's own, for people and for groups."""
+    with _alone_in(host), subtree_in(host, tool) as made:
+        yield made
+
+
+@contextmanager
+def _alone_in(host: Host) -> Iterator[None]:
+    """In a directory that all processes share, names may be made by one test at a time."""
+    if named_host(os.environ) is None:
+        yield
+        return
+    lock = Path(tempfile.gettempdir()) / f"mi-ldap-tests-{host.url.rpartition(':')[2]}.lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,357 @@
+"""The port `UserStore` in memory: what the rules are tested on, and what a store owes them."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Concatenate, ParamSpec, TypeVar
+
+from mi_ldap.errors import (
+    Conflict,
+    DirectoryUnavailable,
+    LoginRefused,
+    PolicyRefused,
+    ReadOnlyStore,
+    RoleExists,
+    UserExists,
+)
+from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails, folded
+from mi_ldap.store import (
+    AddAdminRole,
+    Give,
+    MarkFirstAdmin,
+    NotHeld,
+    RemoveRole,
+    RemoveUser,
+    RenewEpoch,
+    SetCustodian,
+    Step,
+    Take,
+    Unchanged,
+)
+
+MIN_PASSWORD = 5
+ABANDONED_AFTER_S = 60.0
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass
+class Account:
+    """A user as it is kept.
+
+    Attributes:
+        mark: replaced by `RenewEpoch`; the user's revision.
+        password_changes: how often the password was set; part of the epoch, not of the revision.
+        unfinished_since: when it was made (`time.time()`), until its epoch is renewed once.
+        closed: why a bind is refused although the password is right.
+    """
+
+    name: str
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    mark: str = field(default_factory=lambda: secrets.token_hex(8))
+    password: str = ""
+    password_changes: int = 0
+    custodian_id: str | None = None
+    unfinished_since: float | None = field(default_factory=time.time)
+    enabled: bool = True
+    must_change: bool = False
+    closed: str = ""
+
+
+@dataclass
+class Group:
+    """A role as it is kept; members are locators, whether a user is there or not."""
+
+    name: str
+    members: set[str] = field(default_factory=set)
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    revision: int = 0
+    first_admin_id: str | None = None
+
+
+@dataclass
+class Content:
+    """Everything that is kept, by locator."""
+
+    users: dict[str, Account] = field(default_factory=dict)
+    roles: dict[str, Group] = field(default_factory=dict)
+
+
+def _locked(
+    method: Callable[Concatenate[MemoryStore, P], R],
+) -> Callable[Concatenate[MemoryStore, P], R]:
+    """One thread at a time, and nobody while the store is down."""
+
+    def call(store: MemoryStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with store.lock:
+            if store.is_down:
+                raise DirectoryUnavailable
+            return method(store, *args, **kwargs)
+
+    return call
+
+
+class MemoryStore:
+    """`mi_ldap.store.UserStore`; see there for what each method promises."""
+
+    def __init__(self, admin_role: str = "admin") -> None:
+        self.writable = True
+        self.roles_writable = True
+        self.is_down = False
+        self.complete = True
+        self.lock = threading.RLock()
+        self.content = Content()
+        self._admin_role = role_locator(admin_role)
+        self._admin_role_name = admin_role
+
+    @_locked
+    def check(self) -> None:
+        pass
+
+    @_locked
+    def find_user(self, name: str) -> User | None:
+        return self._user_at(user_locator(name))
+
+    @_locked
+    def user(self, user_id: str) -> User | None:
+        return next((user for user in self._users() if user.id == user_id), None)
+
+    @_locked
+    def user_names(self, like: str | None = None) -> Names:
+        return Names(tuple(user.name for user in self._users()), self.complete)
+
+    @_locked
+    def details(self, user: User) -> UserDetails:
+        roles = [self._role_at(locator) for locator in self.content.roles]
+        held = tuple(role for role in roles if role and user.locator in self._members(role))
+        is_admin = any(role.locator == self._admin_role for role in held)
+        custodian = self.user(user.custodian_id) if user.custodian_id else None
+        return UserDetails(held, custodian, is_admin)
+
+    @_locked
+    def find_role(self, name: str) -> Role | None:
+        return self._role_at(role_locator(name))
+
+    @_locked
+    def role_names(self) -> Names:
+        return Names(tuple(group.name for group in self.content.roles.values()), self.complete)
+
+    @_locked
+    def member_names(self, role: Role) -> Names:
+        users = self.content.users
+        names = tuple(users[at].name for at in self._members(role) if at in users)
+        return Names(names, self.complete)
+
+    @_locked
+    def admin_role(self) -> AdminRole | None:
+        role = self._role_at(self._admin_role)
+        if role is None:
+            return None
+        group = self.content.roles[role.locator]
+        return AdminRole(role, frozenset(group.members), first_admin_id=group.first_admin_id)
+
+    def is_holder(self, admin_role: AdminRole, user: User) -> bool:
+        return user.locator in admin_role.holders
+
+    def other_holder(self, admin_role: AdminRole, user: User) -> User | None:
+        others = [other for other in self.holder_users(admin_role) if other.enabled]
+        return next((other for other in others if other.id != user.id), None)
+
+    @_locked
+    def holder_users(self, admin_role: AdminRole) -> tuple[User, ...]:
+        found = (self._user_at(locator) for locator in admin_role.holders)
+        return tuple(user for user in found if user)
+
+    @_locked
+    def charges_of(self, user: User) -> tuple[User, ...]:
+        return tuple(other for other in self._users() if other.custodian_id == user.id)
+
+    @_locked
+    def prove(self, user: User, password: str) -> Proof:
+        account = self._account(user)
+        if account is None or not account.password or account.password != password:
+            raise LoginRefused
+        if account.closed:
+            raise LoginRefused(f"The account is {account.closed}.", account.closed)
+        return Proof(account.must_change)
+
+    @_locked
+    def add_user(self, name: str) -> User:
+        self._must_be_writable()
+        locator = user_locator(name)
+        if locator in self.content.users:
+            raise UserExists(name)
+        for group in self.content.roles.values():
+            group.members.discard(locator)
+        account = Account(name)
+        self.content.users[locator] = account
+        return _as_user(locator, account)
+
+    @_locked
+    def discard(self, user: User) -> None:
+        self._must_be_writable()
+        if self._account(user):
+            del self.content.users[user.locator]
+
+    @_locked
+    def reset_password(self, user: User, password: str) -> None:
+        self._must_be_writable()
+        account = self._account(user)
+        if account is None:
+            raise Conflict
+        if len(password) < MIN_PASSWORD:
+            raise PolicyRefused(
+                "Error processing the request. The directory refuses the password: it is too short."
+            )
+        account.password = password
+        account.password_changes += 1
+
+    @_locked
+    def change_password(self, user: User, old: str, new: str) -> None:
+        self._must_be_writable()
+        self.prove(user, old)
+        self.reset_password(user, new)
+
+    @_locked
+    def add_role(self, name: str) -> Role:
+        self._roles_must_be_writable()
+        locator = role_locator(name)
+        if locator in self.content.roles:
+            raise RoleExists(name)
+        self.content.roles[locator] = Group(name)
+        return _as_role(locator, self.content.roles[locator])
+
+    @_locked
+    def apply(self, *steps: Step) -> None:
+        self._must_be_writable()
+        if any(isinstance(step, _ROLE_STEPS) for step in steps):
+            self._roles_must_be_writable()
+        before = copy.deepcopy(self.content)
+        try:
+            for step in steps:
+                self._do(step)
+        except Conflict:
+            self.content = before
+            raise
+
+    def account(self, name: str) -> Account:
+        """The account under that name, for a test to look at or to change."""
+        return self.content.users[user_locator(name)]
+
+    def _do(self, step: Step) -> None:
+        match step:
+            case Unchanged(User() as user):
+                _demand(self._found(user).mark == user.revision)
+                _demand(self._found(user).custodian_id == user.custodian_id)
+            case Unchanged(Role() as role):
+                _demand(str(self._group(role).revision) == role.revision)
+            case NotHeld(role, user):
+                _demand(user.locator not in self._group(role).members)
+            case Give(role, user):
+                _demand(user.locator not in self._group(role).members)
+                self._touched(role).members.add(user.locator)
+            case Take(role, user):
+                _demand(user.locator in self._group(role).members)
+                self._touched(role).members.remove(user.locator)
+            case SetCustodian(user, custodian_id):
+                _demand(self._found(user).custodian_id == user.custodian_id)
+                self._found(user).custodian_id = custodian_id
+            case RenewEpoch(user):
+                self._found(user).mark = secrets.token_hex(8)
+                self._found(user).unfinished_since = None
+            case RemoveUser(user):
+                self._found(user)
+                del self.content.users[user.locator]
+            case RemoveRole(role):
+                self._group(role)
+                del self.content.roles[role.locator]
+            case AddAdminRole(user):
+                _demand(self._admin_role not in self.content.roles)
+                made = Group(self._admin_role_name, {user.locator}, first_admin_id=user.id)
+                self.content.roles[self._admin_role] = made
+            case MarkFirstAdmin(role, user):
+                self._touched(role).first_admin_id = user.id
+
+    def _touched(self, role: Role) -> Group:
+        group = self._group(role)
+        group.revision += 1
+        return group
+
+    def _found(self, user: User) -> Account:
+        account = self._account(user)
+        if account is None:
+            raise Conflict
+        return account
+
+    def _account(self, user: User) -> Account | None:
+        account = self.content.users.get(user.locator)
+        return account if account and account.id == user.id else None
+
+    def _group(self, role: Role) -> Group:
+        group = self.content.roles.get(role.locator)
+        if group is None or group.id != role.id:
+            raise Conflict
+        return group
+
+    def _members(self, role: Role) -> set[str]:
+        return self.content.roles[role.locator].members
+
+    def _users(self) -> list[User]:
+        return [_as_user(locator, account) for locator, account in self.content.users.items()]
+
+    def _user_at(self, locator: str) -> User | None:
+        account = self.content.users.get(locator)
+        return _as_user(locator, account) if account else None
+
+    def _role_at(self, locator: str) -> Role | None:
+        group = self.content.roles.get(locator)
+        return _as_role(locator, group) if group else None
+
+    def _must_be_writable(self) -> None:
+        if not self.writable:
+            raise ReadOnlyStore
+
+    def _roles_must_be_writable(self) -> None:
+        if not (self.writable and self.roles_writable):
+            raise ReadOnlyStore
+
+
+_ROLE_STEPS = (Give, Take, RemoveRole, AddAdminRole, MarkFirstAdmin)
+
+
+def user_locator(name: str) -> str:
+    return f"user {folded(name)}"
+
+
+def role_locator(name: str) -> str:
+    return f"role {folded(name)}"
+
+
+def _as_user(locator: str, account: Account) -> User:
+    since_s = account.unfinished_since
+    return User(
+        id=account.id,
+        name=account.name,
+        locator=locator,
+        revision=account.mark,
+        epoch=f"{account.mark}/{account.password_changes}",
+        custodian_id=account.custodian_id,
+        enabled=account.enabled,
+        abandoned=since_s is not None and time.time() - since_s > ABANDONED_AFTER_S,
+    )
+
+
+def _as_role(locator: str, group: Group) -> Role:
+    return Role(group.id, group.name, locator, str(group.revision))
+
+
+def _demand(holds: bool) -> None:
+    if not holds:
+        raise Conflict

@@ -1,0 +1,201 @@
+"""A real directory for the tests, and in it a place of its own for each test.
+
+The directory is the embedded one, or any OpenLDAP that is named by `MI_LDAP_TEST_URL`,
+`MI_LDAP_TEST_BIND_DN`, `MI_LDAP_TEST_BIND_PASSWORD` and `MI_LDAP_TEST_BASE` and has our schema,
+`ou=people` and `ou=groups`, as docker compose makes it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ldap3 import BASE, MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, NONE, Connection, Server
+
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.directory.names import dn_in
+from mi_ldap.settings import Settings, load_settings
+
+USER_CLASSES = ("inetOrgPerson",)
+GROUP_CLASSES = ("groupOfNames",)
+
+Values = str | Iterable[str]
+
+
+@dataclass(frozen=True)
+class Host:
+    """A running directory, and the accounts that the tests use in it.
+
+    Attributes:
+        base: its suffix, `"dc=mi"`.
+        account: DN and password of the service's account.
+        tool: DN and password of the account by which the tests act as another tool.
+    """
+
+    url: str
+    base: str
+    account: tuple[str, str]
+    tool: tuple[str, str]
+
+
+def host_of(directory: EmbeddedDirectory) -> Host:
+    return Host(
+        url=directory.url,
+        base=directory.suffix,
+        account=(directory.service_dn, directory.service_password),
+        tool=(directory.manager_dn, directory.manager_password),
+    )
+
+
+def named_host(environ: Mapping[str, str]) -> Host | None:
+    """The directory that the environment names."""
+    url = environ.get("MI_LDAP_TEST_URL")
+    if not url:
+        return None
+    account = environ["MI_LDAP_TEST_BIND_DN"], environ["MI_LDAP_TEST_BIND_PASSWORD"]
+    return Host(url, environ["MI_LDAP_TEST_BASE"], account, account)
+
+
+class Tool:
+    """Another tool at work in the directory; whatever the server refuses fails the test."""
+
+    def __init__(self, url: str, dn: str, password: str) -> None:
+        self._connection: Any = Connection(
+            Server(url, get_info=NONE), dn, password, auto_referrals=False, check_names=False
+        )
+        self._demand(self._connection.bind())
+
+    def close(self) -> None:
+        self._connection.unbind()
+
+    def add(self, dn: str, classes: Iterable[str], **attributes: Values) -> str:
+        self._demand(self._connection.add(dn, list(classes), _lists(attributes)))
+        return dn
+
+    def replace(self, dn: str, **attributes: Values) -> None:
+        self._modify(dn, MODIFY_REPLACE, attributes)
+
+    def add_values(self, dn: str, **attributes: Values) -> None:
+        self._modify(dn, MODIFY_ADD, attributes)
+
+    def delete_values(self, dn: str, **attributes: Values) -> None:
+        self._modify(dn, MODIFY_DELETE, attributes)
+
+    def delete(self, dn: str) -> None:
+        self._demand(self._connection.delete(dn))
+
+    def rename(self, dn: str, rdn: str) -> None:
+        self._demand(self._connection.modify_dn(dn, rdn))
+
+    def read(self, dn: str, *attributes: str) -> dict[str, list[str]]:
+        """The entry's values as text; `*` and `+` for all of them."""
+        self._demand(
+            self._connection.search(
+                dn, "(objectClass=*)", BASE, attributes=list(attributes or ("*", "+"))
+            )
+        )
+        raw = self._connection.response[0]["raw_attributes"]
+        return {
+            name: [value.decode(errors="replace") for value in values]
+            for name, values in raw.items()
+        }
+
+    def exists(self, dn: str) -> bool:
+        return bool(self._connection.search(dn, "(objectClass=*)", BASE, attributes=["1.1"]))
+
+    def dns_below(self, base_dn: str) -> list[str]:
+        """Everything there, the deepest first, the base last."""
+        self._demand(self._connection.search(base_dn, "(objectClass=*)", attributes=["1.1"]))
+        found = [entry["dn"] for entry in self._connection.response]
+        return sorted(found, key=lambda dn: -len(dn.split(",")))
+
+    def _modify(self, dn: str, kind: str, attributes: Mapping[str, Values]) -> None:
+        changes = {name: [(kind, values)] for name, values in _lists(attributes).items()}
+        self._demand(self._connection.modify(dn, changes))
+
+    def _demand(self, done: bool) -> None:
+        assert done, self._connection.result
+
+
+def _lists(attributes: Mapping[str, Values]) -> dict[str, list[str]]:
+    return {
+        name: [values] if isinstance(values, str) else list(values)
+        for name, values in attributes.items()
+    }
+
+
+@dataclass(frozen=True)
+class Subtree:
+    """Two empty folders of the test's own, for people and for groups."""
+
+    host: Host
+    tool: Tool
+    name: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:12]}")
+
+    @property
+    def user_base(self) -> str:
+        return f"ou={self.name},ou=people,{self.host.base}"
+
+    @property
+    def group_base(self) -> str:
+        return f"ou={self.name},ou=groups,{self.host.base}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes the service use this place."""
+        account_dn, password = self.host.account
+        return {
+            "MI_LDAP_USER_STORE__CONNECTION_URL": self.host.url,
+            "MI_LDAP_USER_STORE__CONNECTION_NAME": account_dn,
+            "MI_LDAP_USER_STORE__CONNECTION_PASSWORD": password,
+            "MI_LDAP_USER_STORE__USER_SEARCH_BASE": self.user_base,
+            "MI_LDAP_USER_STORE__GROUP_SEARCH_BASE": self.group_base,
+            "MI_LDAP_USER_STORE__MEMBER_OF_ATTRIBUTE": "memberOf",
+            "MI_LDAP_USER_STORE__ALLOW_PLAINTEXT": "true",
+        }
+
+    def settings(self, state_dir: Path, **more: str) -> Settings:
+        """Settings that use this place; `more` as in `USER_STORE__TRANSACTIONS="false"`."""
+        others = {f"MI_LDAP_{key}": value for key, value in more.items()}
+        state = {"MI_LDAP_STATE_DIR": str(state_dir)}
+        return load_settings({**self.environment, **state, **others})
+
+    def user_dn(self, name: str) -> str:
+        return dn_in(self.user_base, "uid", name)
+
+    def group_dn(self, name: str) -> str:
+        return dn_in(self.group_base, "cn", name)
+
+    def add_user(self, name: str, password: str = "", **attributes: Values) -> str:
+        """A user as another tool makes it; returns its DN."""
+        given: dict[str, Values] = {"cn": name, "sn": name, "uid": name, **attributes}
+        if password:
+            given["userPassword"] = password
+        return self.tool.add(self.user_dn(name), USER_CLASSES, **given)
+
+    def add_group(self, name: str, *member_dns: str, **attributes: Values) -> str:
+        """A group as another tool makes it; returns its DN."""
+        dn = self.group_dn(name)
+        return self.tool.add(dn, GROUP_CLASSES, cn=name, member=member_dns, **attributes)
+
+    def members(self, role: str) -> list[str]:
+        return sorted(self.tool.read(self.group_dn(role), "member")["member"])
+
+
+@contextmanager
+def subtree_in(host: Host, tool: Tool) -> Iterator[Subtree]:
+    """Made before, and removed with all that is in it after."""
+    subtree = Subtree(host, tool)
+    for base_dn in (subtree.user_base, subtree.group_base):
+        tool.add(base_dn, ["organizationalUnit"], ou=subtree.name)
+    try:
+        yield subtree
+    finally:
+        # Groups first: what a deleted user leaves in a group is cleaned up in the background.
+        for base_dn in (subtree.group_base, subtree.user_base):
+            for dn in tool.dns_below(base_dn):
+                tool.delete(dn)

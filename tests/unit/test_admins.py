@@ -1,0 +1,447 @@
+"""Custody: an admin can only be removed by its creator, and one always remains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mi_ldap.deadline import deadline
+from mi_ldap.errors import (
+    AdminsOnly,
+    Conflict,
+    CustodyRefused,
+    DirectoryUnavailable,
+    Forbidden,
+    UserNotFound,
+)
+from mi_ldap.model import User
+from mi_ldap.store import Give, RemoveUser, SetCustodian, Take
+from tests.unit.conftest import MakeWorld
+from tests.world import World
+
+Act = Callable[[World, str, str], None]
+
+ACTS: list[Act] = [World.delete, World.demote, World.reset]
+REMOVALS = ACTS[:2]
+
+
+@pytest.fixture
+def family(world: World) -> World:
+    """`admin` answers for `boss`, `boss` for `carl`; `eve` is an admin of `admin`'s, too."""
+    world.add_first_admin()
+    world.add_admin("boss", "admin")
+    world.add_admin("carl", "boss")
+    world.add_admin("eve", "admin")
+    world.add("bob")
+    return world
+
+
+def promote(world: World, by: str, name: str) -> None:
+    """As if on another machine."""
+    user = world.user(name)
+    world.store.apply(SetCustodian(user, world.user(by).id), Give(world.admin_group, user))
+
+
+def demote(world: World, name: str) -> None:
+    """By another tool."""
+    world.store.apply(Take(world.admin_group, world.user(name)))
+
+
+def remove(world: World, name: str) -> None:
+    """An admin, by another tool."""
+    demote(world, name)
+    world.store.apply(RemoveUser(world.user(name)))
+
+
+def was_done(world: World, act: Act, name: str) -> bool:
+    if act is World.reset:
+        return world.can_log_in(name, "new one")
+    return not world.is_admin(name)
+
+
+# Who becomes whose custodian
+
+
+def test_the_creator_of_an_admin_is_its_custodian(family: World) -> None:
+    family.create("carl", "dora", is_admin=True)
+    assert family.is_admin("dora")
+    assert family.custodian("dora") == "carl"
+
+
+def test_who_gives_the_admin_role_later_is_the_custodian(family: World) -> None:
+    family.create("carl", "dora")
+    assert family.custodian("dora") is None
+    family.give("eve", "dora", "admin")
+    assert family.is_admin("dora")
+    assert family.custodian("dora") == "eve"
+
+
+def test_giving_the_admin_role_to_one_who_holds_it_changes_nothing(family: World) -> None:
+    before = family.user("carl")
+    family.give("eve", "carl", "admin")
+    assert family.user("carl") == before
+
+
+def test_a_plain_user_has_no_custodian(family: World) -> None:
+    family.create("boss", "dora")
+    assert family.user("dora").custodian_id is None
+
+
+# Who may act on an admin
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_the_custodian_may(family: World, act: Act) -> None:
+    act(family, "boss", "carl")
+    assert was_done(family, act, "carl")
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("stranger", ["admin", "eve"])
+def test_another_admin_may_not(family: World, act: Act, stranger: str) -> None:
+    with pytest.raises(CustodyRefused, match=r"^Only the creator of admin user 'carl' can"):
+        act(family, stranger, "carl")
+    assert not was_done(family, act, "carl")
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_who_is_no_admin_may_nothing(family: World, act: Act) -> None:
+    with pytest.raises(AdminsOnly):
+        act(family, "bob", "carl")
+    assert not was_done(family, act, "carl")
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_the_custodians_custodian_may_not(family: World, act: Act) -> None:
+    with pytest.raises(CustodyRefused):
+        act(family, "admin", "carl")
+    assert not was_done(family, act, "carl")
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_the_charge_has_no_power_over_its_custodian(family: World, act: Act) -> None:
+    with pytest.raises(CustodyRefused):
+        act(family, "carl", "boss")
+    assert not was_done(family, act, "boss")
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_an_admin_without_custodian_is_nobodys_and_the_refusal_says_how_to_adopt_it(
+    family: World, act: Act
+) -> None:
+    family.add_admin("orphan", None)
+    with pytest.raises(CustodyRefused, match="recover-admin --adopt"):
+        act(family, "boss", "orphan")
+    assert not was_done(family, act, "orphan")
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_custodian_that_resolves_to_nothing_is_none(family: World, act: Act) -> None:
+    family.store.account("eve").custodian_id = "no such entry"
+    with pytest.raises(CustodyRefused, match="recover-admin --adopt"):
+        act(family, "admin", "eve")
+    assert not was_done(family, act, "eve")
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_custodian_that_cannot_be_read_is_an_outage_and_not_none(
+    family: World, act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    custodian_id, read = family.user("boss").id, family.store.user
+
+    def unreadable(user_id: str) -> User | None:
+        if user_id == custodian_id:
+            raise DirectoryUnavailable
+        return read(user_id)
+
+    monkeypatch.setattr(family.store, "user", unreadable)
+    with pytest.raises(DirectoryUnavailable):
+        act(family, "eve", "carl")
+    assert not was_done(family, act, "carl")
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_name_that_is_made_again_inherits_nothing(family: World, act: Act) -> None:
+    remove(family, "boss")
+    family.add_admin("boss", "admin")
+    with pytest.raises(CustodyRefused):
+        act(family, "boss", "carl")
+    assert not was_done(family, act, "carl")
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_any_admin_may_act_on_a_plain_user(family: World, act: Act) -> None:
+    family.add("dora")
+    act(family, "carl", "dora")
+    assert was_done(family, act, "dora")
+
+
+@pytest.mark.parametrize("by", ["carl", "eve"])
+def test_whoever_proves_the_old_password_may_change_it(family: World, by: str) -> None:
+    family.change(by, "carl")
+    assert family.can_log_in("carl", "new one")
+
+
+def test_an_admins_own_password_is_not_reset_without_the_old_one(family: World) -> None:
+    with pytest.raises(CustodyRefused, match="oldPassword"):
+        family.reset("carl", "carl")
+    assert not family.can_log_in("carl", "new one")
+
+
+# The configured super admin
+
+
+@pytest.fixture
+def ruled(world_of: MakeWorld) -> World:
+    """`root` may remove every admin; `carl` is `boss`'s."""
+    world = world_of(SUPER_ADMIN__USERNAME="root", SUPER_ADMIN__CAN_REMOVE_ADMINS="true")
+    world.add_first_admin()
+    world.add_admin("boss", "admin")
+    world.add_admin("carl", "boss")
+    return world
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_the_super_admin_may_where_the_settings_say_so(ruled: World, act: Act) -> None:
+    ruled.add_admin("root", None)
+    act(ruled, "root", "carl")
+    assert was_done(ruled, act, "carl")
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_the_super_admin_may_not_by_default(world_of: MakeWorld, act: Act) -> None:
+    world = world_of(SUPER_ADMIN__USERNAME="root")
+    world.add_first_admin("root")
+    world.add_admin("boss", "root")
+    world.add_admin("carl", "boss")
+    with pytest.raises(CustodyRefused):
+        act(world, "root", "carl")
+    assert not was_done(world, act, "carl")
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_super_admin_with_a_custodian_is_an_ordinary_admin(ruled: World, act: Act) -> None:
+    ruled.add_admin("root", "admin")
+    with pytest.raises(CustodyRefused):
+        act(ruled, "root", "carl")
+
+
+def test_a_super_admin_that_is_no_admin_may_nothing(ruled: World) -> None:
+    ruled.add("root")
+    with pytest.raises(AdminsOnly):
+        ruled.delete("root", "carl")
+
+
+def test_the_super_admin_is_pinned_and_a_namesake_is_nobody(ruled: World) -> None:
+    ruled.add_admin("root", None)
+    ruled.delete("root", "carl")
+    remove(ruled, "root")
+    ruled.add_admin("root", None)
+    with pytest.raises(CustodyRefused):
+        ruled.delete("root", "boss")
+    assert ruled.exists("boss")
+
+
+def test_even_the_super_admin_leaves_one(ruled: World) -> None:
+    ruled.add_admin("root", None)
+    ruled.delete("root", "carl")
+    ruled.delete("root", "boss")
+    ruled.delete("root", "admin")
+    with pytest.raises(Forbidden, match="last admin"):
+        ruled.demote("root", "root")
+    assert ruled.admins() == ["root"]
+
+
+# Oneself
+
+
+@pytest.mark.parametrize("typed", ["boss", "BOSS", " boss ", "PRIMARY/Boss", "ｂoss"])
+def test_nobody_deletes_oneself_under_any_spelling(family: World, typed: str) -> None:
+    with pytest.raises(Forbidden, match=r"^Attempt to delete the logged in user"):
+        family.delete("boss", typed)
+    assert family.is_admin("boss")
+
+
+def test_one_may_resign(family: World) -> None:
+    family.demote("carl", "carl")
+    assert not family.is_admin("carl")
+    assert family.exists("carl")
+
+
+def test_the_last_admin_may_not_resign(world: World) -> None:
+    world.add_first_admin()
+    with pytest.raises(Forbidden, match="last admin"):
+        world.demote("admin", "admin")
+    assert world.admins() == ["admin"]
+
+
+def test_only_members_who_are_users_and_enabled_keep_the_last_admin_from_being_last(
+    world: World,
+) -> None:
+    world.add_first_admin()
+    world.add_admin("closed", "admin")
+    world.store.account("closed").enabled = False
+    world.store.content.roles["role admin"].members.add("user ghost")
+    with pytest.raises(Forbidden, match="last admin"):
+        world.demote("admin", "admin")
+    assert world.is_admin("admin")
+
+
+def test_demotion_clears_the_custodian_and_ends_all_tokens(family: World) -> None:
+    epoch = family.user("carl").epoch
+    family.demote("boss", "carl")
+    assert family.user("carl").custodian_id is None
+    assert family.user("carl").epoch != epoch
+
+
+# Inheritance
+
+
+@pytest.mark.parametrize("act", REMOVALS)
+def test_a_removed_custodians_charges_pass_to_its_own(family: World, act: Act) -> None:
+    act(family, "admin", "boss")
+    assert family.custodian("carl") == "admin"
+    assert ("admin", "inherited", {"userId": "carl", "custodian": "admin"}) in [
+        (line["performedBy"], line["action"], line["info"]) for line in family.lines
+    ]
+    act(family, "admin", "carl")
+    assert was_done(family, act, "carl")
+
+
+def test_who_resigns_passes_its_charges_on(family: World) -> None:
+    family.demote("boss", "boss")
+    assert family.custodian("carl") == "admin"
+
+
+def test_where_no_custodian_is_left_the_charge_has_none(family: World) -> None:
+    family.demote("admin", "admin")
+    assert family.user("boss").custodian_id is None
+    assert family.user("eve").custodian_id is None
+    assert family.custodian("carl") == "boss"
+
+
+def test_who_is_no_admin_any_more_inherits_nothing(family: World) -> None:
+    demote(family, "admin")
+    family.demote("boss", "boss")
+    assert family.user("carl").custodian_id is None
+
+
+def test_nobody_becomes_its_own_custodian_by_inheritance(family: World) -> None:
+    family.store.account("boss").custodian_id = family.user("carl").id
+    family.demote("boss", "boss")
+    assert family.user("carl").custodian_id is None
+
+
+def test_all_charges_of_one_pass_on_together(family: World) -> None:
+    for name in ("dora", "emil"):
+        family.create("boss", name, is_admin=True)
+    family.delete("admin", "boss")
+    assert [family.custodian(name) for name in ("carl", "dora", "emil")] == ["admin"] * 3
+
+
+# What was decided on is asserted when it is done
+
+
+@pytest.mark.parametrize("act", [World.delete, World.reset])
+def test_a_user_promoted_meanwhile_is_not_the_strangers_any_more(family: World, act: Act) -> None:
+    family.store.meanwhile = [lambda: promote(family, "boss", "bob")]
+    with pytest.raises(CustodyRefused):
+        act(family, "eve", "bob")
+    assert family.is_admin("bob")
+    assert not family.can_log_in("bob", "new one")
+
+
+def test_a_performer_demoted_meanwhile_promotes_nobody(family: World) -> None:
+    family.store.meanwhile = [lambda: demote(family, "eve")]
+    with pytest.raises(AdminsOnly):
+        family.give("eve", "bob", "admin")
+    assert not family.is_admin("bob")
+
+
+def test_a_performer_demoted_meanwhile_makes_no_admin_and_leaves_nothing(family: World) -> None:
+    family.store.meanwhile = [lambda: demote(family, "eve")]
+    with pytest.raises(AdminsOnly):
+        family.create("eve", "dora", is_admin=True)
+    assert not family.exists("dora")
+
+
+def test_a_custodian_changed_meanwhile_may_nothing_any_more(family: World) -> None:
+    def adopt() -> None:
+        family.store.account("carl").custodian_id = family.user("eve").id
+
+    family.store.meanwhile = [adopt]
+    with pytest.raises(CustodyRefused):
+        family.delete("boss", "carl")
+    assert family.is_admin("carl")
+
+
+@pytest.mark.parametrize("act", [World.delete, World.reset])
+def test_a_namesake_made_meanwhile_is_spared(family: World, act: Act) -> None:
+    def make_again() -> None:
+        family.store.apply(RemoveUser(family.user("bob")))
+        family.add("bob")
+
+    family.store.meanwhile = [make_again]
+    with pytest.raises(UserNotFound):
+        act(family, "eve", "bob")
+    assert family.exists("bob")
+    assert not family.can_log_in("bob", "new one")
+
+
+def test_when_the_other_one_of_two_left_meanwhile_the_last_stays(world: World) -> None:
+    world.add_first_admin()
+    world.add_admin("boss", "admin")
+    world.store.meanwhile = [lambda: demote(world, "admin")]
+    with pytest.raises(Forbidden, match="last admin"):
+        world.demote("boss", "boss")
+    assert world.admins() == ["boss"]
+
+
+def test_when_both_of_two_admins_resign_at_once_one_stays(world: World) -> None:
+    world.add_first_admin()
+    world.add_admin("boss", "admin")
+
+    def resign(name: str) -> bool:
+        try:
+            world.demote(name, name)
+        except Forbidden:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(resign, ["admin", "boss"]))
+    world.services.state.close()
+    assert sorted(results) == [False, True]
+    assert len(world.admins()) == 1
+
+
+def test_an_admin_removed_meanwhile_is_not_found(family: World) -> None:
+    family.store.meanwhile = [lambda: remove(family, "carl")]
+    with pytest.raises(UserNotFound):
+        family.delete("boss", "carl")
+
+
+def test_endless_changes_end_with_the_request(family: World) -> None:
+    def disturb() -> None:
+        family.store.account("carl").mark += "x"
+        family.store.meanwhile.append(disturb)
+
+    family.store.meanwhile = [disturb]
+    with deadline(0.05), pytest.raises(Conflict):
+        family.delete("boss", "carl")
+    assert family.is_admin("carl")
+
+
+# Refusals are told
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_every_refusal_by_custody_leaves_a_line(family: World, act: Act) -> None:
+    with pytest.raises(CustodyRefused) as caught:
+        act(family, "eve", "carl")
+    assert family.told("performedBy", "action", "type", "outcome", "reason") == [
+        ("eve", "refused", "admin", "refused", str(caught.value))
+    ]
+    assert family.lines[0]["info"] == {"userId": "carl"}

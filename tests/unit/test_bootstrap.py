@@ -1,0 +1,385 @@
+"""The first admin: made by the first successful login, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import time_machine
+
+from mi_ldap.deadline import deadline
+from mi_ldap.errors import (
+    AdminRoleUnclear,
+    AuditUnavailable,
+    Conflict,
+    DirectoryUnavailable,
+    LoginRefused,
+)
+from mi_ldap.store import RemoveRole, Take
+from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_DEFAULT
+from tests.unit.conftest import MakeWorld
+from tests.world import ELSEWHERE, PASSWORD, World
+
+CONFIGURED = {
+    "BOOTSTRAP__MODE": "configured",
+    "SUPER_ADMIN__USERNAME": "Root",
+    "SUPER_ADMIN__PASSWORD": PASSWORD,
+}
+OWN_DIRECTORY = {
+    "USER_STORE__CONNECTION_URL": "ldap://127.0.0.1:1",
+    "USER_STORE__CONNECTION_NAME": "cn=service",
+    "USER_STORE__CONNECTION_PASSWORD": "x",
+    "USER_STORE__BASE_DN": "dc=x",
+}
+
+
+@pytest.fixture
+def own_directory(world_of: MakeWorld) -> World:
+    """A directory that the service did not bring along."""
+    return world_of(**OWN_DIRECTORY)
+
+
+# The first login
+
+
+def test_the_first_login_makes_the_first_admin(world: World) -> None:
+    logged_in = world.login("admin")
+    assert logged_in.scope == SCOPE_ADMIN
+    assert logged_in.user == world.user("admin")
+    assert world.admins() == ["admin"]
+    assert world.user("admin").custodian_id is None
+    assert not world.user("admin").abandoned
+
+
+def test_it_is_told_as_what_it_is(world: World) -> None:
+    world.login("admin")
+    assert world.told("performedBy", "action", "type", "outcome") == [
+        ("admin", "bootstrap", "admin", "done"),
+        ("admin", "login", "session", "done"),
+    ]
+
+
+def test_a_user_that_exists_is_proved_and_promoted(world: World) -> None:
+    user = world.add("alice", "dev")
+    assert world.login("ALICE").scope == SCOPE_ADMIN
+    assert world.admins() == ["alice"]
+    assert world.user("alice").id == user.id
+    assert [role.name for role in world.store.details(user).roles] == ["dev", "admin"]
+
+
+def test_a_wrong_password_for_an_existing_user_makes_nothing(world: World) -> None:
+    world.add("alice")
+    with pytest.raises(LoginRefused):
+        world.login("alice", "wrong one")
+    assert world.admins() == []
+    assert world.store.find_role("admin") is None
+    assert world.services.bootstrap.is_open()
+
+
+def test_the_tokens_of_a_former_life_die_with_the_promotion(world: World) -> None:
+    before = world.add("alice")
+    world.store.account("alice").custodian_id = "somebody of a former life"
+    world.login("alice")
+    assert world.user("alice").epoch != before.epoch
+    assert world.user("alice").custodian_id is None
+
+
+def test_an_empty_password_makes_nothing(world: World) -> None:
+    with pytest.raises(LoginRefused):
+        world.login("admin", "")
+    assert world.store.user_names().names == ()
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "ad\u200bmin", "..", "x" * 241])
+def test_a_name_that_breaks_the_rules_is_refused_with_the_reason(world: World, name: str) -> None:
+    with pytest.raises(LoginRefused, match="first admin was not made"):
+        world.login(name)
+    assert world.store.user_names().names == ()
+
+
+def test_a_password_that_the_policy_refuses_leaves_nothing(world: World) -> None:
+    with pytest.raises(LoginRefused, match="too short"):
+        world.login("admin", "abc")
+    assert world.store.user_names().names == ()
+    assert world.login("admin").scope == SCOPE_ADMIN
+
+
+def test_an_empty_group_of_the_name_is_used(world: World) -> None:
+    role = world.store.add_role("admin")
+    world.login("admin")
+    assert world.admin_group.id == role.id
+    assert world.admins() == ["admin"]
+
+
+def test_the_second_login_is_an_ordinary_one(world: World) -> None:
+    world.login("admin")
+    world.add("bob")
+    assert world.login("bob").scope == SCOPE_DEFAULT
+    with pytest.raises(LoginRefused):
+        world.login("nobody")
+    assert world.store.find_user("nobody") is None
+    assert world.admins() == ["admin"]
+
+
+# Once
+
+
+def close_by_other_tool(world: World) -> None:
+    world.add_first_admin("chief")
+
+
+@pytest.mark.parametrize("make", [lambda world: world.login("admin"), close_by_other_tool])
+def test_the_door_stays_shut_when_all_admins_are_gone(
+    world: World, make: Callable[[World], object]
+) -> None:
+    make(world)
+    assert not world.services.bootstrap.is_open()
+    (name,) = world.admins()
+    world.store.apply(Take(world.admin_group, world.user(name)))
+    with pytest.raises(LoginRefused):
+        world.login("intruder")
+    assert world.login(name).scope == SCOPE_DEFAULT
+    assert world.admins() == []
+
+
+def test_the_door_stays_shut_when_the_group_is_gone(world: World) -> None:
+    world.login("admin")
+    world.store.apply(RemoveRole(world.admin_group))
+    with pytest.raises(LoginRefused):
+        world.login("intruder")
+    assert world.login("admin").scope == SCOPE_DEFAULT
+
+
+def test_the_door_stays_shut_after_a_restart(world_of: MakeWorld) -> None:
+    before = world_of()
+    before.login("admin")
+    after = world_of()
+    with pytest.raises(LoginRefused):
+        after.login("intruder")
+    assert after.store.user_names().names == ()
+
+
+def test_the_mark_in_the_directory_holds_on_another_machine(
+    world: World, tmp_path: Path, world_of: MakeWorld
+) -> None:
+    world.login("admin")
+    world.store.apply(Take(world.admin_group, world.user("admin")))
+    (tmp_path / "state").rename(tmp_path / "elsewhere")
+    other_machine = world_of()
+    other_machine.store.content = world.store.content
+    assert not other_machine.services.bootstrap.is_open()
+    with pytest.raises(LoginRefused):
+        other_machine.login("intruder")
+
+
+def test_a_member_that_is_no_user_keeps_the_door_shut_but_not_for_good(world: World) -> None:
+    world.store.add_role("admin")
+    world.store.content.roles["role admin"].members.add("user ghost")
+    assert not world.services.bootstrap.is_open()
+    world.store.content.roles["role admin"].members.clear()
+    assert world.services.bootstrap.is_open()
+
+
+# One winner
+
+
+def test_of_many_first_logins_at_once_one_wins_and_the_others_leave_nothing(world: World) -> None:
+    def attempt(number: int) -> str | None:
+        try:
+            return world.login(f"user{number}").scope
+        except LoginRefused:
+            return None
+        finally:
+            world.services.state.close()
+
+    with ThreadPoolExecutor(16) as pool:
+        scopes = list(pool.map(attempt, range(16)))
+    assert sorted(scope for scope in scopes if scope) == [SCOPE_ADMIN]
+    assert len(world.admins()) == 1
+    assert list(world.store.user_names().names) == world.admins()
+
+
+def test_a_loser_that_exists_is_logged_in_as_what_it_is(world: World) -> None:
+    world.add("alice")
+    world.store.meanwhile = [lambda: world.add_first_admin("quicker")]
+    assert world.login("alice").scope == SCOPE_DEFAULT
+    assert world.admins() == ["quicker"]
+
+
+def test_a_loser_that_was_made_is_removed(world: World) -> None:
+    world.store.meanwhile = [lambda: world.add_first_admin("quicker")]
+    with pytest.raises(LoginRefused, match="Invalid credentials"):
+        world.login("slower")
+    assert not world.exists("slower")
+    assert world.admins() == ["quicker"]
+
+
+# Who may win
+
+
+def test_off_makes_nobody(world_of: MakeWorld) -> None:
+    world = world_of(BOOTSTRAP__MODE="off")
+    world.add("alice")
+    assert world.login("alice").scope == SCOPE_DEFAULT
+    with pytest.raises(LoginRefused):
+        world.login("admin")
+    assert world.admins() == []
+
+
+def test_bootstrap_users_alone_may_win(world_of: MakeWorld) -> None:
+    world = world_of(BOOTSTRAP__USERS="Alice, dora")
+    world.add("bob")
+    assert world.login("bob").scope == SCOPE_DEFAULT
+    with pytest.raises(LoginRefused):
+        world.login("emil")
+    assert world.admins() == []
+    assert world.login("ALICE").scope == SCOPE_ADMIN
+
+
+def test_configured_makes_its_account_on_first_use(world_of: MakeWorld) -> None:
+    world = world_of(**CONFIGURED)
+    assert world.login("root", client=ELSEWHERE).scope == SCOPE_ADMIN
+    assert len(world.admins()) == 1
+
+
+def test_configured_makes_it_with_the_configured_password_only(world_of: MakeWorld) -> None:
+    world = world_of(**CONFIGURED)
+    with pytest.raises(LoginRefused):
+        world.login("Root", "another password")
+    assert world.store.user_names().names == ()
+
+
+def test_configured_never_overwrites_a_password(world_of: MakeWorld) -> None:
+    world = world_of(**CONFIGURED)
+    world.add("root")
+    world.store.account("root").password = "my own"
+    with pytest.raises(LoginRefused):
+        world.login("root", PASSWORD)
+    assert world.login("root", "my own").scope == SCOPE_ADMIN
+    assert world.can_log_in("root", "my own")
+
+
+def test_configured_makes_nobody_else(world_of: MakeWorld) -> None:
+    world = world_of(**CONFIGURED)
+    world.add("alice")
+    assert world.login("alice").scope == SCOPE_DEFAULT
+    with pytest.raises(LoginRefused):
+        world.login("admin")
+    assert world.admins() == []
+
+
+def test_with_an_own_directory_existing_users_are_promoted_from_anywhere(
+    own_directory: World,
+) -> None:
+    own_directory.add("alice")
+    assert own_directory.login("alice", client=ELSEWHERE).scope == SCOPE_ADMIN
+
+
+def test_with_an_own_directory_nobody_is_made_from_elsewhere(own_directory: World) -> None:
+    with pytest.raises(LoginRefused, match="Invalid credentials"):
+        own_directory.login("admin", client=ELSEWHERE)
+    assert own_directory.store.user_names().names == ()
+    assert own_directory.login("admin").scope == SCOPE_ADMIN
+
+
+def test_with_an_own_directory_a_listed_name_is_made_from_anywhere(world_of: MakeWorld) -> None:
+    world = world_of(**OWN_DIRECTORY, BOOTSTRAP__USERS="chief")
+    assert world.login("chief", client=ELSEWHERE).scope == SCOPE_ADMIN
+
+
+def test_the_embedded_directory_makes_one_from_anywhere(world: World) -> None:
+    assert world.login("admin", client=ELSEWHERE).scope == SCOPE_ADMIN
+
+
+@pytest.mark.parametrize("what", ["writable", "roles_writable"])
+def test_a_read_only_store_has_no_door(world: World, what: str) -> None:
+    world.add("alice")
+    setattr(world.store, what, False)
+    assert not world.services.bootstrap.is_open()
+    assert world.login("alice").scope == SCOPE_DEFAULT
+
+
+# "No admin" is proved
+
+
+def test_a_directory_that_is_down_is_not_empty(world: World) -> None:
+    world.store.is_down = True
+    with pytest.raises(DirectoryUnavailable):
+        world.login("admin")
+    world.store.is_down = False
+    assert world.store.user_names().names == ()
+
+
+def test_an_unclear_admin_role_is_not_missing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unclear() -> None:
+        raise AdminRoleUnclear
+
+    world.add("alice")
+    monkeypatch.setattr(world.store, "admin_role", unclear)
+    with pytest.raises(AdminRoleUnclear):
+        world.login("alice")
+
+
+def test_a_group_that_stands_unseen_is_an_outage_and_leaves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add_first_admin("hidden")
+    monkeypatch.setattr(world.store, "admin_role", lambda: None)
+    with deadline(0.05), pytest.raises(AdminRoleUnclear):
+        world.login("admin")
+    assert world.store.user_names().names == ("hidden",)
+
+
+def test_what_cannot_be_audited_is_not_done(world: World) -> None:
+    (world.services.settings.state_dir / "audit.log").mkdir()
+    with pytest.raises(AuditUnavailable):
+        world.login("admin")
+    assert world.store.user_names().names == ()
+    assert world.store.find_role("admin") is None
+
+
+def test_a_change_that_cannot_be_made_is_told_as_undone(world: World) -> None:
+    def broken() -> None:
+        raise DirectoryUnavailable
+
+    world.store.meanwhile = [broken]
+    with pytest.raises(DirectoryUnavailable):
+        world.login("admin")
+    assert world.store.user_names().names == ()
+    assert world.told("action", "outcome") == [("bootstrap", "done"), ("bootstrap", "undone")]
+
+
+# What a crash leaves
+
+
+def test_an_entry_whose_making_was_cut_off_is_made_anew(world: World) -> None:
+    with time_machine.travel("2026-01-01T00:00:00Z", tick=False) as clock:
+        unfinished = world.store.add_user("admin")
+        with pytest.raises(LoginRefused):
+            world.login("admin")
+        clock.shift(61)
+        assert world.login("admin").scope == SCOPE_ADMIN
+        assert world.user("admin").id != unfinished.id
+
+
+def test_an_entry_that_is_being_made_elsewhere_is_left_alone(world: World) -> None:
+    unfinished = world.store.add_user("admin")
+    with pytest.raises(LoginRefused):
+        world.login("admin")
+    assert world.user("admin").id == unfinished.id
+
+
+def test_conflicts_without_end_say_that_something_stands_unseen(world: World) -> None:
+    def disturb() -> None:
+        world.store.meanwhile.append(disturb)
+        raise Conflict
+
+    world.add("alice")
+    world.store.meanwhile = [disturb]
+    with deadline(0.05), pytest.raises(AdminRoleUnclear):
+        world.login("alice")
+    assert world.admins() == []

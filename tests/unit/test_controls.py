@@ -1,0 +1,60 @@
+"""The controls that ldap3 lacks, as bytes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mi_ldap.directory import controls
+
+
+def test_an_assertion_is_a_critical_control_around_a_filter() -> None:
+    oid, critical, value = controls.assertion("(uid=a)")
+    assert (oid, critical) == ("1.3.6.1.1.12", True)
+    assert value == bytes.fromhex("a3 08 04 03 75 69 64 04 01 61")
+
+
+def test_the_end_of_a_transaction_says_whether_it_is_committed() -> None:
+    # RFC 5805 §3.4: committing is the default, which DER leaves out.
+    assert controls.transaction_end(b"", commit=True) == bytes.fromhex("30 02 04 00")
+    assert controls.transaction_end(b"id", commit=False) == bytes.fromhex(
+        "30 07 01 01 00 04 02 69 64"
+    )
+
+
+def test_an_operation_names_its_transaction() -> None:
+    assert controls.in_transaction(b"id") == ("1.3.6.1.1.21.2", True, b"id")
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (None, None),
+        ("", None),
+        ("30 00", None),
+        ("30 03 81 01 00", "passwordExpired"),
+        ("30 03 81 01 01", "accountLocked"),
+        ("30 03 81 01 02", "changeAfterReset"),
+        ("30 03 81 01 06", "passwordTooShort"),
+        ("30 03 81 01 08", "passwordInHistory"),
+        ("30 81 03 81 01 06", "passwordTooShort"),
+        ("30 84 00 00 00 03 81 01 06", "passwordTooShort"),
+        ("30 05 a0 03 80 01 05", None),
+        ("30 08 a0 03 80 01 05 81 01 01", "accountLocked"),
+        ("30 03 81 01 7f", None),
+        ("30 02 81 00", None),
+        ("30", None),
+        ("ff ff ff", None),
+    ],
+)
+def test_the_policys_error_is_read_whatever_stands_around_it(
+    value: str | None, error: str | None
+) -> None:
+    content = None if value is None else bytes.fromhex(value)
+    assert controls.password_policy_error(content) == error
+
+
+@given(st.binary(max_size=40))
+def test_rubbish_for_a_policy_answer_is_no_error(value: bytes) -> None:
+    assert controls.password_policy_error(value) is None or value

@@ -1,0 +1,207 @@
+"""Proving a password: one bind, the throttle before it, a time that tells nothing after it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mi_ldap.errors import AuditUnavailable, DirectoryUnavailable, LoginRefused, TooManyFailures
+from mi_ldap.login import Floor
+from mi_ldap.model import Proof, User
+from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT
+from tests.unit.conftest import MakeWorld
+from tests.world import ELSEWHERE, PASSWORD, World
+
+
+@pytest.fixture
+def staffed(world_of: MakeWorld) -> World:
+    """`admin` is one, `bob` is not; three failures of a name and six of an address a minute."""
+    world = world_of(
+        MANAGEMENT_API__THROTTLE__FAILURES_PER_NAME="3",
+        MANAGEMENT_API__THROTTLE__FAILURES_PER_ADDRESS="6",
+    )
+    world.add_first_admin()
+    world.add("bob")
+    return world
+
+
+@pytest.fixture
+def binds(staffed: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the users whose passwords the store was asked to prove."""
+    asked: list[str] = []
+    prove = staffed.store.prove
+
+    def noted(user: User, password: str) -> Proof:
+        asked.append(user.name)
+        return prove(user, password)
+
+    monkeypatch.setattr(staffed.store, "prove", noted)
+    return asked
+
+
+def fail(world: World, name: str, times: int, client: str = ELSEWHERE) -> None:
+    for _ in range(times):
+        with pytest.raises(LoginRefused):
+            world.login(name, "wrong", client)
+
+
+def test_a_login_tells_the_scope_of_the_moment(staffed: World) -> None:
+    assert staffed.login("admin").scope == SCOPE_ADMIN
+    assert staffed.login("bob").scope == SCOPE_DEFAULT
+
+
+@pytest.mark.parametrize("typed", ["BOB", " bob ", "PRIMARY/bob", "ｂob"])
+def test_any_spelling_is_the_same_user(staffed: World, typed: str) -> None:
+    assert staffed.login(typed).user == staffed.user("bob")
+
+
+def test_a_login_is_one_bind(staffed: World, binds: list[str]) -> None:
+    staffed.login("bob")
+    assert binds == ["bob"]
+
+
+@pytest.mark.parametrize(
+    ("name", "password"), [("bob", ""), ("nobody", PASSWORD), ("", PASSWORD), ("ldap2/bob", "x")]
+)
+def test_what_cannot_be_right_is_not_asked(
+    staffed: World, binds: list[str], name: str, password: str
+) -> None:
+    with pytest.raises(LoginRefused) as caught:
+        staffed.login(name, password)
+    assert str(caught.value) == "Invalid credentials."
+    assert binds == []
+
+
+def test_a_password_that_must_be_changed_opens_nothing_else(staffed: World) -> None:
+    staffed.store.account("admin").must_change = True
+    assert staffed.login("admin").scope == SCOPE_CHANGE_PASSWORD
+
+
+@pytest.mark.parametrize("reason", ["locked", "expired"])
+def test_a_closed_account_is_named(staffed: World, reason: str) -> None:
+    staffed.store.account("bob").closed = reason
+    with pytest.raises(LoginRefused, match=reason):
+        staffed.login("bob")
+    assert staffed.told("action", "outcome", "reason") == [("login", "refused", reason)]
+
+
+def test_a_disabled_account_is_named_once_its_password_was_proved(staffed: World) -> None:
+    staffed.store.account("bob").enabled = False
+    with pytest.raises(LoginRefused, match="disabled"):
+        staffed.login("bob")
+    with pytest.raises(LoginRefused, match="Invalid credentials"):
+        staffed.login("bob", "wrong")
+
+
+def test_an_outage_is_no_wrong_password(staffed: World) -> None:
+    staffed.store.is_down = True
+    for _ in range(10):
+        with pytest.raises(DirectoryUnavailable):
+            staffed.login("bob")
+    staffed.store.is_down = False
+    assert staffed.login("bob").scope == SCOPE_DEFAULT
+
+
+# The throttle
+
+
+def test_too_many_failures_close_the_name_from_that_address(
+    staffed: World, binds: list[str]
+) -> None:
+    fail(staffed, "bob", 3)
+    with pytest.raises(TooManyFailures):
+        staffed.login("bob", PASSWORD, ELSEWHERE)
+    assert len(binds) == 3
+    assert staffed.login("bob").scope == SCOPE_DEFAULT
+    assert staffed.login("admin", PASSWORD, ELSEWHERE).scope == SCOPE_ADMIN
+
+
+def test_spellings_of_one_user_are_counted_together(staffed: World) -> None:
+    for typed in ("bob", "BOB", "PRIMARY/ｂob"):
+        fail(staffed, typed, 1)
+    with pytest.raises(TooManyFailures):
+        staffed.login("bob", PASSWORD, ELSEWHERE)
+
+
+def test_unknown_names_are_counted_alike(staffed: World) -> None:
+    for typed in ("ghost", "GHOST", " ghost"):
+        fail(staffed, typed, 1)
+    with pytest.raises(TooManyFailures):
+        staffed.login("ghost", "wrong", ELSEWHERE)
+
+
+def test_empty_passwords_are_counted(staffed: World) -> None:
+    for _ in range(3):
+        with pytest.raises(LoginRefused):
+            staffed.login("bob", "", ELSEWHERE)
+    with pytest.raises(TooManyFailures):
+        staffed.login("bob", PASSWORD, ELSEWHERE)
+
+
+def test_many_names_close_the_address(staffed: World) -> None:
+    for number in range(6):
+        fail(staffed, f"ghost{number}", 1)
+    with pytest.raises(TooManyFailures):
+        staffed.login("bob", PASSWORD, ELSEWHERE)
+    assert staffed.login("bob").scope == SCOPE_DEFAULT
+
+
+def test_logins_that_succeed_are_not_counted(staffed: World) -> None:
+    for _ in range(10):
+        staffed.login("bob", PASSWORD, ELSEWHERE)
+    fail(staffed, "bob", 2)
+    assert staffed.login("bob", PASSWORD, ELSEWHERE).scope == SCOPE_DEFAULT
+
+
+# The audit log
+
+
+def test_logins_are_told(staffed: World) -> None:
+    staffed.login("BOB")
+    fail(staffed, "ghost", 1)
+    assert staffed.told("performedBy", "action", "type", "outcome", "reason") == [
+        ("bob", "login", "session", "done", ""),
+        ("ghost", "login", "session", "refused", "credentials"),
+    ]
+
+
+def test_a_login_that_cannot_be_told_is_none(staffed: World) -> None:
+    (staffed.services.settings.state_dir / "audit.log").mkdir()
+    with pytest.raises(AuditUnavailable):
+        staffed.login("bob")
+
+
+# Time
+
+
+def refusal_s(world: World, name: str) -> float:
+    began_s = time.monotonic()
+    fail(world, name, 1, client=f"192.0.2.{name}")
+    return time.monotonic() - began_s
+
+
+def test_a_name_that_nobody_has_takes_as_long_as_a_wrong_password(
+    staffed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prove = staffed.store.prove
+
+    def slowly(user: User, password: str) -> Proof:
+        time.sleep(0.04)
+        return prove(user, password)
+
+    monkeypatch.setattr(staffed.store, "prove", slowly)
+    known, unknown = refusal_s(staffed, "bob"), refusal_s(staffed, "nobody")
+    assert unknown >= 0.04
+    assert abs(known - unknown) < 0.03
+
+
+def test_the_floor_follows_the_slowest_of_late_and_has_an_end() -> None:
+    floor = Floor()
+    floor.learn(0.03)
+    began_s = time.monotonic()
+    floor.wait(began_s)
+    assert 0.04 <= time.monotonic() - began_s < 0.2
+    floor.learn(1000)
+    floor.wait(time.monotonic() - Floor.MOST_S)
+    assert time.monotonic() - began_s < 0.5

@@ -1,0 +1,231 @@
+"""The rules of names, passwords and domains."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mi_ldap import model
+from mi_ldap.errors import BadRequest, DomainNotFound
+from mi_ldap.model import EVERYONE, MAX_NAME_BYTES, MAX_PASSWORD_BYTES
+
+FORBIDDEN = {"Cc", "Cf", "Cs"}
+
+any_text = st.text(st.characters(codec=None, exclude_categories=()), max_size=60)
+good_names = st.text(
+    st.characters(exclude_categories=("Cc", "Cf", "Cs"), exclude_characters=":/\ufffd"),
+    min_size=1,
+    max_size=40,
+).filter(
+    lambda name: (
+        bool(name.strip().strip("?"))
+        and name.strip() not in (".", "..")
+        and len(name.encode()) <= MAX_NAME_BYTES
+    )
+)
+
+
+@given(good_names)
+def test_what_no_rule_forbids_is_a_name_without_the_space_around_it(text: str) -> None:
+    assert model.new_user_name(text) == text.strip()
+    assert model.new_role_name(text) == text.strip()
+
+
+@given(any_text)
+def test_a_name_that_passes_is_clean_and_passes_again(text: str) -> None:
+    try:
+        name = model.new_user_name(text)
+    except BadRequest:
+        return
+    assert name == name.strip() != ""
+    assert not {unicodedata.category(char) for char in name} & FORBIDDEN
+    assert not set(name) & set(":/\ufffd")
+    assert len(name.encode()) <= MAX_NAME_BYTES
+    assert model.new_user_name(name) == name
+
+
+def refusal(make: Callable[[str], str], text: str) -> str:
+    """The sentence that refuses the text, or nothing."""
+    try:
+        make(text)
+    except BadRequest as error:
+        return str(error)
+    return ""
+
+
+@given(any_text)
+def test_a_refusal_is_one_printable_sentence_without_what_was_sent(text: str) -> None:
+    for make in (model.new_user_name, model.new_role_name, model.new_password):
+        sentence = refusal(make, text)
+        assert not sentence or sentence.startswith("Error processing the request. The ")
+        assert sentence.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "empty"),
+        (" \t ", "empty"),
+        (".", "'.' and '..'"),
+        (" .. ", "'.' and '..'"),
+        ("???", "send it as UTF-8"),
+        ("a:b", "':'"),
+        ("a/b", "'/'"),
+        ("admin\u200b", "format"),
+        ("ad\u00admin", "format"),
+        ("\u202eadmin", "format"),
+        ("a\0b", "control"),
+        ("a\nb", "control"),
+        ("a\x7fb", "control"),
+        ("a\ufffdb", "broken"),
+        ("x" * 241, "240 bytes"),
+        ("é" * 121, "240 bytes"),
+        ("😀" * 61, "240 bytes"),
+    ],
+)
+def test_a_bad_name_is_refused_with_its_reason(name: str, reason: str) -> None:
+    with pytest.raises(BadRequest, match="not allowed") as caught:
+        model.new_user_name(name)
+    assert reason in str(caught.value)
+
+
+def test_half_a_character_is_broken() -> None:
+    for make in (model.new_user_name, model.new_role_name, model.new_password):
+        assert "broken character" in refusal(make, "a\ud800b")
+
+
+@pytest.mark.parametrize("name", ["a?", "...", "a.b", "-", "0", "a b", "x" * 240, "😀", "ʻokina"])
+def test_an_odd_name_is_a_name(name: str) -> None:
+    assert model.new_user_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("internal/x", "Internal/x"),
+        ("APPLICATION/my app", "Application/my app"),
+        (" Internal/x ", "Internal/x"),
+        ("plain", "plain"),
+        ("internal/EveryOne", EVERYONE),
+    ],
+)
+def test_a_hybrid_domain_may_lead_a_role_in_its_own_spelling(text: str, name: str) -> None:
+    assert model.new_role_name(text) == name
+
+
+@pytest.mark.parametrize(
+    "text", ["x/y", "Internal/", "Internal/x/y", "Internal/..", "/x", "Internal/a:b", ""]
+)
+def test_a_bad_role_name_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest, match="role name"):
+        model.new_role_name(text)
+
+
+@given(any_text)
+def test_a_password_that_passes_is_taken_as_it_is(text: str) -> None:
+    if not refusal(model.new_password, text):
+        assert model.new_password(text) == text
+        assert 0 < len(text.encode()) <= MAX_PASSWORD_BYTES
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("", "empty"),
+        ("a\0b", "control"),
+        ("a\tb", "control"),
+        ("a\x85b", "control"),
+        ("??????", "UTF-8"),
+        ("x" * 1025, "1024 bytes"),
+        ("é" * 513, "1024 bytes"),
+    ],
+)
+def test_a_bad_password_is_refused_with_its_reason(password: str, reason: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        model.new_password(password)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("password", [" ", "x" * 1024, "pa:ss/wörd", "a?", "zero\u200bwidth"])
+def test_an_odd_password_is_a_password(password: str) -> None:
+    assert model.new_password(password) == password
+
+
+@pytest.mark.parametrize(
+    "domain", [None, "", " ", "\r", "\t\n", "primary", "PRIMARY", " Primary\r"]
+)
+def test_these_all_mean_the_primary_store(domain: str | None) -> None:
+    assert model.is_primary(domain)
+    assert model.role_of_domain("dev", domain) == "dev"
+
+
+@pytest.mark.parametrize("domain", ["ldap2", "Internal", "PRIMARY/", "0", "null", "."])
+def test_these_do_not(domain: str) -> None:
+    assert not model.is_primary(domain)
+
+
+@pytest.mark.parametrize(
+    ("name", "domain", "full"),
+    [
+        ("x", "internal", "Internal/x"),
+        ("x", " APPLICATION\r", "Application/x"),
+        ("INTERNAL/X", None, "Internal/X"),
+        ("PRIMARY/dev", "", "dev"),
+        ("primary/ dev ", None, "dev"),
+        ("internal/EVERYONE", None, EVERYONE),
+        ("everyone", "Internal", EVERYONE),
+        ("EVERYone", " internal ", EVERYONE),
+        ("ldap2/x", None, "ldap2/x"),
+    ],
+)
+def test_a_role_is_known_by_its_full_name(name: str, domain: str | None, full: str) -> None:
+    assert model.role_of_domain(name, domain) == full
+
+
+def test_a_role_of_an_unknown_domain_is_nowhere() -> None:
+    with pytest.raises(DomainNotFound, match=r"given domain ldap2$"):
+        model.role_of_domain("x", " ldap2 ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("alice", "alice"),
+        (" alice ", "alice"),
+        ("PRIMARY/alice", "alice"),
+        ("primary/ alice", "alice"),
+        ("/alice", "/alice"),
+        ("ldap2/alice", "ldap2/alice"),
+        ("PRIMARY", "PRIMARY"),
+    ],
+)
+def test_the_primary_domain_may_lead_a_name(typed: str, name: str) -> None:
+    assert model.without_primary(typed) == name
+
+
+@pytest.mark.parametrize("typed", ["ADMIN", " admin", "ａdmin", "Admin  "])
+def test_folded_names_are_equal_where_directories_say_so(typed: str) -> None:
+    assert model.folded(typed) == "admin"
+
+
+@given(any_text)
+def test_folding_twice_is_folding_once(text: str) -> None:
+    once = model.folded(text)
+    assert model.folded(once) == once or unicodedata.normalize("NFKC", once) != once
+
+
+def test_names_are_sorted_without_case_and_ties_by_code_point() -> None:
+    names = ["b", "A", "a", "B", "ä", "Z", "_"]
+    assert model.sorted_names(names) == ("_", "A", "a", "B", "b", "Z", "ä")
+
+
+def test_a_configured_expression_narrows_what_the_rules_allow() -> None:
+    matches = "abc".__eq__
+    assert model.narrowed("abc", matches, "user name") == "abc"
+    assert model.narrowed("xyz", None, "user name") == "xyz"
+    with pytest.raises(BadRequest, match="The user name is not allowed"):
+        model.narrowed("xyz", matches, "user name")

@@ -1,0 +1,155 @@
+"""Distinguished names and filters."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mi_ldap.directory import controls, names
+
+values = st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30
+)
+BASE = "ou=people,dc=mi"
+
+
+@pytest.mark.parametrize(
+    ("value", "rdn"),
+    [
+        ("alice", "uid=alice"),
+        ("Last, First", r"uid=Last\, First"),
+        ("a+b=c", r"uid=a\+b\=c"),
+        ('"q"', r"uid=\"q\""),
+        ("back\\slash", r"uid=back\\slash"),
+        ("<a>;", r"uid=\<a\>\;"),
+        ("#x", r"uid=\#x"),
+        ("a#x", "uid=a#x"),
+        (" x ", r"uid=\ x\ "),
+        (" ", "uid=\\ "),
+        ("  ", "uid=\\ \\ "),
+        ("nul\0", "uid=nul\\00"),
+        ("ümlaut", "uid=ümlaut"),
+    ],
+)
+def test_a_name_is_escaped_as_rfc_4514_wants_it(value: str, rdn: str) -> None:
+    assert names.rdn("uid", value) == rdn
+
+
+@given(values)
+def test_a_name_comes_out_of_its_dn_as_it_went_in(value: str) -> None:
+    dn = names.dn_in(BASE, "uid", value)
+    assert names.first_value(dn) == ("uid", value)
+
+
+@given(values)
+def test_a_dn_pattern_is_filled_in_escaped(value: str) -> None:
+    assert names.dn_from_pattern(f"uid={{0}},{BASE}", value) == names.dn_in(BASE, "uid", value)
+
+
+@given(values, values)
+def test_two_names_make_one_dn_only_where_directories_fold_them(one: str, other: str) -> None:
+    same = names.same_dn(names.dn_in(BASE, "uid", one), names.dn_in(BASE, "uid", other))
+    if one == other:
+        assert same
+    if same:
+        assert one.casefold().split() == other.casefold().split()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (r"cn=Doe\2C John,dc=x", r"cn=Doe\, John,dc=x"),
+        ("CN=Bob, DC=X", "cn=bob,dc=x"),
+        (r"cn=b\c3\bcrger,dc=x", "cn=bürger,dc=x"),
+        ("cn=a  b,dc=x", "cn=a b,dc=x"),
+        ("cn=b+uid=a,dc=x", "uid=A+cn=B,dc=x"),
+        (r"cn=a\+b,dc=x", r"cn=a\2bb,dc=x"),
+    ],
+)
+def test_spellings_of_one_dn_are_the_same(one: str, other: str) -> None:
+    assert names.same_dn(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("cn=a,dc=x", "cn=a,dc=y"),
+        ("cn=a,dc=x", "uid=a,dc=x"),
+        ("cn=a,dc=x", "cn=a,ou=b,dc=x"),
+        ("cn=strasse,dc=x", "cn=straße,dc=x"),
+        ("", "dc=x"),
+    ],
+)
+def test_different_dns_are_not_the_same(one: str, other: str) -> None:
+    assert not names.same_dn(one, other)
+
+
+def test_names_that_differ_beyond_ascii_are_for_the_server_to_tell() -> None:
+    one, other = "cn=Ünal,dc=x", "cn=ünal,dc=x"
+    assert names.parsed_dn(one) == names.parsed_dn(other)
+    assert not names.same_dn(one, other)
+
+
+@pytest.mark.parametrize(
+    ("dn", "base", "under"),
+    [
+        ("uid=a,ou=people,dc=mi", "ou=People, dc=MI", True),
+        ("ou=people,dc=mi", "ou=people,dc=mi", True),
+        ("uid=a,ou=x,ou=people,dc=mi", "ou=people,dc=mi", True),
+        ("uid=a,ou=morepeople,dc=mi", "ou=people,dc=mi", False),
+        (r"uid=a\,ou=people,dc=mi", "ou=people,dc=mi", False),
+        ("dc=mi", "ou=people,dc=mi", False),
+        ("", "ou=people,dc=mi", False),
+        ("dc=mi", "", True),
+    ],
+)
+def test_lying_under_a_base_is_told_by_parts(dn: str, base: str, under: bool) -> None:
+    assert names.is_under(dn, base) is under
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "common"),
+    [
+        ("ou=people,dc=mi", "ou=groups,dc=mi", "dc=mi"),
+        ("ou=people,dc=mi", "ou=people,dc=mi", "ou=people,dc=mi"),
+        ("ou=a,ou=b,dc=x,dc=y", "ou=b,DC=X,dc=y", "ou=b,dc=x,dc=y"),
+        ("dc=x", "dc=y", ""),
+    ],
+)
+def test_the_common_base_is_the_deepest(one: str, other: str, common: str) -> None:
+    assert names.parsed_dn(names.common_base(one, other)) == names.parsed_dn(common)
+
+
+@given(values)
+def test_a_filter_takes_any_text_literally(value: str) -> None:
+    sent = controls.assertion(names.filter_for("(uid=?)", value))[2]
+    content = value.strip().encode()
+    assert sent is not None
+    assert sent.endswith(b"\x04\x03uid\x04" + bytes([len(content)]) + content)
+
+
+def test_every_question_mark_of_a_filter_is_the_name() -> None:
+    assert names.filter_for("(|(uid=?)(mail=?))", "a?") == "(|(uid=a?)(mail=a?))"
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [("*", "\\2a"), ("(", "\\28"), (")", "\\29"), ("\\", "\\5c"), ("\0", "\\00"), ("a", "a")],
+)
+def test_what_is_special_in_a_filter_is_escaped(text: str, escaped: str) -> None:
+    assert names.filter_value(text) == escaped
+
+
+def test_filters_are_put_together() -> None:
+    assert names.equals("uid", "a*") == "(uid=a\\2a)"
+    assert names.has("uid", "a") == "(uid=a)"
+    assert names.has("uid", None) == names.has("uid", "") == "(!(uid=*))"
+    assert names.any_of(["(a=b)"]) == "(a=b)"
+    assert names.any_of(["(a=b)", "(c=d)"]) == "(|(a=b)(c=d))"
+
+
+@given(values)
+def test_openldap_keeps_special_characters_in_three_bytes(value: str) -> None:
+    special = sum(char in '\\,+"<>;=' for char in value)
+    assert names.stored_length(value) == len(value.encode()) + 2 * special

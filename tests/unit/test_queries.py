@@ -1,0 +1,141 @@
+"""Conditions on lists of names."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mi_ldap.errors import BadRequest
+from mi_ldap.model import Names
+from mi_ldap.queries import Query
+
+NAMES = Names(("admin", "Bob", "bobby", "Zoë", "a*b", "a?b", "a.b", "ALICE", "two\nlines"))
+
+texts = st.text(max_size=12)
+
+
+def selected(query: Query, names: Names = NAMES) -> tuple[str, ...]:
+    return query.select(names).names
+
+
+def test_no_condition_selects_everything_sorted() -> None:
+    assert selected(Query()) == tuple(sorted(NAMES.names, key=lambda name: (name.casefold(), name)))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("bob", ("Bob",)),
+        ("BOB*", ("Bob", "bobby")),
+        ("*o*", ("Bob", "bobby", "two\nlines", "Zoë")),
+        ("**b", ("a*b", "a.b", "a?b", "Bob")),
+        ("a?b", ("a*b", "a.b", "a?b")),
+        ("a.b", ("a.b",)),
+        ("zOË", ("Zoë",)),
+        ("*\n*", ("two\nlines",)),
+        ("two*", ("two\nlines",)),
+        ("b", ()),
+        ("[a-z]*", ()),
+        (".*", ()),
+        ("*", None),
+        ("***", None),
+        ("", None),
+    ],
+)
+def test_a_pattern_is_without_case_over_the_whole_name(
+    pattern: str, names: tuple[str, ...] | None
+) -> None:
+    expected = selected(Query()) if names is None else names
+    assert selected(Query(pattern=pattern)) == expected
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [("OB", ("Bob", "bobby")), ("*", ("a*b",)), (".", ("a.b",)), ("ë", ("Zoë",)), ("nope", ())],
+)
+def test_a_search_key_is_a_part_without_case(part: str, names: tuple[str, ...]) -> None:
+    assert selected(Query(search_key=part)) == names
+
+
+@pytest.mark.parametrize(
+    ("regex", "names"),
+    [("^b", ("bobby",)), ("ob", ("Bob", "bobby")), ("(?i)^b", ("Bob", "bobby")), ("b{3}", ())],
+)
+def test_a_regex_is_unanchored_and_has_case(regex: str, names: tuple[str, ...]) -> None:
+    assert selected(Query(regex=regex)) == names
+
+
+@pytest.mark.parametrize("regex", ["(", "*", "a{2,1}", r"(a)\1", "(?=a)", "[", "\\"])
+def test_what_is_no_re2_expression_is_refused(regex: str) -> None:
+    with pytest.raises(BadRequest, match="RE2"):
+        selected(Query(regex=regex))
+
+
+def test_an_evil_regex_takes_linear_time() -> None:
+    names = Names(("a" * 5000 + "!",))
+    began = time.perf_counter()
+    assert selected(Query(regex="^(a+)+$"), names) == ()
+    assert selected(Query(pattern="*a" * 50 + "b"), names) == ()
+    assert time.perf_counter() - began < 1
+
+
+def test_all_conditions_hold_together() -> None:
+    assert selected(Query(pattern="*b*", search_key="o", regex="^b")) == ("bobby",)
+
+
+def test_a_page_is_cut_from_what_was_selected_and_the_total_is_told() -> None:
+    selection = Query(search_key="b", limit=2, offset=1).select(NAMES)
+    assert selection.names == ("a.b", "a?b")
+    assert selection.total == 5
+
+
+@given(st.lists(texts, unique=True), st.integers(1, 5), st.integers(0, 5))
+def test_pages_side_by_side_are_the_whole_list(names: list[str], limit: int, offset: int) -> None:
+    whole = selected(Query(), Names(tuple(names)))
+    assert (
+        selected(Query(limit=limit, offset=offset), Names(tuple(names)))
+        == (whole[offset : offset + limit])
+    )
+
+
+def test_names_that_the_directory_gave_twice_are_listed_once() -> None:
+    assert selected(Query(), Names(("bob", "bob"))) == ("bob",)
+
+
+def test_a_selection_tells_whether_it_is_complete() -> None:
+    assert Query().select(Names(())).complete
+    assert not Query().select(Names((), complete=False)).complete
+
+
+@given(texts, texts)
+def test_every_name_that_matches_meets_what_the_directory_is_asked_for(name: str, key: str) -> None:
+    for query in (Query(search_key=key), Query(pattern=key)):
+        if query.like is not None and selected(query, Names((name,))):
+            inner = re.escape(query.like.strip("*"))
+            assert re.search(inner, name.casefold(), re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("query", "like"),
+    [
+        (Query(), None),
+        (Query(search_key="bob"), "*bob*"),
+        (Query(pattern="a*bobby?"), "*bobby*"),
+        (Query(pattern="*"), None),
+        (Query(search_key="zoë"), None),
+        (Query(search_key="a)(b"), None),
+        (Query(regex="bob"), None),
+    ],
+)
+def test_the_directory_is_asked_for_plain_letters_only(query: Query, like: str | None) -> None:
+    assert query.like == like
+
+
+def test_a_query_knows_whether_a_page_was_asked_for() -> None:
+    assert not Query().is_paged
+    assert Query(limit=1).is_paged
+    assert Query(offset=1).is_paged

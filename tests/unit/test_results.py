@@ -1,0 +1,106 @@
+"""What LDAP result codes mean."""
+
+from __future__ import annotations
+
+import pytest
+from ldap3.core import results as ldap3_results
+
+from mi_ldap.directory import results
+from mi_ldap.directory.session import Refused
+from mi_ldap.errors import (
+    BadRequest,
+    Conflict,
+    DirectoryUnavailable,
+    Forbidden,
+    LoginRefused,
+    MiLdapError,
+    PolicyRefused,
+    ReadOnlyStore,
+)
+
+SECRET_TEXT = "uid=alice,ou=people,dc=mi (&(objectClass=*))"
+ALL_CODES = sorted(
+    value
+    for name, value in vars(ldap3_results).items()
+    if name.startswith("RESULT_") and isinstance(value, int) and value != 0
+)
+
+
+def refused(code: int, policy: str | None = None) -> Refused:
+    return Refused(code, SECRET_TEXT, policy)
+
+
+@pytest.mark.parametrize("code", ALL_CODES)
+def test_every_code_becomes_an_error_that_tells_no_dn(code: int) -> None:
+    for meaning in (results.login_error, results.password_error, results.change_error):
+        error = meaning(refused(code))
+        assert isinstance(error, MiLdapError)
+        assert "uid=" not in str(error)
+        assert "objectClass" not in str(error)
+
+
+@pytest.mark.parametrize("code", [32, 34, 48, 49])
+def test_a_wrong_password_and_an_unknown_user_look_alike(code: int) -> None:
+    error = results.login_error(refused(code))
+    assert isinstance(error, LoginRefused)
+    assert (str(error), error.reason) == ("Invalid credentials.", "credentials")
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 8, 10, 11, 13, 50, 51, 52, 80, 122])
+def test_what_the_directory_could_not_decide_is_no_wrong_password(code: int) -> None:
+    assert isinstance(results.login_error(refused(code)), DirectoryUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("code", "policy", "reason"),
+    [(49, "accountLocked", "locked"), (49, "passwordExpired", "expired"), (53, None, "disabled")],
+)
+def test_a_closed_account_is_named(code: int, policy: str | None, reason: str) -> None:
+    error = results.login_error(refused(code, policy))
+    assert isinstance(error, LoginRefused)
+    assert error.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ("passwordTooShort", "too short"),
+        ("passwordInHistory", "used before"),
+        ("passwordTooYoung", "too recently"),
+        ("insufficientPasswordQuality", "too weak"),
+        (None, "its policy says no"),
+    ],
+)
+def test_the_policys_reason_is_told(policy: str | None, words: str) -> None:
+    error = results.password_error(refused(19, policy))
+    assert isinstance(error, PolicyRefused)
+    assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (16, Conflict),
+        (20, Conflict),
+        (32, Conflict),
+        (68, Conflict),
+        (122, Conflict),
+        (19, BadRequest),
+        (21, BadRequest),
+        (34, BadRequest),
+        (10, ReadOnlyStore),
+        (53, ReadOnlyStore),
+        (50, Forbidden),
+        (51, DirectoryUnavailable),
+        (80, DirectoryUnavailable),
+    ],
+)
+def test_a_refused_change_is_somebodys_fault(code: int, kind: type[MiLdapError]) -> None:
+    assert type(results.change_error(refused(code))) is kind
+
+
+def test_a_duplicate_is_told_from_other_broken_constraints() -> None:
+    duplicate = Refused(19, "non-unique attributes found with (|(uid=a))")
+    assert results.is_duplicate(duplicate)
+    assert not results.is_duplicate(refused(19))
+    assert not results.is_duplicate(Refused(68, "non-unique"))

@@ -1,0 +1,240 @@
+"""The rules of roles: making, showing, listing, removing, giving and taking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mi_ldap.errors import (
+    AdminsOnly,
+    BadRequest,
+    Conflict,
+    DirectoryUnavailable,
+    Forbidden,
+    ReadOnlyStore,
+    RoleExists,
+    RoleNotFound,
+    UserNotFound,
+)
+from mi_ldap.model import EVERYONE
+from mi_ldap.queries import Query
+from mi_ldap.roles import RoleChange
+from mi_ldap.store import RemoveRole, Take
+from tests.unit.conftest import MakeWorld
+from tests.world import World
+
+
+@pytest.fixture
+def staffed(world: World) -> World:
+    """`admin` is one, `bob` holds `dev`; there is a role `ops`."""
+    world.add_first_admin()
+    world.add("bob", "dev")
+    world.store.add_role("ops")
+    return world
+
+
+def create(world: World, name: str) -> None:
+    world.services.roles.create(world.performer("admin"), name)
+
+
+def remove(world: World, name: str) -> None:
+    world.services.roles.remove(world.performer("admin"), name)
+
+
+def change(world: World, *, added: tuple[str, ...] = (), removed: tuple[str, ...] = ()) -> None:
+    world.services.roles.change(world.performer("admin"), RoleChange("bob", added, removed))
+
+
+def roles_of(world: World, name: str) -> tuple[str, ...]:
+    return world.services.users.show(name).roles[1:]
+
+
+# Making, showing, listing
+
+
+def test_a_role_is_made_empty(staffed: World) -> None:
+    create(staffed, "new")
+    assert staffed.services.roles.show("NEW").users == ()
+
+
+@pytest.mark.parametrize("name", ["dev", "DEV", "admin", EVERYONE, "internal/Everyone"])
+def test_a_role_that_exists_is_not_made_again(staffed: World, name: str) -> None:
+    with pytest.raises(RoleExists, match=r"^The role : .* already exists$"):
+        create(staffed, name)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a:b", "Internal/", "\u202e", ".."])
+def test_a_bad_name_makes_no_role(staffed: World, name: str) -> None:
+    with pytest.raises(BadRequest):
+        create(staffed, name)
+
+
+def test_a_configured_expression_narrows_role_names(world_of: MakeWorld) -> None:
+    world = world_of(USER_STORE__ROLENAME_JAVA_REGEX="^[a-z]+$")
+    world.add_first_admin()
+    create(world, "dev")
+    with pytest.raises(BadRequest, match="role name is not allowed"):
+        create(world, "dev1")
+
+
+def test_everyone_is_listed_among_the_roles_and_has_all_users(staffed: World) -> None:
+    roles = staffed.services.roles
+    assert roles.select(Query()).names == ("admin", "dev", EVERYONE, "ops")
+    assert roles.select(Query(search_key="EVERY")).names == (EVERYONE,)
+    assert roles.show(EVERYONE).users == ("admin", "bob")
+
+
+def test_members_are_sorted(staffed: World) -> None:
+    for name in ("Zoe", "adam"):
+        staffed.add(name, "dev")
+    assert staffed.services.roles.show("dev").users == ("adam", "bob", "Zoe")
+
+
+def test_a_role_that_is_not_there_is_not_found(staffed: World) -> None:
+    with pytest.raises(
+        RoleNotFound, match=r"^Requested resource not found\. Role: x cannot be found\.$"
+    ):
+        staffed.services.roles.show("x")
+
+
+# Removing
+
+
+def test_a_role_goes_with_its_memberships(staffed: World) -> None:
+    remove(staffed, "dev")
+    assert roles_of(staffed, "bob") == ()
+    with pytest.raises(RoleNotFound):
+        remove(staffed, "dev")
+
+
+@pytest.mark.parametrize("name", ["admin", "ADMIN", EVERYONE])
+def test_the_admin_role_and_everyone_stay(staffed: World, name: str) -> None:
+    with pytest.raises(Forbidden):
+        remove(staffed, name)
+    assert staffed.admins() == ["admin"]
+
+
+# Giving and taking
+
+
+def test_roles_are_given_and_taken_at_once(staffed: World) -> None:
+    change(staffed, added=("ops",), removed=("dev",))
+    assert roles_of(staffed, "bob") == ("ops",)
+
+
+def test_what_is_so_already_is_no_error_and_no_event(staffed: World) -> None:
+    change(staffed, added=("dev", "DEV"), removed=("ops",))
+    assert roles_of(staffed, "bob") == ("dev",)
+    assert staffed.lines == []
+
+
+def test_a_role_named_twice_is_given_once(staffed: World) -> None:
+    change(staffed, added=("ops", "OPS", "ops"))
+    assert roles_of(staffed, "bob") == ("dev", "ops")
+
+
+def test_giving_and_taking_one_role_is_a_bad_request(staffed: World) -> None:
+    with pytest.raises(BadRequest, match="both added and removed"):
+        change(staffed, added=("dev",), removed=("DEV",))
+
+
+@pytest.mark.parametrize(
+    ("added", "removed", "error"),
+    [
+        (("ops", "nope"), (), RoleNotFound),
+        (("ops",), ("nope",), RoleNotFound),
+        (("ops", EVERYONE), (), Forbidden),
+        (("ops",), (EVERYONE,), Forbidden),
+    ],
+)
+def test_a_change_is_made_whole_or_not_at_all(
+    staffed: World, added: tuple[str, ...], removed: tuple[str, ...], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        change(staffed, added=added, removed=removed)
+    assert roles_of(staffed, "bob") == ("dev",)
+
+
+def test_who_is_not_there_gets_nothing(staffed: World) -> None:
+    with pytest.raises(UserNotFound):
+        staffed.give("admin", "nobody", "dev")
+
+
+def test_who_is_no_admin_gives_nothing(staffed: World) -> None:
+    with pytest.raises(AdminsOnly):
+        staffed.give("bob", "bob", "ops")
+    assert roles_of(staffed, "bob") == ("dev",)
+
+
+def test_the_admin_role_goes_along_with_others(staffed: World) -> None:
+    change(staffed, added=("admin", "ops"), removed=("dev",))
+    assert roles_of(staffed, "bob") == ("admin", "ops")
+    assert staffed.custodian("bob") == "admin"
+    change(staffed, added=("dev",), removed=("admin", "ops"))
+    assert roles_of(staffed, "bob") == ("dev",)
+    assert staffed.user("bob").custodian_id is None
+
+
+def test_when_it_cannot_be_done_whole_it_is_told_as_undone(staffed: World) -> None:
+    def broken() -> None:
+        raise DirectoryUnavailable
+
+    staffed.store.meanwhile = [broken]
+    with pytest.raises(DirectoryUnavailable):
+        change(staffed, added=("ops",))
+    assert roles_of(staffed, "bob") == ("dev",)
+    assert staffed.told("action", "outcome") == [("updated", "done"), ("updated", "undone")]
+
+
+def test_what_was_taken_meanwhile_is_not_missed(staffed: World) -> None:
+    def take() -> None:
+        role = staffed.store.find_role("dev")
+        assert role is not None
+        staffed.store.apply(Take(role, staffed.user("bob")))
+
+    staffed.store.meanwhile = [take]
+    change(staffed, added=("ops",), removed=("dev",))
+    assert roles_of(staffed, "bob") == ("ops",)
+
+
+def test_a_read_only_store_takes_nothing(staffed: World) -> None:
+    staffed.store.roles_writable = False
+    acts: list[Callable[[], None]] = [
+        lambda: create(staffed, "new"),
+        lambda: remove(staffed, "dev"),
+        lambda: change(staffed, added=("ops",)),
+    ]
+    for act in acts:
+        with pytest.raises(ReadOnlyStore, match=r"^Invalid operation\. User store is read only$"):
+            act()
+    assert staffed.services.roles.select(Query()).total == 4
+
+
+def test_a_role_that_was_removed_meanwhile_is_a_conflict(staffed: World) -> None:
+    role = staffed.store.find_role("dev")
+    assert role is not None
+    staffed.store.meanwhile = [lambda: staffed.store.apply(RemoveRole(role))]
+    with pytest.raises((Conflict, RoleNotFound)):
+        remove(staffed, "dev")
+
+
+# The audit log
+
+
+def test_what_is_done_to_roles_is_told(staffed: World) -> None:
+    create(staffed, "new")
+    change(staffed, added=("new",), removed=("dev",))
+    remove(staffed, "new")
+    assert [
+        (line["performedBy"], line["action"], line["type"], line["info"]) for line in staffed.lines
+    ] == [
+        ("admin", "created", "role", {"role": "new"}),
+        (
+            "admin",
+            "updated",
+            "role",
+            {"userId": "bob", "addedRoles": ["new"], "removedRoles": ["dev"]},
+        ),
+        ("admin", "deleted", "role", {"role": "new"}),
+    ]

@@ -1,0 +1,149 @@
+"""Revocations and signing keys."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mi_ldap import state as state_module
+from mi_ldap.errors import ConfigurationError, RevocationsUnavailable
+from mi_ldap.state import StateDatabase
+from mi_ldap.tokens import SqliteRevocations, configured_key, kept_keys, rotate_key
+
+KEY = "k" * 32
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state.sqlite"
+
+
+@pytest.fixture
+def state(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StateDatabase]:
+    monkeypatch.setattr(state_module, "BUSY_S", 0.05)
+    database = StateDatabase(file)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def revocations(state: StateDatabase) -> SqliteRevocations:
+    return SqliteRevocations(state)
+
+
+def test_a_revoked_token_is_and_stays_revoked(revocations: SqliteRevocations) -> None:
+    assert not revocations.is_revoked("jti")
+    revocations.revoke("jti", time.time() + 60)
+    revocations.revoke("jti", time.time() + 60)
+    assert revocations.is_revoked("jti")
+    assert not revocations.is_revoked("other")
+
+
+def test_every_process_sees_a_revocation_at_once(
+    revocations: SqliteRevocations, file: Path
+) -> None:
+    elsewhere = StateDatabase(file)
+    revocations.revoke("jti", time.time() + 60)
+    assert SqliteRevocations(elsewhere).is_revoked("jti")
+    elsewhere.close()
+
+
+def test_revocations_of_expired_tokens_are_pruned(
+    revocations: SqliteRevocations, state: StateDatabase
+) -> None:
+    for number in range(200):
+        revocations.revoke(str(number), time.time() - 1)
+    revocations.revoke("alive", time.time() + 60)
+    with state.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM revoked").fetchone()[0] < 80
+    assert revocations.is_revoked("alive")
+
+
+def test_a_locked_file_is_an_outage(revocations: SqliteRevocations, file: Path) -> None:
+    locker = sqlite3.connect(file, isolation_level=None)
+    locker.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(RevocationsUnavailable):
+        revocations.revoke("jti", time.time() + 60)
+    locker.execute("ROLLBACK")
+    locker.close()
+    revocations.revoke("jti", time.time() + 60)
+    assert revocations.is_revoked("jti")
+
+
+def test_a_lost_table_is_an_outage_and_no_clean_record(
+    revocations: SqliteRevocations, state: StateDatabase
+) -> None:
+    with state.connection() as connection:
+        connection.execute("DROP TABLE revoked")
+    with pytest.raises(RevocationsUnavailable):
+        revocations.is_revoked("jti")
+
+
+def test_a_full_disk_is_an_outage(revocations: SqliteRevocations, state: StateDatabase) -> None:
+    with state.connection() as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(RevocationsUnavailable):
+            revocations.revoke("x" * 100_000, time.time() + 60)
+
+
+def test_a_configured_key_is_used_as_it_is() -> None:
+    keys = configured_key(KEY)
+    assert keys.signing_key == KEY
+    assert KEY not in keys.current
+    assert KEY not in repr(keys)
+    assert configured_key(KEY) == keys
+    assert configured_key(KEY + "x").current != keys.current
+
+
+def test_a_short_key_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="32 bytes"):
+        configured_key("x" * 31)
+
+
+def test_the_first_key_is_made_for_its_owner_alone_and_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+    keys = kept_keys(folder)
+    assert kept_keys(folder) == keys
+    assert len(keys.signing_key) >= 32
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert [stat.S_IMODE(key.stat().st_mode) for key in folder.glob("*.key")] == [0o600]
+
+
+def test_of_two_processes_that_make_the_first_key_one_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, link = tmp_path / "keys", os.link
+    others = "o" * 64
+
+    def link_too_late(draft: Path, file: Path) -> None:
+        file.write_text(others)
+        link(draft, file)
+
+    monkeypatch.setattr(os, "link", link_too_late)
+    assert kept_keys(folder).signing_key == others
+    assert [file.name for file in folder.iterdir()] == ["1.key"]
+
+
+def test_a_rotated_key_signs_and_the_old_one_still_verifies(tmp_path: Path) -> None:
+    before = kept_keys(tmp_path)
+    for expected in range(2, 12):
+        assert rotate_key(tmp_path) == str(expected)
+    after = kept_keys(tmp_path)
+    assert after.current == "11"
+    assert after.signing_key != before.signing_key
+    assert after.keys[before.current] == before.signing_key
+
+
+def test_a_damaged_key_file_stops_the_start_and_is_not_told(tmp_path: Path) -> None:
+    kept_keys(tmp_path)
+    (tmp_path / "1.key").write_text("short")
+    with pytest.raises(ConfigurationError, match="damaged") as caught:
+        kept_keys(tmp_path)
+    assert "short" not in str(caught.value)

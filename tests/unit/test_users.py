@@ -1,0 +1,326 @@
+"""The rules of users: making, showing, listing, removing, passwords."""
+
+from __future__ import annotations
+
+import pytest
+
+from mi_ldap.errors import (
+    AuditUnavailable,
+    BadRequest,
+    DirectoryUnavailable,
+    Forbidden,
+    LoginRefused,
+    PasswordChangeFirst,
+    PolicyRefused,
+    ReadOnlyStore,
+    TooManyFailures,
+    UserExists,
+    UserNotFound,
+)
+from mi_ldap.model import Performer
+from mi_ldap.queries import Query
+from mi_ldap.users import NewPassword, NewUser, Shown
+from tests.memory_store import role_locator, user_locator
+from tests.unit.conftest import MakeWorld
+from tests.world import ELSEWHERE, PASSWORD, World
+
+
+@pytest.fixture
+def staffed(world: World) -> World:
+    """`admin` is one, `bob` is not."""
+    world.add_first_admin()
+    world.add("bob")
+    return world
+
+
+def set_password(world: World, by: str, name: str, new: str, old: str | None = None) -> None:
+    world.services.users.set_password(world.performer(by), name, NewPassword(new, old))
+
+
+# Making
+
+
+def test_a_user_is_made_with_its_password_and_nothing_else(staffed: World) -> None:
+    staffed.create("admin", "dora")
+    assert staffed.services.users.show("dora") == Shown("dora", False, ("Internal/everyone",), None)
+    assert staffed.can_log_in("dora", PASSWORD)
+    assert not staffed.user("dora").abandoned
+
+
+def test_an_admin_is_made_with_its_custodian(staffed: World) -> None:
+    staffed.create("admin", "dora", is_admin=True)
+    assert staffed.services.users.show("dora") == Shown(
+        "dora", True, ("Internal/everyone", "admin"), "admin"
+    )
+
+
+def test_a_new_user_starts_with_nothing_of_an_earlier_life(staffed: World) -> None:
+    staffed.store.add_role("dev")
+    for role in ("dev", "admin"):
+        group = staffed.store.content.roles[role_locator(role)]
+        group.members.add(user_locator("dora"))
+    staffed.create("admin", "dora")
+    assert staffed.services.users.show("dora").roles == ("Internal/everyone",)
+    assert not staffed.is_admin("dora")
+
+
+@pytest.mark.parametrize("typed", ["bob", "BOB", " bob", "PRIMARY/bob"])
+def test_a_user_that_exists_is_not_made_again(staffed: World, typed: str) -> None:
+    before = staffed.user("bob")
+    with pytest.raises(UserExists, match=r"User: (?i:bob) already exists"):
+        staffed.create("admin", typed)
+    assert staffed.user("bob") == before
+
+
+def test_a_race_for_a_name_has_one_winner_and_the_loser_removes_nothing(
+    staffed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = staffed.store.find_user
+    monkeypatch.setattr(
+        staffed.store, "find_user", lambda name: None if name == "bob" else find(name)
+    )
+    with pytest.raises(UserExists):
+        staffed.create("admin", "bob")
+    monkeypatch.undo()
+    assert staffed.can_log_in("bob", PASSWORD)
+
+
+def test_a_password_that_the_policy_refuses_leaves_no_user(staffed: World) -> None:
+    with pytest.raises(PolicyRefused, match="too short"):
+        staffed.services.users.create(staffed.performer("admin"), NewUser("dora", "abc"))
+    assert not staffed.exists("dora")
+    assert staffed.told("action", "outcome") == [("created", "done"), ("created", "undone")]
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a:b", "..", "\u200b", "x" * 241])
+def test_a_bad_name_makes_nothing(staffed: World, name: str) -> None:
+    with pytest.raises(BadRequest):
+        staffed.create("admin", name)
+    assert staffed.lines == []
+
+
+def test_configured_expressions_narrow_names_and_passwords(world_of: MakeWorld) -> None:
+    world = world_of(
+        USER_STORE__USERNAME_JAVA_REGEX="^[a-z]{3,8}$",
+        USER_STORE__PASSWORD_JAVA_REGEX="^[\\S]{5,30}$",
+    )
+    world.add_first_admin()
+    with pytest.raises(BadRequest, match="user name is not allowed"):
+        world.create("admin", "Dora1")
+    with pytest.raises(BadRequest, match="password is not allowed"):
+        world.create("admin", "dora")
+    performer = world.performer("admin")
+    world.services.users.create(performer, NewUser("dora", "nospaces"))
+    assert world.exists("dora")
+
+
+def test_what_fails_at_the_end_is_undone(staffed: World) -> None:
+    def broken() -> None:
+        raise DirectoryUnavailable
+
+    staffed.store.meanwhile = [broken]
+    with pytest.raises(DirectoryUnavailable):
+        staffed.create("admin", "dora", is_admin=True)
+    assert not staffed.exists("dora")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda world: world.create("admin", "dora"),
+        lambda world: world.delete("admin", "bob"),
+        lambda world: world.reset("admin", "bob"),
+        lambda world: world.change("bob", "bob"),
+        lambda world: world.give("admin", "bob", "admin"),
+    ],
+)
+def test_what_cannot_be_audited_is_not_done(staffed: World, act: object) -> None:
+    (staffed.services.settings.state_dir / "audit.log").mkdir()
+    before = staffed.store.content.users.copy()
+    with pytest.raises(AuditUnavailable):
+        act(staffed)  # type: ignore[operator]
+    assert staffed.store.content.users == before
+    assert staffed.can_log_in("bob", PASSWORD)
+    assert staffed.admins() == ["admin"]
+
+
+def test_a_read_only_store_takes_nothing(staffed: World) -> None:
+    staffed.store.writable = False
+    with pytest.raises(ReadOnlyStore):
+        staffed.create("admin", "dora")
+    with pytest.raises(ReadOnlyStore):
+        staffed.delete("admin", "bob")
+    with pytest.raises(ReadOnlyStore):
+        staffed.reset("admin", "bob")
+    with pytest.raises(ReadOnlyStore):
+        staffed.change("bob", "bob")
+
+
+# Showing and listing
+
+
+def test_roles_are_shown_sorted_with_everyone_first(world: World) -> None:
+    world.add("bob", "zeta", "Alpha", "beta", "Internal/x")
+    assert world.services.users.show("BOB").roles == (
+        "Internal/everyone",
+        "Alpha",
+        "beta",
+        "Internal/x",
+        "zeta",
+    )
+
+
+def test_a_custodian_is_shown_by_its_present_name_and_only_for_admins(staffed: World) -> None:
+    staffed.create("admin", "dora", is_admin=True)
+    staffed.store.account("admin").name = "Administrator"
+    assert staffed.services.users.show("dora").created_by == "Administrator"
+    staffed.demote("admin", "dora")
+    assert staffed.services.users.show("dora").created_by is None
+    staffed.store.account("dora").custodian_id = staffed.user("admin").id
+    assert staffed.services.users.show("dora").created_by is None
+
+
+def test_a_custodian_that_is_gone_is_not_shown(staffed: World) -> None:
+    staffed.create("admin", "dora", is_admin=True)
+    staffed.store.account("dora").custodian_id = "nobody"
+    assert staffed.services.users.show("dora").created_by is None
+
+
+def test_who_is_not_there_is_not_found(world: World) -> None:
+    with pytest.raises(
+        UserNotFound, match=r"^Requested resource not found\. User: x cannot be found\.$"
+    ):
+        world.services.users.show("x")
+
+
+def test_a_list_is_narrowed_by_role(staffed: World) -> None:
+    staffed.add("dora", "dev")
+    select = staffed.services.users.select
+    assert select(Query(role="DEV")).names == ("dora",)
+    assert select(Query(role="PRIMARY/dev", search_key="x")).names == ()
+    assert select(Query(role="internal/everyone")).names == ("admin", "bob", "dora")
+    assert select(Query(role="unknown")).names == ()
+
+
+# Removing
+
+
+def test_a_user_goes_with_its_memberships(staffed: World) -> None:
+    staffed.add("dora", "dev", "ops")
+    staffed.delete("admin", "DORA")
+    assert not staffed.exists("dora")
+    assert staffed.services.roles.show("dev").users == ()
+    assert user_locator("dora") not in staffed.store.content.roles[role_locator("ops")].members
+
+
+def test_a_user_that_is_not_there_is_not_removed(staffed: World) -> None:
+    with pytest.raises(UserNotFound):
+        staffed.delete("admin", "nobody")
+
+
+def test_a_removed_name_made_again_is_somebody_else(staffed: World) -> None:
+    staffed.add("dora", "dev")
+    staffed.delete("admin", "dora")
+    staffed.create("admin", "dora")
+    assert staffed.services.users.show("dora").roles == ("Internal/everyone",)
+
+
+# Passwords
+
+
+def test_one_changes_ones_own_by_the_old_one_and_old_tokens_die(staffed: World) -> None:
+    epoch = staffed.user("bob").epoch
+    set_password(staffed, "bob", "bob", "another one", PASSWORD)
+    assert staffed.can_log_in("bob", "another one")
+    assert staffed.user("bob").epoch != epoch
+
+
+def test_an_admin_resets_a_plain_users_and_old_tokens_die(staffed: World) -> None:
+    epoch = staffed.user("bob").epoch
+    set_password(staffed, "admin", "bob", "another one")
+    assert staffed.can_log_in("bob", "another one")
+    assert staffed.user("bob").epoch != epoch
+
+
+def test_a_wrong_old_password_is_a_bad_request(staffed: World) -> None:
+    for old in ("wrong", ""):
+        with pytest.raises(BadRequest, match="'oldPassword' is wrong"):
+            set_password(staffed, "bob", "bob", "another one", old)
+    assert staffed.can_log_in("bob", PASSWORD)
+
+
+def test_who_is_no_admin_needs_the_old_one_for_oneself(staffed: World) -> None:
+    with pytest.raises(BadRequest, match="Give 'oldPassword'"):
+        set_password(staffed, "bob", "bob", "another one")
+    assert staffed.can_log_in("bob", PASSWORD)
+
+
+@pytest.mark.parametrize("name", ["admin", "nobody"])
+def test_who_is_no_admin_learns_nothing_of_others(staffed: World, name: str) -> None:
+    with pytest.raises(Forbidden, match=r"^403 Forbidden\. "):
+        set_password(staffed, "bob", name, "another one")
+    with pytest.raises(BadRequest, match="'oldPassword' is wrong"):
+        set_password(staffed, "bob", name, "another one", "guess")
+
+
+def test_guesses_of_an_old_password_are_counted_as_logins_are(world_of: MakeWorld) -> None:
+    world = world_of(MANAGEMENT_API__THROTTLE__FAILURES_PER_NAME="3")
+    world.add_first_admin()
+    world.add("bob")
+    for _ in range(3):
+        with pytest.raises(BadRequest):
+            set_password(world, "bob", "admin", "another one", "guess")
+    with pytest.raises(TooManyFailures):
+        set_password(world, "bob", "admin", "another one", PASSWORD)
+    with pytest.raises(TooManyFailures):
+        world.login("admin", PASSWORD, ELSEWHERE)
+    assert world.can_log_in("admin", PASSWORD)
+
+
+@pytest.mark.parametrize("new", ["", "a\0b", "x" * 1025, "????"])
+def test_a_bad_new_password_changes_nothing(staffed: World, new: str) -> None:
+    with pytest.raises(BadRequest, match="password is not allowed"):
+        set_password(staffed, "bob", "bob", new, PASSWORD)
+    assert staffed.can_log_in("bob", PASSWORD)
+
+
+def test_the_policy_speaks(staffed: World) -> None:
+    for by, old in (("bob", PASSWORD), ("admin", None)):
+        with pytest.raises(PolicyRefused, match="too short"):
+            set_password(staffed, by, "bob", "abc", old)
+    assert staffed.can_log_in("bob", PASSWORD)
+
+
+def test_who_must_change_the_password_changes_nobody_elses(staffed: World) -> None:
+    performer = Performer(staffed.user("admin"), must_change_password=True, client=ELSEWHERE)
+    for name in ("bob", "nobody"):
+        with pytest.raises(PasswordChangeFirst):
+            staffed.services.users.set_password(performer, name, NewPassword("another one", None))
+    staffed.services.users.set_password(performer, "admin", NewPassword("another one", PASSWORD))
+    assert staffed.can_log_in("admin", "another one")
+
+
+def test_a_locked_account_cannot_be_opened_by_guessing(staffed: World) -> None:
+    staffed.store.account("bob").closed = "locked"
+    with pytest.raises((BadRequest, LoginRefused)):
+        set_password(staffed, "bob", "bob", "another one", PASSWORD)
+    assert staffed.can_log_in("bob", PASSWORD)
+
+
+# The audit log
+
+
+def test_what_is_done_to_users_is_told_without_passwords(staffed: World) -> None:
+    staffed.create("admin", "dora", is_admin=True)
+    set_password(staffed, "admin", "dora", "another one")
+    staffed.delete("admin", "dora")
+    assert [
+        (line["performedBy"], line["action"], line["type"], line["info"]) for line in staffed.lines
+    ] == [
+        ("admin", "created", "user", {"userId": "dora", "isAdmin": True}),
+        ("admin", "updated", "user", {"userId": "dora"}),
+        ("admin", "deleted", "user", {"userId": "dora"}),
+    ]
+    text = (staffed.services.settings.state_dir / "audit.log").read_text()
+    assert PASSWORD not in text
+    assert "another one" not in text
