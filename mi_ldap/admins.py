@@ -6,19 +6,16 @@ applies them together. What a rule was decided on is among them as a guard.
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 import structlog
 
 from mi_ldap.audit import AuditLog
-from mi_ldap.deadline import remaining_s
-from mi_ldap.errors import AdminsOnly, Conflict, CustodyRefused, Forbidden, UserNotFound
+from mi_ldap.errors import AdminsOnly, CustodyRefused, Forbidden
 from mi_ldap.model import AdminRole, User
+from mi_ldap.state import Facts
 from mi_ldap.store import (
     Give,
     NotHeld,
@@ -32,50 +29,6 @@ from mi_ldap.store import (
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
-
-_RETRY_S = 0.005
-
-
-def decided(decide_and_do: Callable[[], T]) -> T:
-    """Decide and act again as long as somebody else changes things in between.
-
-    Raises:
-        Conflict: the request's time is over.
-    """
-    pause_s = _RETRY_S
-    while True:
-        try:
-            return decide_and_do()
-        except Conflict:
-            if remaining_s() < 2 * pause_s:
-                raise
-            time.sleep(random.uniform(0, pause_s))  # noqa: S311 - spreads, hides nothing
-            pause_s = min(2 * pause_s, 0.2)
-
-
-def applied(store: UserStore, steps: list[Step], decide: Callable[[], list[Step]]) -> list[Step]:
-    """Apply the steps that were decided on; where that is too late, decide again.
-
-    Returns:
-        The steps that were done.
-    """
-    at_hand = [steps]
-
-    def attempt() -> list[Step]:
-        now = at_hand.pop() if at_hand else decide()
-        store.apply(*now)
-        return now
-
-    return decided(attempt)
-
-
-class Facts(Protocol):
-    """Small things that are kept once and for all."""
-
-    def note_fact(self, key: str, value: str) -> str:
-        """Keep the first value noted under `key`, and return it."""
-
 
 @dataclass(frozen=True, slots=True)
 class SuperAdmin:
@@ -84,10 +37,12 @@ class SuperAdmin:
     Attributes:
         name: `super_admin.username`, None where there is none.
         can_remove_admins: whether the exception is on.
+        place: which directory this is about; its id is pinned there.
     """
 
     name: str | None = None
     can_remove_admins: bool = False
+    place: str = ""
 
 
 class Admins:
@@ -103,11 +58,13 @@ class Admins:
 
     def is_admin(self, user: User) -> bool:
         """Whether the user holds the admin role now, as the directory says."""
-        admin_role = self._store.admin_role()
-        if admin_role is None:
-            return False
-        if admin_role.first_admin_id and not admin_role.holders:
+        return self.holds(self._store.admin_role(), user)
+
+    def holds(self, admin_role: AdminRole | None, user: User) -> bool:
+        """Whether the user holds the admin role as it was read; loud where nobody does."""
+        if admin_role is None or not admin_role.holders:
             log.error("no_admin_left", hint="python app.py recover-admin NAME")
+            return False
         return self._store.is_holder(admin_role, user)
 
     def role_for(self, performer: User) -> AdminRole:
@@ -120,17 +77,6 @@ class Admins:
         if admin_role is None or not self._store.is_holder(admin_role, performer):
             raise AdminsOnly
         return admin_role
-
-    def again(self, user: User) -> User:
-        """The user as it is now.
-
-        Raises:
-            UserNotFound: it is gone; an entry made anew under its name is another user.
-        """
-        found = self._store.user(user.id)
-        if found is None:
-            raise UserNotFound(user.name)
-        return found
 
     def promotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
         """The steps that give the admin role; nothing where the user holds it already."""
@@ -179,8 +125,8 @@ class Admins:
         """
         if self._store.is_holder(admin_role, user):
             self._must_answer_for(performer, user, "change its password")
-            return [Unchanged(user), RenewEpoch(user)]
-        return [NotHeld(admin_role.role, user), Unchanged(user), RenewEpoch(user)]
+            return [Unchanged(user), RenewEpoch(user, for_reset=True)]
+        return [NotHeld(admin_role.role, user), Unchanged(user), RenewEpoch(user, for_reset=True)]
 
     def must_be_plain(self, role_id: str, role_name: str, admin_role: AdminRole) -> None:
         """Raises `Forbidden` for a role through which others hold the admin role."""
@@ -194,7 +140,7 @@ class Admins:
         other = self._store.other_holder(admin_role, user)
         if other is None:
             raise Forbidden("The last admin cannot be removed. Make another admin first.")
-        if not any(role.id == admin_role.role.id for role in self._store.details(user).roles):
+        if self._store.holds_through_others(admin_role, user):
             raise Forbidden(
                 f"User {user.name} is an admin through another role. Change it in the directory."
             )
@@ -250,4 +196,5 @@ class Admins:
         named = self._store.find_user(wanted.name)
         if named is None or named.id != performer.id:
             return False
-        return self._facts.note_fact("super_admin", named.id) == performer.id
+        key = f"super_admin {wanted.name} {wanted.place}"
+        return self._facts.note_fact(key, named.id) == performer.id

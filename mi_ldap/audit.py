@@ -2,7 +2,8 @@
 
 MI's keys come first, in MI's order (`performedBy`, `action`, `type`, `info`), then ours. A change
 whose line can't be written is not made; one that then fails gets a second line, its outcome
-`undone`, under the same request id. There is never a password, a token or a hash in it.
+`undone` (or `unknown`, when the directory went away), under the same request id. There is never a
+password, a token or a hash in it.
 """
 
 from __future__ import annotations
@@ -15,15 +16,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
-from mi_ldap.errors import AuditUnavailable, CustodyRefused, MiLdapError
+from mi_ldap.errors import AuditUnavailable, CustodyRefused, DirectoryUnavailable, MiLdapError
 
 log = structlog.get_logger()
-
-NOBODY: Final = ""
 
 Info = Mapping[str, Any]
 
@@ -51,7 +50,7 @@ class AuditLog:
                 `recovered` or `inherited`.
             kind: `user`, `role`, `session` or `admin`.
             info: what it was done to; written as a string of JSON.
-            outcome: `done`, `refused` or `undone`.
+            outcome: `done`, `refused`, `undone`, or `unknown` where no answer came.
             reason: why it was refused or undone.
 
         Raises:
@@ -62,7 +61,7 @@ class AuditLog:
             "performedBy": performer,
             "action": action,
             "type": kind,
-            "info": json.dumps(info, ensure_ascii=False),
+            "info": json.dumps(info, ensure_ascii=False, separators=(",", ":")),
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "outcome": outcome,
             "reason": reason,
@@ -103,8 +102,9 @@ class AuditLog:
         self, performer: str, action: str, kind: str, info: Info, error: BaseException
     ) -> None:
         reason = str(error) if isinstance(error, MiLdapError) else type(error).__name__
+        outcome = "unknown" if isinstance(error, DirectoryUnavailable) else "undone"
         try:
-            self.write(performer, action, kind, info, outcome="undone", reason=reason)
+            self.write(performer, action, kind, info, outcome=outcome, reason=reason)
         except AuditUnavailable:
             log.error("audit_undone_line_lost", action=action, reason=reason)
 

@@ -7,15 +7,26 @@ members is unclear, and the change that makes the first admin fails where one st
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 
 import structlog
 
-from mi_ldap.admins import decided
+from mi_ldap.accounts import Rules, find_user, make_user, undone_unless_finished
 from mi_ldap.audit import AuditLog
-from mi_ldap.errors import AdminRoleUnclear, BadRequest, Conflict, LoginRefused, UserExists
-from mi_ldap.model import AdminRole, User, folded
+from mi_ldap.errors import (
+    AdminRoleUnclear,
+    BadRequest,
+    Conflict,
+    LoginRefused,
+    StateUnavailable,
+    UserExists,
+)
+from mi_ldap.model import AdminRole, User, folded, without_primary
+from mi_ldap.retries import decided
+from mi_ldap.state import Facts
 from mi_ldap.store import (
     AddAdminRole,
     Give,
@@ -27,19 +38,8 @@ from mi_ldap.store import (
     Unchanged,
     UserStore,
 )
-from mi_ldap.users import Rules, make_user, undone_unless_finished
 
 log = structlog.get_logger()
-
-
-class Facts(Protocol):
-    """Small things that are kept once and for all."""
-
-    def fact(self, key: str) -> str | None:
-        """What was noted under `key`."""
-
-    def note_fact(self, key: str, value: str) -> str:
-        """Keep the first value noted under `key`, and return it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,15 @@ class Door:
 
     Attributes:
         mode: `first_login`, `configured` (only the configured account) or `off`.
-        users: names that alone may win, folded; empty for anybody.
+        users: names that alone may win; empty for anybody.
         makes_users: whether a login from any address may make the user (the embedded directory);
             else only one from this machine, or a name in `users`.
         configured_name, configured_password: `super_admin` of the settings.
-        place: which directory and role this is about; facts are kept by it.
+        place: which directory and role this is about; what is noted is noted for it.
     """
 
     mode: Literal["first_login", "configured", "off"]
-    users: frozenset[str] = frozenset()
+    users: tuple[str, ...] = ()
     makes_users: bool = False
     configured_name: str = ""
     configured_password: str = field(default="", repr=False)
@@ -71,6 +71,10 @@ class Applicant:
     password: str = field(repr=False)
     client: str
     is_local: bool
+
+
+class _TooLate(Exception):
+    """Somebody else has become the first admin."""
 
 
 class Bootstrap:
@@ -93,21 +97,28 @@ class Bootstrap:
         if self._facts.fact(self._key):
             self._closed = True
             return False
-        admin_role = self._store.admin_role()
-        if _is_vacant(admin_role):
+        try:
+            admin_role = self._store.admin_role()
+        except AdminRoleUnclear:
+            return False
+        if admin_role is None or _is_vacant(admin_role):
             return self._store.writable and self._store.roles_writable
-        self._note(admin_role)
+        if admin_role.first_admin_id or self._store.holder_users(admin_role):
+            self._note(admin_role.first_admin_id or admin_role.role.id)
         return False
 
-    def admits(self, applicant: Applicant) -> bool:
-        """Whether this login may be the one."""
-        name = folded(applicant.name)
+    def admits(self, applicant: Applicant, user: User | None) -> bool:
+        """Whether this login may be the one; for a user that exists, by the entry it is."""
         if self._door.mode == "configured":
-            return name == folded(self._door.configured_name)
-        return not self._door.users or name in self._door.users
+            return self._is_one_of((self._door.configured_name,), applicant, user)
+        return not self._door.users or self._is_one_of(self._door.users, applicant, user)
 
-    def make(self, applicant: Applicant) -> User:
+    def make(self, applicant: Applicant, abandoned: User | None) -> User:
         """The first admin, made with the credentials of a login whose name nobody has.
+
+        Args:
+            applicant: the login.
+            abandoned: what a login that was cut off has left under the name.
 
         Raises:
             LoginRefused: it may not be made, somebody else was first, or the directory does not
@@ -117,54 +128,77 @@ class Bootstrap:
             raise LoginRefused
         try:
             name = self._rules.new_user_name(applicant.name)
-            user = make_user(self._store, name, self._rules.new_password(applicant.password))
-        except UserExists:
+            password = self._rules.new_password(applicant.password)
+            with self._audit.change(name, "bootstrap", "admin", {"userId": name}):
+                if abandoned is not None:
+                    self._forget(abandoned)
+                user = make_user(self._store, name, password)
+                with undone_unless_finished(self._store, user):
+                    self._crown(user)
+        except (UserExists, Conflict, _TooLate):
             raise LoginRefused from None
         except BadRequest as error:
             raise LoginRefused(f"The first admin was not made. {error}", "bootstrap") from error
-        with undone_unless_finished(self._store, user):
-            if not self.promote(user):
-                raise LoginRefused
         return user
 
-    def promote(self, user: User) -> bool:
-        """Give the admin role to the user if still nobody holds it; False when one does."""
+    def promote(self, user: User) -> None:
+        """Give the admin role to the user if still nobody holds it."""
+        if not _is_vacant(self._store.admin_role()):
+            return
+        with (
+            suppress(_TooLate),
+            self._audit.change(user.name, "bootstrap", "admin", {"userId": user.name}),
+        ):
+            self._crown(user)
+
+    def _crown(self, user: User) -> None:
+        """Give the admin role for the first time.
+
+        Raises:
+            _TooLate: somebody else was given it.
+            AdminRoleUnclear: a group of its name stands there unseen.
+        """
         try:
-            won = decided(lambda: self._promote(user))
+            decided(lambda: self._try_to_crown(user))
         except Conflict:
             log.error("admin_role_stands_unseen", hint="the account may not read the group")
             raise AdminRoleUnclear from None
-        if won:
-            log.warning("first_admin_made", user=user.name)
-        return won
+        log.warning("first_admin_made", user=user.name)
+        self._note(user.id)
 
-    def forget_abandoned(self, user: User) -> None:
-        """Remove what a login that was cut off has left under the name."""
-        log.warning("abandoned_user_removed", user=user.name)
-        self._store.apply(Unchanged(user), RemoveUser(user))
-
-    def _promote(self, user: User) -> bool:
+    def _try_to_crown(self, user: User) -> None:
         admin_role = self._store.admin_role()
         present = self._store.user(user.id)
         if present is None or not _is_vacant(admin_role):
-            self._note(admin_role)
-            return False
-        with self._audit.change(user.name, "bootstrap", "admin", {"userId": user.name}):
-            self._store.apply(*_first_admin_steps(admin_role, present))
-        self._facts.note_fact(self._key, user.id)
-        return True
+            raise _TooLate
+        self._store.apply(*_first_admin_steps(admin_role, present))
+
+    def _forget(self, abandoned: User) -> None:
+        log.warning("abandoned_user_removed", user=abandoned.name)
+        self._store.apply(Unchanged(abandoned), RemoveUser(abandoned))
+
+    def _is_one_of(self, names: Iterable[str], applicant: Applicant, user: User | None) -> bool:
+        if user is None:
+            typed = folded(without_primary(applicant.name))
+            return typed in {folded(name) for name in names}
+        found = (find_user(self._store, name) for name in names)
+        return any(known is not None and known.id == user.id for known in found)
 
     def _may_make(self, applicant: Applicant) -> bool:
         if self._door.mode == "configured":
             same = applicant.password.encode(), self._door.configured_password.encode()
             return hmac.compare_digest(*same)
-        listed = folded(applicant.name) in self._door.users
-        return self._door.makes_users or applicant.is_local or listed
+        return (
+            self._door.makes_users
+            or applicant.is_local
+            or self._is_one_of(self._door.users, applicant, None)
+        )
 
-    def _note(self, admin_role: AdminRole | None) -> None:
-        """Keep that bootstrap is over, once somebody who can log in holds the role."""
-        if admin_role and (admin_role.first_admin_id or self._store.holder_users(admin_role)):
-            self._facts.note_fact(self._key, admin_role.first_admin_id or admin_role.role.id)
+    def _note(self, value: str) -> None:
+        """Keep that bootstrap is over: a shortcut only, the group's own mark decides."""
+        self._closed = True
+        with suppress(StateUnavailable):
+            self._facts.note_fact(self._key, value)
 
     @property
     def _key(self) -> str:
@@ -182,4 +216,4 @@ def _first_admin_steps(admin_role: AdminRole | None, user: User) -> list[Step]:
     if admin_role is None:
         return [*fresh, AddAdminRole(user)]
     role = admin_role.role
-    return [Unchanged(role), *fresh, MarkFirstAdmin(role, user), Give(role, user)]
+    return [Unchanged(role), *fresh, Give(role, user), MarkFirstAdmin(role, user)]

@@ -23,7 +23,7 @@
     └── Unavailable               what is needed to answer cannot be reached
         ├── DirectoryUnavailable
         ├── AdminRoleUnclear      the admin role cannot be told for certain
-        ├── RevocationsUnavailable
+        ├── StateUnavailable
         └── AuditUnavailable
 
 Every message is one sentence for the person who reads it. It never holds a secret, a DN, a filter
@@ -166,9 +166,11 @@ class AdminRoleUnclear(Unavailable):
         )
 
 
-class RevocationsUnavailable(Unavailable):
+class StateUnavailable(Unavailable):
+    """What the workers share (revoked tokens, failed logins) can't be read or written."""
+
     def __init__(self) -> None:
-        super().__init__("The token store cannot be used. Try again later.")
+        super().__init__("The service's state cannot be used. See its log, and try again later.")
 
 
 class AuditUnavailable(Unavailable):

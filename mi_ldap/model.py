@@ -40,6 +40,7 @@ class User:
         custodian_id: the id of the admin who answers for this one, or None.
         enabled: False when the directory closes the account for good.
         abandoned: True for an entry whose making was cut off before its password was set.
+        being_reset: True while its password is being set by an admin, who was told it is no admin.
         marked: whether the entry carries the store's own class; without it, it is added first.
     """
 
@@ -51,6 +52,7 @@ class User:
     custodian_id: str | None = None
     enabled: bool = True
     abandoned: bool = False
+    being_reset: bool = False
     marked: bool = True
 
 
@@ -73,12 +75,14 @@ class AdminRole:
         role: the group itself.
         holders: locators of all members, those of nested groups too, placeholders left out.
         nested: ids of the groups through which some hold it.
+        nested_holders: locators of the members of those groups.
         first_admin_id: the mark that a first admin was made, or None.
     """
 
     role: Role
     holders: frozenset[str]
     nested: frozenset[str] = frozenset()
+    nested_holders: frozenset[str] = frozenset()
     first_admin_id: str | None = None
 
 
@@ -88,7 +92,6 @@ class UserDetails:
 
     roles: tuple[Role, ...]
     custodian: User | None
-    is_admin: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +109,13 @@ class Performer:
         user: the entry, read for this request.
         must_change_password: whether the token opens nothing but that.
         client: the address the request came from.
+        admin_role: the admin role as it was read to let the request in, if it was.
     """
 
     user: User
     must_change_password: bool = False
     client: str = ""
+    admin_role: AdminRole | None = None
 
     @property
     def name(self) -> str:
@@ -131,8 +136,12 @@ def sorted_names(names: set[str] | list[str]) -> tuple[str, ...]:
 
 
 def folded(name: str) -> str:
-    """The name as most directories compare it (RFC 4518: NFKC, no case, single spaces)."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """The name as OpenLDAP compares it: each character to lower case, NFKC, single spaces.
+
+    Not `casefold()`: to it `straße` and `strasse` are one name, to a directory they are two.
+    """
+    lowered = "".join("i" if char == "\u0130" else char.lower() for char in name)
+    return " ".join(unicodedata.normalize("NFKC", lowered).split())
 
 
 def new_user_name(text: str) -> str:

@@ -43,7 +43,7 @@ class Query:
     regex: str = ""
     role: str = ""
     limit: int | None = None
-    offset: int = 0
+    offset: int | None = None
 
     def select(self, names: Names) -> Selection:
         """The names that meet the conditions, sorted, and the page of them that is wanted.
@@ -54,8 +54,9 @@ class Query:
         tests = [test for test in (self._by_pattern(), self._by_part(), self._by_regex()) if test]
         matching = {name for name in names.names if all(test(name) for test in tests)}
         ordered = sorted_names(matching)
-        end = None if self.limit is None else self.offset + self.limit
-        return Selection(ordered[self.offset : end], len(ordered), names.complete)
+        start = self.offset or 0
+        end = None if self.limit is None else start + self.limit
+        return Selection(ordered[start:end], len(ordered), names.complete)
 
     @property
     def like(self) -> str | None:
@@ -69,7 +70,7 @@ class Query:
 
     @property
     def is_paged(self) -> bool:
-        return self.limit is not None or self.offset > 0
+        return self.limit is not None or self.offset is not None
 
     def _by_pattern(self) -> Test | None:
         if not self.pattern:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mi_ldap.admins import applied
+from mi_ldap.accounts import Rules, again, known_user
 from mi_ldap.audit import AuditLog
-from mi_ldap.errors import UserNotFound
 from mi_ldap.model import AdminRole, User
+from mi_ldap.retries import decided
 from mi_ldap.store import (
     AddAdminRole,
     Give,
@@ -18,7 +18,6 @@ from mi_ldap.store import (
     Unchanged,
     UserStore,
 )
-from mi_ldap.users import Rules, find_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +39,18 @@ class Recovery:
         Raises:
             UserNotFound: recovery makes no users; add the entry with the directory's own tools.
         """
-        user = find_user(self.store, name)
-        if user is None:
-            raise UserNotFound(name)
-        return user
+        return known_user(self.store, name)
 
     def give_role(self, user: User) -> bool:
         """Make the user an admin without a custodian; False when it is one already."""
-        steps = self._steps(user)
-        if not steps:
-            return False
-        with self.audit.change(self.operator, "recovered", "admin", {"userId": user.name}):
-            applied(self.store, steps, lambda: self._steps(user))
-        return True
+        return decided(lambda: self._give_role(user))
 
     def set_password(self, user: User, password: str) -> None:
         """Set the password without knowing the old one; every token of the user dies."""
         new = self.rules.new_password(password)
         with self.audit.change(self.operator, "recovered", "user", {"userId": user.name}):
             self.store.reset_password(user, new)
-            self.store.apply(RenewEpoch(self._again(user)))
+            self.store.apply(RenewEpoch(again(self.store, user)))
 
     def adopt(self, user: User) -> list[str]:
         """Make the user the custodian of every admin that has none; their names."""
@@ -72,18 +63,20 @@ class Recovery:
                 self.store.apply(Unchanged(orphan), SetCustodian(orphan, user.id))
         return [orphan.name for orphan in orphans]
 
-    def _again(self, user: User) -> User:
-        found = self.store.user(user.id)
-        if found is None:
-            raise UserNotFound(user.name)
-        return found
+    def _give_role(self, user: User) -> bool:
+        steps = self._steps(user)
+        if not steps:
+            return False
+        with self.audit.change(self.operator, "recovered", "admin", {"userId": user.name}):
+            self.store.apply(*steps)
+        return True
 
     def _is_orphan(self, admin: User) -> bool:
         return not admin.custodian_id or self.store.user(admin.custodian_id) is None
 
     def _steps(self, user: User) -> list[Step]:
         admin_role = self.store.admin_role()
-        present = self._again(user)
+        present = again(self.store, user)
         if admin_role and self.store.is_holder(admin_role, present):
             return []
         fresh: list[Step] = [Unchanged(present), SetCustodian(present, None), RenewEpoch(present)]
@@ -95,4 +88,4 @@ class Recovery:
 def _mark(admin_role: AdminRole, user: User) -> list[Step]:
     """The role, and the mark that bootstrap is over where it was missing."""
     give = Give(admin_role.role, user)
-    return [give] if admin_role.first_admin_id else [MarkFirstAdmin(admin_role.role, user), give]
+    return [give] if admin_role.first_admin_id else [give, MarkFirstAdmin(admin_role.role, user)]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from mi_ldap import model
-from mi_ldap.admins import Admins, applied
+from mi_ldap.accounts import Rules, again, known_user
+from mi_ldap.admins import Admins
 from mi_ldap.audit import AuditLog
-from mi_ldap.errors import BadRequest, Forbidden, RoleExists, RoleNotFound, UserNotFound
+from mi_ldap.errors import BadRequest, Conflict, Forbidden, RoleExists, RoleNotFound
 from mi_ldap.model import EVERYONE, AdminRole, Names, Performer, Role, User
 from mi_ldap.queries import Query, Selection
-from mi_ldap.store import Give, RemoveRole, Step, Take, UserStore
-from mi_ldap.users import Rules, find_user
+from mi_ldap.retries import decided
+from mi_ldap.store import Give, RemoveRole, Step, Take, Unchanged, UserStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class ShownRole:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """A change that was found to be right: its steps, and the role each gives or takes."""
+    """A change that was found to be right: its steps, and the roles they give and take."""
 
     steps: list[Step]
-    given: list[str]
-    taken: list[str]
+    given: list[Role]
+    taken: list[Role]
 
 
 class Roles:
@@ -86,14 +86,7 @@ class Roles:
         Raises:
             Forbidden, RoleNotFound: nothing was removed.
         """
-        role = self._changeable(name)
-        admin_role = self._admins.role_for(performer.user)
-        if role.id == admin_role.role.id:
-            raise Forbidden(f"The admin role {role.name} cannot be deleted.")
-        self._admins.must_be_plain(role.id, role.name, admin_role)
-        with self._audit.change(performer.name, "deleted", "role", {"role": role.name}):
-            self._store.apply(RemoveRole(role))
-        return role
+        return decided(lambda: self._remove(performer, name))
 
     def change(self, performer: Performer, wanted: RoleChange) -> None:
         """Give and take roles, all of it or nothing; what is so already is no error.
@@ -101,54 +94,73 @@ class Roles:
         Raises:
             UserNotFound, RoleNotFound, Forbidden, CustodyRefused: nothing was changed.
         """
-        user = find_user(self._store, wanted.user_name)
-        if user is None:
-            raise UserNotFound(wanted.user_name)
-        added = [self._changeable(name) for name in wanted.added]
-        removed = [self._changeable(name) for name in wanted.removed]
-        if {role.id for role in added} & {role.id for role in removed}:
-            raise BadRequest("Error processing the request. A role is both added and removed.")
-        decide = partial(self._decide, performer, user, added, removed)
+        user = known_user(self._store, wanted.user_name)
         with self._audit.refusals(performer.name, {"userId": user.name}):
-            first = decide()
-        if not first.steps:
+            decided(lambda: self._change(performer, user, wanted))
+
+    def _remove(self, performer: Performer, name: str) -> Role:
+        role = self._changeable(name)
+        admin_role = self._admins.role_for(performer.user)
+        if role.id == admin_role.role.id:
+            raise Forbidden(f"The admin role {role.name} cannot be deleted.")
+        self._admins.must_be_plain(role.id, role.name, admin_role)
+        with self._audit.change(performer.name, "deleted", "role", {"role": role.name}):
+            self._store.apply(Unchanged(admin_role.role), RemoveRole(role))
+        return role
+
+    def _change(self, performer: Performer, user: User, wanted: RoleChange) -> None:
+        now = self._decide(performer, user, wanted)
+        if not now.steps:
             return
-        info = {"userId": user.name, "addedRoles": first.given, "removedRoles": first.taken}
+        info = {
+            "userId": user.name,
+            "addedRoles": [role.name for role in now.given],
+            "removedRoles": [role.name for role in now.taken],
+        }
         with (
             self._audit.change(performer.name, "updated", "role", info),
-            self._admins.inheritance(performer.user, user, first.steps),
+            self._admins.inheritance(performer.user, user, now.steps),
         ):
-            applied(self._store, first.steps, lambda: decide().steps)
+            self._store.apply(*now.steps)
 
-    def _decide(
-        self, performer: Performer, user: User, added: Sequence[Role], removed: Sequence[Role]
-    ) -> _Decided:
+    def _decide(self, performer: Performer, user: User, wanted: RoleChange) -> _Decided:
         """What must be done now; the admin role's guards come first, as `apply` wants them."""
+        added = self._all_changeable(wanted.added)
+        removed = self._all_changeable(wanted.removed)
+        if added.keys() & removed.keys():
+            raise BadRequest("Error processing the request. A role is both added and removed.")
         admin_role = self._admins.role_for(performer.user)
-        for role in (*added, *removed):
+        for role in (*added.values(), *removed.values()):
             self._admins.must_be_plain(role.id, role.name, admin_role)
-        present = self._admins.again(user)
+        present = again(self._store, user)
         held = {role.id for role in self._store.details(present).roles}
-        to_give = [role for role in _once(added) if role.id not in held]
-        to_take = [role for role in _once(removed) if role.id in held]
-        steps = self._admin_steps(performer, present, admin_role, to_give, to_take)
-        steps += [Give(role, present) for role in to_give if role.id != admin_role.role.id]
-        steps += [Take(role, present) for role in to_take if role.id != admin_role.role.id]
-        return _Decided(steps, [role.name for role in to_give], [role.name for role in to_take])
+        given = [role for role in added.values() if role.id not in held]
+        taken = [role for role in removed.values() if role.id in held]
+        steps = self._admin_steps(performer, present, admin_role, given, taken)
+        steps += [Give(role, present) for role in given if role.id != admin_role.role.id]
+        steps += [Take(role, present) for role in taken if role.id != admin_role.role.id]
+        return _Decided(steps, given, taken)
 
     def _admin_steps(
         self,
         performer: Performer,
         user: User,
         admin_role: AdminRole,
-        to_give: list[Role],
-        to_take: list[Role],
+        given: list[Role],
+        taken: list[Role],
     ) -> list[Step]:
-        if any(role.id == admin_role.role.id for role in to_give):
+        if any(role.id == admin_role.role.id for role in given):
+            if user.being_reset:  # by somebody who may set the password of no admin
+                raise Conflict
             return self._admins.promotion(performer.user, user, admin_role)
-        if any(role.id == admin_role.role.id for role in to_take):
+        if any(role.id == admin_role.role.id for role in taken):
             return self._admins.demotion(performer.user, user, admin_role)
         return []
+
+    def _all_changeable(self, names: Sequence[str]) -> dict[str, Role]:
+        """The roles by id: each once, whatever names it was sent under."""
+        roles = [self._changeable(name) for name in names]
+        return {role.id: role for role in roles}
 
     def _changeable(self, name: str) -> Role:
         if name == EVERYONE:
@@ -164,8 +176,3 @@ class Roles:
 
 def _shown(name: str, members: Names) -> ShownRole:
     return ShownRole(name, model.sorted_names(set(members.names)), members.complete)
-
-
-def _once(roles: Sequence[Role]) -> list[Role]:
-    """Each role once, whatever names it was sent under."""
-    return list({role.id: role for role in roles}.values())

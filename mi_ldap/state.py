@@ -11,8 +11,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
-from mi_ldap.errors import ConfigurationError
+import structlog
+
+from mi_ldap.errors import ConfigurationError, StateUnavailable
+
+log = structlog.get_logger()
 
 BUSY_S = 2.0
 
@@ -25,6 +30,16 @@ _MIGRATIONS = (
     CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
 )
+
+
+class Facts(Protocol):
+    """Small things that are kept once and for all."""
+
+    def fact(self, key: str) -> str | None:
+        """What was noted under `key`."""
+
+    def note_fact(self, key: str, value: str) -> str:
+        """Keep the first value noted under `key`, and return it."""
 
 
 class StateDatabase:
@@ -43,24 +58,27 @@ class StateDatabase:
         path.touch(mode=0o600)
         try:
             self._migrate()
-        except sqlite3.Error as error:
+        except StateUnavailable as error:
             raise ConfigurationError(
-                f"The state file {path} cannot be used ({error}); move it away or mend it."
+                f"The state file {path} cannot be used ({error.__cause__}): move it away."
             ) from error
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection; what it raises is `sqlite3.Error`, a failure closes it."""
-        connection = getattr(self._local, "connection", None) or self._connect()
+        """This thread's connection.
+
+        Raises:
+            StateUnavailable: the disk is full, the file locked for too long, or damaged.
+        """
         try:
-            yield connection
-        except sqlite3.Error:
-            self._local.connection = None
-            connection.close()
-            raise
+            yield getattr(self._local, "connection", None) or self._connect()
+        except sqlite3.Error as error:
+            self.close()
+            log.error("state_not_usable", file=str(self._path), error=str(error))
+            raise StateUnavailable from error
 
     def close(self) -> None:
-        """Close this thread's connection; to be called before a fork."""
+        """Close this thread's connection; none may be open when the process forks."""
         connection = getattr(self._local, "connection", None)
         self._local.connection = None
         if connection is not None:

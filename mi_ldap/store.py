@@ -59,9 +59,13 @@ class SetCustodian:
 
 @dataclass(frozen=True, slots=True)
 class RenewEpoch:
-    """Every token of the user dies."""
+    """Every token of the user dies.
+
+    With `for_reset` the user is marked as `being_reset`, until the next one or for a minute.
+    """
 
     user: User
+    for_reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +137,7 @@ class UserStore(Protocol):
         """The names of all users, unsorted; with `like` (`*` any run) at least those matching."""
 
     def details(self, user: User) -> UserDetails:
-        """The roles given to the user directly, its custodian, and whether it is an admin.
-
-        The last as of the latest `admin_role()`, which every request asks for first.
-        """
+        """The roles given to the user directly, and its custodian as it is now."""
 
     def find_role(self, name: str) -> Role | None:
         """The role that the directory's own matching finds under `name`.
@@ -160,6 +161,9 @@ class UserStore(Protocol):
 
     def is_holder(self, admin_role: AdminRole, user: User) -> bool:
         """Whether the user holds the admin role as it was read."""
+
+    def holds_through_others(self, admin_role: AdminRole, user: User) -> bool:
+        """Whether the user holds it (also) through a group that is nested in it."""
 
     def other_holder(self, admin_role: AdminRole, user: User) -> User | None:
         """A user who holds the admin role and is not `user`."""
@@ -186,7 +190,10 @@ class UserStore(Protocol):
         """
 
     def discard(self, user: User) -> None:
-        """Remove the entry that `add_user` made, found by its id; nothing when it is gone."""
+        """Remove the entry that `add_user` made, found by its id.
+
+        Does nothing when it is gone, or finished: whoever gave it an epoch or a role keeps it.
+        """
 
     def reset_password(self, user: User, password: str) -> None:
         """Set the password in the service's name.

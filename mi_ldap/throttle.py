@@ -7,19 +7,15 @@ the state file, so that all workers of a machine count together.
 from __future__ import annotations
 
 import math
-import sqlite3
 import time
 from dataclasses import dataclass
 
-import structlog
 from limits import RateLimitItemPerMinute
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
-from mi_ldap.errors import RevocationsUnavailable, TooManyFailures
+from mi_ldap.errors import StateUnavailable, TooManyFailures
 from mi_ldap.state import StateDatabase
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +55,14 @@ class Throttle:
 
     def failed(self, attempt: Attempt) -> None:
         """Count one failure."""
-        try:
-            self._limiter.hit(self._per_address, attempt.client)
-            self._limiter.hit(self._per_name, attempt.who, attempt.client)
-        except sqlite3.Error as error:
-            raise _unavailable(error) from error
+        self._limiter.hit(self._per_address, attempt.client)
+        self._limiter.hit(self._per_name, attempt.who, attempt.client)
 
     def _check(self, limit: RateLimitItemPerMinute, *key: str) -> None:
-        try:
-            if self._limiter.test(limit, *key):
-                return
-            ends_at, _ = self._limiter.get_window_stats(limit, *key)
-        except sqlite3.Error as error:
-            raise _unavailable(error) from error
+        if self._limiter.test(limit, *key):
+            return
+        ends_at, _ = self._limiter.get_window_stats(limit, *key)
         raise TooManyFailures(max(1, math.ceil(ends_at - time.time())))
-
-
-def _unavailable(error: sqlite3.Error) -> RevocationsUnavailable:
-    log.error("failures_not_counted", error=str(error))
-    return RevocationsUnavailable()
 
 
 class _SqliteStorage(Storage):
@@ -91,7 +76,7 @@ class _SqliteStorage(Storage):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        return sqlite3.Error
+        return StateUnavailable
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         now = time.time()

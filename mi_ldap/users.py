@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from dataclasses import dataclass, field
-from functools import partial
-
-import structlog
 
 from mi_ldap import model
-from mi_ldap.admins import Admins, applied
+from mi_ldap.accounts import (
+    Rules,
+    again,
+    find_user,
+    known_user,
+    make_user,
+    undone_unless_finished,
+)
+from mi_ldap.admins import Admins
 from mi_ldap.audit import AuditLog
-from mi_ldap.deadline import deadline
 from mi_ldap.errors import (
     BadRequest,
     Forbidden,
     LoginRefused,
-    MiLdapError,
     PasswordChangeFirst,
     UserExists,
     UserNotFound,
 )
-from mi_ldap.model import EVERYONE, Matches, Names, Performer, User
+from mi_ldap.floor import Floor
+from mi_ldap.model import EVERYONE, AdminRole, Names, Performer, User
 from mi_ldap.queries import Query, Selection
+from mi_ldap.retries import decided
 from mi_ldap.store import RemoveUser, RenewEpoch, Step, Take, Unchanged, UserStore
 from mi_ldap.throttle import Attempt, Throttle
-
-log = structlog.get_logger()
-
-UNDO_S = 3.0
-"""What undoing may take besides the request's own time, which may be over by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,88 +59,44 @@ class Shown:
     created_by: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the settings demand of new names and passwords besides our own rules."""
-
-    user_name: Matches | None = None
-    role_name: Matches | None = None
-    password: Matches | None = None
-
-    def new_user_name(self, text: str) -> str:
-        return model.narrowed(model.new_user_name(text), self.user_name, "user name")
-
-    def new_role_name(self, text: str) -> str:
-        return model.narrowed(model.new_role_name(text), self.role_name, "role name")
-
-    def new_password(self, text: str) -> str:
-        return model.narrowed(model.new_password(text), self.password, "password")
-
-
-def find_user(store: UserStore, name: str) -> User | None:
-    """The user of that name, as typed; `PRIMARY/` may lead it."""
-    return store.find_user(model.without_primary(name))
-
-
-def make_user(store: UserStore, name: str, password: str) -> User:
-    """A user with a password and without roles; nothing is left of it when that fails."""
-    user = store.add_user(name)
-    with undone_unless_finished(store, user):
-        store.reset_password(user, password)
-    return user
-
-
-@contextmanager
-def undone_unless_finished(store: UserStore, user: User) -> Iterator[None]:
-    """Remove the entry that this request made when what follows fails."""
-    try:
-        yield
-    except BaseException:
-        with deadline(UNDO_S):
-            try:
-                store.discard(user)
-            except MiLdapError as error:
-                log.error("user_left_unfinished", user=user.name, error=str(error))
-        raise
-
-
 class Users:
     """The users of the primary store."""
 
     def __init__(
-        self, store: UserStore, admins: Admins, audit: AuditLog, throttle: Throttle, rules: Rules
+        self,
+        store: UserStore,
+        admins: Admins,
+        audit: AuditLog,
+        throttle: Throttle,
+        floor: Floor,
+        rules: Rules,
     ) -> None:
         self._store = store
         self._admins = admins
         self._audit = audit
         self._throttle = throttle
+        self._floor = floor
         self._rules = rules
 
     def select(self, query: Query) -> Selection:
         """The users that a query selects; none for an unknown role."""
         return query.select(self._candidates(query))
 
-    def find(self, name: str) -> User:
-        """The user that the directory finds under `name`.
+    def show(self, name: str, admin_role: AdminRole | None = None) -> Shown:
+        """A user with its roles and its custodian's present name.
 
-        Raises:
-            UserNotFound: there is none.
-            AmbiguousName: there are two.
+        Args:
+            name: as typed.
+            admin_role: as it was read for this request, if it was.
         """
-        found = find_user(self._store, name)
-        if found is None:
-            raise UserNotFound(name)
-        return found
-
-    def show(self, name: str) -> Shown:
-        """A user with its roles and its custodian's present name."""
-        user = self.find(name)
+        user = known_user(self._store, name)
         details = self._store.details(user)
         roles = {role.name for role in details.roles} - {EVERYONE}
-        custodian = details.custodian if details.is_admin else None
+        is_admin = self._admins.holds(admin_role or self._store.admin_role(), user)
+        custodian = details.custodian if is_admin else None
         return Shown(
             name=user.name,
-            is_admin=details.is_admin,
+            is_admin=is_admin,
             roles=(EVERYONE, *model.sorted_names(roles)),
             created_by=custodian.name if custodian else None,
         )
@@ -160,8 +115,7 @@ class Users:
         with self._audit.change(performer.name, "created", "user", info):
             user = make_user(self._store, name, password)
             with undone_unless_finished(self._store, user):
-                finish = partial(self._finishing, performer, user, is_admin=wanted.is_admin)
-                applied(self._store, finish(), finish)
+                decided(lambda: self._finish(performer, user, is_admin=wanted.is_admin))
 
     def remove(self, performer: Performer, name: str) -> User:
         """Remove a user; an admin only by its custodian.
@@ -169,20 +123,14 @@ class Users:
         Raises:
             Forbidden, CustodyRefused: the rules say no.
         """
-        target = self.find(name)
+        target = known_user(self._store, name)
         if target.id == performer.user.id:
             raise Forbidden(
                 "Attempt to delete the logged in user. Operation not allowed. "
                 "Please login from another user."
             )
-        info = {"userId": target.name}
-        with self._audit.refusals(performer.name, info):
-            steps = self._removal(performer, target)
-        with (
-            self._audit.change(performer.name, "deleted", "user", info),
-            self._admins.inheritance(performer.user, target, steps),
-        ):
-            applied(self._store, steps, lambda: self._removal(performer, target))
+        with self._audit.refusals(performer.name, {"userId": target.name}):
+            decided(lambda: self._remove(performer, target))
         return target
 
     def set_password(self, performer: Performer, name: str, wanted: NewPassword) -> User:
@@ -206,20 +154,28 @@ class Users:
         found = self._store.find_role(role)
         return self._store.member_names(found) if found else Names(())
 
-    def _finishing(self, performer: Performer, user: User, *, is_admin: bool) -> list[Step]:
-        """The steps by which an entry that has its password becomes a user, or an admin."""
-        promotion = self._promotion(performer, user) if is_admin else []
-        if not promotion:
-            return [Unchanged(user), RenewEpoch(user)]
-        return [*promotion[:-1], RenewEpoch(user), promotion[-1]]
+    def _finish(self, performer: Performer, user: User, *, is_admin: bool) -> None:
+        """What has its password becomes a user, or an admin, in one change."""
+        promotion: list[Step] = []
+        if is_admin:
+            admin_role = self._admins.role_for(performer.user)
+            promotion = self._admins.promotion(performer.user, again(self._store, user), admin_role)
+        if promotion:
+            self._store.apply(*promotion[:-1], RenewEpoch(user), promotion[-1])
+        else:
+            self._store.apply(Unchanged(user), RenewEpoch(user))
 
-    def _promotion(self, performer: Performer, user: User) -> list[Step]:
-        admin_role = self._admins.role_for(performer.user)
-        return self._admins.promotion(performer.user, self._admins.again(user), admin_role)
+    def _remove(self, performer: Performer, target: User) -> None:
+        steps = self._removal(performer, target)
+        with (
+            self._audit.change(performer.name, "deleted", "user", {"userId": target.name}),
+            self._admins.inheritance(performer.user, target, steps),
+        ):
+            self._store.apply(*steps)
 
     def _removal(self, performer: Performer, target: User) -> list[Step]:
         admin_role = self._admins.role_for(performer.user)
-        present = self._admins.again(target)
+        present = again(self._store, target)
         roles = self._store.details(present).roles
         others = [role for role in roles if role.id != admin_role.role.id]
         return [
@@ -232,6 +188,7 @@ class Users:
         self, performer: Performer, name: str, target: User | None, wanted: NewPassword
     ) -> User:
         """By the old password, whoever gives it; failures count as those of a login do."""
+        since_s = time.monotonic()
         who = target.id if target else model.folded(model.without_primary(name))
         attempt = Attempt(who, performer.client)
         self._throttle.check_address(performer.client)
@@ -239,37 +196,47 @@ class Users:
         if target is None and self._admins.is_admin(performer.user):
             raise UserNotFound(name)
         try:
-            proven = self._proven(target, wanted.old or "")
-        except LoginRefused:
+            return self._change_by_old(performer, target, wanted)
+        except LoginRefused as error:
             self._throttle.failed(attempt)
-            raise BadRequest("Error processing the request. 'oldPassword' is wrong.") from None
-        with self._audit.change(performer.name, "updated", "user", {"userId": proven.name}):
-            self._store.change_password(proven, wanted.old or "", wanted.new)
-            self._store.apply(RenewEpoch(self._admins.again(proven)))
-        return proven
+            self._floor.wait(since_s)
+            why = "'oldPassword' is wrong." if error.reason == "credentials" else str(error)
+            raise BadRequest(f"Error processing the request. {why}") from None
 
-    def _proven(self, target: User | None, password: str) -> User:
+    def _change_by_old(
+        self, performer: Performer, target: User | None, wanted: NewPassword
+    ) -> User:
         """A name that nobody has is told from a wrong password to admins only."""
         if target is None:
             raise LoginRefused
-        self._store.prove(target, password)
+        old = wanted.old or ""
+        self._floor.prove(self._store, target, old)
+        with self._audit.change(performer.name, "updated", "user", {"userId": target.name}):
+            self._store.change_password(target, old, wanted.new)
+            self._store.apply(RenewEpoch(again(self._store, target)))
         return target
 
     def _reset_password(self, performer: Performer, target: User, new: str) -> User:
         """In an admin's right. Tokens die before the password changes, and once more after it."""
         info = {"userId": target.name}
         with self._audit.refusals(performer.name, info):
-            steps = self._reset_steps(performer, target)
-        with self._audit.change(performer.name, "updated", "user", info):
-            applied(self._store, steps, lambda: self._reset_steps(performer, target))
-            self._store.reset_password(target, new)
-            self._store.apply(RenewEpoch(self._admins.again(target)))
+            self._may_reset(performer, target)
+            with self._audit.change(performer.name, "updated", "user", info):
+                decided(lambda: self._begin_reset(performer, target))
+                try:
+                    self._store.reset_password(target, new)
+                finally:
+                    self._store.apply(RenewEpoch(again(self._store, target)))
         return target
 
-    def _reset_steps(self, performer: Performer, target: User) -> list[Step]:
+    def _begin_reset(self, performer: Performer, target: User) -> None:
+        """From here on nobody promotes the user until its password is set."""
+        self._store.apply(*self._may_reset(performer, target))
+
+    def _may_reset(self, performer: Performer, target: User) -> list[Step]:
         if target.id == performer.user.id and not self._admins.is_admin(performer.user):
             raise BadRequest(
                 "Error processing the request. Give 'oldPassword' to change your own password."
             )
         admin_role = self._admins.role_for(performer.user)
-        return self._admins.reset(performer.user, self._admins.again(target), admin_role)
+        return self._admins.reset(performer.user, again(self._store, target), admin_role)

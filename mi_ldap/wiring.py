@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,25 +10,22 @@ from typing import TYPE_CHECKING
 import re2
 from pydantic import SecretStr
 
+from mi_ldap.accounts import Rules
 from mi_ldap.admins import Admins, SuperAdmin
 from mi_ldap.audit import AuditLog
 from mi_ldap.bootstrap import Bootstrap, Door
 from mi_ldap.directory import Access, Address, DirectoryStore, Tree
+from mi_ldap.floor import Floor
 from mi_ldap.login import Login
-from mi_ldap.model import Matches, folded
+from mi_ldap.model import Matches
 from mi_ldap.roles import Roles
 from mi_ldap.settings import Settings, UserStoreSettings
+from mi_ldap.signing_keys import SigningKeys, configured_key, kept_keys
 from mi_ldap.state import StateDatabase
 from mi_ldap.store import UserStore
 from mi_ldap.throttle import Throttle
-from mi_ldap.tokens import (
-    Revocations,
-    SigningKeys,
-    SqliteRevocations,
-    configured_key,
-    kept_keys,
-)
-from mi_ldap.users import Rules, Users
+from mi_ldap.tokens import Revocations, SqliteRevocations
+from mi_ldap.users import Users
 
 if TYPE_CHECKING:
     from mi_ldap.directory.embedded import EmbeddedDirectory
@@ -77,9 +75,12 @@ def services(
     limits = settings.management_api.throttle
     throttle = Throttle(state, limits.failures_per_name, limits.failures_per_address)
     rules = _rules(user_store)
-    super_admin = SuperAdmin(settings.super_admin.username, settings.super_admin.can_remove_admins)
+    floor = Floor()
+    place = _place(settings, user_store, directory)
+    allowed = settings.super_admin
+    super_admin = SuperAdmin(allowed.username, allowed.can_remove_admins, place)
     admins = Admins(store, audit, super_admin, state)
-    bootstrap = Bootstrap(store, audit, rules, _door(settings, user_store.group_search_base), state)
+    bootstrap = Bootstrap(store, audit, rules, _door(settings, place), state)
     return Services(
         settings=settings,
         store=store,
@@ -87,10 +88,10 @@ def services(
         audit=audit,
         rules=rules,
         admins=admins,
-        users=Users(store, admins, audit, throttle, rules),
+        users=Users(store, admins, audit, throttle, floor, rules),
         roles=Roles(store, admins, audit, rules),
         bootstrap=bootstrap,
-        login=Login(store, admins, bootstrap, throttle, audit),
+        login=Login(store, admins, bootstrap, throttle, floor, audit),
         revocations=SqliteRevocations(state),
         keys=_signing_keys(settings),
     )
@@ -191,15 +192,26 @@ def _matcher(expression: str | None) -> Matches | None:
     return lambda text: compiled.fullmatch(text) is not None
 
 
-def _door(settings: Settings, role_base: str) -> Door:
+def _place(
+    settings: Settings, user_store: UserStoreSettings, directory: EmbeddedDirectory | None
+) -> str:
+    """What tells this directory and admin role from another; an embedded one made anew is new."""
+    place = f"{user_store.group_search_base} {settings.super_admin.admin_role}"
+    if directory is None:
+        return place
+    made_with = hashlib.sha256(directory.service_password.encode()).hexdigest()[:12]
+    return f"{place} {made_with}"
+
+
+def _door(settings: Settings, place: str) -> Door:
     super_admin = settings.super_admin
     return Door(
         mode=settings.bootstrap.mode,
-        users=frozenset(folded(name) for name in settings.bootstrap.users),
+        users=settings.bootstrap.users,
         makes_users=settings.is_embedded,
         configured_name=super_admin.username or "",
         configured_password=super_admin.password.get_secret_value() if super_admin.password else "",
-        place=f"{role_base} {super_admin.admin_role}",
+        place=place,
     )
 
 

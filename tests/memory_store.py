@@ -131,9 +131,8 @@ class MemoryStore:
     def details(self, user: User) -> UserDetails:
         roles = [self._role_at(locator) for locator in self.content.roles]
         held = tuple(role for role in roles if role and user.locator in self._members(role))
-        is_admin = any(role.locator == self._admin_role for role in held)
         custodian = self.user(user.custodian_id) if user.custodian_id else None
-        return UserDetails(held, custodian, is_admin)
+        return UserDetails(held, custodian)
 
     @_locked
     def find_role(self, name: str) -> Role | None:
@@ -159,6 +158,9 @@ class MemoryStore:
 
     def is_holder(self, admin_role: AdminRole, user: User) -> bool:
         return user.locator in admin_role.holders
+
+    def holds_through_others(self, admin_role: AdminRole, user: User) -> bool:
+        return user.locator in admin_role.nested_holders
 
     def other_holder(self, admin_role: AdminRole, user: User) -> User | None:
         others = [other for other in self.holder_users(admin_role) if other.enabled]

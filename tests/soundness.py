@@ -11,7 +11,6 @@ CUSTODIAN, EPOCH = "miLdapCustodian", "miLdapEpoch"
 _WANTED = ("*", "entryUUID", "memberOf", "pwdChangedTime")
 
 Values = dict[str, list[str]]
-Snapshot = dict[str, Values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,64 +37,84 @@ class Entry:
         return bool(self.all("pwdChangedTime"))
 
 
-def users_in(subtree: Subtree) -> dict[str, Entry]:
-    """All users by name."""
-    return _below(subtree, subtree.user_base)
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All users and all groups by name, at one moment."""
+
+    users: dict[str, Entry]
+    roles: dict[str, Entry]
+
+    @property
+    def admins(self) -> dict[str, Entry]:
+        """The users who are members of the group `admin`."""
+        members = self.roles["admin"].all("member") if "admin" in self.roles else []
+        return {name: user for name, user in self.users.items() if user.dn in members}
+
+    def roles_of(self, name: str) -> set[str]:
+        dn = self.users[name].dn
+        return {role for role, group in self.roles.items() if dn in group.all("member")}
 
 
-def roles_in(subtree: Subtree) -> dict[str, Entry]:
-    """All groups by name."""
-    return _below(subtree, subtree.group_base)
+def look_at(subtree: Subtree, *, crashed: bool = False) -> Picture:
+    """The directory as it is; it must be sound, see `assert_sound`."""
+    picture = Picture(_below(subtree, subtree.user_base), _below(subtree, subtree.group_base))
+    assert_sound(picture, crashed=crashed)
+    return picture
 
 
-def admins_in(subtree: Subtree) -> dict[str, Entry]:
-    """The users who are members of the group `admin`, by name."""
-    group = roles_in(subtree).get("admin")
-    members = group.all("member") if group else []
-    return {name: user for name, user in users_in(subtree).items() if user.dn in members}
-
-
-def assert_sound(subtree: Subtree) -> None:
+def assert_sound(picture: Picture, *, crashed: bool = False) -> None:
     """Admins have a password and an admin for custodian, or none; links are whole.
 
-    A custodian is an admin, and nobody is its own; where none is left the charge has none.
+    A custodian is an admin, and nobody is its own; where none is left the charge has none. Only a
+    crash may leave one with a user who is not, or not yet, an admin.
     """
-    users, admins = users_in(subtree), admins_in(subtree)
+    admins = picture.admins
     admin_ids = {admin.id for admin in admins.values()}
-    for name, user in users.items():
+    for name, user in picture.users.items():
         assert user.custodian in {None, *admin_ids} - {user.id}, f"the custodian of {name}"
-        assert name in admins or user.custodian is None, f"{name} is no admin but has a custodian"
+        assert name in admins or crashed or user.custodian is None, f"{name} has a custodian"
         assert name not in admins or user.has_password, f"the admin {name} has no password"
-    _assert_links_are_whole(users, roles_in(subtree))
+    _assert_links_are_whole(picture)
 
 
-def _assert_links_are_whole(users: dict[str, Entry], roles: dict[str, Entry]) -> None:
+def restore(subtree: Subtree, before: Picture, now: Picture) -> None:
+    """Bring back the custody and the admins of that time; no entry may be missing."""
+    for name, user in before.users.items():
+        _bring_back(subtree, now.users[name], user, CUSTODIAN, EPOCH)
+    _bring_back(subtree, now.roles["admin"], before.roles["admin"], "member")
+
+
+def sweep(subtree: Subtree, before: Picture) -> None:
+    """Remove who and what has come since."""
+    now = look_at(subtree)
+    restore(subtree, before, now)
+    for entry in (*now.roles.values(), *now.users.values()):
+        if entry.dn not in {each.dn for each in (*before.roles.values(), *before.users.values())}:
+            subtree.tool.delete(entry.dn)
+
+
+def _bring_back(subtree: Subtree, now: Entry, before: Entry, *attributes: str) -> None:
+    changed = {
+        each: before.all(each) for each in attributes if set(now.all(each)) != set(before.all(each))
+    }
+    if changed:
+        subtree.tool.replace(before.dn, **changed)
+
+
+def _assert_links_are_whole(picture: Picture) -> None:
     """Every member is there, and `member` and `memberOf` say the same."""
     said_by_roles = {
-        (member, role.dn) for role in roles.values() for member in role.all("member") if member
+        (member, role.dn)
+        for role in picture.roles.values()
+        for member in role.all("member")
+        if member
     }
-    said_by_users = {(user.dn, dn) for user in users.values() for dn in user.all("memberOf")}
+    said_by_users = {
+        (user.dn, dn) for user in picture.users.values() for dn in user.all("memberOf")
+    }
     assert said_by_roles == said_by_users
 
 
-def custody_in(subtree: Subtree) -> Snapshot:
-    """All that custody and the admin role depend on."""
-    users = {
-        user.dn: {CUSTODIAN: user.all(CUSTODIAN), EPOCH: user.all(EPOCH)}
-        for user in users_in(subtree).values()
-    }
-    admin = roles_in(subtree)["admin"]
-    return {**users, admin.dn: {"member": admin.all("member")}}
-
-
-def restore(subtree: Subtree, snapshot: Snapshot) -> None:
-    """Bring back what has changed since; nothing may be missing."""
-    now = custody_in(subtree)
-    for dn, values in snapshot.items():
-        if now[dn] != values:
-            subtree.tool.replace(dn, **values)
-
-
 def _below(subtree: Subtree, base_dn: str) -> dict[str, Entry]:
-    dns = subtree.tool.dns_below(base_dn)[:-1]
-    return {first_value(dn)[1]: Entry(dn, subtree.tool.read(dn, *_WANTED)) for dn in dns}
+    found = subtree.tool.read_below(base_dn, *_WANTED)
+    return {first_value(dn)[1]: Entry(dn, values) for dn, values in found.items()}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ldap3 import BASE, MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, NONE, Connection, Server
+from ldap3 import BASE, LEVEL, MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, NONE, Connection, Server
 
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.names import dn_in
@@ -98,11 +98,7 @@ class Tool:
                 dn, "(objectClass=*)", BASE, attributes=list(attributes or ("*", "+"))
             )
         )
-        raw = self._connection.response[0]["raw_attributes"]
-        return {
-            name: [value.decode(errors="replace") for value in values]
-            for name, values in raw.items()
-        }
+        return _text(self._connection.response[0]["raw_attributes"])
 
     def exists(self, dn: str) -> bool:
         return bool(self._connection.search(dn, "(objectClass=*)", BASE, attributes=["1.1"]))
@@ -113,12 +109,24 @@ class Tool:
         found = [entry["dn"] for entry in self._connection.response]
         return sorted(found, key=lambda dn: -len(dn.split(",")))
 
+    def read_below(self, base_dn: str, *attributes: str) -> dict[str, dict[str, list[str]]]:
+        """By DN the values of everything right below."""
+        self._connection.search(base_dn, "(objectClass=*)", LEVEL, attributes=list(attributes))
+        self._demand(self._connection.result["result"] == 0)
+        return {entry["dn"]: _text(entry["raw_attributes"]) for entry in self._connection.response}
+
     def _modify(self, dn: str, kind: str, attributes: Mapping[str, Values]) -> None:
         changes = {name: [(kind, values)] for name, values in _lists(attributes).items()}
         self._demand(self._connection.modify(dn, changes))
 
     def _demand(self, done: bool) -> None:
         assert done, self._connection.result
+
+
+def _text(raw: Mapping[str, list[bytes]]) -> dict[str, list[str]]:
+    return {
+        name: [value.decode(errors="replace") for value in values] for name, values in raw.items()
+    }
 
 
 def _lists(attributes: Mapping[str, Values]) -> dict[str, list[str]]:
@@ -155,6 +163,7 @@ class Subtree:
             "MI_LDAP_USER_STORE__USER_SEARCH_BASE": self.user_base,
             "MI_LDAP_USER_STORE__GROUP_SEARCH_BASE": self.group_base,
             "MI_LDAP_USER_STORE__MEMBER_OF_ATTRIBUTE": "memberOf",
+            "MI_LDAP_USER_STORE__TRANSACTIONS": "true",
             "MI_LDAP_USER_STORE__ALLOW_PLAINTEXT": "true",
         }
 

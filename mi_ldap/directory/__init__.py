@@ -17,7 +17,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from mi_ldap.deadline import deadline
 from mi_ldap.directory import changes, names, results
@@ -25,6 +24,7 @@ from mi_ldap.directory import controls as ctl
 from mi_ldap.directory.admin_group import AdminGroup
 from mi_ldap.directory.connections import Address, Connector, Pool
 from mi_ldap.directory.operations import Add, Delete, Modification, Modify, Operation
+from mi_ldap.directory.plans import Guarded, Plan
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Refused, Session
 from mi_ldap.directory.tree import Tree
@@ -84,10 +84,10 @@ class DirectoryStore:
         self.writable = access.writable
         self.roles_writable = access.writable and access.roles_writable
         self._access = access
+        self._offers_transactions: bool | None = None
         self._tree = tree
-        self._pool = Pool(
-            lambda: connector.bound(access.account_dn, access.password), access.pool_size
-        )
+        self._connect = lambda: connector.bound(access.account_dn, access.password)
+        self._pool = Pool(self._connect, access.pool_size)
         self._proving = Pool(connector.anonymous, access.pool_size)
         self._reader = Reader(self._pool, tree)
         self._admin_group = AdminGroup(self._reader, admin_role)
@@ -111,7 +111,7 @@ class DirectoryStore:
 
     def details(self, user: User) -> UserDetails:
         roles, custodian = self._reader.roles_and_custodian(user)
-        return UserDetails(tuple(roles), custodian, self._admin_group.is_among(roles, user))
+        return UserDetails(tuple(roles), custodian)
 
     def find_role(self, name: str) -> Role | None:
         return self._reader.find_role(name)
@@ -130,6 +130,9 @@ class DirectoryStore:
 
     def is_holder(self, admin_role: AdminRole, user: User) -> bool:
         return self._admin_group.holds(admin_role, user)
+
+    def holds_through_others(self, admin_role: AdminRole, user: User) -> bool:
+        return self._admin_group.holds_through_others(admin_role, user)
 
     def other_holder(self, admin_role: AdminRole, user: User) -> User | None:
         others = self._admin_group.users(admin_role)
@@ -159,10 +162,10 @@ class DirectoryStore:
         return user
 
     def discard(self, user: User) -> None:
-        made = ctl.assertion(names.equals(self._tree.user_id, user.id))
+        as_made = ctl.assertion(self._tree.as_made(user))
         with self._changing() as session:
             try:
-                session.do(Delete(user.locator), made)
+                session.do(Delete(user.locator), as_made)
             except Refused as refused:
                 if refused.code not in results.GONE:
                     raise
@@ -200,23 +203,37 @@ class DirectoryStore:
                 self._make_room_for_emptiness(session, steps)
                 self._carry_out(session, steps)
 
-    @cached_property
-    def _has_transactions(self) -> bool:
-        """Whether the server offers RFC 5805, as its root DSE says (RFC 4512 §5.1)."""
-        with self._reader.session() as session:
+    def _uses_transactions(self, session: Session) -> bool:
+        """Whether it is told to and the server offers RFC 5805 (RFC 4512 §5.1), asked once.
+
+        On the session at hand: who waits for a second one while holding one may wait for ever.
+        """
+        if not self._access.transactions:
+            return False
+        if self._offers_transactions is None:
             root = session.read("", "(objectClass=*)", ["supportedExtension"])
-        return root is not None and ctl.TRANSACTION_START in root.all("supportedExtension")
+            offered = root.all("supportedExtension") if root else []
+            self._offers_transactions = ctl.TRANSACTION_START in offered
+        return self._offers_transactions
 
     def _carry_out(self, session: Session, steps: tuple[Step, ...]) -> None:
-        transactions = self._access.transactions and self._has_transactions
-        way = changes.in_one_transaction if transactions else changes.one_by_one
-        way(session, self._tree, self._admin_group.name, steps)
+        if self._uses_transactions(session):
+            try:
+                return changes.in_one_transaction(session, self._planned(steps, swaps=False))
+            except Refused as refused:
+                # OpenLDAP 2.5 fails to delete the only entry of a folder inside a transaction.
+                if refused.code != results.OTHER:
+                    raise
+        return changes.one_by_one(session, self._connect, self._planned(steps, swaps=True))
+
+    def _planned(self, steps: tuple[Step, ...], *, swaps: bool) -> list[Guarded]:
+        return Plan(self._tree, self._admin_group.name, steps, swaps=swaps).operations
 
     def _make_room_for_emptiness(self, session: Session, steps: tuple[Step, ...]) -> None:
         """A group made by another tool is about to lose its last member, which it may not."""
         for step in steps:
             if isinstance(step, Take):
-                _do_unless(session, changes.placeholder(self._tree, step.role), results.EXISTS)
+                _do_unless(session, self._tree.placeholder_in(step.role), results.EXISTS)
 
     def _withdraw(self, wanted: Add) -> None:
         """Remove what this very request may have made, known by the mark in its epoch."""
@@ -233,9 +250,8 @@ class DirectoryStore:
 
     def _take_if_held(self, role: Role, user: User) -> None:
         member = Modification("delete", self._tree.member, (user.locator,))
-        placeholder = changes.placeholder(self._tree, role)
         with self._changing() as session:
-            _do_unless(session, placeholder, results.EXISTS)
+            _do_unless(session, self._tree.placeholder_in(role), results.EXISTS)
             _do_unless(session, Modify(role.locator, (member,)), results.GONE)
 
     def _add(self, operation: Operation, exists: MiLdapError) -> None:

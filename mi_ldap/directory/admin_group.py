@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import structlog
@@ -12,7 +12,7 @@ from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Entry, Session
 from mi_ldap.directory.tree import FIRST_ADMIN
 from mi_ldap.errors import AdminRoleUnclear
-from mi_ldap.model import AdminRole, Role, User
+from mi_ldap.model import AdminRole, User
 
 log = structlog.get_logger()
 
@@ -29,6 +29,7 @@ class _Gathered:
 
     holders: set[str]
     nested_ids: set[str] = field(default_factory=set)
+    nested_holders: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -40,7 +41,7 @@ class AdminGroup:
 
     reader: Reader
     name: str
-    _latest: AdminRole | None = None
+    _id: str | None = None
 
     def read(self) -> AdminRole | None:
         """The group and everybody in it; one search where no group is nested in it.
@@ -58,33 +59,23 @@ class AdminGroup:
             if entry is None:
                 return None
             gathered = self._gather(session, entry)
-        self._latest = AdminRole(
-            role=tree.role_from(entry),
+        role = tree.role_from(entry)
+        self._id = role.id
+        return AdminRole(
+            role=role,
             holders=frozenset(gathered.holders),
             nested=frozenset(gathered.nested_ids),
+            nested_holders=frozenset(gathered.nested_holders),
             first_admin_id=entry.first(FIRST_ADMIN),
-        )
-        return self._latest
-
-    def is_among(self, roles: Iterable[Role], user: User) -> bool:
-        """Whether one of the user's own roles is the admin role, or it is held through another."""
-        latest = self._latest or self.read()
-        if latest is None:
-            return False
-        return any(role.id == latest.role.id for role in roles) or (
-            bool(latest.nested) and self.holds(latest, user)
         )
 
     def holds(self, admin_role: AdminRole, user: User) -> bool:
-        """Whether the user is among the holders, by the server's own idea of equal names.
+        """Whether the user is among the holders, by the server's own idea of equal names."""
+        return self._is_among(admin_role.holders, user)
 
-        A DN that differs beyond ASCII is looked up: servers fold Unicode each in their own way.
-        """
-        if any(names.same_dn(dn, user.locator) for dn in admin_role.holders):
-            return True
-        parsed = names.parsed_dn(user.locator)
-        alike = [dn for dn in admin_role.holders if names.parsed_dn(dn) == parsed]
-        return any(self._is_at(dn, user) for dn in alike)
+    def holds_through_others(self, admin_role: AdminRole, user: User) -> bool:
+        """Whether the user is in a group that is nested in the admin role."""
+        return self._is_among(admin_role.nested_holders, user)
 
     def users(self, admin_role: AdminRole) -> Iterator[User]:
         """The holders that are users, one read each, as they are asked for."""
@@ -97,9 +88,9 @@ class AdminGroup:
         """By name always, so that a second group of the name is seen; by id once it is known."""
         tree = self.reader.tree
         by_name = names.filter_for(tree.role_filter, self.name)
-        if self._latest is None:
+        if self._id is None:
             return by_name
-        return names.any_of([by_name, names.equals(tree.user_id, self._latest.role.id)])
+        return names.any_of([by_name, names.equals(tree.user_id, self._id)])
 
     def _the_one(self, entries: list[Entry]) -> Entry | None:
         tree = self.reader.tree
@@ -111,7 +102,7 @@ class AdminGroup:
         if tree.role_class.lower() in _WANT_A_MEMBER and not entries[0].all(tree.member):
             log.error("admin_role_hides_members", group=entries[0].dn)
             raise AdminRoleUnclear
-        if self._latest and entries[0].first(tree.user_id) != self._latest.role.id:
+        if self._id and entries[0].first(tree.user_id) != self._id:
             log.warning("admin_role_replaced", group=entries[0].dn)
         return entries[0]
 
@@ -126,6 +117,7 @@ class AdminGroup:
                 break
             gathered.nested_ids.update(group.first(tree.user_id) or "" for group in fresh)
             level = [dn for group in fresh for dn in tree.members(group)]
+            gathered.nested_holders.update(level)
             gathered.holders.update(level)
         return gathered
 
@@ -138,6 +130,13 @@ class AdminGroup:
         if looks_like_user or not names.is_under(dn, tree.role_base):
             return None
         return session.read(dn, tree.role_list_filter, [tree.user_id, tree.member])
+
+    def _is_among(self, dns: frozenset[str], user: User) -> bool:
+        """A DN that is alike and not the same is looked up: servers fold names their own way."""
+        if user.locator in dns:
+            return True
+        parsed = names.parsed_dn(user.locator)
+        return any(self._is_at(dn, user) for dn in dns if names.parsed_dn(dn) == parsed)
 
     def _is_at(self, dn: str, user: User) -> bool:
         found = self.reader.user_at(dn)

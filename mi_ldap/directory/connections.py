@@ -25,6 +25,7 @@ from pyasn1.error import PyAsn1Error
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.directory.session import Refused, Session
+from mi_ldap.directory.wire import Wire
 from mi_ldap.errors import DirectoryUnavailable
 
 log = structlog.get_logger()
@@ -63,10 +64,11 @@ class Connector:
 
     def anonymous(self) -> Session:
         """A session that has not said who it is, with the first server that can be reached."""
-        for url in self._address.urls[:-1]:
+        urls = self._address.urls
+        for at, url in enumerate(urls[:-1]):
             with suppress(DirectoryUnavailable):
-                return self._session(url)
-        return self._session(self._address.urls[-1])
+                return self._session(url, remaining_s() / (len(urls) - at))
+        return self._session(urls[-1], remaining_s())
 
     def bound(self, dn: str, password: str) -> Session:
         """A session of the service's own account."""
@@ -84,8 +86,8 @@ class Connector:
             ) from refused
         return session
 
-    def _session(self, url: str) -> Session:
-        within_s = min(remaining_s(), self._address.connect_timeout_s)
+    def _session(self, url: str, share_s: float) -> Session:
+        within_s = min(share_s, self._address.connect_timeout_s)
         if within_s <= 0:
             raise DirectoryUnavailable
         server = Server(url, get_info=NONE, tls=self._tls, connect_timeout=within_s)
@@ -114,6 +116,7 @@ class Connector:
         if connection.socket.family != socket.AF_UNIX:
             connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.socket = Wire(connection.socket, time.monotonic())
 
 
 @dataclass

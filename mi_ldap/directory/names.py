@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from ldap3.utils.conv import escape_filter_chars
+
+from mi_ldap.model import folded
 
 _SPECIAL_IN_DN = re.compile(r'([\\,+"<>;=])')
 _SPACES_AT_END = re.compile(r"(?<!\\) +$")
@@ -65,20 +66,12 @@ def dn_from_pattern(pattern: str, value: str) -> str:
 def parsed_dn(dn: str) -> tuple[tuple[tuple[str, str], ...], ...]:
     r"""The RDNs of a DN, outermost last, each a sorted tuple of (type, value), for comparing.
 
-    Types are without case. Values are unescaped and folded as OpenLDAP folds them (each character
-    to lower case by itself, then NFKC, spaces squeezed), so `\2C` equals `\,`.
+    Types are without case, values unescaped and folded, so `\2C` equals `\,`. Whether two DNs that
+    are alike name one entry is for the server to say.
     """
     return tuple(
         tuple(sorted(_parsed_pair(pair) for pair in _split(relative, "+")))
         for relative in _split(dn, ",")
-    )
-
-
-def same_dn(one_dn: str, other_dn: str) -> bool:
-    """Whether the two surely name one entry: equal but for case in ASCII, escapes and spaces."""
-    return one_dn == other_dn or (
-        parsed_dn(one_dn) == parsed_dn(other_dn)
-        and _beyond_ascii(one_dn) == _beyond_ascii(other_dn)
     )
 
 
@@ -110,18 +103,7 @@ def first_value(dn: str) -> tuple[str, str]:
 
 def _parsed_pair(pair: str) -> tuple[str, str]:
     attribute, _, value = pair.partition("=")
-    return attribute.strip().lower(), _folded(_unescaped(value))
-
-
-def _folded(value: str) -> str:
-    # Not casefold(): to it `ß` is `ss`, to a directory they are two names.
-    lowered = "".join("i" if char == "\u0130" else char.lower() for char in value)
-    return " ".join(unicodedata.normalize("NFKC", lowered).split())
-
-
-def _beyond_ascii(dn: str) -> str:
-    """The characters of the DN outside ASCII."""
-    return "".join(char for char in _unescaped(dn) if ord(char) > 127)
+    return attribute.strip().lower(), folded(_unescaped(value))
 
 
 def _split(dn: str, separator: str) -> list[str]:

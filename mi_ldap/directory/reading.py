@@ -11,7 +11,7 @@ from mi_ldap.directory import names, results
 from mi_ldap.directory.connections import Pool
 from mi_ldap.directory.session import Entry, Found, Refused, Session
 from mi_ldap.directory.tree import Tree, shown_name
-from mi_ldap.errors import AmbiguousName
+from mi_ldap.errors import AmbiguousName, DirectoryUnavailable
 from mi_ldap.model import Names, Role, User
 
 MEMBERS_A_SEARCH = 200
@@ -158,18 +158,25 @@ class Reader:
         return f"(&{self.tree.role_list_filter}{names.equals(self.tree.member, dn)})"
 
     def _users(self, ldap_filter: str) -> list[User]:
-        found = self._search(self.tree.user_base, ldap_filter, self.tree.user_attributes)
-        return [self.tree.user_from(entry) for entry in found.entries]
+        found = self._whole(self.tree.user_base, ldap_filter, self.tree.user_attributes)
+        return [self.tree.user_from(entry) for entry in found]
 
     def _roles(self, ldap_filter: str) -> list[Role]:
         if not self.tree.reads_roles:
             return []
-        found = self._search(self.tree.role_base, ldap_filter, self.tree.role_attributes)
-        return [self.tree.role_from(entry) for entry in found.entries]
+        found = self._whole(self.tree.role_base, ldap_filter, self.tree.role_attributes)
+        return [self.tree.role_from(entry) for entry in found]
 
     def _names(self, found: Found, attribute: str) -> Names:
         shown = (shown_name(entry, attribute) for entry in found.entries)
         return Names(tuple(name for name in shown if name), found.complete)
+
+    def _whole(self, base_dn: str, ldap_filter: str, attributes: list[str]) -> list[Entry]:
+        """What is decided on must not be a part of what is there."""
+        found = self._search(base_dn, ldap_filter, attributes)
+        if not found.complete:
+            raise DirectoryUnavailable("The directory does not give all that this needs.")
+        return found.entries
 
     def _search(self, base_dn: str, ldap_filter: str, attributes: list[str]) -> Found:
         with self.session() as session:

@@ -6,7 +6,7 @@ answers other than success is `Refused`, with its result code (RFC 4511, appendi
 
 from __future__ import annotations
 
-import ssl
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +34,7 @@ from mi_ldap.errors import DirectoryUnavailable
 log = structlog.get_logger()
 
 PAGE_SIZE = 1000
+GOODBYE_S = 0.5
 SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED = 4, 11
 
 SETTLING_S = 0.002
@@ -123,9 +124,13 @@ class Session:
     def search(
         self, base_dn: str, ldap_filter: str, attributes: Sequence[str], *, base_only: bool = False
     ) -> Found:
-        """All entries that match, page by page (RFC 2696); references to other servers left out."""
+        """All entries that match, page by page (RFC 2696); references to other servers left out.
+
+        Where the server gives this account no pages, as much as it gives at once.
+        """
         entries: list[Entry] = []
         cookie: bytes | None = None
+        page_size = None if base_only else PAGE_SIZE
         while True:
             with self._on_the_wire("search"):
                 self.connection.search(
@@ -134,11 +139,16 @@ class Session:
                     BASE if base_only else SUBTREE,
                     dereference_aliases=DEREF_NEVER,
                     attributes=list(attributes),
-                    paged_size=None if base_only else PAGE_SIZE,
+                    paged_size=page_size,
                     paged_cookie=cookie,
                 )
             entries.extend(_entries(self.connection.response or ()))
+            if self._result["result"] == ADMIN_LIMIT_EXCEEDED and page_size and not entries:
+                page_size = None
+                continue
             if self._result["result"] in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
+                hint = "raise the service account's size limit (OpenLDAP: olcLimits size.prtotal)"
+                log.warning("directory_limit_reached", base=base_dn, got=len(entries), hint=hint)
                 return Found(entries, complete=False)
             self._raise_unless_success()
             cookie = self._next_page()
@@ -197,24 +207,18 @@ class Session:
 
     def is_stale(self) -> bool:
         """Whether the server has hung up, or said anything, since the last answer was read."""
-        wire = self.connection.socket
-        if wire is None:
-            return True
-        try:
-            wire.setblocking(False)
-            wire.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return False
-        except OSError:
-            return True
-        return True
+        return self.connection.socket is None or not self.connection.socket.is_silent()
 
     def close(self) -> None:
+        """Say goodbye if that is quick, and close."""
         self.usable = False
-        try:
+        wire = self.connection.socket
+        if wire is None:
+            return
+        wire.end_at = time.monotonic() + GOODBYE_S
+        with contextlib.suppress(LDAPException, OSError, PyAsn1Error):
             self.connection.unbind()
-        except (LDAPException, OSError, PyAsn1Error):
-            log.debug("directory_connection_close_failed")
+        wire.close()
 
     def _end_transaction(self, identifier: bytes, *, commit: bool) -> None:
         time.sleep(min(SETTLING_S, remaining_s()))
@@ -261,7 +265,7 @@ class Session:
             raise DirectoryUnavailable
         self.observe(operation)
         try:
-            self.connection.socket.settimeout(min(left_s, self.answer_s))
+            self.connection.socket.end_at = time.monotonic() + min(left_s, self.answer_s)
             yield
         except (LDAPException, OSError, PyAsn1Error) as error:
             self.usable = False

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mi_ldap.directory import names
-from mi_ldap.directory.operations import Add
+from mi_ldap.directory.operations import Add, Modification, Modify
 from mi_ldap.directory.session import Entry
 from mi_ldap.errors import BadRequest
 from mi_ldap.model import MAX_NAME_BYTES, Role, User
@@ -34,7 +34,8 @@ ABANDONED_AFTER_S: Final = 60.0
 """How old an unfinished entry must be for its maker to be dead, in seconds."""
 
 UNFINISHED: Final = "unfinished:"
-"""Leads the epoch of an entry that is being made: `"unfinished:<unix time>:<its maker's mark>"`."""
+RESETTING: Final = "resetting:"
+"""They lead the epoch of an entry that is being made, or whose password is being set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ class Tree:
             epoch=_opaque(epoch, entry.first("pwdChangedTime")),
             custodian_id=entry.first(self.custodian) if self.custodian else None,
             enabled=entry.first("pwdAccountLockedTime") != LOCKED_FOR_GOOD,
-            abandoned=_is_abandoned(epoch),
+            abandoned=_age_s(epoch, UNFINISHED) > ABANDONED_AFTER_S,
+            being_reset=0 <= _age_s(epoch, RESETTING) <= ABANDONED_AFTER_S,
             marked=_has_class(entry, ACCOUNT_CLASS),
         )
 
@@ -133,9 +135,21 @@ class Tree:
         custodian = names.has(self.custodian, entry.custodian_id) if self.custodian else ""
         return f"(&{same}{revision}{custodian})"
 
+    def as_made(self, user: User) -> str:
+        """The filter that is true of an entry that `add_user` made until it is finished."""
+        if self.epoch:
+            return self.as_read(user)
+        conditions = [names.equals(self.user_id, user.id)]
+        conditions += [names.has(name, None) for name in (self.custodian, self.member_of) if name]
+        return f"(&{''.join(conditions)})"
+
     def members(self, entry: Entry) -> list[str]:
         """The DNs of a group's members, placeholders left out."""
         return [dn for dn in entry.all(self.member) if dn not in PLACEHOLDER_DNS]
+
+    def placeholder_in(self, role: Role) -> Modify:
+        """Gives a group the member that lets its last one go."""
+        return Modify(role.locator, (Modification("add", self.member, (PLACEHOLDER_DN,)),))
 
     def new_user(self, name: str) -> Add:
         """The entry of a user that is being made: without a password, marked as unfinished."""
@@ -143,7 +157,7 @@ class Tree:
         classes = [self.user_class]
         if self.own_schema:
             classes.append(ACCOUNT_CLASS)
-            attributes[self.epoch] = [f"{UNFINISHED}{time.time():.0f}:{secrets.token_hex(8)}"]
+            attributes[self.epoch] = [marked_epoch(UNFINISHED)]
         return Add(self.user_dn(name), tuple(classes), attributes)
 
     def new_role(self, name: str) -> Add:
@@ -182,8 +196,14 @@ def _opaque(*parts: str | None) -> str:
     return hashlib.sha256("\0".join(part or "" for part in parts).encode()).hexdigest()[:16]
 
 
-def _is_abandoned(epoch: str | None) -> bool:
-    if not epoch or not epoch.startswith(UNFINISHED):
-        return False
-    began_at = epoch.removeprefix(UNFINISHED).partition(":")[0]
-    return began_at.isdigit() and time.time() - int(began_at) > ABANDONED_AFTER_S
+def marked_epoch(kind: str) -> str:
+    """An epoch that says what is going on since when: `"unfinished:1795284684:9f5d…"`."""
+    return f"{kind}{time.time():.0f}:{secrets.token_hex(8)}"
+
+
+def _age_s(epoch: str | None, kind: str) -> float:
+    """How long ago the epoch was marked so; less than 0 where it was not."""
+    began_at = (epoch or "").removeprefix(kind).partition(":")[0]
+    if not (epoch or "").startswith(kind) or not began_at.isdigit():
+        return -1.0
+    return max(0.0, time.time() - int(began_at))

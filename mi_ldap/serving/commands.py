@@ -74,8 +74,10 @@ def recover_admin(name: str, set_password: bool, adopt: bool, yes: bool) -> None
 def rotate_key() -> None:
     """Make a new key that signs tokens from the next start on; older tokens stay good."""
     settings = _load()
-    from mi_ldap.tokens import rotate_key as rotate
+    from mi_ldap.signing_keys import rotate_key as rotate
 
+    if settings.management_api.jwt_token_security_handler.token_config.key is not None:
+        raise ConfigurationError("The token key is configured: change it there, and start again.")
     kid = rotate(settings.state_dir / "signing-keys")
     click.echo(f"Key {kid} signs from the next start on.")
 

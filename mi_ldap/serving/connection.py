@@ -26,7 +26,7 @@ class Patience:
     body_s: float = 30.0
     answer_s: float = 60.0
     """To take an answer in."""
-    queue_s: float = 5.0
+    queue_s: float = 2.0
     """How long a complete request waits for a thread; after that it is answered 503."""
     farewell_s: float = 2.0
     """How long a closing connection is still listened to, so that a last answer gets through."""

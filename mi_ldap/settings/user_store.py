@@ -33,6 +33,21 @@ _NEEDS_A_DIRECTORY = (
     "base_dn",
     "user_search_base",
     "group_search_base",
+    "user_entry_object_class",
+    "user_name_attribute",
+    "user_name_search_filter",
+    "user_name_list_filter",
+    "user_dn_pattern",
+    "user_id_attribute",
+    "group_entry_object_class",
+    "group_name_attribute",
+    "group_name_search_filter",
+    "group_name_list_filter",
+    "role_dn_pattern",
+    "membership_attribute",
+    "member_of_attribute",
+    "custodian_attribute",
+    "epoch_attribute",
 )
 
 

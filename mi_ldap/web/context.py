@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BEARER = re.compile(r"bearer[ ]+", re.IGNORECASE)
 
+_FORWARDING = ("X_FORWARDED_FOR", "FORWARDED", "X_REAL_IP", "VIA")
+
+UNKNOWN = "unknown"
+"""The client, where a proxy has sent something that is no address."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -31,6 +36,7 @@ def init_app(app: Flask, server: ServerSettings) -> None:
     @app.before_request
     def begin() -> None:
         g.client = _client(request.environ, proxies)
+        g.is_local = _is_local(request.environ)
         sent = request.headers.get("X-Request-Id", "")
         g.request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
         structlog.contextvars.clear_contextvars()
@@ -69,11 +75,16 @@ def _client(environ: dict[str, Any], proxies: list[Network]) -> str:
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     client = str(environ.get("REMOTE_ADDR") or "")
     while hops and _is_in(client, proxies):
-        hop = hops.pop()
-        if _address(hop) is None:
-            break
-        client = hop
+        hop = _address(hops.pop())
+        client = str(hop) if hop else UNKNOWN
     return client
+
+
+def _is_local(environ: dict[str, Any]) -> bool:
+    """Whether the request surely comes from this machine: straight from loopback, by no proxy."""
+    peer = _address(str(environ.get("REMOTE_ADDR") or ""))
+    forwarded = any(f"HTTP_{name}" in environ for name in _FORWARDING)
+    return peer is not None and peer.is_loopback and not forwarded
 
 
 def _is_in(text: str, networks: list[Network]) -> bool:
@@ -83,6 +94,7 @@ def _is_in(text: str, networks: list[Network]) -> bool:
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    return getattr(address, "ipv4_mapped", None) or address

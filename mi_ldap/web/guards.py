@@ -5,6 +5,7 @@ In this order: 401, 403 by role (before existence), 404, and only then what a vi
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, g, request
@@ -37,12 +38,14 @@ def init_app(app: Flask, services: Services) -> None:
         return None
 
     def _authorize(resource: str) -> None:
-        performer = tokens.performer(services.store)
-        g.performer = performer
+        performer = g.performer = tokens.performer(services.store)
         if performer.must_change_password and request.endpoint not in _FOR_PASSWORD_CHANGE:
             raise PasswordChangeFirst
-        if _wants_admin(resource) and not services.admins.is_admin(performer.user):
-            raise AdminsOnly
+        if _wants_admin(resource):
+            admin_role = services.store.admin_role()
+            if not services.admins.holds(admin_role, performer.user):
+                raise AdminsOnly
+            g.performer = replace(performer, admin_role=admin_role)
 
     def _wants_admin(resource: str) -> bool:
         if resource not in _FOR_ADMINS or request.endpoint in _FOR_EVERYONE_LOGGED_IN:

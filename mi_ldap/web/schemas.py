@@ -104,7 +104,7 @@ class ListQuery(_Lenient):
     regex = fields.String(load_default="")
     role = fields.String(load_default="")
     limit = fields.Integer(load_default=None, validate=validate.Range(min=1))
-    offset = fields.Integer(load_default=0, validate=validate.Range(min=0))
+    offset = fields.Integer(load_default=None, validate=validate.Range(min=0))
 
 
 def body_of(request: Request, schema: Schema) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 
 from flask import Blueprint, Response, g, jsonify, request
 
@@ -48,7 +47,7 @@ def _applicant() -> Applicant:
     except (binascii.Error, ValueError):
         raise LoginRefused from None
     name, _, password = _text(credentials).partition(":")
-    return Applicant(name, password, client=g.client, is_local=_is_loopback(g.client))
+    return Applicant(name, password, client=g.client, is_local=g.is_local)
 
 
 def _text(credentials: bytes) -> str:
@@ -56,10 +55,3 @@ def _text(credentials: bytes) -> str:
         return credentials.decode()
     except UnicodeDecodeError:
         return credentials.decode("latin-1")
-
-
-def _is_loopback(client: str) -> bool:
-    try:
-        return ipaddress.ip_address(client).is_loopback
-    except ValueError:
-        return False

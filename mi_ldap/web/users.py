@@ -34,7 +34,7 @@ def blueprint(services: Services) -> Blueprint:
     @users.get("/users/<path:name>")
     def show_user(name: str) -> Response:
         must_be_primary(request.args.get("domain"))
-        shown = services.users.show(without_slash(name))
+        shown = services.users.show(without_slash(name), current_performer().admin_role)
         answer = {"userId": shown.name, "isAdmin": shown.is_admin, "roles": shown.roles}
         if shown.created_by is not None:
             answer["createdBy"] = shown.created_by

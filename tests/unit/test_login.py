@@ -7,7 +7,7 @@ import time
 import pytest
 
 from mi_ldap.errors import AuditUnavailable, DirectoryUnavailable, LoginRefused, TooManyFailures
-from mi_ldap.login import Floor
+from mi_ldap.floor import Floor
 from mi_ldap.model import Proof, User
 from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT
 from tests.unit.conftest import MakeWorld

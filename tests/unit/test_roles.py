@@ -176,7 +176,7 @@ def test_the_admin_role_goes_along_with_others(staffed: World) -> None:
     assert staffed.user("bob").custodian_id is None
 
 
-def test_when_it_cannot_be_done_whole_it_is_told_as_undone(staffed: World) -> None:
+def test_when_the_directory_goes_away_it_is_told_as_unknown(staffed: World) -> None:
     def broken() -> None:
         raise DirectoryUnavailable
 
@@ -184,7 +184,7 @@ def test_when_it_cannot_be_done_whole_it_is_told_as_undone(staffed: World) -> No
     with pytest.raises(DirectoryUnavailable):
         change(staffed, added=("ops",))
     assert roles_of(staffed, "bob") == ("dev",)
-    assert staffed.told("action", "outcome") == [("updated", "done"), ("updated", "undone")]
+    assert staffed.told("action", "outcome") == [("updated", "done"), ("updated", "unknown")]
 
 
 def test_what_was_taken_meanwhile_is_not_missed(staffed: World) -> None:

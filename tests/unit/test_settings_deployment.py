@@ -177,7 +177,15 @@ def test_inner_names_of_mi_count_below_the_keys_they_stand_for(tmp_path: Path) -
 
 
 def test_properties_that_are_all_understood_leave_no_note(tmp_path: Path) -> None:
-    toml = '[user_store.properties]\nUserNameAttribute = "mail"'
+    toml = """
+[user_store]
+type = "read_only_ldap"
+user_search_base = "ou=people,dc=x"
+group_search_base = "ou=groups,dc=x"
+[user_store.properties]
+ConnectionURL = "ldaps://ldap.example.org"
+UserNameAttribute = "mail"
+"""
     assert load(tmp_path, toml).notes == ()
 
 

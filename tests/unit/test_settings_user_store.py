@@ -203,7 +203,7 @@ def test_the_well_known_password_is_for_the_embedded_directory_only(tmp_path: Pa
 def test_the_filters_follow_from_class_and_attribute(tmp_path: Path) -> None:
     store = load(
         tmp_path,
-        '[user_store]\nuser_entry_object_class = "person"\nuser_name_attribute = "mail"\n'
+        f'{DIRECTORY}user_entry_object_class = "person"\nuser_name_attribute = "mail"\n'
         'group_entry_object_class = "group"\ngroup_name_attribute = "ou"',
     ).user_store
     assert store.user_name_search_filter == "(&(objectClass=person)(mail=?))"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.errors import ConfigurationError
+from mi_ldap.errors import ConfigurationError, StateUnavailable
 from mi_ldap.state import StateDatabase
 
 
@@ -56,7 +55,7 @@ def test_of_many_noters_one_wins_and_all_are_told(state: StateDatabase) -> None:
 
 
 def test_a_failure_closes_the_connection_and_the_next_one_works(state: StateDatabase) -> None:
-    with pytest.raises(sqlite3.Error), state.connection() as connection:
+    with pytest.raises(StateUnavailable), state.connection() as connection:
         connection.execute("SELECT nonsense FROM nowhere")
     assert state.note_fact("key", "value") == "value"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from mi_ldap.errors import RevocationsUnavailable, TooManyFailures
+from mi_ldap.errors import StateUnavailable, TooManyFailures
 from mi_ldap.state import StateDatabase
 from mi_ldap.throttle import Attempt, Throttle
 
@@ -96,9 +96,9 @@ def test_where_nothing_can_be_counted_nothing_is_let_through(
 ) -> None:
     with state.connection() as connection:
         connection.execute("DROP TABLE failures")
-    with pytest.raises(RevocationsUnavailable):
+    with pytest.raises(StateUnavailable):
         throttle.check(ALICE)
-    with pytest.raises(RevocationsUnavailable):
+    with pytest.raises(StateUnavailable):
         throttle.check_address(ALICE.client)
-    with pytest.raises(RevocationsUnavailable):
+    with pytest.raises(StateUnavailable):
         throttle.failed(ALICE)

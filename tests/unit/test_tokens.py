@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from mi_ldap import state as state_module
-from mi_ldap.errors import ConfigurationError, RevocationsUnavailable
+from mi_ldap.errors import ConfigurationError, StateUnavailable
+from mi_ldap.signing_keys import configured_key, kept_keys, rotate_key
 from mi_ldap.state import StateDatabase
-from mi_ldap.tokens import SqliteRevocations, configured_key, kept_keys, rotate_key
+from mi_ldap.tokens import SqliteRevocations
 
 KEY = "k" * 32
 
@@ -68,7 +69,7 @@ def test_revocations_of_expired_tokens_are_pruned(
 def test_a_locked_file_is_an_outage(revocations: SqliteRevocations, file: Path) -> None:
     locker = sqlite3.connect(file, isolation_level=None)
     locker.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(RevocationsUnavailable):
+    with pytest.raises(StateUnavailable):
         revocations.revoke("jti", time.time() + 60)
     locker.execute("ROLLBACK")
     locker.close()
@@ -81,7 +82,7 @@ def test_a_lost_table_is_an_outage_and_no_clean_record(
 ) -> None:
     with state.connection() as connection:
         connection.execute("DROP TABLE revoked")
-    with pytest.raises(RevocationsUnavailable):
+    with pytest.raises(StateUnavailable):
         revocations.is_revoked("jti")
 
 
@@ -89,7 +90,7 @@ def test_a_full_disk_is_an_outage(revocations: SqliteRevocations, state: StateDa
     with state.connection() as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(RevocationsUnavailable):
+        with pytest.raises(StateUnavailable):
             revocations.revoke("x" * 100_000, time.time() + 60)
 
 

@@ -1,0 +1,90 @@
+"""Making an account, and finding one: what users, logins and recovery have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from mi_ldap import model
+from mi_ldap.deadline import deadline
+from mi_ldap.errors import MiLdapError, UserNotFound
+from mi_ldap.model import Matches, User
+from mi_ldap.store import UserStore
+
+log = structlog.get_logger()
+
+UNDO_S = 2.0
+"""What undoing may take besides the request's own time, which may be over by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings demand of new names and passwords besides our own rules."""
+
+    user_name: Matches | None = None
+    role_name: Matches | None = None
+    password: Matches | None = None
+
+    def new_user_name(self, text: str) -> str:
+        return model.narrowed(model.new_user_name(text), self.user_name, "user name")
+
+    def new_role_name(self, text: str) -> str:
+        return model.narrowed(model.new_role_name(text), self.role_name, "role name")
+
+    def new_password(self, text: str) -> str:
+        return model.narrowed(model.new_password(text), self.password, "password")
+
+
+def find_user(store: UserStore, name: str) -> User | None:
+    """The user of that name, as typed; `PRIMARY/` may lead it."""
+    return store.find_user(model.without_primary(name))
+
+
+def known_user(store: UserStore, name: str) -> User:
+    """The user of that name, as typed.
+
+    Raises:
+        UserNotFound: there is none.
+        AmbiguousName: there are two.
+    """
+    found = find_user(store, name)
+    if found is None:
+        raise UserNotFound(name)
+    return found
+
+
+def again(store: UserStore, user: User) -> User:
+    """The user as it is now.
+
+    Raises:
+        UserNotFound: it is gone; an entry made anew under its name is another user.
+    """
+    found = store.user(user.id)
+    if found is None:
+        raise UserNotFound(user.name)
+    return found
+
+
+def make_user(store: UserStore, name: str, password: str) -> User:
+    """A user with a password and without roles; nothing is left of it when that fails."""
+    user = store.add_user(name)
+    with undone_unless_finished(store, user):
+        store.reset_password(user, password)
+    return user
+
+
+@contextmanager
+def undone_unless_finished(store: UserStore, user: User) -> Iterator[None]:
+    """Remove the entry that this request made when what follows fails."""
+    try:
+        yield
+    except BaseException:
+        with deadline(UNDO_S):
+            try:
+                store.discard(user)
+            except MiLdapError as error:
+                log.error("user_left_unfinished", user=user.name, error=str(error))
+        raise

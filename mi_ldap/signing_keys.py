@@ -1,0 +1,81 @@
+"""The keys that sign tokens: configured, or made on the first start and kept in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from mi_ldap.errors import ConfigurationError
+
+log = structlog.get_logger()
+
+KEY_BYTES: Final = 32
+"""HS256 wants a key as long as its hash (RFC 7518 §3.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeys:
+    """All keys that verify, by their id (`kid`, RFC 7515 §4.1.4); the current one signs."""
+
+    current: str
+    keys: dict[str, str] = field(repr=False)
+
+    @property
+    def signing_key(self) -> str:
+        return self.keys[self.current]
+
+
+def configured_key(secret: str) -> SigningKeys:
+    """The one key that the configuration gives.
+
+    Raises:
+        ConfigurationError: it is shorter than 32 bytes.
+    """
+    if len(secret.encode()) < KEY_BYTES:
+        raise ConfigurationError(f"The token key must have at least {KEY_BYTES} bytes.")
+    kid = hashlib.sha256(b"kid:" + secret.encode()).hexdigest()[:12]
+    return SigningKeys(kid, {kid: secret})
+
+
+def kept_keys(folder: Path) -> SigningKeys:
+    """The keys in `folder`, `1.key` and so on, the last one signing; the first one is made."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not _key_files(folder):
+        _make_key(folder / "1.key")
+    files = _key_files(folder)
+    keys = {file.stem: file.read_text(encoding="ascii") for file in files}
+    short = [kid for kid, key in keys.items() if len(key) < KEY_BYTES]
+    if short:
+        raise ConfigurationError(f"The token key {folder / short[0]}.key is damaged; remove it.")
+    return SigningKeys(files[-1].stem, keys)
+
+
+def rotate_key(folder: Path) -> str:
+    """Add a key that signs from the next start on; older tokens stay good. Returns its id."""
+    following = str(int(kept_keys(folder).current) + 1)
+    _make_key(folder / f"{following}.key")
+    return following
+
+
+def _key_files(folder: Path) -> list[Path]:
+    numbered = [file for file in folder.glob("*.key") if file.stem.isdigit()]
+    return sorted(numbered, key=lambda file: int(file.stem))
+
+
+def _make_key(file: Path) -> None:
+    """Make it whole or not at all; the first of several makers wins."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_hex(KEY_BYTES), encoding="ascii")
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        log.debug("signing_key_made_by_another", kid=file.stem)
+    finally:
+        draft.unlink()

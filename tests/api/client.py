@@ -1,0 +1,187 @@
+"""A client of the API that finds fault with every answer that breaks the contract's form."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from mi_ldap.wiring import Services
+
+PASSWORD = "correct horse"
+HERE, ELSEWHERE = "127.0.0.1", "192.0.2.7"
+
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+TELLTALES = ("dc=", "uid=", "objectClass", "Traceback", "sqlite", "ldap://")
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API as one user sees it; without a token, as a stranger does."""
+
+    services: Services
+    client: FlaskClient
+    token: str = ""
+    address: str = HERE
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **environ: Any,
+    ) -> TestResponse:
+        """Send a request below `/management`; `body` as JSON unless it is text or bytes."""
+        return self.ask(method, f"/management{path}", body, headers=headers, **environ)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **environ: Any,
+    ) -> TestResponse:
+        """Send a request anywhere; `environ` overrides what the server says of it."""
+        own = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        plain = body is None or isinstance(body, str | bytes)
+        answer = self.client.open(
+            path,
+            method=method,
+            data=body if plain else json.dumps(body),
+            headers={**own, **(headers or {})},
+            environ_overrides={"REMOTE_ADDR": self.address, **environ},
+        )
+        assert_sound(method, path, answer)
+        return answer
+
+    def get(self, path: str) -> Any:
+        """What a GET answers, which must succeed."""
+        answer = self("GET", path)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    def do(self, method: str, path: str, body: object = None) -> Any:
+        """What a write answers, which must succeed."""
+        answer = self(method, path, body)
+        assert answer.status == "200 OK", answer.text
+        return answer.json
+
+    def login(self, name: str, password: str = PASSWORD) -> TestResponse:
+        return self("GET", "/login", headers={"Authorization": basic(f"{name}:{password}")})
+
+    def logged_in(self, name: str, password: str = PASSWORD) -> Api:
+        """The API as that user sees it."""
+        answer = self.login(name, password)
+        assert answer.status_code == 200, answer.text
+        return replace(self, token=answer.json["AccessToken"])  # type: ignore[index]
+
+    def stranger(self) -> Api:
+        return replace(self, token="")
+
+    def elsewhere(self) -> Api:
+        return replace(self, address=ELSEWHERE)
+
+    def add_user(self, name: str, **more: object) -> None:
+        self.do("POST", "/users", {"userId": name, "password": PASSWORD, **more})
+
+    def add_role(self, name: str, *members: str) -> None:
+        self.do("POST", "/roles", {"role": name})
+        for member in members:
+            self.give(member, name)
+
+    def give(self, name: str, *roles: str) -> None:
+        self.do("PUT", "/roles", {"userId": name, "addedRoles": list(roles)})
+
+    def user(self, name: str) -> Any:
+        return self.get(f"/users/{quote(name, safe='')}")
+
+    def exists(self, name: str) -> bool:
+        return self("GET", f"/users/{quote(name, safe='')}").status_code == 200
+
+    def names(self, query: str = "") -> list[str]:
+        """The ids of a list of users."""
+        return [each["userId"] for each in self.get(f"/users{query}")["list"]]
+
+    def roles(self, query: str = "") -> list[str]:
+        return [each["role"] for each in self.get(f"/roles{query}")["list"]]
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The audit log."""
+        file = self.services.settings.audit.file or (self.services.settings.state_dir / "audit.log")
+        texts = file.read_text(encoding="utf-8").split("\n") if file.is_file() else []
+        return [json.loads(text) for text in texts if text]
+
+
+@dataclass(frozen=True)
+class Family:
+    """`admin`, the first, answers for `boss`, who answers for `carl`; `bob` is no admin."""
+
+    admin: Api
+    boss: Api
+    carl: Api
+    bob: Api
+    stranger: Api = field(repr=False)
+
+
+def family_of(api: Api) -> Family:
+    """Made by the clients' own requests."""
+    admin = api.logged_in("admin")
+    admin.add_user("boss", isAdmin=True)
+    boss = api.logged_in("boss")
+    boss.add_user("carl", isAdmin=True)
+    admin.add_user("bob")
+    return Family(admin, boss, api.logged_in("carl"), api.logged_in("bob"), api)
+
+
+def basic(credentials: str | bytes, scheme: str = "Basic") -> str:
+    content = credentials.encode() if isinstance(credentials, str) else credentials
+    return f"{scheme} {base64.b64encode(content).decode()}"
+
+
+def assert_sound(method: str, path: str, answer: TestResponse) -> None:
+    """What holds of every answer whatsoever."""
+    assert answer.headers["X-Request-Id"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.status_code == 503 or answer.status_code < 500, answer.text
+    assert answer.status_code not in range(201, 400), answer.status
+    _assert_reason(method, answer)
+    if method == "HEAD":
+        assert answer.data == b""
+    elif answer.status_code != 200:
+        _assert_error(answer)
+    elif method in WRITES:
+        assert all(isinstance(value, str) for value in answer.json.values())  # type: ignore[union-attr]
+        assert answer.json["status"]  # type: ignore[index]
+
+
+def _assert_error(answer: TestResponse) -> None:
+    assert answer.content_type == "application/json"
+    assert list(answer.json) == ["Error"]  # type: ignore[arg-type]
+    sentence = answer.json["Error"]  # type: ignore[index]
+    assert isinstance(sentence, str)
+    assert sentence
+    assert not [telltale for telltale in TELLTALES if telltale in sentence]
+    assert ("WWW-Authenticate" in answer.headers) == (answer.status_code == 401)
+    assert ("Retry-After" in answer.headers) == (answer.status_code in (429, 503))
+
+
+def _assert_reason(method: str, answer: TestResponse) -> None:
+    code, _, reason = answer.status.partition(" ")
+    assert reason
+    assert reason.isascii()
+    assert reason.isprintable()
+    assert len(reason) <= 120
+    if method not in ("PUT", "DELETE") or answer.status_code in (200, 401, 404):
+        assert reason == HTTPStatus(int(code)).phrase

@@ -1,0 +1,110 @@
+"""Fixtures for the tests of the API: through Flask's client, over both stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from mi_ldap.directory import DirectoryStore
+from mi_ldap.settings import load_settings
+from mi_ldap.web import create_app
+from mi_ldap.wiring import Services, services
+from tests.api.client import Api, Family, family_of
+from tests.memory_store import MemoryStore
+from tests.subtree import Subtree
+
+MakeApi = Callable[..., Api]
+
+
+@pytest.fixture
+def opened() -> Iterator[ExitStack]:
+    """What is closed at the end."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def memory() -> MemoryStore:
+    """The store behind the `light_` fixtures."""
+    return MemoryStore()
+
+
+@pytest.fixture
+def light_api_of(memory: MemoryStore, tmp_path: Path, opened: ExitStack) -> MakeApi:
+    """Makes APIs over a store in memory: `light_api_of(BOOTSTRAP__MODE="off")`."""
+
+    def make(**settings: str) -> Api:
+        environ = {f"MI_LDAP_{key}": value for key, value in settings.items()}
+        loaded = load_settings({**environ, "MI_LDAP_STATE_DIR": str(tmp_path)})
+        memory.writable = loaded.user_store.type == "read_write_ldap"
+        return api_over(services(loaded, store=memory), opened)
+
+    return make
+
+
+@pytest.fixture
+def directory_api_of(subtree: Subtree, tmp_path: Path, opened: ExitStack) -> MakeApi:
+    """Makes APIs over the test's own place in a real directory."""
+
+    def make(**settings: str) -> Api:
+        return api_over(services(subtree.settings(tmp_path, **settings)), opened)
+
+    return make
+
+
+@pytest.fixture(params=["memory", "directory"])
+def api_of(request: pytest.FixtureRequest) -> MakeApi:
+    """Makes APIs over each kind of store."""
+    name = "light_api_of" if request.param == "memory" else "directory_api_of"
+    make: MakeApi = request.getfixturevalue(name)
+    return make
+
+
+@pytest.fixture
+def api(api_of: MakeApi) -> Api:
+    """The API as a stranger sees it; nobody has ever logged in."""
+    return api_of()
+
+
+@pytest.fixture
+def admin(api: Api) -> Api:
+    """The API as the first admin sees it."""
+    return api.logged_in("admin")
+
+
+@pytest.fixture
+def bob(admin: Api) -> Api:
+    """The API as somebody sees it who is no admin."""
+    admin.add_user("bob")
+    return admin.stranger().logged_in("bob")
+
+
+@pytest.fixture
+def family(api: Api) -> Family:
+    """Three admins and `bob`."""
+    return family_of(api)
+
+
+@pytest.fixture
+def light_api(light_api_of: MakeApi) -> Api:
+    """As `api`, for what is the same over every store."""
+    return light_api_of()
+
+
+@pytest.fixture
+def light_admin(light_api: Api) -> Api:
+    """As `admin`, for what is the same over every store."""
+    return light_api.logged_in("admin")
+
+
+def api_over(made: Services, opened: ExitStack) -> Api:
+    """The API over these services, which are closed at the end."""
+    app = create_app(made)
+    opened.callback(made.state.close)
+    opened.callback(made.audit.close)
+    if isinstance(made.store, DirectoryStore):
+        opened.callback(made.store.close)
+    return Api(made, app.test_client(use_cookies=False))

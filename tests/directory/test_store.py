@@ -1,0 +1,360 @@
+"""What is particular to the LDAP store: what it cannot see, limits, layouts, schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.errors import (
+    AdminRoleUnclear,
+    BadRequest,
+    Conflict,
+    DirectoryUnavailable,
+    ReadOnlyStore,
+)
+from mi_ldap.store import (
+    AddAdminRole,
+    Give,
+    NotHeld,
+    RemoveUser,
+    SetCustodian,
+    Take,
+    Unchanged,
+)
+from tests.api.client import PASSWORD
+from tests.directory.conftest import MakeApi
+from tests.directory.stores import Stores
+from tests.store_contract import admin_role_of, make_user, remove, reread, role_now
+from tests.subtree import Host, Subtree, Tool, host_of
+
+DATABASE = "olcDatabase={1}mdb,cn=config"
+
+
+# Tests that change the server need one of their own kind.
+
+
+@pytest.fixture
+def own_host(embedded: EmbeddedDirectory) -> Host:
+    return host_of(embedded)
+
+
+@pytest.fixture
+def host(own_host: Host) -> Host:
+    """The embedded directory, whatever the environment names."""
+    return own_host
+
+
+@pytest.fixture
+def tool(host: Host) -> Iterator[Tool]:
+    connection = Tool(host.url, *host.tool)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def access(tool: Tool) -> Iterator[Tool]:
+    """The server's configuration, put back as it was in the end."""
+    before = tool.read(DATABASE, "olcAccess", "olcLimits")
+    yield tool
+    tool.replace(DATABASE, **before)
+
+
+def add_rule(tool: Tool, rule: str) -> None:
+    """Put an access rule before all others."""
+    tool.add_values(DATABASE, olcAccess=f"{{0}}{rule}")
+
+
+def hide(tool: Tool, target: str) -> None:
+    manager_dn = "cn=manager,dc=mi"
+    add_rule(tool, f"to {target} by dn.exact={manager_dn} manage by * none")
+
+
+# "No admin" is proved
+
+
+def test_a_hidden_admin_group_is_not_a_missing_one(
+    api_of: MakeApi, subtree: Subtree, access: Tool
+) -> None:
+    subtree.add_group("admin", subtree.user_dn("chief"))
+    hide(access, f'dn.exact="{subtree.group_dn("admin")}"')
+    subtree.add_user("alice", PASSWORD)
+    api = api_of(SERVER__REQUEST_DEADLINE_S="0.4")
+    assert api.login("admin").status_code == 503
+    assert api.login("alice").status_code == 503
+    assert subtree.members("admin") == [subtree.user_dn("chief")]
+    assert list(api.services.store.user_names().names) == ["alice"]
+
+
+def test_hidden_members_are_not_missing_ones(
+    api_of: MakeApi, subtree: Subtree, access: Tool
+) -> None:
+    subtree.add_group("admin", subtree.user_dn("chief"))
+    hide(access, f'dn.exact="{subtree.group_dn("admin")}" attrs=member')
+    api = api_of()
+    assert api.login("admin").status_code == 401
+    assert list(api.services.store.user_names().names) == []
+    with pytest.raises(AdminRoleUnclear):
+        api.services.store.admin_role()
+
+
+def test_a_hidden_admin_group_of_another_folder_is_not_a_missing_one(
+    api_of: MakeApi, subtree: Subtree, access: Tool
+) -> None:
+    folder = f"ou=deep,{subtree.group_base}"
+    access.add(folder, ["organizationalUnit"], ou="deep")
+    hidden = f"cn=admin,{folder}"
+    access.add(hidden, ["groupOfNames"], cn="admin", member=subtree.user_dn("chief"))
+    hide(access, f'dn.exact="{hidden}"')
+    api = api_of(SERVER__REQUEST_DEADLINE_S="0.4")
+    answer = api.login("admin")
+    assert answer.status_code in (401, 503)
+    assert list(api.services.store.user_names().names) == []
+    assert api.services.store.admin_role() is None
+    access.delete(hidden)
+    access.delete(folder)
+
+
+def test_hidden_folders_are_an_outage(api_of: MakeApi, subtree: Subtree, access: Tool) -> None:
+    hide(access, f'dn.subtree="{subtree.user_base}"')
+    api = api_of()
+    assert api.login("admin").status_code == 503
+    assert api.ask("GET", "/ready").status_code == 503
+
+
+def test_a_wrong_base_is_an_outage_and_not_an_empty_store(stores: Stores) -> None:
+    store = stores.open(USER_STORE__USER_SEARCH_BASE="ou=nowhere,dc=mi")
+    with pytest.raises(DirectoryUnavailable):
+        store.user_names()
+    with pytest.raises(DirectoryUnavailable):
+        store.find_user("alice")
+    with pytest.raises(DirectoryUnavailable):
+        store.check()
+
+
+# Limits
+
+
+@pytest.mark.parametrize("limit", ["size=3", "size.prtotal=3"])
+def test_a_list_that_the_server_cuts_says_so(
+    api_of: MakeApi, subtree: Subtree, access: Tool, limit: str
+) -> None:
+    for number in range(6):
+        subtree.add_user(f"user{number}")
+        subtree.add_group(f"role{number}", "")
+    admin = api_of().logged_in("admin")
+    access.replace(DATABASE, olcLimits=f'{{0}}dn.exact="{subtree.host.account[0]}" {limit}')
+    limited = api_of().logged_in("admin") if limit == "size=3" else admin
+    limited.services.store.close()  # type: ignore[attr-defined]
+    for path in ("/users", "/roles", "/roles/Internal/everyone"):
+        answer = limited("GET", path)
+        assert answer.status_code == 200
+        assert answer.headers["X-Result-Truncated"] == "true"
+
+
+def test_a_list_is_whole_where_the_server_gives_no_pages(
+    api_of: MakeApi, subtree: Subtree, access: Tool
+) -> None:
+    subtree.add_user("alice")
+    admin = api_of().logged_in("admin")
+    limit = f'{{0}}dn.exact="{subtree.host.account[0]}" size.prtotal=disabled'
+    access.replace(DATABASE, olcLimits=limit)
+    admin.services.store.close()  # type: ignore[attr-defined]
+    answer = admin("GET", "/users")
+    assert answer.status_code == 200
+    assert answer.json["count"] == 2  # type: ignore[index]
+    assert "X-Result-Truncated" not in answer.headers
+
+
+# Guards
+
+
+def test_without_member_of_the_group_itself_is_asked(stores: Stores) -> None:
+    store = stores.open(USER_STORE__MEMBER_OF_ATTRIBUTE="")
+    user, role = make_user(store), store.add_role("dev")
+    store.apply(Give(role, user))
+    with pytest.raises(Conflict):
+        store.apply(NotHeld(role, user), RemoveUser(user))
+    assert store.find_user("alice") == user
+    store.apply(Take(role_now(store, role), user))
+    store.apply(NotHeld(role, user), RemoveUser(user))
+    assert store.find_user("alice") is None
+
+
+def test_memberships_stay_true_after_guarded_changes(
+    store: DirectoryStore, subtree: Subtree
+) -> None:
+    user, role = make_user(store), store.add_role("dev")
+
+    def member_of() -> list[str]:
+        return subtree.tool.read(user.locator, "memberOf").get("memberOf", [])
+
+    for _ in range(3):
+        role = role_now(store, role)
+        store.apply(Unchanged(role), Unchanged(user), Give(role, user))
+        assert member_of() == [role.locator]
+        with pytest.raises(Conflict):
+            store.apply(Unchanged(role), Take(role, user))
+        assert member_of() == [role.locator]
+        role = role_now(store, role)
+        store.apply(Unchanged(role), Take(role, user))
+        assert member_of() == []
+
+
+@pytest.mark.parametrize("transactions", ["true", "false"])
+def test_another_tools_change_of_a_user_fails_the_guard(
+    stores: Stores, subtree: Subtree, transactions: str
+) -> None:
+    store = stores.open(USER_STORE__TRANSACTIONS=transactions)
+    user = make_user(store)
+    subtree.tool.replace(user.locator, miLdapCustodian="somebody")
+    with pytest.raises(Conflict):
+        store.apply(Unchanged(user), RemoveUser(user))
+
+
+def test_another_tools_change_of_a_group_fails_the_guard(
+    store: DirectoryStore, subtree: Subtree
+) -> None:
+    alice, bob, role = make_user(store), make_user(store, "bob"), store.add_role("dev")
+    subtree.tool.add_values(role.locator, member=bob.locator)
+    with pytest.raises(Conflict):
+        store.apply(Unchanged(role), Give(role, alice))
+
+
+@pytest.mark.parametrize("transactions", ["true", "false"])
+def test_the_only_user_of_a_folder_can_be_removed(stores: Stores, transactions: str) -> None:
+    store = stores.open(USER_STORE__TRANSACTIONS=transactions)
+    user, roles = make_user(store), [store.add_role(name) for name in ("a", "b")]
+    store.apply(*(Give(role, user) for role in roles))
+    other = make_user(store, "bob")
+    remove(store, other)
+    store.apply(Unchanged(user), *(Take(role, user) for role in roles), RemoveUser(user))
+    assert store.user_names().names == ()
+    assert store.member_names(roles[0]).names == ()
+
+
+def test_transactions_without_end_leave_the_server_alive(store: DirectoryStore) -> None:
+    user, role = make_user(store), store.add_role("dev")
+    for _ in range(150):
+        store.apply(Give(role, user), Unchanged(user))
+        store.apply(Take(role, user), Unchanged(user))
+    store.check()
+
+
+# A schema that may not grow
+
+
+@pytest.mark.parametrize("transactions", ["true", "false"])
+def test_the_custodian_may_lie_in_an_attribute_of_the_directorys_own(
+    stores: Stores, subtree: Subtree, transactions: str
+) -> None:
+    store = stores.open(
+        USER_STORE__CUSTODIAN_ATTRIBUTE="employeeNumber",
+        USER_STORE__TRANSACTIONS=transactions,
+    )
+    boss, user = make_user(store, "boss"), make_user(store)
+    store.apply(Unchanged(boss), AddAdminRole(boss))
+    role = admin_role_of(store).role
+    store.apply(Unchanged(user), SetCustodian(user, boss.id), Give(role, user))
+    promoted = reread(store, user)
+    assert promoted.custodian_id == boss.id
+    assert store.is_holder(admin_role_of(store), promoted)
+    assert [charge.id for charge in store.charges_of(boss)] == [user.id]
+    classes = subtree.tool.read(user.locator, "objectClass")["objectClass"]
+    assert not [name for name in classes if name.startswith("miLdap")]
+
+
+# Layouts
+
+
+def test_new_entries_may_be_made_by_a_pattern(stores: Stores, subtree: Subtree) -> None:
+    folder = f"ou=new,{subtree.user_base}"
+    subtree.tool.add(folder, ["organizationalUnit"], ou="new")
+    store = stores.open(
+        USER_STORE__USER_DN_PATTERN=f"uid={{0}},{folder}",
+        USER_STORE__ROLE_DN_PATTERN=f"cn={{0}},{subtree.group_base}",
+    )
+    user = make_user(store, "Last, First")
+    assert user.locator.endswith(folder)
+    assert user.name == "Last, First"
+    store.apply(Give(store.add_role("a+b"), user))
+    assert [role.name for role in store.details(user).roles] == ["a+b"]
+
+
+def test_a_user_that_the_filters_do_not_find_is_refused_and_taken_back(
+    stores: Stores, subtree: Subtree
+) -> None:
+    store = stores.open(USER_STORE__USER_NAME_LIST_FILTER="(&(objectClass=inetOrgPerson)(mail=*))")
+    with pytest.raises(BadRequest, match="filters do not find it"):
+        store.add_user("alice")
+    assert not subtree.tool.exists(subtree.user_dn("alice"))
+
+
+def test_roles_that_are_not_read_are_nobodys(stores: Stores, subtree: Subtree) -> None:
+    dn = subtree.add_user("alice", PASSWORD)
+    subtree.add_group("admin", dn)
+    store = stores.open(USER_STORE__READ_GROUPS="false")
+    user = store.find_user("alice")
+    assert user is not None
+    assert store.role_names().names == ()
+    assert store.find_role("admin") is None
+    assert store.admin_role() is None
+    assert store.details(user).roles == ()
+
+
+@pytest.mark.parametrize("settings", [{"TYPE": "read_only_ldap"}, {"WRITE_GROUPS": "false"}])
+def test_what_is_configured_as_read_only_is_not_written(
+    stores: Stores, subtree: Subtree, settings: dict[str, str]
+) -> None:
+    dn = subtree.add_user("alice", PASSWORD)
+    subtree.add_group("dev", dn)
+    store = stores.open(**{f"USER_STORE__{key}": value for key, value in settings.items()})
+    user, role = store.find_user("alice"), store.find_role("dev")
+    assert user is not None
+    assert role is not None
+    store.prove(user, PASSWORD)
+    with pytest.raises(ReadOnlyStore):
+        store.add_role("new")
+    with pytest.raises(ReadOnlyStore):
+        store.apply(Take(role, user))
+    if "TYPE" in settings:
+        with pytest.raises(ReadOnlyStore):
+            store.add_user("bob")
+        with pytest.raises(ReadOnlyStore):
+            store.reset_password(user, "another one")
+
+
+def test_a_server_that_takes_no_changes_is_a_read_only_store(
+    store: DirectoryStore, access: Tool
+) -> None:
+    user = make_user(store)
+    access.replace(DATABASE, olcReadOnly="TRUE")
+    try:
+        with pytest.raises(ReadOnlyStore):
+            store.add_user("bob")
+        with pytest.raises(ReadOnlyStore):
+            store.apply(SetCustodian(user, "x"))
+        assert store.find_user("alice") == user
+    finally:
+        access.replace(DATABASE, olcReadOnly="FALSE")
+
+
+def test_a_large_group_is_shown_whole(store: DirectoryStore, subtree: Subtree) -> None:
+    members = [subtree.add_user(f"u, {number}") for number in range(450)]
+    subtree.add_group("crowd", *members, subtree.user_dn("ghost"))
+    role = store.find_role("crowd")
+    assert role is not None
+    assert len(store.member_names(role).names) == 450
+
+
+def test_a_huge_group_is_resolved_from_the_list_of_all_users(
+    store: DirectoryStore, subtree: Subtree
+) -> None:
+    real = subtree.add_user("real, one")
+    ghosts = [subtree.user_dn(f"ghost{number}") for number in range(2100)]
+    subtree.add_group("crowd", real, *ghosts)
+    role = store.find_role("crowd")
+    assert role is not None
+    assert store.member_names(role).names == ("real, one",)
