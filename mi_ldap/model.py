@@ -40,7 +40,8 @@ class User:
         custodian_id: the id of the admin who answers for this one, or None.
         enabled: False when the directory closes the account for good.
         abandoned: True for an entry whose making was cut off before its password was set.
-        being_reset: True while its password is being set by an admin, who was told it is no admin.
+        busy: True while it is being made, or its password is being set by an admin who was told
+            that it is no admin; nobody may make it one meanwhile.
         marked: whether the entry carries the store's own class; without it, it is added first.
     """
 
@@ -52,7 +53,7 @@ class User:
     custodian_id: str | None = None
     enabled: bool = True
     abandoned: bool = False
-    being_reset: bool = False
+    busy: bool = False
     marked: bool = True
 
 

@@ -150,7 +150,7 @@ class Roles:
         taken: list[Role],
     ) -> list[Step]:
         if any(role.id == admin_role.role.id for role in given):
-            if user.being_reset:  # by somebody who may set the password of no admin
+            if user.busy:
                 raise Conflict
             return self._admins.promotion(performer.user, user, admin_role)
         if any(role.id == admin_role.role.id for role in taken):

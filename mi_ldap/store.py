@@ -61,7 +61,7 @@ class SetCustodian:
 class RenewEpoch:
     """Every token of the user dies.
 
-    With `for_reset` the user is marked as `being_reset`, until the next one or for a minute.
+    With `for_reset` the user is marked as `busy`, until the next one or for a minute.
     """
 
     user: User

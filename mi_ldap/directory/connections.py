@@ -110,12 +110,12 @@ class Connector:
 
     def _open(self, connection: Connection) -> None:
         connection.open(read_server_info=False)
-        if self._address.start_tls:
-            connection.socket.settimeout(max(0.001, remaining_s()))
-            connection.start_tls(read_server_info=False)
         if connection.socket.family != socket.AF_UNIX:
             connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if self._address.start_tls:
+            connection.socket = Wire(connection.socket, time.monotonic() + remaining_s())
+            connection.start_tls(read_server_info=False)
         connection.socket = Wire(connection.socket, time.monotonic())
 
 
@@ -186,9 +186,10 @@ class _SharedTls(Tls):
         self._context = context
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
-        connection.socket.settimeout(max(0.001, remaining_s()))
+        plain = connection.socket.bare if isinstance(connection.socket, Wire) else connection.socket
+        plain.settimeout(max(0.001, remaining_s()))
         connection.socket = self._context.wrap_socket(
-            connection.socket,
+            plain,
             do_handshake_on_connect=do_handshake,
             server_hostname=connection.server.host,
         )

@@ -112,7 +112,7 @@ class Tree:
             custodian_id=entry.first(self.custodian) if self.custodian else None,
             enabled=entry.first("pwdAccountLockedTime") != LOCKED_FOR_GOOD,
             abandoned=_age_s(epoch, UNFINISHED) > ABANDONED_AFTER_S,
-            being_reset=0 <= _age_s(epoch, RESETTING) <= ABANDONED_AFTER_S,
+            busy=0 <= _age_s(epoch, UNFINISHED, RESETTING) <= ABANDONED_AFTER_S,
             marked=_has_class(entry, ACCOUNT_CLASS),
         )
 
@@ -201,9 +201,10 @@ def marked_epoch(kind: str) -> str:
     return f"{kind}{time.time():.0f}:{secrets.token_hex(8)}"
 
 
-def _age_s(epoch: str | None, kind: str) -> float:
-    """How long ago the epoch was marked so; less than 0 where it was not."""
-    began_at = (epoch or "").removeprefix(kind).partition(":")[0]
-    if not (epoch or "").startswith(kind) or not began_at.isdigit():
+def _age_s(epoch: str | None, *kinds: str) -> float:
+    """How long ago the epoch was marked as one of the kinds; less than 0 where it was not."""
+    kind, _, rest = (epoch or "").partition(":")
+    began_at = rest.partition(":")[0]
+    if f"{kind}:" not in kinds or not began_at.isdigit():
         return -1.0
     return max(0.0, time.time() - int(began_at))

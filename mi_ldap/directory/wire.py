@@ -18,6 +18,11 @@ class Wire:
         self._socket = plain
         self.end_at = end_at
 
+    @property
+    def bare(self) -> socket.socket:
+        """The socket itself, to be wrapped in TLS."""
+        return self._socket
+
     def recv(self, size: int) -> bytes:
         self._socket.settimeout(self._left_s())
         return self._socket.recv(size)
