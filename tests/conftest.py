@@ -9,12 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from tests.subtree import Host, Subtree, Tool, host_of, named_host, subtree_in
 
-pytest.register_assert_rewrite("tests.store_contract")
+pytest.register_assert_rewrite("tests.contract")
+
+# The same examples everywhere, however busy the machine is, and nothing kept in the checkout.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import base64
 import http.client
 import json
 import os
+import random
 import socket
 import ssl
 import subprocess
@@ -18,7 +19,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -151,10 +152,10 @@ class Service:
     def caller(self, timeout_s: float = 30.0) -> Caller:
         return Caller(self.port, timeout_s)
 
-    def dial(self) -> ssl.SSLSocket:
+    def dial(self, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
         """A TLS connection for those who write their own bytes."""
         plain = socket.create_connection(("127.0.0.1", self.port), 30)
-        return trusting().wrap_socket(plain)
+        return (context or trusting()).wrap_socket(plain)
 
     def assert_healthy(self) -> None:
         """Nothing went wrong in it that nobody foresaw."""
@@ -225,9 +226,11 @@ def trusting() -> ssl.SSLContext:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on, and no outgoing connection is given."""
+    while True:
+        port = random.randrange(10_000, 30_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,8 @@ from urllib.parse import quote
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from mi_ldap.model import User
+from mi_ldap.store import AddAdminRole, Give, RenewEpoch, SetCustodian, UserStore
 from mi_ldap.wiring import Services
 
 PASSWORD = "correct horse"
@@ -124,25 +127,47 @@ class Api:
         return [json.loads(text) for text in texts if text]
 
 
-@dataclass(frozen=True)
 class Family:
-    """`admin`, the first, answers for `boss`, who answers for `carl`; `bob` is no admin."""
+    """`admin`, the first, answers for `boss`, who answers for `carl`; `bob` is no admin.
 
-    admin: Api
-    boss: Api
-    carl: Api
-    bob: Api
-    stranger: Api = field(repr=False)
+    Each logs in when it is first needed.
+    """
+
+    def __init__(self, stranger: Api) -> None:
+        self.stranger = stranger
+        store = stranger.services.store
+        users = {name: _add_user(store, name) for name in ("admin", "boss", "carl", "bob")}
+        store.apply(AddAdminRole(users["admin"]))
+        for name, custodian in (("boss", "admin"), ("carl", "boss")):
+            admin_role = store.admin_role()
+            assert admin_role is not None
+            answers_for = SetCustodian(users[name], users[custodian].id)
+            store.apply(answers_for, Give(admin_role.role, users[name]))
+
+    @cached_property
+    def admin(self) -> Api:
+        return self.stranger.logged_in("admin")
+
+    @cached_property
+    def boss(self) -> Api:
+        return self.stranger.logged_in("boss")
+
+    @cached_property
+    def carl(self) -> Api:
+        return self.stranger.logged_in("carl")
+
+    @cached_property
+    def bob(self) -> Api:
+        return self.stranger.logged_in("bob")
 
 
-def family_of(api: Api) -> Family:
-    """Made by the clients' own requests."""
-    admin = api.logged_in("admin")
-    admin.add_user("boss", isAdmin=True)
-    boss = api.logged_in("boss")
-    boss.add_user("carl", isAdmin=True)
-    admin.add_user("bob")
-    return Family(admin, boss, api.logged_in("carl"), api.logged_in("bob"), api)
+def _add_user(store: UserStore, name: str) -> User:
+    user = store.add_user(name)
+    store.reset_password(user, PASSWORD)
+    store.apply(RenewEpoch(user))
+    found = store.user(user.id)
+    assert found is not None
+    return found
 
 
 def basic(credentials: str | bytes, scheme: str = "Basic") -> str:

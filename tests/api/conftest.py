@@ -12,7 +12,7 @@ from mi_ldap.directory import DirectoryStore
 from mi_ldap.settings import load_settings
 from mi_ldap.web import create_app
 from mi_ldap.wiring import Services, services
-from tests.api.client import Api, Family, family_of
+from tests.api.client import Api, Family
 from tests.memory_store import MemoryStore
 from tests.subtree import Subtree
 
@@ -85,7 +85,7 @@ def bob(admin: Api) -> Api:
 @pytest.fixture
 def family(api: Api) -> Family:
     """Three admins and `bob`."""
-    return family_of(api)
+    return Family(api)
 
 
 @pytest.fixture

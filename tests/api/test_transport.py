@@ -22,34 +22,34 @@ WRITES = [
 # Bodies
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b" ",
-        b"{",
-        b"null",
-        b"5",
-        b'"text"',
-        b"[]",
-        b'[{"userId":"x"}]',
-        b"NaN",
-        b"{'userId': 'x'}",
-        b'{"userId": "x",}',
-        b"\xff\xfe{}",
-        b"\x00",
-        b"userId=x&password=y",
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
-        b'{"userId":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
-        b'{"userId":' + b"9" * 50_000 + b"}",
-    ],
-)
-def test_what_is_no_json_object_of_ours_is_a_bad_request(light_admin: Api, body: bytes) -> None:
-    for method, path in WRITES:
-        answer = light_admin(method, path, body)
-        assert answer.status_code == 400
-        assert answer.text.startswith('{"Error":"Error processing the request. ')
+NO_OBJECTS = [
+    b"",
+    b" ",
+    b"{",
+    b"null",
+    b"5",
+    b'"text"',
+    b"[]",
+    b'[{"userId":"x"}]',
+    b"NaN",
+    b"{'userId': 'x'}",
+    b'{"userId": "x",}',
+    b"\xff\xfe{}",
+    b"\x00",
+    b"userId=x&password=y",
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b'{"userId":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+    b'{"userId":' + b"9" * 50_000 + b"}",
+]
+
+
+def test_what_is_no_json_object_of_ours_is_a_bad_request(light_admin: Api) -> None:
+    for body in NO_OBJECTS:
+        for method, path in WRITES:
+            answer = light_admin(method, path, body)
+            assert answer.status_code == 400, body[:20]
+            assert answer.text.startswith('{"Error":"Error processing the request. ')
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
@@ -112,13 +112,11 @@ def test_a_repeated_key_is_read_like_everywhere(light_admin: Api) -> None:
 # Paths
 
 
-@pytest.mark.parametrize(
-    "path", ["/users/", "/users/admin/", "/roles/", "/roles/admin/", "/server/", "/"]
-)
-def test_a_trailing_slash_changes_nothing(light_admin: Api, path: str) -> None:
-    with_slash, without = light_admin("GET", path), light_admin("GET", path.removesuffix("/"))
-    assert with_slash.status == "200 OK"
-    assert with_slash.json == without.json
+def test_a_trailing_slash_changes_nothing(light_admin: Api) -> None:
+    for path in ("/users/", "/users/admin/", "/roles/", "/roles/admin/", "/server/", "/"):
+        with_slash, without = light_admin("GET", path), light_admin("GET", path.removesuffix("/"))
+        assert with_slash.status == "200 OK"
+        assert with_slash.json == without.json
 
 
 @pytest.mark.parametrize(
@@ -237,12 +235,11 @@ def test_reason_phrases(
     assert light_admin(method, path, body).status == status
 
 
-@pytest.mark.parametrize(
-    "role", ["new\r\nSet-Cookie: a=b", "日本語", "x" * 200, "tab\t", "\x7f", "😀" * 50]
-)
-def test_no_name_breaks_the_reason_phrase(light_admin: Api, role: str) -> None:
-    body: dict[str, Any] = {"userId": "admin", "addedRoles": ["a"], "domain": role}
-    answer = light_admin("PUT", "/roles", body)
-    assert answer.status_code == 404
-    refused = light_admin("DELETE", f"/users/admin?x={role}")
-    assert refused.status_code == 403
+def test_no_name_breaks_the_reason_phrase(light_admin: Api) -> None:
+    for role in ("new\r\nSet-Cookie: a=b", "日本語", "x" * 200, "tab\t", "\x7f", "😀" * 50):
+        body: dict[str, Any] = {"userId": "admin", "addedRoles": ["a"], "domain": role}
+        assert light_admin("PUT", "/roles", body).status_code == 404
+        created = light_admin("POST", "/roles", {"role": role})
+        if created.status_code == 200:
+            body = {"userId": "admin", "addedRoles": [role], "removedRoles": [role]}
+            assert light_admin("PUT", "/roles", body).status_code == 400

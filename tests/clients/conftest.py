@@ -1,95 +1,56 @@
-"""One service with a directory of its own for the tests of a module, and what clients send it."""
+"""A real service for what the clients send."""
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from tests.service import Service, running
+from tests.clients.wire import Wire
+from tests.service import Service, environment, running
+from tests.subtree import Host, Subtree, Tool, subtree_in
 
-ADMIN, PASSWORD = "admin", "admin"
-
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """An answer as it stood on the wire."""
-
-    status_line: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def strings(self) -> dict[str, str]:
-        """The body as the Go clients decode it: a map of strings to strings, else they exit."""
-        content = json.loads(self.body)
-        assert isinstance(content, dict)
-        assert all(isinstance(value, str) for value in content.values()), content
-        return content
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
+PASSWORD = "correct horse"
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
-    """Somebody who writes requests byte by byte."""
+class Stage:
+    """A service, the token of its first admin `root`, and where its users are."""
 
     service: Service
-    token: str = ""
+    token: str
+    place: Subtree
 
-    def send(self, request_line: str, *headers: str, body: bytes = b"") -> Raw:
-        """Send a request over a connection of its own; the token goes with it, if there is one."""
-        lines = [request_line, f"Host: localhost:{self.service.port}", *headers]
-        if self.token:
-            lines.append(f"Authorization: Bearer {self.token}")
-        if body:
-            lines.append(f"Content-Length: {len(body)}")
-        lines.append("Connection: close")
-        with self.service.dial() as wire:
-            wire.sendall("\r\n".join([*lines, "", ""]).encode() + body)
-            return parsed(b"".join(iter(lambda: wire.recv(65536), b"")))
+    def wire(self) -> Wire:
+        return Wire(self.service)
 
-    def logged_in(self, name: str = ADMIN, password: str = PASSWORD) -> Client:
-        """Log in as the command-line clients do."""
-        answer = self.send("GET /management/login HTTP/1.1", basic(name, password))
-        assert answer.status_line == "HTTP/1.1 200 OK", answer
-        return Client(self.service, answer.strings["AccessToken"])
+    def do(self, method: str, path: str, body: object = None) -> None:
+        """Something that must succeed, before it comes to what is tested."""
+        with self.service.caller() as call:
+            answer = call(method, path, body, token=self.token)
+            assert answer.status == 200, answer
 
+    def create(self, name: str, *, is_admin: bool = False) -> None:
+        self.do("POST", "/users", {"userId": name, "password": PASSWORD, "isAdmin": is_admin})
 
-def basic(name: str, password: str) -> str:
-    return "Authorization: Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+    def login(self, name: str, password: str = PASSWORD) -> str:
+        with self.service.caller() as call:
+            return call.login(name, password)
 
 
-def parsed(data: bytes) -> Raw:
-    head, _, body = data.partition(b"\r\n\r\n")
-    status_line, *lines = head.decode("latin-1").split("\r\n")
-    headers = dict(line.split(": ", 1) for line in lines)
-    assert int(headers["Content-Length"]) == len(body)
-    return Raw(status_line, headers, body)
+@pytest.fixture(scope="session")
+def stage(host: Host, tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One service for all the tests of this process; each makes users of its own."""
+    with subtree_in(host, tool) as place:
+        env = environment(tmp_path_factory.mktemp("service"), place)
+        with running(env) as service:
+            with service.caller() as call:
+                token = call.login("root", PASSWORD)
+            yield Stage(service, token, place)
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("state")
-    environment = {
-        "MI_LDAP_STATE_DIR": str(folder),
-        "MI_LDAP_MANAGEMENT_API__THROTTLE__FAILURES_PER_NAME": "1000",
-    }
-    with running(environment) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def stranger(service: Service) -> Client:
-    return Client(service)
-
-
-@pytest.fixture(scope="module")
-def admin(stranger: Client) -> Client:
-    return stranger.logged_in()
+@pytest.fixture
+def wire(stage: Stage) -> Iterator[Wire]:
+    with stage.wire() as wire:
+        yield wire

@@ -11,7 +11,7 @@ import pytest
 from mi_ldap.directory import DirectoryStore
 from mi_ldap.web import create_app
 from mi_ldap.wiring import services
-from tests.api.client import Api
+from tests.api.client import PASSWORD, Api
 from tests.directory.stores import Stores
 from tests.subtree import Subtree
 
@@ -53,3 +53,18 @@ def api_of(subtree: Subtree, tmp_path: Path) -> Iterator[MakeApi]:
 def admin(api_of: MakeApi) -> Api:
     """The API as the first admin sees it."""
     return api_of().logged_in("admin")
+
+
+@pytest.fixture
+def alice_dn(admin: Api, subtree: Subtree) -> str:
+    """A user with much that is not ours, made while the service runs."""
+    return subtree.add_user(
+        "alice",
+        PASSWORD,
+        cn=["Alice", "Alice the Second"],
+        mail=["alice@example.org", "a@example.org"],
+        description="keeps = odd, characters + ünïcode",
+        telephoneNumber="+49 30 1234",
+        jpegPhoto="\x01\x02 bytes",
+        employeeNumber="7",
+    )

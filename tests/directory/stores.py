@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.connections import Address, Connector
 from mi_ldap.wiring import services
 from tests.subtree import Subtree
 
@@ -33,3 +35,8 @@ class Stores:
     def close(self) -> None:
         for store in self.opened:
             store.close()
+
+
+def connector(*urls: str, **more: Any) -> Connector:
+    """Opens connections to the first of these that answers; `more` as in `Address`."""
+    return Connector(Address(urls, **more), lambda operation: None)

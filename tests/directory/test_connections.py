@@ -1,33 +1,29 @@
-"""Connections: what goes wrong on them, TLS, the pool."""
+"""Connections: whatever goes wrong on them is an outage."""
 
 from __future__ import annotations
 
 import inspect
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from ldap3.core import exceptions as ldap3_exceptions
 from pyasn1.error import PyAsn1Error
 
 from mi_ldap.deadline import deadline
 from mi_ldap.directory import Access
-from mi_ldap.directory.connections import Address, Connector, Pool
+from mi_ldap.directory.connections import Address
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.operations import Add, Delete, Modification, Modify
-from mi_ldap.directory.session import Refused, Session
+from mi_ldap.directory.session import Session
 from mi_ldap.directory.wire import Wire
 from mi_ldap.errors import DirectoryUnavailable
-from tests.subtree import Tool
+from tests.directory.stores import connector
 
 # Every error of the library's
 
@@ -137,10 +133,6 @@ def test_no_secret_is_printed() -> None:
 # Servers that do not answer
 
 
-def connector(*urls: str, **more: Any) -> Connector:
-    return Connector(Address(urls, **more), lambda operation: None)
-
-
 def test_a_closed_port_is_an_outage_at_once() -> None:
     began_s = time.monotonic()
     with pytest.raises(DirectoryUnavailable):
@@ -194,234 +186,3 @@ def test_a_refused_account_is_an_outage_and_no_wrong_password(
     for dn in (embedded.service_dn, "cn=nobody,dc=mi", "no dn"):
         with pytest.raises(DirectoryUnavailable, match="own account"):
             connector(embedded.url).bound(dn, "wrong")
-
-
-# TLS
-
-
-@contextmanager
-def encrypting(url: str, context: ssl.SSLContext) -> Iterator[int]:
-    """A port that speaks TLS for the directory behind it."""
-    port = int(url.rpartition(":")[2])
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=_serve, args=(listening, port, context), daemon=True).start()
-        yield int(listening.getsockname()[1])
-        listening.shutdown(socket.SHUT_RDWR)
-
-
-def _serve(listening: socket.socket, port: int, context: ssl.SSLContext) -> None:
-    while True:
-        try:
-            plain, _ = listening.accept()
-        except OSError:
-            return
-        try:
-            _relay(plain, port, context)
-        except OSError:
-            continue
-
-
-def _relay(plain: socket.socket, port: int, context: ssl.SSLContext) -> None:
-    """One request and its answers at a time, which is how a session speaks."""
-    with (
-        plain,
-        context.wrap_socket(plain, server_side=True) as near,
-        socket.create_connection(("127.0.0.1", port)) as far,
-    ):
-        while request := near.recv(65536):
-            far.sendall(request)
-            near.sendall(far.recv(65536))
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
-    file = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(file)
-    return file
-
-
-def certified(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(context)
-    return context
-
-
-def test_ldaps_with_a_certificate_of_the_configured_authority(
-    embedded: EmbeddedDirectory, authority: trustme.CA, ca_file: Path
-) -> None:
-    with encrypting(embedded.url, certified(authority, "localhost")) as port:
-        session = connector(f"ldaps://localhost:{port}", ca_file=ca_file).anonymous()
-        assert session.bind(embedded.service_dn, embedded.service_password) is None
-        session.close()
-
-
-def test_ldaps_with_a_certificate_of_nobody_we_know(
-    embedded: EmbeddedDirectory, authority: trustme.CA, ca_file: Path
-) -> None:
-    stranger = certified(trustme.CA(), "localhost")
-    for context, file in ((stranger, ca_file), (certified(authority, "localhost"), None)):
-        with encrypting(embedded.url, context) as port, pytest.raises(DirectoryUnavailable):
-            connector(f"ldaps://localhost:{port}", ca_file=file).anonymous()
-
-
-def test_ldaps_with_a_certificate_of_another_host(
-    embedded: EmbeddedDirectory, authority: trustme.CA, ca_file: Path
-) -> None:
-    with encrypting(embedded.url, certified(authority, "elsewhere.example")) as port:
-        for host in ("localhost", "127.0.0.1"):
-            with pytest.raises(DirectoryUnavailable):
-                connector(f"ldaps://{host}:{port}", ca_file=ca_file).anonymous()
-
-
-def test_ldaps_with_a_server_that_speaks_plain(embedded: EmbeddedDirectory, ca_file: Path) -> None:
-    port = embedded.url.rpartition(":")[2]
-    with deadline(0.5), pytest.raises(DirectoryUnavailable):
-        connector(f"ldaps://127.0.0.1:{port}", ca_file=ca_file).anonymous()
-
-
-def test_start_tls_where_the_server_has_none_sends_nothing_more(
-    embedded: EmbeddedDirectory, ca_file: Path
-) -> None:
-    with pytest.raises(DirectoryUnavailable):
-        connector(embedded.url, start_tls=True, ca_file=ca_file).bound(
-            embedded.service_dn, embedded.service_password
-        )
-
-
-@pytest.fixture
-def start_tls(authority: trustme.CA, tmp_path: Path) -> Iterator[EmbeddedDirectory]:
-    """A directory that offers StartTLS, as `localhost`."""
-    issued = authority.issue_cert("localhost")
-    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
-    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    with EmbeddedDirectory(tmp_path / "directory") as directory:
-        tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
-        tool.replace(
-            "cn=config",
-            olcTLSCertificateKeyFile=str(tmp_path / "key.pem"),
-            olcTLSCertificateFile=str(tmp_path / "cert.pem"),
-        )
-        tool.close()
-        yield directory
-
-
-def test_start_tls_verifies_as_ldaps_does(start_tls: EmbeddedDirectory, ca_file: Path) -> None:
-    port = start_tls.url.rpartition(":")[2]
-    account = start_tls.service_dn, start_tls.service_password
-    session = connector(f"ldap://localhost:{port}", start_tls=True, ca_file=ca_file).bound(*account)
-    assert session.read(start_tls.user_base, "(objectClass=*)", ["ou"]) is not None
-    assert session.connection.tls_started
-    session.close()
-    for host, file in (("127.0.0.1", ca_file), ("localhost", None)):
-        with pytest.raises(DirectoryUnavailable):
-            connector(f"ldap://{host}:{port}", start_tls=True, ca_file=file).bound(*account)
-
-
-# The pool
-
-
-@pytest.fixture
-def opened() -> list[Session]:
-    return []
-
-
-@pytest.fixture
-def pool(embedded: EmbeddedDirectory, opened: list[Session]) -> Iterator[Pool]:
-    """Two sessions at most; every one that was opened is noted."""
-
-    def connect() -> Session:
-        opened.append(connector(embedded.url).anonymous())
-        return opened[-1]
-
-    made_pool = Pool(connect, 2)
-    yield made_pool
-    made_pool.close()
-
-
-def look(session: Session) -> None:
-    session.read("", "(objectClass=*)", ["supportedExtension"])
-
-
-def test_a_session_is_used_again(pool: Pool, opened: list[Session]) -> None:
-    for _ in range(5):
-        with pool.session() as session:
-            look(session)
-    assert len(opened) == 1
-
-
-def test_no_more_are_opened_than_allowed_and_the_others_wait(
-    pool: Pool, opened: list[Session]
-) -> None:
-    def use(_: int) -> None:
-        with pool.session() as session:
-            look(session)
-
-    with ThreadPoolExecutor(16) as threads:
-        list(threads.map(use, range(100)))
-    assert len(opened) <= 2
-
-
-def test_who_waits_too_long_is_told(pool: Pool) -> None:
-    with pool.session(), pool.session():
-        began_s = time.monotonic()
-        with deadline(0.1), pytest.raises(DirectoryUnavailable, match="busy"), pool.session():
-            pytest.fail("there was a third one")
-        assert time.monotonic() - began_s < 1
-    with pool.session() as session:
-        look(session)
-
-
-def test_a_broken_session_is_not_given_to_the_next(pool: Pool, opened: list[Session]) -> None:
-    def look_at_a_closed_one() -> None:
-        with pool.session() as session:
-            session.connection.socket.close()
-            look(session)
-
-    with pytest.raises(DirectoryUnavailable):
-        look_at_a_closed_one()
-    with pool.session() as session:
-        look(session)
-    assert len(opened) == 2
-
-
-def test_a_refusal_breaks_nothing(pool: Pool, opened: list[Session]) -> None:
-    with pytest.raises(Refused), pool.session() as session:
-        session.do(Delete("uid=nobody,dc=mi"))
-    with pool.session() as session:
-        look(session)
-    assert len(opened) == 1
-
-
-def test_a_session_that_the_server_closed_is_replaced(
-    pool: Pool, opened: list[Session], tmp_path: Path
-) -> None:
-    with pool.session() as session:
-        look(session)
-        session.connection.socket.shutdown(socket.SHUT_RD)
-    with pool.session() as session:
-        look(session)
-    assert len(opened) == 2
-
-
-def test_a_session_that_lay_idle_for_long_is_replaced(pool: Pool, opened: list[Session]) -> None:
-    with pool.session() as session:
-        look(session)
-    session.idle_since -= 3600
-    with pool.session() as session:
-        look(session)
-    assert len(opened) == 2
-
-
-def test_a_slot_is_free_again_when_connecting_failed() -> None:
-    def fail() -> Session:
-        raise DirectoryUnavailable
-
-    pool = Pool(fail, 1)
-    for _ in range(3):
-        with pytest.raises(DirectoryUnavailable), pool.session():
-            pytest.fail("there was one")

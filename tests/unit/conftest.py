@@ -30,3 +30,22 @@ def world_of(tmp_path: Path) -> Iterator[MakeWorld]:
 def world(world_of: MakeWorld) -> World:
     """A world by default settings."""
     return world_of()
+
+
+@pytest.fixture
+def family(world: World) -> World:
+    """`admin` answers for `boss`, `boss` for `carl`; `eve` is an admin of `admin`'s, too."""
+    world.add_first_admin()
+    world.add_admin("boss", "admin")
+    world.add_admin("carl", "boss")
+    world.add_admin("eve", "admin")
+    world.add("bob")
+    return world
+
+
+@pytest.fixture
+def staffed(world: World) -> World:
+    """`admin` is one, `bob` is not."""
+    world.add_first_admin()
+    world.add("bob")
+    return world

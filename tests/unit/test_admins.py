@@ -2,64 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
-from mi_ldap.deadline import deadline
 from mi_ldap.errors import (
     AdminsOnly,
-    Conflict,
     CustodyRefused,
     DirectoryUnavailable,
     Forbidden,
-    UserNotFound,
 )
 from mi_ldap.model import User
-from mi_ldap.store import Give, RemoveUser, SetCustodian, Take
-from tests.unit.conftest import MakeWorld
+from tests.unit.custody import ACTS, REMOVALS, Act, demote, remove, was_done
 from tests.world import World
-
-Act = Callable[[World, str, str], None]
-
-ACTS: list[Act] = [World.delete, World.demote, World.reset]
-REMOVALS = ACTS[:2]
-
-
-@pytest.fixture
-def family(world: World) -> World:
-    """`admin` answers for `boss`, `boss` for `carl`; `eve` is an admin of `admin`'s, too."""
-    world.add_first_admin()
-    world.add_admin("boss", "admin")
-    world.add_admin("carl", "boss")
-    world.add_admin("eve", "admin")
-    world.add("bob")
-    return world
-
-
-def promote(world: World, by: str, name: str) -> None:
-    """As if on another machine."""
-    user = world.user(name)
-    world.store.apply(SetCustodian(user, world.user(by).id), Give(world.admin_group, user))
-
-
-def demote(world: World, name: str) -> None:
-    """By another tool."""
-    world.store.apply(Take(world.admin_group, world.user(name)))
-
-
-def remove(world: World, name: str) -> None:
-    """An admin, by another tool."""
-    demote(world, name)
-    world.store.apply(RemoveUser(world.user(name)))
-
-
-def was_done(world: World, act: Act, name: str) -> bool:
-    if act is World.reset:
-        return world.can_log_in(name, "new one")
-    return not world.is_admin(name)
-
 
 # Who becomes whose custodian
 
@@ -190,70 +143,6 @@ def test_an_admins_own_password_is_not_reset_without_the_old_one(family: World) 
     assert not family.can_log_in("carl", "new one")
 
 
-# The configured super admin
-
-
-@pytest.fixture
-def ruled(world_of: MakeWorld) -> World:
-    """`root` may remove every admin; `carl` is `boss`'s."""
-    world = world_of(SUPER_ADMIN__USERNAME="root", SUPER_ADMIN__CAN_REMOVE_ADMINS="true")
-    world.add_first_admin()
-    world.add_admin("boss", "admin")
-    world.add_admin("carl", "boss")
-    return world
-
-
-@pytest.mark.parametrize("act", ACTS)
-def test_the_super_admin_may_where_the_settings_say_so(ruled: World, act: Act) -> None:
-    ruled.add_admin("root", None)
-    act(ruled, "root", "carl")
-    assert was_done(ruled, act, "carl")
-
-
-@pytest.mark.parametrize("act", ACTS)
-def test_the_super_admin_may_not_by_default(world_of: MakeWorld, act: Act) -> None:
-    world = world_of(SUPER_ADMIN__USERNAME="root")
-    world.add_first_admin("root")
-    world.add_admin("boss", "root")
-    world.add_admin("carl", "boss")
-    with pytest.raises(CustodyRefused):
-        act(world, "root", "carl")
-    assert not was_done(world, act, "carl")
-
-
-@pytest.mark.parametrize("act", ACTS)
-def test_a_super_admin_with_a_custodian_is_an_ordinary_admin(ruled: World, act: Act) -> None:
-    ruled.add_admin("root", "admin")
-    with pytest.raises(CustodyRefused):
-        act(ruled, "root", "carl")
-
-
-def test_a_super_admin_that_is_no_admin_may_nothing(ruled: World) -> None:
-    ruled.add("root")
-    with pytest.raises(AdminsOnly):
-        ruled.delete("root", "carl")
-
-
-def test_the_super_admin_is_pinned_and_a_namesake_is_nobody(ruled: World) -> None:
-    ruled.add_admin("root", None)
-    ruled.delete("root", "carl")
-    remove(ruled, "root")
-    ruled.add_admin("root", None)
-    with pytest.raises(CustodyRefused):
-        ruled.delete("root", "boss")
-    assert ruled.exists("boss")
-
-
-def test_even_the_super_admin_leaves_one(ruled: World) -> None:
-    ruled.add_admin("root", None)
-    ruled.delete("root", "carl")
-    ruled.delete("root", "boss")
-    ruled.delete("root", "admin")
-    with pytest.raises(Forbidden, match="last admin"):
-        ruled.demote("root", "root")
-    assert ruled.admins() == ["root"]
-
-
 # Oneself
 
 
@@ -339,99 +228,6 @@ def test_all_charges_of_one_pass_on_together(family: World) -> None:
         family.create("boss", name, is_admin=True)
     family.delete("admin", "boss")
     assert [family.custodian(name) for name in ("carl", "dora", "emil")] == ["admin"] * 3
-
-
-# What was decided on is asserted when it is done
-
-
-@pytest.mark.parametrize("act", [World.delete, World.reset])
-def test_a_user_promoted_meanwhile_is_not_the_strangers_any_more(family: World, act: Act) -> None:
-    family.store.meanwhile = [lambda: promote(family, "boss", "bob")]
-    with pytest.raises(CustodyRefused):
-        act(family, "eve", "bob")
-    assert family.is_admin("bob")
-    assert not family.can_log_in("bob", "new one")
-
-
-def test_a_performer_demoted_meanwhile_promotes_nobody(family: World) -> None:
-    family.store.meanwhile = [lambda: demote(family, "eve")]
-    with pytest.raises(AdminsOnly):
-        family.give("eve", "bob", "admin")
-    assert not family.is_admin("bob")
-
-
-def test_a_performer_demoted_meanwhile_makes_no_admin_and_leaves_nothing(family: World) -> None:
-    family.store.meanwhile = [lambda: demote(family, "eve")]
-    with pytest.raises(AdminsOnly):
-        family.create("eve", "dora", is_admin=True)
-    assert not family.exists("dora")
-
-
-def test_a_custodian_changed_meanwhile_may_nothing_any_more(family: World) -> None:
-    def adopt() -> None:
-        family.store.account("carl").custodian_id = family.user("eve").id
-
-    family.store.meanwhile = [adopt]
-    with pytest.raises(CustodyRefused):
-        family.delete("boss", "carl")
-    assert family.is_admin("carl")
-
-
-@pytest.mark.parametrize("act", [World.delete, World.reset])
-def test_a_namesake_made_meanwhile_is_spared(family: World, act: Act) -> None:
-    def make_again() -> None:
-        family.store.apply(RemoveUser(family.user("bob")))
-        family.add("bob")
-
-    family.store.meanwhile = [make_again]
-    with pytest.raises(UserNotFound):
-        act(family, "eve", "bob")
-    assert family.exists("bob")
-    assert not family.can_log_in("bob", "new one")
-
-
-def test_when_the_other_one_of_two_left_meanwhile_the_last_stays(world: World) -> None:
-    world.add_first_admin()
-    world.add_admin("boss", "admin")
-    world.store.meanwhile = [lambda: demote(world, "admin")]
-    with pytest.raises(Forbidden, match="last admin"):
-        world.demote("boss", "boss")
-    assert world.admins() == ["boss"]
-
-
-def test_when_both_of_two_admins_resign_at_once_one_stays(world: World) -> None:
-    world.add_first_admin()
-    world.add_admin("boss", "admin")
-
-    def resign(name: str) -> bool:
-        try:
-            world.demote(name, name)
-        except Forbidden:
-            return False
-        return True
-
-    with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(resign, ["admin", "boss"]))
-    world.services.state.close()
-    assert sorted(results) == [False, True]
-    assert len(world.admins()) == 1
-
-
-def test_an_admin_removed_meanwhile_is_not_found(family: World) -> None:
-    family.store.meanwhile = [lambda: remove(family, "carl")]
-    with pytest.raises(UserNotFound):
-        family.delete("boss", "carl")
-
-
-def test_endless_changes_end_with_the_request(family: World) -> None:
-    def disturb() -> None:
-        family.store.account("carl").mark += "x"
-        family.store.meanwhile.append(disturb)
-
-    family.store.meanwhile = [disturb]
-    with deadline(0.05), pytest.raises(Conflict):
-        family.delete("boss", "carl")
-    assert family.is_admin("carl")
 
 
 # Refusals are told

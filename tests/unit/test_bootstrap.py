@@ -20,26 +20,7 @@ from mi_ldap.errors import (
 from mi_ldap.store import RemoveRole, Take
 from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_DEFAULT
 from tests.unit.conftest import MakeWorld
-from tests.world import ELSEWHERE, PASSWORD, World
-
-CONFIGURED = {
-    "BOOTSTRAP__MODE": "configured",
-    "SUPER_ADMIN__USERNAME": "Root",
-    "SUPER_ADMIN__PASSWORD": PASSWORD,
-}
-OWN_DIRECTORY = {
-    "USER_STORE__CONNECTION_URL": "ldap://127.0.0.1:1",
-    "USER_STORE__CONNECTION_NAME": "cn=service",
-    "USER_STORE__CONNECTION_PASSWORD": "x",
-    "USER_STORE__BASE_DN": "dc=x",
-}
-
-
-@pytest.fixture
-def own_directory(world_of: MakeWorld) -> World:
-    """A directory that the service did not bring along."""
-    return world_of(**OWN_DIRECTORY)
-
+from tests.world import World
 
 # The first login
 
@@ -214,91 +195,6 @@ def test_a_loser_that_was_made_is_removed(world: World) -> None:
         world.login("slower")
     assert not world.exists("slower")
     assert world.admins() == ["quicker"]
-
-
-# Who may win
-
-
-def test_off_makes_nobody(world_of: MakeWorld) -> None:
-    world = world_of(BOOTSTRAP__MODE="off")
-    world.add("alice")
-    assert world.login("alice").scope == SCOPE_DEFAULT
-    with pytest.raises(LoginRefused):
-        world.login("admin")
-    assert world.admins() == []
-
-
-def test_bootstrap_users_alone_may_win(world_of: MakeWorld) -> None:
-    world = world_of(BOOTSTRAP__USERS="Alice, dora")
-    world.add("bob")
-    assert world.login("bob").scope == SCOPE_DEFAULT
-    with pytest.raises(LoginRefused):
-        world.login("emil")
-    assert world.admins() == []
-    assert world.login("ALICE").scope == SCOPE_ADMIN
-
-
-def test_configured_makes_its_account_on_first_use(world_of: MakeWorld) -> None:
-    world = world_of(**CONFIGURED)
-    assert world.login("root", client=ELSEWHERE).scope == SCOPE_ADMIN
-    assert len(world.admins()) == 1
-
-
-def test_configured_makes_it_with_the_configured_password_only(world_of: MakeWorld) -> None:
-    world = world_of(**CONFIGURED)
-    with pytest.raises(LoginRefused):
-        world.login("Root", "another password")
-    assert world.store.user_names().names == ()
-
-
-def test_configured_never_overwrites_a_password(world_of: MakeWorld) -> None:
-    world = world_of(**CONFIGURED)
-    world.add("root")
-    world.store.account("root").password = "my own"
-    with pytest.raises(LoginRefused):
-        world.login("root", PASSWORD)
-    assert world.login("root", "my own").scope == SCOPE_ADMIN
-    assert world.can_log_in("root", "my own")
-
-
-def test_configured_makes_nobody_else(world_of: MakeWorld) -> None:
-    world = world_of(**CONFIGURED)
-    world.add("alice")
-    assert world.login("alice").scope == SCOPE_DEFAULT
-    with pytest.raises(LoginRefused):
-        world.login("admin")
-    assert world.admins() == []
-
-
-def test_with_an_own_directory_existing_users_are_promoted_from_anywhere(
-    own_directory: World,
-) -> None:
-    own_directory.add("alice")
-    assert own_directory.login("alice", client=ELSEWHERE).scope == SCOPE_ADMIN
-
-
-def test_with_an_own_directory_nobody_is_made_from_elsewhere(own_directory: World) -> None:
-    with pytest.raises(LoginRefused, match="Invalid credentials"):
-        own_directory.login("admin", client=ELSEWHERE)
-    assert own_directory.store.user_names().names == ()
-    assert own_directory.login("admin").scope == SCOPE_ADMIN
-
-
-def test_with_an_own_directory_a_listed_name_is_made_from_anywhere(world_of: MakeWorld) -> None:
-    world = world_of(**OWN_DIRECTORY, BOOTSTRAP__USERS="chief")
-    assert world.login("chief", client=ELSEWHERE).scope == SCOPE_ADMIN
-
-
-def test_the_embedded_directory_makes_one_from_anywhere(world: World) -> None:
-    assert world.login("admin", client=ELSEWHERE).scope == SCOPE_ADMIN
-
-
-@pytest.mark.parametrize("what", ["writable", "roles_writable"])
-def test_a_read_only_store_has_no_door(world: World, what: str) -> None:
-    world.add("alice")
-    setattr(world.store, what, False)
-    assert not world.services.bootstrap.is_open()
-    assert world.login("alice").scope == SCOPE_DEFAULT
 
 
 # "No admin" is proved

@@ -8,34 +8,16 @@ from mi_ldap.errors import (
     AuditUnavailable,
     BadRequest,
     DirectoryUnavailable,
-    Forbidden,
-    LoginRefused,
-    PasswordChangeFirst,
     PolicyRefused,
     ReadOnlyStore,
-    TooManyFailures,
     UserExists,
     UserNotFound,
 )
-from mi_ldap.model import Performer
 from mi_ldap.queries import Query
-from mi_ldap.users import NewPassword, NewUser, Shown
+from mi_ldap.users import NewUser, Shown
 from tests.memory_store import role_locator, user_locator
 from tests.unit.conftest import MakeWorld
-from tests.world import ELSEWHERE, PASSWORD, World
-
-
-@pytest.fixture
-def staffed(world: World) -> World:
-    """`admin` is one, `bob` is not."""
-    world.add_first_admin()
-    world.add("bob")
-    return world
-
-
-def set_password(world: World, by: str, name: str, new: str, old: str | None = None) -> None:
-    world.services.users.set_password(world.performer(by), name, NewPassword(new, old))
-
+from tests.world import PASSWORD, World
 
 # Making
 
@@ -225,94 +207,12 @@ def test_a_removed_name_made_again_is_somebody_else(staffed: World) -> None:
     assert staffed.services.users.show("dora").roles == ("Internal/everyone",)
 
 
-# Passwords
-
-
-def test_one_changes_ones_own_by_the_old_one_and_old_tokens_die(staffed: World) -> None:
-    epoch = staffed.user("bob").epoch
-    set_password(staffed, "bob", "bob", "another one", PASSWORD)
-    assert staffed.can_log_in("bob", "another one")
-    assert staffed.user("bob").epoch != epoch
-
-
-def test_an_admin_resets_a_plain_users_and_old_tokens_die(staffed: World) -> None:
-    epoch = staffed.user("bob").epoch
-    set_password(staffed, "admin", "bob", "another one")
-    assert staffed.can_log_in("bob", "another one")
-    assert staffed.user("bob").epoch != epoch
-
-
-def test_a_wrong_old_password_is_a_bad_request(staffed: World) -> None:
-    for old in ("wrong", ""):
-        with pytest.raises(BadRequest, match="'oldPassword' is wrong"):
-            set_password(staffed, "bob", "bob", "another one", old)
-    assert staffed.can_log_in("bob", PASSWORD)
-
-
-def test_who_is_no_admin_needs_the_old_one_for_oneself(staffed: World) -> None:
-    with pytest.raises(BadRequest, match="Give 'oldPassword'"):
-        set_password(staffed, "bob", "bob", "another one")
-    assert staffed.can_log_in("bob", PASSWORD)
-
-
-@pytest.mark.parametrize("name", ["admin", "nobody"])
-def test_who_is_no_admin_learns_nothing_of_others(staffed: World, name: str) -> None:
-    with pytest.raises(Forbidden, match=r"^403 Forbidden\. "):
-        set_password(staffed, "bob", name, "another one")
-    with pytest.raises(BadRequest, match="'oldPassword' is wrong"):
-        set_password(staffed, "bob", name, "another one", "guess")
-
-
-def test_guesses_of_an_old_password_are_counted_as_logins_are(world_of: MakeWorld) -> None:
-    world = world_of(MANAGEMENT_API__THROTTLE__FAILURES_PER_NAME="3")
-    world.add_first_admin()
-    world.add("bob")
-    for _ in range(3):
-        with pytest.raises(BadRequest):
-            set_password(world, "bob", "admin", "another one", "guess")
-    with pytest.raises(TooManyFailures):
-        set_password(world, "bob", "admin", "another one", PASSWORD)
-    with pytest.raises(TooManyFailures):
-        world.login("admin", PASSWORD, ELSEWHERE)
-    assert world.can_log_in("admin", PASSWORD)
-
-
-@pytest.mark.parametrize("new", ["", "a\0b", "x" * 1025, "????"])
-def test_a_bad_new_password_changes_nothing(staffed: World, new: str) -> None:
-    with pytest.raises(BadRequest, match="password is not allowed"):
-        set_password(staffed, "bob", "bob", new, PASSWORD)
-    assert staffed.can_log_in("bob", PASSWORD)
-
-
-def test_the_policy_speaks(staffed: World) -> None:
-    for by, old in (("bob", PASSWORD), ("admin", None)):
-        with pytest.raises(PolicyRefused, match="too short"):
-            set_password(staffed, by, "bob", "abc", old)
-    assert staffed.can_log_in("bob", PASSWORD)
-
-
-def test_who_must_change_the_password_changes_nobody_elses(staffed: World) -> None:
-    performer = Performer(staffed.user("admin"), must_change_password=True, client=ELSEWHERE)
-    for name in ("bob", "nobody"):
-        with pytest.raises(PasswordChangeFirst):
-            staffed.services.users.set_password(performer, name, NewPassword("another one", None))
-    staffed.services.users.set_password(performer, "admin", NewPassword("another one", PASSWORD))
-    assert staffed.can_log_in("admin", "another one")
-
-
-def test_a_locked_account_cannot_be_opened_by_guessing(staffed: World) -> None:
-    staffed.store.account("bob").closed = "locked"
-    with pytest.raises((BadRequest, LoginRefused)):
-        set_password(staffed, "bob", "bob", "another one", PASSWORD)
-    assert staffed.can_log_in("bob", PASSWORD)
-
-
 # The audit log
 
 
 def test_what_is_done_to_users_is_told_without_passwords(staffed: World) -> None:
     staffed.create("admin", "dora", is_admin=True)
-    set_password(staffed, "admin", "dora", "another one")
+    staffed.reset("admin", "dora")
     staffed.delete("admin", "dora")
     assert [
         (line["performedBy"], line["action"], line["type"], line["info"]) for line in staffed.lines
@@ -323,4 +223,4 @@ def test_what_is_done_to_users_is_told_without_passwords(staffed: World) -> None
     ]
     text = (staffed.services.settings.state_dir / "audit.log").read_text()
     assert PASSWORD not in text
-    assert "another one" not in text
+    assert "new one" not in text

@@ -1,0 +1,192 @@
+"""What every store owes its callers of steps and guards."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mi_ldap.errors import (
+    Conflict,
+    LoginRefused,
+)
+from mi_ldap.model import User
+from mi_ldap.store import (
+    Give,
+    NotHeld,
+    RemoveUser,
+    RenewEpoch,
+    SetCustodian,
+    Take,
+    Unchanged,
+    UserStore,
+)
+from tests.contract.words import (
+    PASSWORD,
+    make_user,
+    remove,
+    reread,
+    role_now,
+)
+
+
+class ChangeContract:
+    def test_no_steps_are_no_change(self, store: UserStore) -> None:
+        user = make_user(store)
+        store.apply()
+        assert reread(store, user) == user
+
+    def test_a_custodian_is_set_replaced_and_cleared(self, store: UserStore) -> None:
+        user, boss = make_user(store), make_user(store, "boss")
+        store.apply(SetCustodian(user, boss.id))
+        charge = reread(store, user)
+        assert charge.custodian_id == boss.id
+        assert store.details(charge).custodian == boss
+        assert [each.id for each in store.charges_of(boss)] == [user.id]
+        store.apply(SetCustodian(charge, user.id))
+        store.apply(SetCustodian(reread(store, user), None))
+        assert reread(store, user).custodian_id is None
+        assert store.charges_of(boss) == ()
+
+    def test_a_custodian_is_replaced_as_it_was_read_or_not_at_all(self, store: UserStore) -> None:
+        user, boss = make_user(store), make_user(store, "boss")
+        store.apply(SetCustodian(user, boss.id))
+        with pytest.raises(Conflict):
+            store.apply(SetCustodian(user, None))
+        assert reread(store, user).custodian_id == boss.id
+
+    def test_a_custodian_that_is_gone_is_nobody(self, store: UserStore) -> None:
+        user, boss = make_user(store), make_user(store, "boss")
+        store.apply(SetCustodian(user, boss.id))
+        remove(store, boss)
+        make_user(store, "boss")
+        assert store.details(reread(store, user)).custodian is None
+
+    def test_a_renewed_epoch_is_another_one(self, store: UserStore) -> None:
+        user = make_user(store)
+        store.apply(RenewEpoch(user))
+        assert reread(store, user).epoch != user.epoch
+        assert reread(store, user).id == user.id
+
+    def test_an_unchanged_user_passes_the_guard(self, store: UserStore) -> None:
+        user, role = make_user(store), store.add_role("dev")
+        store.apply(Unchanged(user))
+        store.apply(Unchanged(user), RenewEpoch(user))
+        user = reread(store, user)
+        store.apply(Unchanged(user), Give(role, user))
+        store.apply(Unchanged(user), SetCustodian(user, user.id), RenewEpoch(user))
+
+    def test_logins_and_memberships_leave_a_user_unchanged(self, store: UserStore) -> None:
+        user, role = make_user(store), store.add_role("dev")
+        with pytest.raises(LoginRefused):
+            store.prove(user, "wrong")
+        store.prove(user, PASSWORD)
+        store.apply(Give(role, user))
+        store.apply(Unchanged(user))
+
+    def test_a_password_that_is_set_meanwhile_lets_a_new_user_be_finished(
+        self, store: UserStore
+    ) -> None:
+        user = store.add_user("alice")
+        store.reset_password(user, PASSWORD)
+        store.apply(Unchanged(user), RenewEpoch(user))
+        store.prove(user, PASSWORD)
+
+    @pytest.mark.parametrize("change", [RenewEpoch, lambda user: SetCustodian(user, "someone")])
+    def test_a_changed_user_fails_the_guard_and_nothing_is_done(
+        self, store: UserStore, change: Callable[[User], RenewEpoch | SetCustodian]
+    ) -> None:
+        user, role = make_user(store), store.add_role("dev")
+        store.apply(change(user))
+        with pytest.raises(Conflict):
+            store.apply(Unchanged(user), Give(role, user))
+        with pytest.raises(Conflict):
+            store.apply(Unchanged(user), RemoveUser(user))
+        assert store.details(user).roles == ()
+        assert store.find_user("alice") is not None
+
+    def test_a_namesake_is_another_user_to_every_guard(self, store: UserStore) -> None:
+        first, role = make_user(store), store.add_role("dev")
+        remove(store, first)
+        second = make_user(store)
+        assert second.id != first.id
+        assert store.user(first.id) is None
+        for step in (RenewEpoch(first), RemoveUser(first), Give(role, first)):
+            with pytest.raises(Conflict):
+                store.apply(Unchanged(first), step)
+        with pytest.raises(Conflict):
+            store.apply(RemoveUser(first))
+        assert store.find_user("alice") == second
+        assert store.details(second).roles == ()
+
+    def test_an_unchanged_role_passes_the_guard(self, store: UserStore) -> None:
+        user, role = make_user(store), store.add_role("dev")
+        store.apply(Unchanged(role))
+        role = role_now(store, role)
+        store.apply(Unchanged(role), Give(role, user))
+        role = role_now(store, role)
+        store.apply(Unchanged(role), Unchanged(user), Take(role, user), RenewEpoch(user))
+
+    def test_a_role_that_lost_or_won_a_member_fails_the_guard(self, store: UserStore) -> None:
+        alice, bob, role = make_user(store), make_user(store, "bob"), store.add_role("dev")
+        store.apply(Unchanged(role), Give(role, alice))
+        with pytest.raises(Conflict):
+            store.apply(Unchanged(role), Give(role, bob))
+        held = role_now(store, role)
+        store.apply(Unchanged(held), Take(held, alice))
+        with pytest.raises(Conflict):
+            store.apply(Unchanged(held), Give(held, bob))
+        assert store.member_names(role).names == ()
+
+    def test_not_held_guards_a_removal(self, store: UserStore) -> None:
+        user, role = make_user(store), store.add_role("dev")
+        store.apply(Give(role, user))
+        with pytest.raises(Conflict):
+            store.apply(NotHeld(role, user), RemoveUser(user))
+        assert store.find_user("alice") == user
+        store.apply(Take(role_now(store, role), user))
+        store.apply(NotHeld(role, user), RemoveUser(user))
+        assert store.find_user("alice") is None
+
+    def test_when_one_step_fails_none_was_done(self, store: UserStore) -> None:
+        user, dev, ops = make_user(store), store.add_role("dev"), store.add_role("ops")
+        with pytest.raises(Conflict):
+            store.apply(
+                Unchanged(user),
+                SetCustodian(user, "someone"),
+                Give(dev, user),
+                Take(ops, user),
+            )
+        assert store.details(user).roles == ()
+        assert reread(store, user).custodian_id is None
+
+    def test_several_roles_are_changed_together(self, store: UserStore) -> None:
+        user = make_user(store)
+        roles = [store.add_role(name) for name in ("a", "b", "c")]
+        store.apply(Give(roles[0], user), Give(roles[1], user))
+        store.apply(
+            Take(role_now(store, roles[0]), user),
+            Take(role_now(store, roles[1]), user),
+            Give(roles[2], user),
+        )
+        assert [role.name for role in store.details(user).roles] == ["c"]
+
+    def test_of_two_changes_under_one_guard_one_is_made(self, store: UserStore) -> None:
+        users = [make_user(store, name) for name in ("alice", "bob")]
+        role = store.add_role("dev")
+        start = threading.Barrier(2)
+
+        def attempt(user: User) -> bool:
+            start.wait()
+            try:
+                store.apply(Unchanged(role), Unchanged(user), RenewEpoch(user), Give(role, user))
+            except Conflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            results = list(pool.map(attempt, users))
+        assert results.count(True) == 1
+        assert store.member_names(role).names == (users[results.index(True)].name,)

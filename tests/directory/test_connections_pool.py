@@ -1,0 +1,121 @@
+"""The pool of connections."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mi_ldap.deadline import deadline
+from mi_ldap.directory.connections import Pool
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.directory.operations import Delete
+from mi_ldap.directory.session import Refused, Session
+from mi_ldap.errors import DirectoryUnavailable
+from tests.directory.stores import connector
+
+
+@pytest.fixture
+def opened() -> list[Session]:
+    return []
+
+
+@pytest.fixture
+def pool(embedded: EmbeddedDirectory, opened: list[Session]) -> Iterator[Pool]:
+    """Two sessions at most; every one that was opened is noted."""
+
+    def connect() -> Session:
+        opened.append(connector(embedded.url).anonymous())
+        return opened[-1]
+
+    made_pool = Pool(connect, 2)
+    yield made_pool
+    made_pool.close()
+
+
+def look(session: Session) -> None:
+    session.read("", "(objectClass=*)", ["supportedExtension"])
+
+
+def test_a_session_is_used_again(pool: Pool, opened: list[Session]) -> None:
+    for _ in range(5):
+        with pool.session() as session:
+            look(session)
+    assert len(opened) == 1
+
+
+def test_no_more_are_opened_than_allowed_and_the_others_wait(
+    pool: Pool, opened: list[Session]
+) -> None:
+    def use(_: int) -> None:
+        with pool.session() as session:
+            look(session)
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(use, range(100)))
+    assert len(opened) <= 2
+
+
+def test_who_waits_too_long_is_told(pool: Pool) -> None:
+    with pool.session(), pool.session():
+        began_s = time.monotonic()
+        with deadline(0.1), pytest.raises(DirectoryUnavailable, match="busy"), pool.session():
+            pytest.fail("there was a third one")
+        assert time.monotonic() - began_s < 1
+    with pool.session() as session:
+        look(session)
+
+
+def test_a_broken_session_is_not_given_to_the_next(pool: Pool, opened: list[Session]) -> None:
+    def look_at_a_closed_one() -> None:
+        with pool.session() as session:
+            session.connection.socket.close()
+            look(session)
+
+    with pytest.raises(DirectoryUnavailable):
+        look_at_a_closed_one()
+    with pool.session() as session:
+        look(session)
+    assert len(opened) == 2
+
+
+def test_a_refusal_breaks_nothing(pool: Pool, opened: list[Session]) -> None:
+    with pytest.raises(Refused), pool.session() as session:
+        session.do(Delete("uid=nobody,dc=mi"))
+    with pool.session() as session:
+        look(session)
+    assert len(opened) == 1
+
+
+def test_a_session_that_the_server_closed_is_replaced(
+    pool: Pool, opened: list[Session], tmp_path: Path
+) -> None:
+    with pool.session() as session:
+        look(session)
+        session.connection.socket.shutdown(socket.SHUT_RD)
+    with pool.session() as session:
+        look(session)
+    assert len(opened) == 2
+
+
+def test_a_session_that_lay_idle_for_long_is_replaced(pool: Pool, opened: list[Session]) -> None:
+    with pool.session() as session:
+        look(session)
+    session.idle_since -= 3600
+    with pool.session() as session:
+        look(session)
+    assert len(opened) == 2
+
+
+def test_a_slot_is_free_again_when_connecting_failed() -> None:
+    def fail() -> Session:
+        raise DirectoryUnavailable
+
+    pool = Pool(fail, 1)
+    for _ in range(3):
+        with pytest.raises(DirectoryUnavailable), pool.session():
+            pytest.fail("there was one")

@@ -1,0 +1,77 @@
+"""The directory's own password policy speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.slapd_process import wait_for
+from mi_ldap.errors import (
+    LoginRefused,
+    PolicyRefused,
+)
+from tests.api.client import PASSWORD
+from tests.directory.server import host, tool
+from tests.store_contract import make_user
+from tests.subtree import Tool
+
+__all__ = ["host", "tool"]
+
+POLICY = "cn=people,ou=policies,dc=mi"
+
+
+@pytest.fixture
+def policy(tool: Tool) -> Iterator[Tool]:
+    """The people's password policy, put back as it was in the end."""
+    before = tool.read(POLICY, "*")
+    yield tool
+    tool.delete(POLICY)
+    tool.add(POLICY, before.pop("objectClass"), **before)
+
+
+@pytest.mark.parametrize(
+    ("rule", "new", "reason"),
+    [
+        ({"pwdInHistory": "5"}, PASSWORD, "used before"),
+        ({"pwdMinAge": "3600"}, "another one", "too recently"),
+        ({"pwdMinLength": "20"}, "another one", "too short"),
+        ({"pwdAllowUserChange": "FALSE"}, "another one", "may not be changed"),
+    ],
+)
+def test_the_policys_reasons_are_told(
+    store: DirectoryStore, policy: Tool, rule: dict[str, str], new: str, reason: str
+) -> None:
+    user = make_user(store, password=PASSWORD)
+    policy.replace(POLICY, **rule)
+    with pytest.raises(PolicyRefused, match=reason):
+        store.change_password(user, PASSWORD, new)
+    store.prove(user, PASSWORD)
+
+
+def test_a_locked_account_is_told_from_a_wrong_password(
+    store: DirectoryStore, policy: Tool
+) -> None:
+    user = make_user(store, password=PASSWORD)
+    policy.replace(POLICY, pwdMaxFailure="2")
+    for _ in range(2):
+        with pytest.raises(LoginRefused, match="Invalid credentials"):
+            store.prove(user, "wrong")
+    with pytest.raises(LoginRefused) as caught:
+        store.prove(user, PASSWORD)
+    assert caught.value.reason == "locked"
+
+
+def test_an_expired_password_is_told(store: DirectoryStore, policy: Tool) -> None:
+    user = make_user(store, password=PASSWORD)
+    policy.replace(POLICY, pwdMaxAge="1")
+
+    def is_expired() -> bool:
+        try:
+            store.prove(user, PASSWORD)
+        except LoginRefused as error:
+            return error.reason == "expired"
+        return False
+
+    assert wait_for(is_expired, 5)

@@ -1,0 +1,109 @@
+"""What was decided on is asserted when it is done."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mi_ldap.deadline import deadline
+from mi_ldap.errors import (
+    AdminsOnly,
+    Conflict,
+    CustodyRefused,
+    Forbidden,
+    UserNotFound,
+)
+from mi_ldap.store import RemoveUser
+from tests.unit.custody import Act, demote, promote, remove
+from tests.world import World
+
+
+@pytest.mark.parametrize("act", [World.delete, World.reset])
+def test_a_user_promoted_meanwhile_is_not_the_strangers_any_more(family: World, act: Act) -> None:
+    family.store.meanwhile = [lambda: promote(family, "boss", "bob")]
+    with pytest.raises(CustodyRefused):
+        act(family, "eve", "bob")
+    assert family.is_admin("bob")
+    assert not family.can_log_in("bob", "new one")
+
+
+def test_a_performer_demoted_meanwhile_promotes_nobody(family: World) -> None:
+    family.store.meanwhile = [lambda: demote(family, "eve")]
+    with pytest.raises(AdminsOnly):
+        family.give("eve", "bob", "admin")
+    assert not family.is_admin("bob")
+
+
+def test_a_performer_demoted_meanwhile_makes_no_admin_and_leaves_nothing(family: World) -> None:
+    family.store.meanwhile = [lambda: demote(family, "eve")]
+    with pytest.raises(AdminsOnly):
+        family.create("eve", "dora", is_admin=True)
+    assert not family.exists("dora")
+
+
+def test_a_custodian_changed_meanwhile_may_nothing_any_more(family: World) -> None:
+    def adopt() -> None:
+        family.store.account("carl").custodian_id = family.user("eve").id
+
+    family.store.meanwhile = [adopt]
+    with pytest.raises(CustodyRefused):
+        family.delete("boss", "carl")
+    assert family.is_admin("carl")
+
+
+@pytest.mark.parametrize("act", [World.delete, World.reset])
+def test_a_namesake_made_meanwhile_is_spared(family: World, act: Act) -> None:
+    def make_again() -> None:
+        family.store.apply(RemoveUser(family.user("bob")))
+        family.add("bob")
+
+    family.store.meanwhile = [make_again]
+    with pytest.raises(UserNotFound):
+        act(family, "eve", "bob")
+    assert family.exists("bob")
+    assert not family.can_log_in("bob", "new one")
+
+
+def test_when_the_other_one_of_two_left_meanwhile_the_last_stays(world: World) -> None:
+    world.add_first_admin()
+    world.add_admin("boss", "admin")
+    world.store.meanwhile = [lambda: demote(world, "admin")]
+    with pytest.raises(Forbidden, match="last admin"):
+        world.demote("boss", "boss")
+    assert world.admins() == ["boss"]
+
+
+def test_when_both_of_two_admins_resign_at_once_one_stays(world: World) -> None:
+    world.add_first_admin()
+    world.add_admin("boss", "admin")
+
+    def resign(name: str) -> bool:
+        try:
+            world.demote(name, name)
+        except Forbidden:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(resign, ["admin", "boss"]))
+    world.services.state.close()
+    assert sorted(results) == [False, True]
+    assert len(world.admins()) == 1
+
+
+def test_an_admin_removed_meanwhile_is_not_found(family: World) -> None:
+    family.store.meanwhile = [lambda: remove(family, "carl")]
+    with pytest.raises(UserNotFound):
+        family.delete("boss", "carl")
+
+
+def test_endless_changes_end_with_the_request(family: World) -> None:
+    def disturb() -> None:
+        family.store.account("carl").mark += "x"
+        family.store.meanwhile.append(disturb)
+
+    family.store.meanwhile = [disturb]
+    with deadline(0.05), pytest.raises(Conflict):
+        family.delete("boss", "carl")
+    assert family.is_admin("carl")
