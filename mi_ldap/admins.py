@@ -29,6 +29,8 @@ from mi_ldap.store import (
 
 log = structlog.get_logger()
 
+_HINT = "the account may not read the admin role's group, or: python app.py recover-admin NAME"
+
 
 @dataclass(frozen=True, slots=True)
 class SuperAdmin:
@@ -63,7 +65,7 @@ class Admins:
     def holds(self, admin_role: AdminRole | None, user: User) -> bool:
         """Whether the user holds the admin role as it was read; loud where nobody does."""
         if admin_role is None or not admin_role.holders:
-            log.error("no_admin_left", hint="python app.py recover-admin NAME")
+            log.error("no_admin_left", hint=_HINT)
             return False
         return self._store.is_holder(admin_role, user)
 

@@ -61,14 +61,14 @@ class AuditLog:
             "performedBy": performer,
             "action": action,
             "type": kind,
-            "info": json.dumps(info, ensure_ascii=False, separators=(",", ":")),
+            "info": json.dumps(info, separators=(",", ":")),
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "outcome": outcome,
             "reason": reason,
             "client": context.get("client", ""),
             "requestId": context.get("requestId", ""),
         }
-        self._append(json.dumps(line, ensure_ascii=False).encode(errors="replace") + b"\n")
+        self._append(json.dumps(line).encode() + b"\n")
         log.info("audit", **line)
 
     @contextmanager

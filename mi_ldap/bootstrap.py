@@ -127,7 +127,7 @@ class Bootstrap:
         if not self._may_make(applicant):
             raise LoginRefused
         try:
-            name = self._rules.new_user_name(applicant.name)
+            name = self._rules.new_user_name(without_primary(applicant.name))
             password = self._rules.new_password(applicant.password)
             with self._audit.change(name, "bootstrap", "admin", {"userId": name}):
                 if abandoned is not None:

@@ -162,7 +162,8 @@ class AdminRoleUnclear(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The admin role cannot be told for certain in the directory. See the service's log."
+            "The admin role cannot be told for certain in the directory: two groups bear its name, "
+            "or the service's account may not read it. See the service's log."
         )
 
 

@@ -17,7 +17,7 @@ from mi_ldap.errors import (
     UserNotFound,
 )
 from mi_ldap.floor import Floor
-from mi_ldap.model import MAX_NAME_BYTES, Proof, User, folded, without_primary
+from mi_ldap.model import MAX_NAME_BYTES, Proof, User, without_primary
 from mi_ldap.store import UserStore
 from mi_ldap.throttle import Attempt, Throttle
 from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT
@@ -78,8 +78,7 @@ class Login:
 
     def _prove(self, applicant: Applicant) -> LoggedIn:
         user = self._find(applicant.name)
-        name = folded(without_primary(applicant.name))
-        attempt = Attempt(user.id if user else name, applicant.client)
+        attempt = Attempt.on(without_primary(applicant.name), applicant.client)
         self._throttle.check(attempt)
         try:
             if not applicant.password:

@@ -24,6 +24,12 @@ MAX_PASSWORD_BYTES: Final = 1024
 Matches = Callable[[str], bool]
 """Whether a configured expression matches all of a text."""
 
+_UNSEEN = frozenset(
+    "\ufffd\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0"
+    "\u180b\u180c\u180d\u180f" + "".join(map(chr, range(0xFE00, 0xFE10)))
+)
+"""What nobody sees in a name, besides control and format characters, and what is broken."""
+
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 
 
@@ -241,7 +247,7 @@ def _plain_name(text: str, what: str) -> str:
         raise _refused(what, "nothing but '?' is left of it; send it as UTF-8")
     if ":" in name:
         raise _refused(what, "it holds ':', which ends the name in a login")
-    if any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c == "\ufffd" for c in name):
+    if any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c in _UNSEEN for c in name):
         raise _refused(what, "it holds a control, format or broken character")
     if len(_utf8(name, what)) > MAX_NAME_BYTES:
         raise _refused(what, f"it is longer than {MAX_NAME_BYTES} bytes")

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import re2
 
+from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import BadRequest
 from mi_ldap.model import Names, sorted_names
+
+MAX_REGEX = 500
 
 _PLAIN = re.compile(r"[A-Za-z0-9._@-]+")
 
@@ -87,8 +90,16 @@ class Query:
     def _by_regex(self) -> Test | None:
         if not self.regex:
             return None
+        if len(self.regex) > MAX_REGEX:
+            raise BadRequest(f"Error processing the request. 'regex' is longer than {MAX_REGEX}.")
         expression = _compiled(self.regex)
-        return lambda name: expression.search(name) is not None
+
+        def matches(name: str) -> bool:
+            if remaining_s() <= 0:
+                raise BadRequest("Error processing the request. 'regex' takes too long.")
+            return expression.search(name) is not None
+
+        return matches
 
 
 _PIECES = {"*": ".*", "?": "."}
@@ -97,6 +108,7 @@ _PIECES = {"*": ".*", "?": "."}
 def _compiled(expression: str) -> re2._Regexp[str]:
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = 1 << 20
     try:
         return re2.compile(expression, options)
     except re2.error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mi_ldap.accounts import Rules, again, known_user
 from mi_ldap.audit import AuditLog
+from mi_ldap.errors import AdminRoleUnclear, Conflict
 from mi_ldap.model import AdminRole, User
 from mi_ldap.retries import decided
 from mi_ldap.store import (
@@ -68,7 +69,14 @@ class Recovery:
         if not steps:
             return False
         with self.audit.change(self.operator, "recovered", "admin", {"userId": user.name}):
-            self.store.apply(*steps)
+            try:
+                self.store.apply(*steps)
+            except Conflict:
+                if any(isinstance(step, AddAdminRole) for step in steps) and (
+                    self.store.admin_role() is None
+                ):
+                    raise AdminRoleUnclear from None  # it stands there unseen
+                raise
         return True
 
     def _is_orphan(self, admin: User) -> bool:

@@ -15,6 +15,9 @@ from mi_ldap.queries import Query, Selection
 from mi_ldap.retries import decided
 from mi_ldap.store import Give, RemoveRole, Step, Take, Unchanged, UserStore
 
+MAX_ROLES = 200
+"""To give, or to take, in one change: each is looked up."""
+
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
@@ -137,6 +140,8 @@ class Roles:
         given = [role for role in added.values() if role.id not in held]
         taken = [role for role in removed.values() if role.id in held]
         steps = self._admin_steps(performer, present, admin_role, given, taken)
+        if given and not steps:
+            steps = [Unchanged(present)]  # or a namesake that is made meanwhile gets the role
         steps += [Give(role, present) for role in given if role.id != admin_role.role.id]
         steps += [Take(role, present) for role in taken if role.id != admin_role.role.id]
         return _Decided(steps, given, taken)
@@ -159,7 +164,9 @@ class Roles:
 
     def _all_changeable(self, names: Sequence[str]) -> dict[str, Role]:
         """The roles by id: each once, whatever names it was sent under."""
-        roles = [self._changeable(name) for name in names]
+        if len(names) > MAX_ROLES:
+            raise BadRequest(f"Error processing the request. Send at most {MAX_ROLES} roles.")
+        roles = [self._changeable(name) for name in dict.fromkeys(names)]
         return {role.id: role for role in roles}
 
     def _changeable(self, name: str) -> Role:

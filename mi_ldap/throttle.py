@@ -6,8 +6,10 @@ the state file, so that all workers of a machine count together.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
+import unicodedata
 from dataclasses import dataclass
 
 from limits import RateLimitItemPerMinute
@@ -23,12 +25,22 @@ class Attempt:
     """Who is tried, from where.
 
     Attributes:
-        who: the entry's id, or the folded name where no entry has it.
+        who: the name's fingerprint, the same whether anybody bears it or not.
         client: the address, `"192.0.2.7"`.
     """
 
     who: str
     client: str
+
+    @classmethod
+    def on(cls, name: str, client: str) -> Attempt:
+        """An attempt on a name as typed; spellings that a directory might fold are one name.
+
+        Only a fingerprint is kept: people type passwords where names belong.
+        """
+        decomposed = unicodedata.normalize("NFKD", name.casefold()).casefold()
+        letters = "".join(c for c in decomposed if unicodedata.category(c)[0] not in "MCZ")
+        return cls(hashlib.sha256(letters.encode(errors="replace")).hexdigest()[:32], client)
 
 
 class Throttle:

@@ -18,6 +18,7 @@ from mi_ldap.admins import Admins
 from mi_ldap.audit import AuditLog
 from mi_ldap.errors import (
     BadRequest,
+    Conflict,
     Forbidden,
     LoginRefused,
     PasswordChangeFirst,
@@ -156,10 +157,14 @@ class Users:
 
     def _finish(self, performer: Performer, user: User, *, is_admin: bool) -> None:
         """What has its password becomes a user, or an admin, in one change."""
+        if again(self._store, user).revision != user.revision:
+            raise BadRequest(
+                "Error processing the request. Somebody else changed the user as it was made."
+            )
         promotion: list[Step] = []
         if is_admin:
             admin_role = self._admins.role_for(performer.user)
-            promotion = self._admins.promotion(performer.user, again(self._store, user), admin_role)
+            promotion = self._admins.promotion(performer.user, user, admin_role)
         if promotion:
             self._store.apply(*promotion[:-1], RenewEpoch(user), promotion[-1])
         else:
@@ -175,7 +180,7 @@ class Users:
 
     def _removal(self, performer: Performer, target: User) -> list[Step]:
         admin_role = self._admins.role_for(performer.user)
-        present = again(self._store, target)
+        present = self._settled(target)
         roles = self._store.details(present).roles
         others = [role for role in roles if role.id != admin_role.role.id]
         return [
@@ -189,8 +194,7 @@ class Users:
     ) -> User:
         """By the old password, whoever gives it; failures count as those of a login do."""
         since_s = time.monotonic()
-        who = target.id if target else model.folded(model.without_primary(name))
-        attempt = Attempt(who, performer.client)
+        attempt = Attempt.on(model.without_primary(name), performer.client)
         self._throttle.check_address(performer.client)
         self._throttle.check(attempt)
         if target is None and self._admins.is_admin(performer.user):
@@ -220,7 +224,7 @@ class Users:
         """In an admin's right. Tokens die before the password changes, and once more after it."""
         info = {"userId": target.name}
         with self._audit.refusals(performer.name, info):
-            self._may_reset(performer, target)
+            decided(lambda: self._may_reset(performer, target))
             with self._audit.change(performer.name, "updated", "user", info):
                 decided(lambda: self._begin_reset(performer, target))
                 try:
@@ -239,4 +243,11 @@ class Users:
                 "Error processing the request. Give 'oldPassword' to change your own password."
             )
         admin_role = self._admins.role_for(performer.user)
-        return self._admins.reset(performer.user, again(self._store, target), admin_role)
+        return self._admins.reset(performer.user, self._settled(target), admin_role)
+
+    def _settled(self, target: User) -> User:
+        """The user as it is now, once nobody is making it or setting its password."""
+        present = again(self._store, target)
+        if present.busy:
+            raise Conflict
+        return present

@@ -29,6 +29,9 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedDirec
         tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
         tool.replace("olcDatabase={-1}frontend,cn=config", olcPasswordHash="{SSHA}")
         tool.replace("olcDatabase={1}mdb,cn=config", olcDbNoSync="TRUE")
+        # Each test has a place of its own: a name in one is no name in another.
+        unique = "olcOverlay={3}unique,olcDatabase={1}mdb,cn=config"
+        tool.replace(unique, olcUniqueURI=f"ldap:///ou=policies,{directory.suffix}?cn?sub")
         tool.close()
         yield directory
 

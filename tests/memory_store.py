@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import copy
-import secrets
 import threading
-import time
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Concatenate, ParamSpec, TypeVar
 
 from mi_ldap.errors import (
@@ -20,7 +16,7 @@ from mi_ldap.errors import (
     RoleExists,
     UserExists,
 )
-from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails, folded
+from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails
 from mi_ldap.store import (
     AddAdminRole,
     Give,
@@ -34,54 +30,22 @@ from mi_ldap.store import (
     Take,
     Unchanged,
 )
+from tests.memory_content import (
+    Account,
+    Content,
+    Group,
+    as_role,
+    as_user,
+    role_locator,
+    user_locator,
+)
 
 MIN_PASSWORD = 5
-ABANDONED_AFTER_S = 60.0
+
+__all__ = ["MemoryStore", "role_locator", "user_locator"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-@dataclass
-class Account:
-    """A user as it is kept.
-
-    Attributes:
-        mark: replaced by `RenewEpoch`; the user's revision.
-        password_changes: how often the password was set; part of the epoch, not of the revision.
-        unfinished_since: when it was made (`time.time()`), until its epoch is renewed once.
-        closed: why a bind is refused although the password is right.
-    """
-
-    name: str
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    mark: str = field(default_factory=lambda: secrets.token_hex(8))
-    password: str = ""
-    password_changes: int = 0
-    custodian_id: str | None = None
-    unfinished_since: float | None = field(default_factory=time.time)
-    enabled: bool = True
-    must_change: bool = False
-    closed: str = ""
-
-
-@dataclass
-class Group:
-    """A role as it is kept; members are locators, whether a user is there or not."""
-
-    name: str
-    members: set[str] = field(default_factory=set)
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    revision: int = 0
-    first_admin_id: str | None = None
-
-
-@dataclass
-class Content:
-    """Everything that is kept, by locator."""
-
-    users: dict[str, Account] = field(default_factory=dict)
-    roles: dict[str, Group] = field(default_factory=dict)
 
 
 def _locked(
@@ -194,7 +158,7 @@ class MemoryStore:
             group.members.discard(locator)
         account = Account(name)
         self.content.users[locator] = account
-        return _as_user(locator, account)
+        return as_user(locator, account)
 
     @_locked
     def discard(self, user: User) -> None:
@@ -228,7 +192,7 @@ class MemoryStore:
         if locator in self.content.roles:
             raise RoleExists(name)
         self.content.roles[locator] = Group(name)
-        return _as_role(locator, self.content.roles[locator])
+        return as_role(locator, self.content.roles[locator])
 
     @_locked
     def apply(self, *steps: Step) -> None:
@@ -265,9 +229,8 @@ class MemoryStore:
             case SetCustodian(user, custodian_id):
                 _demand(self._found(user).custodian_id == user.custodian_id)
                 self._found(user).custodian_id = custodian_id
-            case RenewEpoch(user):
-                self._found(user).mark = secrets.token_hex(8)
-                self._found(user).unfinished_since = None
+            case RenewEpoch(user, for_reset):
+                self._found(user).renew(for_reset=for_reset)
             case RemoveUser(user):
                 self._found(user)
                 del self.content.users[user.locator]
@@ -306,15 +269,15 @@ class MemoryStore:
         return self.content.roles[role.locator].members
 
     def _users(self) -> list[User]:
-        return [_as_user(locator, account) for locator, account in self.content.users.items()]
+        return [as_user(locator, account) for locator, account in self.content.users.items()]
 
     def _user_at(self, locator: str) -> User | None:
         account = self.content.users.get(locator)
-        return _as_user(locator, account) if account else None
+        return as_user(locator, account) if account else None
 
     def _role_at(self, locator: str) -> Role | None:
         group = self.content.roles.get(locator)
-        return _as_role(locator, group) if group else None
+        return as_role(locator, group) if group else None
 
     def _must_be_writable(self) -> None:
         if not self.writable:
@@ -326,32 +289,6 @@ class MemoryStore:
 
 
 _ROLE_STEPS = (Give, Take, RemoveRole, AddAdminRole, MarkFirstAdmin)
-
-
-def user_locator(name: str) -> str:
-    return f"user {folded(name)}"
-
-
-def role_locator(name: str) -> str:
-    return f"role {folded(name)}"
-
-
-def _as_user(locator: str, account: Account) -> User:
-    since_s = account.unfinished_since
-    return User(
-        id=account.id,
-        name=account.name,
-        locator=locator,
-        revision=account.mark,
-        epoch=f"{account.mark}/{account.password_changes}",
-        custodian_id=account.custodian_id,
-        enabled=account.enabled,
-        abandoned=since_s is not None and time.time() - since_s > ABANDONED_AFTER_S,
-    )
-
-
-def _as_role(locator: str, group: Group) -> Role:
-    return Role(group.id, group.name, locator, str(group.revision))
 
 
 def _demand(holds: bool) -> None:

@@ -179,11 +179,13 @@ def environment(folder: Path, place: Subtree, **more: object) -> Environment:
 
 @contextmanager
 def local(
-    settings: Settings, wrap: Callable[[UserStore], UserStore] | None = None
+    settings: Settings,
+    wrap: Callable[[UserStore], UserStore] | None = None,
+    observe: Callable[[str], None] = lambda operation: None,
 ) -> Iterator[LocalCaller]:
     """An application in this process, with `wrap` around its store."""
     with ExitStack() as stack:
-        found = _opened(services(settings), stack)
+        found = _opened(services(settings, observe=observe), stack)
         if wrap:
             found = _opened(services(settings, store=wrap(found.store)), stack)
         yield LocalCaller(found)

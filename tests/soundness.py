@@ -55,18 +55,23 @@ class Picture:
         return {role for role, group in self.roles.items() if dn in group.all("member")}
 
 
-def look_at(subtree: Subtree, *, crashed: bool = False) -> Picture:
-    """The directory as it is; it must be sound, see `assert_sound`."""
+def look_at(subtree: Subtree, *, crashed: bool = False, links: bool = True) -> Picture:
+    """The directory as it is; it must be sound, see `assert_sound`.
+
+    Without `links` when slapd itself was killed: it writes `memberOf` after `member`.
+    """
     picture = Picture(_below(subtree, subtree.user_base), _below(subtree, subtree.group_base))
     assert_sound(picture, crashed=crashed)
+    if links:
+        assert_links_are_whole(picture)
     return picture
 
 
 def assert_sound(picture: Picture, *, crashed: bool = False) -> None:
-    """Admins have a password and an admin for custodian, or none; links are whole.
+    """Admins have a password, and an admin for custodian or none.
 
-    A custodian is an admin, and nobody is its own; where none is left the charge has none. Only a
-    crash may leave one with a user who is not, or not yet, an admin.
+    Nobody is its own; where none is left the charge has none. Only a crash may leave one with a
+    user who is not, or not yet, an admin.
     """
     admins = picture.admins
     admin_ids = {admin.id for admin in admins.values()}
@@ -74,7 +79,6 @@ def assert_sound(picture: Picture, *, crashed: bool = False) -> None:
         assert user.custodian in {None, *admin_ids} - {user.id}, f"the custodian of {name}"
         assert name in admins or crashed or user.custodian is None, f"{name} has a custodian"
         assert name not in admins or user.has_password, f"the admin {name} has no password"
-    _assert_links_are_whole(picture)
 
 
 def restore(subtree: Subtree, before: Picture, now: Picture) -> None:
@@ -101,7 +105,7 @@ def _bring_back(subtree: Subtree, now: Entry, before: Entry, *attributes: str) -
         subtree.tool.replace(before.dn, **changed)
 
 
-def _assert_links_are_whole(picture: Picture) -> None:
+def assert_links_are_whole(picture: Picture) -> None:
     """Every member is there, and `member` and `memberOf` say the same."""
     said_by_roles = {
         (member, role.dn)

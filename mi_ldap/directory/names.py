@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from ldap3.utils.conv import escape_filter_chars
 
@@ -50,7 +51,8 @@ def rdn(attribute: str, value: str) -> str:
 
 def stored_length(value: str) -> int:
     """The bytes that OpenLDAP's database needs for a value in a DN; a special character takes 3."""
-    return len(value.encode()) + 2 * len(_SPECIAL_IN_DN.findall(value))
+    forms = (value, unicodedata.normalize("NFKC", value))
+    return max(len(form.encode()) + 2 * len(_SPECIAL_IN_DN.findall(form)) for form in forms)
 
 
 def dn_in(base_dn: str, attribute: str, value: str) -> str:

@@ -11,10 +11,13 @@ modification that changes its members swaps it once more: nobody who does the sa
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+import structlog
 
 from mi_ldap.directory import controls as ctl
 from mi_ldap.directory import names
@@ -28,6 +31,7 @@ from mi_ldap.directory.tree import (
     Tree,
     marked_epoch,
 )
+from mi_ldap.errors import Forbidden
 from mi_ldap.model import Role, User
 from mi_ldap.store import (
     AddAdminRole,
@@ -41,6 +45,14 @@ from mi_ldap.store import (
     Step,
     Take,
     Unchanged,
+)
+
+log = structlog.get_logger()
+
+_ID = re.compile(r"|[0-9A-Fa-f-]{32,36}")
+_EPOCH = re.compile(r"|((unfinished|resetting):\d+:)?[0-9a-f]{16}")
+_BORROWED = (
+    "custodian_attribute and epoch_attribute must be empty on every user and used by us only"
 )
 
 _CLASS_OF_ACCOUNTS = Modification("add", "objectClass", (ACCOUNT_CLASS,))
@@ -110,8 +122,7 @@ class Plan:
             case RemoveRole(role):
                 self.operations.append(Guarded(Delete(role.locator)))
             case AddAdminRole(user):
-                added = self._tree.new_admin_role(self._admin_role, user)
-                self.operations.append(Guarded(added, undo=Guarded(Delete(added.dn))))
+                self._add_admin_role(user)
             case MarkFirstAdmin(role, user):
                 self._mark_first_admin(role, user)
 
@@ -180,6 +191,8 @@ class Plan:
         if not changes or user.locator in self._modified:
             return
         self._modified.add(user.locator)
+        if not self._tree.own_schema:
+            self._must_be_ours(user)
         classes = () if user.marked or not self._tree.own_schema else (_CLASS_OF_ACCOUNTS,)
         changed = Modify(user.locator, (*classes, *changes))
         undo = self._undo_of(user, changes)
@@ -198,6 +211,15 @@ class Plan:
                 return _replaced(self._tree.epoch, fresh)
         return None
 
+    def _must_be_ours(self, user: User) -> None:
+        """An attribute that was borrowed for us may hold what somebody else keeps there."""
+        epoch_is_ours = not self._tree.epoch or _EPOCH.fullmatch(user.revision)
+        if not (epoch_is_ours and _ID.fullmatch(user.custodian_id or "")):
+            log.error("borrowed_attribute_in_use", user=user.locator, hint=_BORROWED)
+            raise Forbidden(
+                f"The attributes configured for custody are in use on {user.name}. See the log."
+            )
+
     def _undo_of(self, user: User, changes: tuple[Modification, ...]) -> Guarded:
         """Brings back what was read, as long as it is what the operation has set."""
         read = {self._tree.custodian: user.custodian_id}
@@ -208,6 +230,14 @@ class Plan:
         as_set = {**read, **set_to}
         conditions = tuple(names.has(name, value) for name, value in as_set.items() if name)
         return Guarded(Modify(user.locator, back), conditions)
+
+    def _add_admin_role(self, user: User) -> None:
+        """Undone by taking back what is the user's: the group may be another login's by then."""
+        added = self._tree.new_admin_role(self._admin_role, user)
+        back = [Modification("delete", self._tree.member, (user.locator,))]
+        if self._tree.own_schema:
+            back.append(Modification("delete", FIRST_ADMIN, (user.id,)))
+        self.operations.append(Guarded(added, undo=Guarded(Modify(added.dn, tuple(back)))))
 
     def _mark_first_admin(self, role: Role, user: User) -> None:
         if self._tree.own_schema:

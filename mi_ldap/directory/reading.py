@@ -45,9 +45,11 @@ class Reader:
                 raise results.unexpected(refused) from refused
 
     def check(self) -> None:
-        """Read the base of the users, and nothing below it."""
+        """Read the bases of users and roles, and nothing below them."""
+        bases = [self.tree.user_base, *([self.tree.role_base] if self.tree.reads_roles else [])]
         with self.session() as session:
-            session.search(self.tree.user_base, "(objectClass=*)", ["objectClass"], base_only=True)
+            for base_dn in bases:
+                session.search(base_dn, "(objectClass=*)", ["objectClass"], base_only=True)
 
     def find_user(self, name: str) -> User | None:
         user_filter = names.filter_for(self.tree.user_filter, name)

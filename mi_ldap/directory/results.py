@@ -36,6 +36,9 @@ _READ_ONLY = frozenset({10, UNWILLING_TO_PERFORM})
 _WRONG_PASSWORD = frozenset({NO_SUCH_OBJECT, 34, 48, 49})
 _ENCRYPTION_WANTED = frozenset({8, 13})
 
+_SCHEMA = "if it names miLdap attributes or classes, load config/schema/mi-ldap.ldif"
+_WHERE = "32 and 50: a search base does not exist, or the service's account has no right there"
+
 _POLICY = {
     "passwordTooShort": "it is too short",
     "passwordTooLong": "it is too long",
@@ -77,12 +80,16 @@ def change_error(refused: Refused) -> MiLdapError:
     if refused.code in _CHANGED_MEANWHILE:
         return Conflict()
     if refused.code in _BAD_VALUE:
+        log.warning("directory_refused", code=refused.code, answer=refused.message, hint=_SCHEMA)
         return BadRequest(_refused("a name or value of this request"))
     if refused.code in _READ_ONLY:
         return ReadOnlyStore()
     if refused.code == 50:
-        log.error("directory_denies_account", code=refused.code, answer=refused.message)
-        return Forbidden("The directory does not allow this to the service's account.")
+        hint = "give the service's account the rights of config/ldif/rights.ldif"
+        log.error("directory_denies_account", answer=refused.message, hint=hint)
+        return Forbidden(
+            "The directory does not allow this to the service's account. See the service's log."
+        )
     return unexpected(refused)
 
 
@@ -93,7 +100,7 @@ def is_duplicate(refused: Refused) -> bool:
 
 def unexpected(refused: Refused) -> DirectoryUnavailable:
     """An answer that is nobody's fault here: logged whole, told as an outage."""
-    log.error("directory_refused", code=refused.code, answer=refused.message)
+    log.error("directory_refused", code=refused.code, answer=refused.message, hint=_WHERE)
     return DirectoryUnavailable("The directory could not carry this out. See the service's log.")
 
 

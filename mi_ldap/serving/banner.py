@@ -38,10 +38,7 @@ def _hints(
 ) -> Iterator[tuple[str, str]]:
     if is_bootstrap_open:
         yield "log in", _first_login(settings)
-        yield (
-            "",
-            click.style(_FIRST_LOGIN[settings.bootstrap.mode, directory is not None], dim=True),
-        )
+        yield "", click.style(_who_may_be_first(settings, directory is not None), dim=True)
     if directory:
         yield "look", _ldapsearch(directory)
     yield "state", str(settings.state_dir)
@@ -54,6 +51,15 @@ def _first_login(settings: Settings) -> str:
         name = settings.super_admin.username
     words = ["curl", *(["-k"] if settings.server.tls else []), "-u", name]
     return shlex.join([*words, f"{base_url(settings.server)}/management/login"])
+
+
+def _who_may_be_first(settings: Settings, is_embedded: bool) -> str:
+    bootstrap = settings.bootstrap
+    if bootstrap.mode == "first_login" and bootstrap.users:
+        return (
+            f"The first of these to log in becomes the first admin: {', '.join(bootstrap.users)}."
+        )
+    return _FIRST_LOGIN[bootstrap.mode, is_embedded]
 
 
 _FIRST_LOGIN = {

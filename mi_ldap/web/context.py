@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_BEARER = re.compile(r"bearer[ ]+", re.IGNORECASE)
+_BEARER = re.compile(r"\Abearer[ ]+", re.IGNORECASE)
 
 _FORWARDING = ("X_FORWARDED_FOR", "FORWARDED", "X_REAL_IP", "VIA")
 
@@ -38,7 +38,8 @@ def init_app(app: Flask, server: ServerSettings) -> None:
         g.client = _client(request.environ, proxies)
         g.is_local = _is_local(request.environ)
         sent = request.headers.get("X-Request-Id", "")
-        g.request_id = sent if _REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
+        own = uuid.uuid4().hex  # one of ours is in it always: an audit line must not be forged
+        g.request_id = f"{sent}.{own[:12]}" if _REQUEST_ID.fullmatch(sent) else own
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(requestId=g.request_id, client=g.client)
         _accept_bearer_in_any_case()

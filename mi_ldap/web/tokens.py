@@ -22,6 +22,9 @@ ALGORITHM = "HS256"
 
 Claims = Mapping[str, Any]
 
+_ODD_TOKENS = (LookupError, ValueError, TypeError, RecursionError)
+"""What the libraries let through on heads and tokens that nobody sends in earnest."""
+
 _REQUIRED = ("uid", "epoch", "jti", "exp")
 """What a token of ours always claims; the library lets one without an expiry live forever."""
 
@@ -76,7 +79,14 @@ def performer(store: UserStore) -> Performer:
     """
     try:
         verify_jwt_in_request()
-    except (JWTExtendedException, PyJWTError, ValueError, TypeError, RecursionError) as error:
+    except (
+        JWTExtendedException,
+        PyJWTError,
+        LookupError,
+        ValueError,
+        TypeError,
+        RecursionError,
+    ) as error:
         raise NotAuthenticated(_sentence(error)) from error
     claims = get_jwt()
     if not all(claims.get(name) for name in _REQUIRED):

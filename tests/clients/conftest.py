@@ -8,19 +8,17 @@ from dataclasses import dataclass
 import pytest
 
 from tests.clients.wire import Wire
-from tests.service import Service, environment, running
-from tests.subtree import Host, Subtree, Tool, subtree_in
+from tests.service import Service, running
 
 PASSWORD = "correct horse"
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A service, the token of its first admin `root`, and where its users are."""
+    """A service, and the token of its first admin `root`."""
 
     service: Service
     token: str
-    place: Subtree
 
     def wire(self) -> Wire:
         return Wire(self.service)
@@ -40,14 +38,13 @@ class Stage:
 
 
 @pytest.fixture(scope="session")
-def stage(host: Host, tool: Tool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One service for all the tests of this process; each makes users of its own."""
-    with subtree_in(host, tool) as place:
-        env = environment(tmp_path_factory.mktemp("service"), place)
-        with running(env) as service:
-            with service.caller() as call:
-                token = call.login("root", PASSWORD)
-            yield Stage(service, token, place)
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One service with a directory of its own, for all the tests; each makes its own users."""
+    folder = tmp_path_factory.mktemp("state")
+    with running({"MI_LDAP_STATE_DIR": str(folder), "MI_LDAP_SERVER__WORKERS": "1"}) as service:
+        with service.caller() as call:
+            token = call.login("root", PASSWORD)
+        yield Stage(service, token)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ passwords = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=5, 
 
 
 @settings(
-    max_examples=40,
+    max_examples=25,
     derandomize=True,
     database=None,
     deadline=None,

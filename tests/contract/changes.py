@@ -70,6 +70,18 @@ class ChangeContract:
         assert reread(store, user).epoch != user.epoch
         assert reread(store, user).id == user.id
 
+    def test_a_user_is_busy_while_it_is_made_or_its_password_is_reset(
+        self, store: UserStore
+    ) -> None:
+        user = store.add_user("alice")
+        assert user.busy
+        store.apply(RenewEpoch(user))
+        assert not reread(store, user).busy
+        store.apply(RenewEpoch(user, for_reset=True))
+        assert reread(store, user).busy
+        store.apply(RenewEpoch(user))
+        assert not reread(store, user).busy
+
     def test_an_unchanged_user_passes_the_guard(self, store: UserStore) -> None:
         user, role = make_user(store), store.add_role("dev")
         store.apply(Unchanged(user))

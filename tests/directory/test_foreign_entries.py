@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from mi_ldap.directory.slapd_process import wait_for
@@ -139,26 +137,6 @@ def test_a_user_disabled_by_another_tool_is_out(admin: Api, subtree: Subtree) ->
     answer = admin.login("bob")
     assert answer.status_code == 401
     assert "locked" in answer.text
-
-
-@pytest.fixture
-def strict(subtree: Subtree) -> Iterator[None]:
-    """The password policy demands a change where a password was reset."""
-    policy_dn = f"cn=people,ou=policies,{subtree.host.base}"
-    subtree.tool.replace(policy_dn, pwdMustChange="TRUE")
-    yield
-    subtree.tool.replace(policy_dn, pwdMustChange="FALSE")
-
-
-@pytest.mark.usefixtures("strict")
-def test_a_password_that_must_be_changed(admin: Api, subtree: Subtree) -> None:
-    admin.add_user("bob")
-    subtree.tool.replace(subtree.user_dn("bob"), pwdReset="TRUE")
-    bob = admin.logged_in("bob")
-    assert bob("GET", "/server").json == {"Error": "Change your password first."}
-    bob.do("PATCH", "/users/bob", {**NEW, "oldPassword": PASSWORD})
-    again = admin.logged_in("bob", "another one")
-    assert again("GET", "/server").status_code == 200
 
 
 def test_a_password_changed_elsewhere_ends_the_tokens(admin: Api, subtree: Subtree) -> None:

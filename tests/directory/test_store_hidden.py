@@ -75,8 +75,11 @@ def test_a_hidden_admin_group_of_another_folder_is_not_a_missing_one(
     hidden = f"cn=admin,{folder}"
     access.add(hidden, ["groupOfNames"], cn="admin", member=subtree.user_dn("chief"))
     hide(access, f'dn.exact="{hidden}"')
+    unique = "olcOverlay={3}unique,olcDatabase={1}mdb,cn=config"
+    access.replace(unique, olcUniqueURI=f"ldap:///{subtree.group_base}?cn?sub")
     api = api_of(SERVER__REQUEST_DEADLINE_S="0.4")
     answer = api.login("admin")
+    access.replace(unique, olcUniqueURI=f"ldap:///ou=policies,{subtree.host.base}?cn?sub")
     assert answer.status_code in (401, 503)
     assert list(api.services.store.user_names().names) == []
     assert api.services.store.admin_role() is None

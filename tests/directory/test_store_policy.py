@@ -13,9 +13,10 @@ from mi_ldap.errors import (
     PolicyRefused,
 )
 from tests.api.client import PASSWORD
+from tests.directory.conftest import MakeApi
 from tests.directory.server import host, tool
 from tests.store_contract import make_user
-from tests.subtree import Tool
+from tests.subtree import Subtree, Tool
 
 __all__ = ["host", "tool"]
 
@@ -75,3 +76,18 @@ def test_an_expired_password_is_told(store: DirectoryStore, policy: Tool) -> Non
         return False
 
     assert wait_for(is_expired, 5)
+
+
+def test_a_password_that_must_be_changed_opens_only_that(
+    api_of: MakeApi, subtree: Subtree, policy: Tool
+) -> None:
+    admin = api_of().logged_in("admin")
+    admin.add_user("bob")
+    policy.replace(POLICY, pwdMustChange="TRUE")
+    policy.replace(subtree.user_dn("bob"), pwdReset="TRUE")
+    bob = admin.logged_in("bob")
+    assert bob("GET", "/server").json == {"Error": "Change your password first."}
+    body = {"newPassword": "another one", "confirmPassword": "another one"}
+    bob.do("PATCH", "/users/bob", {**body, "oldPassword": PASSWORD})
+    again = admin.logged_in("bob", "another one")
+    assert again("GET", "/server").status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,10 +55,10 @@ def tool_at(directory: EmbeddedDirectory) -> Iterator[Tool]:
         tool.close()
 
 
-def look(directory: EmbeddedDirectory, place: Subtree) -> Picture:
+def look(directory: EmbeddedDirectory, place: Subtree, *, links: bool = True) -> Picture:
     """What is there after all that; nothing that is half made."""
     with tool_at(directory) as tool:
-        return look_at(replace(place, tool=tool), crashed=True)
+        return look_at(replace(place, tool=tool), crashed=True, links=links)
 
 
 @dataclass
@@ -105,7 +106,7 @@ def test_a_directory_killed_amid_writes_has_all_that_was_answered(
             for each in running_writers:
                 each.result()
         answers = {name: said for writer in writers for name, said in writer.answers.items()}
-        assert_all_is_there(call, look(directory, place), answers)
+        assert_all_is_there(call, look(directory, place, links=False), answers)
 
 
 def wait_until_written(writers: list[Writer], more: int) -> None:
@@ -207,6 +208,44 @@ def log_in(service: Service, credentials: str) -> Answer:
 def ask(service: Service, token: str, method: str, path: str, body: object) -> Answer:
     with service.caller() as call:
         return call(method, path, body, token=token)
+
+
+@pytest.mark.parametrize(
+    ("transactions", "decisive", "which"),
+    [("true", "transaction", 2), ("false", "add", 2), ("false", "modify", 1)],
+    ids=["commit", "last operation", "first operation"],
+)
+def test_a_first_admin_whose_making_is_not_answered_is_made_whole_or_not_at_all(
+    directory: EmbeddedDirectory,
+    place: Subtree,
+    tmp_path: Path,
+    transactions: str,
+    decisive: str,
+    which: int,
+) -> None:
+    """The directory hangs just as it is told to make it, and comes back while that is undone."""
+    left = [which]
+
+    def hang_at_the_decisive_one(operation: str) -> None:
+        left[0] -= operation == decisive
+        if left[0] == 0 and directory.pid is not None:
+            left[0] = -1000
+            os.kill(directory.pid, signal.SIGSTOP)
+            threading.Timer(DEADLINE_S + 0.3, os.kill, (directory.pid, signal.SIGCONT)).start()
+
+    settings = place.settings(
+        tmp_path,
+        USER_STORE__TRANSACTIONS=transactions,
+        SERVER__REQUEST_DEADLINE_S=str(DEADLINE_S),
+    )
+    with local(settings, observe=hang_at_the_decisive_one) as call:
+        answer = call("GET", "/login", basic=f"root:{PASSWORD}")
+        assert (answer.status, left[0] < 0) == (503, True), answer
+        after = look(directory, place)
+        assert list(after.admins) in (["root"], [])
+        assert set(after.users) == set(after.admins)
+        assert call("GET", "/users", token=call.login("root", PASSWORD)).status == 200
+        assert list(look(directory, place).admins) == ["root"]
 
 
 def test_a_service_may_start_before_its_directory(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,11 +147,16 @@ def test_a_locked_state_file_is_an_outage_of_logouts_and_refusals_alone(
 ) -> None:
     with running(environment(tmp_path, subtree)) as service, service.caller() as call:
         token = prepare(call)
-        with locked_by_another_process(tmp_path / "state.sqlite"):
+        with (
+            locked_by_another_process(tmp_path / "state.sqlite"),
+            service.caller() as other,
+            ThreadPoolExecutor(1) as pool,
+        ):
             since_s = time.monotonic()
+            refused = pool.submit(other, "GET", "/login", basic="root:wrong")
             assert_outage(call("GET", "/logout", token=token))
+            assert_outage(refused.result())
             assert time.monotonic() - since_s > state.BUSY_S / 2
-            assert_outage(call("GET", "/login", basic="root:wrong"))
             assert call("GET", "/users", token=token).status == 200
             assert call("POST", "/roles", {"role": "ops"}, token=token).status == 200
             assert call.login("root", PASSWORD)

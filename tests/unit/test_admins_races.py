@@ -14,7 +14,7 @@ from mi_ldap.errors import (
     Forbidden,
     UserNotFound,
 )
-from mi_ldap.store import RemoveUser
+from mi_ldap.store import RemoveUser, RenewEpoch
 from tests.unit.custody import Act, demote, promote, remove
 from tests.world import World
 
@@ -107,3 +107,30 @@ def test_endless_changes_end_with_the_request(family: World) -> None:
     with deadline(0.05), pytest.raises(Conflict):
         family.delete("boss", "carl")
     assert family.is_admin("carl")
+
+
+@pytest.mark.parametrize("for_reset", [False, True])
+def test_nobody_is_promoted_while_it_is_made_or_its_password_is_reset(
+    family: World, for_reset: bool
+) -> None:
+    user = family.store.add_user("dora")
+    if for_reset:
+        family.store.apply(RenewEpoch(user, for_reset=True))
+    with deadline(0.05), pytest.raises(Conflict):
+        family.give("eve", "dora", "admin")
+    assert not family.is_admin("dora")
+    family.store.apply(RenewEpoch(user))
+    family.give("eve", "dora", "admin")
+    assert family.is_admin("dora")
+
+
+def test_a_namesake_made_meanwhile_gets_no_role(family: World) -> None:
+    def make_again() -> None:
+        family.store.apply(RemoveUser(family.user("bob")))
+        family.add("bob")
+
+    family.store.add_role("dev")
+    family.store.meanwhile = [make_again]
+    with pytest.raises(UserNotFound):
+        family.give("eve", "bob", "dev")
+    assert family.services.roles.show("dev").users == ()

@@ -1,0 +1,94 @@
+"""What the store in memory keeps, and what of it is shown."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from mi_ldap.model import Role, User, folded
+
+ABANDONED_AFTER_S = 60.0
+
+
+@dataclass
+class Account:
+    """A user as it is kept.
+
+    Attributes:
+        mark: replaced by `RenewEpoch`; the user's revision.
+        password_changes: how often the password was set; part of the epoch, not of the revision.
+        unfinished_since: when it was made (`time.time()`), until its epoch is renewed once.
+        resetting_since: when its epoch was last renewed for a reset, until it is renewed again.
+        closed: why a bind is refused although the password is right.
+    """
+
+    name: str
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    mark: str = field(default_factory=lambda: secrets.token_hex(8))
+    password: str = ""
+    password_changes: int = 0
+    custodian_id: str | None = None
+    unfinished_since: float | None = field(default_factory=time.time)
+    resetting_since: float | None = None
+    enabled: bool = True
+    must_change: bool = False
+    closed: str = ""
+
+    def renew(self, *, for_reset: bool) -> None:
+        """Give it another mark."""
+        self.mark = secrets.token_hex(8)
+        self.unfinished_since = None
+        self.resetting_since = time.time() if for_reset else None
+
+
+@dataclass
+class Group:
+    """A role as it is kept; members are locators, whether a user is there or not."""
+
+    name: str
+    members: set[str] = field(default_factory=set)
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    revision: int = 0
+    first_admin_id: str | None = None
+
+
+@dataclass
+class Content:
+    """Everything that is kept, by locator."""
+
+    users: dict[str, Account] = field(default_factory=dict)
+    roles: dict[str, Group] = field(default_factory=dict)
+
+
+def user_locator(name: str) -> str:
+    return f"user {folded(name)}"
+
+
+def role_locator(name: str) -> str:
+    return f"role {folded(name)}"
+
+
+def as_user(locator: str, account: Account) -> User:
+    unfinished_s, resetting_s = _age_s(account.unfinished_since), _age_s(account.resetting_since)
+    return User(
+        id=account.id,
+        name=account.name,
+        locator=locator,
+        revision=account.mark,
+        epoch=f"{account.mark}/{account.password_changes}",
+        custodian_id=account.custodian_id,
+        enabled=account.enabled,
+        abandoned=unfinished_s > ABANDONED_AFTER_S,
+        busy=0 <= max(unfinished_s, resetting_s) <= ABANDONED_AFTER_S,
+    )
+
+
+def as_role(locator: str, group: Group) -> Role:
+    return Role(group.id, group.name, locator, str(group.revision))
+
+
+def _age_s(since_s: float | None) -> float:
+    """The seconds since then, -1 for never."""
+    return -1 if since_s is None else time.time() - since_s
