@@ -203,9 +203,10 @@ def test_an_escaped_slash_is_part_of_the_name(light_admin: Api) -> None:
         ("ü", False),
     ],
 )
-def test_a_decent_request_id_is_given_back(light_api: Api, sent: str, kept: bool) -> None:
-    answer = light_api("GET", "", headers={"X-Request-Id": sent})
-    assert (answer.headers["X-Request-Id"] == sent) is kept
+def test_a_decent_request_id_leads_our_own(light_api: Api, sent: str, kept: bool) -> None:
+    first, second = (light_api("GET", "", headers={"X-Request-Id": sent}) for _ in "ab")
+    assert first.headers["X-Request-Id"].startswith(f"{sent}.") is kept
+    assert first.headers["X-Request-Id"] != second.headers["X-Request-Id"]
 
 
 def test_an_answer_is_never_stored(light_admin: Api) -> None:

@@ -79,7 +79,7 @@ READING: list[tuple[Act, int]] = [
     (lambda made: made.roles.show("Internal/everyone"), 1),
     (lambda made: made.roles.show("dev"), 3),
     (lambda made: made.users.select(Query(role="dev")), 3),
-    (lambda made: made.store.check(), 1),
+    (lambda made: made.store.check(), 2),
 ]
 
 
