@@ -180,7 +180,7 @@ class Users:
 
     def _removal(self, performer: Performer, target: User) -> list[Step]:
         admin_role = self._admins.role_for(performer.user)
-        present = self._settled(target)
+        present = again(self._store, target)
         roles = self._store.details(present).roles
         others = [role for role in roles if role.id != admin_role.role.id]
         return [
@@ -246,7 +246,7 @@ class Users:
         return self._admins.reset(performer.user, self._settled(target), admin_role)
 
     def _settled(self, target: User) -> User:
-        """The user as it is now, once nobody is making it or setting its password."""
+        """The user as it is now, once nobody else is making it or setting its password."""
         present = again(self._store, target)
         if present.busy:
             raise Conflict
