@@ -25,10 +25,17 @@ from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """A proved login: the user as it is now, and the scope of its token."""
+    """A proved login.
+
+    Attributes:
+        user: as it is now.
+        scope: of its token.
+        warning: what the directory's policy wants the person to know, or `""`.
+    """
 
     user: User
     scope: str
+    warning: str = ""
 
 
 class Login:
@@ -133,8 +140,9 @@ class Login:
 
     def _scoped(self, user: User, proof: Proof) -> LoggedIn:
         if proof.must_change:
-            return LoggedIn(user, SCOPE_CHANGE_PASSWORD)
-        return LoggedIn(user, SCOPE_ADMIN if self._is_admin(user) else SCOPE_DEFAULT)
+            return LoggedIn(user, SCOPE_CHANGE_PASSWORD, "Change your password first.")
+        scope = SCOPE_ADMIN if self._is_admin(user) else SCOPE_DEFAULT
+        return LoggedIn(user, scope, _warning(proof))
 
     def _is_admin(self, user: User) -> bool:
         """For the token's information only: where it can't be told, others may still log in."""
@@ -142,3 +150,14 @@ class Login:
             return self._admins.is_admin(user)
         except AdminRoleUnclear:
             return False
+
+
+def _warning(proof: Proof) -> str:
+    if proof.grace_logins is not None:
+        left = f"{proof.grace_logins} more logins are" if proof.grace_logins else "No more login is"
+        return f"The password has expired. {left} granted: change it now."
+    if proof.expires_in_s is not None:
+        days = proof.expires_in_s // 86400
+        when = f"in {days} days" if days > 1 else "within two days"
+        return f"The password expires {when}: change it before."
+    return ""

@@ -95,17 +95,32 @@ class AdminRole:
 
 @dataclass(frozen=True, slots=True)
 class UserDetails:
-    """What is shown of a user besides its entry: its roles, and its custodian as it is now."""
+    """What is shown of a user besides its entry.
+
+    Attributes:
+        roles: the roles given to the user itself.
+        custodian: as it is now.
+        inherited: the roles that it holds only through those.
+    """
 
     roles: tuple[Role, ...]
     custodian: User | None
+    inherited: tuple[Role, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A proved password; `must_change` when the directory's policy lets it do nothing else."""
+    """A proved password, and what the directory's policy says of it.
+
+    Attributes:
+        must_change: whether it opens nothing but its own change.
+        grace_logins: how many more logins it has, being expired.
+        expires_in_s: seconds until it expires, where that is soon.
+    """
 
     must_change: bool = False
+    grace_logins: int | None = None
+    expires_in_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

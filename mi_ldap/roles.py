@@ -136,7 +136,10 @@ class Roles:
         for role in (*added.values(), *removed.values()):
             self._admins.must_be_plain(role.id, role.name, admin_role)
         present = again(self._store, user)
-        held = {role.id for role in self._store.details(present).roles}
+        details = self._store.details(present)
+        held = {role.id for role in details.roles}
+        inherited = {role.id for role in details.inherited} - held
+        self._must_be_own(present, [role for role in removed.values() if role.id in inherited])
         given = [role for role in added.values() if role.id not in held]
         taken = [role for role in removed.values() if role.id in held]
         steps = self._admin_steps(performer, present, admin_role, given, taken)
@@ -145,6 +148,15 @@ class Roles:
         steps += [Give(role, present) for role in given if role.id != admin_role.role.id]
         steps += [Take(role, present) for role in taken if role.id != admin_role.role.id]
         return _Decided(steps, given, taken)
+
+    def _must_be_own(self, user: User, inherited: Sequence[Role]) -> None:
+        """What a user holds through another role can't be taken from it alone."""
+        for role in inherited:
+            way = ", ".join(each.name for each in self._store.way(user, role))
+            raise BadRequest(
+                f"Error processing the request. User {user.name} holds {role.name} through "
+                f"{way or 'another role'}. Take that role, or change it in the directory."
+            )
 
     def _admin_steps(
         self,

@@ -137,7 +137,10 @@ class UserStore(Protocol):
         """The names of all users, unsorted; with `like` (`*` any run) at least those matching."""
 
     def details(self, user: User) -> UserDetails:
-        """The roles given to the user directly, and its custodian as it is now."""
+        """The user's roles, its own and those through them, and its custodian as it is now."""
+
+    def way(self, user: User, role: Role) -> tuple[Role, ...]:
+        """The roles through which the user holds a role that it was not given itself."""
 
     def find_role(self, name: str) -> Role | None:
         """The role that the directory's own matching finds under `name`.
@@ -150,7 +153,7 @@ class UserStore(Protocol):
         """The names of all roles, unsorted."""
 
     def member_names(self, role: Role) -> Names:
-        """The names of the users who hold the role directly, unsorted; placeholders left out."""
+        """The names of the users who hold the role, unsorted, also through another role."""
 
     def admin_role(self) -> AdminRole | None:
         """The admin role, None while there is none.

@@ -52,7 +52,7 @@ class NewPassword:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A user as it is shown; `roles` with `Internal/everyone` first, then sorted."""
+    """A user as it is shown; `roles` are all effective ones, `Internal/everyone` first."""
 
     name: str
     is_admin: bool
@@ -92,7 +92,8 @@ class Users:
         """
         user = known_user(self._store, name)
         details = self._store.details(user)
-        roles = {role.name for role in details.roles} - {EVERYONE}
+        effective = (*details.roles, *details.inherited)
+        roles = {role.name for role in effective} - {EVERYONE}
         is_admin = self._admins.holds(admin_role or self._store.admin_role(), user)
         custodian = details.custodian if is_admin else None
         return Shown(

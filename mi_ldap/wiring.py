@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import re2
@@ -14,7 +15,7 @@ from mi_ldap.accounts import Rules
 from mi_ldap.admins import Admins, SuperAdmin
 from mi_ldap.audit import AuditLog
 from mi_ldap.bootstrap import Bootstrap, Door
-from mi_ldap.directory import Access, Address, DirectoryStore, Tree
+from mi_ldap.directory import Access, Address, DirectoryStore, Profile, Tree
 from mi_ldap.floor import Floor
 from mi_ldap.login import Login
 from mi_ldap.model import Matches
@@ -30,7 +31,8 @@ from mi_ldap.users import Users
 if TYPE_CHECKING:
     from mi_ldap.directory.embedded import EmbeddedDirectory
 
-OWN_CUSTODIAN, OWN_EPOCH = "miLdapCustodian", "miLdapEpoch"
+OWN_CUSTODIAN, OWN_REVISION = "miLdapCustodian", "miLdapRevision"
+OWN_FIRST_ADMIN = "miLdapFirstAdmin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +101,14 @@ def services(
 
 def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) -> UserStoreSettings:
     """The settings with all that the embedded directory dictates filled in."""
-    user_class, group_class = "inetOrgPerson", "groupOfNames"
     dictated = {
         "connection_url": directory.url,
         "connection_name": directory.service_dn,
         "connection_password": SecretStr(directory.service_password),
-        "user_search_base": directory.user_base,
-        "group_search_base": directory.group_base,
-        "user_name_attribute": "uid",
-        "group_name_attribute": "cn",
-        "user_entry_object_class": user_class,
-        "group_entry_object_class": group_class,
-        "user_name_search_filter": f"(&(objectClass={user_class})(uid=?))",
-        "user_name_list_filter": f"(objectClass={user_class})",
-        "group_name_search_filter": f"(&(objectClass={group_class})(cn=?))",
-        "group_name_list_filter": f"(objectClass={group_class})",
-        "membership_attribute": "member",
+        "profile": "openldap",
+        "user_search_base": (directory.user_base,),
+        "group_search_base": (directory.group_base,),
         "member_of_attribute": "memberOf",
-        "user_id_attribute": "entryUUID",
-        "custodian_attribute": OWN_CUSTODIAN,
-        "epoch_attribute": OWN_EPOCH,
         "transactions": user_store.transactions
         or "transactions" not in user_store.model_fields_set,
     }
@@ -128,7 +118,8 @@ def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) ->
 def _directory_store(
     user_store: UserStoreSettings, admin_role: str, observe: Callable[[str], None]
 ) -> DirectoryStore:
-    return DirectoryStore(_access(user_store), _tree(user_store), admin_role, observe)
+    tree_of = partial(lay_out, user_store)
+    return DirectoryStore(_access(user_store), tree_of, admin_role, observe)
 
 
 def _access(user_store: UserStoreSettings) -> Access:
@@ -139,11 +130,14 @@ def _access(user_store: UserStoreSettings) -> Access:
             urls=user_store.connection_urls,
             start_tls=user_store.start_tls,
             ca_file=user_store.ca_file,
+            certificate_file=user_store.client_certificate_file,
+            key_file=user_store.client_key_file,
             connect_timeout_s=user_store.ldap_connection_timeout / 1000,
             answer_s=user_store.read_timeout / 1000,
         ),
         account_dn=user_store.connection_name,
         password=password.get_secret_value() if password else "",
+        profile=user_store.profile,
         pool_size=user_store.pool_size,
         writable=writable,
         roles_writable=user_store.write_groups and user_store.read_groups,
@@ -151,26 +145,40 @@ def _access(user_store: UserStoreSettings) -> Access:
     )
 
 
-def _tree(user_store: UserStoreSettings) -> Tree:
-    own_schema = user_store.custodian_attribute == OWN_CUSTODIAN
-    epoch = user_store.epoch_attribute
+def lay_out(user_store: UserStoreSettings, profile: Profile) -> Tree:
+    """The layout: what is configured, and the profile's own where nothing is."""
+    user_class = user_store.user_entry_object_class or profile.user_class
+    user_name = user_store.user_name_attribute or profile.user_name
+    role_class = user_store.group_entry_object_class or profile.role_class
+    role_name = user_store.group_name_attribute or profile.role_name
+    people, groups = profile.people.format(user_class), f"(objectClass={role_class})"
+    custodian = user_store.custodian_attribute or profile.custodian
+    epoch = user_store.epoch_attribute or profile.epoch
+    own_classes = custodian == OWN_CUSTODIAN
+    # Borrowed attributes serve on groups as well, where nothing else can guard a group.
+    borrowed = ("", "") if profile.asserts else (epoch, custodian)
+    revision, first_admin = (OWN_REVISION, OWN_FIRST_ADMIN) if own_classes else borrowed
     return Tree(
-        user_base=user_store.user_search_base,
-        role_base=user_store.group_search_base,
-        user_filter=user_store.user_name_search_filter,
-        user_list_filter=user_store.user_name_list_filter,
-        role_filter=user_store.group_name_search_filter,
-        role_list_filter=user_store.group_name_list_filter,
-        user_class=user_store.user_entry_object_class,
-        role_class=user_store.group_entry_object_class,
-        user_name=user_store.user_name_attribute,
-        role_name=user_store.group_name_attribute,
-        member=user_store.membership_attribute,
+        profile=profile,
+        shape=profile.shape(role_class, user_store.membership_attribute),
+        user_bases=user_store.user_search_base,
+        role_bases=user_store.group_search_base,
+        user_filter=user_store.user_name_search_filter or f"(&{people}({user_name}=?))",
+        user_list_filter=user_store.user_name_list_filter or people,
+        role_filter=user_store.group_name_search_filter or f"(&{groups}({role_name}=?))",
+        role_list_filter=user_store.group_name_list_filter or groups,
+        user_class=user_class,
+        role_class=role_class,
+        user_name=user_name,
+        naming=user_name if profile.naming == profile.user_name else profile.naming,
+        role_name=role_name,
         member_of=user_store.member_of_attribute,
-        user_id=user_store.user_id_attribute,
-        custodian=user_store.custodian_attribute,
-        epoch=epoch if own_schema or epoch != OWN_EPOCH else "",
-        own_schema=own_schema,
+        user_id=user_store.user_id_attribute or profile.user_id,
+        custodian=custodian,
+        epoch=epoch,
+        revision=revision,
+        first_admin=first_admin,
+        own_classes=own_classes,
         user_dn_pattern=user_store.user_dn_pattern,
         role_dn_pattern=user_store.role_dn_pattern,
         reads_roles=user_store.read_groups,
@@ -196,7 +204,7 @@ def _place(
     settings: Settings, user_store: UserStoreSettings, directory: EmbeddedDirectory | None
 ) -> str:
     """What tells this directory and admin role from another; an embedded one made anew is new."""
-    place = f"{user_store.group_search_base} {settings.super_admin.admin_role}"
+    place = f"{'#'.join(user_store.group_search_base)} {settings.super_admin.admin_role}"
     if directory is None:
         return place
     made_with = hashlib.sha256(directory.service_password.encode()).hexdigest()[:12]

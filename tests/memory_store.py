@@ -99,6 +99,9 @@ class MemoryStore:
         return UserDetails(held, custodian)
 
     @_locked
+    def way(self, user: User, role: Role) -> tuple[Role, ...]:
+        return ()
+
     def find_role(self, name: str) -> Role | None:
         return self._role_at(role_locator(name))
 

@@ -8,38 +8,52 @@ Words, as RFC 4511 and RFC 4512 use them:
     filter    the condition of a search, `"(&(objectClass=person)(uid=alice))"`
     bind      proving who a connection is, by DN and password
     group     an entry whose `member` values are DNs; here a role
-    entryCSN  the stamp that OpenLDAP gives an entry with every change
+    root DSE  the entry with an empty name in which a server tells what it is
+    stamp     an attribute that the server changes with every change of an entry
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import changes, names, results
-from mi_ldap.directory import controls as ctl
+from mi_ldap.directory import changes, passwords, profiles, results
 from mi_ldap.directory.admin_group import AdminGroup
-from mi_ldap.directory.connections import Address, Connector, Pool
-from mi_ldap.directory.operations import Add, Delete, Modification, Modify, Operation
-from mi_ldap.directory.plans import Guarded, Plan
+from mi_ldap.directory.asserting import AssertingPlan
+from mi_ldap.directory.connections import Account, Address, Connector, Pool
+from mi_ldap.directory.nesting import Nesting
+from mi_ldap.directory.operations import Modification, Modify, Operation
+from mi_ldap.directory.plans import Guarded
+from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Refused, Session
+from mi_ldap.directory.swapping import SwappingPlan
 from mi_ldap.directory.tree import Tree
 from mi_ldap.errors import (
+    AmbiguousName,
     BadRequest,
-    LoginRefused,
     MiLdapError,
     ReadOnlyStore,
     RoleExists,
     UserExists,
 )
 from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails
-from mi_ldap.store import AddAdminRole, Give, MarkFirstAdmin, RemoveRole, Step, Take
+from mi_ldap.store import (
+    AddAdminRole,
+    Give,
+    MarkFirstAdmin,
+    RemoveRole,
+    RemoveUser,
+    Step,
+    Take,
+    Unchanged,
+)
 
-__all__ = ["Access", "Address", "DirectoryStore", "Tree"]
+__all__ = ["Access", "Address", "DirectoryStore", "Profile", "Tree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,7 @@ class Access:
 
     Attributes:
         account_dn: who the service is; `""` for an anonymous one.
+        profile: the kind of directory, `"auto"` for what its root DSE tells.
         pool_size: connections for reads and changes, and as many for proving passwords.
         writable: False for a directory that is configured as read-only.
         roles_writable: False where groups may be read only.
@@ -57,10 +72,21 @@ class Access:
     address: Address
     account_dn: str
     password: str = field(repr=False)
+    profile: str = "auto"
     pool_size: int = 8
     writable: bool = True
     roles_writable: bool = True
     transactions: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known once the server has told what it is."""
+
+    tree: Tree
+    reader: Reader
+    nesting: Nesting
+    admin_group: AdminGroup
 
 
 class DirectoryStore:
@@ -68,7 +94,7 @@ class DirectoryStore:
 
     Args:
         access: where the directory is and who asks.
-        tree: how it is laid out.
+        lay_out: how a directory of that kind is laid out.
         admin_role: the name of the admin role's group.
         observe: told the name of each LDAP operation as it is sent.
     """
@@ -76,116 +102,128 @@ class DirectoryStore:
     def __init__(
         self,
         access: Access,
-        tree: Tree,
+        lay_out: Callable[[Profile], Tree],
         admin_role: str,
         observe: Callable[[str], None] = lambda operation: None,
     ) -> None:
-        connector = Connector(access.address, observe)
+        account = Account(access.account_dn, access.password)
+        self._connector = connector = Connector(access.address, account, observe)
         self.writable = access.writable
         self.roles_writable = access.writable and access.roles_writable
         self._access = access
-        self._offers_transactions: bool | None = None
-        self._tree = tree
-        self._connect = lambda: connector.bound(access.account_dn, access.password)
-        self._pool = Pool(self._connect, access.pool_size)
-        self._proving = Pool(connector.anonymous, access.pool_size)
-        self._reader = Reader(self._pool, tree)
-        self._admin_group = AdminGroup(self._reader, admin_role)
+        self._lay_out = lay_out
+        self._admin_role = admin_role
+        self._connect_to_undo = lambda: connector.bound(patient=True)
+        self._pool = Pool(connector.bound, access.pool_size, connector.fits)
+        self._proving = Pool(connector.anonymous, access.pool_size, connector.fits)
+        self._knowing = threading.Lock()
+        self._all_known: _Known | None = None
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the connections that nobody uses, and look after the servers no more."""
+        self._connector.close()
         self._pool.close()
         self._proving.close()
 
+    @property
+    def tree(self) -> Tree:
+        """The layout, once the server has told what it is."""
+        return self._known.tree
+
     def check(self) -> None:
-        self._reader.check()
+        self._known.reader.check()
 
     def find_user(self, name: str) -> User | None:
-        return self._reader.find_user(name)
+        return self._known.reader.find_user(name)
 
     def user(self, user_id: str) -> User | None:
-        return self._reader.user(user_id)
+        return self._known.reader.user(user_id)
 
     def user_names(self, like: str | None = None) -> Names:
-        return self._reader.user_names(like)
+        return self._known.reader.user_names(like)
 
     def details(self, user: User) -> UserDetails:
-        roles, custodian = self._reader.roles_and_custodian(user)
-        return UserDetails(tuple(roles), custodian)
+        known = self._known
+        held = known.reader.roles_naming([known.tree.member_value(user)])
+        inherited = known.nesting.inherited(user, held)
+        custodian = known.reader.user(user.custodian_id) if user.custodian_id else None
+        return UserDetails(tuple(held), custodian, tuple(inherited))
+
+    def way(self, user: User, role: Role) -> tuple[Role, ...]:
+        return tuple(self._known.nesting.way(user, role))
 
     def find_role(self, name: str) -> Role | None:
-        return self._reader.find_role(name)
+        return self._known.reader.find_role(name)
 
     def role_names(self) -> Names:
-        return self._reader.role_names()
+        return self._known.reader.role_names()
 
     def member_names(self, role: Role) -> Names:
-        return self._reader.member_names(role)
+        return self._known.nesting.member_names(role)
 
     def charges_of(self, user: User) -> tuple[User, ...]:
-        return self._reader.charges_of(user)
+        return self._known.reader.charges_of(user)
 
     def admin_role(self) -> AdminRole | None:
-        return self._admin_group.read()
+        return self._known.admin_group.read()
 
     def is_holder(self, admin_role: AdminRole, user: User) -> bool:
-        return self._admin_group.holds(admin_role, user)
+        return self._known.admin_group.holds(admin_role, user)
 
     def holds_through_others(self, admin_role: AdminRole, user: User) -> bool:
-        return self._admin_group.holds_through_others(admin_role, user)
+        return self._known.admin_group.holds_through_others(admin_role, user)
 
     def other_holder(self, admin_role: AdminRole, user: User) -> User | None:
-        others = self._admin_group.users(admin_role)
+        others = self._known.admin_group.users(admin_role)
         return next((other for other in others if other.enabled and other.id != user.id), None)
 
     def holder_users(self, admin_role: AdminRole) -> tuple[User, ...]:
-        return tuple(self._admin_group.users(admin_role))
+        return tuple(self._known.admin_group.users(admin_role))
 
     def prove(self, user: User, password: str) -> Proof:
+        profile = self.tree.profile
         with self._proving.session() as session:
-            return _proved(session, user, password)
+            return passwords.prove(session, profile, user, password)
 
     def add_user(self, name: str) -> User:
-        wanted = self._tree.new_user(name)
+        known = self._known
+        wanted = known.tree.new_user(name)
         try:
             self._add(wanted, UserExists(name))
-            user = self._reader.user_at(wanted.dn)
-            if user is None:
-                raise BadRequest(_NOT_FOUND_AGAIN)
-            for role in self._reader.roles_naming(user.locator):
+            user = self._only_user(name)
+            for role in known.reader.roles_naming([known.tree.member_value(user)]):
                 self._take_if_held(role, user)
-        except UserExists:
-            raise
         except MiLdapError:
-            self._withdraw(wanted)
+            self._withdraw(wanted.dn, wanted.attributes.get(known.tree.epoch, [""])[0])
             raise
         return user
 
     def discard(self, user: User) -> None:
-        as_made = ctl.assertion(self._tree.as_made(user))
         with self._changing() as session:
             try:
-                session.do(Delete(user.locator), as_made)
+                self._carry_out(session, (Unchanged(user), RemoveUser(user)))
             except Refused as refused:
                 if refused.code not in results.GONE:
                     raise
 
     def reset_password(self, user: User, password: str) -> None:
+        tree = self.tree
         with self._changing() as session:
-            _set_password(session, user, password)
+            passwords.reset(session, tree, user, password)
 
     def change_password(self, user: User, old: str, new: str) -> None:
         self._must_be_writable()
+        tree = self.tree
         with self._proving.session() as session:
-            _proved(session, user, old)
-            try:
-                _set_password(session, user, new, old)
-            except Refused as refused:
-                raise results.password_error(refused) from refused
+            proof = passwords.prove(session, tree.profile, user, old)
+            if not (proof.must_change and tree.profile.unicode_password):
+                return passwords.change(session, tree, user, old, new)
+        with self._changing() as session:
+            return passwords.change(session, tree, user, old, new)
 
     def add_role(self, name: str) -> Role:
         self._roles_must_be_writable()
-        self._add(self._tree.new_role(name), RoleExists(name))
+        self._add(self.tree.new_role(name), RoleExists(name))
         role = self.find_role(name)
         if role is None:
             raise BadRequest(_NOT_FOUND_AGAIN)
@@ -198,61 +236,83 @@ class DirectoryStore:
             try:
                 self._carry_out(session, steps)
             except Refused as refused:
-                if refused.code != results.OBJECT_CLASS_VIOLATION:
+                if not self._may_lack_room(refused):
                     raise
                 self._make_room_for_emptiness(session, steps)
                 self._carry_out(session, steps)
 
-    def _uses_transactions(self, session: Session) -> bool:
-        """Whether it is told to and the server offers RFC 5805 (RFC 4512 §5.1), asked once.
+    @property
+    def _known(self) -> _Known:
+        """Asked of the server once; never while a session is held, for it may need the last one."""
+        if self._all_known is None:
+            with self._knowing:
+                self._all_known = self._all_known or self._get_to_know()
+        return self._all_known
 
-        On the session at hand: who waits for a second one while holding one may wait for ever.
-        """
-        if not self._access.transactions:
-            return False
-        if self._offers_transactions is None:
-            root = session.read("", "(objectClass=*)", ["supportedExtension"])
-            offered = root.all("supportedExtension") if root else []
-            self._offers_transactions = ctl.TRANSACTION_START in offered
-        return self._offers_transactions
+    def _get_to_know(self) -> _Known:
+        with self._pool.session() as session:
+            try:
+                profile = profiles.found_in(session, self._access.profile)
+            except Refused as refused:
+                raise results.unexpected(refused) from refused
+        tree = self._lay_out(profile)
+        reader = Reader(self._pool, tree)
+        nesting = Nesting(reader)
+        return _Known(tree, reader, nesting, AdminGroup(reader, nesting, self._admin_role))
 
     def _carry_out(self, session: Session, steps: tuple[Step, ...]) -> None:
-        if self._uses_transactions(session):
+        profile = self.tree.profile
+        if profile.transactions and self._access.transactions:
             try:
                 return changes.in_one_transaction(session, self._planned(steps, swaps=False))
             except Refused as refused:
                 # OpenLDAP 2.5 fails to delete the only entry of a folder inside a transaction.
                 if refused.code != results.OTHER:
                     raise
-        return changes.one_by_one(session, self._connect, self._planned(steps, swaps=True))
+        planned = self._planned(steps, swaps=True)
+        return changes.one_by_one(session, self._connect_to_undo, profile, planned)
 
     def _planned(self, steps: tuple[Step, ...], *, swaps: bool) -> list[Guarded]:
-        return Plan(self._tree, self._admin_group.name, steps, swaps=swaps).operations
+        tree = self.tree
+        if tree.profile.asserts:
+            return AssertingPlan(tree, self._admin_role, steps, swaps=swaps).operations
+        return SwappingPlan(tree, self._admin_role, steps).operations
+
+    def _may_lack_room(self, refused: Refused) -> bool:
+        return refused.code == results.OBJECT_CLASS_VIOLATION and self.tree.shape.wants_a_member
 
     def _make_room_for_emptiness(self, session: Session, steps: tuple[Step, ...]) -> None:
         """A group made by another tool is about to lose its last member, which it may not."""
         for step in steps:
             if isinstance(step, Take):
-                _do_unless(session, self._tree.placeholder_in(step.role), results.EXISTS)
+                _do_unless(session, self.tree.placeholder_in(step.role), results.EXISTS)
 
-    def _withdraw(self, wanted: Add) -> None:
+    def _only_user(self, name: str) -> User:
+        """The user just made, who must be the only one that the name finds."""
+        try:
+            user = self.find_user(name)
+        except AmbiguousName as error:
+            raise UserExists(name) from error
+        if user is None:
+            raise BadRequest(_NOT_FOUND_AGAIN)
+        return user
+
+    def _withdraw(self, dn: str, mark: str) -> None:
         """Remove what this very request may have made, known by the mark in its epoch."""
-        mark = wanted.attributes.get(self._tree.epoch)
         if not mark:
             return
-        its_own = ctl.assertion(names.equals(self._tree.epoch, mark[0]))
-        with (
-            deadline(changes.UNDO_S),
-            contextlib.suppress(MiLdapError),
-            self._changing() as session,
-        ):
-            session.do(Delete(wanted.dn), its_own)
+        made = User(id="", name="", locator=dn, revision=mark, epoch="")
+        with deadline(changes.UNDO_S), contextlib.suppress(MiLdapError):
+            self.discard(made)
 
     def _take_if_held(self, role: Role, user: User) -> None:
-        member = Modification("delete", self._tree.member, (user.locator,))
+        tree = self.tree
+        member = Modification("delete", tree.member, (tree.member_value(user),))
         with self._changing() as session:
-            _do_unless(session, self._tree.placeholder_in(role), results.EXISTS)
-            _do_unless(session, Modify(role.locator, (member,)), results.GONE)
+            if tree.shape.wants_a_member:
+                _do_unless(session, tree.placeholder_in(role), results.EXISTS)
+            gone = results.GONE | tree.profile.is_no_member
+            _do_unless(session, Modify(tree.target(role), (member,)), gone)
 
     def _add(self, operation: Operation, exists: MiLdapError) -> None:
         with self._changing() as session:
@@ -275,7 +335,7 @@ class DirectoryStore:
     def _changing(self) -> Iterator[Session]:
         """A session for changes; what the server refuses becomes our errors."""
         self._must_be_writable()
-        with self._pool.session() as session:
+        with self._known.reader.pool.session() as session:
             try:
                 yield session
             except Refused as refused:
@@ -288,23 +348,6 @@ _NOT_FOUND_AGAIN = (
     "Error processing the request. The directory took the entry, but the configured filters do not "
     "find it."
 )
-
-
-def _proved(session: Session, user: User, password: str) -> Proof:
-    if not password:
-        raise LoginRefused
-    try:
-        said = session.bind(user.locator, password)
-    except Refused as refused:
-        raise results.login_error(refused) from refused
-    return Proof(must_change=said == "changeAfterReset")
-
-
-def _set_password(session: Session, user: User, new: str, old: str | None = None) -> None:
-    try:
-        session.set_password(user.locator, new, old)
-    except Refused as refused:
-        raise results.password_error(refused) from refused
 
 
 def _do_unless(session: Session, operation: Operation, codes: frozenset[int]) -> None:

@@ -9,6 +9,7 @@ import structlog
 from mi_ldap.deadline import deadline
 from mi_ldap.directory import results
 from mi_ldap.directory.plans import Guarded
+from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.session import Refused, Session
 from mi_ldap.errors import MiLdapError
 
@@ -35,7 +36,9 @@ def in_one_transaction(session: Session, operations: list[Guarded]) -> None:
             session.do(guarded.operation, *guarded.controls, transaction)
 
 
-def one_by_one(session: Session, again: Connect, operations: list[Guarded]) -> None:
+def one_by_one(
+    session: Session, again: Connect, profile: Profile, operations: list[Guarded]
+) -> None:
     """Carry out the operations in their order; what was done is undone when one fails.
 
     When the session is cut off, `again` opens the one on which that is undone.
@@ -46,7 +49,7 @@ def one_by_one(session: Session, again: Connect, operations: list[Guarded]) -> N
     done: list[Guarded] = []
     for guarded in operations:
         try:
-            _do(session, guarded)
+            _do(session, profile, guarded)
         except Refused:
             _undo(session, done)
             raise
@@ -56,13 +59,15 @@ def one_by_one(session: Session, again: Connect, operations: list[Guarded]) -> N
         done.append(guarded)
 
 
-def _do(session: Session, guarded: Guarded) -> None:
+def _do(session: Session, profile: Profile, guarded: Guarded) -> None:
     try:
         session.do(guarded.operation, *guarded.controls)
     except Refused as refused:
-        if refused.code == results.CONSTRAINT_VIOLATION and guarded.swaps_revision:
+        if guarded.swaps and refused.code in profile.second_value:
             # A second value of a single-valued attribute: somebody else has set it meanwhile.
             raise Refused(results.VALUE_EXISTS, refused.message) from refused
+        if guarded.changes_members:
+            raise results.canonical(refused, profile) from refused
         raise
 
 

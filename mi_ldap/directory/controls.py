@@ -6,6 +6,7 @@ A control is ldap3's triple `(oid, critical, value)`, `value` BER-encoded bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ldap3.operation.search import compile_filter, parse_filter
@@ -64,16 +65,43 @@ def transaction_end(transaction_id: bytes, *, commit: bool) -> bytes:
     return bytes(encoder.encode(end))
 
 
-def password_policy_error(value: bytes | None) -> str | None:
-    """The error in a password policy response, `"accountLocked"`, or None.
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a password policy says with an answer (draft-behera-ldap-password-policy-10 §6.2).
+
+    Attributes:
+        error: `"accountLocked"`, `"changeAfterReset"` …, or None.
+        grace_logins: how many more logins an expired password has.
+        expires_in_s: seconds until it expires, where that is soon.
+    """
+
+    error: str | None = None
+    grace_logins: int | None = None
+    expires_in_s: int | None = None
+
+
+def password_policy(value: bytes | None) -> Policy:
+    """What a password policy response holds.
 
     Lengths may come in BER's long form (389 Directory Server sends them so).
     """
+    said = Policy()
     for _, body in _elements(value or b""):
         for tag, content in _elements(body):
             if tag == 0x81 and content and content[0] < len(_POLICY_ERRORS):
-                return _POLICY_ERRORS[content[0]]
-    return None
+                said = replace(said, error=_POLICY_ERRORS[content[0]])
+            elif tag == 0xA0:
+                said = _with_warning(said, content)
+    return said
+
+
+def _with_warning(said: Policy, content: bytes) -> Policy:
+    for tag, number in _elements(content):
+        value = int.from_bytes(number, "big")
+        said = (
+            replace(said, expires_in_s=value) if tag == 0x80 else replace(said, grace_logins=value)
+        )
+    return said
 
 
 def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from ldap3.utils.conv import escape_filter_chars
 
@@ -17,6 +18,11 @@ _ESCAPED = re.compile(r"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
 def filter_value(text: str) -> str:
     """`text` so that a filter takes it literally, whatever it holds."""
     return str(escape_filter_chars(text))
+
+
+def filter_bytes(value: bytes) -> str:
+    """A binary value as a filter takes it (RFC 4515 §3)."""
+    return "".join(f"\\{byte:02x}" for byte in value)
 
 
 def filter_for(template: str, name: str) -> str:
@@ -79,20 +85,17 @@ def parsed_dn(dn: str) -> tuple[tuple[tuple[str, str], ...], ...]:
 
 def is_under(dn: str, base_dn: str) -> bool:
     """Whether `dn` lies in the tree below `base_dn`, or is it."""
+    if "\\" in dn:
+        return _ends_with(dn, base_dn)
+    # A hundred thousand members share a parent.
+    below = _ends_with(dn.partition(",")[2], base_dn)
+    return below or (dn.count(",") == base_dn.count(",") and _ends_with(dn, base_dn))
+
+
+@lru_cache(maxsize=4096)
+def _ends_with(dn: str, base_dn: str) -> bool:
     base = parsed_dn(base_dn)
     return not base or parsed_dn(dn)[-len(base) :] == base
-
-
-def common_base(one_dn: str, other_dn: str) -> str:
-    """The deepest DN above both, `""` where they share none."""
-    common: list[str] = []
-    for one, other in zip(
-        reversed(_split(one_dn, ",")), reversed(_split(other_dn, ",")), strict=False
-    ):
-        if parsed_dn(one) != parsed_dn(other):
-            break
-        common.insert(0, one.strip())
-    return ",".join(common)
 
 
 def first_value(dn: str) -> tuple[str, str]:

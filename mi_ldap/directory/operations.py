@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ldap3 import MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, Connection
@@ -37,11 +37,14 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Modification:
-    """One change of one attribute; all of an operation's are done, or none (RFC 4511 §4.6)."""
+    """One change of one attribute; all of an operation's are done, or none (RFC 4511 §4.6).
+
+    The values are not shown in its `repr`: one may be a password.
+    """
 
     kind: Literal["add", "delete", "replace"]
     attribute: str
-    values: tuple[str, ...] = ()
+    values: tuple[str | bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Modify:
     modifications: tuple[Modification, ...]
 
     def send(self, connection: Connection, controls: list[Control]) -> None:
-        changes: dict[str, list[tuple[str, list[str]]]] = {}
+        changes: dict[str, list[tuple[str, list[str | bytes]]]] = {}
         for change in self.modifications:
             values = (_CHANGES[change.kind], list(change.values))
             changes.setdefault(change.attribute, []).append(values)

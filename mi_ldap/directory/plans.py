@@ -1,18 +1,12 @@
-"""Steps of a change -> the LDAP operations that make it, each with its guards and its undoing.
+"""Steps of a change -> the LDAP operations that make it, each with its undoing.
 
-A guard is an assertion (RFC 4528) that an entry is as it was read, on the first operation that
-changes the entry, else on one that changes nothing. On a group it is always an operation of its
-own: an assertion on an operation that changes `member`, or that deletes a group, is carried by
-OpenLDAP's memberof overlay to the overlay's own change and leaves `memberOf` wrong.
-
-Where there are no transactions the guard on a group also swaps its `miLdapRevision`, and the
-modification that changes its members swaps it once more: nobody who does the same came between.
+What a decision was made on is guarded in one of two ways, by what the server can: see `asserting`
+and `swapping`. This module has what is the same for both.
 """
 
 from __future__ import annotations
 
-import re
-import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -20,17 +14,9 @@ from typing import Literal
 import structlog
 
 from mi_ldap.directory import controls as ctl
-from mi_ldap.directory import names
+from mi_ldap.directory import epochs
 from mi_ldap.directory.operations import Delete, Modification, Modify, Operation
-from mi_ldap.directory.tree import (
-    ACCOUNT_CLASS,
-    ADMIN_ROLE_CLASS,
-    FIRST_ADMIN,
-    RESETTING,
-    REVISION,
-    Tree,
-    marked_epoch,
-)
+from mi_ldap.directory.tree import ACCOUNT_CLASS, ADMIN_ROLE_CLASS, Tree
 from mi_ldap.errors import Forbidden
 from mi_ldap.model import Role, User
 from mi_ldap.store import (
@@ -49,24 +35,28 @@ from mi_ldap.store import (
 
 log = structlog.get_logger()
 
-_ID = re.compile(r"|[0-9A-Fa-f-]{32,36}")
-_EPOCH = re.compile(r"|((unfinished|resetting):\d+:)?[0-9a-f]{16}")
-_BORROWED = (
-    "custodian_attribute and epoch_attribute must be empty on every user and used by us only"
-)
+_BORROWED = "custodian_attribute and epoch_attribute must be empty and used by this service only"
 
-_CLASS_OF_ACCOUNTS = Modification("add", "objectClass", (ACCOUNT_CLASS,))
-_CLASS_OF_ADMIN_ROLES = Modification("add", "objectClass", (ADMIN_ROLE_CLASS,))
+CLASS_OF_ACCOUNTS = Modification("add", "objectClass", (ACCOUNT_CLASS,))
+CLASS_OF_ADMIN_ROLES = Modification("add", "objectClass", (ADMIN_ROLE_CLASS,))
 
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """An operation, the filters that must be true of its entry, and what undoes it."""
+    """An operation, the filters that must be true of its entry, and what undoes it.
+
+    Attributes:
+        swaps: whether it swaps a value.
+        changes_members: whether it adds a member or removes one. Servers answer both with codes of
+            their own.
+    """
 
     operation: Operation
     conditions: tuple[str, ...] = ()
     undo: Guarded | None = None
     permissive: bool = False
+    swaps: bool = False
+    changes_members: bool = False
 
     @property
     def controls(self) -> list[ctl.Control]:
@@ -75,191 +65,162 @@ class Guarded:
             found.append(ctl.assertion(f"(&{''.join(self.conditions)})"))
         return found
 
-    @property
-    def swaps_revision(self) -> bool:
-        return isinstance(self.operation, Modify) and any(
-            change.attribute == REVISION for change in self.operation.modifications
-        )
 
-
-class Plan:
+class Plan(ABC):
     """The operations of one change, in the order of its steps.
 
     Args:
         tree: how the directory is laid out.
         admin_role: the name of the admin role, should it be made.
         steps: the change.
-        swaps: whether guards on groups swap revisions, for want of transactions.
     """
 
-    def __init__(self, tree: Tree, admin_role: str, steps: Iterable[Step], *, swaps: bool) -> None:
-        self._tree = tree
-        self._admin_role = admin_role
-        self._steps = tuple(steps)
-        self._swaps = swaps and tree.own_schema
-        self._guarded: set[str] = set()
-        self._modified: set[str] = set()
-        self._revisions: dict[str, str] = {}
+    def __init__(self, tree: Tree, admin_role: str, steps: Iterable[Step]) -> None:
+        self.tree = tree
+        self.steps = tuple(steps)
         self.operations: list[Guarded] = []
-        for step in self._steps:
+        self._admin_role = admin_role
+        self._revisions: dict[str, str] = {}
+        for step in self.steps:
             self._take_in(step)
+
+    @abstractmethod
+    def guard_role(self, role: Role) -> None:
+        """The group, its members too, is as it was read."""
+
+    @abstractmethod
+    def guard_user(self, user: User) -> None:
+        """The user's entry is as it was read."""
+
+    @abstractmethod
+    def guard_outsider(self, role: Role, user: User) -> None:
+        """The group does not have the user for a member."""
+
+    @abstractmethod
+    def modify_user(self, user: User) -> None:
+        """All changes of the user's entry, in one operation with its guards."""
+
+    @abstractmethod
+    def remove_user(self, user: User) -> None:
+        """The entry goes, if it is as it was read."""
 
     def _take_in(self, step: Step) -> None:
         match step:
             case Unchanged(Role() as role):
-                self._guard_role(role)
+                self.guard_role(role)
             case Unchanged(User() as user):
-                self._guard_user(user)
+                self.guard_user(user)
             case NotHeld(role, user):
-                self._guard_outsider(role, user)
+                self.guard_outsider(role, user)
             case Give(role, user) | Take(role, user):
                 self._change_member(role, user, "add" if isinstance(step, Give) else "delete")
             case SetCustodian(user) | RenewEpoch(user):
-                self._modify_user(user)
+                self.modify_user(user)
             case RemoveUser(user):
-                conditions = (names.equals(self._tree.user_id, user.id), *self._conditions(user))
-                self.operations.append(Guarded(Delete(user.locator), conditions))
+                self.remove_user(user)
             case RemoveRole(role):
-                self.operations.append(Guarded(Delete(role.locator)))
+                self.operations.append(Guarded(Delete(self.tree.target(role))))
             case AddAdminRole(user):
                 self._add_admin_role(user)
             case MarkFirstAdmin(role, user):
                 self._mark_first_admin(role, user)
 
-    def _guard_role(self, role: Role) -> None:
-        condition = self._tree.as_read(role)
-        changes_members = any(
-            isinstance(step, Give | Take) and step.role.id == role.id for step in self._steps
-        )
-        if self._swaps and changes_members:
-            swap = Modify(role.locator, tuple(self._swapped(role)))
-            self.operations.append(Guarded(swap, (condition,)))
-        else:
-            self.operations.append(self._nothing(role, condition))
+    # What is asked of a user's steps
 
-    def _guard_user(self, user: User) -> None:
-        """Right here, unless an operation on the entry comes that can carry the guard."""
-        comes = self._modifications(user) or any(
-            isinstance(step, RemoveUser) and step.user.locator == user.locator
-            for step in self._steps
-        )
-        if not comes and (conditions := self._conditions(user)):
-            self.operations.append(self._nothing(user, *conditions))
-
-    def _guard_outsider(self, role: Role, user: User) -> None:
-        """By `memberOf` where the server keeps it: else every removal would touch the group."""
-        if self._tree.member_of:
-            self._guard_user(user)
-        else:
-            condition = f"(!{names.equals(self._tree.member, user.locator)})"
-            self.operations.append(self._nothing(role, condition))
-
-    def _conditions(self, user: User) -> tuple[str, ...]:
-        """All that must be true of the entry; once, for the first operation changes it."""
-        if user.locator in self._guarded:
-            return ()
-        self._guarded.add(user.locator)
-        return tuple(filter(None, (self._condition(step, user) for step in self._steps)))
-
-    def _condition(self, step: Step, user: User) -> str | None:
-        match step:
-            case Unchanged(User() as entry) if entry.locator == user.locator:
-                return self._tree.as_read(user)
-            case NotHeld(role, entry) if entry.locator == user.locator and self._tree.member_of:
-                return f"(!{names.equals(self._tree.member_of, role.locator)})"
-            case SetCustodian(entry) if entry.locator == user.locator and self._tree.custodian:
-                return names.has(self._tree.custodian, user.custodian_id)
-        return None
-
-    def _nothing(self, entry: User | Role, *conditions: str) -> Guarded:
-        """Adds a class that is there already, which "permissive modify" lets pass."""
-        kind = self._tree.user_class if isinstance(entry, User) else self._tree.role_class
-        nothing = Modify(entry.locator, (Modification("add", "objectClass", (kind,)),))
-        return Guarded(nothing, conditions, permissive=True)
-
-    def _change_member(self, role: Role, user: User, kind: Literal["add", "delete"]) -> None:
-        swap = self._swapped(role) if role.locator in self._revisions else []
-        member = Modification(kind, self._tree.member, (user.locator,))
-        opposite: Literal["add", "delete"] = "delete" if kind == "add" else "add"
-        back = Modify(role.locator, (Modification(opposite, self._tree.member, (user.locator,)),))
-        changed = Modify(role.locator, (*swap, member))
-        self.operations.append(Guarded(changed, undo=Guarded(back)))
-
-    def _modify_user(self, user: User) -> None:
-        """All changes of the entry in one operation."""
-        changes = self._modifications(user)
-        if not changes or user.locator in self._modified:
-            return
-        self._modified.add(user.locator)
-        if not self._tree.own_schema:
-            self._must_be_ours(user)
-        classes = () if user.marked or not self._tree.own_schema else (_CLASS_OF_ACCOUNTS,)
-        changed = Modify(user.locator, (*classes, *changes))
-        undo = self._undo_of(user, changes)
-        self.operations.append(Guarded(changed, self._conditions(user), undo))
-
-    def _modifications(self, user: User) -> tuple[Modification, ...]:
-        found = (self._modification(step, user) for step in self._steps)
+    def modifications(self, user: User) -> tuple[Modification, ...]:
+        found = (self._modification(step, user) for step in self.steps)
         return tuple(change for change in found if change is not None)
 
-    def _modification(self, step: Step, user: User) -> Modification | None:
-        match step:
-            case SetCustodian(entry, custodian_id) if entry.locator == user.locator:
-                return _replaced(self._tree.custodian, custodian_id)
-            case RenewEpoch(entry, for_reset) if entry.locator == user.locator:
-                fresh = marked_epoch(RESETTING) if for_reset else secrets.token_hex(8)
-                return _replaced(self._tree.epoch, fresh)
-        return None
+    def removes(self, user: User) -> bool:
+        return any(isinstance(s, RemoveUser) and s.user.locator == user.locator for s in self.steps)
 
-    def _must_be_ours(self, user: User) -> None:
-        """An attribute that was borrowed for us may hold what somebody else keeps there."""
-        epoch_is_ours = not self._tree.epoch or _EPOCH.fullmatch(user.revision)
-        if not (epoch_is_ours and _ID.fullmatch(user.custodian_id or "")):
-            log.error("borrowed_attribute_in_use", user=user.locator, hint=_BORROWED)
-            raise Forbidden(
-                f"The attributes configured for custody are in use on {user.name}. See the log."
-            )
+    def must_be_ours(self, user: User) -> None:
+        """An attribute that was borrowed for us may hold what somebody else keeps there.
 
-    def _undo_of(self, user: User, changes: tuple[Modification, ...]) -> Guarded:
-        """Brings back what was read, as long as it is what the operation has set."""
-        read = {self._tree.custodian: user.custodian_id}
-        if self._tree.epoch:
-            read[self._tree.epoch] = user.revision
-        set_to = {change.attribute: next(iter(change.values), None) for change in changes}
-        back = tuple(_set(attribute, read[attribute] or None) for attribute in set_to)
-        as_set = {**read, **set_to}
-        conditions = tuple(names.has(name, value) for name, value in as_set.items() if name)
-        return Guarded(Modify(user.locator, back), conditions)
+        Raises:
+            Forbidden: it does.
+        """
+        if self.tree.own_classes:
+            return
+        if not (epochs.is_ours(user.revision) and epochs.is_id(user.custodian_id or "")):
+            raise _in_use(user)
+
+    def classes_of(self, user: User) -> tuple[Modification, ...]:
+        """The class that the attributes need, where the entry lacks it."""
+        return () if user.marked else (CLASS_OF_ACCOUNTS,)
+
+    # Groups
+
+    def changes_members_of(self, role: Role) -> bool:
+        return any(isinstance(s, Give | Take) and s.role.id == role.id for s in self.steps)
+
+    def swapped_revision(self, role: Role) -> tuple[Modification, ...]:
+        """Fails where somebody swapped the revision since it was read, or since we did."""
+        old = self._revisions.get(role.locator, role.revision.partition("|")[2])
+        first = () if self._is_marked(role) else (CLASS_OF_ADMIN_ROLES,)
+        if not (self.tree.own_classes or epochs.is_ours(old)):
+            raise _in_use(role)
+        fresh = self._revisions[role.locator] = epochs.fresh()
+        return (*first, *swap(self.tree.revision, old, fresh))
+
+    def _is_marked(self, role: Role) -> bool:
+        return role.marked or role.locator in self._revisions
+
+    def _change_member(self, role: Role, user: User, kind: Literal["add", "delete"]) -> None:
+        swapped = self.swapped_revision(role) if role.locator in self._revisions else ()
+        opposite: Literal["add", "delete"] = "delete" if kind == "add" else "add"
+        changed = Modify(self.tree.target(role), (*swapped, self.member(kind, user)))
+        back = Modify(self.tree.target(role), (self.member(opposite, user),))
+        undo = Guarded(back, changes_members=True)
+        guarded = Guarded(changed, undo=undo, swaps=bool(swapped), changes_members=True)
+        self.operations.append(guarded)
+
+    def member(self, kind: Literal["add", "delete"], user: User) -> Modification:
+        return Modification(kind, self.tree.member, (self.tree.member_value(user),))
 
     def _add_admin_role(self, user: User) -> None:
         """Undone by taking back what is the user's: the group may be another login's by then."""
-        added = self._tree.new_admin_role(self._admin_role, user)
-        back = [Modification("delete", self._tree.member, (user.locator,))]
-        if self._tree.own_schema:
-            back.append(Modification("delete", FIRST_ADMIN, (user.id,)))
-        self.operations.append(Guarded(added, undo=Guarded(Modify(added.dn, tuple(back)))))
+        added = self.tree.new_admin_role(self._admin_role, user)
+        back = [self.member("delete", user)]
+        if self.tree.first_admin:
+            back.append(Modification("delete", self.tree.first_admin, (user.id,)))
+        undo = Guarded(Modify(added.dn, tuple(back)), changes_members=True)
+        self.operations.append(Guarded(added, undo=undo))
 
     def _mark_first_admin(self, role: Role, user: User) -> None:
-        if self._tree.own_schema:
-            is_marked = role.marked or role.locator in self._revisions
-            classes = () if is_marked else (_CLASS_OF_ADMIN_ROLES,)
-            marked = Modify(role.locator, (*classes, _set(FIRST_ADMIN, user.id)))
+        if self.tree.first_admin:
+            classes = () if self._is_marked(role) else (CLASS_OF_ADMIN_ROLES,)
+            mark = replaced(self.tree.first_admin, user.id)
+            marked = Modify(self.tree.target(role), (*classes, mark))
             self.operations.append(Guarded(marked))
 
-    def _swapped(self, role: Role) -> list[Modification]:
-        """Fails (16 or 19) where somebody swapped the revision since it was read, or since ours."""
-        old = self._revisions.get(role.locator, role.revision.partition("|")[2])
-        is_marked = role.marked or role.locator in self._revisions
-        self._revisions[role.locator] = secrets.token_hex(8)
-        gone = [Modification("delete", REVISION, (old,))] if old else []
-        fresh = Modification("add", REVISION, (self._revisions[role.locator],))
-        return [*([] if is_marked else [_CLASS_OF_ADMIN_ROLES]), *gone, fresh]
+    # Users
+
+    def _modification(self, step: Step, user: User) -> Modification | None:
+        tree = self.tree
+        match step:
+            case SetCustodian(entry, custodian_id) if entry.locator == user.locator:
+                return replaced(tree.custodian, custodian_id) if tree.custodian else None
+            case RenewEpoch(entry, for_reset) if entry.locator == user.locator:
+                fresh = epochs.marked(epochs.RESETTING) if for_reset else epochs.fresh()
+                return replaced(tree.epoch, fresh) if tree.epoch else None
+        return None
 
 
-def _replaced(attribute: str, value: str | None) -> Modification | None:
-    """The change of an attribute; None where the directory has none for it."""
-    return _set(attribute, value) if attribute else None
+def _in_use(entry: User | Role) -> Forbidden:
+    log.error("borrowed_attribute_in_use", entry=entry.locator, hint=_BORROWED)
+    return Forbidden(
+        f"The attributes configured for custody are in use on {entry.name}. See the log."
+    )
 
 
-def _set(attribute: str, value: str | None) -> Modification:
+def replaced(attribute: str, value: str | None) -> Modification:
+    """The attribute has that value alone; None for no value."""
     return Modification("replace", attribute, (value,) if value is not None else ())
+
+
+def swap(attribute: str, old: str | None, fresh: str | None) -> tuple[Modification, ...]:
+    """Delete what was read and add what shall be: fails where something else is there by then."""
+    gone = (Modification("delete", attribute, (old,)),) if old else ()
+    added = (Modification("add", attribute, (fresh,)),) if fresh else ()
+    return (*gone, *added)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,8 +17,6 @@ from mi_ldap.model import Names, Role, User
 MEMBERS_A_SEARCH = 200
 MEMBERS_SEARCHED_FOR = 2000
 """A group with more members is resolved by listing all users."""
-
-_NOT_READABLE = frozenset({results.NO_SUCH_OBJECT, 50})
 
 T = TypeVar("T")
 
@@ -46,143 +44,189 @@ class Reader:
 
     def check(self) -> None:
         """Read the bases of users and roles, and nothing below them."""
-        bases = [self.tree.user_base, *([self.tree.role_base] if self.tree.reads_roles else [])]
+        bases = [*self.tree.user_bases, *(self.tree.role_bases if self.tree.reads_roles else ())]
         with self.session() as session:
             for base_dn in bases:
                 session.search(base_dn, "(objectClass=*)", ["objectClass"], base_only=True)
 
+    # Users
+
     def find_user(self, name: str) -> User | None:
-        user_filter = names.filter_for(self.tree.user_filter, name)
-        return _only("user", name, self._users(user_filter)) if name else None
+        named = names.filter_for(self.tree.user_filter, name)
+        wanted = f"(&{self.tree.user_list_filter}{named})"  # what is not listed is nobody
+        return _only("user", name, self._users(wanted)) if name else None
 
     def user(self, user_id: str) -> User | None:
-        wanted = f"(&{self.tree.user_list_filter}{names.equals(self.tree.user_id, user_id)})"
-        return next(iter(self._users(wanted)), None) if user_id else None
+        same = self.tree.has_id(user_id)
+        wanted = f"(&{self.tree.user_list_filter}{same})"
+        return next(iter(self._users(wanted)), None) if same else None
 
     def user_at(self, dn: str) -> User | None:
         """The user whose entry is named `dn` by the server's own matching."""
-        if not names.is_under(dn, self.tree.user_base):
+        if not self.tree.holds_users(dn):
             return None
         with self.session() as session:
             entry = session.read(dn, self.tree.user_list_filter, self.tree.user_attributes)
         return self.tree.user_from(entry) if entry else None
 
+    def member_user(self, value: str) -> User | None:
+        """The user whom a group names; None where it is no user, or two."""
+        if not self.tree.shape.by_name:
+            return self.user_at(value)
+        named = self._users(f"(&{self.tree.user_list_filter}{self._by_name([value])})")
+        return named[0] if len(named) == 1 and named[0].name == value else None
+
     def charges_of(self, user: User) -> tuple[User, ...]:
         if not self.tree.custodian:
             return ()
-        return tuple(self._users(names.equals(self.tree.custodian, user.id)))
+        mine = names.equals(self.tree.custodian, user.id)
+        return tuple(self._users(f"(&{self.tree.user_list_filter}{mine})"))
 
     def user_names(self, like: str | None) -> Names:
-        wanted = self.tree.user_list_filter
-        if like is not None:
-            wanted = f"(&{wanted}({self.tree.user_name}={like}))"
-        found = self._search(self.tree.user_base, wanted, [self.tree.user_name])
-        return self._names(found, self.tree.user_name)
+        return self.names_where(f"({self.tree.user_name}={like})" if like is not None else "")
+
+    def names_where(self, condition: str = "") -> Names:
+        """The names of the users of whom the filter is true."""
+        listed, named_by = self.tree.user_list_filter, self.tree.user_name
+        wanted = f"(&{listed}{condition})" if condition else listed
+        return self._names(self._search(self.tree.user_bases, wanted, [named_by]), named_by)
+
+    def names_of(self, members: Iterable[str]) -> Names:
+        """The names of the users among the members that groups name."""
+        wanted = [*members]
+        if len(wanted) > MEMBERS_SEARCHED_FOR:
+            return self._listed(wanted)
+        return Names(tuple(user.name for user in self.users_among(wanted)))
+
+    def users_among(self, members: Iterable[str]) -> list[User]:
+        """The users among the members, some hundred a search."""
+        wanted = [*members]
+        if self.tree.shape.by_name:
+            users = self._in_parts(wanted, self._by_name)
+            return [user for user in users if user.name in set(wanted)]
+        dns = [dn for dn in wanted if self.tree.holds_users(dn)]
+        return _named([*self._in_parts(dns, _by_rdn)], dns)
+
+    # Roles
 
     def find_role(self, name: str) -> Role | None:
-        wanted = names.filter_for(self.tree.role_filter, name)
+        named = names.filter_for(self.tree.role_filter, name)
+        wanted = f"(&{self.tree.role_list_filter}{named})"
         return _only("role", name, self._roles(wanted)) if name else None
 
     def role_names(self) -> Names:
         if not self.tree.reads_roles:
             return Names(())
-        found = self._search(self.tree.role_base, self.tree.role_list_filter, [self.tree.role_name])
-        return self._names(found, self.tree.role_name)
+        wanted, named_by = self.tree.role_list_filter, self.tree.role_name
+        return self._names(self._search(self.tree.role_bases, wanted, [named_by]), named_by)
 
-    def roles_naming(self, dn: str) -> list[Role]:
-        """The groups that have `dn` as a member, whether an entry of that name exists or not."""
-        return self._roles(self._naming(dn))
+    def roles_naming(self, members: Sequence[str], rule: str = "") -> list[Role]:
+        """The groups that name one of the members, whether such an entry exists or not.
 
-    def roles_and_custodian(self, user: User) -> tuple[list[Role], User | None]:
-        """Both in one search where users and roles share a base."""
-        if not user.custodian_id:
-            return self.roles_naming(user.locator), None
-        found = self._under_common_base(user.locator, user.custodian_id)
-        if found is None:
-            return self.roles_naming(user.locator), self.user(user.custodian_id)
-        return self._sorted_out(user.custodian_id, found)
-
-    def members(self, role: Role) -> list[str]:
-        """The DNs of the role's members, placeholders left out."""
-        with self.session() as session:
-            entry = session.read(role.locator, "(objectClass=*)", [self.tree.member])
-        return self.tree.members(entry) if entry else []
-
-    def member_names(self, role: Role) -> Names:
-        dns = self.members(role)
-        if len(dns) > MEMBERS_SEARCHED_FOR:
-            return self._listed(dns)
-        return Names(tuple(user.name for user in self.users_at(dns)))
-
-    def users_at(self, dns: Iterable[str]) -> list[User]:
-        """The users among the entries named, some hundred a search, by their RDN and then DN."""
-        wanted = [dn for dn in dns if names.is_under(dn, self.tree.user_base)]
-        found: list[User] = []
-        for start in range(0, len(wanted), MEMBERS_A_SEARCH):
-            part = wanted[start : start + MEMBERS_A_SEARCH]
-            by_rdn = names.any_of([names.equals(*names.first_value(dn)) for dn in part])
-            named = {names.parsed_dn(dn) for dn in part}
-            users = self._users(f"(&{self.tree.user_list_filter}{by_rdn})")
-            found += [user for user in users if names.parsed_dn(user.locator) in named]
+        Args:
+            members: as groups name them.
+            rule: a matching rule after the attribute, `":1.2.840.113556.1.4.1941:"`.
+        """
+        found: list[Role] = []
+        for part in _parts(members):
+            naming = names.any_of(
+                [names.equals(f"{self.tree.member}{rule}", each) for each in part]
+            )
+            found += self._roles(f"(&{self.tree.role_list_filter}{naming})")
         return found
 
-    def _listed(self, dns: list[str]) -> Names:
-        """The names at the DNs, out of the list of all users."""
-        found = self._search(self.tree.user_base, self.tree.user_list_filter, [self.tree.user_name])
-        named = {names.parsed_dn(dn) for dn in dns}
-        members = [entry for entry in found.entries if names.parsed_dn(entry.dn) in named]
-        return self._names(Found(members, found.complete), self.tree.user_name)
-
-    def _under_common_base(self, member_dn: str, user_id: str) -> list[Entry] | None:
-        """Groups that name the member and the user with the id; None where that can't be read."""
-        base_dn = names.common_base(self.tree.user_base, self.tree.role_base)
-        wanted = names.any_of([self._naming(member_dn), names.equals(self.tree.user_id, user_id)])
-        attributes = [*self.tree.role_attributes, *self.tree.user_attributes]
+    def role_entries(self, ldap_filter: str, attributes: Sequence[str] = ()) -> list[Entry]:
+        """The groups that match, with their members."""
         if not self.tree.reads_roles:
-            return None
-        with self.pool.session() as session:
-            try:
-                return session.search(base_dn, wanted, attributes).entries if base_dn else None
-            except Refused as refused:
-                if refused.code in _NOT_READABLE:
-                    return None
-                raise results.unexpected(refused) from refused
+            return []
+        wanted = [*self.tree.role_attributes, self.tree.member, *filter(None, attributes)]
+        return self._whole(self.tree.role_bases, ldap_filter, wanted)
 
-    def _sorted_out(
-        self, custodian_id: str, entries: list[Entry]
-    ) -> tuple[list[Role], User | None]:
-        custodian = [e for e in entries if e.first(self.tree.user_id) == custodian_id]
-        roles = [self.tree.role_from(entry) for entry in entries if entry not in custodian]
-        under = [role for role in roles if names.is_under(role.locator, self.tree.role_base)]
-        return under, self.tree.user_from(custodian[0]) if custodian else None
+    def groups_at(self, dns: Iterable[str]) -> list[Entry]:
+        """The groups among the entries named, with their members."""
+        wanted = [dn for dn in dns if self._may_be_group(dn)]
+        found: list[Entry] = []
+        for part in _parts(wanted):
+            found += self.role_entries(f"(&{self.tree.role_list_filter}{_by_rdn(part)})")
+        named = {names.parsed_dn(dn) for dn in wanted}
+        return [entry for entry in found if names.parsed_dn(entry.dn) in named]
 
-    def _naming(self, dn: str) -> str:
-        return f"(&{self.tree.role_list_filter}{names.equals(self.tree.member, dn)})"
+    def group(self, role: Role) -> Entry | None:
+        """The role's own entry, with its members."""
+        wanted = [*self.tree.role_attributes, self.tree.member]
+        with self.session() as session:
+            return session.read(role.locator, "(objectClass=*)", wanted)
+
+    # Searches
+
+    def _may_be_group(self, dn: str) -> bool:
+        looks_like_user = self.tree.holds_users(dn) and (
+            names.first_value(dn)[0] == self.tree.user_name.lower()
+        )
+        return not looks_like_user and self.tree.holds_roles(dn)
+
+    def _in_parts(
+        self, members: Sequence[str], named: Callable[[Sequence[str]], str]
+    ) -> Iterator[User]:
+        for part in _parts(members):
+            yield from self._users(f"(&{self.tree.user_list_filter}{named(part)})")
+
+    def _by_name(self, members: Sequence[str]) -> str:
+        return names.any_of([names.equals(self.tree.user_name, name) for name in members])
+
+    def _listed(self, members: list[str]) -> Names:
+        """The names of the members, out of the list of all users."""
+        wanted, named_by = self.tree.user_list_filter, self.tree.user_name
+        found = self._search(self.tree.user_bases, wanted, [named_by])
+        if self.tree.shape.by_name:
+            kept = [each for each in found.entries if shown_name(each, named_by) in set(members)]
+        else:
+            named = {names.parsed_dn(dn) for dn in members}
+            kept = [each for each in found.entries if names.parsed_dn(each.dn) in named]
+        return self._names(Found(kept, found.complete), named_by)
 
     def _users(self, ldap_filter: str) -> list[User]:
-        found = self._whole(self.tree.user_base, ldap_filter, self.tree.user_attributes)
+        found = self._whole(self.tree.user_bases, ldap_filter, self.tree.user_attributes)
         return [self.tree.user_from(entry) for entry in found]
 
     def _roles(self, ldap_filter: str) -> list[Role]:
         if not self.tree.reads_roles:
             return []
-        found = self._whole(self.tree.role_base, ldap_filter, self.tree.role_attributes)
+        found = self._whole(self.tree.role_bases, ldap_filter, self.tree.role_attributes)
         return [self.tree.role_from(entry) for entry in found]
 
     def _names(self, found: Found, attribute: str) -> Names:
         shown = (shown_name(entry, attribute) for entry in found.entries)
         return Names(tuple(name for name in shown if name), found.complete)
 
-    def _whole(self, base_dn: str, ldap_filter: str, attributes: list[str]) -> list[Entry]:
+    def _whole(self, bases: Sequence[str], ldap_filter: str, attributes: list[str]) -> list[Entry]:
         """What is decided on must not be a part of what is there."""
-        found = self._search(base_dn, ldap_filter, attributes)
+        found = self._search(bases, ldap_filter, attributes)
         if not found.complete:
             raise DirectoryUnavailable("The directory does not give all that this needs.")
         return found.entries
 
-    def _search(self, base_dn: str, ldap_filter: str, attributes: list[str]) -> Found:
+    def _search(self, bases: Sequence[str], ldap_filter: str, attributes: list[str]) -> Found:
+        """What lies below the bases, each entry once: one base may lie in another."""
         with self.session() as session:
-            return session.search(base_dn, ldap_filter, attributes)
+            found = [session.search(base_dn, ldap_filter, attributes) for base_dn in bases]
+        entries = {entry.dn: entry for each in found for entry in each.entries}
+        return Found(list(entries.values()), all(each.complete for each in found))
+
+
+def _parts(members: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(members), MEMBERS_A_SEARCH):
+        yield members[start : start + MEMBERS_A_SEARCH]
+
+
+def _by_rdn(dns: Sequence[str]) -> str:
+    """A DN itself can't be searched for everywhere; its first pair can."""
+    return names.any_of([names.equals(*names.first_value(dn)) for dn in dns])
+
+
+def _named(users: list[User], dns: Iterable[str]) -> list[User]:
+    named = {names.parsed_dn(dn) for dn in dns}
+    return [user for user in users if names.parsed_dn(user.locator) in named]
 
 
 def _only(kind: str, name: str, found: Sequence[T]) -> T | None:

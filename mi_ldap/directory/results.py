@@ -1,12 +1,16 @@
 """What the server's answers mean: LDAP result codes and password policy -> our errors.
 
-Codes as in RFC 4511 appendix A; policy as in draft-behera-ldap-password-policy-10 and OpenLDAP 2.5.
+Codes as in RFC 4511 appendix A; policy as in draft-behera-ldap-password-policy-10. What a server
+says in a way of its own is in its profile.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 
+from mi_ldap.directory.profiles import ACCOUNT_DISABLED, WRONG_PASSWORD, Profile, Saying
 from mi_ldap.directory.session import Refused
 from mi_ldap.errors import (
     BadRequest,
@@ -21,25 +25,32 @@ from mi_ldap.errors import (
 
 log = structlog.get_logger()
 
+NO_SUCH_ATTRIBUTE = 16
 CONSTRAINT_VIOLATION = 19
+VALUE_EXISTS = 20
 NO_SUCH_OBJECT = 32
 UNWILLING_TO_PERFORM = 53
 OBJECT_CLASS_VIOLATION = 65
 OTHER = 80
-VALUE_EXISTS = 20
 EXISTS = frozenset({68, VALUE_EXISTS})
-GONE = frozenset({16, NO_SUCH_OBJECT, 122})
+GONE = frozenset({NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, 122})
 
-_CHANGED_MEANWHILE = frozenset({16, VALUE_EXISTS, NO_SUCH_OBJECT, 68, 122})
-_BAD_VALUE = frozenset({18, CONSTRAINT_VIOLATION, 21, 34, 64, 69, 71})
+_CHANGED_MEANWHILE = EXISTS | GONE
+_BAD_VALUE = frozenset({18, CONSTRAINT_VIOLATION, 21, 34, 64, 65, 69, 71})
 _READ_ONLY = frozenset({10, UNWILLING_TO_PERFORM})
-_WRONG_PASSWORD = frozenset({NO_SUCH_OBJECT, 34, 48, 49})
 _ENCRYPTION_WANTED = frozenset({8, 13})
 
 _SCHEMA = "if it names miLdap attributes or classes, load config/schema/mi-ldap.ldif"
 _WHERE = "32 and 50: a search base does not exist, or the service's account has no right there"
 
-_POLICY = {
+_LOGIN = {
+    "accountLocked": ("The account is locked. Ask an administrator.", "locked"),
+    "passwordExpired": ("The password has expired. Ask an administrator.", "expired"),
+    "changeAfterReset": ("The password must be changed first.", "must_change"),
+    ACCOUNT_DISABLED: ("The account is disabled. Ask an administrator.", "disabled"),
+}
+
+_PASSWORD = {
     "passwordTooShort": "it is too short",
     "passwordTooLong": "it is too long",
     "passwordInHistory": "it was used before",
@@ -50,28 +61,50 @@ _POLICY = {
 }
 
 
-def login_error(refused: Refused) -> MiLdapError:
-    """Why a bind was refused; what the server could not decide is no wrong password."""
-    if refused.policy == "accountLocked":
-        return LoginRefused("The account is locked. Ask an administrator.", "locked")
-    if refused.policy == "passwordExpired":
-        return LoginRefused("The password has expired. Ask an administrator.", "expired")
-    if refused.code in _WRONG_PASSWORD:
+def canonical(refused: Refused, profile: Profile) -> Refused:
+    """The answer to a change of a group's members, its code as RFC 4511 has it: 16 or 20."""
+    if refused.code in profile.is_member:
+        return Refused(VALUE_EXISTS, refused.message)
+    if refused.code in profile.is_no_member:
+        return Refused(NO_SUCH_ATTRIBUTE, refused.message)
+    return refused
+
+
+def word_of(refused: Refused, sayings: Iterable[Saying]) -> str | None:
+    """What the answer says of a password or its account: one word, whichever server says it."""
+    if refused.policy:
+        return refused.policy
+    return next((saying.word for saying in sayings if saying.fits(refused)), None)
+
+
+def login_error(refused: Refused, profile: Profile) -> MiLdapError:
+    """Why a bind was refused; what the server could not decide is no wrong password.
+
+    A closed account is named to whoever gave its password; a locked one to all, as servers do.
+    """
+    word = word_of(refused, profile.bind)
+    if word in _LOGIN:
+        sentence, reason = _LOGIN[word]
+        named = word in profile.proves or word == "accountLocked"
+        return LoginRefused(sentence, reason) if named else LoginRefused(reason=reason)
+    if word == WRONG_PASSWORD:
         return LoginRefused()
-    if refused.code == UNWILLING_TO_PERFORM:
-        return LoginRefused("The account is disabled. Ask an administrator.", "disabled")
     if refused.code in _ENCRYPTION_WANTED:
         return DirectoryUnavailable("The directory wants an encrypted connection for logins.")
     return unexpected(refused)
 
 
-def password_error(refused: Refused) -> MiLdapError:
-    """Why a password was not set (RFC 3062)."""
-    reason = _POLICY.get(refused.policy or "")
-    if reason:
-        return PolicyRefused(_refused(f"the password: {reason}"))
+def password_error(refused: Refused, profile: Profile) -> MiLdapError:
+    """Why a password was not set."""
+    word = word_of(refused, profile.password)
+    if word == WRONG_PASSWORD:
+        return LoginRefused()
+    if word in _PASSWORD:
+        return PolicyRefused(_refused(f"the password: {_PASSWORD[word]}"))
     if refused.code == CONSTRAINT_VIOLATION:
         return PolicyRefused(_refused("the password: its policy says no"))
+    if refused.code in _ENCRYPTION_WANTED:
+        return DirectoryUnavailable("The directory wants an encrypted connection for passwords.")
     return change_error(refused)
 
 
@@ -85,7 +118,7 @@ def change_error(refused: Refused) -> MiLdapError:
     if refused.code in _READ_ONLY:
         return ReadOnlyStore()
     if refused.code == 50:
-        hint = "give the service's account the rights of config/ldif/rights.ldif"
+        hint = "give the service's account the rights of docs/directories"
         log.error("directory_denies_account", answer=refused.message, hint=hint)
         return Forbidden(
             "The directory does not allow this to the service's account. See the service's log."
@@ -94,8 +127,14 @@ def change_error(refused: Refused) -> MiLdapError:
 
 
 def is_duplicate(refused: Refused) -> bool:
-    """Whether OpenLDAP's overlay `unique` refused a name that another entry has (slapo-unique)."""
-    return refused.code == CONSTRAINT_VIOLATION and "non-unique" in refused.message
+    """Whether a server's own rule refused a name that another entry has.
+
+    OpenLDAP's overlay `unique` (slapo-unique) and 389's plugin "attribute uniqueness" say so.
+    """
+    said = refused.message.lower()
+    return refused.code == CONSTRAINT_VIOLATION and (
+        "non-unique" in said or "already exists" in said or "same attribute value" in said
+    )
 
 
 def unexpected(refused: Refused) -> DirectoryUnavailable:

@@ -91,19 +91,21 @@ class Session:
         idle_since: `time.monotonic()` of its last use.
         observe: called with each operation's name, for counting.
         answer_s: the longest wait for an answer, in seconds, within the request's own time.
+        server: the address of the server at the other end.
     """
 
     connection: Connection
     observe: Callable[[str], None] = lambda operation: None
     answer_s: float = 5.0
+    server: str = ""
     usable: bool = True
     idle_since: float = field(default_factory=time.monotonic)
 
-    def bind(self, dn: str, password: str) -> str | None:
+    def bind(self, dn: str, password: str) -> ctl.Policy:
         """Prove a password (RFC 4513 §5.1); one bind, whose answer is final.
 
         Returns:
-            What the password policy says of a successful bind, `"changeAfterReset"`, or None.
+            What the password policy says of a successful bind.
 
         Raises:
             Refused: the server did not accept it.
@@ -185,7 +187,7 @@ class Session:
             self.connection.extend.standard.modify_password(
                 dn, old.encode() if old else None, new.encode(), controls=[ctl.ASK_PASSWORD_POLICY]
             )
-        self._policy_error_unless_refused()
+        self._policy_unless_refused()
 
     @contextmanager
     def transaction(self) -> Iterator[ctl.Control]:
@@ -224,11 +226,11 @@ class Session:
         time.sleep(min(SETTLING_S, remaining_s()))
         self._extended(ctl.TRANSACTION_END, ctl.transaction_end(identifier, commit=commit))
 
-    def _bind(self, request: Any) -> str | None:
+    def _bind(self, request: Any) -> ctl.Policy:
         with self._on_the_wire("bind"):
             message = self.connection.send("bindRequest", request, [ctl.ASK_PASSWORD_POLICY])
             self.connection.post_send_single_response(message)
-        return self._policy_error_unless_refused()
+        return self._policy_unless_refused()
 
     @property
     def _result(self) -> dict[str, Any]:
@@ -244,13 +246,13 @@ class Session:
         if result["result"] != 0:
             raise Refused(result["result"], result.get("message") or result["description"])
 
-    def _policy_error_unless_refused(self) -> str | None:
+    def _policy_unless_refused(self) -> ctl.Policy:
         result = self._result
         control = (result.get("controls") or {}).get(ctl.PASSWORD_POLICY) or {}
-        error = ctl.password_policy_error(control.get("value"))
+        policy = ctl.password_policy(control.get("value"))
         if result["result"] != 0:
-            raise Refused(result["result"], result.get("message") or "", error)
-        return error
+            raise Refused(result["result"], result.get("message") or "", policy.error)
+        return policy
 
     def _next_page(self) -> bytes | None:
         control = (self._result.get("controls") or {}).get("1.2.840.113556.1.4.319")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-import time
+import uuid
 from dataclasses import dataclass
 from typing import Final
 
-from mi_ldap.directory import names
+from mi_ldap.directory import epochs, names
 from mi_ldap.directory.operations import Add, Modification, Modify
+from mi_ldap.directory.profiles import Profile, Shape
 from mi_ldap.directory.session import Entry
 from mi_ldap.errors import BadRequest
 from mi_ldap.model import MAX_NAME_BYTES, Role, User
@@ -20,37 +20,32 @@ PLACEHOLDER_DN: Final = ""
 PLACEHOLDER_DNS: Final = frozenset({PLACEHOLDER_DN, "cn=empty-membership-placeholder"})
 """Placeholders of other tools that are hidden too."""
 
-_POLICY_ATTRIBUTES = ("pwdChangedTime", "pwdAccountLockedTime")
-
 ACCOUNT_CLASS: Final = "miLdapAccount"
 ADMIN_ROLE_CLASS: Final = "miLdapAdminRole"
-REVISION: Final = "miLdapRevision"
-FIRST_ADMIN: Final = "miLdapFirstAdmin"
 
-LOCKED_FOR_GOOD: Final = "000001010000Z"
-"""`pwdAccountLockedTime` of an account that only an administrator opens (draft-behera §5.3.3)."""
-
-ABANDONED_AFTER_S: Final = 60.0
-"""How old an unfinished entry must be for its maker to be dead, in seconds."""
-
-UNFINISHED: Final = "unfinished:"
-RESETTING: Final = "resetting:"
-"""They lead the epoch of an entry that is being made, or whose password is being set."""
+_GID_NUMBERS = range(1 << 30, (1 << 31) - 1)
+"""New POSIX groups get one of these by lot: nobody hands out numbers as high as that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The directory's layout; attribute names and filters as in MI's `[user_store]`.
+    """The directory's layout: what its profile says, and the settings over that.
 
     Attributes:
+        user_bases, role_bases: the DNs below which they lie; new ones are made below the first.
         user_filter, role_filter: with `?` for the name.
-        custodian, epoch: attributes on a user's entry; `""` where the schema has none.
-        own_schema: whether `config/schema` is loaded, so that its classes must be added.
+        naming: the attribute in the RDN of a new user.
+        member_of: the attribute of a user with its groups, `""` where the server keeps none.
+        custodian, epoch: attributes on a user's entry; `""` where there is none.
+        revision, first_admin: attributes on the admin role's entry; `""` where there is none.
+        own_classes: whether `config/schema` is loaded, so that its classes must be added.
         reads_roles: False where nobody holds a role, whatever groups there are.
     """
 
-    user_base: str
-    role_base: str
+    profile: Profile
+    shape: Shape
+    user_bases: tuple[str, ...]
+    role_bases: tuple[str, ...]
     user_filter: str
     user_list_filter: str
     role_filter: str
@@ -58,43 +53,35 @@ class Tree:
     user_class: str
     role_class: str
     user_name: str
+    naming: str
     role_name: str
-    member: str
     member_of: str
     user_id: str
     custodian: str
     epoch: str
-    own_schema: bool
+    revision: str
+    first_admin: str
+    own_classes: bool
     user_dn_pattern: str | None = None
     role_dn_pattern: str | None = None
     reads_roles: bool = True
 
     @property
+    def member(self) -> str:
+        return self.shape.member
+
+    @property
     def user_attributes(self) -> list[str]:
         wanted = [self.user_id, self.user_name, self.custodian, self.epoch, "objectClass"]
-        return [*(name for name in wanted if name), "entryCSN", *_POLICY_ATTRIBUTES]
+        policy = (*self.profile.password_stamps, *self.profile.closing)
+        return list(dict.fromkeys([*filter(None, wanted), *policy]))
 
     @property
     def role_attributes(self) -> list[str]:
-        return [self.user_id, self.role_name, "entryCSN", "objectClass", REVISION]
+        wanted = [self.user_id, self.role_name, self.profile.stamp, "objectClass", self.revision]
+        return [*filter(None, wanted)]
 
-    def user_dn(self, name: str) -> str:
-        """The DN of a user to be made.
-
-        Raises:
-            BadRequest: the name is longer than a DN may be.
-        """
-        _must_fit(name)
-        if self.user_dn_pattern:
-            return names.dn_from_pattern(self.user_dn_pattern, name)
-        return names.dn_in(self.user_base, self.user_name, name)
-
-    def role_dn(self, name: str) -> str:
-        """The DN of a role to be made; raises as `user_dn` does."""
-        _must_fit(name)
-        if self.role_dn_pattern:
-            return names.dn_from_pattern(self.role_dn_pattern, name)
-        return names.dn_in(self.role_base, self.role_name, name)
+    # Entries
 
     def user_from(self, entry: Entry) -> User:
         """The user that an entry stands for.
@@ -102,84 +89,145 @@ class Tree:
         Its revision is the epoch as stored: every promotion, demotion and password change through
         us replaces it, while a failed login (which OpenLDAP notes in the entry) does not.
         """
-        epoch = entry.first(self.epoch) if self.epoch else None
+        stored = self._first(entry, self.epoch) or ""
+        stamps = (entry.first(name) for name in self.profile.password_stamps)
         return User(
-            id=entry.first(self.user_id) or "",
+            id=self.id_of(entry),
             name=shown_name(entry, self.user_name),
             locator=entry.dn,
-            revision=epoch or "" if self.epoch else entry.first("entryCSN") or "",
-            epoch=_opaque(epoch, entry.first("pwdChangedTime")),
-            custodian_id=entry.first(self.custodian) if self.custodian else None,
-            enabled=entry.first("pwdAccountLockedTime") != LOCKED_FOR_GOOD,
-            abandoned=_age_s(epoch, UNFINISHED) > ABANDONED_AFTER_S,
-            busy=0 <= _age_s(epoch, UNFINISHED, RESETTING) <= ABANDONED_AFTER_S,
-            marked=_has_class(entry, ACCOUNT_CLASS),
+            revision=stored,
+            epoch=epochs.digest(stored, *stamps),
+            custodian_id=self._first(entry, self.custodian),
+            enabled=not self.profile.is_closed(entry),
+            abandoned=epochs.is_abandoned(stored),
+            busy=epochs.is_busy(stored),
+            marked=not self.own_classes or _has_class(entry, ACCOUNT_CLASS),
         )
 
     def role_from(self, entry: Entry) -> Role:
-        """The role that an entry stands for; its revision is `"<entryCSN>|<miLdapRevision>"`."""
+        """The role that an entry stands for; its revision is `"<stamp>|<revision>"`."""
+        revision = self._first(entry, self.revision) or ""
         return Role(
-            id=entry.first(self.user_id) or "",
+            id=self.id_of(entry),
             name=shown_name(entry, self.role_name),
             locator=entry.dn,
-            revision=f"{entry.first('entryCSN') or ''}|{entry.first(REVISION) or ''}",
-            marked=_has_class(entry, ADMIN_ROLE_CLASS),
+            revision=f"{entry.first(self.profile.stamp) or ''}|{revision}",
+            marked=not self.own_classes or _has_class(entry, ADMIN_ROLE_CLASS),
         )
 
-    def as_read(self, entry: User | Role) -> str:
-        """The filter that is true of the entry as long as it is as it was read."""
-        same = names.equals(self.user_id, entry.id)
-        if isinstance(entry, Role):
-            return f"(&{same}{names.equals('entryCSN', entry.revision.partition('|')[0])})"
-        revision = names.has(self.epoch or "entryCSN", entry.revision)
-        custodian = names.has(self.custodian, entry.custodian_id) if self.custodian else ""
-        return f"(&{same}{revision}{custodian})"
+    def id_of(self, entry: Entry) -> str:
+        """The immutable id, `"8a3d1872-7a1f-1041-82f4-05905a505f39"`; `""` where it is hidden."""
+        if not self.profile.binary_id:
+            return entry.first(self.user_id) or ""
+        raw = entry.attributes.get(self.user_id.lower(), [b""])[0]
+        return str(uuid.UUID(bytes_le=raw)) if len(raw) == 16 else ""
 
-    def as_made(self, user: User) -> str:
-        """The filter that is true of an entry that `add_user` made until it is finished."""
-        if self.epoch:
-            return self.as_read(user)
-        conditions = [names.equals(self.user_id, user.id)]
-        conditions += [names.has(name, None) for name in (self.custodian, self.member_of) if name]
-        return f"(&{''.join(conditions)})"
+    def has_id(self, entry_id: str) -> str | None:
+        """The filter that finds the entry with the id; None where it can be no entry's."""
+        if not self.profile.binary_id:
+            return names.equals(self.user_id, entry_id) if entry_id else None
+        try:
+            raw = uuid.UUID(entry_id).bytes_le
+        except ValueError:
+            return None
+        return f"({self.user_id}={names.filter_bytes(raw)})"
+
+    def target(self, entry: User | Role) -> str:
+        """By what name an entry is changed: the id where the server takes it, whoever moves it."""
+        by_id = self.profile.by_guid and entry.id
+        return f"<GUID={entry.id}>" if by_id else entry.locator
+
+    def holds_users(self, dn: str) -> bool:
+        """Whether users lie where `dn` is."""
+        return any(names.is_under(dn, base) for base in self.user_bases)
+
+    def holds_roles(self, dn: str) -> bool:
+        """Whether roles lie where `dn` is."""
+        return any(names.is_under(dn, base) for base in self.role_bases)
+
+    # Members
+
+    def member_value(self, user: User) -> str:
+        """By what a group names the user."""
+        return user.name if self.shape.by_name else user.locator
 
     def members(self, entry: Entry) -> list[str]:
-        """The DNs of a group's members, placeholders left out."""
-        return [dn for dn in entry.all(self.member) if dn not in PLACEHOLDER_DNS]
+        """The members that a group names, placeholders left out."""
+        return [value for value in entry.all(self.member) if value not in PLACEHOLDER_DNS]
 
     def placeholder_in(self, role: Role) -> Modify:
         """Gives a group the member that lets its last one go."""
-        return Modify(role.locator, (Modification("add", self.member, (PLACEHOLDER_DN,)),))
+        return Modify(self.target(role), (Modification("add", self.member, (PLACEHOLDER_DN,)),))
+
+    # New entries
 
     def new_user(self, name: str) -> Add:
-        """The entry of a user that is being made: without a password, marked as unfinished."""
-        attributes = {"cn": [name], "sn": [name], self.user_name: [name]}
-        classes = [self.user_class]
-        if self.own_schema:
-            classes.append(ACCOUNT_CLASS)
-            attributes[self.epoch] = [marked_epoch(UNFINISHED)]
-        return Add(self.user_dn(name), tuple(classes), attributes)
+        """The entry of a user that is being made: without a password, marked as unfinished.
+
+        Raises:
+            BadRequest: the directory takes no such name.
+        """
+        self._must_fit(name)
+        attributes = {kind: [text.replace("{0}", name)] for kind, text in self.profile.new_user}
+        attributes[self.user_name] = [name]
+        if self.epoch:
+            attributes[self.epoch] = [epochs.marked(epochs.UNFINISHED)]
+        classes = (self.user_class, *([ACCOUNT_CLASS] if self.own_classes else []))
+        return Add(self._user_dn(name), classes, attributes)
 
     def new_role(self, name: str) -> Add:
-        """The entry of an empty role."""
-        attributes = {self.role_name: [name], self.member: [PLACEHOLDER_DN]}
-        return Add(self.role_dn(name), (self.role_class,), attributes)
+        """The entry of an empty role; raises as `new_user` does."""
+        _must_be_short(name)
+        attributes = {self.role_name: [name]}
+        if self.shape.wants_a_member:
+            attributes[self.member] = [PLACEHOLDER_DN]
+        if self.role_class.lower() == "posixgroup":
+            attributes["gidNumber"] = [str(secrets.choice(_GID_NUMBERS))]
+        return Add(self._role_dn(name), (self.role_class,), attributes)
 
     def new_admin_role(self, name: str, first_admin: User) -> Add:
         """The entry of the admin role with its first holder."""
         role = self.new_role(name)
-        attributes = {**role.attributes, self.member: [PLACEHOLDER_DN, first_admin.locator]}
-        if not self.own_schema:
-            return Add(role.dn, role.classes, attributes)
-        attributes[FIRST_ADMIN] = [first_admin.id]
-        return Add(role.dn, (*role.classes, ADMIN_ROLE_CLASS), attributes)
+        attributes = dict(role.attributes)
+        attributes[self.member] = [*attributes.get(self.member, ()), self.member_value(first_admin)]
+        if self.first_admin:
+            attributes[self.first_admin] = [first_admin.id]
+        classes = (*role.classes, *([ADMIN_ROLE_CLASS] if self.own_classes else []))
+        return Add(role.dn, classes, attributes)
+
+    def _user_dn(self, name: str) -> str:
+        if self.user_dn_pattern:
+            return names.dn_from_pattern(self.user_dn_pattern, name)
+        return names.dn_in(self.user_bases[0], self.naming, name)
+
+    def _role_dn(self, name: str) -> str:
+        if self.role_dn_pattern:
+            return names.dn_from_pattern(self.role_dn_pattern, name)
+        return names.dn_in(self.role_bases[0], self.role_name, name)
+
+    def _must_fit(self, name: str) -> None:
+        _must_be_short(name)
+        limit, forbidden = self.profile.name_limit, self.profile.not_in_names
+        if limit and len(name) > limit:
+            raise BadRequest(
+                _REFUSED.format(f"The directory takes names of up to {limit} characters")
+            )
+        if any(char in forbidden for char in name):
+            raise BadRequest(
+                _REFUSED.format(f"The directory takes no name with one of {forbidden}")
+            )
+
+    @staticmethod
+    def _first(entry: Entry, attribute: str) -> str | None:
+        return entry.first(attribute) if attribute else None
 
 
-def _must_fit(name: str) -> None:
+_REFUSED = "Error processing the request. {}."
+
+
+def _must_be_short(name: str) -> None:
     if names.stored_length(name) > MAX_NAME_BYTES:
-        raise BadRequest(
-            "Error processing the request. The directory takes no name as long as this one."
-        )
+        raise BadRequest(_REFUSED.format("The directory takes no name as long as this one"))
 
 
 def shown_name(entry: Entry, attribute: str) -> str:
@@ -190,21 +238,3 @@ def shown_name(entry: Entry, attribute: str) -> str:
 
 def _has_class(entry: Entry, name: str) -> bool:
     return name.lower() in (value.lower() for value in entry.all("objectClass"))
-
-
-def _opaque(*parts: str | None) -> str:
-    return hashlib.sha256("\0".join(part or "" for part in parts).encode()).hexdigest()[:16]
-
-
-def marked_epoch(kind: str) -> str:
-    """An epoch that says what is going on since when: `"unfinished:1795284684:9f5d…"`."""
-    return f"{kind}{time.time():.0f}:{secrets.token_hex(8)}"
-
-
-def _age_s(epoch: str | None, *kinds: str) -> float:
-    """How long ago the epoch was marked as one of the kinds; less than 0 where it was not."""
-    kind, _, rest = (epoch or "").partition(":")
-    began_at = rest.partition(":")[0]
-    if f"{kind}:" not in kinds or not began_at.isdigit():
-        return -1.0
-    return max(0.0, time.time() - int(began_at))

@@ -124,6 +124,14 @@ def _read_dn(value: object) -> str:
     return text
 
 
+def _read_dns(value: object) -> tuple[str, ...]:
+    # MI separates several bases by #, which no DN holds unescaped at that place.
+    parts = re.split(r"(?<!\\)#", value) if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not parts:
+        raise ValueError("must be a DN, such as ou=people,dc=example,dc=org, or a list of them")
+    return tuple(_read_dn(part) for part in parts)
+
+
 def _read_dn_pattern(value: object) -> str:
     text = _read_text(value)
     if text.count("{0}") != 1 or not is_dn(text):
@@ -149,7 +157,8 @@ def _read_urls(value: object) -> str:
     if None in urls:
         raise ValueError(
             "must be one or more addresses such as ldaps://directory.example.org:636 "
-            "(ldap, ldaps or ldapi; host and port only), separated by spaces"
+            "(ldap, ldaps or ldapi; host and port only), or ldaps+srv://example.org for the "
+            "servers that DNS has for a domain, separated by spaces"
         )
     return " ".join(url for url in urls if url)
 
@@ -183,6 +192,7 @@ OutputFile = Annotated[Path, BeforeValidator(_read_path)]
 InputFile = Annotated[Path, BeforeValidator(_read_input_file)]
 Attribute = Annotated[str, BeforeValidator(_read_attribute)]
 Dn = Annotated[str, BeforeValidator(_read_dn)]
+Dns = Annotated[tuple[str, ...], BeforeValidator(_read_dns)]
 DnPattern = Annotated[str, BeforeValidator(_read_dn_pattern)]
 ListFilter = Annotated[str, BeforeValidator(_read_list_filter)]
 SearchFilter = Annotated[str, BeforeValidator(_read_search_filter)]

@@ -11,6 +11,7 @@ from mi_ldap.settings.kinds import (
     Count,
     Dn,
     DnPattern,
+    Dns,
     Flag,
     InputFile,
     JavaRegex,
@@ -28,8 +29,11 @@ from mi_ldap.settings.syntax import leaves_the_machine, scheme_of
 _NEEDS_A_DIRECTORY = (
     "connection_name",
     "connection_password",
+    "profile",
     "start_tls",
     "ca_file",
+    "client_certificate_file",
+    "client_key_file",
     "base_dn",
     "user_search_base",
     "group_search_base",
@@ -51,35 +55,23 @@ _NEEDS_A_DIRECTORY = (
 )
 
 
-def _search_filter(kind: str) -> Any:
-    return Field(
-        default_factory=lambda data: (
-            f"(&(objectClass={data[f'{kind}_entry_object_class']})"
-            f"({data[f'{kind}_name_attribute']}=?))"
-        ),
-        description=f"Filter that finds one {kind}; ? stands for the name",
-    )
-
-
-def _list_filter(kind: str) -> Any:
-    return Field(
-        default_factory=lambda data: f"(objectClass={data[f'{kind}_entry_object_class']})",
-        description=f"Filter that finds every {kind}",
-    )
-
-
 def _search_base(kind: str, branch: str) -> Any:
     return Field(
-        default_factory=lambda data: f"ou={branch},{data['base_dn']}" if data["base_dn"] else "",
-        description=f"DN below which the {kind}s are; needed without `base_dn`",
+        default_factory=lambda data: (f"ou={branch},{data['base_dn']}",) if data["base_dn"] else (),
+        description=f"DN below which the {kind}s are, or several in a list or separated by #; "
+        "needed without `base_dn`",
     )
+
+
+def _of_profile(description: str) -> Any:
+    return Field(default=None, description=f"{description}; none: as `profile` has it")
 
 
 class UserStoreSettings(Section):
     """The directory and how users and groups lie in it.
 
-    The defaults of the search bases and filters follow from the keys above them when the
-    configuration is read; `model_copy` does not derive them again.
+    What is None follows from the profile, once the directory has told what it is. The search bases
+    follow from `base_dn` when the configuration is read; `model_copy` does not derive them again.
     """
 
     type: Literal["read_write_ldap", "read_only_ldap"] = Field(
@@ -88,19 +80,32 @@ class UserStoreSettings(Section):
     )
     connection_url: Urls | None = Field(
         default=None,
-        description="Address of the directory, or several separated by spaces, tried in order; "
-        "none: the embedded directory",
+        description="Address of the directory, or several separated by spaces: the first that "
+        "answers is used; `ldaps+srv://example.org` asks DNS; none: the embedded directory",
     )
     connection_name: Text = Field(
         default="",
-        description="DN of the service account; not needed for ldapi, which knows the process",
+        description="DN of the service account; not needed for ldapi, which knows the process, "
+        "or with a client certificate",
     )
     connection_password: Secret | None = Field(default=None, description="Its password")
+    profile: Literal["auto", "openldap", "389ds", "active_directory", "other"] = Field(
+        default="auto",
+        description="Kind of the directory: openldap, 389ds, active_directory, other, "
+        "or auto for what it says of itself",
+    )
     start_tls: Flag = Field(
         default=False, description="StartTLS before the bind (also `start_tls_enabled`)"
     )
     ca_file: InputFile | None = Field(
         default=None, description="PEM file of the authorities that may vouch for the directory"
+    )
+    client_certificate_file: InputFile | None = Field(
+        default=None,
+        description="PEM file of the certificate that the directory knows this service by",
+    )
+    client_key_file: InputFile | None = Field(
+        default=None, description="PEM file of its key; none: it is in the same file"
     )
     allow_plaintext: Flag = Field(
         default=False, description="Whether passwords may cross the network in the clear"
@@ -114,41 +119,44 @@ class UserStoreSettings(Section):
         default=None,
         description="DN above `ou=Users` and `ou=Groups`, instead of the two search bases",
     )
-    user_search_base: Dn = _search_base("user", "Users")
-    user_entry_object_class: Attribute = Field(
-        default="inetOrgPerson", description="Object class of users"
+    user_search_base: Dns = _search_base("user", "Users")
+    user_entry_object_class: Attribute | None = _of_profile("Object class of users")
+    user_name_attribute: Attribute | None = _of_profile("Attribute that holds the name")
+    user_name_search_filter: SearchFilter | None = Field(
+        default=None,
+        description="Filter that finds one user, ? for the name; "
+        "none: by class and `user_name_attribute`",
     )
-    user_name_attribute: Attribute = Field(
-        default="uid", description="Attribute that holds the name"
+    user_name_list_filter: ListFilter | None = Field(
+        default=None, description="Filter that finds every user; none: by class"
     )
-    user_name_search_filter: SearchFilter = _search_filter("user")
-    user_name_list_filter: ListFilter = _list_filter("user")
     user_dn_pattern: DnPattern | None = Field(
         default=None,
         description="DN of a new user, {0} for the name; "
-        "none: `user_name_attribute` under `user_search_base`",
+        "none: under the first of `user_search_base`",
     )
-    user_id_attribute: Attribute = Field(
-        default="entryUUID", description="Attribute with the id that never changes"
-    )
+    user_id_attribute: Attribute | None = _of_profile("Attribute with the id that never changes")
     read_groups: Flag = Field(default=True, description="Whether roles are read from the directory")
     write_groups: Flag = Field(default=True, description="Whether roles may be changed")
-    group_search_base: Dn = _search_base("group", "Groups")
-    group_entry_object_class: Attribute = Field(
-        default="groupOfNames", description="Object class of groups"
+    group_search_base: Dns = _search_base("group", "Groups")
+    group_entry_object_class: Attribute | None = _of_profile("Object class of groups")
+    group_name_attribute: Attribute | None = _of_profile("Attribute that holds the role")
+    group_name_search_filter: SearchFilter | None = Field(
+        default=None,
+        description="Filter that finds one group, ? for the role; "
+        "none: by class and `group_name_attribute`",
     )
-    group_name_attribute: Attribute = Field(
-        default="cn", description="Attribute that holds the role"
+    group_name_list_filter: ListFilter | None = Field(
+        default=None, description="Filter that finds every group; none: by class"
     )
-    group_name_search_filter: SearchFilter = _search_filter("group")
-    group_name_list_filter: ListFilter = _list_filter("group")
     role_dn_pattern: DnPattern | None = Field(
         default=None,
         description="DN of a new group, {0} for the role; "
-        "none: `group_name_attribute` under `group_search_base`",
+        "none: under the first of `group_search_base`",
     )
-    membership_attribute: Attribute = Field(
-        default="member", description="Attribute of a group that holds its members"
+    membership_attribute: Attribute | None = Field(
+        default=None,
+        description="Attribute of a group that holds its members; none: as its class has it",
     )
     member_of_attribute: Attribute = Field(
         default="",
@@ -163,11 +171,11 @@ class UserStoreSettings(Section):
     password_java_regex: JavaRegex | None = Field(
         default=None, description="What a new password must match, whole"
     )
-    custodian_attribute: Attribute = Field(
-        default="miLdapCustodian", description="Attribute of an admin that holds its custodian's id"
+    custodian_attribute: Attribute | None = _of_profile(
+        "Attribute of an admin that holds its custodian's id"
     )
-    epoch_attribute: Attribute = Field(
-        default="miLdapEpoch", description="Attribute of a user whose change ends its tokens"
+    epoch_attribute: Attribute | None = _of_profile(
+        "Attribute of a user whose change ends its tokens"
     )
     transactions: Flag = Field(
         default=False,
@@ -197,7 +205,12 @@ class UserStoreSettings(Section):
         ]
 
     def _directory_gaps(self) -> list[str]:
-        return [*self._transport_gaps(), *self._account_gaps(), *self._base_gaps()]
+        return [
+            *self._transport_gaps(),
+            *self._account_gaps(),
+            *self._base_gaps(),
+            *self._custody_gaps(),
+        ]
 
     def _transport_gaps(self) -> list[str]:
         gaps = []
@@ -216,10 +229,24 @@ class UserStoreSettings(Section):
                 "use ldaps:// or set user_store.start_tls = true, "
                 "or accept it with user_store.allow_plaintext = true."
             )
-        return gaps
+        return gaps + self._certificate_gaps(schemes)
+
+    def _certificate_gaps(self, schemes: set[str]) -> list[str]:
+        if self.client_key_file and not self.client_certificate_file:
+            return [
+                "user_store.client_certificate_file is missing: "
+                "set it to the certificate of user_store.client_key_file."
+            ]
+        if self.client_certificate_file and not (self.start_tls or schemes == {"ldaps"}):
+            return [
+                "user_store.client_certificate_file needs TLS: "
+                "use ldaps:// addresses or set user_store.start_tls = true."
+            ]
+        return []
 
     def _account_gaps(self) -> list[str]:
-        local = all(scheme_of(url) == "ldapi" for url in self.connection_urls)
+        certified = self.client_certificate_file is not None and not self.connection_name
+        local = certified or all(scheme_of(url) == "ldapi" for url in self.connection_urls)
         if self.connection_name and not self.connection_password and not local:
             return [
                 "user_store.connection_password is missing: set it, "
@@ -244,3 +271,15 @@ class UserStoreSettings(Section):
             for key in needed
             if not getattr(self, key)
         ]
+
+    def _custody_gaps(self) -> list[str]:
+        """Both are kept in attributes of ours, or both in attributes that are there."""
+        missing = {
+            ("user_store.custodian_attribute", self.custodian_attribute),
+            ("user_store.epoch_attribute", self.epoch_attribute),
+        }
+        named = [key for key, value in missing if value]
+        if len(named) != 1:
+            return []
+        other = next(key for key, value in missing if not value)
+        return [f"{named[0]} needs {other}: name an attribute for that too, or for neither."]

@@ -21,7 +21,10 @@ def blueprint(services: Services) -> Blueprint:
     @sessions.get("/login")
     def login() -> Response:
         logged_in = services.login.login(_applicant())
-        return jsonify(AccessToken=tokens.encode(services, logged_in))
+        answer = {"AccessToken": tokens.encode(services, logged_in)}
+        if logged_in.warning:
+            answer["Warning"] = logged_in.warning
+        return jsonify(answer)
 
     @sessions.get("/logout")
     def logout() -> Response:

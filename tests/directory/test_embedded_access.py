@@ -39,7 +39,7 @@ def log_in(slapd: EmbeddedDirectory, dn: str, password: str) -> tuple[int, str |
     policy = (connection.result["controls"] or {}).get(controls.PASSWORD_POLICY, {})
     code = code_of(connection)
     connection.unbind()
-    return code, controls.password_policy_error(policy.get("value"))
+    return code, controls.password_policy(policy.get("value")).error
 
 
 # Access

@@ -69,9 +69,9 @@ def test_an_empty_password_is_never_bound(busy: Api, meter: Meter) -> None:
 
 
 READING: list[tuple[Act, int]] = [
-    (lambda made: made.users.show("bob", ADMIN_ROLE), 2),
-    (lambda made: made.users.show("boss", ADMIN_ROLE), 2),
-    (lambda made: made.users.show("boss"), 3),
+    (lambda made: made.users.show("bob", ADMIN_ROLE), 3),
+    (lambda made: made.users.show("boss", ADMIN_ROLE), 4),
+    (lambda made: made.users.show("boss"), 5),
     (lambda made: made.users.select(Query()), 1),
     (lambda made: made.users.select(Query(limit=10, offset=20)), 1),
     (lambda made: made.users.select(Query(search_key="b", regex="o")), 1),
@@ -94,7 +94,7 @@ REQUESTS = [
     ("GET", "/server", 1),
     ("GET", "/users", 3),
     ("GET", "/roles", 3),
-    ("GET", "/users/boss", 4),
+    ("GET", "/users/boss", 6),
     ("GET", "/roles/dev", 5),
     ("OPTIONS", "/users", 0),
     ("GET", "", 0),

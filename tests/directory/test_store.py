@@ -108,6 +108,7 @@ def test_the_custodian_may_lie_in_an_attribute_of_the_directorys_own(
 ) -> None:
     store = stores.open(
         USER_STORE__CUSTODIAN_ATTRIBUTE="employeeNumber",
+        USER_STORE__EPOCH_ATTRIBUTE="displayName",
         USER_STORE__TRANSACTIONS=transactions,
     )
     boss, user = make_user(store, "boss"), make_user(store)

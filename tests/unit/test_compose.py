@@ -81,8 +81,8 @@ def test_the_variables_are_settings_that_reach_the_directory(tmp_path: Path) -> 
     made = embedded.EmbeddedDirectory(tmp_path / "directory", suffix=options.suffix)
     assert (store.connection_name, store.user_search_base, store.group_search_base) == (
         made.service_dn,
-        made.user_base,
-        made.group_base,
+        (made.user_base,),
+        (made.group_base,),
     )
 
 

@@ -52,9 +52,24 @@ def test_the_policys_error_is_read_whatever_stands_around_it(
     value: str | None, error: str | None
 ) -> None:
     content = None if value is None else bytes.fromhex(value)
-    assert controls.password_policy_error(content) == error
+    assert controls.password_policy(content).error == error
+
+
+@pytest.mark.parametrize(
+    ("value", "grace_logins", "expires_in_s"),
+    [
+        ("30 05 a0 03 81 01 02", 2, None),
+        ("30 06 a0 04 80 02 0e 10", None, 3600),
+        ("30 00", None, None),
+    ],
+)
+def test_the_policys_warning_is_read(
+    value: str, grace_logins: int | None, expires_in_s: int | None
+) -> None:
+    said = controls.password_policy(bytes.fromhex(value))
+    assert (said.grace_logins, said.expires_in_s) == (grace_logins, expires_in_s)
 
 
 @given(st.binary(max_size=40))
 def test_rubbish_for_a_policy_answer_is_no_error(value: bytes) -> None:
-    assert controls.password_policy_error(value) is None or value
+    assert controls.password_policy(value).error is None or value

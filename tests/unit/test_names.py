@@ -106,19 +106,6 @@ def test_lying_under_a_base_is_told_by_parts(dn: str, base: str, under: bool) ->
     assert names.is_under(dn, base) is under
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "common"),
-    [
-        ("ou=people,dc=mi", "ou=groups,dc=mi", "dc=mi"),
-        ("ou=people,dc=mi", "ou=people,dc=mi", "ou=people,dc=mi"),
-        ("ou=a,ou=b,dc=x,dc=y", "ou=b,DC=X,dc=y", "ou=b,dc=x,dc=y"),
-        ("dc=x", "dc=y", ""),
-    ],
-)
-def test_the_common_base_is_the_deepest(one: str, other: str, common: str) -> None:
-    assert names.parsed_dn(names.common_base(one, other)) == names.parsed_dn(common)
-
-
 @given(values)
 def test_a_filter_takes_any_text_literally(value: str) -> None:
     sent = controls.assertion(names.filter_for("(uid=?)", value))[2]

@@ -6,6 +6,7 @@ import pytest
 from ldap3.core import results as ldap3_results
 
 from mi_ldap.directory import results
+from mi_ldap.directory.profiles import OPENLDAP, PROFILES
 from mi_ldap.directory.session import Refused
 from mi_ldap.errors import (
     BadRequest,
@@ -32,8 +33,11 @@ def refused(code: int, policy: str | None = None) -> Refused:
 
 @pytest.mark.parametrize("code", ALL_CODES)
 def test_every_code_becomes_an_error_that_tells_no_dn(code: int) -> None:
-    for meaning in (results.login_error, results.password_error, results.change_error):
-        error = meaning(refused(code))
+    errors = [results.change_error(refused(code))]
+    for profile in PROFILES.values():
+        errors.append(results.login_error(refused(code), profile))
+        errors.append(results.password_error(refused(code), profile))
+    for error in errors:
         assert isinstance(error, MiLdapError)
         assert "uid=" not in str(error)
         assert "objectClass" not in str(error)
@@ -41,14 +45,14 @@ def test_every_code_becomes_an_error_that_tells_no_dn(code: int) -> None:
 
 @pytest.mark.parametrize("code", [32, 34, 48, 49])
 def test_a_wrong_password_and_an_unknown_user_look_alike(code: int) -> None:
-    error = results.login_error(refused(code))
+    error = results.login_error(refused(code), OPENLDAP)
     assert isinstance(error, LoginRefused)
     assert (str(error), error.reason) == ("Invalid credentials.", "credentials")
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 8, 10, 11, 13, 50, 51, 52, 80, 122])
 def test_what_the_directory_could_not_decide_is_no_wrong_password(code: int) -> None:
-    assert isinstance(results.login_error(refused(code)), DirectoryUnavailable)
+    assert isinstance(results.login_error(refused(code), OPENLDAP), DirectoryUnavailable)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +60,7 @@ def test_what_the_directory_could_not_decide_is_no_wrong_password(code: int) -> 
     [(49, "accountLocked", "locked"), (49, "passwordExpired", "expired"), (53, None, "disabled")],
 )
 def test_a_closed_account_is_named(code: int, policy: str | None, reason: str) -> None:
-    error = results.login_error(refused(code, policy))
+    error = results.login_error(refused(code, policy), OPENLDAP)
     assert isinstance(error, LoginRefused)
     assert error.reason == reason
 
@@ -72,7 +76,7 @@ def test_a_closed_account_is_named(code: int, policy: str | None, reason: str) -
     ],
 )
 def test_the_policys_reason_is_told(policy: str | None, words: str) -> None:
-    error = results.password_error(refused(19, policy))
+    error = results.password_error(refused(19, policy), OPENLDAP)
     assert isinstance(error, PolicyRefused)
     assert words in str(error)
 

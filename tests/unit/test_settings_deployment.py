@@ -170,7 +170,7 @@ def test_inner_names_of_mi_count_below_the_keys_they_stand_for(tmp_path: Path) -
     store = settings.user_store
     assert store.connection_url == "ldap://ldap.example.org"
     assert store.start_tls is True
-    assert store.user_search_base == "ou=people,dc=x"
+    assert store.user_search_base == ("ou=people,dc=x",)
     assert store.user_dn_pattern == "uid={0},ou=people,dc=x"
     assert store.ldap_connection_timeout == 100
     assert settings.notes == ("These keys of MI have no effect here: user_store.properties.",)

@@ -29,10 +29,6 @@ DERIVED = {
     "server.workers": "as many as cores",
     "user_store.user_search_base": "`ou=Users,<base_dn>`",
     "user_store.group_search_base": "`ou=Groups,<base_dn>`",
-    "user_store.user_name_search_filter": "`(&(objectClass=<class>)(<name>=?))`",
-    "user_store.group_name_search_filter": "`(&(objectClass=<class>)(<name>=?))`",
-    "user_store.user_name_list_filter": "`(objectClass=<class>)`",
-    "user_store.group_name_list_filter": "`(objectClass=<class>)`",
 }
 # The file as it is when every key in it is used.
 SHOWN = tomllib.loads(re.sub(r"(?m)^#([a-z_]+ = )", r"\1", CONFIG.read_text("utf-8")))

@@ -53,8 +53,10 @@ def with_line(line: str) -> str:
         ('connection_url = "ldap://localhost"', "ldap://localhost"),
         ('connection_url = "LDAPS://ldap.example.org"', "LDAPS://ldap.example.org"),
         ('connection_url = "ldapi://%2Frun%2Fldapi"', "ldapi://%2Frun%2Fldapi"),
-        ('user_search_base = "ou=a\\\\, b, dc=x"', "ou=a\\, b, dc=x"),
-        ('user_search_base = "2.5.4.11=a+cn=b,dc=x"', "2.5.4.11=a+cn=b,dc=x"),
+        ('user_search_base = "ou=a\\\\, b, dc=x"', ("ou=a\\, b, dc=x",)),
+        ('user_search_base = "2.5.4.11=a+cn=b,dc=x"', ("2.5.4.11=a+cn=b,dc=x",)),
+        ('user_search_base = "ou=a,dc=x#ou=b,dc=x"', ("ou=a,dc=x", "ou=b,dc=x")),
+        ('user_search_base = ["ou=a,dc=x", "ou=b,dc=x"]', ("ou=a,dc=x", "ou=b,dc=x")),
         ('user_name_search_filter = "(uid=?)"', "(uid=?)"),
         (
             'user_name_search_filter = "(&amp;(objectClass=person) (uid=?))"',
@@ -164,7 +166,7 @@ def test_either_remedy_lets_an_ldap_address_through(tmp_path: Path, remedy: str)
 
 def test_a_store_without_roles_needs_no_group_base(tmp_path: Path) -> None:
     toml = with_line('group_search_base = ""')
-    assert load(tmp_path, f"{toml}\nread_groups = false").user_store.group_search_base == ""
+    assert load(tmp_path, f"{toml}\nread_groups = false").user_store.group_search_base == ()
 
 
 def test_an_anonymous_store_is_for_reading_only(tmp_path: Path) -> None:
@@ -178,7 +180,10 @@ def test_ldapi_needs_neither_account_nor_password(tmp_path: Path) -> None:
     toml = '[user_store]\nconnection_url = "ldapi://%2Fx"\nbase_dn = "dc=x"\n'
     store = load(tmp_path, toml).user_store
     assert store.connection_urls == ("ldapi://%2Fx",)
-    assert (store.user_search_base, store.group_search_base) == ("ou=Users,dc=x", "ou=Groups,dc=x")
+    assert (store.user_search_base, store.group_search_base) == (
+        ("ou=Users,dc=x",),
+        ("ou=Groups,dc=x",),
+    )
     assert load(tmp_path, f'{toml}connection_name = "cn=x"').user_store.connection_name == "cn=x"
 
 
@@ -200,13 +205,8 @@ def test_the_well_known_password_is_for_the_embedded_directory_only(tmp_path: Pa
     assert load(tmp_path, f'{admin}"admin"').bootstrap.mode == "configured"
 
 
-def test_the_filters_follow_from_class_and_attribute(tmp_path: Path) -> None:
-    store = load(
-        tmp_path,
-        f'{DIRECTORY}user_entry_object_class = "person"\nuser_name_attribute = "mail"\n'
-        'group_entry_object_class = "group"\ngroup_name_attribute = "ou"',
-    ).user_store
-    assert store.user_name_search_filter == "(&(objectClass=person)(mail=?))"
-    assert store.user_name_list_filter == "(objectClass=person)"
-    assert store.group_name_search_filter == "(&(objectClass=group)(ou=?))"
-    assert store.group_name_list_filter == "(objectClass=group)"
+def test_custody_in_attributes_that_are_there_needs_both(tmp_path: Path) -> None:
+    toml = with_line('custodian_attribute = "employeeNumber"')
+    assert "needs user_store.epoch_attribute" in complaint_of(tmp_path, toml)
+    both = f'{toml}\nepoch_attribute = "displayName"'
+    assert load(tmp_path, both).user_store.epoch_attribute == "displayName"

@@ -1,0 +1,119 @@
+"""Guards by assertion (RFC 4528): an operation is done only if a filter is true of its entry.
+
+A guard is an assertion on the first operation that changes the entry, else on one that changes
+nothing. On a group it is always an operation of its own: an assertion on an operation that changes
+`member`, or that deletes a group, is carried by OpenLDAP's memberof overlay to the overlay's own
+change and leaves `memberOf` wrong.
+
+Where there are no transactions the guard on a group also swaps its revision, and the modification
+that changes its members swaps it once more: nobody who does the same came between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mi_ldap.directory import names
+from mi_ldap.directory.operations import Delete, Modification, Modify
+from mi_ldap.directory.plans import Guarded, Plan, replaced
+from mi_ldap.directory.tree import Tree
+from mi_ldap.model import Role, User
+from mi_ldap.store import NotHeld, SetCustodian, Step, Unchanged
+
+
+class AssertingPlan(Plan):
+    """A plan whose guards are assertions.
+
+    Args:
+        swaps: whether guards on groups swap revisions as well, for want of transactions.
+    """
+
+    def __init__(self, tree: Tree, admin_role: str, steps: Iterable[Step], *, swaps: bool) -> None:
+        self._swaps = swaps and bool(tree.revision)
+        self._guarded: set[str] = set()
+        self._modified: set[str] = set()
+        super().__init__(tree, admin_role, steps)
+
+    def guard_role(self, role: Role) -> None:
+        condition = self._as_read(role)
+        if self._swaps and self.changes_members_of(role):
+            swapped = Modify(self.tree.target(role), self.swapped_revision(role))
+            self.operations.append(Guarded(swapped, (condition,), swaps=True))
+        else:
+            self.operations.append(self._nothing(role, condition))
+
+    def guard_user(self, user: User) -> None:
+        """Right here, unless an operation on the entry comes that can carry the guard."""
+        comes = self.modifications(user) or self.removes(user)
+        if not comes and (conditions := self._conditions(user)):
+            self.operations.append(self._nothing(user, *conditions))
+
+    def guard_outsider(self, role: Role, user: User) -> None:
+        """By `memberOf` where the server keeps it: else every removal would touch the group."""
+        if self.tree.member_of:
+            self.guard_user(user)
+        else:
+            condition = f"(!{names.equals(self.tree.member, self.tree.member_value(user))})"
+            self.operations.append(self._nothing(role, condition))
+
+    def modify_user(self, user: User) -> None:
+        changes = self.modifications(user)
+        if not changes or user.locator in self._modified:
+            return
+        self._modified.add(user.locator)
+        self.must_be_ours(user)
+        changed = Modify(self.tree.target(user), (*self.classes_of(user), *changes))
+        undo = self._undo_of(user, changes)
+        self.operations.append(Guarded(changed, self._conditions(user), undo))
+
+    def remove_user(self, user: User) -> None:
+        conditions = (*self._is(user), *self._conditions(user))
+        self.operations.append(Guarded(Delete(self.tree.target(user)), conditions))
+
+    def _conditions(self, user: User) -> tuple[str, ...]:
+        """All that must be true of the entry; once, for the first operation changes it."""
+        if user.locator in self._guarded:
+            return ()
+        self._guarded.add(user.locator)
+        return tuple(filter(None, (self._condition(step, user) for step in self.steps)))
+
+    def _condition(self, step: Step, user: User) -> str | None:
+        match step:
+            case Unchanged(User() as entry) if entry.locator == user.locator:
+                return self._as_read(user)
+            case NotHeld(role, entry) if entry.locator == user.locator and self.tree.member_of:
+                return f"(!{names.equals(self.tree.member_of, role.locator)})"
+            case SetCustodian(entry) if entry.locator == user.locator and self.tree.custodian:
+                return names.has(self.tree.custodian, user.custodian_id)
+        return None
+
+    def _as_read(self, entry: User | Role) -> str:
+        """The filter that is true of the entry as long as it is as it was read."""
+        if isinstance(entry, Role):
+            stamp = entry.revision.partition("|")[0]
+            return f"(&{''.join(self._is(entry))}{names.equals(self.tree.profile.stamp, stamp)})"
+        read = ((self.tree.epoch, entry.revision), (self.tree.custodian, entry.custodian_id))
+        as_they_were = "".join(names.has(name, value) for name, value in read if name)
+        return f"(&{''.join(self._is(entry))}{as_they_were})"
+
+    def _is(self, entry: User | Role) -> tuple[str, ...]:
+        """That it is that very entry; an entry that was just made has no id for us yet."""
+        same = self.tree.has_id(entry.id)
+        return (same,) if same else ()
+
+    def _nothing(self, entry: User | Role, *conditions: str) -> Guarded:
+        """Adds a class that is there already, which "permissive modify" lets pass."""
+        kind = self.tree.user_class if isinstance(entry, User) else self.tree.role_class
+        nothing = Modify(self.tree.target(entry), (Modification("add", "objectClass", (kind,)),))
+        return Guarded(nothing, conditions, permissive=True)
+
+    def _undo_of(self, user: User, changes: tuple[Modification, ...]) -> Guarded:
+        """Brings back what was read, as long as it is what the operation has set."""
+        read = {self.tree.custodian: user.custodian_id, self.tree.epoch: user.revision}
+        set_to = {change.attribute: next(iter(change.values), None) for change in changes}
+        back = tuple(replaced(attribute, read[attribute] or None) for attribute in set_to)
+        as_set = {**read, **set_to}
+        conditions = (
+            names.has(name, str(value) if value else None) for name, value in as_set.items() if name
+        )
+        return Guarded(Modify(self.tree.target(user), back), tuple(conditions))

@@ -1,0 +1,78 @@
+"""The value kept with each of our users: what its tokens hang on, and what is going on with it.
+
+    9f5d02a1c3e47b68                         a digest of this is in the user's tokens
+    9f5d02a1c3e47b68.1c20aa57                the same; what is after the dot was swapped since
+    unfinished:1795284684:9f5d02a1c3e47b68   the entry is being made since then (Unix time)
+    resetting:1795284684:9f5d02a1c3e47b68    an admin is setting its password
+    leaving:1795284684:9f5d02a1c3e47b68      the entry is about to be deleted
+
+Pure functions on the stored text, `""` where there is none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import time
+from typing import Final
+
+UNFINISHED: Final = "unfinished:"
+RESETTING: Final = "resetting:"
+LEAVING: Final = "leaving:"
+
+ABANDONED_AFTER_S: Final = 60.0
+"""How old a mark must be for whoever made it to be dead, in seconds."""
+
+_ID = re.compile(r"[0-9A-Fa-f-]{32,36}")
+_OURS = re.compile(r"(((unfinished|resetting|leaving):\d+:)?[0-9a-f]{16})?(\.[0-9a-f]{8})?")
+
+
+def fresh() -> str:
+    """An epoch that nobody had before."""
+    return secrets.token_hex(8)
+
+
+def marked(kind: str) -> str:
+    """A fresh epoch that says what is going on since now."""
+    return f"{kind}{time.time():.0f}:{fresh()}"
+
+
+def swapped(stored: str) -> str:
+    """Another text for the same epoch."""
+    return f"{stored.partition('.')[0]}.{secrets.token_hex(4)}"
+
+
+def is_ours(stored: str) -> bool:
+    """Whether we wrote it: an attribute that was there before us may hold anything."""
+    return _OURS.fullmatch(stored) is not None
+
+
+def is_id(stored: str) -> bool:
+    """Whether it can be the id of a custodian, or none."""
+    return not stored or _ID.fullmatch(stored) is not None
+
+
+def is_abandoned(stored: str) -> bool:
+    """Whether the entry was left unfinished by somebody who is dead."""
+    return _age_s(stored, UNFINISHED) > ABANDONED_AFTER_S
+
+
+def is_busy(stored: str) -> bool:
+    """Whether somebody is making the entry, removing it, or setting its password."""
+    return 0 <= _age_s(stored, UNFINISHED, RESETTING, LEAVING) <= ABANDONED_AFTER_S
+
+
+def digest(stored: str, *stamps: str | None) -> str:
+    """What tokens carry of the epoch and of the server's own stamps of the password."""
+    parts = (stored.partition(".")[0], *(stamp or "" for stamp in stamps))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _age_s(stored: str, *kinds: str) -> float:
+    """How long ago it was marked as one of the kinds; less than 0 where it was not."""
+    kind, _, rest = stored.partition(":")
+    began_at = rest.partition(":")[0]
+    if f"{kind}:" not in kinds or not began_at.isdigit():
+        return -1.0
+    return max(0.0, time.time() - int(began_at))

@@ -1,0 +1,104 @@
+"""Groups in groups: who is in a group through others, and what a user holds through others.
+
+Followed level by level to a depth; a cycle ends by itself, as no group is followed twice. Active
+Directory follows them by its in-chain rule ([MS-ADTS] §3.1.1.3.4.4.3). Where groups name their
+members by name (RFC 2307), no group can be a member.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from mi_ldap.directory import names
+from mi_ldap.directory.reading import Reader
+from mi_ldap.directory.session import Entry
+from mi_ldap.model import Names, Role, User
+
+DEPTH: Final = 10
+
+IN_CHAIN: Final = "1.2.840.113556.1.4.1941"
+
+
+@dataclass
+class Gathered:
+    """What a group has below it.
+
+    Attributes:
+        holders: all members that the group and the groups in it name; groups among them.
+        nested_ids: the ids of the groups in it.
+        nested_holders: the members of those.
+    """
+
+    holders: set[str]
+    nested_ids: set[str] = field(default_factory=set)
+    nested_holders: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Nesting:
+    """Follows groups in groups, by searches of the reader's."""
+
+    reader: Reader
+
+    def below(self, group: Entry) -> Gathered:
+        """Everybody in the group, directly and through others."""
+        tree = self.reader.tree
+        gathered = Gathered(set(tree.members(group)))
+        level = gathered.holders
+        for _ in range(DEPTH):
+            groups = [] if tree.shape.by_name else self.reader.groups_at(level)
+            fresh = [each for each in groups if tree.id_of(each) not in gathered.nested_ids]
+            if not fresh:
+                break
+            gathered.nested_ids.update(tree.id_of(each) for each in fresh)
+            level = {dn for each in fresh for dn in tree.members(each)}
+            gathered.nested_holders.update(level)
+            gathered.holders = gathered.holders | level
+        return gathered
+
+    def member_names(self, role: Role) -> Names:
+        """The names of the users in the role, directly and through others."""
+        if self.reader.tree.profile.in_chain:
+            return self.reader.names_where(names.equals(f"memberOf:{IN_CHAIN}:", role.locator))
+        group = self.reader.group(role)
+        return self.reader.names_of(self.below(group).holders) if group else Names(())
+
+    def inherited(self, user: User, held: list[Role]) -> list[Role]:
+        """The roles that the user has through the ones that it holds itself, each once."""
+        if not held or self.reader.tree.shape.by_name:
+            return []
+        if self.reader.tree.profile.in_chain:
+            found = self.reader.roles_naming([user.locator], rule=f":{IN_CHAIN}:")
+            return _without(found, held)
+        known = list(held)
+        level = held
+        for _ in range(DEPTH):
+            above = self.reader.roles_naming([role.locator for role in level])
+            level = _without(above, known)
+            if not level:
+                break
+            known += level
+        return _without(known, held)
+
+    def way(self, user: User, role: Role) -> list[Role]:
+        """The groups between the user and a role that it has through them, the nearest first."""
+        ways = [[held] for held in self.reader.roles_naming([self.reader.tree.member_value(user)])]
+        seen: set[str] = set()
+        for _ in range(DEPTH):
+            ways = [way for way in ways if way[-1].id not in seen]
+            for way in ways:
+                if way[-1].id == role.id:
+                    return way[:-1]
+                seen.add(way[-1].id)
+            ways = [
+                [*way, above]
+                for way in ways
+                for above in self.reader.roles_naming([way[-1].locator])
+            ]
+        return []
+
+
+def _without(roles: list[Role], known: list[Role]) -> list[Role]:
+    ids = {role.id for role in known}
+    return [role for role in {role.id: role for role in roles}.values() if role.id not in ids]

@@ -1,0 +1,94 @@
+"""Proving passwords, and setting them in each server's own way.
+
+OpenLDAP and 389 Directory Server take RFC 3062, and hash what they get. Active Directory takes
+`unicodePwd`, over an encrypted connection only: replaced, it is a reset; the old value deleted and
+the new one added, a change that its policy judges ([MS-ADTS] §3.1.1.3.1.5).
+"""
+
+from __future__ import annotations
+
+from mi_ldap.directory import results
+from mi_ldap.directory.controls import Policy
+from mi_ldap.directory.epochs import UNFINISHED
+from mi_ldap.directory.operations import Modification, Modify
+from mi_ldap.directory.profiles import Profile
+from mi_ldap.directory.session import Refused, Session
+from mi_ldap.directory.tree import Tree
+from mi_ldap.errors import LoginRefused
+from mi_ldap.model import Proof, User
+
+_NORMAL_ACCOUNT = "512"
+"""ADS_UF_NORMAL_ACCOUNT in `userAccountControl` ([MS-ADTS] §2.2.16)."""
+
+
+def prove(session: Session, profile: Profile, user: User, password: str) -> Proof:
+    """One bind; it leaves the session the user's.
+
+    Raises:
+        LoginRefused: the password is wrong, or the account closed.
+    """
+    if not password:
+        raise LoginRefused
+    try:
+        said = session.bind(user.locator, password)
+    except Refused as refused:
+        if results.word_of(refused, profile.bind) == "changeAfterReset":
+            return Proof(must_change=True)
+        raise results.login_error(refused, profile) from refused
+    return _proof(said)
+
+
+def reset(session: Session, tree: Tree, user: User, new: str) -> None:
+    """Set the password in the service's name; what was being made may then be used.
+
+    Raises:
+        PolicyRefused: the directory's policy says no.
+    """
+    if not tree.profile.unicode_password:
+        return _exchange(session, tree.profile, user, new)
+    changes = [Modification("replace", "unicodePwd", (_quoted(new),))]
+    if user.revision.startswith(UNFINISHED):
+        changes.append(Modification("replace", "userAccountControl", (_NORMAL_ACCOUNT,)))
+    return _modify(session, tree, user, changes)
+
+
+def change(session: Session, tree: Tree, user: User, old: str, new: str) -> None:
+    """Set the password in the user's own name, on a session that is the user's.
+
+    Where the user must change it and may not bind until then, any session will do.
+
+    Raises:
+        LoginRefused: the old one is wrong.
+        PolicyRefused: the directory's policy says no.
+    """
+    if not tree.profile.unicode_password:
+        return _exchange(session, tree.profile, user, new, old)
+    changes = [
+        Modification("delete", "unicodePwd", (_quoted(old),)),
+        Modification("add", "unicodePwd", (_quoted(new),)),
+    ]
+    return _modify(session, tree, user, changes)
+
+
+def _exchange(
+    session: Session, profile: Profile, user: User, new: str, old: str | None = None
+) -> None:
+    try:
+        session.set_password(user.locator, new, old)
+    except Refused as refused:
+        raise results.password_error(refused, profile) from refused
+
+
+def _modify(session: Session, tree: Tree, user: User, changes: list[Modification]) -> None:
+    try:
+        session.do(Modify(tree.target(user), tuple(changes)))
+    except Refused as refused:
+        raise results.password_error(refused, tree.profile) from refused
+
+
+def _quoted(password: str) -> bytes:
+    return f'"{password}"'.encode("utf-16-le")
+
+
+def _proof(said: Policy) -> Proof:
+    return Proof(said.error == "changeAfterReset", said.grace_logins, said.expires_in_s)

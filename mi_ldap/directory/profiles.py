@@ -1,0 +1,289 @@
+"""What tells one kind of directory server from another, as data.
+
+Seen on OpenLDAP 2.5.13, 389 Directory Server 2.3.1 and Samba 4.17 (for Active Directory), and taken
+from RFC 4511, RFC 4512 §5.1 (the root DSE) and [MS-ADTS].
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
+
+import structlog
+
+from mi_ldap.directory import controls as ctl
+from mi_ldap.directory.session import Entry, Refused, Session
+
+log = structlog.get_logger()
+
+WRONG_PASSWORD: Final = "wrongPassword"  # noqa: S105 - a word for an answer
+ACCOUNT_DISABLED: Final = "accountDisabled"
+"""Words for what a bind says, besides those of draft-behera-ldap-password-policy-10 §6.2."""
+
+CANNOT_TELL: Final = frozenset({32, 34, 48, 49})
+"""Codes of a bind whose name or password is wrong, or whose entry may not bind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """One way in which a server says something: a result code, and what its message holds.
+
+    Attributes:
+        word: what it means, `"accountLocked"`.
+        text: a regular expression, found anywhere in the message.
+    """
+
+    word: str
+    codes: frozenset[int]
+    text: str = ""
+
+    def fits(self, refused: Refused) -> bool:
+        return refused.code in self.codes and bool(re.search(self.text, refused.message))
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a class of groups holds its members.
+
+    Attributes:
+        member: the attribute.
+        by_name: whether its values are names of users (RFC 2307), not DNs (RFC 4519).
+        wants_a_member: whether the class demands one, where the server minds.
+    """
+
+    member: str
+    by_name: bool = False
+    wants_a_member: bool = False
+
+
+SHAPES: Final = {
+    "groupofnames": Shape("member", wants_a_member=True),  # RFC 4519 §3.5
+    "groupofuniquenames": Shape("uniqueMember", wants_a_member=True),  # RFC 4519 §3.6
+    "groupofmembers": Shape("member"),  # draft-howard-rfc2307bis
+    "posixgroup": Shape("memberUid", by_name=True),  # RFC 2307 §3
+    "group": Shape("member"),  # Active Directory
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One kind of directory; what the settings name wins over it, key by key.
+
+    Attributes:
+        name: as in `user_store.profile`.
+        user_id: the attribute with the id that never changes.
+        binary_id: whether that is a GUID of 16 bytes, little endian ([MS-DTYP] §2.3.4).
+        user_name: the attribute that people log in by.
+        naming: the attribute in the RDN of a new user.
+        new_user: more attributes of a new user; `{0}` is the name.
+        people: the filter that finds every user; `{0}` is the class.
+        custodian, epoch: attributes of `config/schema`, or ones that every entry may have.
+        stamp: the attribute that every change of an entry replaces.
+        password_stamps: attributes that change with a password, whoever changes it.
+        closing: attributes that `is_closed` looks at.
+        is_closed: whether an administrator, or the account's own end, has closed it.
+        asserts: whether operations can carry an assertion (RFC 4528).
+        transactions: whether the server offers RFC 5805.
+        empty_groups: whether every class of groups may be without a member.
+        in_chain: whether the in-chain rule resolves groups in groups ([MS-ADTS] §3.1.1.3.4.4.3).
+        by_guid: whether `<GUID=…>` names an entry for a change.
+        unicode_password: whether passwords are set in `unicodePwd`, not by RFC 3062.
+        name_limit: the longest login name, in characters.
+        not_in_names: characters that no login name may have.
+        is_member, is_no_member: codes of adding a member that is there, removing one that is not.
+        second_value: codes of adding a second value to an attribute that has one.
+        bind: what a refused bind says, the first that fits; proved only where `proves` says so.
+        proves: words that a bind says only after the right password.
+        password: what a refused change of a password says.
+    """
+
+    name: Literal["openldap", "389ds", "active_directory", "other"]
+    title: str
+    user_id: str = "entryUUID"
+    binary_id: bool = False
+    user_class: str = "inetOrgPerson"
+    user_name: str = "uid"
+    naming: str = "uid"
+    new_user: tuple[tuple[str, str], ...] = (("cn", "{0}"), ("sn", "{0}"))
+    people: str = "(objectClass={0})"
+    role_class: str = "groupOfNames"
+    role_name: str = "cn"
+    custodian: str = "miLdapCustodian"
+    epoch: str = "miLdapEpoch"
+    stamp: str = "modifyTimestamp"
+    password_stamps: tuple[str, ...] = ("pwdChangedTime",)
+    closing: tuple[str, ...] = ("pwdAccountLockedTime",)
+    is_closed: Callable[[Entry], bool] = field(default=lambda entry: False, repr=False)
+    asserts: bool = False
+    transactions: bool = False
+    empty_groups: bool = False
+    in_chain: bool = False
+    by_guid: bool = False
+    unicode_password: bool = False
+    name_limit: int | None = None
+    not_in_names: str = ""
+    is_member: frozenset[int] = frozenset({20})
+    is_no_member: frozenset[int] = frozenset({16})
+    second_value: frozenset[int] = frozenset({19, 20})
+    bind: tuple[Saying, ...] = ()
+    proves: frozenset[str] = frozenset({"changeAfterReset", "passwordExpired"})
+    password: tuple[Saying, ...] = ()
+
+    def shape(self, role_class: str, member: str | None) -> Shape:
+        """How groups of that class hold members, `member` where the settings name it."""
+        shape = SHAPES.get(role_class.lower(), Shape("member"))
+        by_name = shape.by_name if member is None else member.lower() == "memberuid"
+        wants = shape.wants_a_member and not self.empty_groups
+        return Shape(member or shape.member, by_name, wants)
+
+
+LOCKED_FOR_GOOD: Final = "000001010000Z"
+"""`pwdAccountLockedTime` of an account that only an administrator opens (draft-behera §5.3.3)."""
+
+_DISABLED = 2
+"""ADS_UF_ACCOUNTDISABLE in `userAccountControl` ([MS-ADTS] §2.2.16)."""
+
+_NEVER = (0, 0x7FFFFFFFFFFFFFFF)
+_EPOCH_1601_S = 11_644_473_600
+"""Active Directory counts tenths of microseconds since 1601."""
+
+
+def _is_locked_for_good(entry: Entry) -> bool:
+    return entry.first("pwdAccountLockedTime") == LOCKED_FOR_GOOD
+
+
+def _is_inactivated(entry: Entry) -> bool:
+    return (entry.first("nsAccountLock") or "").lower() == "true"
+
+
+def _is_disabled_or_over(entry: Entry) -> bool:
+    ends_at = _number(entry.first("accountExpires"))
+    is_over = ends_at not in _NEVER and ends_at / 1e7 - _EPOCH_1601_S < time.time()
+    return bool(_number(entry.first("userAccountControl")) & _DISABLED) or is_over
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.lstrip("-").isdecimal() else 0
+
+
+_WRONG = Saying(WRONG_PASSWORD, CANNOT_TELL)
+_BAD = frozenset({19})
+_INVALID = frozenset({49})
+_UNWILLING = frozenset({53})
+
+OPENLDAP: Final = Profile(
+    name="openldap",
+    title="OpenLDAP",
+    stamp="entryCSN",
+    is_closed=_is_locked_for_good,
+    asserts=True,
+    bind=(_WRONG, Saying(ACCOUNT_DISABLED, _UNWILLING)),
+    password=(Saying(WRONG_PASSWORD, _UNWILLING, "verify old password"),),
+)
+
+DS389: Final = Profile(
+    name="389ds",
+    title="389 Directory Server",
+    user_id="nsUniqueId",
+    password_stamps=("pwdUpdateTime",),
+    closing=("nsAccountLock",),
+    is_closed=_is_inactivated,
+    empty_groups=True,
+    bind=(
+        Saying("accountLocked", _BAD, "(?i)retry limit"),
+        Saying("passwordExpired", _INVALID, "(?i)password expired"),
+        Saying(ACCOUNT_DISABLED, _UNWILLING, "(?i)inactivated"),
+        _WRONG,
+    ),
+    password=(
+        Saying("passwordInHistory", _BAD, "(?i)history"),
+        Saying("passwordTooYoung", _BAD, "(?i)minimum age"),
+        Saying("passwordTooShort", _BAD, "(?i)at least"),
+        Saying(WRONG_PASSWORD, _INVALID),
+    ),
+)
+
+ACTIVE_DIRECTORY: Final = Profile(
+    name="active_directory",
+    title="Active Directory",
+    user_id="objectGUID",
+    binary_id=True,
+    user_class="user",
+    user_name="sAMAccountName",
+    naming="cn",
+    new_user=(("displayName", "{0}"), ("userAccountControl", "514")),
+    people="(&(objectCategory=person)(objectClass={0}))",
+    role_class="group",
+    custodian="adminDescription",
+    epoch="adminDisplayName",
+    stamp="uSNChanged",
+    password_stamps=("pwdLastSet",),
+    closing=("userAccountControl", "accountExpires"),
+    is_closed=_is_disabled_or_over,
+    empty_groups=True,
+    in_chain=True,
+    by_guid=True,
+    unicode_password=True,
+    name_limit=20,
+    not_in_names='"/\\[]:;|=,+*?<>@',
+    is_member=frozenset({20, 68}),
+    is_no_member=frozenset({16, 53}),
+    bind=(
+        Saying("changeAfterReset", _INVALID, "data 773"),
+        Saying("passwordExpired", _INVALID, "data 532"),
+        Saying(ACCOUNT_DISABLED, _INVALID, "data (533|701)"),
+        Saying("accountLocked", _INVALID, "data 775"),
+        _WRONG,
+    ),
+    proves=frozenset({"changeAfterReset", "passwordExpired", ACCOUNT_DISABLED}),
+    password=(
+        Saying(WRONG_PASSWORD, _BAD, "00000056"),
+        Saying("insufficientPasswordQuality", _BAD | _UNWILLING, "0000052D"),
+    ),
+)
+
+OTHER: Final = Profile(name="other", title="an LDAP directory", bind=(_WRONG,))
+
+PROFILES: Final = {each.name: each for each in (OPENLDAP, DS389, ACTIVE_DIRECTORY, OTHER)}
+
+_ACTIVE_DIRECTORY_OID = "1.2.840.113556.1.4.800"
+_TELLING = (
+    "objectClass",
+    "vendorName",
+    "vendorVersion",
+    "supportedCapabilities",
+    "supportedExtension",
+)
+
+
+def found_in(session: Session, configured: str) -> Profile:
+    """The profile of the server, as its root DSE tells, or as it is configured.
+
+    Args:
+        session: any session; most servers tell everybody.
+        configured: `user_store.profile`, `"auto"` for what is found.
+    """
+    root = session.read("", "(objectClass=*)", _TELLING) or Entry("", {})
+    profile = PROFILES[configured] if configured in PROFILES else _told_by(root)
+    offered = replace(profile, transactions=ctl.TRANSACTION_START in root.all("supportedExtension"))
+    log.info(
+        "directory_found",
+        profile=offered.name,
+        version=root.first("vendorVersion") or "",
+        configured=configured in PROFILES,
+    )
+    return offered
+
+
+def _told_by(root: Entry) -> Profile:
+    if _ACTIVE_DIRECTORY_OID in root.all("supportedCapabilities"):
+        return ACTIVE_DIRECTORY
+    if (root.first("vendorVersion") or "").startswith("389-Directory/"):
+        return DS389
+    if "OpenLDAProotDSE" in root.all("objectClass"):
+        return OPENLDAP
+    log.warning("directory_unknown", hint="set user_store.profile if it is one of the known ones")
+    return OTHER
