@@ -1,8 +1,8 @@
 """A real directory for the tests, and in it a place of its own for each test.
 
-The directory is the embedded one, or any OpenLDAP that is named by `MI_LDAP_TEST_URL`,
-`MI_LDAP_TEST_BIND_DN`, `MI_LDAP_TEST_BIND_PASSWORD` and `MI_LDAP_TEST_BASE` and has our schema,
-`ou=people` and `ou=groups`, as docker compose makes it.
+The directory is the embedded one, one of `tests/hosts`, or any OpenLDAP named by
+`MI_LDAP_TEST_URL`, `MI_LDAP_TEST_BIND_DN`, `MI_LDAP_TEST_BIND_PASSWORD` and `MI_LDAP_TEST_BASE`
+that has our schema, `ou=people` and `ou=groups`, as docker compose makes it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ldap3 import BASE, LEVEL, MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, NONE, Connection, Server
+from ldap3 import (
+    BASE,
+    LEVEL,
+    MODIFY_ADD,
+    MODIFY_DELETE,
+    MODIFY_REPLACE,
+    NONE,
+    Connection,
+    Server,
+)
 
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.names import dn_in
 from mi_ldap.settings import Settings, load_settings
-
-USER_CLASSES = ("inetOrgPerson",)
-GROUP_CLASSES = ("groupOfNames",)
-
-Values = str | Iterable[str]
+from tests.hosts.process import DirectoryHost
+from tests.hosts.tls import VerifyingTls
+from tests.kinds import OPENLDAP, Kind, Value, Values
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class Host:
     """A running directory, and the accounts that the tests use in it.
 
     Attributes:
+        url: for the service.
         base: its suffix, `"dc=mi"`.
         account: DN and password of the service's account.
         tool: DN and password of the account by which the tests act as another tool.
@@ -40,6 +48,8 @@ class Host:
     base: str
     account: tuple[str, str]
     tool: tuple[str, str]
+    kind: Kind = OPENLDAP
+    ca_file: Path | None = None
 
 
 def host_of(directory: EmbeddedDirectory) -> Host:
@@ -48,6 +58,18 @@ def host_of(directory: EmbeddedDirectory) -> Host:
         base=directory.suffix,
         account=(directory.service_dn, directory.service_password),
         tool=(directory.manager_dn, directory.manager_password),
+    )
+
+
+def host_like(directory: DirectoryHost, kind: Kind) -> Host:
+    """A directory of `tests/hosts`, reached over TLS by the service's own account."""
+    return Host(
+        url=directory.ldaps_url,
+        base=directory.base,
+        account=directory.service,
+        tool=directory.manager,
+        kind=kind,
+        ca_file=directory.ca_file,
     )
 
 
@@ -63,9 +85,10 @@ def named_host(environ: Mapping[str, str]) -> Host | None:
 class Tool:
     """Another tool at work in the directory; whatever the server refuses fails the test."""
 
-    def __init__(self, url: str, dn: str, password: str) -> None:
+    def __init__(self, url: str, dn: str, password: str, ca_file: Path | None = None) -> None:
+        server = Server(url, get_info=NONE, tls=VerifyingTls(ca_file) if ca_file else None)
         self._connection: Any = Connection(
-            Server(url, get_info=NONE), dn, password, auto_referrals=False, check_names=False
+            server, dn, password, auto_referrals=False, check_names=False
         )
         self._demand(self._connection.bind())
 
@@ -129,9 +152,9 @@ def _text(raw: Mapping[str, list[bytes]]) -> dict[str, list[str]]:
     }
 
 
-def _lists(attributes: Mapping[str, Values]) -> dict[str, list[str]]:
+def _lists(attributes: Mapping[str, Values]) -> dict[str, list[Value]]:
     return {
-        name: [values] if isinstance(values, str) else list(values)
+        name: [values] if isinstance(values, str | bytes) else list(values)
         for name, values in attributes.items()
     }
 
@@ -145,6 +168,10 @@ class Subtree:
     name: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:12]}")
 
     @property
+    def kind(self) -> Kind:
+        return self.host.kind
+
+    @property
     def user_base(self) -> str:
         return f"ou={self.name},ou=people,{self.host.base}"
 
@@ -156,16 +183,17 @@ class Subtree:
     def environment(self) -> dict[str, str]:
         """What makes the service use this place."""
         account_dn, password = self.host.account
-        return {
-            "MI_LDAP_USER_STORE__CONNECTION_URL": self.host.url,
-            "MI_LDAP_USER_STORE__CONNECTION_NAME": account_dn,
-            "MI_LDAP_USER_STORE__CONNECTION_PASSWORD": password,
-            "MI_LDAP_USER_STORE__USER_SEARCH_BASE": self.user_base,
-            "MI_LDAP_USER_STORE__GROUP_SEARCH_BASE": self.group_base,
-            "MI_LDAP_USER_STORE__MEMBER_OF_ATTRIBUTE": "memberOf",
-            "MI_LDAP_USER_STORE__TRANSACTIONS": "true",
-            "MI_LDAP_USER_STORE__ALLOW_PLAINTEXT": "true",
+        given = {
+            "USER_STORE__CONNECTION_URL": self.host.url,
+            "USER_STORE__CONNECTION_NAME": account_dn,
+            "USER_STORE__CONNECTION_PASSWORD": password,
+            "USER_STORE__CA_FILE": str(self.host.ca_file or ""),
+            "USER_STORE__USER_SEARCH_BASE": self.user_base,
+            "USER_STORE__GROUP_SEARCH_BASE": self.group_base,
+            "USER_STORE__ALLOW_PLAINTEXT": "true",
+            **self.kind.settings,
         }
+        return {f"MI_LDAP_{key}": value for key, value in given.items()}
 
     def settings(self, state_dir: Path, **more: str) -> Settings:
         """Settings that use this place; `more` as in `USER_STORE__TRANSACTIONS="false"`."""
@@ -174,25 +202,28 @@ class Subtree:
         return load_settings({**self.environment, **state, **others})
 
     def user_dn(self, name: str) -> str:
-        return dn_in(self.user_base, "uid", name)
+        return dn_in(self.user_base, self.kind.naming, name)
 
     def group_dn(self, name: str) -> str:
         return dn_in(self.group_base, "cn", name)
 
     def add_user(self, name: str, password: str = "", **attributes: Values) -> str:
         """A user as another tool makes it; returns its DN."""
-        given: dict[str, Values] = {"cn": name, "sn": name, "uid": name, **attributes}
-        if password:
-            given["userPassword"] = password
-        return self.tool.add(self.user_dn(name), USER_CLASSES, **given)
+        given = {**self.kind.person_of(name, password), **attributes}
+        return self.tool.add(self.user_dn(name), self.kind.user_classes, **given)
 
     def add_group(self, name: str, *member_dns: str, **attributes: Values) -> str:
         """A group as another tool makes it; returns its DN."""
-        dn = self.group_dn(name)
-        return self.tool.add(dn, GROUP_CLASSES, cn=name, member=member_dns, **attributes)
+        given = {**self.kind.group_of(name, member_dns), **attributes}
+        return self.tool.add(self.group_dn(name), self.kind.group_classes, **given)
+
+    def add_member(self, role: str, user_dn: str) -> None:
+        """Somebody becomes a member, whether there is such an entry or not."""
+        member = {self.kind.member: self.kind.member_of_dn(user_dn)}
+        self.tool.add_values(self.group_dn(role), **member)
 
     def members(self, role: str) -> list[str]:
-        return sorted(self.tool.read(self.group_dn(role), "member")["member"])
+        return sorted(self.tool.read(self.group_dn(role), self.kind.member)[self.kind.member])
 
 
 @contextmanager

@@ -216,7 +216,7 @@ class DirectoryStore:
         tree = self.tree
         with self._proving.session() as session:
             proof = passwords.prove(session, tree.profile, user, old)
-            if not (proof.must_change and tree.profile.unicode_password):
+            if tree.profile.binds_to_change or not proof.must_change:
                 return passwords.change(session, tree, user, old, new)
         with self._changing() as session:
             return passwords.change(session, tree, user, old, new)

@@ -8,22 +8,29 @@ held one would print it in its `repr`.
 
 from __future__ import annotations
 
-import socket
-import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from threading import BoundedSemaphore, Lock
 
 import structlog
-from ldap3 import ANONYMOUS, NONE, SYNC, Connection, Server, Tls
+from ldap3 import Connection
 from ldap3.core.exceptions import LDAPException
 from pyasn1.error import PyAsn1Error
 
-from mi_ldap.deadline import remaining_s
+from mi_ldap.deadline import deadline, remaining_s
+from mi_ldap.directory import srv, tls
+from mi_ldap.directory.dialing import (
+    connection_over,
+    dial,
+    encrypted,
+    is_ldaps,
+    is_local_socket,
+)
+from mi_ldap.directory.lookout import Pace
+from mi_ldap.directory.servers import AccountRefused, Servers
 from mi_ldap.directory.session import Refused, Session
 from mi_ldap.directory.wire import Wire
 from mi_ldap.errors import DirectoryUnavailable
@@ -33,17 +40,23 @@ log = structlog.get_logger()
 IDLE_S = 120.0
 """An idle connection older than this is replaced: firewalls forget them without a word."""
 
+START_TLS = "1.3.6.1.4.1.1466.20037"
+BUSY, UNAVAILABLE = 51, 52
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where the directory listens, and what is demanded of it.
 
     Attributes:
-        urls: `("ldaps://ldap.example.org:636",)`, without a path, in the order of preference.
+        urls: `("ldaps://ldap.example.org:636",)`, without a path, in the order of preference;
+            `"ldaps+srv://example.org"` for those that DNS names.
         start_tls: whether the connection is encrypted before anything else is said (RFC 4513 §3).
         ca_file: who signs the server's certificate; None for the system's authorities.
         connect_timeout_s: how long a connection may take to open.
         answer_s: how long an answer may take.
+        certificate_file: our own certificate; None for none.
+        key_file: its key; None where it lies in the same file.
     """
 
     urls: tuple[str, ...]
@@ -51,72 +64,168 @@ class Address:
     ca_file: Path | None = None
     connect_timeout_s: float = 5.0
     answer_s: float = 5.0
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.start_tls or any(url.lower().startswith("ldaps") for url in self.urls)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who the service is; without a DN whoever its certificate or process is, or nobody."""
+
+    dn: str = ""
+    password: str = field(default="", repr=False)
 
 
 class Connector:
-    """Opens sessions that are ready for use."""
+    """Opens sessions that are ready for use, all of a process with the same server.
 
-    def __init__(self, address: Address, observe: Callable[[str], None]) -> None:
-        self._address = address
-        self._observe = observe
-        encrypted = address.start_tls or any(url.startswith("ldaps:") for url in address.urls)
-        self._tls = _SharedTls(_tls_context(address.ca_file)) if encrypted else None
+    Args:
+        address: where the directory is.
+        account: the service's own.
+        observe: told the name of each LDAP operation.
+        look_up: asks DNS for SRV records.
+        pace: how long is waited for a server, and between looks at it.
+
+    Raises:
+        ConfigurationError: a certificate cannot be used.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        account: Account,
+        observe: Callable[[str], None],
+        look_up: srv.LookUp = srv.look_up,
+        pace: Pace | None = None,
+    ) -> None:
+        self._address, self._account, self._observe = address, account, observe
+        self._context = (
+            tls.verifying_context(address.ca_file, address.certificate_file, address.key_file)
+            if address.is_encrypted
+            else None
+        )
+        pace = pace or Pace(only_s=address.connect_timeout_s)
+        self.servers = Servers(srv.Addresses(address.urls, look_up), self._probe, pace)
 
     def anonymous(self) -> Session:
-        """A session that has not said who it is, with the first server that can be reached."""
-        urls = self._address.urls
-        for at, url in enumerate(urls[:-1]):
-            with suppress(DirectoryUnavailable):
-                return self._session(url, remaining_s() / (len(urls) - at))
-        return self._session(urls[-1], remaining_s())
+        """A session that has not said who it is."""
+        return self._watched(self.servers.connected(self._session))
 
-    def bound(self, dn: str, password: str) -> Session:
-        """A session of the service's own account."""
-        session = self.anonymous()
-        try:
-            if dn:
-                session.bind(dn, password)
-            elif session.connection.server.ipc:
-                session.bind_as_process()
-        except Refused as refused:
-            session.close()
-            log.error("directory_account_refused", account=dn, code=refused.code)
-            raise DirectoryUnavailable(
-                "The directory does not accept the service's own account. See the service's log."
-            ) from refused
+    def bound(self, *, patient: bool = False) -> Session:
+        """A session of the service's own account; `patient` as in `Servers.connected`."""
+        return self._watched(self.servers.connected(self._bound, patient=patient))
+
+    def fits(self, session: Session) -> bool:
+        """Whether the session is with the server that is used now."""
+        return self.servers.is_current(session.server)
+
+    def close(self) -> None:
+        """Look after the servers no more."""
+        self.servers.close()
+
+    def _watched(self, session: Session) -> Session:
+        session.connection.socket.line = _Line(self.servers, session.server)
         return session
 
-    def _session(self, url: str, share_s: float) -> Session:
-        within_s = min(share_s, self._address.connect_timeout_s)
-        if within_s <= 0:
-            raise DirectoryUnavailable
-        server = Server(url, get_info=NONE, tls=self._tls, connect_timeout=within_s)
-        connection = Connection(
-            server,
-            authentication=ANONYMOUS,
-            client_strategy=SYNC,
-            auto_referrals=False,
-            check_names=False,
-            return_empty_attributes=False,
-        )
+    def _probe(self, url: str) -> None:
+        session = self._bound(url, quiet=True)
         try:
-            self._open(connection)
-        except (LDAPException, OSError, PyAsn1Error) as error:
-            log.warning("directory_unreachable", server=url, error=str(error))
-            if connection.socket is not None:
-                connection.socket.close()
-            raise DirectoryUnavailable from error
-        return Session(connection, self._observe, self._address.answer_s)
+            session.read("", "(objectClass=*)", ["1.1"])
+        except Refused:
+            pass  # it answers; who may read the root is the directory's affair
+        finally:
+            session.close()
 
-    def _open(self, connection: Connection) -> None:
-        connection.open(read_server_info=False)
-        if connection.socket.family != socket.AF_UNIX:
-            connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if self._address.start_tls:
-            connection.socket = Wire(connection.socket, time.monotonic() + remaining_s())
-            connection.start_tls(read_server_info=False)
-        connection.socket = Wire(connection.socket, time.monotonic())
+    def _bound(self, url: str, *, quiet: bool = False) -> Session:
+        session = self._session(url, quiet=quiet)
+        wire = session.connection.socket
+        try:
+            self._introduce(session, url)
+        except Refused as refused:
+            session.close()
+            raise self._refusal(refused) from refused
+        except DirectoryUnavailable as error:
+            session.close()
+            # With TLS 1.3 a server refuses our certificate, or its absence, only now.
+            original = wire.error or error
+            raise _outage(url, original, in_handshake=self._wants_tls(url)) from original
+        return session
+
+    def _introduce(self, session: Session, url: str) -> None:
+        if self._account.dn:
+            session.bind(self._account.dn, self._account.password)
+        elif is_local_socket(url) or self._address.certificate_file:
+            session.bind_as_process()
+
+    def _refusal(self, refused: Refused) -> DirectoryUnavailable:
+        if refused.code in (BUSY, UNAVAILABLE):
+            return DirectoryUnavailable()
+        log.error("directory_account_refused", account=self._account.dn, code=refused.code)
+        return AccountRefused(
+            "The directory does not accept the service's own account. See the service's log."
+        )
+
+    def _session(self, url: str, *, quiet: bool = False) -> Session:
+        within_s = min(remaining_s(), self._address.connect_timeout_s)
+        with deadline(within_s):
+            connection = self._connection(url)
+        return Session(connection, self._observe, self._address.answer_s, url, quiet)
+
+    def _connection(self, url: str) -> Connection:
+        try:
+            plain = dial(url, self._address.answer_s)
+        except (OSError, UnicodeError) as error:
+            raise _outage(url, error) from error
+        wire = Wire(plain, time.monotonic() + remaining_s())
+        connection = connection_over(wire)
+        try:
+            self._encrypt(connection, url)
+        except (LDAPException, OSError, PyAsn1Error, tls.NoStartTls) as error:
+            original = wire.error or error
+            wire.close()
+            raise _outage(url, original, in_handshake=True) from original
+        return connection
+
+    def _wants_tls(self, url: str) -> bool:
+        return not is_local_socket(url) and (self._address.start_tls or is_ldaps(url))
+
+    def _encrypt(self, connection: Connection, url: str) -> None:
+        """TLS as it is configured, or an error; there is no third way."""
+        if not self._wants_tls(url):
+            return
+        if self._context is None:
+            raise tls.NoStartTls
+        if not is_ldaps(url):
+            connection.extended(START_TLS)
+            if connection.result["result"] != 0:
+                raise tls.NoStartTls(connection.result["description"])
+        end_at = time.monotonic() + remaining_s()
+        connection.socket = Wire(encrypted(connection.socket.bare, url, self._context), end_at)
+        connection.tls_started = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What a session's socket tells of its server."""
+
+    servers: Servers
+    url: str
+
+    def failed(self) -> None:
+        self.servers.doubt(self.url)
+
+    def is_hopeless(self) -> bool:
+        return self.servers.is_hopeless(self.url)
+
+
+def _outage(url: str, error: BaseException, *, in_handshake: bool = False) -> DirectoryUnavailable:
+    if is_local_socket(url):
+        return DirectoryUnavailable(tls.sentence_for_socket(error))
+    return DirectoryUnavailable(tls.sentence_for(error, in_handshake=in_handshake))
 
 
 @dataclass
@@ -126,15 +235,17 @@ class Pool:
     Args:
         connect: makes a session.
         size: how many there may be at one time.
+        fits: whether a session that lay idle is still with the right server.
     """
 
     connect: Callable[[], Session]
     size: int
+    fits: Callable[[Session], bool] = lambda session: True
     _idle: list[Session] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        self._slots = threading.BoundedSemaphore(self.size)
+        self._slots = BoundedSemaphore(self.size)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -166,9 +277,13 @@ class Pool:
                 if not self._idle:
                     return None
                 session = self._idle.pop()
-            if time.monotonic() - session.idle_since < IDLE_S and not session.is_stale():
+            if self._is_fit(session):
                 return session
             session.close()
+
+    def _is_fit(self, session: Session) -> bool:
+        is_fresh = time.monotonic() - session.idle_since < IDLE_S
+        return is_fresh and self.fits(session) and not session.is_stale()
 
     def _give_back(self, session: Session) -> None:
         if not session.usable:
@@ -176,26 +291,3 @@ class Pool:
             return
         with self._lock:
             self._idle.append(session)
-
-
-class _SharedTls(Tls):
-    """ldap3's TLS with one context for all connections (it makes one each: 20 ms) that verifies."""
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        super().__init__(validate=ssl.CERT_REQUIRED)
-        self._context = context
-
-    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
-        plain = connection.socket.bare if isinstance(connection.socket, Wire) else connection.socket
-        plain.settimeout(max(0.001, remaining_s()))
-        connection.socket = self._context.wrap_socket(
-            plain,
-            do_handshake_on_connect=do_handshake,
-            server_hostname=connection.server.host,
-        )
-
-
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -1,8 +1,9 @@
 """Proving passwords, and setting them in each server's own way.
 
-OpenLDAP and 389 Directory Server take RFC 3062, and hash what they get. Active Directory takes
-`unicodePwd`, over an encrypted connection only: replaced, it is a reset; the old value deleted and
-the new one added, a change that its policy judges ([MS-ADTS] §3.1.1.3.1.5).
+OpenLDAP takes RFC 3062. The others take a modification of their password's attribute: the value
+replaced, it is a reset; the old value deleted and the new one added, a change that the policy
+judges. Active Directory's is `unicodePwd`, over an encrypted connection ([MS-ADTS] §3.1.1.3.1.5).
+All of them hash what they get.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from mi_ldap.directory.tree import Tree
 from mi_ldap.errors import LoginRefused
 from mi_ldap.model import Proof, User
 
+_UNICODE = "unicodePwd"
 _NORMAL_ACCOUNT = "512"
 """ADS_UF_NORMAL_ACCOUNT in `userAccountControl` ([MS-ADTS] §2.2.16)."""
 
@@ -27,12 +29,12 @@ def prove(session: Session, profile: Profile, user: User, password: str) -> Proo
     Raises:
         LoginRefused: the password is wrong, or the account closed.
     """
-    if not password:
-        raise LoginRefused
+    if not password or "\0" in password:
+        raise LoginRefused  # an anonymous bind; and some servers read no further than a NUL
     try:
         said = session.bind(user.locator, password)
     except Refused as refused:
-        if results.word_of(refused, profile.bind) == "changeAfterReset":
+        if results.bind_word(refused, profile) == "changeAfterReset":
             return Proof(must_change=True)
         raise results.login_error(refused, profile) from refused
     return _proof(said)
@@ -44,10 +46,11 @@ def reset(session: Session, tree: Tree, user: User, new: str) -> None:
     Raises:
         PolicyRefused: the directory's policy says no.
     """
-    if not tree.profile.unicode_password:
+    attribute = tree.profile.password_attribute
+    if not attribute:
         return _exchange(session, tree.profile, user, new)
-    changes = [Modification("replace", "unicodePwd", (_quoted(new),))]
-    if user.revision.startswith(UNFINISHED):
+    changes = [Modification("replace", attribute, (_written(attribute, new),))]
+    if attribute == _UNICODE and user.revision.startswith(UNFINISHED):
         changes.append(Modification("replace", "userAccountControl", (_NORMAL_ACCOUNT,)))
     return _modify(session, tree, user, changes)
 
@@ -61,11 +64,12 @@ def change(session: Session, tree: Tree, user: User, old: str, new: str) -> None
         LoginRefused: the old one is wrong.
         PolicyRefused: the directory's policy says no.
     """
-    if not tree.profile.unicode_password:
+    attribute = tree.profile.password_attribute
+    if not attribute:
         return _exchange(session, tree.profile, user, new, old)
     changes = [
-        Modification("delete", "unicodePwd", (_quoted(old),)),
-        Modification("add", "unicodePwd", (_quoted(new),)),
+        Modification("delete", attribute, (_written(attribute, old),)),
+        Modification("add", attribute, (_written(attribute, new),)),
     ]
     return _modify(session, tree, user, changes)
 
@@ -86,8 +90,8 @@ def _modify(session: Session, tree: Tree, user: User, changes: list[Modification
         raise results.password_error(refused, tree.profile) from refused
 
 
-def _quoted(password: str) -> bytes:
-    return f'"{password}"'.encode("utf-16-le")
+def _written(attribute: str, password: str) -> str | bytes:
+    return f'"{password}"'.encode("utf-16-le") if attribute == _UNICODE else password
 
 
 def _proof(said: Policy) -> Proof:

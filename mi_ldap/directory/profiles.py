@@ -90,11 +90,12 @@ class Profile:
         empty_groups: whether every class of groups may be without a member.
         in_chain: whether the in-chain rule resolves groups in groups ([MS-ADTS] §3.1.1.3.4.4.3).
         by_guid: whether `<GUID=…>` names an entry for a change.
-        unicode_password: whether passwords are set in `unicodePwd`, not by RFC 3062.
+        password_attribute: where passwords are set by a modification, `""` for RFC 3062.
+        binds_to_change: whether who must change the password can log in to do so.
         name_limit: the longest login name, in characters.
         not_in_names: characters that no login name may have.
         is_member, is_no_member: codes of adding a member that is there, removing one that is not.
-        second_value: codes of adding a second value to an attribute that has one.
+        second_value: what is said of adding a second value to an attribute that takes one.
         bind: what a refused bind says, the first that fits; proved only where `proves` says so.
         proves: words that a bind says only after the right password.
         password: what a refused change of a password says.
@@ -122,12 +123,13 @@ class Profile:
     empty_groups: bool = False
     in_chain: bool = False
     by_guid: bool = False
-    unicode_password: bool = False
+    password_attribute: str = ""
+    binds_to_change: bool = True
     name_limit: int | None = None
     not_in_names: str = ""
     is_member: frozenset[int] = frozenset({20})
     is_no_member: frozenset[int] = frozenset({16})
-    second_value: frozenset[int] = frozenset({19, 20})
+    second_value: tuple[Saying, ...] = (Saying("", frozenset({19, 20})),)
     bind: tuple[Saying, ...] = ()
     proves: frozenset[str] = frozenset({"changeAfterReset", "passwordExpired"})
     password: tuple[Saying, ...] = ()
@@ -192,6 +194,9 @@ DS389: Final = Profile(
     closing=("nsAccountLock",),
     is_closed=_is_inactivated,
     empty_groups=True,
+    # Its RFC 3062 passes over the minimum age, and says less.
+    password_attribute="userPassword",  # noqa: S106
+    second_value=(Saying("", frozenset({65}), "single-valued"),),
     bind=(
         Saying("accountLocked", _BAD, "(?i)retry limit"),
         Saying("passwordExpired", _INVALID, "(?i)password expired"),
@@ -201,8 +206,9 @@ DS389: Final = Profile(
     password=(
         Saying("passwordInHistory", _BAD, "(?i)history"),
         Saying("passwordTooYoung", _BAD, "(?i)minimum age"),
-        Saying("passwordTooShort", _BAD, "(?i)at least"),
-        Saying(WRONG_PASSWORD, _INVALID),
+        Saying("passwordTooShort", _BAD, "(?i)at least [0-9]+ characters long"),
+        Saying("insufficientPasswordQuality", _BAD, "(?i)invalid password"),
+        Saying(WRONG_PASSWORD, frozenset({16})),
     ),
 )
 
@@ -226,7 +232,8 @@ ACTIVE_DIRECTORY: Final = Profile(
     empty_groups=True,
     in_chain=True,
     by_guid=True,
-    unicode_password=True,
+    password_attribute="unicodePwd",  # noqa: S106
+    binds_to_change=False,
     name_limit=20,
     not_in_names='"/\\[]:;|=,+*?<>@',
     is_member=frozenset({20, 68}),
@@ -241,6 +248,10 @@ ACTIVE_DIRECTORY: Final = Profile(
     proves=frozenset({"changeAfterReset", "passwordExpired", ACCOUNT_DISABLED}),
     password=(
         Saying(WRONG_PASSWORD, _BAD, "00000056"),
+        # Samba tells more than Active Directory, whose 0000052D may be any of these.
+        Saying("passwordTooShort", _BAD, "too short"),
+        Saying("passwordInHistory", _BAD, "in history"),
+        Saying("passwordTooYoung", _BAD, "too young"),
         Saying("insufficientPasswordQuality", _BAD | _UNWILLING, "0000052D"),
     ),
 )

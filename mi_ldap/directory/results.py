@@ -70,10 +70,17 @@ def canonical(refused: Refused, profile: Profile) -> Refused:
     return refused
 
 
-def word_of(refused: Refused, sayings: Iterable[Saying]) -> str | None:
-    """What the answer says of a password or its account: one word, whichever server says it."""
-    if refused.policy:
-        return refused.policy
+def bind_word(refused: Refused, profile: Profile) -> str | None:
+    """What a refused bind says of the account: one word, whichever server says it."""
+    return refused.policy or _said(refused, profile.bind)
+
+
+def _password_word(refused: Refused, profile: Profile) -> str | None:
+    """What is wrong with a password; 389 is more exact in its message than in its control."""
+    return _said(refused, profile.password) or refused.policy
+
+
+def _said(refused: Refused, sayings: Iterable[Saying]) -> str | None:
     return next((saying.word for saying in sayings if saying.fits(refused)), None)
 
 
@@ -82,7 +89,7 @@ def login_error(refused: Refused, profile: Profile) -> MiLdapError:
 
     A closed account is named to whoever gave its password; a locked one to all, as servers do.
     """
-    word = word_of(refused, profile.bind)
+    word = bind_word(refused, profile)
     if word in _LOGIN:
         sentence, reason = _LOGIN[word]
         named = word in profile.proves or word == "accountLocked"
@@ -96,7 +103,7 @@ def login_error(refused: Refused, profile: Profile) -> MiLdapError:
 
 def password_error(refused: Refused, profile: Profile) -> MiLdapError:
     """Why a password was not set."""
-    word = word_of(refused, profile.password)
+    word = _password_word(refused, profile)
     if word == WRONG_PASSWORD:
         return LoginRefused()
     if word in _PASSWORD:

@@ -92,12 +92,14 @@ class Session:
         observe: called with each operation's name, for counting.
         answer_s: the longest wait for an answer, in seconds, within the request's own time.
         server: the address of the server at the other end.
+        quiet: whether a failure is nothing new, and not worth a warning.
     """
 
     connection: Connection
     observe: Callable[[str], None] = lambda operation: None
     answer_s: float = 5.0
     server: str = ""
+    quiet: bool = False
     usable: bool = True
     idle_since: float = field(default_factory=time.monotonic)
 
@@ -271,9 +273,8 @@ class Session:
             yield
         except (LDAPException, OSError, PyAsn1Error) as error:
             self.usable = False
-            log.warning(
-                "directory_operation_failed", operation=operation, error=type(error).__name__
-            )
+            tell = log.debug if self.quiet else log.warning
+            tell("directory_operation_failed", operation=operation, error=type(error).__name__)
             raise DirectoryUnavailable from error
         except BaseException:
             self.usable = False

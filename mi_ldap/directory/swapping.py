@@ -19,7 +19,7 @@ from mi_ldap.directory.operations import Delete, Modification, Modify
 from mi_ldap.directory.plans import Guarded, Plan, swap
 from mi_ldap.directory.tree import Tree
 from mi_ldap.model import Role, User
-from mi_ldap.store import Step
+from mi_ldap.store import RemoveUser, SetCustodian, Step, Unchanged
 
 
 class SwappingPlan(Plan):
@@ -46,13 +46,17 @@ class SwappingPlan(Plan):
             return
         self._swapped.add(user.locator)
         self.must_be_ours(user)
-        changes = self._swaps(user)
+        changes = self._swaps(user) if self._is_guarded(user) else self.modifications(user)
         changed = Modify(self.tree.target(user), (*self.classes_of(user), *changes))
         self.operations.append(Guarded(changed, undo=self._undo_of(user, changes), swaps=True))
 
     def remove_user(self, user: User) -> None:
         self.modify_user(user)
         self.operations.append(Guarded(Delete(self.tree.target(user))))
+
+    def _is_guarded(self, user: User) -> bool:
+        """All but a new epoch depends on what was read; that one serves whatever was there."""
+        return any(_depends_on(step, user) for step in self.steps)
 
     def _swaps(self, user: User) -> tuple[Modification, ...]:
         """The epoch always, the custodian where a step changes it."""
@@ -67,12 +71,22 @@ class SwappingPlan(Plan):
             for change in swap(attribute, read[attribute], _only(values))
         )
 
-    def _undo_of(self, user: User, changes: Iterable[Modification]) -> Guarded:
+    def _undo_of(self, user: User, changes: Iterable[Modification]) -> Guarded | None:
         """What was added is deleted, and what was deleted added: fails where it is not so."""
-        opposite = {"add": "delete", "delete": "add"}
-        back = [Modification(opposite[c.kind], c.attribute, c.values) for c in changes]  # type: ignore[arg-type]
-        back.sort(key=lambda change: change.kind, reverse=True)  # deletions first
-        return Guarded(Modify(self.tree.target(user), tuple(back)))
+        added = [c for c in changes if c.kind == "add"]
+        gone = [c for c in changes if c.kind == "delete"]
+        back = (
+            *(Modification("delete", c.attribute, c.values) for c in added),
+            *(Modification("add", c.attribute, c.values) for c in gone),
+        )
+        return Guarded(Modify(self.tree.target(user), back)) if back else None
+
+
+def _depends_on(step: Step, user: User) -> bool:
+    match step:
+        case Unchanged(User() as entry) | SetCustodian(entry) | RemoveUser(entry):
+            return entry.locator == user.locator
+    return False
 
 
 def _only(values: tuple[str | bytes, ...]) -> str | None:

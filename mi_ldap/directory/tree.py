@@ -231,9 +231,12 @@ def _must_be_short(name: str) -> None:
 
 
 def shown_name(entry: Entry, attribute: str) -> str:
-    """The value by which the entry is named, else the first: an attribute may have several."""
+    """The only value; of several the one by which the entry is named, else the first."""
+    values = entry.all(attribute)
+    if len(values) == 1:
+        return values[0]
     kind, value = names.first_value(entry.dn)
-    return value if kind == attribute.lower() else entry.first(attribute) or ""
+    return value if kind == attribute.lower() else next(iter(values), "")
 
 
 def _has_class(entry: Entry, name: str) -> bool:

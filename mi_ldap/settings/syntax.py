@@ -16,6 +16,7 @@ _COMBINATION = re.compile(r"\((?:[&|]\0+|!\0)\)")
 _SPACE_BETWEEN = re.compile(r"\s+(?=\()|(?<=\))\s+")
 _DN_VALUE = r"(?:[^\\,+\"<>;\0]|\\[0-9A-Fa-f]{2}|\\[\\,+\"<>;=# ])+"
 _DN = re.compile(rf"{_NAME}\s*=\s*{_DN_VALUE}(?:[,+]\s*{_NAME}\s*=\s*{_DN_VALUE})*")
+_SCHEMES = ("ldap", "ldaps", "ldap+srv", "ldaps+srv")
 _LDAPI = re.compile(r"ldapi://[^\s,]+", re.IGNORECASE)
 
 
@@ -51,25 +52,26 @@ def _is_filter(text: str) -> bool:
 
 
 def read_url(text: str) -> str | None:
-    """The address without a final slash, or None when it is not `ldap[s]://host[:port]` or ldapi.
+    """The address without a final slash, or None when it is none.
 
-    ldap3 2.9.1 takes a final slash for a part of the port.
+    One is `ldap[s]://host[:port]`, `ldapi://path`, or `ldap[s]+srv://domain` for the servers that
+    DNS has for a domain (RFC 2782).
     """
     if _LDAPI.fullmatch(text):
         return text
     try:
         parts = urlsplit(text)
-        bare = parts.scheme in ("ldap", "ldaps") and parts.path in ("", "/")
+        bare = parts.scheme in _SCHEMES and parts.path in ("", "/")
         plain = not (parts.query or parts.fragment or "@" in parts.netloc)
-        ported = parts.port is None or parts.port > 0
+        ported = parts.port is None or (parts.port > 0 and not parts.scheme.endswith("+srv"))
     except ValueError:
         return None
     return text.rstrip("/") if bare and plain and ported and parts.hostname else None
 
 
 def scheme_of(url: str) -> str:
-    """`"ldap"`, `"ldaps"` or `"ldapi"`."""
-    return url.partition(":")[0].lower()
+    """`"ldap"`, `"ldaps"` or `"ldapi"`, however its servers are found."""
+    return url.partition(":")[0].lower().removesuffix("+srv")
 
 
 def is_loopback(host: str) -> bool:

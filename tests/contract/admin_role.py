@@ -98,7 +98,7 @@ class AdminRoleContract:
         boss, user = make_user(store, "boss"), make_user(store)
         store.apply(AddAdminRole(boss))
         role = admin_role_of(store).role
-        stale = replace(role, revision="old|old")
+        stale = replace(role, revision="old|0123456789abcdef")
         with pytest.raises(Conflict):
             store.apply(*promotion(boss, user, stale))
         unpromoted = reread(store, user)

@@ -85,10 +85,19 @@ class ChangeContract:
     def test_an_unchanged_user_passes_the_guard(self, store: UserStore) -> None:
         user, role = make_user(store), store.add_role("dev")
         store.apply(Unchanged(user))
+        user = reread(store, user)
         store.apply(Unchanged(user), RenewEpoch(user))
         user = reread(store, user)
         store.apply(Unchanged(user), Give(role, user))
+        user = reread(store, user)
         store.apply(Unchanged(user), SetCustodian(user, user.id), RenewEpoch(user))
+
+    def test_a_guard_alone_ends_no_token(self, store: UserStore) -> None:
+        user = make_user(store)
+        store.apply(Unchanged(user))
+        assert reread(store, user).epoch == user.epoch
+        store.apply(SetCustodian(reread(store, user), user.id))
+        assert reread(store, user).epoch == user.epoch
 
     def test_logins_and_memberships_leave_a_user_unchanged(self, store: UserStore) -> None:
         user, role = make_user(store), store.add_role("dev")

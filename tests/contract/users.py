@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import ClassVar
 
 import pytest
 
 from mi_ldap.errors import (
+    BadRequest,
     LoginRefused,
     MiLdapError,
     PolicyRefused,
@@ -33,6 +36,13 @@ from tests.contract.words import (
 
 
 class UserContract:
+    folds_width: ClassVar[bool] = True
+    """Whether a full-width letter is the same as a plain one (RFC 4518 §2.3 says so)."""
+
+    def takes(self, name: str) -> bool:
+        """Whether the store can have a user and a role of that name, and give it to the user."""
+        return bool(name)
+
     def test_an_empty_store_answers(self, store: UserStore) -> None:
         store.check()
         assert store.user_names().names == ()
@@ -65,11 +75,16 @@ class UserContract:
     @pytest.mark.parametrize("typed", ["ALICE", "Alice", "ａlice", "ALicE"])
     def test_names_of_users_have_no_case(self, store: UserStore, typed: str) -> None:
         user = make_user(store)
+        if not (typed.isascii() or self.folds_width):
+            assert store.find_user(typed) is None
+            return
         found = store.find_user(typed)
         assert found is not None
         assert (found.id, found.name) == (user.id, "alice")
 
     def test_names_have_no_case_beyond_ascii_either(self, store: UserStore) -> None:
+        if not self.takes("Ünal Ωmega"):
+            return
         user = make_user(store, "Ünal Ωmega")
         found = store.find_user("üNAL ωMEGA")
         assert found is not None
@@ -79,6 +94,10 @@ class UserContract:
     def test_an_odd_name_is_kept_as_it_is_through_a_whole_life(
         self, store: UserStore, name: str
     ) -> None:
+        with nullcontext() if self.takes(name) else pytest.raises(BadRequest):
+            self.whole_life(store, name)
+
+    def whole_life(self, store: UserStore, name: str) -> None:
         user, role = make_user(store, name), store.add_role(name)
         assert store.user_names().names == (name,)
         assert store.role_names().names == (name,)
@@ -116,6 +135,10 @@ class UserContract:
 
     @pytest.mark.parametrize("name", ["x" * 240, "é" * 120, "日" * 80, "a b" * 80, '"' * 80])
     def test_a_name_may_be_long(self, store: UserStore, name: str) -> None:
+        with nullcontext() if self.takes(name) else pytest.raises(BadRequest):
+            self.long_life(store, name)
+
+    def long_life(self, store: UserStore, name: str) -> None:
         user, role = make_user(store, name), store.add_role(name)
         store.apply(Give(role, user))
         assert store.member_names(role).names == (name,)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mi_ldap.directory import DirectoryStore
-from mi_ldap.directory.connections import Address, Connector
+from mi_ldap.directory.connections import Account, Address, Connector
 from mi_ldap.wiring import services
 from tests.subtree import Subtree
 
@@ -37,6 +37,6 @@ class Stores:
             store.close()
 
 
-def connector(*urls: str, **more: Any) -> Connector:
+def connector(*urls: str, account: tuple[str, str] = ("", ""), **more: Any) -> Connector:
     """Opens connections to the first of these that answers; `more` as in `Address`."""
-    return Connector(Address(urls, **more), lambda operation: None)
+    return Connector(Address(urls, **more), Account(*account), lambda operation: None)

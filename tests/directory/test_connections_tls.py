@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -76,7 +77,7 @@ def test_ldaps_with_a_certificate_of_the_configured_authority(
 ) -> None:
     with encrypting(embedded.url, certified(authority, "localhost")) as port:
         session = connector(f"ldaps://localhost:{port}", ca_file=ca_file).anonymous()
-        assert session.bind(embedded.service_dn, embedded.service_password) is None
+        session.bind(embedded.service_dn, embedded.service_password)
         session.close()
 
 
@@ -107,10 +108,9 @@ def test_ldaps_with_a_server_that_speaks_plain(embedded: EmbeddedDirectory, ca_f
 def test_start_tls_where_the_server_has_none_sends_nothing_more(
     embedded: EmbeddedDirectory, ca_file: Path
 ) -> None:
+    account = embedded.service_dn, embedded.service_password
     with pytest.raises(DirectoryUnavailable):
-        connector(embedded.url, start_tls=True, ca_file=ca_file).bound(
-            embedded.service_dn, embedded.service_password
-        )
+        connector(embedded.url, account=account, start_tls=True, ca_file=ca_file).bound()
 
 
 @pytest.fixture
@@ -133,10 +133,11 @@ def start_tls(authority: trustme.CA, tmp_path: Path) -> Iterator[EmbeddedDirecto
 def test_start_tls_verifies_as_ldaps_does(start_tls: EmbeddedDirectory, ca_file: Path) -> None:
     port = start_tls.url.rpartition(":")[2]
     account = start_tls.service_dn, start_tls.service_password
-    session = connector(f"ldap://localhost:{port}", start_tls=True, ca_file=ca_file).bound(*account)
+    demands: dict[str, Any] = {"start_tls": True, "account": account}
+    session = connector(f"ldap://localhost:{port}", ca_file=ca_file, **demands).bound()
     assert session.read(start_tls.user_base, "(objectClass=*)", ["ou"]) is not None
     assert session.connection.tls_started
     session.close()
     for host, file in (("127.0.0.1", ca_file), ("localhost", None)):
         with pytest.raises(DirectoryUnavailable):
-            connector(f"ldap://{host}:{port}", start_tls=True, ca_file=file).bound(*account)
+            connector(f"ldap://{host}:{port}", ca_file=file, **demands).bound()

@@ -6,7 +6,8 @@ import pytest
 
 from mi_ldap.directory.slapd_process import wait_for
 from tests.api.client import PASSWORD, Api
-from tests.subtree import Subtree, Values
+from tests.kinds import Values
+from tests.subtree import Subtree
 
 NEW = {"newPassword": "another one", "confirmPassword": "another one"}
 OWN = {"objectClass", "userPassword", "miLdapEpoch", "miLdapCustodian", "memberOf"}

@@ -1,0 +1,94 @@
+"""A thread that is there only while there is something to look after."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long is waited for what, in seconds.
+
+    Attributes:
+        attempt_s: for one server while there are others, and for a verdict on one in doubt.
+        probe_s: for the last of several, and for a look at one of them while all are lost.
+        only_s: for a look at the only one.
+        soonest_s: from the first look to the second while all are lost; it doubles each time.
+        latest_s: the most that it grows to.
+        return_s: from one look for a better server to the next; each between half and all of it.
+        resolve_s: from one question for the addresses to the next, while one server is there.
+        unused_s: after so long without a request nobody looks any more.
+    """
+
+    attempt_s: float = 0.6
+    probe_s: float = 2.0
+    only_s: float = 5.0
+    soonest_s: float = 0.25
+    latest_s: float = 2.0
+    return_s: float = 10.0
+    resolve_s: float = 60.0
+    unused_s: float = 120.0
+
+
+class Lookout:
+    """Runs `look` again and again, with pauses, until it is over.
+
+    Nothing is started before it is needed: a thread does not survive a fork.
+
+    Args:
+        changed: the lock of what is looked after; notified whenever that changes.
+        look: one look; called without the lock.
+        pause_s: how long to wait before the next, in seconds; called with the lock.
+        is_over: whether there is nothing to look after any more; called with the lock.
+    """
+
+    def __init__(
+        self,
+        changed: threading.Condition,
+        look: Callable[[], None],
+        pause_s: Callable[[], float],
+        is_over: Callable[[], bool],
+    ) -> None:
+        self._changed, self._look, self._pause_s, self._is_over = changed, look, pause_s, is_over
+        self._thread: threading.Thread | None = None
+        self._is_called = self._closed = False
+
+    def start(self) -> None:
+        """Be there; called with the lock."""
+        if self._thread is None and not self._closed:
+            self._thread = threading.Thread(target=self._run, name="directory-lookout", daemon=True)
+            self._thread.start()
+
+    def call(self) -> bool:
+        """Be there and look at once, unless closed; called with the lock."""
+        self._is_called = True
+        self.start()
+        self._changed.notify_all()
+        return not self._closed
+
+    def close(self, within_s: float) -> None:
+        """End it for ever, and wait so long until the last look is over."""
+        with self._changed:
+            self._closed = True
+            thread = self._thread
+            self._changed.notify_all()
+        if thread:
+            thread.join(within_s)
+
+    def _run(self) -> None:
+        while self._wait():
+            self._look()
+
+    def _wait(self) -> bool:
+        """Until it is time for a look; False when there is none to come."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._is_called or self._closed or self._is_over(), self._pause_s()
+            )
+            self._is_called = False
+            if self._closed or self._is_over():
+                self._thread = None
+                return False
+            return True

@@ -1,0 +1,299 @@
+"""Which server of the directory is used: one for the whole process, kept until it fails.
+
+Replicas lag behind each other, so that reading from one what was just written to another is wrong
+half of the time: every session of the process goes to the *current* server.
+
+* A server that cannot be reached is *lost*: the next one in order becomes the current one.
+* A server that leaves an operation unanswered is *in doubt*: a thread looks at it at once, and
+  whoever needs it meanwhile waits for the verdict, so that one slow search loses no server.
+* When all are lost, requests are told so at once, and the thread goes on looking.
+* While the current one is not the first in order, the thread looks for a better one now and then.
+
+There is at most one such thread, started when it is needed (never before a fork) and ended when
+the first server is the current one, or when nobody has asked for a while.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from mi_ldap.deadline import deadline, remaining_s
+from mi_ldap.directory.lookout import Lookout, Pace
+from mi_ldap.errors import DirectoryUnavailable
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class AccountRefused(DirectoryUnavailable):
+    """The server answers, and does not accept the service's own account."""
+
+
+QUICK_S = 0.2
+"""A look that failed within this time costs so little that a request may wait for another one."""
+
+CALM_S = 0.5
+"""A good verdict holds for this long."""
+
+GRACE_S = 0.2
+"""A verdict may come so much later than the look that it follows from."""
+
+AGAIN_S = 0.05
+"""A request does not ask for another look sooner than this."""
+
+
+class Servers:
+    """The addresses of one directory, of which one is current.
+
+    Args:
+        addresses: gives them, the most preferred first; asked anew when all of them fail.
+        probe: looks whether the service can be served there; raises `DirectoryUnavailable`.
+        pace: how long is waited for what.
+    """
+
+    def __init__(
+        self,
+        addresses: Callable[[], tuple[str, ...]],
+        probe: Callable[[str], None],
+        pace: Pace | None = None,
+    ) -> None:
+        self._addresses, self._probe, self._pace = addresses, probe, pace or Pace()
+        self._changed = threading.Condition()
+        self._urls: tuple[str, ...] = ()
+        self._current: str | None = None
+        self._lost: dict[str, DirectoryUnavailable] = {}
+        self._reason: DirectoryUnavailable | None = None  # why there is no current one
+        self._in_doubt = False
+        self._rounds = 0  # looks at all of them, in vain
+        self._quick = True  # whether the last such look was
+        self._looked_at = self._resolved_at = self._cleared_at = self._used_at = -math.inf
+        self._lookout = Lookout(self._changed, self._look, self._pause_s, self._is_settled)
+
+    @property
+    def current(self) -> str | None:
+        """The address in use; None when all are lost, or none was needed yet."""
+        return self._current
+
+    def connected(self, connect: Callable[[str], T], *, patient: bool = False) -> T:
+        """What `connect` makes of the current address, or of the next where that fails.
+
+        Args:
+            connect: given the address; it has no more time than `remaining_s()`.
+            patient: whether to wait for a server while all are lost, as long as the time allows.
+
+        Raises:
+            DirectoryUnavailable: none can be reached; the last sentence of a server's.
+        """
+        while True:
+            url = self._chosen(patient)
+            began_at = time.monotonic()
+            try:
+                with deadline(self._time_for(url)):
+                    return connect(url)
+            except AccountRefused:
+                raise
+            except DirectoryUnavailable as error:
+                if remaining_s() <= 0:  # it may have had too little time
+                    self.doubt(url)
+                    raise
+                self._lose(url, error, time.monotonic() - began_at)
+
+    def is_current(self, url: str) -> bool:
+        """Whether what is connected to it may be used; waits for the verdict on one in doubt."""
+        with self._changed:
+            self._used_at = time.monotonic()
+            self._await_verdict()
+            return url == self._current
+
+    def doubt(self, url: str) -> None:
+        """It left an operation unanswered: have somebody look."""
+        with self._changed:
+            calm = time.monotonic() - self._cleared_at < CALM_S
+            if url != self._current or self._in_doubt or calm:
+                return
+            self._in_doubt = self._lookout.call()
+
+    def is_hopeless(self, url: str) -> bool:
+        """Whether a server that is silent is lost; looked at early where there is another."""
+        if len(self._urls) > 1:
+            self.doubt(url)
+        return url in self._lost
+
+    def close(self) -> None:
+        """End the thread, and wait until it has ended."""
+        self._lookout.close(self._probe_s + 1)
+
+    # What requests do
+
+    def _chosen(self, patient: bool) -> str:
+        if self._resolved_at < 0:
+            self._resolve()
+        with self._changed:
+            self._used_at = time.monotonic()
+            self._await_verdict()
+            if self._current is None:
+                self._await_look(patient)
+            if self._current is None:
+                raise DirectoryUnavailable(str(self._reason or DirectoryUnavailable()))
+            if self._current != self._urls[0]:
+                self._lookout.start()
+            return self._current
+
+    def _await_verdict(self) -> None:
+        if self._in_doubt:
+            within_s = min(remaining_s(), self._pace.attempt_s + GRACE_S)
+            self._changed.wait_for(lambda: not self._in_doubt, within_s)
+
+    def _await_look(self, patient: bool) -> None:
+        """Wait for a server to be found, as long as that is no burden."""
+        self._lookout.start()
+        due = time.monotonic() - self._looked_at > AGAIN_S
+        if not patient and not (self._quick and due):
+            return
+        self._lookout.call()
+        rounds = self._rounds
+        self._changed.wait_for(
+            lambda: self._current is not None or (self._rounds != rounds and not patient),
+            remaining_s() if patient else min(self._pace.attempt_s, remaining_s()),
+        )
+
+    def _time_for(self, url: str) -> float:
+        with self._changed:
+            others = any(other != url and other not in self._lost for other in self._urls)
+        longest_s = self._pace.probe_s if len(self._urls) > 1 else math.inf
+        return min(remaining_s(), self._pace.attempt_s if others else longest_s)
+
+    # What changes
+
+    def _lose(self, url: str, error: DirectoryUnavailable, took_s: float) -> None:
+        with self._changed:
+            if url != self._current:
+                return None
+            self._lost[url] = error
+            cause = repr(error.__cause__ or error)
+            log.warning("directory_server_lost", server=url, error=str(error), cause=cause)
+            left = next((other for other in self._urls if other not in self._lost), None)
+            if left:
+                return self._choose(left)
+            self._go_down(self._telling(error), took_s)
+            self._lookout.call()
+            return None
+
+    def _choose(self, url: str) -> None:
+        if self._current is None and self._reason:
+            log.warning("directory_back", server=url)
+        else:
+            log.info("directory_server_chosen", server=url)
+        self._current, self._reason, self._in_doubt, self._rounds = url, None, False, 0
+        self._lost.pop(url, None)
+        self._changed.notify_all()
+
+    def _go_down(self, error: DirectoryUnavailable, took_s: float) -> None:
+        if self._reason is None:
+            log.error("directory_down", servers=list(self._urls), error=str(error))
+        self._current, self._reason, self._in_doubt = None, error, False
+        self._quick, self._looked_at = took_s < QUICK_S, time.monotonic()
+        self._rounds += 1
+        self._changed.notify_all()
+
+    def _resolve(self) -> None:
+        """Ask for the addresses; those that are known stay when that fails."""
+        began_at = time.monotonic()
+        try:
+            urls = self._addresses()
+        except DirectoryUnavailable as error:
+            with self._changed:
+                self._resolved_at = time.monotonic()
+                if not self._urls:
+                    self._go_down(error, self._resolved_at - began_at)
+            return
+        with self._changed:
+            first, self._resolved_at = self._resolved_at < 0, time.monotonic()
+            self._urls = urls
+            if first:
+                self._choose(urls[0])
+
+    # What the thread does
+
+    def _is_settled(self) -> bool:
+        on_the_first = bool(self._urls) and self._current == self._urls[0]
+        unused = time.monotonic() - self._used_at > self._pace.unused_s
+        return (on_the_first and not self._in_doubt) or unused
+
+    def _pause_s(self) -> float:
+        longest_s = self._pace.return_s
+        if self._current is None:
+            longest_s = min(self._pace.soonest_s * 2 ** min(self._rounds, 20), self._pace.latest_s)
+        return longest_s * random.uniform(0.5, 1)  # noqa: S311
+
+    def _look(self) -> None:
+        url = self._current
+        if url is None:
+            self._look_for_any()
+        elif self._in_doubt:
+            self._judge(url)
+        else:
+            self._look_for_a_better_one(url)
+
+    def _judge(self, url: str) -> None:
+        began_at = time.monotonic()
+        fault = self._fault_of(url, self._pace.attempt_s)
+        with self._changed:
+            if fault and not isinstance(fault, AccountRefused):
+                self._lose(url, fault, time.monotonic() - began_at)
+            else:
+                self._cleared_at = time.monotonic()
+            self._in_doubt = False
+            self._changed.notify_all()
+
+    def _look_for_a_better_one(self, current: str) -> None:
+        if time.monotonic() - self._resolved_at > self._pace.resolve_s:
+            self._resolve()
+        urls = self._urls
+        better = urls[: urls.index(current)] if current in urls else urls
+        found = next((url for url in better if not self._fault_of(url, self._pace.attempt_s)), None)
+        with self._changed:
+            if found and self._current == current:
+                self._choose(found)
+
+    def _look_for_any(self) -> None:
+        began_at = time.monotonic()
+        faults: dict[str, DirectoryUnavailable] = {}
+        for url in self._urls:
+            fault = self._fault_of(url, self._probe_s)
+            # One that refuses the account is there: requests are to be told what is wrong.
+            if fault is None or isinstance(fault, AccountRefused):
+                with self._changed:
+                    return self._choose(url)
+            faults[url] = fault
+        self._resolve()
+        with self._changed:
+            self._lost = faults
+            error = self._telling(self._reason or DirectoryUnavailable())
+            self._go_down(error, time.monotonic() - began_at)
+        return None
+
+    def _telling(self, otherwise: DirectoryUnavailable) -> DirectoryUnavailable:
+        """The first fault that says more than that nobody answers."""
+        faults = [self._lost[url] for url in self._urls if url in self._lost]
+        plain = str(DirectoryUnavailable())
+        return next((fault for fault in faults if str(fault) != plain), otherwise)
+
+    @property
+    def _probe_s(self) -> float:
+        return self._pace.probe_s if len(self._urls) > 1 else self._pace.only_s
+
+    def _fault_of(self, url: str, within_s: float) -> DirectoryUnavailable | None:
+        try:
+            with deadline(within_s):
+                self._probe(url)
+        except DirectoryUnavailable as fault:
+            return fault
+        return None

@@ -1,0 +1,135 @@
+"""The addresses of a directory, those among them that DNS knows (SRV records, RFC 2782).
+
+DNS proves nothing: a record is taken only where its target lies in the domain that was asked for,
+and the certificate is then verified for that target.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+
+from mi_ldap.deadline import remaining_s
+from mi_ldap.errors import DirectoryUnavailable
+
+if TYPE_CHECKING:
+    from dns.resolver import Resolver
+
+log = structlog.get_logger()
+
+LOOK_UP_S = 2.0
+"""How long DNS may take, within the request's own time."""
+
+_MARK = "+srv://"
+
+
+class Record(NamedTuple):
+    """One SRV record: the lowest priority first, the others of a priority by their weight."""
+
+    priority: int
+    weight: int
+    port: int
+    target: str
+
+
+LookUp = Callable[[str], Sequence[Record]]
+
+
+def look_up(name: str, resolver: Resolver | None = None) -> list[Record]:
+    """The records of `"_ldap._tcp.example.org"`.
+
+    Args:
+        name: the name with its service and protocol.
+        resolver: whom to ask; None for the one that the system is set up for.
+
+    Raises:
+        DirectoryUnavailable: there are none, or nobody answered.
+    """
+    import dns.exception
+    import dns.resolver
+
+    try:
+        asked = resolver or dns.resolver.Resolver()
+        answer = asked.resolve(
+            f"{name}.", "SRV", lifetime=min(LOOK_UP_S, remaining_s()), search=False
+        )
+    except (dns.exception.DNSException, OSError) as error:
+        log.warning("directory_srv_not_found", name=name, error=type(error).__name__)
+        raise DirectoryUnavailable(
+            "DNS names no server of the directory: look at the SRV records of the domain in "
+            "user_store.connection_url."
+        ) from error
+    return [Record(each.priority, each.weight, each.port, str(each.target)) for each in answer]
+
+
+class Addresses:
+    """What `connection_url` names, in the order in which it is tried.
+
+    Args:
+        urls: `"ldaps://ldap.example.org"`, or `"ldaps+srv://example.org"` for what DNS has under
+            `_ldaps._tcp.example.org`.
+        look_up: asks DNS.
+    """
+
+    def __init__(self, urls: tuple[str, ...], look_up: LookUp = look_up) -> None:
+        self._urls, self._look_up = urls, look_up
+        self._seed: int | None = None
+
+    def __call__(self) -> tuple[str, ...]:
+        """The addresses now; the same records have the same order all the process long.
+
+        Raises:
+            DirectoryUnavailable: none is known.
+        """
+        found: list[str] = []
+        fault: DirectoryUnavailable | None = None
+        for url in self._urls:
+            try:
+                found += self._behind(url) if _MARK in url.lower() else [url]
+            except DirectoryUnavailable as error:
+                fault = error
+        if fault and not found:
+            raise fault
+        return tuple(dict.fromkeys(found))
+
+    def _behind(self, url: str) -> list[str]:
+        if self._seed is None:  # not before the first use: processes are forked before that
+            self._seed = random.SystemRandom().getrandbits(64)
+        scheme, domain = url.lower().split(_MARK)
+        records = self._look_up(f"_{scheme}._tcp.{domain}")
+        kept = [record for record in records if _lies_in(record.target, domain)]
+        if len(kept) < len(records):
+            log.warning("directory_srv_target_refused", domain=domain)
+        if not kept:
+            raise DirectoryUnavailable(
+                "DNS names only servers outside of the domain in user_store.connection_url: "
+                "they are not trusted."
+            )
+        rng = random.Random(self._seed)  # noqa: S311
+        return [
+            f"{scheme}://{record.target.rstrip('.').lower()}:{record.port}"
+            for record in in_order(kept, rng)
+        ]
+
+
+def in_order(records: Sequence[Record], rng: random.Random) -> list[Record]:
+    """By priority, and within one by chance, the heavier the likelier (RFC 2782, "Weight")."""
+    left, ordered = sorted(records), list[Record]()
+    while left:
+        first = [record for record in left if record.priority == left[0].priority]
+        drawn = rng.uniform(0, sum(record.weight for record in first))
+        for record in first:
+            drawn -= record.weight
+            if drawn <= 0:
+                break
+        ordered.append(record)
+        left.remove(record)
+    return ordered
+
+
+def _lies_in(target: str, domain: str) -> bool:
+    name = target.rstrip(".").lower()
+    return name == domain or name.endswith(f".{domain}")

@@ -1,0 +1,159 @@
+"""TLS to the directory: one verifying context, and what went wrong in one sentence.
+
+The sentences are shown to whoever asks `/ready`: they name the remedy, and never a host or a DN.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from pathlib import Path
+
+from mi_ldap.errors import ConfigurationError, DirectoryUnavailable
+
+ANOTHER_HOST = (
+    "The directory's certificate is for another host name: "
+    "write the name that it is for in user_store.connection_url."
+)
+EXPIRED = "The directory's certificate has expired: renew it on the directory's server."
+NOT_YET_VALID = "The directory's certificate is not valid yet: look at the clocks of both machines."
+SELF_SIGNED = (
+    "The directory's certificate is self-signed: "
+    "name its file in user_store.ca_file once you know it for the right one."
+)
+UNKNOWN_AUTHORITY = (
+    "The directory's certificate is signed by an authority that is unknown here: "
+    "name that authority's PEM file in user_store.ca_file."
+)
+NOT_ACCEPTED = "The directory's certificate cannot be accepted. See the service's log."
+NO_START_TLS = (
+    "The directory offers no StartTLS: set it up there, or use an ldaps:// address. "
+    "Nothing was sent in the clear."
+)
+NO_TLS = (
+    "The directory speaks no TLS at this port: look at the port, "
+    "or use ldap:// with user_store.start_tls = true."
+)
+TOO_OLD = "The directory speaks no TLS newer than 1.1: set up TLS 1.2 or 1.3 there."
+WANTS_CERTIFICATE = (
+    "The directory wants a client certificate, or another one: "
+    "set user_store.client_certificate_file to one that it accepts."
+)
+HUNG_UP = (
+    "The directory hung up while TLS began: it speaks no TLS at this port, or wants a client "
+    "certificate, or another one (user_store.client_certificate_file)."
+)
+NO_AGREEMENT = "The directory and this service agree on no way to encrypt. See the service's log."
+NO_SOCKET = (
+    "The directory's socket is not there: is it running, and is the path of the "
+    "ldapi:// address right?"
+)
+NO_PERMISSION = "This process may not use the directory's socket: give its user the right to."
+NO_NAME = "The directory's host name cannot be resolved: look at user_store.connection_url and DNS."
+UNREACHABLE = str(DirectoryUnavailable())
+
+# X509_V_ERR_* of OpenSSL's x509_vfy.h.
+_CERTIFICATE_FAULTS = {
+    9: NOT_YET_VALID,
+    10: EXPIRED,
+    18: SELF_SIGNED,
+    19: UNKNOWN_AUTHORITY,
+    20: UNKNOWN_AUTHORITY,
+    21: UNKNOWN_AUTHORITY,
+    62: ANOTHER_HOST,
+    64: ANOTHER_HOST,
+}
+# The reasons of OpenSSL's errors; alerts (RFC 8446 §6) are the server's own words.
+_TLS_FAULTS = {
+    "WRONG_VERSION_NUMBER": NO_TLS,
+    "HTTP_REQUEST": NO_TLS,
+    "PACKET_LENGTH_TOO_LONG": NO_TLS,
+    "RECORD_LAYER_FAILURE": NO_TLS,
+    "UNEXPECTED_MESSAGE": NO_TLS,
+    "UNSUPPORTED_PROTOCOL": TOO_OLD,
+    "TLSV1_ALERT_PROTOCOL_VERSION": TOO_OLD,
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": WANTS_CERTIFICATE,
+    "TLSV1_ALERT_UNKNOWN_CA": WANTS_CERTIFICATE,
+    "TLSV1_ALERT_ACCESS_DENIED": WANTS_CERTIFICATE,
+    "SSLV3_ALERT_BAD_CERTIFICATE": WANTS_CERTIFICATE,
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": WANTS_CERTIFICATE,
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": WANTS_CERTIFICATE,
+    "SSLV3_ALERT_UNSUPPORTED_CERTIFICATE": WANTS_CERTIFICATE,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": NO_AGREEMENT,
+}
+
+
+class NoStartTls(Exception):
+    """The server refused to start TLS (RFC 4511 §4.14.2); the text is its result code."""
+
+
+def verifying_context(
+    ca_file: Path | None = None,
+    certificate_file: Path | None = None,
+    key_file: Path | None = None,
+) -> ssl.SSLContext:
+    """TLS 1.2 or newer that demands the right certificate for the right name (RFC 4513 §3.1.3).
+
+    Args:
+        ca_file: who may vouch for the server, in PEM; None for the system's authorities.
+        certificate_file: what we show, in PEM, with its chain; None for nothing.
+        key_file: its key without a passphrase, in PEM; None where it lies in the same file.
+
+    Raises:
+        ConfigurationError: one of the files cannot be used; the sentence names its key.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            "user_store.ca_file must name a PEM file with certificates that can be read."
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate_file:
+        _show(context, certificate_file, key_file)
+    return context
+
+
+def _show(context: ssl.SSLContext, certificate_file: Path, key_file: Path | None) -> None:
+    try:
+        # Without a password OpenSSL would ask for one at the terminal, and wait.
+        context.load_cert_chain(certificate_file, key_file, password=lambda: "")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            "user_store.client_certificate_file and user_store.client_key_file must name PEM files "
+            "that can be read and belong together; the key has no passphrase."
+        ) from error
+
+
+def sentence_for(error: BaseException, *, in_handshake: bool = False) -> str:
+    """What a person may do about an error on the way to the directory.
+
+    Args:
+        error: what was raised; its causes are not looked at.
+        in_handshake: whether TLS was being negotiated: then a hang-up says something about it.
+    """
+    if isinstance(error, ssl.SSLError):
+        return _sentence_for_tls(error)
+    if isinstance(error, NoStartTls):
+        return NO_START_TLS
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return NO_NAME
+    hung_up = in_handshake and isinstance(error, ConnectionError)
+    return HUNG_UP if hung_up else UNREACHABLE
+
+
+def _sentence_for_tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATE_FAULTS.get(error.verify_code, NOT_ACCEPTED)
+    if isinstance(error, ssl.SSLEOFError):
+        return HUNG_UP
+    return _TLS_FAULTS.get(error.reason, NO_AGREEMENT)
+
+
+def sentence_for_socket(error: BaseException) -> str:
+    """The same for a socket in the file system (ldapi)."""
+    code = error.errno if isinstance(error, OSError) else None
+    if code in (errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED, errno.ENOTSOCK):
+        return NO_SOCKET
+    return NO_PERMISSION if code in (errno.EACCES, errno.EPERM) else UNREACHABLE

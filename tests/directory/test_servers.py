@@ -1,0 +1,330 @@
+"""Which server is used: one, kept until it fails; and what is done about those that fail."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import pytest
+from structlog.testing import capture_logs
+
+from mi_ldap.deadline import deadline
+from mi_ldap.directory.lookout import Pace
+from mi_ldap.directory.servers import AccountRefused, Servers
+from mi_ldap.directory.slapd_process import wait_for
+from mi_ldap.errors import DirectoryUnavailable
+
+QUICK = Pace(attempt_s=0.3, probe_s=0.3, soonest_s=0.02, latest_s=0.05, return_s=0.05)
+UP, SILENT = "up", "silent"
+
+
+@dataclass
+class World:
+    """Servers that are there, refuse, or never answer; and who was asked, by whom."""
+
+    states: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    probed: list[str] = field(default_factory=list)
+    awake: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._others = set(threading.enumerate())
+
+    def lookouts(self) -> list[threading.Thread]:
+        """The threads that look after these servers."""
+        since = set(threading.enumerate()) - self._others
+        return [each for each in since if each.name == "directory-lookout"]
+
+    def connect(self, url: str) -> str:
+        self.asked.append(url)
+        return self._answer(url)
+
+    def probe(self, url: str) -> None:
+        self.probed.append(url)
+        self._answer(url)
+
+    def _answer(self, url: str) -> str:
+        state = self.states.get(url, UP)
+        if state == SILENT:
+            self.awake.wait(0.3)
+            state = self.states.get(url, UP)
+        if state == "strict":
+            raise AccountRefused("not you")
+        if state != UP:
+            raise DirectoryUnavailable(state)
+        return url
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+Make = Callable[..., Servers]
+
+
+@pytest.fixture
+def make(world: World) -> Iterator[Make]:
+    """Makes servers in that world; no thread of theirs outlives the test."""
+    made: list[Servers] = []
+
+    def servers(*urls: str, pace: Pace = QUICK) -> Servers:
+        made.append(Servers(lambda: urls, world.probe, pace))
+        return made[-1]
+
+    yield servers
+    world.awake.set()
+    for each in made:
+        each.close()
+    assert not world.lookouts()
+
+
+def test_the_first_is_chosen_and_kept_without_a_thread(world: World, make: Make) -> None:
+    servers = make("a", "b")
+    assert servers.current is None
+    assert [servers.connected(world.connect) for _ in range(3)] == ["a"] * 3
+    assert servers.is_current("a")
+    assert not servers.is_current("b")
+    assert not world.lookouts()
+    assert world.probed == []
+
+
+def test_the_next_is_chosen_and_kept_by_all(world: World, make: Make) -> None:
+    servers = make("a", "b", pace=Pace(return_s=60))
+    world.states["a"] = "gone"
+    with capture_logs() as said:
+        assert [servers.connected(world.connect) for _ in range(3)] == ["b"] * 3
+    assert world.asked == ["a", "b", "b", "b"]
+    assert [line["event"] for line in said] == [
+        "directory_server_chosen",
+        "directory_server_lost",
+        "directory_server_chosen",
+    ]
+    assert said[1]["server"] == "a"
+
+
+def test_a_silent_one_costs_no_more_than_one_attempt_while_others_are_left(
+    world: World, make: Make
+) -> None:
+    servers = make("a", "b", pace=Pace(attempt_s=0.2, return_s=60))
+
+    def connect(url: str) -> str:
+        if url == "a":
+            with pytest.raises(TimeoutError):
+                wait_for_nothing()
+            raise DirectoryUnavailable
+        return url
+
+    began_s = time.monotonic()
+    assert servers.connected(connect) == "b"
+    assert 0.1 < time.monotonic() - began_s < 1
+
+
+def wait_for_nothing() -> None:
+    from mi_ldap.deadline import remaining_s
+
+    time.sleep(remaining_s())
+    raise TimeoutError
+
+
+def test_the_first_is_used_again_when_it_is_back(world: World, make: Make) -> None:
+    servers = make("a", "b")
+    world.states["a"] = "gone"
+    assert servers.connected(world.connect) == "b"
+    world.states["a"] = UP
+    assert wait_for(lambda: servers.current == "a", 5)
+    assert wait_for(lambda: not world.lookouts(), 5)
+    assert servers.connected(world.connect) == "a"
+
+
+def test_when_all_are_lost_everybody_is_told_at_once_and_nobody_asks(
+    world: World, make: Make
+) -> None:
+    servers = make("a", "b", pace=Pace(attempt_s=0.3, probe_s=0.3, soonest_s=60, latest_s=60))
+    world.states.update(a=SILENT, b=SILENT)
+    with capture_logs() as said, suppress(DirectoryUnavailable):
+        servers.connected(world.connect)
+    assert [line["event"] for line in said].count("directory_down") == 1
+    asked, began_s = len(world.asked), time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        for told in [pool.submit(servers.connected, world.connect) for _ in range(50)]:
+            with pytest.raises(DirectoryUnavailable):
+                told.result()
+    assert time.monotonic() - began_s < 1
+    assert len(world.asked) == asked
+
+
+def test_it_is_back_by_itself_and_that_is_said_once(world: World, make: Make) -> None:
+    servers = make("a")
+    world.states["a"] = "gone"
+    with capture_logs() as said:
+        with pytest.raises(DirectoryUnavailable, match="gone"):
+            servers.connected(world.connect)
+        assert wait_for(lambda: len(world.probed) > 3, 5)
+        world.states["a"] = UP
+        assert wait_for(lambda: servers.current == "a", 5)
+    events = [line["event"] for line in said]
+    assert events == [
+        "directory_server_chosen",
+        "directory_server_lost",
+        "directory_down",
+        "directory_back",
+    ]
+    assert servers.connected(world.connect) == "a"
+
+
+def test_a_request_that_comes_when_it_is_just_back_is_served(world: World, make: Make) -> None:
+    servers = make("a", pace=Pace(soonest_s=60, latest_s=60))
+    world.states["a"] = "gone"
+    with pytest.raises(DirectoryUnavailable):
+        servers.connected(world.connect)
+    assert wait_for(lambda: len(world.probed) > 0, 5)
+    world.states["a"] = UP
+    time.sleep(0.1)
+    assert servers.connected(world.connect) == "a"
+
+
+def test_who_is_patient_waits_for_it(world: World, make: Make) -> None:
+    servers = make("a")
+    world.states["a"] = "gone"
+    threading.Timer(0.3, world.states.update, [{"a": UP}]).start()
+    with deadline(5):
+        assert servers.connected(world.connect, patient=True) == "a"
+
+
+def test_patience_has_an_end(world: World, make: Make) -> None:
+    servers = make("a")
+    world.states["a"] = "gone"
+    began_s = time.monotonic()
+    with deadline(0.2), pytest.raises(DirectoryUnavailable):
+        servers.connected(world.connect, patient=True)
+    assert time.monotonic() - began_s < 1
+
+
+def test_a_doubt_that_is_not_confirmed_changes_nothing(world: World, make: Make) -> None:
+    servers = make("a", "b")
+    servers.connected(world.connect)
+    servers.doubt("a")
+    assert servers.is_current("a")
+    assert world.probed == ["a"]
+    servers.doubt("a")
+    servers.doubt("b")
+    assert servers.connected(world.connect) == "a"
+    assert world.probed == ["a"], "it was looked at just now"
+
+
+def test_who_needs_one_in_doubt_waits_for_the_verdict(world: World, make: Make) -> None:
+    servers = make("a", "b", pace=Pace(attempt_s=0.3, return_s=60))
+    servers.connected(world.connect)
+    world.states["a"] = SILENT
+    servers.doubt("a")
+    assert not servers.is_current("a")
+    assert servers.connected(world.connect) == "b"
+    assert servers.is_hopeless("a")
+    assert not servers.is_hopeless("b")
+
+
+def test_silence_is_looked_into_only_where_there_is_another(world: World, make: Make) -> None:
+    alone, several = make("a"), make("b", "c")
+    for servers in (alone, several):
+        servers.connected(world.connect)
+    assert not alone.is_hopeless("a")
+    assert not several.is_hopeless("b")
+    assert several.is_current("b")
+    assert world.probed == ["b"]
+
+
+def test_too_little_time_is_not_the_servers_fault(world: World, make: Make) -> None:
+    servers = make("a", "b")
+    servers.connected(world.connect)
+    world.states["a"] = SILENT
+    with deadline(0.05), pytest.raises(DirectoryUnavailable):
+        servers.connected(world.connect)
+    world.states["a"] = UP
+    world.awake.set()
+    assert servers.is_current("a")
+
+
+def test_who_refuses_the_account_is_not_lost(world: World, make: Make) -> None:
+    servers = make("a", "b")
+    world.states["a"] = "strict"
+    for _ in range(2):
+        with pytest.raises(AccountRefused):
+            servers.connected(world.connect)
+    assert servers.current == "a"
+
+
+def test_who_comes_back_and_refuses_the_account_is_heard(world: World, make: Make) -> None:
+    servers = make("a")
+    world.states["a"] = "gone"
+    with pytest.raises(DirectoryUnavailable):
+        servers.connected(world.connect)
+    world.states["a"] = "strict"
+    assert wait_for(lambda: servers.current == "a", 5)
+    with pytest.raises(AccountRefused):
+        servers.connected(world.connect)
+
+
+def test_of_several_faults_the_telling_one_is_told(world: World, make: Make) -> None:
+    servers = make("a", "b", "c")
+    plain = str(DirectoryUnavailable())
+    world.states.update(a=plain, b="The certificate has expired.", c=plain)
+    with pytest.raises(DirectoryUnavailable, match="expired"):
+        servers.connected(world.connect)
+
+
+def test_nobody_looks_for_nobody(world: World, make: Make) -> None:
+    servers = make("a", pace=Pace(soonest_s=0.02, latest_s=0.02, unused_s=0.2))
+    world.states["a"] = "gone"
+    with pytest.raises(DirectoryUnavailable):
+        servers.connected(world.connect)
+    assert wait_for(lambda: not world.lookouts(), 5)
+    world.states["a"] = UP
+    time.sleep(0.1)
+    assert servers.connected(world.connect) == "a"
+
+
+def test_nothing_runs_after_the_end(world: World, make: Make) -> None:
+    servers = make("a", "b")
+    world.states.update(a="gone", b="gone")
+    with pytest.raises(DirectoryUnavailable):
+        servers.connected(world.connect)
+    assert world.lookouts()
+    servers.close()
+    assert not world.lookouts()
+    with pytest.raises(DirectoryUnavailable):
+        servers.connected(world.connect)
+    servers.doubt("a")
+    assert not world.lookouts()
+
+
+def test_addresses_are_asked_for_again_when_all_are_lost(world: World) -> None:
+    known = [("a",), ("a", "b")]
+    servers = Servers(lambda: known.pop(0) if len(known) > 1 else known[0], world.probe, QUICK)
+    world.states["a"] = "gone"
+    with pytest.raises(DirectoryUnavailable):
+        servers.connected(world.connect)
+    assert wait_for(lambda: servers.current == "b", 5)
+    servers.close()
+
+
+def test_where_no_address_is_known_they_are_asked_for_again(world: World) -> None:
+    known: list[tuple[str, ...]] = []
+
+    def addresses() -> tuple[str, ...]:
+        if not known:
+            raise DirectoryUnavailable("no records")
+        return known[0]
+
+    servers = Servers(addresses, world.probe, QUICK)
+    for _ in range(2):
+        with pytest.raises(DirectoryUnavailable, match="no records"):
+            servers.connected(world.connect)
+    known.append(("a",))
+    assert wait_for(lambda: servers.current == "a", 5)
+    assert servers.connected(world.connect) == "a"
+    servers.close()

@@ -1,0 +1,363 @@
+"""What goes wrong with TLS is said in a sentence that says which, and nothing else is sent."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from mi_ldap.deadline import deadline
+from mi_ldap.directory import tls
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.directory.slapd_process import wait_for
+from mi_ldap.directory.wire import PATIENCE_S
+from mi_ldap.errors import ConfigurationError, DirectoryUnavailable
+from tests.directory.stores import connector
+from tests.directory.tls_servers import (
+    Recording,
+    Talk,
+    context_of,
+    context_with,
+    handshake,
+    self_signed,
+    serving,
+)
+from tests.subtree import Tool
+
+NOW = datetime.datetime.now(datetime.UTC)
+DAY = datetime.timedelta(days=1)
+ACCOUNT = ("cn=service,dc=mi", "the-secret-of-the-service")
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
+    file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(file)
+    return file
+
+
+def refusal(url: str, **more: Any) -> str:
+    connecting = connector(url, account=ACCOUNT, **more)
+    with deadline(2), pytest.raises(DirectoryUnavailable) as caught:
+        connecting.bound()
+    connecting.close()
+    said = str(caught.value)
+    assert "localhost" not in said
+    assert "dc=mi" not in said
+    return said
+
+
+def refusal_of(talk: Talk, **more: Any) -> str:
+    with serving(talk) as port:
+        return refusal(f"ldaps://localhost:{port}", **more)
+
+
+def test_a_certificate_for_another_host(authority: trustme.CA, ca_file: Path) -> None:
+    talk = handshake(context_of(authority.issue_cert("elsewhere.example")))
+    assert refusal_of(talk, ca_file=ca_file) == tls.ANOTHER_HOST
+    with serving(talk) as port:
+        assert refusal(f"ldaps://127.0.0.1:{port}", ca_file=ca_file) == tls.ANOTHER_HOST
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "said"),
+    [(-2 * DAY, -DAY, tls.EXPIRED), (DAY, 2 * DAY, tls.NOT_YET_VALID)],
+    ids=["expired", "not yet valid"],
+)
+def test_a_certificate_out_of_its_time(
+    authority: trustme.CA,
+    ca_file: Path,
+    begins: datetime.timedelta,
+    ends: datetime.timedelta,
+    said: str,
+) -> None:
+    issued = authority.issue_cert("localhost", not_before=NOW + begins, not_after=NOW + ends)
+    assert refusal_of(handshake(context_of(issued)), ca_file=ca_file) == said
+
+
+def test_a_certificate_of_an_authority_that_is_unknown(
+    authority: trustme.CA, ca_file: Path
+) -> None:
+    stranger = handshake(context_of(trustme.CA().issue_cert("localhost")))
+    assert refusal_of(stranger, ca_file=ca_file) == tls.UNKNOWN_AUTHORITY
+    ours = handshake(context_of(authority.issue_cert("localhost")))
+    assert refusal_of(ours) == tls.UNKNOWN_AUTHORITY
+
+
+def test_a_certificate_that_vouches_for_itself(ca_file: Path, tmp_path: Path) -> None:
+    certificate, key = self_signed("localhost")
+    talk = handshake(context_with(certificate, key, tmp_path))
+    assert refusal_of(talk, ca_file=ca_file) == tls.SELF_SIGNED
+
+
+def test_a_server_that_speaks_plain_ldap(embedded: EmbeddedDirectory, ca_file: Path) -> None:
+    port = embedded.url.rpartition(":")[2]
+    assert refusal(f"ldaps://localhost:{port}", ca_file=ca_file) in (tls.NO_TLS, tls.HUNG_UP)
+
+
+def test_a_server_that_speaks_something_else(ca_file: Path) -> None:
+    talk = Recording(lambda said: b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert refusal_of(talk, ca_file=ca_file) == tls.NO_TLS
+
+
+def test_a_server_that_hangs_up(ca_file: Path) -> None:
+    assert refusal_of(lambda peer: peer.recv(5), ca_file=ca_file) == tls.HUNG_UP
+    assert refusal_of(reset, ca_file=ca_file) == tls.HUNG_UP
+
+
+def reset(peer: socket.socket) -> None:
+    peer.recv(5)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+# The alert protocol_version (RFC 5246 §7.2), as a server of yesterday sends it.
+TOO_OLD = bytes([21, 3, 1, 0, 2, 2, 70])
+
+
+def test_a_server_that_is_too_old(ca_file: Path) -> None:
+    assert refusal_of(Recording(lambda said: TOO_OLD), ca_file=ca_file) == tls.TOO_OLD
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_wants_a_client_certificate(
+    authority: trustme.CA, ca_file: Path, version: ssl.TLSVersion
+) -> None:
+    context = context_of(authority.issue_cert("localhost"))
+    context.verify_mode, context.maximum_version = ssl.CERT_REQUIRED, version
+    authority.configure_trust(context)
+    said = refusal_of(handshake(context), ca_file=ca_file)
+    assert "client certificate" in said or said == tls.NO_AGREEMENT
+
+
+def test_a_server_that_does_not_accept_our_certificate(
+    authority: trustme.CA, ca_file: Path, tmp_path: Path
+) -> None:
+    context = context_of(authority.issue_cert("localhost"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    trustme.CA().issue_cert("client").private_key_and_cert_chain_pem.write_to_path(
+        tmp_path / "client.pem"
+    )
+    with serving(handshake(context)) as port:
+        client = {"ca_file": ca_file, "certificate_file": tmp_path / "client.pem"}
+        # Its alert may be lost when it hangs up at once.
+        said = refusal(f"ldaps://localhost:{port}", **client)
+        assert said in (tls.WANTS_CERTIFICATE, tls.HUNG_UP)
+
+
+def start_tls_answer(request: bytes, code: int) -> bytes:
+    """An extendedResp (RFC 4511 §4.12) to that request, with its own message id."""
+    identifier = request[2 : 4 + request[3]]
+    body = identifier + bytes([0x78, 7, 0x0A, 1, code, 4, 0, 4, 0])
+    return bytes([0x30, len(body)]) + body
+
+
+def test_where_start_tls_is_refused_nothing_else_is_sent(ca_file: Path) -> None:
+    server = Recording(lambda request: start_tls_answer(request, 53))
+    with serving(server) as port:
+        url = f"ldap://localhost:{port}"
+        said = refusal(url, start_tls=True, ca_file=ca_file)
+        assert said == tls.NO_START_TLS
+        assert wait_for(lambda: bool(server.heard), 5)
+    for heard in server.heard:
+        assert_starts_tls(heard)
+        assert len(heard) == 2 + heard[1]
+
+
+def test_where_start_tls_fails_nothing_is_sent_in_the_clear(ca_file: Path) -> None:
+    server = Recording(lambda request: start_tls_answer(request, 0) + b"this is no TLS" * 10)
+    with serving(server) as port:
+        refusal(f"ldap://localhost:{port}", start_tls=True, ca_file=ca_file)
+        assert wait_for(lambda: bool(server.heard), 5)
+    for heard in server.heard:
+        assert_starts_tls(heard)
+        rest = heard[2 + heard[1] :]
+        assert rest[:1] in (b"", HANDSHAKE, ALERT)
+        assert ACCOUNT[1].encode() not in rest
+
+
+# The types of TLS records (RFC 8446 §5.1).
+HANDSHAKE, ALERT = bytes([22]), bytes([21])
+
+
+def assert_starts_tls(heard: bytes) -> None:
+    """First an extendedReq with the name of StartTLS and no value (RFC 4511 §4.14.1)."""
+    message = heard[: 2 + heard[1]]
+    name = b"1.3.6.1.4.1.1466.20037"
+    operation = message[4 + message[3] :]
+    assert operation == bytes([0x77, 2 + len(name), 0x80, len(name)]) + name
+
+
+def test_a_server_without_start_tls(embedded: EmbeddedDirectory, ca_file: Path) -> None:
+    said = refusal(embedded.url, start_tls=True, ca_file=ca_file)
+    assert said == tls.NO_START_TLS
+
+
+def test_an_answer_that_comes_slowly_through_tls_is_read(
+    authority: trustme.CA, ca_file: Path
+) -> None:
+    context = context_of(authority.issue_cert("localhost"))
+
+    def talk(peer: socket.socket) -> None:
+        with context.wrap_socket(peer, server_side=True) as near:
+            request = near.recv(65536)
+            answer = bind_answer(request)
+            for piece in (answer[:1], answer[1:5], answer[5:]):
+                time.sleep(1.5 * PATIENCE_S)
+                near.sendall(piece)
+            near.recv(65536)
+
+    with serving(talk) as port:
+        session = connector(f"ldaps://localhost:{port}", ca_file=ca_file, account=ACCOUNT).bound()
+        assert session.usable
+        session.close()
+
+
+def bind_answer(request: bytes) -> bytes:
+    """A bindResponse of success (RFC 4511 §4.2.2) to that request."""
+    identifier = request[2 : 4 + request[3]]
+    body = identifier + bytes([0x61, 7, 0x0A, 1, 0, 4, 0, 4, 0])
+    return bytes([0x30, len(body)]) + body
+
+
+# Names, sockets and files
+
+
+def test_a_host_that_does_not_exist() -> None:
+    assert refusal("ldap://nobody.invalid") == tls.NO_NAME
+    assert refusal(f"ldap://{'x' * 70}.invalid") == tls.NO_NAME
+
+
+def test_a_socket_that_is_not_there(tmp_path: Path) -> None:
+    assert refusal(ldapi(tmp_path / "none")) == tls.NO_SOCKET
+    with socket.socket(socket.AF_UNIX) as left_over:
+        left_over.bind(str(tmp_path / "left"))
+    assert refusal(ldapi(tmp_path / "left")) == tls.NO_SOCKET
+
+
+def ldapi(path: Path) -> str:
+    return f"ldapi://{str(path).replace('/', '%2F')}"
+
+
+def test_a_socket_that_is_not_for_us() -> None:
+    assert tls.sentence_for_socket(PermissionError(13, "no")) == tls.NO_PERMISSION
+    assert tls.sentence_for_socket(TimeoutError()) == tls.UNREACHABLE
+
+
+@pytest.mark.parametrize("content", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nx\n"])
+def test_files_that_are_no_certificates_are_a_mistake_in_the_configuration(
+    tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "file.pem"
+    file.write_text(content)
+    with pytest.raises(ConfigurationError, match=r"user_store\.ca_file"):
+        tls.verifying_context(file)
+    with pytest.raises(ConfigurationError, match=r"user_store\.client_certificate_file"):
+        tls.verifying_context(None, file)
+
+
+def test_a_key_that_belongs_to_another_certificate(authority: trustme.CA, tmp_path: Path) -> None:
+    one, other = authority.issue_cert("one"), authority.issue_cert("other")
+    one.cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
+    other.private_key_pem.write_to_path(tmp_path / "key.pem")
+    with pytest.raises(ConfigurationError, match=r"user_store\.client_key_file"):
+        tls.verifying_context(None, tmp_path / "certificate.pem", tmp_path / "key.pem")
+
+
+# With a real directory
+
+
+@pytest.fixture
+def encrypted(authority: trustme.CA, ca_file: Path, tmp_path: Path) -> Iterator[EmbeddedDirectory]:
+    """A slapd with StartTLS, as `localhost`; who shows "the-service" is the service's account."""
+    issued = authority.issue_cert("localhost")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    with EmbeddedDirectory(tmp_path / "directory") as directory:
+        tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
+        tool.replace(
+            "cn=config",
+            olcTLSCACertificateFile=str(ca_file),
+            olcTLSCertificateKeyFile=str(tmp_path / "key.pem"),
+            olcTLSCertificateFile=str(tmp_path / "cert.pem"),
+            olcTLSVerifyClient="try",
+            olcAuthzRegexp=f'"cn=the-service,.*" "{directory.service_dn}"',
+        )
+        tool.close()
+        yield directory
+
+
+Certificate = Callable[[str], Path]
+
+
+@pytest.fixture
+def certificate(authority: trustme.CA, tmp_path: Path) -> Certificate:
+    def make(name: str) -> Path:
+        file = tmp_path / f"{name}.pem"
+        issued = authority.issue_cert(f"{name}.example", common_name=name)
+        issued.private_key_and_cert_chain_pem.write_to_path(file)
+        return file
+
+    return make
+
+
+def start_tls_url(directory: EmbeddedDirectory) -> str:
+    return f"ldap://localhost:{directory.url.rpartition(':')[2]}"
+
+
+def test_the_certificate_is_the_account(
+    encrypted: EmbeddedDirectory, ca_file: Path, certificate: Certificate
+) -> None:
+    demands: dict[str, Any] = {"start_tls": True, "ca_file": ca_file}
+    session = connector(
+        start_tls_url(encrypted), certificate_file=certificate("the-service"), **demands
+    ).bound()
+    session.connection.extend.standard.who_am_i()
+    said = session.connection.result["responseValue"]
+    assert said.decode() == f"dn:{encrypted.service_dn}"
+    session.close()
+
+
+def test_the_account_comes_before_the_certificate(
+    encrypted: EmbeddedDirectory, ca_file: Path, certificate: Certificate
+) -> None:
+    account = encrypted.service_dn, encrypted.service_password
+    demands: dict[str, Any] = {"start_tls": True, "ca_file": ca_file, "account": account}
+    url = start_tls_url(encrypted)
+    session = connector(url, certificate_file=certificate("another"), **demands).bound()
+    assert session.read(encrypted.user_base, "(objectClass=*)", ["ou"]) is not None
+    session.close()
+
+
+def test_a_directory_that_demands_a_certificate(
+    encrypted: EmbeddedDirectory, ca_file: Path, certificate: Certificate
+) -> None:
+    tool = Tool(encrypted.url, encrypted.manager_dn, encrypted.manager_password)
+    tool.replace("cn=config", olcTLSVerifyClient="demand")
+    tool.close()
+    url = start_tls_url(encrypted)
+    assert "client certificate" in refusal(url, start_tls=True, ca_file=ca_file)
+    file = certificate("the-service")
+    connector(url, start_tls=True, ca_file=ca_file, certificate_file=file).bound().close()
+
+
+def test_a_socket_at_which_nobody_answers_holds_nobody(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "ldapi"))
+        listening.listen()
+        began_s = time.monotonic()
+        refusal(ldapi(tmp_path / "ldapi"))
+        assert time.monotonic() - began_s < 3
