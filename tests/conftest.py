@@ -6,13 +6,14 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from mi_ldap.directory.embedded import EmbeddedDirectory
+from tests.hosts_of_kinds import Hosts
 from tests.subtree import Host, Subtree, Tool, host_of, named_host, subtree_in
 
 pytest.register_assert_rewrite("tests.contract")
@@ -48,6 +49,13 @@ def tool(host: Host) -> Iterator[Tool]:
     connection = Tool(host.url, *host.tool)
     yield connection
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    """A directory of each kind that companies have."""
+    with ExitStack() as closing:
+        yield Hosts(lambda: tmp_path_factory.mktemp("host"), closing)
 
 
 @pytest.fixture

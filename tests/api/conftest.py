@@ -13,6 +13,8 @@ from mi_ldap.settings import load_settings
 from mi_ldap.web import create_app
 from mi_ldap.wiring import Services, services
 from tests.api.client import Api, Family
+from tests.api.stores import KINDS, STORES
+from tests.hosts_of_kinds import Hosts
 from tests.memory_store import MemoryStore
 from tests.subtree import Subtree
 
@@ -55,11 +57,25 @@ def directory_api_of(subtree: Subtree, tmp_path: Path, opened: ExitStack) -> Mak
     return make
 
 
-@pytest.fixture(params=["memory", "directory"])
+@pytest.fixture(params=STORES)
 def api_of(request: pytest.FixtureRequest) -> MakeApi:
     """Makes APIs over each kind of store."""
-    name = "light_api_of" if request.param == "memory" else "directory_api_of"
-    make: MakeApi = request.getfixturevalue(name)
+    name = {"memory": "light_api_of", "directory": "directory_api_of"}.get(request.param)
+    make: MakeApi = request.getfixturevalue(name or "kind_api_of")
+    return make
+
+
+@pytest.fixture
+def kind_api_of(
+    request: pytest.FixtureRequest, hosts: Hosts, tmp_path: Path, opened: ExitStack
+) -> MakeApi:
+    """Makes APIs over the test's own place in a directory of the kind that is asked for."""
+    kind = next(kind for kind in KINDS if kind.name == request.node.callspec.params["api_of"])
+    place = opened.enter_context(hosts.place(kind))
+
+    def make(**settings: str) -> Api:
+        return api_over(services(place.settings(tmp_path, **settings)), opened)
+
     return make
 
 

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 
 from tests.api.client import PASSWORD, Api, Family
 from tests.api.conftest import MakeApi
+from tests.api.stores import where_width_is_folded
 
 NEW = {"newPassword": "another one", "confirmPassword": "another one"}
 
@@ -127,14 +128,23 @@ def test_a_custodian_made_again_under_its_name_is_a_stranger(family: Family) -> 
 
 
 def test_nobody_deletes_oneself_under_any_spelling(family: Family) -> None:
-    for typed in ("boss", "BOSS", "%20boss", "PRIMARY%2Fboss", "ｂoss", "boss/"):
-        answer = delete(family.boss, typed)
-        assert answer.status_code == 403
-        assert answer.json == {
-            "Error": "Attempt to delete the logged in user. Operation not allowed. "
-            "Please login from another user."
-        }
+    for typed in ("boss", "BOSS", "%20boss", "PRIMARY%2Fboss", "boss/"):
+        assert_refused_to_itself(family.boss, typed)
     assert is_admin(family.admin, "boss")
+
+
+@where_width_is_folded
+def test_nobody_deletes_oneself_in_full_width(family: Family) -> None:
+    assert_refused_to_itself(family.boss, "ｂoss")
+
+
+def assert_refused_to_itself(performer: Api, typed: str) -> None:
+    answer = delete(performer, typed)
+    assert answer.status_code == 403
+    assert answer.json == {
+        "Error": "Attempt to delete the logged in user. Operation not allowed. "
+        "Please login from another user."
+    }
 
 
 def test_the_last_admin_stays(admin: Api) -> None:

@@ -11,6 +11,7 @@ from mi_ldap.store import RenewEpoch
 from mi_ldap.web import create_app
 from tests.api.client import PASSWORD, Api
 from tests.api.conftest import MakeApi
+from tests.api.stores import where_there_is_a_policy
 
 
 def add_by_other_tool(api: Api, name: str) -> None:
@@ -46,6 +47,7 @@ def test_an_existing_user_is_promoted_by_its_own_password(api: Api) -> None:
     assert api.logged_in("ALICE").user("alice")["isAdmin"] is True
 
 
+@where_there_is_a_policy
 def test_a_password_that_the_policy_refuses_is_told_and_leaves_nothing(api: Api) -> None:
     answer = api.login("admin", "abc")
     assert answer.status_code == 401

@@ -6,6 +6,7 @@ import pytest
 
 from tests.api.client import PASSWORD, Api, Family
 from tests.api.conftest import MakeApi
+from tests.api.stores import where_there_is_a_policy
 
 NEW = "another one"
 DONE = {"userId": "bob", "status": "User password updated successfully."}
@@ -82,6 +83,7 @@ def test_a_bad_body_is_refused_with_its_reason(light_admin: Api) -> None:
     assert light_admin.login("bob").status_code == 200
 
 
+@where_there_is_a_policy
 @pytest.mark.parametrize("old", [None, PASSWORD])
 def test_the_policy_speaks_with_its_reason(family: Family, old: str | None) -> None:
     performer = family.admin if old is None else family.bob

@@ -9,6 +9,7 @@ import time_machine
 
 from tests.api.client import PASSWORD, Api, Family, basic
 from tests.api.conftest import MakeApi
+from tests.api.stores import where_width_is_folded
 from tests.memory_store import MemoryStore
 
 REFUSED = {"Error": "Invalid credentials."}
@@ -116,10 +117,16 @@ def test_credentials_may_be_latin_1(admin: Api) -> None:
 
 
 def test_any_spelling_is_the_same_user(admin: Api) -> None:
-    for typed in ("ADMIN", " admin", "PRIMARY/admin", "ａdmin"):
+    for typed in ("ADMIN", " admin", "PRIMARY/admin"):
         again = admin.stranger().logged_in(typed)
         assert again("DELETE", "/users/admin").status_code == 403
         assert again.user("admin")["isAdmin"] is True
+
+
+@where_width_is_folded
+def test_full_width_is_the_same_user(admin: Api) -> None:
+    again = admin.stranger().logged_in("ａdmin")
+    assert again("DELETE", "/users/admin").status_code == 403
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE"])

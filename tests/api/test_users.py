@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from tests.api.client import PASSWORD, Api
 from tests.api.conftest import MakeApi
+from tests.api.stores import where_there_is_a_policy
 from tests.store_contract import ODD_NAMES
 
 BODY = {"userId": "dora", "password": PASSWORD}
@@ -121,6 +122,7 @@ def test_a_password_that_the_rules_forbid_is_refused(light_admin: Api) -> None:
         assert "password is not allowed" in error
 
 
+@where_there_is_a_policy
 def test_a_password_that_the_policy_refuses_leaves_nothing(admin: Api) -> None:
     code, error = error_of(admin, "POST", "/users", {**BODY, "password": "abc", "isAdmin": True})
     assert code == 400

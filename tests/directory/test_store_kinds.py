@@ -11,8 +11,8 @@ from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.profiles import ACTIVE_DIRECTORY
 from mi_ldap.store import Give, RemoveUser, UserStore
 from tests import kinds
-from tests.directory.kinds import HostOf, host_of_kind, place_in  # noqa: F401
 from tests.directory.stores import Stores
+from tests.hosts_of_kinds import Hosts
 from tests.kinds import Kind
 from tests.store_contract import Plant, StoreContract, make_user
 from tests.subtree import Subtree
@@ -22,8 +22,9 @@ class OnKind(StoreContract):
     kind: ClassVar[Kind]
 
     @pytest.fixture
-    def subtree(self, host_of_kind: HostOf) -> Iterator[Subtree]:  # noqa: F811
-        yield from place_in(host_of_kind(self.kind))
+    def subtree(self, hosts: Hosts) -> Iterator[Subtree]:
+        with hosts.place(self.kind) as subtree:
+            yield subtree
 
     @pytest.fixture
     def store(self, stores: Stores) -> DirectoryStore:
@@ -55,7 +56,7 @@ class TestGroupsOfUniqueNames(WithoutPolicy):
     kind = kinds.UNIQUE_NAMES
 
 
-class TestPosixGroups(WithoutPolicy):
+class TestPosixGroups(OnKind):
     kind = kinds.RFC_2307
 
     def takes(self, name: str) -> bool:
@@ -65,9 +66,6 @@ class TestPosixGroups(WithoutPolicy):
 class TestDs389(OnKind):
     kind = kinds.DS389
     folds_width = False
-
-    def takes(self, name: str) -> bool:
-        return name.isascii()  # the plugin "7-bit check", which is on by default
 
 
 class TestActiveDirectory(OnKind):
