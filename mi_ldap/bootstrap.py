@@ -35,6 +35,7 @@ from mi_ldap.store import (
     RenewEpoch,
     SetCustodian,
     Step,
+    Take,
     Unchanged,
     UserStore,
 )
@@ -172,6 +173,21 @@ class Bootstrap:
         if present is None or not _is_vacant(admin_role):
             raise _TooLate
         self._store.apply(*_first_admin_steps(admin_role, present))
+        if admin_role is not None:
+            self._must_be_seen(admin_role, present)
+
+    def _must_be_seen(self, vacant: AdminRole, user: User) -> None:
+        """Where a group may be empty, one whose members are hidden looks vacant: until now.
+
+        Raises:
+            AdminRoleUnclear: the user was given the role, and is not seen in it.
+        """
+        admin_role = self._store.admin_role()
+        if admin_role is not None and self._store.is_holder(admin_role, user):
+            return
+        log.error("admin_role_hides_members", hint="the account may not read the group's members")
+        self._store.apply(Take(vacant.role, user))
+        raise AdminRoleUnclear
 
     def _forget(self, abandoned: User) -> None:
         log.warning("abandoned_user_removed", user=abandoned.name)

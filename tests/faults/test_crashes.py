@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory import tree
+from mi_ldap.directory import epochs
 from mi_ldap.settings import Settings
 from mi_ldap.wiring import services
 from tests.service import Answer, LocalCaller, local
@@ -220,7 +220,7 @@ def test_killed_while_setting_a_password(stage: Stage, monkeypatch: pytest.Monke
         ]
         assert sorted(tried) == [200, 401]
         with monkeypatch.context() as later:  # a minute later, that is
-            later.setattr(tree, "ABANDONED_AFTER_S", -1.0)
+            later.setattr(epochs, "ABANDONED_AFTER_S", -1.0)
             assert stage.do("PATCH", f"/users/u{number}", wanted).status == 200
         assert stage.call.login(f"u{number}", "another horse")
     look_at(stage.place)
@@ -244,7 +244,7 @@ def test_killed_while_making_the_first_admin(
                 # It may not tell at once whether somebody is still about to finish the entry.
                 assert first_login(call).status in {200, 401}
                 with monkeypatch.context() as later:
-                    later.setattr(tree, "ABANDONED_AFTER_S", -1.0)
+                    later.setattr(epochs, "ABANDONED_AFTER_S", -1.0)
                     token = call.login("root", PASSWORD)
                 assert call("GET", "/users", token=token).json["list"] == [{"userId": "root"}]
             assert list(look_at(place).admins) == ["root"]
