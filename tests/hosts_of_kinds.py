@@ -7,11 +7,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.hosts.ds389 import Ds389
-from tests.hosts.openldap import OpenLdap, Setup
+from tests.hosts.openldap import OpenLdap, Setup, replicating_pair
 from tests.hosts.process import DirectoryHost
 from tests.hosts.samba import Samba
-from tests.kinds import ACTIVE_DIRECTORY, DS389, PLAIN_OPENLDAP, RFC_2307, UNIQUE_NAMES, Kind
-from tests.subtree import Host, Subtree, Tool, host_like, subtree_in
+from tests.kinds import (
+    ACTIVE_DIRECTORY,
+    DS389,
+    PLAIN_OPENLDAP,
+    REPLICAS,
+    RFC_2307,
+    UNIQUE_NAMES,
+    Kind,
+)
+from tests.subtree import Host, Subtree, Tool, host_like, replicated, subtree_in
 
 _BARE = Setup(member_of=False, refint=False, ppolicy=False, unique=False)
 
@@ -71,9 +79,14 @@ class Hosts:
 
     def _of(self, kind: Kind) -> tuple[Host, Tool]:
         if kind.name not in self._started:
-            directory = self._closing.enter_context(MAKERS[kind.name](self._new_folder()))
-            host = host_like(directory, kind)
-            tool = Tool(host.url, *host.tool, ca_file=host.ca_file)
+            host = self._made(kind)
+            tool = Tool(host.tool_url or host.url, *host.tool, ca_file=host.ca_file)
             self._closing.callback(tool.close)
             self._started[kind.name] = host, tool
         return self._started[kind.name]
+
+    def _made(self, kind: Kind) -> Host:
+        if kind is REPLICAS:
+            pair = self._closing.enter_context(replicating_pair(self._new_folder(), _BARE))
+            return replicated(*pair, kind)
+        return host_like(self._closing.enter_context(MAKERS[kind.name](self._new_folder())), kind)

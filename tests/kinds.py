@@ -68,6 +68,7 @@ OPENLDAP: Final = Kind(
     settings={"USER_STORE__MEMBER_OF_ATTRIBUTE": "memberOf", "USER_STORE__TRANSACTIONS": "true"},
 )
 PLAIN_OPENLDAP: Final = Kind("OpenLDAP without overlays", keeps_members_clean=False)
+REPLICAS: Final = Kind("OpenLDAP, two replicas", keeps_members_clean=False)
 UNIQUE_NAMES: Final = Kind(
     "OpenLDAP, groupOfUniqueNames",
     group_classes=("groupOfUniqueNames",),

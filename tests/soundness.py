@@ -33,8 +33,8 @@ class Entry:
 
     @property
     def has_password(self) -> bool:
-        """As the password policy has noted it: who may not see passwords can tell, too."""
-        return bool(self.all("pwdChangedTime"))
+        """As the password policy has noted it, where there is one: it is shown to more people."""
+        return bool(self.all("pwdChangedTime") or self.all("userPassword"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class Host:
     """A running directory, and the accounts that the tests use in it.
 
     Attributes:
-        url: for the service.
+        url: for the service; several are separated by spaces.
+        tool_url: for the tests themselves, where it is another one.
         base: its suffix, `"dc=mi"`.
         account: DN and password of the service's account.
         tool: DN and password of the account by which the tests act as another tool.
@@ -50,6 +51,7 @@ class Host:
     tool: tuple[str, str]
     kind: Kind = OPENLDAP
     ca_file: Path | None = None
+    tool_url: str = ""
 
 
 def host_of(directory: EmbeddedDirectory) -> Host:
@@ -71,6 +73,12 @@ def host_like(directory: DirectoryHost, kind: Kind) -> Host:
         kind=kind,
         ca_file=directory.ca_file,
     )
+
+
+def replicated(first: DirectoryHost, second: DirectoryHost, kind: Kind) -> Host:
+    """Two servers of one directory, the tests working on the first one."""
+    urls = f"{first.ldaps_url} {second.ldaps_url}"
+    return replace(host_like(first, kind), url=urls, tool_url=first.ldaps_url)
 
 
 def named_host(environ: Mapping[str, str]) -> Host | None:

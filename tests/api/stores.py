@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kinds import ACTIVE_DIRECTORY, DS389, PLAIN_OPENLDAP, RFC_2307
+from tests.kinds import ACTIVE_DIRECTORY, DS389, PLAIN_OPENLDAP, REPLICAS, RFC_2307
 
-KINDS = (PLAIN_OPENLDAP, RFC_2307, DS389, ACTIVE_DIRECTORY)
+KINDS = (PLAIN_OPENLDAP, REPLICAS, RFC_2307, DS389, ACTIVE_DIRECTORY)
 STORES = ("memory", "directory", *(kind.name for kind in KINDS))
 
 
@@ -16,6 +16,6 @@ def on_all_but(*kinds: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("api_of", wanted, indirect=True)
 
 
-where_there_is_a_policy = on_all_but(PLAIN_OPENLDAP.name)
+where_there_is_a_policy = on_all_but(PLAIN_OPENLDAP.name, REPLICAS.name)
 where_names_are_any_text = on_all_but(ACTIVE_DIRECTORY.name)
 where_width_is_folded = on_all_but(ACTIVE_DIRECTORY.name, DS389.name)

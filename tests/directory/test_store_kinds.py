@@ -52,6 +52,10 @@ class TestPlainOpenLdap(WithoutPolicy):
     kind = kinds.PLAIN_OPENLDAP
 
 
+class TestTwoReplicas(WithoutPolicy):
+    kind = kinds.REPLICAS
+
+
 class TestGroupsOfUniqueNames(WithoutPolicy):
     kind = kinds.UNIQUE_NAMES
 
