@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import structlog
+
 from mi_ldap.deadline import deadline
 from mi_ldap.directory import changes, passwords, profiles, results
 from mi_ldap.directory.admin_group import AdminGroup
@@ -52,6 +54,8 @@ from mi_ldap.store import (
     Take,
     Unchanged,
 )
+
+log = structlog.get_logger()
 
 __all__ = ["Access", "Address", "DirectoryStore", "Profile", "Tree"]
 
@@ -256,6 +260,7 @@ class DirectoryStore:
             except Refused as refused:
                 raise results.unexpected(refused) from refused
         tree = self._lay_out(profile)
+        log.info("directory_layout", **tree.described)
         reader = Reader(self._pool, tree)
         nesting = Nesting(reader)
         return _Known(tree, reader, nesting, AdminGroup(reader, nesting, self._admin_role))

@@ -81,6 +81,23 @@ class Tree:
         wanted = [self.user_id, self.role_name, self.profile.stamp, "objectClass", self.revision]
         return [*filter(None, wanted)]
 
+    @property
+    def described(self) -> dict[str, str]:
+        """What an administrator wants to see in the log, by the names of the settings."""
+        return {
+            "user_id_attribute": self.user_id,
+            "user_entry_object_class": self.user_class,
+            "user_name_attribute": self.user_name,
+            "user_name_search_filter": self.user_filter,
+            "user_name_list_filter": self.user_list_filter,
+            "group_entry_object_class": self.role_class,
+            "group_name_attribute": self.role_name,
+            "membership_attribute": self.member,
+            "custodian_attribute": self.custodian,
+            "epoch_attribute": self.epoch,
+            "guards": "assertions" if self.profile.asserts else "swaps",
+        }
+
     # Entries
 
     def user_from(self, entry: Entry) -> User:
