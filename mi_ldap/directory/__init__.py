@@ -14,45 +14,31 @@ Words, as RFC 4511 and RFC 4512 use them:
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
 
-from mi_ldap.deadline import deadline
-from mi_ldap.directory import changes, passwords, profiles, results
+from mi_ldap.directory import passwords, profiles, results
 from mi_ldap.directory.admin_group import AdminGroup
-from mi_ldap.directory.asserting import AssertingPlan
+from mi_ldap.directory.changing import Changer
 from mi_ldap.directory.connections import Account, Address, Connector, Pool
+from mi_ldap.directory.making import Maker
 from mi_ldap.directory.nesting import Nesting
-from mi_ldap.directory.operations import Modification, Modify, Operation
-from mi_ldap.directory.plans import Guarded
 from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.reading import Reader
-from mi_ldap.directory.session import Refused, Session
-from mi_ldap.directory.swapping import SwappingPlan
+from mi_ldap.directory.session import Refused
 from mi_ldap.directory.tree import Tree
-from mi_ldap.errors import (
-    AmbiguousName,
-    BadRequest,
-    MiLdapError,
-    ReadOnlyStore,
-    RoleExists,
-    UserExists,
-)
+from mi_ldap.errors import ReadOnlyStore
 from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails
 from mi_ldap.store import (
     AddAdminRole,
     Give,
     MarkFirstAdmin,
     RemoveRole,
-    RemoveUser,
     Step,
     Take,
-    Unchanged,
 )
 
 log = structlog.get_logger()
@@ -91,6 +77,8 @@ class _Known:
     reader: Reader
     nesting: Nesting
     admin_group: AdminGroup
+    changer: Changer
+    maker: Maker
 
 
 class DirectoryStore:
@@ -190,60 +178,39 @@ class DirectoryStore:
             return passwords.prove(session, profile, user, password)
 
     def add_user(self, name: str) -> User:
-        known = self._known
-        wanted = known.tree.new_user(name)
-        try:
-            self._add(wanted, UserExists(name))
-            user = self._only_user(name)
-            for role in known.reader.roles_naming([known.tree.member_value(user)]):
-                self._take_if_held(role, user)
-        except MiLdapError:
-            self._withdraw(wanted.dn, wanted.attributes.get(known.tree.epoch, [""])[0])
-            raise
-        return user
+        self._must_be_writable()
+        return self._known.maker.make_user(name)
 
     def discard(self, user: User) -> None:
-        with self._changing() as session:
-            try:
-                self._carry_out(session, (Unchanged(user), RemoveUser(user)))
-            except Refused as refused:
-                if refused.code not in results.GONE:
-                    raise
+        self._must_be_writable()
+        self._known.maker.discard(user)
+
+    def add_role(self, name: str) -> Role:
+        self._roles_must_be_writable()
+        return self._known.maker.make_role(name)
 
     def reset_password(self, user: User, password: str) -> None:
-        tree = self.tree
-        with self._changing() as session:
-            passwords.reset(session, tree, user, password)
+        self._must_be_writable()
+        known = self._known
+        with known.changer.session() as session:
+            passwords.reset(session, known.tree, user, password)
 
     def change_password(self, user: User, old: str, new: str) -> None:
         self._must_be_writable()
-        tree = self.tree
+        known = self._known
+        tree = known.tree
         with self._proving.session() as session:
             proof = passwords.prove(session, tree.profile, user, old)
             if tree.profile.binds_to_change or not proof.must_change:
                 return passwords.change(session, tree, user, old, new)
-        with self._changing() as session:
+        with known.changer.session() as session:
             return passwords.change(session, tree, user, old, new)
-
-    def add_role(self, name: str) -> Role:
-        self._roles_must_be_writable()
-        self._add(self.tree.new_role(name), RoleExists(name))
-        role = self.find_role(name)
-        if role is None:
-            raise BadRequest(_NOT_FOUND_AGAIN)
-        return role
 
     def apply(self, *steps: Step) -> None:
         if any(isinstance(step, _ROLE_STEPS) for step in steps):
             self._roles_must_be_writable()
-        with self._changing() as session:
-            try:
-                self._carry_out(session, steps)
-            except Refused as refused:
-                if not self._may_lack_room(refused):
-                    raise
-                self._make_room_for_emptiness(session, steps)
-                self._carry_out(session, steps)
+        self._must_be_writable()
+        self._known.changer.apply(steps)
 
     @property
     def _known(self) -> _Known:
@@ -263,70 +230,18 @@ class DirectoryStore:
         log.info("directory_layout", **tree.described)
         reader = Reader(self._pool, tree)
         nesting = Nesting(reader)
-        return _Known(tree, reader, nesting, AdminGroup(reader, nesting, self._admin_role))
-
-    def _carry_out(self, session: Session, steps: tuple[Step, ...]) -> None:
-        profile = self.tree.profile
-        if profile.transactions and self._access.transactions:
-            try:
-                return changes.in_one_transaction(session, self._planned(steps, swaps=False))
-            except Refused as refused:
-                # OpenLDAP 2.5 fails to delete the only entry of a folder inside a transaction.
-                if refused.code != results.OTHER:
-                    raise
-        planned = self._planned(steps, swaps=True)
-        return changes.one_by_one(session, self._connect_to_undo, profile, planned)
-
-    def _planned(self, steps: tuple[Step, ...], *, swaps: bool) -> list[Guarded]:
-        tree = self.tree
-        if tree.profile.asserts:
-            return AssertingPlan(tree, self._admin_role, steps, swaps=swaps).operations
-        return SwappingPlan(tree, self._admin_role, steps).operations
-
-    def _may_lack_room(self, refused: Refused) -> bool:
-        return refused.code == results.OBJECT_CLASS_VIOLATION and self.tree.shape.wants_a_member
-
-    def _make_room_for_emptiness(self, session: Session, steps: tuple[Step, ...]) -> None:
-        """A group made by another tool is about to lose its last member, which it may not."""
-        for step in steps:
-            if isinstance(step, Take):
-                _do_unless(session, self.tree.placeholder_in(step.role), results.EXISTS)
-
-    def _only_user(self, name: str) -> User:
-        """The user just made, who must be the only one that the name finds."""
-        try:
-            user = self.find_user(name)
-        except AmbiguousName as error:
-            raise UserExists(name) from error
-        if user is None:
-            raise BadRequest(_NOT_FOUND_AGAIN)
-        return user
-
-    def _withdraw(self, dn: str, mark: str) -> None:
-        """Remove what this very request may have made, known by the mark in its epoch."""
-        if not mark:
-            return
-        made = User(id="", name="", locator=dn, revision=mark, epoch="")
-        with deadline(changes.UNDO_S), contextlib.suppress(MiLdapError):
-            self.discard(made)
-
-    def _take_if_held(self, role: Role, user: User) -> None:
-        tree = self.tree
-        member = Modification("delete", tree.member, (tree.member_value(user),))
-        with self._changing() as session:
-            if tree.shape.wants_a_member:
-                _do_unless(session, tree.placeholder_in(role), results.EXISTS)
-            gone = results.GONE | tree.profile.is_no_member
-            _do_unless(session, Modify(tree.target(role), (member,)), gone)
-
-    def _add(self, operation: Operation, exists: MiLdapError) -> None:
-        with self._changing() as session:
-            try:
-                session.do(operation)
-            except Refused as refused:
-                if refused.code in results.EXISTS or results.is_duplicate(refused):
-                    raise exists from refused
-                raise
+        in_transactions = profile.transactions and self._access.transactions
+        changer = Changer(
+            self._pool, self._connect_to_undo, tree, self._admin_role, in_transactions
+        )
+        return _Known(
+            tree=tree,
+            reader=reader,
+            nesting=nesting,
+            admin_group=AdminGroup(reader, nesting, self._admin_role),
+            changer=changer,
+            maker=Maker(reader, changer),
+        )
 
     def _must_be_writable(self) -> None:
         if not self.writable:
@@ -336,29 +251,5 @@ class DirectoryStore:
         if not self.roles_writable:
             raise ReadOnlyStore
 
-    @contextmanager
-    def _changing(self) -> Iterator[Session]:
-        """A session for changes; what the server refuses becomes our errors."""
-        self._must_be_writable()
-        with self._known.reader.pool.session() as session:
-            try:
-                yield session
-            except Refused as refused:
-                raise results.change_error(refused) from refused
-
 
 _ROLE_STEPS = (Give, Take, RemoveRole, AddAdminRole, MarkFirstAdmin)
-
-_NOT_FOUND_AGAIN = (
-    "Error processing the request. The directory took the entry, but the configured filters do not "
-    "find it."
-)
-
-
-def _do_unless(session: Session, operation: Operation, codes: frozenset[int]) -> None:
-    """Carry out the operation; the codes say that there was nothing to do."""
-    try:
-        session.do(operation)
-    except Refused as refused:
-        if refused.code not in codes:
-            raise

@@ -1,0 +1,88 @@
+"""Changes of the directory: steps become a plan, which is carried out as the server can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mi_ldap.directory import changes, results
+from mi_ldap.directory.asserting import AssertingPlan
+from mi_ldap.directory.connections import Pool
+from mi_ldap.directory.operations import Operation
+from mi_ldap.directory.plans import Guarded
+from mi_ldap.directory.session import Refused, Session
+from mi_ldap.directory.swapping import SwappingPlan
+from mi_ldap.directory.tree import Tree
+from mi_ldap.store import Step, Take
+
+
+@dataclass(frozen=True, slots=True)
+class Changer:
+    """Carries out changes, each on a session of the pool.
+
+    Attributes:
+        connect_to_undo: opens the session on which a change that was cut off is undone.
+        admin_role: the name of the admin role, should it be made.
+        in_transactions: whether RFC 5805 is used.
+    """
+
+    pool: Pool
+    connect_to_undo: changes.Connect
+    tree: Tree
+    admin_role: str
+    in_transactions: bool
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session for changes; what the server refuses becomes our errors."""
+        with self.pool.session() as session:
+            try:
+                yield session
+            except Refused as refused:
+                raise results.change_error(refused) from refused
+
+    def apply(self, steps: Sequence[Step]) -> None:
+        """Carry out all the steps in their order, or none; raises as `UserStore.apply`."""
+        with self.session() as session:
+            try:
+                self._carry_out(session, steps)
+            except Refused as refused:
+                if not self._may_lack_room(refused):
+                    raise
+                self._make_room_for_emptiness(session, steps)
+                self._carry_out(session, steps)
+
+    def _carry_out(self, session: Session, steps: Sequence[Step]) -> None:
+        if self.in_transactions:
+            try:
+                return changes.in_one_transaction(session, self._planned(steps, swaps=False))
+            except Refused as refused:
+                # OpenLDAP 2.5 fails to delete the only entry of a folder inside a transaction.
+                if refused.code != results.OTHER:
+                    raise
+        planned = self._planned(steps, swaps=True)
+        return changes.one_by_one(session, self.connect_to_undo, self.tree.profile, planned)
+
+    def _planned(self, steps: Sequence[Step], *, swaps: bool) -> list[Guarded]:
+        if self.tree.profile.asserts:
+            return AssertingPlan(self.tree, self.admin_role, steps, swaps=swaps).operations
+        return SwappingPlan(self.tree, self.admin_role, steps).operations
+
+    def _may_lack_room(self, refused: Refused) -> bool:
+        return refused.code == results.OBJECT_CLASS_VIOLATION and self.tree.shape.wants_a_member
+
+    def _make_room_for_emptiness(self, session: Session, steps: Sequence[Step]) -> None:
+        """A group made by another tool is about to lose its last member, which it may not."""
+        for step in steps:
+            if isinstance(step, Take):
+                do_unless(session, self.tree.placeholder_in(step.role), results.EXISTS)
+
+
+def do_unless(session: Session, operation: Operation, codes: frozenset[int]) -> None:
+    """Carry out the operation; the codes say that there was nothing to do."""
+    try:
+        session.do(operation)
+    except Refused as refused:
+        if refused.code not in codes:
+            raise

@@ -1,0 +1,99 @@
+"""Making users and roles, and taking back what was made."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mi_ldap.deadline import deadline
+from mi_ldap.directory import changes, results
+from mi_ldap.directory.changing import Changer, do_unless
+from mi_ldap.directory.operations import Modification, Modify, Operation
+from mi_ldap.directory.reading import Reader
+from mi_ldap.directory.session import Refused
+from mi_ldap.errors import (
+    AmbiguousName,
+    BadRequest,
+    Conflict,
+    MiLdapError,
+    RoleExists,
+    UserExists,
+)
+from mi_ldap.model import Role, User
+from mi_ldap.store import RemoveUser, Unchanged
+
+_NOT_FOUND_AGAIN = (
+    "Error processing the request. The directory took the entry, but the configured filters do not "
+    "find it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes entries, as `UserStore` promises for `add_user`, `add_role` and `discard`."""
+
+    reader: Reader
+    changer: Changer
+
+    def make_user(self, name: str) -> User:
+        """A user without a password, whom no group names: nothing is left of a former life."""
+        tree = self.reader.tree
+        wanted = tree.new_user(name)
+        try:
+            self._add(wanted, UserExists(name))
+            user = self._only_user(name)
+            for role in self.reader.roles_naming([tree.member_value(user)]):
+                self._take_if_held(role, user)
+        except MiLdapError:
+            self._withdraw(wanted.dn, wanted.attributes.get(tree.epoch, [""])[0])
+            raise
+        return user
+
+    def make_role(self, name: str) -> Role:
+        """An empty role."""
+        self._add(self.reader.tree.new_role(name), RoleExists(name))
+        role = self.reader.find_role(name)
+        if role is None:
+            raise BadRequest(_NOT_FOUND_AGAIN)
+        return role
+
+    def discard(self, user: User) -> None:
+        """Remove what was made, unless it is gone, or finished."""
+        with suppress(Conflict):
+            self.changer.apply((Unchanged(user), RemoveUser(user)))
+
+    def _add(self, operation: Operation, exists: MiLdapError) -> None:
+        with self.changer.session() as session:
+            try:
+                session.do(operation)
+            except Refused as refused:
+                if refused.code in results.EXISTS or results.is_duplicate(refused):
+                    raise exists from refused
+                raise
+
+    def _only_user(self, name: str) -> User:
+        """The user just made, who must be the only one that the name finds."""
+        try:
+            user = self.reader.find_user(name)
+        except AmbiguousName as error:
+            raise UserExists(name) from error
+        if user is None:
+            raise BadRequest(_NOT_FOUND_AGAIN)
+        return user
+
+    def _take_if_held(self, role: Role, user: User) -> None:
+        tree = self.reader.tree
+        member = Modification("delete", tree.member, (tree.member_value(user),))
+        with self.changer.session() as session:
+            if tree.shape.wants_a_member:
+                do_unless(session, tree.placeholder_in(role), results.EXISTS)
+            gone = results.GONE | tree.profile.is_no_member
+            do_unless(session, Modify(tree.target(role), (member,)), gone)
+
+    def _withdraw(self, dn: str, mark: str) -> None:
+        """Remove what this very request may have made, known by the mark in its epoch."""
+        if not mark:
+            return
+        made = User(id="", name="", locator=dn, revision=mark, epoch="")
+        with deadline(changes.UNDO_S), suppress(MiLdapError):
+            self.discard(made)
