@@ -6,14 +6,14 @@ applies them together. What a rule was decided on is among them as a guard.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import structlog
 
 from mi_ldap.audit import AuditLog
-from mi_ldap.errors import AdminsOnly, CustodyRefused, Forbidden
+from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, Forbidden
 from mi_ldap.model import AdminRole, User
 from mi_ldap.state import Facts
 from mi_ldap.store import (
@@ -45,6 +45,15 @@ class SuperAdmin:
     name: str | None = None
     can_remove_admins: bool = False
     place: str = ""
+
+
+def refusal(decide: Callable[[], object]) -> str:
+    """Why the rules would refuse, `""` where they would not; what is decided is not done."""
+    try:
+        decide()
+    except (Forbidden, BadRequest, Conflict) as error:
+        return str(error)
+    return ""
 
 
 class Admins:
@@ -79,6 +88,14 @@ class Admins:
         if admin_role is None or not self._store.is_holder(admin_role, performer):
             raise AdminsOnly
         return admin_role
+
+    def creators(self, admin_role: AdminRole) -> dict[str, str]:
+        """The names of all admins, each with its custodian's present name, or `""`."""
+        holders = {user.id: user for user in self._store.holder_users(admin_role)}
+        ids = {user.custodian_id for user in holders.values() if user.custodian_id}
+        custodians = {each: holders.get(each) or self._store.user(each) for each in ids}
+        names = {each: found.name for each, found in custodians.items() if found}
+        return {user.name: names.get(user.custodian_id or "", "") for user in holders.values()}
 
     def promotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
         """The steps that give the admin role; nothing where the user holds it already."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import LoginRefused
@@ -28,9 +30,15 @@ class Floor:
 
     def prove(self, store: UserStore, user: User, password: str) -> Proof:
         """Prove a password, and learn what a refusal costs."""
+        with self.learning():
+            return store.prove(user, password)
+
+    @contextmanager
+    def learning(self) -> Iterator[None]:
+        """What the block needs for one refusal is learned."""
         began_s = time.monotonic()
         try:
-            return store.prove(user, password)
+            yield
         except LoginRefused:
             self.learn(time.monotonic() - began_s)
             raise

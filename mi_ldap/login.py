@@ -154,10 +154,16 @@ class Login:
 
 def _warning(proof: Proof) -> str:
     if proof.grace_logins is not None:
-        left = f"{proof.grace_logins} more logins are" if proof.grace_logins else "No more login is"
-        return f"The password has expired. {left} granted: change it now."
+        return f"The password has expired. {_still_open(proof.grace_logins)}"
     if proof.expires_in_s is not None:
         days = proof.expires_in_s // 86400
         when = f"in {days} days" if days > 1 else "within two days"
         return f"The password expires {when}: change it before."
     return ""
+
+
+def _still_open(logins: int) -> str:
+    """Also a change proves the old password by a login."""
+    if not logins:
+        return "This was the last login that it opens: ask an administrator for a new one."
+    return f"It opens {logins} more {'login' if logins == 1 else 'logins'}: change it now."

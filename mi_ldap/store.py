@@ -9,6 +9,7 @@ Every method may raise `DirectoryUnavailable`; none raises anything but `mi_ldap
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -205,8 +206,16 @@ class UserStore(Protocol):
             PolicyRefused: the directory's policy says no.
         """
 
-    def change_password(self, user: User, old: str, new: str) -> None:
-        """Set the password in the user's own name.
+    def change_password(
+        self, user: User, old: str, new: str, proved: Callable[[], object] = lambda: None
+    ) -> None:
+        """Set the password in the user's own name; the old one is proved by one bind.
+
+        Args:
+            user: whose it is.
+            old: proves that.
+            new: the password to be.
+            proved: called once the old one is proved, before anything is changed.
 
         Raises:
             LoginRefused: `old` is not the user's password.

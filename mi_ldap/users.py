@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from mi_ldap import model
@@ -14,7 +15,7 @@ from mi_ldap.accounts import (
     make_user,
     undone_unless_finished,
 )
-from mi_ldap.admins import Admins
+from mi_ldap.admins import Admins, refusal
 from mi_ldap.audit import AuditLog
 from mi_ldap.errors import (
     BadRequest,
@@ -22,6 +23,7 @@ from mi_ldap.errors import (
     Forbidden,
     LoginRefused,
     PasswordChangeFirst,
+    ReadOnlyStore,
     UserExists,
     UserNotFound,
 )
@@ -58,6 +60,14 @@ class Shown:
     is_admin: bool
     roles: tuple[str, ...]
     created_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why a performer may not do something to a user; `""` where it may."""
+
+    remove: str
+    reset: str
 
 
 class Users:
@@ -103,6 +113,19 @@ class Users:
             created_by=custodian.name if custodian else None,
         )
 
+    @property
+    def closed(self) -> str:
+        """Why no user can be made or changed, `""` where that is not so."""
+        return "" if self._store.writable else str(ReadOnlyStore())
+
+    def verdict(self, performer: Performer, name: str) -> Verdict:
+        """What would be said to `remove`, and to `set_password` without the old one."""
+        target = known_user(self._store, name)
+        return Verdict(
+            remove=self.closed or refusal(lambda: self._removal(performer, target)),
+            reset=self.closed or refusal(lambda: self._may_reset(performer, target)),
+        )
+
     def create(self, performer: Performer, wanted: NewUser) -> None:
         """Make a user, an admin whose custodian is the performer where that is wanted.
 
@@ -126,11 +149,7 @@ class Users:
             Forbidden, CustodyRefused: the rules say no.
         """
         target = known_user(self._store, name)
-        if target.id == performer.user.id:
-            raise Forbidden(
-                "Attempt to delete the logged in user. Operation not allowed. "
-                "Please login from another user."
-            )
+        _must_be_somebody_else(performer, target)
         with self._audit.refusals(performer.name, {"userId": target.name}):
             decided(lambda: self._remove(performer, target))
         return target
@@ -180,6 +199,7 @@ class Users:
             self._store.apply(*steps)
 
     def _removal(self, performer: Performer, target: User) -> list[Step]:
+        _must_be_somebody_else(performer, target)
         admin_role = self._admins.role_for(performer.user)
         present = again(self._store, target)
         roles = self._store.details(present).roles
@@ -205,19 +225,25 @@ class Users:
         except LoginRefused as error:
             self._throttle.failed(attempt)
             self._floor.wait(since_s)
-            why = "'oldPassword' is wrong." if error.reason == "credentials" else str(error)
+            is_plain = str(error) == str(LoginRefused())  # as a login says it, whatever the reason
+            why = "'oldPassword' is wrong." if is_plain else str(error)
             raise BadRequest(f"Error processing the request. {why}") from None
 
     def _change_by_old(
         self, performer: Performer, target: User | None, wanted: NewPassword
     ) -> User:
-        """A name that nobody has is told from a wrong password to admins only."""
+        """A name that nobody has is told from a wrong password to admins only.
+
+        The old password is proved once: an expired one may have few logins left.
+        """
         if target is None:
             raise LoginRefused
-        old = wanted.old or ""
-        self._floor.prove(self._store, target, old)
-        with self._audit.change(performer.name, "updated", "user", {"userId": target.name}):
-            self._store.change_password(target, old, wanted.new)
+        line = self._audit.change(performer.name, "updated", "user", {"userId": target.name})
+        with ExitStack() as changing:
+            with self._floor.learning():
+                self._store.change_password(
+                    target, wanted.old or "", wanted.new, lambda: changing.enter_context(line)
+                )
             self._store.apply(RenewEpoch(again(self._store, target)))
         return target
 
@@ -252,3 +278,11 @@ class Users:
         if present.busy:
             raise Conflict
         return present
+
+
+def _must_be_somebody_else(performer: Performer, target: User) -> None:
+    if target.id == performer.user.id:
+        raise Forbidden(
+            "Attempt to delete the logged in user. Operation not allowed. "
+            "Please login from another user."
+        )

@@ -45,7 +45,7 @@ class Account:
 
 @dataclass
 class Group:
-    """A role as it is kept; members are locators, whether a user is there or not."""
+    """A role as it is kept; members are locators, of roles too, whether there is one or not."""
 
     name: str
     members: set[str] = field(default_factory=set)
@@ -60,6 +60,33 @@ class Content:
 
     users: dict[str, Account] = field(default_factory=dict)
     roles: dict[str, Group] = field(default_factory=dict)
+
+    def roles_naming(self, locator: str) -> list[str]:
+        """The roles that have it for a member themselves."""
+        return [at for at, group in self.roles.items() if locator in group.members]
+
+    def roles_in(self, locator: str) -> list[str]:
+        """The roles within a role, directly and through others; in a circle not itself."""
+        found: list[str] = []
+        level = [locator]
+        while level:
+            members = {member for at in level for member in self.roles[at].members}
+            level = sorted(members & self.roles.keys() - {locator, *found})
+            found += level
+        return found
+
+    def way(self, locator: str, role: str) -> list[str]:
+        """The roles between a user and a role, the nearest first; none where it is its own."""
+        ways = [[at] for at in self.roles_naming(locator)]
+        seen: set[str] = set()
+        while ways:
+            for way in ways:
+                if way[-1] == role:
+                    return way[:-1]
+            seen.update(way[-1] for way in ways)
+            longer = [[*way, above] for way in ways for above in self.roles_naming(way[-1])]
+            ways = [way for way in longer if way[-1] not in seen]
+        return []
 
 
 def user_locator(name: str) -> str:

@@ -93,14 +93,15 @@ class MemoryStore:
 
     @_locked
     def details(self, user: User) -> UserDetails:
-        roles = [self._role_at(locator) for locator in self.content.roles]
-        held = tuple(role for role in roles if role and user.locator in self._members(role))
+        held = self.content.roles_naming(user.locator)
+        within = {at: self.content.roles_in(at) for at in self.content.roles}
+        inherited = [at for at in within if at not in held and set(within[at]) & set(held)]
         custodian = self.user(user.custodian_id) if user.custodian_id else None
-        return UserDetails(held, custodian)
+        return UserDetails(self._roles_at(held), custodian, self._roles_at(inherited))
 
     @_locked
     def way(self, user: User, role: Role) -> tuple[Role, ...]:
-        return ()
+        return self._roles_at(self.content.way(user.locator, role.locator))
 
     def find_role(self, name: str) -> Role | None:
         return self._role_at(role_locator(name))
@@ -112,16 +113,22 @@ class MemoryStore:
     @_locked
     def member_names(self, role: Role) -> Names:
         users = self.content.users
-        names = tuple(users[at].name for at in self._members(role) if at in users)
-        return Names(names, self.complete)
+        members = self._members(role.locator, *self.content.roles_in(role.locator))
+        return Names(tuple(users[at].name for at in members if at in users), self.complete)
 
     @_locked
     def admin_role(self) -> AdminRole | None:
         role = self._role_at(self._admin_role)
         if role is None:
             return None
-        group = self.content.roles[role.locator]
-        return AdminRole(role, frozenset(group.members), first_admin_id=group.first_admin_id)
+        nested = self.content.roles_in(role.locator)
+        return AdminRole(
+            role,
+            holders=self._members(role.locator, *nested),
+            nested=frozenset(self.content.roles[at].id for at in nested),
+            nested_holders=self._members(*nested),
+            first_admin_id=self.content.roles[role.locator].first_admin_id,
+        )
 
     def is_holder(self, admin_role: AdminRole, user: User) -> bool:
         return user.locator in admin_role.holders
@@ -183,9 +190,12 @@ class MemoryStore:
         account.password_changes += 1
 
     @_locked
-    def change_password(self, user: User, old: str, new: str) -> None:
+    def change_password(
+        self, user: User, old: str, new: str, proved: Callable[[], object] = lambda: None
+    ) -> None:
         self._must_be_writable()
         self.prove(user, old)
+        proved()
         self.reset_password(user, new)
 
     @_locked
@@ -268,8 +278,12 @@ class MemoryStore:
             raise Conflict
         return group
 
-    def _members(self, role: Role) -> set[str]:
-        return self.content.roles[role.locator].members
+    def _members(self, *roles: str) -> frozenset[str]:
+        """The members of all of them."""
+        return frozenset().union(*(self.content.roles[at].members for at in roles))
+
+    def _roles_at(self, locators: list[str]) -> tuple[Role, ...]:
+        return tuple(as_role(at, self.content.roles[at]) for at in locators)
 
     def _users(self) -> list[User]:
         return [as_user(locator, account) for locator, account in self.content.users.items()]

@@ -4,6 +4,9 @@ OpenLDAP takes RFC 3062. The others take a modification of their password's attr
 replaced, it is a reset; the old value deleted and the new one added, a change that the policy
 judges. Active Directory's is `unicodePwd`, over an encrypted connection ([MS-ADTS] §3.1.1.3.1.5).
 All of them hash what they get.
+
+A reset opens an account that failures have locked: OpenLDAP and 389 do so by themselves. It never
+opens one that an administrator closed, which OpenLDAP's overlay ppolicy would do.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from mi_ldap.model import Proof, User
 _UNICODE = "unicodePwd"
 _NORMAL_ACCOUNT = "512"
 """ADS_UF_NORMAL_ACCOUNT in `userAccountControl` ([MS-ADTS] §2.2.16)."""
+_UNLOCKED = ("lockoutTime", "0")
+"""What an administrator writes to open an account that failures have locked."""
 
 
 def prove(session: Session, profile: Profile, user: User, password: str) -> Proof:
@@ -44,14 +49,18 @@ def reset(session: Session, tree: Tree, user: User, new: str) -> None:
     """Set the password in the service's name; what was being made may then be used.
 
     Raises:
-        PolicyRefused: the directory's policy says no.
+        PolicyRefused: the directory's policy says no, or it would open a closed account.
     """
     attribute = tree.profile.password_attribute
+    is_new = user.revision.startswith(UNFINISHED)
     if not attribute:
+        if not is_new:
+            _must_be_open(session, tree, user)
         return _exchange(session, tree.profile, user, new)
     changes = [Modification("replace", attribute, (_written(attribute, new),))]
-    if attribute == _UNICODE and user.revision.startswith(UNFINISHED):
-        changes.append(Modification("replace", "userAccountControl", (_NORMAL_ACCOUNT,)))
+    if attribute == _UNICODE:
+        more = ("userAccountControl", _NORMAL_ACCOUNT) if is_new else _UNLOCKED
+        changes.append(Modification("replace", more[0], (more[1],)))
     return _modify(session, tree, user, changes)
 
 
@@ -66,28 +75,37 @@ def change(session: Session, tree: Tree, user: User, old: str, new: str) -> None
     """
     attribute = tree.profile.password_attribute
     if not attribute:
-        return _exchange(session, tree.profile, user, new, old)
+        return _exchange(session, tree.profile, user, new, old, own=True)
     changes = [
         Modification("delete", attribute, (_written(attribute, old),)),
         Modification("add", attribute, (_written(attribute, new),)),
     ]
-    return _modify(session, tree, user, changes)
+    return _modify(session, tree, user, changes, own=True)
+
+
+def _must_be_open(session: Session, tree: Tree, user: User) -> None:
+    """As late as it can be told: the reset itself takes no condition."""
+    entry = session.read(user.locator, "(objectClass=*)", tree.profile.closing)
+    if entry is not None and tree.profile.is_closed(entry):
+        raise results.closed()
 
 
 def _exchange(
-    session: Session, profile: Profile, user: User, new: str, old: str | None = None
+    session: Session, profile: Profile, user: User, new: str, old: str = "", *, own: bool = False
 ) -> None:
     try:
         session.set_password(user.locator, new, old)
     except Refused as refused:
-        raise results.password_error(refused, profile) from refused
+        raise results.password_error(refused, profile, own=own) from refused
 
 
-def _modify(session: Session, tree: Tree, user: User, changes: list[Modification]) -> None:
+def _modify(
+    session: Session, tree: Tree, user: User, changes: list[Modification], *, own: bool = False
+) -> None:
     try:
         session.do(Modify(tree.target(user), tuple(changes)))
     except Refused as refused:
-        raise results.password_error(refused, tree.profile) from refused
+        raise results.password_error(refused, tree.profile, own=own) from refused
 
 
 def _written(attribute: str, password: str) -> str | bytes:

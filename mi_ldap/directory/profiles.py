@@ -21,10 +21,8 @@ log = structlog.get_logger()
 
 WRONG_PASSWORD: Final = "wrongPassword"  # noqa: S105 - a word for an answer
 ACCOUNT_DISABLED: Final = "accountDisabled"
-"""Words for what a bind says, besides those of draft-behera-ldap-password-policy-10 §6.2."""
-
-CANNOT_TELL: Final = frozenset({32, 34, 48, 49})
-"""Codes of a bind whose name or password is wrong, or whose entry may not bind."""
+AGAINST_POLICY: Final = "againstPolicy"
+"""Words for what servers say, besides those of draft-behera-ldap-password-policy-10 §6.2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class Profile:
         not_in_names: characters that no login name may have.
         is_member, is_no_member: codes of adding a member that is there, removing one that is not.
         second_value: what is said of adding a second value to an attribute that takes one.
-        bind: what a refused bind says, the first that fits; proved only where `proves` says so.
+        bind: what a refused bind says in the server's own way, the first that fits.
         proves: words that a bind says only after the right password.
         password: what a refused change of a password says.
     """
@@ -115,8 +113,8 @@ class Profile:
     custodian: str = "miLdapCustodian"
     epoch: str = "miLdapEpoch"
     stamp: str = "modifyTimestamp"
-    password_stamps: tuple[str, ...] = ("pwdChangedTime",)
-    closing: tuple[str, ...] = ("pwdAccountLockedTime",)
+    password_stamps: tuple[str, ...] = ("pwdChangedTime", "pwdReset")
+    closing: tuple[str, ...] = ("pwdAccountLockedTime", "pwdStartTime", "pwdEndTime")
     is_closed: Callable[[Entry], bool] = field(default=lambda entry: False, repr=False)
     asserts: bool = False
     transactions: bool = False
@@ -153,8 +151,11 @@ _EPOCH_1601_S = 11_644_473_600
 """Active Directory counts tenths of microseconds since 1601."""
 
 
-def _is_locked_for_good(entry: Entry) -> bool:
-    return entry.first("pwdAccountLockedTime") == LOCKED_FOR_GOOD
+def _is_locked_for_good_or_over(entry: Entry) -> bool:
+    now = time.strftime("%Y%m%d%H%M%SZ", time.gmtime())  # of one length: compares as a text
+    starts_at, ends_at = entry.first("pwdStartTime"), entry.first("pwdEndTime")
+    is_over = (starts_at or now) > now or (ends_at or now) < now
+    return is_over or entry.first("pwdAccountLockedTime") == LOCKED_FOR_GOOD
 
 
 def _is_inactivated(entry: Entry) -> bool:
@@ -171,7 +172,6 @@ def _number(text: str | None) -> int:
     return int(text) if text and text.lstrip("-").isdecimal() else 0
 
 
-_WRONG = Saying(WRONG_PASSWORD, CANNOT_TELL)
 _BAD = frozenset({19})
 _INVALID = frozenset({49})
 _UNWILLING = frozenset({53})
@@ -180,9 +180,9 @@ OPENLDAP: Final = Profile(
     name="openldap",
     title="OpenLDAP",
     stamp="entryCSN",
-    is_closed=_is_locked_for_good,
+    is_closed=_is_locked_for_good_or_over,
     asserts=True,
-    bind=(_WRONG, Saying(ACCOUNT_DISABLED, _UNWILLING)),
+    bind=(Saying(ACCOUNT_DISABLED, _UNWILLING),),
     password=(Saying(WRONG_PASSWORD, _UNWILLING, "verify old password"),),
 )
 
@@ -200,14 +200,14 @@ DS389: Final = Profile(
     bind=(
         Saying("accountLocked", _BAD, "(?i)retry limit"),
         Saying("passwordExpired", _INVALID, "(?i)password expired"),
-        Saying(ACCOUNT_DISABLED, _UNWILLING, "(?i)inactivated"),
-        _WRONG,
+        Saying(ACCOUNT_DISABLED, _UNWILLING | _BAD, "(?i)inactivated|inactivity limit"),
     ),
     password=(
         Saying("passwordInHistory", _BAD, "(?i)history"),
         Saying("passwordTooYoung", _BAD, "(?i)minimum age"),
         Saying("passwordTooShort", _BAD, "(?i)at least [0-9]+ characters long"),
-        Saying("insufficientPasswordQuality", _BAD, "(?i)invalid password"),
+        Saying("insufficientPasswordQuality", _BAD, "(?i)invalid password|dictionary|palindrome"),
+        Saying("passwordModNotAllowed", _UNWILLING, "(?i)not allowed to change"),
         Saying(WRONG_PASSWORD, frozenset({16})),
     ),
 )
@@ -221,7 +221,8 @@ ACTIVE_DIRECTORY: Final = Profile(
     user_name="sAMAccountName",
     naming="cn",
     new_user=(("displayName", "{0}"), ("userAccountControl", "514")),
-    people="(&(objectCategory=person)(objectClass={0}))",
+    # krbtgt is one of those that only "advanced" views show.
+    people="(&(objectCategory=person)(objectClass={0})(!(showInAdvancedViewOnly=TRUE)))",
     role_class="group",
     custodian="adminDescription",
     epoch="adminDisplayName",
@@ -243,20 +244,21 @@ ACTIVE_DIRECTORY: Final = Profile(
         Saying("passwordExpired", _INVALID, "data 532"),
         Saying(ACCOUNT_DISABLED, _INVALID, "data (533|701)"),
         Saying("accountLocked", _INVALID, "data 775"),
-        _WRONG,
     ),
     proves=frozenset({"changeAfterReset", "passwordExpired", ACCOUNT_DISABLED}),
     password=(
         Saying(WRONG_PASSWORD, _BAD, "00000056"),
         # Samba tells more than Active Directory, whose 0000052D may be any of these.
         Saying("passwordTooShort", _BAD, "too short"),
-        Saying("passwordInHistory", _BAD, "in history"),
+        Saying("passwordInHistory", _BAD, "already used"),
         Saying("passwordTooYoung", _BAD, "too young"),
-        Saying("insufficientPasswordQuality", _BAD | _UNWILLING, "0000052D"),
+        Saying("insufficientPasswordQuality", _BAD, "complexity"),
+        Saying("passwordModNotAllowed", _BAD, "module acl"),
+        Saying(AGAINST_POLICY, _BAD | _UNWILLING, "0000052D"),
     ),
 )
 
-OTHER: Final = Profile(name="other", title="an LDAP directory", bind=(_WRONG,))
+OTHER: Final = Profile(name="other", title="an LDAP directory")
 
 PROFILES: Final = {each.name: each for each in (OPENLDAP, DS389, ACTIVE_DIRECTORY, OTHER)}
 

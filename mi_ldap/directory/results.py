@@ -10,7 +10,13 @@ from collections.abc import Iterable
 
 import structlog
 
-from mi_ldap.directory.profiles import ACCOUNT_DISABLED, WRONG_PASSWORD, Profile, Saying
+from mi_ldap.directory.profiles import (
+    ACCOUNT_DISABLED,
+    AGAINST_POLICY,
+    WRONG_PASSWORD,
+    Profile,
+    Saying,
+)
 from mi_ldap.directory.session import Refused
 from mi_ldap.errors import (
     BadRequest,
@@ -30,10 +36,14 @@ CONSTRAINT_VIOLATION = 19
 VALUE_EXISTS = 20
 NO_SUCH_OBJECT = 32
 UNWILLING_TO_PERFORM = 53
+INSUFFICIENT_RIGHTS = 50
 OBJECT_CLASS_VIOLATION = 65
 OTHER = 80
 EXISTS = frozenset({68, VALUE_EXISTS})
 GONE = frozenset({NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, 122})
+
+_CANNOT_TELL = frozenset({NO_SUCH_OBJECT, 34, 48, 49})
+"""Codes of a bind whose name or password is wrong, or whose entry may not bind."""
 
 _CHANGED_MEANWHILE = EXISTS | GONE
 _BAD_VALUE = frozenset({18, CONSTRAINT_VIOLATION, 21, 34, 64, 65, 69, 71})
@@ -58,6 +68,7 @@ _PASSWORD = {
     "insufficientPasswordQuality": "it is too weak",
     "mustSupplyOldPassword": "the old password must be given",
     "passwordModNotAllowed": "it may not be changed",
+    AGAINST_POLICY: "it is too short or too weak, was used before, or follows another too soon",
 }
 
 
@@ -71,8 +82,13 @@ def canonical(refused: Refused, profile: Profile) -> Refused:
 
 
 def bind_word(refused: Refused, profile: Profile) -> str | None:
-    """What a refused bind says of the account: one word, whichever server says it."""
-    return refused.policy or _said(refused, profile.bind)
+    """What a refused bind says of the account: one word, whichever server says it.
+
+    A server's own way comes first (389 calls an inactivated account locked in its control), the
+    code alone last: 49 stands for nearly all of them.
+    """
+    told = _said(refused, profile.bind) or refused.policy
+    return told or (WRONG_PASSWORD if refused.code in _CANNOT_TELL else None)
 
 
 def _password_word(refused: Refused, profile: Profile) -> str | None:
@@ -101,9 +117,11 @@ def login_error(refused: Refused, profile: Profile) -> MiLdapError:
     return unexpected(refused)
 
 
-def password_error(refused: Refused, profile: Profile) -> MiLdapError:
-    """Why a password was not set."""
+def password_error(refused: Refused, profile: Profile, *, own: bool = False) -> MiLdapError:
+    """Why a password was not set, `own` where the user itself asked for it."""
     word = _password_word(refused, profile)
+    if own and word is None and refused.code == INSUFFICIENT_RIGHTS:
+        word = "passwordModNotAllowed"
     if word == WRONG_PASSWORD:
         return LoginRefused()
     if word in _PASSWORD:
@@ -115,6 +133,14 @@ def password_error(refused: Refused, profile: Profile) -> MiLdapError:
     return change_error(refused)
 
 
+def closed() -> MiLdapError:
+    """Setting the password would open an account that an administrator closed."""
+    return PolicyRefused(
+        "Error processing the request. The account is disabled, and the directory would enable it "
+        "with its new password: let an administrator of the directory enable it first."
+    )
+
+
 def change_error(refused: Refused) -> MiLdapError:
     """Why a change was not made."""
     if refused.code in _CHANGED_MEANWHILE:
@@ -124,7 +150,7 @@ def change_error(refused: Refused) -> MiLdapError:
         return BadRequest(_refused("a name or value of this request"))
     if refused.code in _READ_ONLY:
         return ReadOnlyStore()
-    if refused.code == 50:
+    if refused.code == INSUFFICIENT_RIGHTS:
         hint = "give the service's account the rights of docs/directories"
         log.error("directory_denies_account", answer=refused.message, hint=hint)
         return Forbidden(

@@ -6,7 +6,7 @@ import pytest
 from ldap3.core import results as ldap3_results
 
 from mi_ldap.directory import results
-from mi_ldap.directory.profiles import OPENLDAP, PROFILES
+from mi_ldap.directory.profiles import ACTIVE_DIRECTORY, DS389, OPENLDAP, PROFILES, Profile
 from mi_ldap.directory.session import Refused
 from mi_ldap.errors import (
     BadRequest,
@@ -63,6 +63,77 @@ def test_a_closed_account_is_named(code: int, policy: str | None, reason: str) -
     error = results.login_error(refused(code, policy), OPENLDAP)
     assert isinstance(error, LoginRefused)
     assert error.reason == reason
+
+
+NAMED_LOCKED = ("The account is locked. Ask an administrator.", "locked")
+NAMED_DISABLED = ("The account is disabled. Ask an administrator.", "disabled")
+NAMED_EXPIRED = ("The password has expired. Ask an administrator.", "expired")
+WRONG = ("Invalid credentials.", "credentials")
+
+
+def data(sub_code: str) -> str:
+    """What Active Directory says of a refused bind."""
+    return (
+        "80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, "
+        f"data {sub_code}, v4563"
+    )
+
+
+@pytest.mark.parametrize(
+    ("profile", "answer", "expected"),
+    [
+        (OPENLDAP, Refused(49, "", "accountLocked"), NAMED_LOCKED),
+        (OPENLDAP, Refused(49, "", "passwordExpired"), NAMED_EXPIRED),
+        (DS389, Refused(19, "Exceed password retry limit.", "accountLocked"), NAMED_LOCKED),
+        (DS389, Refused(19, "Exceed password retry limit."), NAMED_LOCKED),
+        (DS389, Refused(49, "password expired!", "passwordExpired"), NAMED_EXPIRED),
+        (DS389, Refused(49, "password expired!"), NAMED_EXPIRED),
+        (ACTIVE_DIRECTORY, Refused(49, data("775")), NAMED_LOCKED),
+        (ACTIVE_DIRECTORY, Refused(49, data("532")), NAMED_EXPIRED),
+        (ACTIVE_DIRECTORY, Refused(49, data("533")), NAMED_DISABLED),
+        (ACTIVE_DIRECTORY, Refused(49, data("701")), NAMED_DISABLED),
+        (ACTIVE_DIRECTORY, Refused(49, data("52e")), WRONG),
+        (ACTIVE_DIRECTORY, Refused(49, data("525")), WRONG),
+    ],
+)
+def test_a_state_has_the_same_words_on_every_server(
+    profile: Profile, answer: Refused, expected: tuple[str, str]
+) -> None:
+    error = results.login_error(answer, profile)
+    assert isinstance(error, LoginRefused)
+    assert (str(error), error.reason) == expected
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Refused(53, "Account inactivated. Contact system administrator.", "accountLocked"),
+        Refused(19, "Account inactivity limit exceeded. Contact system administrator to reset."),
+    ],
+)
+def test_an_account_that_389_refuses_unproved_is_told_from_a_wrong_password_in_the_log_only(
+    answer: Refused,
+) -> None:
+    error = results.login_error(answer, DS389)
+    assert isinstance(error, LoginRefused)
+    assert (str(error), error.reason) == ("Invalid credentials.", "disabled")
+
+
+@pytest.mark.parametrize("code", [19, 53])
+def test_of_what_active_directory_does_not_tell_apart_all_is_told(code: int) -> None:
+    error = results.password_error(
+        Refused(code, "0000052D: SvcErr: DSID-031A12D2"), ACTIVE_DIRECTORY
+    )
+    assert isinstance(error, PolicyRefused)
+    for words in ("too short", "too weak", "used before", "too soon"):
+        assert words in str(error)
+
+
+def test_who_lacks_the_right_to_change_a_password_is_told_from_the_service_lacking_it() -> None:
+    own = results.password_error(refused(50), OPENLDAP, own=True)
+    assert isinstance(own, PolicyRefused)
+    assert "may not be changed" in str(own)
+    assert isinstance(results.password_error(refused(50), OPENLDAP), Forbidden)
 
 
 @pytest.mark.parametrize(
