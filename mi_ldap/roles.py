@@ -7,9 +7,16 @@ from dataclasses import dataclass
 
 from mi_ldap import model
 from mi_ldap.accounts import Rules, again, known_user
-from mi_ldap.admins import Admins
+from mi_ldap.admins import Admins, refusal
 from mi_ldap.audit import AuditLog
-from mi_ldap.errors import BadRequest, Conflict, Forbidden, RoleExists, RoleNotFound
+from mi_ldap.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    ReadOnlyStore,
+    RoleExists,
+    RoleNotFound,
+)
 from mi_ldap.model import EVERYONE, AdminRole, Names, Performer, Role, User
 from mi_ldap.queries import Query, Selection
 from mi_ldap.retries import decided
@@ -35,6 +42,21 @@ class ShownRole:
     name: str
     users: tuple[str, ...]
     complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A role that a user holds.
+
+    Attributes:
+        name: of the role.
+        through: the roles that bring it along, where it was not given to the user itself.
+        refusal: why a performer may not take it, `""` where it may.
+    """
+
+    name: str
+    through: tuple[str, ...]
+    refusal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +93,33 @@ class Roles:
         role = self._find(name)
         return _shown(role.name, self._store.member_names(role))
 
+    @property
+    def closed(self) -> str:
+        """Why no role can be made, given or taken, `""` where that is not so."""
+        is_open = self._store.writable and self._store.roles_writable
+        return "" if is_open else str(ReadOnlyStore())
+
+    def verdict(self, performer: Performer, name: str) -> str:
+        """Why `remove` would be refused, `""` where it would not."""
+        return self.closed or refusal(lambda: self._removable(performer, name))
+
+    def holdings(self, performer: Performer, name: str) -> tuple[Holding, ...]:
+        """What a user holds but `Internal/everyone`, with what would be said to taking it."""
+        user = known_user(self._store, name)
+        admin_role = self._admins.role_for(performer.user)
+        details = self._store.details(user)
+        held = {role.id for role in details.roles}
+        inherited = [role for role in details.inherited if role.id not in held]
+        found = [
+            Holding(role.name, (), self._verdict_on_taking(performer, user, role, admin_role))
+            for role in details.roles
+        ]
+        found += [
+            Holding(role.name, self._way(user, role), self._verdict_on_inherited(user, role))
+            for role in inherited
+        ]
+        return tuple(sorted(found, key=lambda each: (each.name.casefold(), each.name)))
+
     def create(self, performer: Performer, name: str) -> None:
         """Make an empty role.
 
@@ -102,14 +151,31 @@ class Roles:
             decided(lambda: self._change(performer, user, wanted))
 
     def _remove(self, performer: Performer, name: str) -> Role:
+        role, admin_role = self._removable(performer, name)
+        with self._audit.change(performer.name, "deleted", "role", {"role": role.name}):
+            self._store.apply(Unchanged(admin_role.role), RemoveRole(role))
+        return role
+
+    def _removable(self, performer: Performer, name: str) -> tuple[Role, AdminRole]:
+        """The role, and the admin role that says it may go."""
         role = self._changeable(name)
         admin_role = self._admins.role_for(performer.user)
         if role.id == admin_role.role.id:
             raise Forbidden(f"The admin role {role.name} cannot be deleted.")
         self._admins.must_be_plain(role.id, role.name, admin_role)
-        with self._audit.change(performer.name, "deleted", "role", {"role": role.name}):
-            self._store.apply(Unchanged(admin_role.role), RemoveRole(role))
-        return role
+        return role, admin_role
+
+    def _verdict_on_taking(
+        self, performer: Performer, user: User, role: Role, admin_role: AdminRole
+    ) -> str:
+        def decide() -> None:
+            self._admins.must_be_plain(role.id, role.name, admin_role)
+            self._admin_steps(performer, user, admin_role, [], [role])
+
+        return self.closed or refusal(decide)
+
+    def _verdict_on_inherited(self, user: User, role: Role) -> str:
+        return self.closed or refusal(lambda: self._must_be_own(user, [role]))
 
     def _change(self, performer: Performer, user: User, wanted: RoleChange) -> None:
         now = self._decide(performer, user, wanted)
@@ -152,11 +218,14 @@ class Roles:
     def _must_be_own(self, user: User, inherited: Sequence[Role]) -> None:
         """What a user holds through another role can't be taken from it alone."""
         for role in inherited:
-            way = ", ".join(each.name for each in self._store.way(user, role))
+            way = ", ".join(self._way(user, role))
             raise BadRequest(
                 f"Error processing the request. User {user.name} holds {role.name} through "
                 f"{way or 'another role'}. Take that role, or change it in the directory."
             )
+
+    def _way(self, user: User, role: Role) -> tuple[str, ...]:
+        return tuple(each.name for each in self._store.way(user, role))
 
     def _admin_steps(
         self,

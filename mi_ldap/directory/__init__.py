@@ -102,9 +102,9 @@ class DirectoryStore:
         self._connector = connector = Connector(access.address, account, observe)
         self.writable = access.writable
         self.roles_writable = access.writable and access.roles_writable
-        self._access = access
-        self._lay_out = lay_out
-        self._admin_role = admin_role
+        self.access = access
+        self.lay_out = lay_out
+        self.admin_role_name = admin_role
         self._connect_to_undo = lambda: connector.bound(patient=True)
         self._pool = Pool(connector.bound, access.pool_size, connector.fits)
         self._proving = Pool(connector.anonymous, access.pool_size, connector.fits)
@@ -195,12 +195,15 @@ class DirectoryStore:
         with known.changer.session() as session:
             passwords.reset(session, known.tree, user, password)
 
-    def change_password(self, user: User, old: str, new: str) -> None:
+    def change_password(
+        self, user: User, old: str, new: str, proved: Callable[[], object] = lambda: None
+    ) -> None:
         self._must_be_writable()
         known = self._known
         tree = known.tree
         with self._proving.session() as session:
             proof = passwords.prove(session, tree.profile, user, old)
+            proved()
             if tree.profile.binds_to_change or not proof.must_change:
                 return passwords.change(session, tree, user, old, new)
         with known.changer.session() as session:
@@ -223,22 +226,22 @@ class DirectoryStore:
     def _get_to_know(self) -> _Known:
         with self._pool.session() as session:
             try:
-                profile = profiles.found_in(session, self._access.profile)
+                profile = profiles.found_in(session, self.access.profile)
             except Refused as refused:
                 raise results.unexpected(refused) from refused
-        tree = self._lay_out(profile)
+        tree = self.lay_out(profile)
         log.info("directory_layout", **tree.described)
         reader = Reader(self._pool, tree)
         nesting = Nesting(reader)
-        in_transactions = profile.transactions and self._access.transactions
+        in_transactions = profile.transactions and self.access.transactions
         changer = Changer(
-            self._pool, self._connect_to_undo, tree, self._admin_role, in_transactions
+            self._pool, self._connect_to_undo, tree, self.admin_role_name, in_transactions
         )
         return _Known(
             tree=tree,
             reader=reader,
             nesting=nesting,
-            admin_group=AdminGroup(reader, nesting, self._admin_role),
+            admin_group=AdminGroup(reader, nesting, self.admin_role_name),
             changer=changer,
             maker=Maker(reader, changer),
         )

@@ -117,7 +117,7 @@ class Connector:
 
     def bound(self, *, patient: bool = False) -> Session:
         """A session of the service's own account; `patient` as in `Servers.connected`."""
-        return self._watched(self.servers.connected(self._bound, patient=patient))
+        return self._watched(self.servers.connected(self.bound_to, patient=patient))
 
     def fits(self, session: Session) -> bool:
         """Whether the session is with the server that is used now."""
@@ -132,7 +132,7 @@ class Connector:
         return session
 
     def _probe(self, url: str) -> None:
-        session = self._bound(url, quiet=True)
+        session = self.bound_to(url, quiet=True)
         try:
             session.read("", "(objectClass=*)", ["1.1"])
         except Refused:
@@ -140,7 +140,12 @@ class Connector:
         finally:
             session.close()
 
-    def _bound(self, url: str, *, quiet: bool = False) -> Session:
+    def bound_to(self, url: str, *, quiet: bool = False) -> Session:
+        """A session of the service's own account with that server; `quiet` in the log.
+
+        Raises:
+            DirectoryUnavailable: in one sentence why not.
+        """
         session = self._session(url, quiet=quiet)
         wire = session.connection.socket
         try:

@@ -11,9 +11,14 @@ import ssl
 from urllib.parse import unquote, urlsplit
 
 from ldap3 import ANONYMOUS, NONE, SYNC, Connection, Server
+from ldap3.utils import asn1
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.directory.wire import Wire
+
+# ldap3 2.9.1 reads no referral in the answer to an extended operation (RFC 4511 §4.12), as a server
+# that takes no changes gives one to a new password.
+asn1.EXTENDED_RESPONSE_CONTEXT.setdefault(3, asn1.decode_sequence)
 
 _PORTS = {"ldap": 389, "ldaps": 636}
 
@@ -69,6 +74,8 @@ def connection_over(wire: Wire) -> Connection:
         auto_referrals=False,
         check_names=False,
         return_empty_attributes=False,
+        # Left to itself, ldap3 takes the first of many members for all when the next ones fail.
+        auto_range=False,
     )
     connection.socket = wire
     connection.strategy._outstanding = {}

@@ -42,19 +42,20 @@ class Maker:
         try:
             self._add(wanted, UserExists(name))
             user = self._only_user(name)
-            for role in self.reader.roles_naming([tree.member_value(user)]):
-                self._take_if_held(role, user)
+            self._take_everywhere(tree.member_value(user))
         except MiLdapError:
             self._withdraw(wanted.dn, wanted.attributes.get(tree.epoch, [""])[0])
             raise
         return user
 
     def make_role(self, name: str) -> Role:
-        """An empty role."""
+        """An empty role, which no other role names: nothing is left of a former life."""
         self._add(self.reader.tree.new_role(name), RoleExists(name))
         role = self.reader.find_role(name)
         if role is None:
             raise BadRequest(_NOT_FOUND_AGAIN)
+        if not self.reader.tree.shape.by_name:
+            self._take_everywhere(role.locator)
         return role
 
     def discard(self, user: User) -> None:
@@ -81,9 +82,13 @@ class Maker:
             raise BadRequest(_NOT_FOUND_AGAIN)
         return user
 
-    def _take_if_held(self, role: Role, user: User) -> None:
+    def _take_everywhere(self, member: str) -> None:
+        for role in self.reader.roles_naming([member]):
+            self._take_if_held(role, member)
+
+    def _take_if_held(self, role: Role, value: str) -> None:
         tree = self.reader.tree
-        member = Modification("delete", tree.member, (tree.member_value(user),))
+        member = Modification("delete", tree.member, (value,))
         with self.changer.session() as session:
             if tree.shape.wants_a_member:
                 do_unless(session, tree.placeholder_in(role), results.EXISTS)

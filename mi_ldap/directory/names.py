@@ -71,6 +71,7 @@ def dn_from_pattern(pattern: str, value: str) -> str:
     return pattern.replace("{0}", rdn("x", value).partition("=")[2])
 
 
+@lru_cache(maxsize=16384)  # a user is looked for among thousands of members
 def parsed_dn(dn: str) -> tuple[tuple[tuple[str, str], ...], ...]:
     r"""The RDNs of a DN, outermost last, each a sorted tuple of (type, value), for comparing.
 
@@ -101,14 +102,23 @@ def _ends_with(dn: str, base_dn: str) -> bool:
 def first_value(dn: str) -> tuple[str, str]:
     """Type and value of the first pair of the DN's own name: `("uid", "alice")`."""
     plain = "\\" not in dn and "+" not in dn
-    pair = dn.partition(",")[0] if plain else _split(_split(dn, ",")[0], "+")[0]
+    return _plain_pair(dn.partition(",")[0]) if plain else own_pairs(dn)[0]
+
+
+def own_pairs(dn: str) -> list[tuple[str, str]]:
+    """Type and value of each pair of the DN's own name: `cn=a+uid=b` has two."""
+    own = next(iter(_split(dn, ",")), "")
+    return [_plain_pair(pair) for pair in _split(own, "+")] or [("", "")]
+
+
+def _plain_pair(pair: str) -> tuple[str, str]:
     attribute, _, value = pair.partition("=")
     return attribute.strip().lower(), _unescaped(value)
 
 
 def _parsed_pair(pair: str) -> tuple[str, str]:
-    attribute, _, value = pair.partition("=")
-    return attribute.strip().lower(), folded(_unescaped(value))
+    attribute, value = _plain_pair(pair)
+    return attribute, folded(value)
 
 
 def _split(dn: str, separator: str) -> list[str]:

@@ -46,9 +46,11 @@ class Nesting:
         tree = self.reader.tree
         gathered = Gathered(set(tree.members(group)))
         level = gathered.holders
+        root_id = tree.id_of(group)  # in a circle it is not in itself: its members are its own
         for _ in range(DEPTH):
             groups = [] if tree.shape.by_name else self.reader.groups_at(level)
-            fresh = [each for each in groups if tree.id_of(each) not in gathered.nested_ids]
+            seen = {root_id, *gathered.nested_ids}
+            fresh = [each for each in groups if tree.id_of(each) not in seen]
             if not fresh:
                 break
             gathered.nested_ids.update(tree.id_of(each) for each in fresh)

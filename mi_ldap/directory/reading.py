@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +13,14 @@ from mi_ldap.directory.connections import Pool
 from mi_ldap.directory.session import Entry, Found, Refused, Session
 from mi_ldap.directory.tree import Tree, shown_name
 from mi_ldap.errors import AmbiguousName, DirectoryUnavailable
-from mi_ldap.model import Names, Role, User
+from mi_ldap.model import Names, Role, User, folded
 
 MEMBERS_A_SEARCH = 200
 MEMBERS_SEARCHED_FOR = 2000
 """A group with more members is resolved by listing all users."""
+
+READINGS = 3
+"""How often a group that changes while it is read in parts is read."""
 
 T = TypeVar("T")
 
@@ -102,8 +106,10 @@ class Reader:
         """The users among the members, some hundred a search."""
         wanted = [*members]
         if self.tree.shape.by_name:
-            users = self._in_parts(wanted, self._by_name)
-            return [user for user in users if user.name in set(wanted)]
+            found = {user.id: user for user in self._in_parts(wanted, self._by_name)}.values()
+            bearers = Counter(folded(user.name) for user in found)
+            named = set(wanted)  # a name that two users have is nobody's
+            return [u for u in found if u.name in named and bearers[folded(u.name)] == 1]
         dns = [dn for dn in wanted if self.tree.holds_users(dn)]
         return _named([*self._in_parts(dns, _by_rdn)], dns)
 
@@ -128,7 +134,7 @@ class Reader:
             rule: a matching rule after the attribute, `":1.2.840.113556.1.4.1941:"`.
         """
         found: list[Role] = []
-        for part in _parts(members):
+        for part in in_parts(members):
             naming = names.any_of(
                 [names.equals(f"{self.tree.member}{rule}", each) for each in part]
             )
@@ -140,13 +146,14 @@ class Reader:
         if not self.tree.reads_roles:
             return []
         wanted = [*self.tree.role_attributes, self.tree.member, *filter(None, attributes)]
-        return self._whole(self.tree.role_bases, ldap_filter, wanted)
+        found = self._whole(self.tree.role_bases, ldap_filter, wanted)
+        return [self._with_all_members(entry, wanted) for entry in found]
 
     def groups_at(self, dns: Iterable[str]) -> list[Entry]:
         """The groups among the entries named, with their members."""
         wanted = [dn for dn in dns if self._may_be_group(dn)]
         found: list[Entry] = []
-        for part in _parts(wanted):
+        for part in in_parts(wanted):
             found += self.role_entries(f"(&{self.tree.role_list_filter}{_by_rdn(part)})")
         named = {names.parsed_dn(dn) for dn in wanted}
         return [entry for entry in found if names.parsed_dn(entry.dn) in named]
@@ -155,9 +162,39 @@ class Reader:
         """The role's own entry, with its members."""
         wanted = [*self.tree.role_attributes, self.tree.member]
         with self.session() as session:
-            return session.read(role.locator, "(objectClass=*)", wanted)
+            entry = session.read(role.locator, "(objectClass=*)", wanted)
+        return self._with_all_members(entry, wanted) if entry else None
 
     # Searches
+
+    def _with_all_members(self, entry: Entry, wanted: list[str]) -> Entry:
+        """A group with the members that the server keeps back until they are asked for.
+
+        Active Directory gives 1,500 values at a time ([MS-ADTS] §3.1.1.3.1.3.3).
+        """
+        if _part_of(entry, self.tree.member)[1] is None:
+            return entry
+        found: Entry | None = entry
+        with self.session() as session:
+            for _ in range(READINGS):
+                members = self._members_in_parts(session, found) if found else None
+                if found and members is not None:
+                    return Entry(found.dn, {**found.attributes, self.tree.member.lower(): members})
+                found = session.read(entry.dn, "(objectClass=*)", wanted)
+        raise DirectoryUnavailable("A group changes while it is read. Try again later.")
+
+    def _members_in_parts(self, session: Session, group: Entry) -> list[bytes] | None:
+        """All of them; None where the group changed between, for who moves up would be missed."""
+        stamp = self.tree.profile.stamp
+        members, following = _part_of(group, self.tree.member)
+        while following is not None:
+            wanted = [f"{self.tree.member};range={following}-*", stamp]
+            part = session.read(group.dn, "(objectClass=*)", wanted)
+            if part is None or part.first(stamp) != group.first(stamp):
+                return None
+            more, following = _part_of(part, self.tree.member)
+            members += more
+        return members
 
     def _may_be_group(self, dn: str) -> bool:
         looks_like_user = self.tree.holds_users(dn) and (
@@ -168,7 +205,7 @@ class Reader:
     def _in_parts(
         self, members: Sequence[str], named: Callable[[Sequence[str]], str]
     ) -> Iterator[User]:
-        for part in _parts(members):
+        for part in in_parts(members):
             yield from self._users(f"(&{self.tree.user_list_filter}{named(part)})")
 
     def _by_name(self, members: Sequence[str]) -> str:
@@ -214,7 +251,18 @@ class Reader:
         return Found(list(entries.values()), all(each.complete for each in found))
 
 
-def _parts(members: Sequence[str]) -> Iterator[Sequence[str]]:
+def _part_of(entry: Entry, attribute: str) -> tuple[list[bytes], int | None]:
+    """The values that were given at once, and the number of the next one; None at the end."""
+    label = f"{attribute.lower()};range="
+    for name, values in entry.attributes.items():
+        if name.startswith(label):
+            last = name.rpartition("-")[2]
+            return list(values), int(last) + 1 if last.isdecimal() else None
+    return list(entry.attributes.get(attribute.lower(), ())), None
+
+
+def in_parts(members: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The members, as many at a time as one search asks for."""
     for start in range(0, len(members), MEMBERS_A_SEARCH):
         yield members[start : start + MEMBERS_A_SEARCH]
 

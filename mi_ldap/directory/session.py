@@ -136,7 +136,7 @@ class Session:
         cookie: bytes | None = None
         page_size = None if base_only else PAGE_SIZE
         while True:
-            with self._on_the_wire("search"):
+            with self.on_the_wire("search"):
                 self.connection.search(
                     base_dn,
                     ldap_filter,
@@ -151,7 +151,9 @@ class Session:
                 page_size = None
                 continue
             if self._result["result"] in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
-                hint = "raise the service account's size limit (OpenLDAP: olcLimits size.prtotal)"
+                hint = (
+                    "raise the account's limit (OpenLDAP: olcLimits; 389: nsPagedLookThroughLimit)"
+                )
                 log.warning("directory_limit_reached", base=base_dn, got=len(entries), hint=hint)
                 return Found(entries, complete=False)
             self._raise_unless_success()
@@ -175,7 +177,7 @@ class Session:
         Raises:
             Refused: the server did not.
         """
-        with self._on_the_wire(type(operation).__name__.lower()):
+        with self.on_the_wire(type(operation).__name__.lower()):
             operation.send(self.connection, list(controls))
         self._raise_unless_success()
 
@@ -185,7 +187,7 @@ class Session:
         Raises:
             Refused: with the password policy's reason where the server gives one.
         """
-        with self._on_the_wire("password"):
+        with self.on_the_wire("password"):
             self.connection.extend.standard.modify_password(
                 dn, old.encode() if old else None, new.encode(), controls=[ctl.ASK_PASSWORD_POLICY]
             )
@@ -229,7 +231,7 @@ class Session:
         self._extended(ctl.TRANSACTION_END, ctl.transaction_end(identifier, commit=commit))
 
     def _bind(self, request: Any) -> ctl.Policy:
-        with self._on_the_wire("bind"):
+        with self.on_the_wire("bind"):
             message = self.connection.send("bindRequest", request, [ctl.ASK_PASSWORD_POLICY])
             self.connection.post_send_single_response(message)
         return self._policy_unless_refused()
@@ -239,7 +241,7 @@ class Session:
         return dict(self.connection.result or {})
 
     def _extended(self, name: str, value: bytes | None) -> None:
-        with self._on_the_wire("transaction"):
+        with self.on_the_wire("transaction"):
             self.connection.extended(name, value)
         self._raise_unless_success()
 
@@ -261,7 +263,7 @@ class Session:
         return control["value"]["cookie"] if control else None
 
     @contextmanager
-    def _on_the_wire(self, operation: str) -> Iterator[None]:
+    def on_the_wire(self, operation: str) -> Iterator[None]:
         """Give the operation what is left of the request's time; drop the session on any error."""
         left_s = remaining_s()
         if left_s <= 0 or self.connection.socket is None:
@@ -290,4 +292,5 @@ def _entries(response: Sequence[Any]) -> Iterator[Entry]:
     for item in response:
         if item["type"] == "searchResEntry":
             raw = item["raw_attributes"]
-            yield Entry(item["dn"], {name.lower(): values for name, values in raw.items()})
+            values_of = {name.lower(): values or [] for name, values in raw.items()}  # None: empty
+            yield Entry(item["dn"], values_of)

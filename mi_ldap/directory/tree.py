@@ -252,8 +252,8 @@ def shown_name(entry: Entry, attribute: str) -> str:
     values = entry.all(attribute)
     if len(values) == 1:
         return values[0]
-    kind, value = names.first_value(entry.dn)
-    return value if kind == attribute.lower() else next(iter(values), "")
+    named_by = dict(names.own_pairs(entry.dn))
+    return named_by.get(attribute.lower()) or next(iter(values), "")
 
 
 def _has_class(entry: Entry, name: str) -> bool:

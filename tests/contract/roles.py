@@ -8,7 +8,9 @@ from mi_ldap.errors import (
     Conflict,
     RoleExists,
 )
+from mi_ldap.model import Role, User
 from mi_ldap.store import (
+    AddAdminRole,
     Give,
     RemoveRole,
     Take,
@@ -16,9 +18,26 @@ from mi_ldap.store import (
 )
 from tests.contract.words import (
     Plant,
+    admin_role_of,
     make_user,
     role_now,
 )
+
+
+def nest(store: UserStore, inner: Role, outer: Role) -> None:
+    """One role becomes a member of the other, as another tool makes it one."""
+    member = User(inner.id, inner.name, inner.locator, revision="", epoch="")
+    store.apply(Give(role_now(store, outer), member))
+
+
+def has_roles_in_roles(store: UserStore) -> bool:
+    """Groups that name people by their login names (RFC 2307) name nothing else."""
+    tree = getattr(store, "tree", None)
+    return tree is None or not tree.shape.by_name
+
+
+def names_of(roles: tuple[Role, ...]) -> list[str]:
+    return sorted(role.name for role in roles)
 
 
 class RoleContract:
@@ -77,3 +96,56 @@ class RoleContract:
         plant("dev", "ghost")
         store.apply(Give(role_now(store, role), user))
         assert store.member_names(role).names == ("alice",)
+
+    def test_what_is_held_through_roles_is_told_apart(self, store: UserStore) -> None:
+        alice, bob = make_user(store), make_user(store, "bob")
+        team, unit, staff = (store.add_role(name) for name in ("team", "unit", "staff"))
+        store.apply(Give(team, alice), Give(staff, bob))
+        for inner, outer in ((team, unit), (unit, staff)):
+            nest(store, inner, outer)
+        details, through = store.details(alice), has_roles_in_roles(store)
+        assert names_of(details.roles) == ["team"]
+        assert names_of(details.inherited) == (["staff", "unit"] if through else [])
+        assert sorted(store.member_names(staff).names) == (["alice", "bob"] if through else ["bob"])
+        way = store.way(alice, role_now(store, staff))
+        assert [role.name for role in way] == (["team", "unit"] if through else [])
+        assert names_of(store.details(bob).roles) == ["staff"]
+        assert store.details(bob).inherited == ()
+
+    def test_a_role_held_in_both_ways_is_the_users_own(self, store: UserStore) -> None:
+        user, team, staff = make_user(store), store.add_role("team"), store.add_role("staff")
+        store.apply(Give(team, user))
+        nest(store, team, staff)
+        store.apply(Give(role_now(store, staff), user))
+        assert names_of(store.details(user).roles) == ["staff", "team"]
+        assert store.details(user).inherited == ()
+        store.apply(Take(role_now(store, staff), user))
+        inherited = names_of(store.details(user).inherited)
+        assert inherited == (["staff"] if has_roles_in_roles(store) else [])
+
+    def test_roles_in_a_circle_come_to_an_end(self, store: UserStore) -> None:
+        user, team, staff = make_user(store), store.add_role("team"), store.add_role("staff")
+        store.apply(Give(team, user))
+        nest(store, team, staff)
+        nest(store, staff, team)
+        through = has_roles_in_roles(store)
+        assert names_of(store.details(user).inherited) == (["staff"] if through else [])
+        assert store.member_names(staff).names == (("alice",) if through else ())
+        assert store.member_names(team).names == ("alice",)
+
+    def test_the_admin_role_is_held_through_roles(self, store: UserStore) -> None:
+        boss, alice, chiefs = make_user(store, "boss"), make_user(store), store.add_role("chiefs")
+        store.apply(AddAdminRole(boss))
+        store.apply(Give(chiefs, alice))
+        nest(store, chiefs, admin_role_of(store).role)
+        nest(store, admin_role_of(store).role, chiefs)  # in a circle its own are its own still
+        admin_role, through = admin_role_of(store), has_roles_in_roles(store)
+        assert admin_role.nested == (frozenset({chiefs.id}) if through else frozenset())
+        assert store.is_holder(admin_role, alice) is through
+        assert store.holds_through_others(admin_role, alice) is through
+        assert store.is_holder(admin_role, boss)
+        assert not store.holds_through_others(admin_role, boss)
+        holders = sorted(user.name for user in store.holder_users(admin_role))
+        assert holders == (["alice", "boss"] if through else ["boss"])
+        other = store.other_holder(admin_role, boss)
+        assert (other.id if other else None) == (alice.id if through else None)

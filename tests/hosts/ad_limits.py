@@ -158,6 +158,8 @@ class Searches:
 
     def _entry(self, operation: bytes, ranges: dict[bytes, Range]) -> bytes:
         dn, (_, attributes) = ber.parts(operation)
+        if not dn[1]:  # the root DSE is not stored: it comes whole
+            return operation
         shown: list[ber.Part] = []
         for _, attribute in ber.parts(attributes):
             (_, name), (_, values) = ber.parts(attribute)

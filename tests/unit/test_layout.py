@@ -28,7 +28,10 @@ def laid_out(tmp_path: Path, profile: Profile, **settings: str) -> Tree:
 
 def test_what_is_not_configured_is_as_the_kind_has_it(tmp_path: Path) -> None:
     tree = laid_out(tmp_path, ACTIVE_DIRECTORY)
-    assert tree.user_filter == ("(&(&(objectCategory=person)(objectClass=user))(sAMAccountName=?))")
+    assert tree.user_filter == (
+        "(&(&(objectCategory=person)(objectClass=user)(!(showInAdvancedViewOnly=TRUE)))"
+        "(sAMAccountName=?))"
+    )
     assert tree.role_list_filter == "(objectClass=group)"
     assert (tree.naming, tree.user_id) == ("cn", "objectGUID")
     assert (tree.custodian, tree.first_admin) == ("adminDescription", "adminDescription")

@@ -42,6 +42,15 @@ def test_a_name_comes_out_of_its_dn_as_it_went_in(value: str) -> None:
     assert names.first_value(dn) == ("uid", value)
 
 
+@given(values, values)
+def test_every_pair_of_a_name_comes_out_of_its_dn(one: str, other: str) -> None:
+    own = f"{names.rdn('cn', one)}+{names.rdn('UID', other)}"
+    pairs = [("cn", one), ("uid", other)]
+    assert names.own_pairs(f"{own},{BASE}") == names.own_pairs(own) == pairs
+    assert names.first_value(f"{own},{BASE}") == pairs[0]
+    assert names.own_pairs("") == [names.first_value("")] == [("", "")]
+
+
 @given(values)
 def test_a_dn_pattern_is_filled_in_escaped(value: str) -> None:
     assert names.dn_from_pattern(f"uid={{0}},{BASE}", value) == names.dn_in(BASE, "uid", value)

@@ -21,6 +21,7 @@ from mi_ldap.model import EVERYONE
 from mi_ldap.queries import Query
 from mi_ldap.roles import RoleChange
 from mi_ldap.store import RemoveRole, Take
+from tests.memory_store import role_locator
 from tests.unit.conftest import MakeWorld
 from tests.world import World
 
@@ -217,6 +218,61 @@ def test_a_role_that_was_removed_meanwhile_is_a_conflict(staffed: World) -> None
     staffed.store.meanwhile = [lambda: staffed.store.apply(RemoveRole(role))]
     with pytest.raises((Conflict, RoleNotFound)):
         remove(staffed, "dev")
+
+
+# Roles in roles
+
+
+def nest(world: World, inner: str, outer: str) -> None:
+    """As another tool does it."""
+    content = world.store.content
+    content.roles[role_locator(outer)].members.add(role_locator(inner))
+
+
+def test_a_role_that_is_held_through_others_is_shown_and_not_taken(staffed: World) -> None:
+    staffed.store.add_role("staff")
+    nest(staffed, "dev", "ops")
+    nest(staffed, "ops", "staff")
+    assert roles_of(staffed, "bob") == ("dev", "ops", "staff")
+    assert staffed.services.roles.show("staff").users == ("bob",)
+    with pytest.raises(BadRequest, match=r"User bob holds staff through dev, ops\."):
+        change(staffed, removed=("dev", "staff"))
+    assert roles_of(staffed, "bob") == ("dev", "ops", "staff")
+    assert staffed.lines == []
+    change(staffed, removed=("dev",))
+    assert roles_of(staffed, "bob") == ()
+
+
+def test_a_role_that_is_held_in_both_ways_is_taken_by_half(staffed: World) -> None:
+    nest(staffed, "dev", "ops")
+    change(staffed, added=("ops",))
+    assert staffed.told("action", "outcome") == [("updated", "done")]
+    change(staffed, removed=("ops",))
+    assert roles_of(staffed, "bob") == ("dev", "ops")
+    with pytest.raises(BadRequest, match="through dev"):
+        change(staffed, removed=("ops",))
+
+
+def test_a_role_in_the_admin_role_is_changed_in_the_directory_only(staffed: World) -> None:
+    nest(staffed, "dev", "admin")
+    nest(staffed, "admin", "dev")
+    assert staffed.admins() == ["admin", "bob"]
+    acts: list[Callable[[], None]] = [
+        lambda: remove(staffed, "dev"),
+        lambda: change(staffed, removed=("dev",)),
+        lambda: staffed.give("admin", "admin", "dev"),
+        lambda: staffed.delete("admin", "bob"),
+    ]
+    for act in acts:
+        with pytest.raises(Forbidden):
+            act()
+    with pytest.raises(BadRequest, match="holds admin through dev"):
+        change(staffed, removed=("admin",))
+    staffed.add("carl")
+    staffed.give("admin", "carl", "admin")
+    staffed.demote("admin", "carl")
+    staffed.demote("admin", "admin")
+    assert staffed.admins() == ["bob"]
 
 
 # The audit log

@@ -1,0 +1,238 @@
+"""What the doctor asks of a server, and no request does: one address alone, and harmless probes.
+
+A probe is a change that cannot be made, so that the server's refusal tells whether it was the right
+that was missing. Which refusals are truthful was measured, each with an account that has the right
+and one that has not:
+
+* Deleting a value that is not there: 16 with the right to write the attribute, 50 without, on
+  OpenLDAP 2.5 and 389 Directory Server 2.3, for `userPassword` as well.
+* Renaming an entry to below a superior that does not exist, on OpenLDAP: 32 with the right to write
+  the entry and its parent's `children`, which making and removing entries needs too, 50 without.
+* An assertion that is false (122), an entry that exists (68) or lacks an attribute (65) prove
+  nothing: OpenLDAP says so before it looks at rights.
+* 389 tells what an account may do to an entry, or to one of a class that is still to be made, by
+  the control "get effective rights" (draft-ietf-ldapext-acl-model-08); Active Directory by the
+  attributes `allowedAttributesEffective` and `allowedChildClassesEffective` ([MS-ADTS] §3.1.1.4.5).
+"""
+
+from __future__ import annotations
+
+import secrets
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from ldap3 import BASE, DEREF_NEVER, SUBTREE, Connection
+
+from mi_ldap.directory import Access, DirectoryStore, srv
+from mi_ldap.directory import controls as ctl
+from mi_ldap.directory.connections import Account, Connector
+from mi_ldap.directory.operations import Modification, Modify
+from mi_ldap.directory.profiles import Profile
+from mi_ldap.directory.session import Entry, Refused, Session, _entries
+from mi_ldap.directory.tree import Tree
+
+SUCCESS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, DENIED = 0, 16, 32, 50
+
+EFFECTIVE_RIGHTS: Final = "1.3.6.1.4.1.42.2.27.9.5.2"
+PROXIED: Final = "2.16.840.1.113730.3.4.18"  # RFC 4370
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a store was made with, to look at its servers one by one.
+
+    Attributes:
+        lay_out: how a directory of a kind is laid out.
+        admin_role: the name of the admin role's group.
+    """
+
+    access: Access
+    lay_out: Callable[[Profile], Tree]
+    admin_role: str
+
+    def urls(self) -> tuple[str, ...]:
+        """Every address, those that DNS names among them.
+
+        Raises:
+            DirectoryUnavailable: none is known.
+        """
+        return srv.Addresses(self.access.address.urls)()
+
+    def session(self, url: str) -> Session:
+        """A session of the service's account with that server, opened as the service would.
+
+        Raises:
+            DirectoryUnavailable: in one sentence why not; `refusal_behind` knows the answer.
+        """
+        account = Account(self.access.account_dn, self.access.password)
+        return Connector(self.access.address, account, lambda operation: None).bound_to(
+            url, quiet=True
+        )
+
+
+def bench_of(store: DirectoryStore) -> Bench:
+    """The bench for the servers of that store."""
+    return Bench(store.access, store.lay_out, store.admin_role_name)
+
+
+def refusal_behind(error: BaseException | None) -> Refused | None:
+    """The server's own answer among the causes of an error; None where it gave none."""
+    while error is not None and not isinstance(error, Refused):
+        error = error.__cause__
+    return error
+
+
+def certificate_ends_at(session: Session) -> datetime | None:
+    """Until when the server's certificate is good (RFC 5280 §4.1.2.5); None without TLS."""
+    bare = session.connection.socket.bare
+    if not isinstance(bare, ssl.SSLSocket):
+        return None
+    shown = bare.getpeercert() or {}
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
+
+
+# Searches that the store does not make
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one search gave: its result code, its entries, and the nearest entry that is there.
+
+    Attributes:
+        matched_dn: with code 32, the part of the name that exists (RFC 4511 §4.1.9), `""` where the
+            server does not say.
+    """
+
+    code: int
+    entries: list[Entry]
+    matched_dn: str = ""
+
+
+def look(
+    session: Session,
+    base_dn: str,
+    ldap_filter: str = "(objectClass=*)",
+    attributes: Sequence[str] = ("1.1",),
+    *,
+    base_only: bool = True,
+    at_most: int = 0,
+    control: ctl.Control | None = None,
+) -> Given:
+    """One search without pages; whatever the server answers is an answer.
+
+    Args:
+        session: whose rights are used.
+        base_dn: where.
+        ldap_filter: what.
+        attributes: of each entry.
+        base_only: whether that entry alone.
+        at_most: so many entries, 0 for all.
+        control: sent along.
+    """
+    with session.on_the_wire("search"):
+        session.connection.search(
+            base_dn,
+            ldap_filter,
+            BASE if base_only else SUBTREE,
+            dereference_aliases=DEREF_NEVER,
+            attributes=list(attributes),
+            size_limit=at_most,
+            controls=[control] if control else None,
+        )
+    result = dict(session.connection.result or {})
+    entries = list(_entries(session.connection.response or ()))
+    return Given(int(result["result"]), entries, str(result.get("dn") or ""))
+
+
+def is_missing(session: Session, dn: str) -> bool:
+    """Whether there is no entry of that name, as far as the server can prove it.
+
+    For an entry that this account may not see OpenLDAP and 389 answer as for none, but name no
+    entry above it that is there. What they do not name is not missing.
+    """
+    given = look(session, dn)
+    return given.code == NO_SUCH_OBJECT and bool(given.matched_dn)
+
+
+# Probes
+
+
+def code_of_deleting_nothing(
+    session: Session, dn: str, attribute: str, base_dn: str, *, whose: str = ""
+) -> int:
+    """What the server answers to the removal of a value that no entry has.
+
+    Args:
+        session: whose rights are tried.
+        dn: the entry, left as it is.
+        attribute: 16 where the account may write it, 50 where not.
+        base_dn: what a value that is a DN lies below.
+        whose: the DN of somebody else in whose name it is tried (RFC 4370); 123 where that is not
+            allowed.
+    """
+    nothing = f"cn=mi-ldap-doctor-{secrets.token_hex(8)},{base_dn}"
+    values = (nothing,) if _holds_dns(attribute) else (_plain(attribute),)
+    controls = [(PROXIED, True, f"dn:{whose}".encode())] if whose else []
+    return _code(session, Modify(dn, (Modification("delete", attribute, values),)), *controls)
+
+
+def code_of_moving_nowhere(session: Session, dn: str, base_dn: str) -> int:
+    """What OpenLDAP answers to moving the entry below one that is not there: 32, or 50."""
+    return _code(session, _MoveNowhere(dn, (), base_dn))
+
+
+@dataclass(frozen=True, slots=True)
+class _MoveNowhere(Modify):
+    """A new superior for an entry (RFC 4511 §4.9), of a name that nobody has."""
+
+    base_dn: str = ""
+
+    def send(self, connection: Connection, controls: list[ctl.Control]) -> None:
+        nowhere = f"ou=mi-ldap-doctor-{secrets.token_hex(8)},{self.base_dn}"
+        rdn = f"cn=mi-ldap-doctor-{secrets.token_hex(8)}"
+        connection.modify_dn(self.dn, rdn, False, nowhere, controls or None)
+
+
+def effective_rights(
+    session: Session, dn: str, attributes: Sequence[str], account_dn: str
+) -> list[Entry]:
+    """The entry with `entryLevelRights` and `attributeLevelRights`, and one for each template.
+
+    Args:
+        session: who asks.
+        dn: the entry.
+        attributes: attributes, or `"*@person:cn"` for an entry that is still to be made.
+        account_dn: whose rights.
+    """
+    control = (EFFECTIVE_RIGHTS, True, f"dn:{account_dn}".encode())
+    return look(session, dn, attributes=attributes, control=control).entries
+
+
+def _code(session: Session, operation: Modify, *controls: ctl.Control) -> int:
+    try:
+        session.do(operation, *controls)
+    except Refused as refused:
+        return refused.code
+    return SUCCESS
+
+
+_DN_VALUED = frozenset(
+    {"member", "uniquemember", "manager", "secretary", "seealso", "owner", "pwdpolicysubentry"}
+)
+
+
+_NO_USERS_CLASS = "subschema"
+"""A class that every server knows and neither users nor groups have (RFC 4512 §4.2)."""
+
+
+def _holds_dns(attribute: str) -> bool:
+    return attribute.lower() in _DN_VALUED
+
+
+def _plain(attribute: str) -> str:
+    """A value that the attribute's syntax allows and no entry has."""
+    text = f"mi-ldap-doctor-{secrets.token_hex(8)}"
+    return _NO_USERS_CLASS if attribute.lower() == "objectclass" else text

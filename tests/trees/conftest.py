@@ -1,0 +1,77 @@
+"""Fixtures for the tests of real trees: each kind of directory, filled as companies fill theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from mi_ldap.directory import DirectoryStore
+from mi_ldap.web import create_app
+from mi_ldap.wiring import services
+from tests.api.client import Api
+from tests.hosts.openldap import OpenLdap, Setup
+from tests.hosts_of_kinds import Hosts
+from tests.kinds import OPENLDAP
+from tests.subtree import Host, Subtree, Tool, host_like, subtree_in
+from tests.trees.kinds import GROUPS_OF_MEMBERS, SCHEMA_OF_MEMBERS
+
+MakeApi = Callable[..., Api]
+
+
+@pytest.fixture(scope="session")
+def members_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """An OpenLDAP whose administrator has loaded `groupOfMembers`."""
+    setup = Setup(member_of=False, refint=False, ppolicy=False, unique=False, nis=False)
+    with OpenLdap(tmp_path_factory.mktemp("members"), setup) as directory:
+        host = host_like(directory, GROUPS_OF_MEMBERS)
+        tool = Tool(host.url, *host.tool, ca_file=host.ca_file)
+        tool.add(
+            "cn=members,cn=schema,cn=config",
+            ["olcSchemaConfig"],
+            cn="members",
+            olcObjectClasses=SCHEMA_OF_MEMBERS,
+        )
+        tool.close()
+        yield host
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, hosts: Hosts) -> Iterator[Subtree]:
+    """A place of the test's own in the kind of directory that `on` names."""
+    kind = request.param
+    with ExitStack() as closing:
+        if kind is OPENLDAP:
+            yield request.getfixturevalue("subtree")
+        elif kind is GROUPS_OF_MEMBERS:
+            host: Host = request.getfixturevalue("members_host")
+            tool = Tool(host.url, *host.tool, ca_file=host.ca_file)
+            closing.callback(tool.close)
+            yield closing.enter_context(subtree_in(host, tool))
+        else:
+            yield closing.enter_context(hosts.place(kind))
+
+
+@pytest.fixture
+def api_of(place: Subtree, tmp_path: Path) -> Iterator[MakeApi]:
+    """Makes APIs on the test's own place, each as on a machine of its own."""
+    with ExitStack() as closing:
+
+        def make(observe: Callable[[str], None] = lambda operation: None, **settings: str) -> Api:
+            state_dir = tmp_path / f"machine{len(list(tmp_path.iterdir()))}"
+            state_dir.mkdir()
+            made = services(place.settings(state_dir, **settings), observe=observe)
+            assert isinstance(made.store, DirectoryStore)
+            for close in (made.state.close, made.audit.close, made.store.close):
+                closing.callback(close)
+            return Api(made, create_app(made).test_client(use_cookies=False))
+
+        yield make
+
+
+@pytest.fixture
+def admin(api_of: MakeApi) -> Api:
+    """The API as the first admin sees it."""
+    return api_of().logged_in("admin")
