@@ -70,6 +70,17 @@ def recover_admin(name: str, set_password: bool, adopt: bool, yes: bool) -> None
     recover(settings, name, set_password=set_password, adopt=adopt, yes=yes)
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@click.option("--fix-members", is_flag=True, help="Take members that are nobody out of groups.")
+@click.option("--yes", is_flag=True, help="Do not ask before --fix-members.")
+def doctor(as_json: bool, fix_members: bool, yes: bool) -> None:
+    """Look the directory over and say what to do; exit status 0 pass, 1 warn, 2 fail."""
+    from mi_ldap.serving.examination import examine
+
+    sys.exit(examine(_settings, as_json=as_json, fix_members=fix_members, yes=yes))
+
+
 @main.command("rotate-key")
 def rotate_key() -> None:
     """Make a new key that signs tokens from the next start on; older tokens stay good."""
@@ -113,8 +124,13 @@ def _application(settings: Settings) -> Any:
 
 def _load() -> Settings:
     from mi_ldap.serving.logs import configure_logging
-    from mi_ldap.settings import load_settings
 
-    settings = load_settings()
+    settings = _settings()
     configure_logging(settings.server.log_level)
     return settings
+
+
+def _settings() -> Settings:
+    from mi_ldap.settings import load_settings
+
+    return load_settings()

@@ -32,7 +32,7 @@ def recover_admin(
     """
     prepare_state_folder(settings.state_dir)
     structlog.contextvars.bind_contextvars(client="local")
-    with _reachable_services(settings) as found:
+    with reachable_services(settings) as found:
         operator = f"{getpass.getuser()} on this machine"
         recovery = Recovery(found.store, found.audit, found.rules, operator)
         with deadline(PATIENCE_S):
@@ -71,7 +71,7 @@ def _ask_password() -> str:
 
 
 @contextmanager
-def _reachable_services(settings: Settings) -> Iterator[Services]:
+def reachable_services(settings: Settings) -> Iterator[Services]:
     """The services; the embedded directory is started for as long where nobody runs it."""
     if not settings.is_embedded:
         yield services(settings)

@@ -1,0 +1,227 @@
+"""The way to the directory: each address, its certificate, the service's account, replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from mi_ldap.deadline import deadline
+from mi_ldap.directory import results
+from mi_ldap.directory.dialing import is_ldaps, is_local_socket
+from mi_ldap.directory.probing import (
+    NO_SUCH_ATTRIBUTE,
+    Bench,
+    certificate_ends_at,
+    code_of_deleting_nothing,
+    refusal_behind,
+)
+from mi_ldap.directory.profiles import PROFILES
+from mi_ldap.directory.session import Entry, Refused, Session
+from mi_ldap.doctor.findings import Finding
+from mi_ldap.doctor.patient import Patient
+from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.settings.syntax import leaves_the_machine
+
+WARN_DAYS: Final = 30
+LATEST_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """One address, and what came of going there."""
+
+    url: str
+    error: DirectoryUnavailable | None
+    days_left: float | None = None
+
+
+def reach_all(bench: Bench) -> list[Reached]:
+    """Go to each address as the service would.
+
+    Raises:
+        DirectoryUnavailable: DNS names none.
+    """
+    return [_reach(bench, url) for url in bench.urls()]
+
+
+def _reach(bench: Bench, url: str) -> Reached:
+    try:
+        with deadline(LATEST_S):
+            session = bench.session(url)
+    except DirectoryUnavailable as error:
+        return Reached(url, error)
+    ends_at = certificate_ends_at(session)
+    session.close()
+    days = (ends_at - datetime.now(UTC)).total_seconds() / 86400 if ends_at else None
+    return Reached(url, None, days)
+
+
+def connection_findings(bench: Bench, reached: list[Reached]) -> Iterator[Finding]:
+    """A line for each address, each certificate, and the bind."""
+    works = any(each.error is None for each in reached)
+    for each in reached:
+        refused = refusal_behind(each.error)
+        if each.error is not None and refused is None:
+            yield _unreachable(each, works=works)
+            continue
+        yield Finding("address", "pass", f"{each.url} answers.")
+        yield _transport(bench, each)
+        yield _bind(bench, each, refused)
+
+
+def _unreachable(each: Reached, *, works: bool) -> Finding:
+    """One of several that is down costs nothing but the time to find out."""
+    said = str(each.error)
+    what, _, remedy = said.partition(": ")
+    sentence = f"{each.url} cannot be used. {what.rstrip('.')}."
+    remedy = f"{remedy[:1].upper()}{remedy[1:]}" if remedy else _LOOK_AT_THE_ADDRESS
+    return Finding("address", "warn" if works else "fail", sentence, remedy)
+
+
+_LOOK_AT_THE_ADDRESS = (
+    "Look whether the server runs, whether user_store.connection_url names its host and port, and "
+    "whether a firewall stands between."
+)
+
+
+def _transport(bench: Bench, each: Reached) -> Finding:
+    if each.days_left is not None:
+        return _certificate(each.url, each.days_left)
+    wants_tls = bench.access.address.start_tls or is_ldaps(each.url)
+    if wants_tls and not is_local_socket(each.url):
+        return Finding("certificate", "pass", f"{each.url} shows one that is verified.")
+    if leaves_the_machine(each.url):
+        return Finding(
+            "certificate",
+            "warn",
+            f"{each.url} is not encrypted: passwords cross the network in the clear.",
+            "Use an ldaps:// address or set user_store.start_tls = true, and remove "
+            "user_store.allow_plaintext.",
+        )
+    return Finding("certificate", "pass", f"{each.url} needs none, it stays on this machine.")
+
+
+def _certificate(url: str, days_left: float) -> Finding:
+    days = int(days_left)
+    sentence = f"{url} shows one that is verified and good for {days} days."
+    if days_left >= WARN_DAYS:
+        return Finding("certificate", "pass", sentence)
+    remedy = "Renew it on the directory's server before it ends, or nobody can log in."
+    return Finding("certificate", "warn", sentence, remedy)
+
+
+def _bind(bench: Bench, each: Reached, refused: Refused | None) -> Finding:
+    who = bench.access.account_dn or "The service, without a DN of its own,"
+    if refused is None:
+        return Finding("bind", "pass", f"{who} is let in at {each.url}.")
+    words = {results.bind_word(refused, profile) for profile in PROFILES.values()}
+    known = next((word for word in _REFUSALS if word in words), "")
+    sentence, remedy = _REFUSALS.get(known, _UNKNOWN_REFUSAL)
+    told = f"{each.url} does not let {who} in (code {refused.code}): {sentence}"
+    return Finding("bind", "fail", told, remedy)
+
+
+_ACCOUNT_KEYS = (
+    "Set user_store.connection_name to the account's DN and user_store.connection_password to its "
+    "password (best in a file: MI_LDAP_USER_STORE__CONNECTION_PASSWORD_FILE)."
+)
+_REFUSALS: dict[str, tuple[str, str]] = {
+    "accountLocked": (
+        "it is locked or disabled.",
+        "Unlock and enable it in the directory, and give it a policy that never locks it.",
+    ),
+    "accountDisabled": ("it is disabled.", "Enable the account in the directory."),
+    "passwordExpired": (
+        "its password has expired.",
+        "Set a new one, let it never expire, and set user_store.connection_password to it.",
+    ),
+    "changeAfterReset": (
+        "its password must be changed first.",
+        "Change it as the account itself, and set user_store.connection_password to the new one.",
+    ),
+    "wrongPassword": ("there is no such account, or its password is another.", _ACCOUNT_KEYS),
+}
+_UNKNOWN_REFUSAL = ("it does not take this way of logging in.", _ACCOUNT_KEYS)
+
+
+# Replicas
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """How far a replica is: what can be compared between two."""
+
+    url: str
+    stamps: frozenset[str]
+    answer: int | None
+
+
+def replicas(patient: Patient, urls: list[str]) -> Iterator[Finding]:
+    """Whether servers that stand for each other hold the same and take changes.
+
+    OpenLDAP's `contextCSN` (slapo-syncprov(5)) is compared where it can be read; elsewhere
+    the latest `modifyTimestamp` and the number of entries. Active Directory's stamps belong to each
+    controller alone; there its own `isSynchronized` is asked.
+    """
+    if len(urls) < 2:
+        return
+    states = [_state_of(patient, url) for url in urls]
+    yield _sameness(states)
+    for state in states:
+        if state.answer not in (None, NO_SUCH_ATTRIBUTE) and patient.is_writable:
+            yield Finding(
+                "replicas",
+                "warn",
+                f"{state.url} takes no changes (code {state.answer}).",
+                "Name writable servers only in user_store.connection_url: the service keeps to one "
+                "server, and a referral is not followed.",
+            )
+
+
+def _sameness(states: list[_State]) -> Finding:
+    if all(state.stamps == states[0].stamps for state in states):
+        return Finding("replicas", "pass", f"The {len(states)} servers hold the same data.")
+    return Finding(
+        "replicas",
+        "warn",
+        f"{' and '.join(state.url for state in states)} do not hold the same data.",
+        "Run this again: what was just changed may be on its way. If it stays so, look at the "
+        "replication's status in the logs of the servers.",
+    )
+
+
+def _state_of(patient: Patient, url: str) -> _State:
+    session = patient.bench.session(url)
+    try:
+        return _State(url, _stamps(patient, session), _answer_to_a_change(patient, session))
+    finally:
+        session.close()
+
+
+def _stamps(patient: Patient, session: Session) -> frozenset[str]:
+    if patient.kind == "active_directory":
+        root = session.read("", "(objectClass=*)", ["isSynchronized"])
+        synchronized = root is not None and root.first("isSynchronized") == "TRUE"
+        return frozenset({"synchronized" if synchronized else session.server})
+    top = session.read(patient.suffix, "(objectClass=*)", ["contextCSN"])
+    if top and top.all("contextCSN"):
+        return frozenset(top.all("contextCSN"))
+    return _latest(patient, session)
+
+
+def _latest(patient: Patient, session: Session) -> frozenset[str]:
+    found: list[Entry] = []
+    for base in dict.fromkeys((*patient.tree.user_bases, *patient.tree.role_bases)):
+        found += session.search(base, "(objectClass=*)", ["modifyTimestamp"]).entries
+    stamps = (entry.first("modifyTimestamp") or "" for entry in found)
+    return frozenset({str(len(found)), max(stamps, default="")})
+
+
+def _answer_to_a_change(patient: Patient, session: Session) -> int | None:
+    """16 where the server takes changes of a group; None where it cannot be tried."""
+    if not patient.groups.entries or patient.kind == "active_directory":
+        return None
+    dn, base = patient.groups.entries[0].dn, patient.suffix
+    return code_of_deleting_nothing(session, dn, patient.tree.member, base)

@@ -1,0 +1,83 @@
+"""`python app.py doctor`: what the doctor finds, on the terminal or as JSON."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+
+import click
+import structlog
+
+from mi_ldap.doctor import Doctor, Finding, Report, lines
+from mi_ldap.errors import MiLdapError
+from mi_ldap.serving.logs import configure_logging
+from mi_ldap.serving.recovery import reachable_services
+from mi_ldap.serving.state_folder import prepare_state_folder
+from mi_ldap.settings import Settings
+
+
+def examine(load: Callable[[], Settings], *, as_json: bool, fix_members: bool, yes: bool) -> int:
+    """Print the findings as they come, or all at once as JSON; the exit status.
+
+    What the log would say is in the findings, so the log is silent.
+    """
+    configure_logging("critical")
+    told: list[Finding] = []
+    for finding in _findings(load, fix_members=fix_members, yes=yes, quiet=as_json):
+        told.append(finding)
+        if not as_json:
+            _print([finding])
+    report = Report(tuple(told))
+    click.echo(report.as_json() if as_json else _summary(report))
+    return report.exit_status
+
+
+def _findings(
+    load: Callable[[], Settings], *, fix_members: bool, yes: bool, quiet: bool
+) -> Iterator[Finding]:
+    """What cannot even be configured is a finding too."""
+    try:
+        settings = load()
+        prepare_state_folder(settings.state_dir)
+        structlog.contextvars.bind_contextvars(client="local")
+        with (
+            reachable_services(settings) as services,
+            closing(Doctor(services, embedded=settings.is_embedded)) as doctor,
+        ):
+            yield from doctor.examine()
+            if fix_members and _agreed(doctor, yes=yes, quiet=quiet):
+                yield from doctor.fix_members(f"{getpass.getuser()} on this machine")
+    except MiLdapError as error:
+        yield Finding("configuration", "fail", str(error), "See docs/configuration.md.")
+
+
+def _agreed(doctor: Doctor, *, yes: bool, quiet: bool) -> bool:
+    """Whether somebody said yes to what is shown; nobody can be asked where only JSON may come."""
+    broken = doctor.dangling()
+    if not broken or yes or not doctor.may_change_groups:
+        return bool(broken)
+    if quiet:
+        raise click.UsageError("--json asks nothing: add --yes to --fix-members.")
+    for each in broken:
+        click.echo(f"{each.name}:")
+        for member in each.members:
+            click.echo(f"    {member}")
+    return click.confirm("Take these members out of these groups?")
+
+
+def _print(findings: Iterable[Finding]) -> None:
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    encoding = sys.stdout.encoding or "ascii"
+    click.echo(lines(findings, encoding=encoding, colour=colour), nl=False, color=colour)
+
+
+def _summary(report: Report) -> str:
+    counts = {
+        word: sum(finding.level == level for finding in report.findings)
+        for level, word in (("fail", "to mend"), ("warn", "to look at"), ("skip", "not seen"))
+    }
+    found = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f"\n{found or 'All is well'}. docs/doctor.md says what each line means."

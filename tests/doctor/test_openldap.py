@@ -1,0 +1,255 @@
+"""The doctor on OpenLDAP: all well with the shipped rights, and each fault is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mi_ldap.doctor import lines
+from tests.doctor.examined import examined, faults, keys_of, of, told
+from tests.doctor.places import (
+    add_group,
+    add_user,
+    apply_remedies,
+    change_rules,
+    fill,
+    overlay_dn,
+    put_rule_first,
+    show_configuration,
+    tool_of,
+    user_dn,
+)
+from tests.hosts.openldap import OpenLdap, Setup
+from tests.kinds import PLAIN_OPENLDAP
+
+SERVICE = "cn=mi-ldap,ou=services"
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenLdap]:
+    """For tests that change nothing in it."""
+    with OpenLdap(tmp_path_factory.mktemp("healthy")) as made:
+        fill(made)
+        yield made
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[OpenLdap]:
+    with OpenLdap(tmp_path / "openldap") as made:
+        fill(made)
+        yield made
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    return folder
+
+
+def test_the_shipped_rights_are_enough_and_not_too_many(healthy: OpenLdap, state: Path) -> None:
+    report = examined(keys_of(healthy, state))
+    assert faults(report) == []
+    assert report.exit_status == 0
+    assert "make and remove them, set passwords" in told(report, "rights", "pass")
+    assert "holds 1 admin, 1 enabled: alice" in told(report, "admins", "pass")
+    assert of(report, "rights", "skip") == []
+
+
+def test_nothing_is_changed(healthy: OpenLdap, state: Path) -> None:
+    with tool_of(healthy) as tool:
+        before = {dn: tool.read(dn) for dn in tool.dns_below(healthy.base)}
+        examined(keys_of(healthy, state))
+        assert {dn: tool.read(dn) for dn in tool.dns_below(healthy.base)} == before
+
+
+def test_no_secret_is_told(directory: OpenLdap, state: Path) -> None:
+    change_rules(directory, r"=w by self =xw", "manage by self =xw")
+    report = examined(keys_of(directory, state))
+    text = report.as_json() + lines(report.findings)
+    assert "read the password hashes" in text
+    assert directory.service_password not in text
+    assert "SSHA" not in text
+
+
+def test_a_wrong_password(healthy: OpenLdap, state: Path) -> None:
+    report = examined(keys_of(healthy, state, connection_password="wrong"))
+    assert report.exit_status == 2
+    assert [each.check for each in faults(report)] == ["bind"]
+    said = told(report, "bind", "fail")
+    assert "code 49" in said
+    assert "user_store.connection_password" in said
+    assert "wrong" not in said
+
+
+def test_a_wrong_base(healthy: OpenLdap, state: Path) -> None:
+    nowhere = f"ou=nowhere,{healthy.base}"
+    report = examined(keys_of(healthy, state, user_search_base=nowhere))
+    assert [each.check for each in faults(report)] == ["bases"]
+    assert "user_store.user_search_base" in told(report, "bases", "fail")
+    assert f"knows {healthy.base}" in told(report, "bases", "fail")
+    assert "see bases first" in told(report, "filters", "skip")
+
+
+def test_a_filter_that_matches_nothing(healthy: OpenLdap, state: Path) -> None:
+    report = examined(keys_of(healthy, state, user_entry_object_class="account"))
+    assert [each.check for each in faults(report)] == ["filters"]
+    assert "inetOrgPerson (2)" in told(report, "filters", "warn")
+    assert "user_store.user_entry_object_class" in told(report, "filters", "warn")
+
+
+def test_a_search_filter_that_finds_another_attribute(healthy: OpenLdap, state: Path) -> None:
+    wrong = "(&(objectClass=inetOrgPerson)(mail=?))"
+    report = examined(keys_of(healthy, state, user_name_search_filter=wrong))
+    assert "user_store.user_name_search_filter" in told(report, "filters", "fail")
+
+
+def test_a_missing_schema(tmp_path: Path, state: Path) -> None:
+    with OpenLdap(tmp_path / "bare", Setup(own_schema=False)) as directory:
+        fill(directory)
+        said = told(examined(keys_of(directory, state)), "schema", "fail")
+        assert "miLdapCustodian" in said
+        assert "config/schema/mi-ldap.ldif" in said
+        reading = examined(keys_of(directory, state, type="read_only_ldap"))
+        assert of(reading, "schema", "fail") == []
+        borrowed = {"custodian_attribute": "title", "epoch_attribute": "employeeType"}
+        report = examined(keys_of(directory, state, **borrowed))
+        assert "title may have several values" in told(report, "schema", "fail")
+
+
+def test_no_right_to_change_groups(directory: OpenLdap, state: Path) -> None:
+    change_rules(directory, r"ou=groups,\S+ by dn.exact=\S*mi-ldap", None)
+    report = examined(keys_of(directory, state))
+    said = told(report, "rights", "fail")
+    assert "On groups the account may not: make and remove them, write member" in said
+    assert "config/ldif/rights.ldif" in said
+    assert "On users the account may: make and remove them" in told(report, "rights", "pass")
+
+
+def test_ids_and_members_that_are_hidden(directory: OpenLdap, state: Path) -> None:
+    put_rule_first(directory, f'to dn.children="{directory.base}" attrs=entryUUID,member by * none')
+    said = told(examined(keys_of(directory, state)), "rights", "fail")
+    assert "entryUUID of 2 of 2 users" in said
+    assert "member of 1 of 1 groups" in said
+
+
+def test_policies_that_could_be_lifted(directory: OpenLdap, state: Path) -> None:
+    change_rules(directory, r"attrs=pwdAccountLockedTime", None)
+    report = examined(keys_of(directory, state))
+    assert "rights-ppolicy.ldif" in told(report, "too-many-rights", "warn")
+
+
+def test_rights_where_only_reading_is_wanted(healthy: OpenLdap, state: Path) -> None:
+    report = examined(keys_of(healthy, state, type="read_only_ldap"))
+    assert report.status == "warn"
+    assert {each.check for each in faults(report)} == {"rights"}
+
+
+def test_hashes_that_can_be_read(directory: OpenLdap, state: Path) -> None:
+    change_rules(directory, r"=w by self =xw", "write by self =xw")
+    report = examined(keys_of(directory, state))
+    assert "userPassword" in told(report, "too-many-rights", "fail")
+
+
+def test_the_manager_as_the_account(healthy: OpenLdap, state: Path) -> None:
+    dn, password = healthy.manager
+    keys = keys_of(healthy, state, connection_name=dn, connection_password=password)
+    assert "password policy as well" in told(examined(keys), "too-many-rights", "warn")
+
+
+def test_a_size_limit(tmp_path: Path, state: Path) -> None:
+    setup = Setup(service_limits="size.soft=5 size.hard=5 size.prtotal=5")
+    with OpenLdap(tmp_path / "small", setup) as directory:
+        with tool_of(directory) as tool:
+            for number in range(8):
+                add_user(tool, directory, f"user{number}")
+        said = told(examined(keys_of(directory, state)), "limits", "fail")
+        assert "stops after 5 users" in said
+        assert f'olcLimits: {{0}}dn.exact="{SERVICE},' in said
+        with tool_of(directory) as tool:
+            tool.replace("olcDatabase={1}mdb,cn=config", olcLimits=[])
+        apply_remedies(directory, said)
+        assert "8 users" in told(examined(keys_of(directory, state)), "limits", "pass")
+
+
+def test_a_name_that_two_users_have(tmp_path: Path, state: Path) -> None:
+    with OpenLdap(tmp_path / "loose", Setup(unique=False)) as directory:
+        fill(directory)
+        with tool_of(directory) as tool:
+            person = {**PLAIN_OPENLDAP.person_of("Alice", ""), "cn": "second"}
+            tool.add(f"cn=second,{directory.user_base}", ["inetOrgPerson"], **person)
+        said = told(examined(keys_of(directory, state)), "duplicates", "warn")
+        assert "2 users are called" in said
+        assert f"cn=second,{directory.user_base}" in said
+
+
+# What the configuration shows
+
+
+def test_a_configuration_that_can_be_read(directory: OpenLdap, state: Path) -> None:
+    show_configuration(directory)
+    directory.configure(overlay_dn(directory, "refint"), olcRefintNothing=[])
+    report = examined(keys_of(directory, state))
+    assert "olcDbIndex: miLdapCustodian eq" in told(report, "indexes", "warn")
+    assert "add: olcRefintNothing" in told(report, "overlays", "warn")
+    assert "unique without `serialize`" in told(report, "overlays", "warn")
+    assert "Users can't write miLdapCustodian" in told(report, "custodian", "pass")
+    apply_remedies(directory, *(each.remedy for each in faults(report)))
+    mended = examined(keys_of(directory, state))
+    assert faults(mended) == []
+    assert "None of them hurts" in told(mended, "overlays", "pass")
+    with_transactions = examined(keys_of(directory, state, transactions="true"))
+    assert "stand still for good" in told(with_transactions, "overlays", "fail")
+
+
+def test_marks_that_users_write_themselves(directory: OpenLdap, state: Path) -> None:
+    show_configuration(directory)
+    change_rules(directory, r"attrs=miLdapCustodian", None)
+    change_rules(directory, r"to \* by users read", "to * by self write by users read")
+    report = examined(keys_of(directory, state))
+    assert "free itself of its custodian" in told(report, "custodian", "fail")
+
+
+@pytest.mark.parametrize(("right", "level"), [("write", "fail"), ("read", "pass")])
+def test_marks_tried_in_the_name_of_a_user(
+    directory: OpenLdap, state: Path, right: str, level: str
+) -> None:
+    change_rules(directory, r"attrs=miLdapCustodian", None)
+    put_rule_first(directory, f"to attrs=miLdapCustodian,miLdapEpoch by users {right}")
+    directory.configure(olcAuthzPolicy="to")
+    people = f"dn.subtree:{directory.user_base}"
+    directory.configure(directory.service_dn, authzTo=people)
+    assert told(examined(keys_of(directory, state)), "custodian", level)
+
+
+def test_borrowed_marks_that_people_write_everywhere(healthy: OpenLdap, state: Path) -> None:
+    borrowed = {"custodian_attribute": "displayName", "epoch_attribute": "preferredLanguage"}
+    report = examined(keys_of(healthy, state, **borrowed))
+    assert "Users can write displayName" in told(report, "custodian", "fail")
+
+
+# Admins
+
+
+def test_admins_and_the_way_they_are_found(directory: OpenLdap, state: Path) -> None:
+    with tool_of(directory) as tool:
+        inner = add_group(tool, directory, "inner", user_dn(directory, "bob"))
+        tool.add_values(f"cn=admin,{directory.group_base}", member=inner)
+        gone = "8a3d1872-7a1f-1041-82f4-05905a505f39"
+        bob = user_dn(directory, "bob")
+        tool.add_values(bob, objectClass="miLdapAccount")
+        tool.replace(bob, miLdapCustodian=gone)
+    report = examined(keys_of(directory, state))
+    assert "holds 2 admins, 1 through 1 group in it" in told(report, "admins", "pass")
+    assert "The custodian of bob is gone" in told(report, "admins", "warn")
+    assert "recover-admin NAME --adopt" in told(report, "admins", "warn")
+
+
+def test_an_open_door(tmp_path: Path, state: Path) -> None:
+    with OpenLdap(tmp_path / "new") as directory:
+        keys = keys_of(directory, state) | {"MI_LDAP_BOOTSTRAP__MODE": "first_login"}
+        assert "whoever logs in first" in told(examined(keys), "first-admin", "warn")
+        keys["MI_LDAP_BOOTSTRAP__USERS"] = "alice"
+        assert "the first of alice" in told(examined(keys), "first-admin", "warn")
