@@ -3,7 +3,7 @@
 # this as a domain administrator wherever Samba's samba-tool is:
 #
 #     rights-active-directory.sh mi-ldap OU=people,DC=example,DC=org OU=groups,DC=example,DC=org \
-#         -H ldap://dc.example.org -U administrator
+#         -H ldap://dc.example.org -U 'EXAMPLE\administrator'
 #
 # On Windows give the same rights with dsacls; each block below names its lines, to be called as
 #

@@ -20,7 +20,7 @@ from tests.hosts import openldap_config
 from tests.hosts.installed import program
 from tests.hosts.process import DirectoryHost, run, wait_for
 
-_RIGHTS = Path(__file__).parents[2] / "config/ldif/rights.ldif"
+_LDIF = Path(__file__).parents[2] / "config/ldif"
 _RIGHTS_BASE = "dc=example,dc=org"
 _RIGHTS_LIMITS = "size=unlimited size.prtotal=unlimited"
 _CONVERGES_S = 10.0
@@ -50,7 +50,7 @@ class Setup:
 
 
 class OpenLdap(DirectoryHost):
-    """slapd with the rights of rights.ldif for the service's account.
+    """slapd with the rights of rights.ldif and rights-ppolicy.ldif for the service's account.
 
     By its `ldapi_url` who runs the tests logs in as the service, by SASL EXTERNAL. The manager may
     change cn=config too. Where there is a policy, `policy_dn` is the one of all people.
@@ -89,6 +89,8 @@ class OpenLdap(DirectoryHost):
         if not self.providers or self.providers[0] is self:
             self._use("slapadd", 1, openldap_config.tree(self))
         self._use("slapmodify", 0, self._rights())
+        if self.setup.ppolicy:
+            self._use("slapmodify", 0, self._shipped("rights-ppolicy.ldif"))
 
     def _use(self, tool: str, database: int, ldif: str) -> None:
         """One of slapd's tools that work while it doesn't run."""
@@ -96,12 +98,15 @@ class OpenLdap(DirectoryHost):
 
     def _rights(self) -> str:
         """As rights.ldif gives them, but for what there is nothing of here."""
-        rights = _RIGHTS.read_text().replace(_RIGHTS_BASE, self.base)
+        rights = self._shipped("rights.ldif")
         if not self.setup.own_schema:
             rights = re.sub(r"olcAccess: \S+ attrs=miLdap(.*\n )+.*\n", "", rights)
         if self.setup.service_limits:
             rights = rights.replace(_RIGHTS_LIMITS, self.setup.service_limits)
         return rights
+
+    def _shipped(self, name: str) -> str:
+        return (_LDIF / name).read_text().replace(_RIGHTS_BASE, self.base)
 
 
 @contextmanager

@@ -1,0 +1,185 @@
+"""`type = "read_only_ldap"`, a mode of its own: on each server, by an account that only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.api.client import PASSWORD, Api
+from tests.hosts.ds389 import Ds389
+from tests.hosts.openldap import OpenLdap
+from tests.hosts.process import DirectoryHost
+from tests.hosts.samba import Samba
+from tests.kinds import ACTIVE_DIRECTORY, DS389, OPENLDAP, Kind
+from tests.subtree import Subtree, Tool, host_like, subtree_in
+from tests.table.directories import api_on
+
+READER_PASSWORD = "reader-Passw0rd"
+READ_ONLY = "Invalid operation. User store is read only"
+NEW = {"newPassword": "another one", "confirmPassword": "another one"}
+WRITES: list[tuple[str, str, object]] = [
+    ("POST", "/users", {"userId": "dora", "password": PASSWORD}),
+    ("POST", "/users", {"userId": "dora", "password": PASSWORD, "isAdmin": True}),
+    ("DELETE", "/users/bob", None),
+    ("PATCH", "/users/bob", NEW),
+    ("PATCH", "/users/carol", NEW),
+    ("PATCH", "/users/admin", {**NEW, "oldPassword": PASSWORD}),
+    ("POST", "/roles", {"role": "new"}),
+    ("DELETE", "/roles/dev", None),
+    ("PUT", "/roles", {"userId": "bob", "addedRoles": ["dev"]}),
+    ("PUT", "/roles", {"userId": "carol", "removedRoles": ["admin"]}),
+]
+HOSTS: dict[str, tuple[Kind, Callable[[Path], DirectoryHost]]] = {
+    "openldap": (OPENLDAP, OpenLdap),
+    "389ds": (DS389, Ds389),
+    "active-directory": (ACTIVE_DIRECTORY, Samba),
+}
+
+
+def leave_openldap_nothing_but_reading(place: Subtree) -> tuple[str, str]:
+    """`read` for each `write`, and no line for it in the rules of passwords."""
+    database = "olcDatabase={1}mdb,cn=config"
+    account_dn, password = place.host.account
+    rules = place.tool.read(database, "olcAccess")["olcAccess"]
+    line = f'by dn.exact="{account_dn}"'
+    rules = [rule.replace(f"{line} write", f"{line} read") for rule in rules]
+    place.tool.replace(
+        database, olcAccess=[rule.replace(f"{line} =w", f"{line} none") for rule in rules]
+    )
+    return account_dn, password
+
+
+def leave_389_nothing_but_reading(place: Subtree) -> tuple[str, str]:
+    """None of the rules that allow to add, delete or write."""
+    for folder in ("people", "groups"):
+        dn = f"ou={folder},{place.host.base}"
+        rules = place.tool.read(dn, "aci")["aci"]
+        kept = [rule for rule in rules if "deny (all)" in rule or "allow (read" in rule]
+        assert len(kept) == 2, rules
+        place.tool.replace(dn, aci=kept)
+    return place.host.account
+
+
+def make_an_ordinary_account(place: Subtree) -> tuple[str, str]:
+    """In Active Directory every account reads."""
+    given = place.kind.person_of("reader", READER_PASSWORD)
+    dn = place.tool.add(f"CN=reader,OU=services,{place.host.base}", ["user"], **given)
+    return dn, READER_PASSWORD
+
+
+READERS = {
+    OPENLDAP.name: leave_openldap_nothing_but_reading,
+    DS389.name: leave_389_nothing_but_reading,
+    ACTIVE_DIRECTORY.name: make_an_ordinary_account,
+}
+
+
+@pytest.fixture(scope="module", params=HOSTS)
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Subtree]:
+    """As other tools and a service that may write have filled it; the account only reads."""
+    kind, make = HOSTS[request.param]
+    with make(tmp_path_factory.mktemp("host") / "of-readers") as directory:
+        host = host_like(directory, kind)
+        with (
+            closing(Tool(host.url, *host.tool, ca_file=host.ca_file)) as tool,
+            subtree_in(host, tool) as made,
+        ):
+            fill(made, tmp_path_factory.mktemp("writer"))
+            account = READERS[kind.name](made)
+            yield replace(made, host=replace(host, account=account))
+
+
+def fill(place: Subtree, state_dir: Path) -> None:
+    """admin made carol an admin; dave was put there by another tool."""
+    with api_on(place, state_dir) as api:
+        admin = api.logged_in("admin")
+        for name, is_admin in (("bob", False), ("carol", True)):
+            admin.add_user(name, isAdmin=is_admin)
+        admin.add_role("dev", "carol")
+        admin.add_role("empty")
+    place.add_member("admin", place.add_user("dave", PASSWORD))
+
+
+@pytest.fixture
+def api(place: Subtree, tmp_path: Path) -> Iterator[Api]:
+    settings = {"USER_STORE__TYPE": "read_only_ldap", "USER_STORE__TRANSACTIONS": "false"}
+    with api_on(place, tmp_path, **settings) as made:
+        yield made
+
+
+def test_it_is_ready(api: Api) -> None:
+    assert api.ask("GET", "/ready").json == {"status": "ready"}
+
+
+def test_people_log_in_and_out(api: Api) -> None:
+    assert api.login("bob", "wrong").status_code == 401
+    assert api.login("nobody").status_code == 401
+    bob = api.logged_in("bob")
+    assert bob("GET", "/users").status_code == 403
+    assert bob("GET", "/logout").status_code == 200
+    assert bob("GET", "/server").status_code == 401
+
+
+def test_admins_see_everything(api: Api) -> None:
+    admin = api.logged_in("carol")
+    assert admin.names() == ["admin", "bob", "carol", "dave"]
+    assert admin.names("?role=dev") == ["carol"]
+    assert admin.roles() == ["admin", "dev", "empty", "Internal/everyone"]
+    assert admin.get("/roles/dev") == {"role": "dev", "users": ["carol"]}
+    assert admin.get("/roles/empty") == {"role": "empty", "users": []}
+
+
+def test_custody_is_shown_as_far_as_it_is_recorded(api: Api) -> None:
+    admin = api.logged_in("admin")
+    assert admin.user("carol") == {
+        "userId": "carol",
+        "isAdmin": True,
+        "roles": ["Internal/everyone", "admin", "dev"],
+        "createdBy": "admin",
+    }
+    for name in ("admin", "dave"):
+        shown = admin.user(name)
+        assert shown["isAdmin"] is True
+        assert "createdBy" not in shown
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WRITES)
+def test_every_write_is_refused(api: Api, method: str, path: str, body: object) -> None:
+    answer = api.logged_in("admin")(method, path, body)
+    assert (answer.status_code, answer.json) == (403, {"Error": READ_ONLY})
+
+
+def test_refused_changes_leave_no_trace(api: Api, place: Subtree) -> None:
+    dns = (place.user_base, place.group_base)
+    before = [place.tool.read_below(dn, "*") for dn in dns]
+    admin = api.logged_in("admin")
+    for method, path, body in WRITES:
+        admin(method, path, body)
+    api.login("bob", "wrong")
+    assert [place.tool.read_below(dn, "*") for dn in dns] == before
+
+
+def test_nobody_becomes_the_first_admin(place: Subtree, tmp_path: Path) -> None:
+    """Of a role that there isn't."""
+    settings = {"USER_STORE__TYPE": "read_only_ldap", "SUPER_ADMIN__ADMIN_ROLE": "chiefs"}
+    with api_on(place, tmp_path, **settings) as api:
+        bob = api.logged_in("bob")
+        assert bob("GET", "/users").status_code == 403
+        assert api.login("newcomer").status_code == 401
+        assert not place.tool.exists(place.group_dn("chiefs"))
+        assert not place.tool.exists(place.user_dn("newcomer"))
+
+
+def test_the_account_itself_may_not_write(place: Subtree, tmp_path: Path) -> None:
+    """Without the setting the directory says no: 403, and its reason is in the log."""
+    with api_on(place, tmp_path, USER_STORE__TRANSACTIONS="false") as api:
+        answer = api.logged_in("admin")("POST", "/users", {"userId": "dora", "password": PASSWORD})
+        assert answer.status_code == 403
+        assert "read only" not in answer.text
+    assert not place.tool.exists(place.user_dn("dora"))
