@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,12 +102,39 @@ def test_the_shipped_configuration_shows_the_default(path: KeyPath) -> None:
     assert in_toml(tuple(said) if isinstance(said, list) else said) == in_toml(default)
 
 
-def test_the_example_for_an_openldap_is_right_and_short() -> None:
-    example = CHECKOUT / "config" / "openldap.toml"
+def blocks(page: str) -> list[str]:
+    """What is indented in a page of docs/directories, each block without its indentation."""
+    text = (CHECKOUT / "docs" / "directories" / page).read_text("utf-8")
+    found = re.findall(r"(?m)(?:^ {4}.*\n|^\n(?= {4}))+", text)
+    return [textwrap.dedent(block).strip("\n") for block in found]
+
+
+@pytest.mark.parametrize("name", ["openldap", "389ds", "active-directory"])
+def test_a_page_shows_its_example(name: str) -> None:
+    example = (CHECKOUT / "config" / f"{name}.toml").read_text("utf-8")
+    assert tomllib.loads(blocks(f"{name}.md")[0]) == tomllib.loads(example)
+
+
+@pytest.mark.parametrize(
+    ("page", "file", "what"),
+    [("openldap.md", "rights.ldif", "olcAccess"), ("389ds.md", "rights-389ds.ldif", "aci")],
+)
+def test_a_page_shows_the_shipped_rights(page: str, file: str, what: str) -> None:
+    rights = (CHECKOUT / "config" / "ldif" / file).read_text("utf-8")
+    shown = next(block for block in blocks(page) if block.startswith(f"{what}: "))
+    assert shown in rights
+
+
+@pytest.mark.parametrize("name", ["openldap", "rfc2307", "389ds", "active-directory"])
+def test_an_example_is_right_and_short(name: str) -> None:
+    example = CHECKOUT / "config" / f"{name}.toml"
     settings = load_settings(
         {"MI_LDAP_CONFIG": str(example), "MI_LDAP_USER_STORE__CONNECTION_PASSWORD": "x"}
     )
-    assert settings.user_store.start_tls
+    store = settings.user_store
+    assert store.start_tls or all(url.startswith("ldaps:") for url in store.connection_urls)
+    assert not store.allow_plaintext
     assert settings.notes == ()
+    assert settings.bootstrap.users == ("alice",)
     lines = [line for line in example.read_text().splitlines() if line and line[0] != "#"]
     assert len(lines) <= 10
