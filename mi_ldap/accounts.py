@@ -12,7 +12,8 @@ from mi_ldap import model
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import MiLdapError, UserNotFound
 from mi_ldap.model import Matches, User
-from mi_ldap.store import UserStore
+from mi_ldap.retries import decided
+from mi_ldap.store import RenewEpoch, Unchanged, UserStore
 
 log = structlog.get_logger()
 
@@ -74,6 +75,22 @@ def make_user(store: UserStore, name: str, password: str) -> User:
     with undone_unless_finished(store, user):
         store.reset_password(user, password)
     return user
+
+
+def end_tokens(store: UserStore, user: User, *, keeps_mark: bool = False) -> None:
+    """Every token of the user dies, and what others are about with it goes on.
+
+    Args:
+        store: where the user is.
+        user: who it is; it may have been changed since.
+        keeps_mark: whether somebody else may be setting its password.
+    """
+
+    def renew() -> None:
+        present = again(store, user)
+        store.apply(Unchanged(present), RenewEpoch(present, keeps_mark=keeps_mark))
+
+    decided(renew)
 
 
 @contextmanager

@@ -74,7 +74,10 @@ class Admins:
     def holds(self, admin_role: AdminRole | None, user: User) -> bool:
         """Whether the user holds the admin role as it was read; loud where nobody does."""
         if admin_role is None or not admin_role.holders:
-            log.error("no_admin_left", hint=_HINT)
+            if admin_role is not None and admin_role.first_admin_id:
+                log.error("no_admin_left", hint=_HINT)
+            else:
+                log.warning("no_admin_yet", hint="see bootstrap in docs/configuration.md")
             return False
         return self._store.is_holder(admin_role, user)
 

@@ -143,9 +143,16 @@ class Bootstrap:
         return user
 
     def promote(self, user: User) -> None:
-        """Give the admin role to the user if still nobody holds it."""
+        """Give the admin role to the user, whose password was proved, if still nobody holds it.
+
+        Raises:
+            LoginRefused: its password is another one by now.
+        """
         if not _is_vacant(self._store.admin_role()):
             return
+        present = self._store.user(user.id)
+        if present is None or present.epoch != user.epoch:
+            raise LoginRefused
         with (
             suppress(_TooLate),
             self._audit.change(user.name, "bootstrap", "admin", {"userId": user.name}),

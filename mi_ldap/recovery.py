@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mi_ldap.accounts import Rules, again, known_user
+from mi_ldap.accounts import Rules, again, end_tokens, known_user
 from mi_ldap.audit import AuditLog
 from mi_ldap.errors import AdminRoleUnclear, Conflict
 from mi_ldap.model import AdminRole, User
@@ -51,7 +51,7 @@ class Recovery:
         new = self.rules.new_password(password)
         with self.audit.change(self.operator, "recovered", "user", {"userId": user.name}):
             self.store.reset_password(user, new)
-            self.store.apply(RenewEpoch(again(self.store, user)))
+            end_tokens(self.store, user)
 
     def adopt(self, user: User) -> list[str]:
         """Make the user the custodian of every admin that has none; their names."""
@@ -85,6 +85,8 @@ class Recovery:
     def _steps(self, user: User) -> list[Step]:
         admin_role = self.store.admin_role()
         present = again(self.store, user)
+        if present.busy:
+            raise Conflict
         if admin_role and self.store.is_holder(admin_role, present):
             return []
         fresh: list[Step] = [Unchanged(present), SetCustodian(present, None), RenewEpoch(present)]

@@ -209,6 +209,8 @@ class Roles:
         given = [role for role in added.values() if role.id not in held]
         taken = [role for role in removed.values() if role.id in held]
         steps = self._admin_steps(performer, present, admin_role, given, taken)
+        if not steps:  # held through another role already
+            given = [role for role in given if role.id != admin_role.role.id]
         if given and not steps:
             steps = [Unchanged(present)]  # or a namesake that is made meanwhile gets the role
         steps += [Give(role, present) for role in given if role.id != admin_role.role.id]

@@ -60,13 +60,17 @@ class SetCustodian:
 
 @dataclass(frozen=True, slots=True)
 class RenewEpoch:
-    """Every token of the user dies.
+    """Every token of the user dies; it is never brought back, whatever else fails.
 
-    With `for_reset` the user is marked as `busy`, until the next one or for a minute.
+    Attributes:
+        user: as it was read.
+        for_reset: whether the user is marked as `busy`, until the next one or for a minute.
+        keeps_mark: whether such a mark of somebody else stays. That of a removal always does.
     """
 
     user: User
     for_reset: bool = False
+    keeps_mark: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from mi_ldap import model
 from mi_ldap.accounts import (
     Rules,
     again,
+    end_tokens,
     find_user,
     known_user,
     make_user,
@@ -244,7 +245,7 @@ class Users:
                 self._store.change_password(
                     target, wanted.old or "", wanted.new, lambda: changing.enter_context(line)
                 )
-            self._store.apply(RenewEpoch(again(self._store, target)))
+            end_tokens(self._store, target, keeps_mark=True)
         return target
 
     def _reset_password(self, performer: Performer, target: User, new: str) -> User:
@@ -257,7 +258,7 @@ class Users:
                 try:
                     self._store.reset_password(target, new)
                 finally:
-                    self._store.apply(RenewEpoch(again(self._store, target)))
+                    end_tokens(self._store, target)
         return target
 
     def _begin_reset(self, performer: Performer, target: User) -> None:

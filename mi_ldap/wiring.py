@@ -15,7 +15,15 @@ from mi_ldap.accounts import Rules
 from mi_ldap.admins import Admins, SuperAdmin
 from mi_ldap.audit import AuditLog
 from mi_ldap.bootstrap import Bootstrap, Door
-from mi_ldap.directory import Access, Address, DirectoryStore, Profile, Tree
+from mi_ldap.directory import (
+    ACCOUNT_CLASS,
+    ADMIN_ROLE_CLASS,
+    Access,
+    Address,
+    DirectoryStore,
+    Profile,
+    Tree,
+)
 from mi_ldap.floor import Floor
 from mi_ldap.login import Login
 from mi_ldap.model import Matches
@@ -155,9 +163,9 @@ def lay_out(user_store: UserStoreSettings, profile: Profile) -> Tree:
     custodian = user_store.custodian_attribute or profile.custodian
     epoch = user_store.epoch_attribute or profile.epoch
     own_classes = custodian == OWN_CUSTODIAN
-    # Borrowed attributes serve on groups as well, where nothing else can guard a group.
-    borrowed = ("", "") if profile.asserts else (epoch, custodian)
-    revision, first_admin = (OWN_REVISION, OWN_FIRST_ADMIN) if own_classes else borrowed
+    # Borrowed attributes serve on groups as well, whose class may not have them.
+    revision, first_admin = (OWN_REVISION, OWN_FIRST_ADMIN) if own_classes else (epoch, custodian)
+    foreign_class = "extensibleObject" if profile.own_classes else ""  # RFC 4512 §4.3
     return Tree(
         profile=profile,
         shape=profile.shape(role_class, user_store.membership_attribute),
@@ -178,7 +186,8 @@ def lay_out(user_store: UserStoreSettings, profile: Profile) -> Tree:
         epoch=epoch,
         revision=revision,
         first_admin=first_admin,
-        own_classes=own_classes,
+        account_class=ACCOUNT_CLASS if own_classes else "",
+        admin_role_class=ADMIN_ROLE_CLASS if own_classes else foreign_class,
         user_dn_pattern=user_store.user_dn_pattern,
         role_dn_pattern=user_store.role_dn_pattern,
         reads_roles=user_store.read_groups,

@@ -36,9 +36,11 @@ class Account:
     must_change: bool = False
     closed: str = ""
 
-    def renew(self, *, for_reset: bool) -> None:
-        """Give it another mark."""
+    def renew(self, *, for_reset: bool, keeps_mark: bool = False) -> None:
+        """Give it another epoch."""
         self.mark = secrets.token_hex(8)
+        if keeps_mark:
+            return
         self.unfinished_since = None
         self.resetting_since = time.time() if for_reset else None
 

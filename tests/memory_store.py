@@ -242,8 +242,8 @@ class MemoryStore:
             case SetCustodian(user, custodian_id):
                 _demand(self._found(user).custodian_id == user.custodian_id)
                 self._found(user).custodian_id = custodian_id
-            case RenewEpoch(user, for_reset):
-                self._found(user).renew(for_reset=for_reset)
+            case RenewEpoch(user, for_reset, keeps_mark):
+                self._found(user).renew(for_reset=for_reset, keeps_mark=keeps_mark)
             case RemoveUser(user):
                 self._found(user)
                 del self.content.users[user.locator]

@@ -15,6 +15,16 @@ set -eu
 account=$1 people=$2 groups=$3
 shift 3
 
+# samba-tool would ask for the password at each call, and nobody would see it ask.
+if [ -t 0 ] && [ -z "${PASSWD-}" ] && printf '%s\n' "$@" | grep -qx -e -U; then
+    printf 'Password: ' >&2
+    stty -echo
+    read -r PASSWD
+    stty echo
+    echo >&2
+    export PASSWD
+fi
+
 sid=$(samba-tool user show "$account" --attributes=objectSid "$@" | sed -n 's/^objectSid: //p')
 [ -n "$sid" ] || { echo "There is no account $account." >&2; exit 1; }
 
@@ -75,3 +85,4 @@ writes $group \
     bf967919-0de6-11d0-a285-00aa003049e2 \
     bf96791a-0de6-11d0-a285-00aa003049e2
 give "$groups" "$@"
+echo "$account may now manage users in $people and groups in $groups."

@@ -29,7 +29,7 @@ from mi_ldap.directory.nesting import Nesting
 from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Refused
-from mi_ldap.directory.tree import Tree
+from mi_ldap.directory.tree import ACCOUNT_CLASS, ADMIN_ROLE_CLASS, Tree
 from mi_ldap.errors import ReadOnlyStore
 from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails
 from mi_ldap.store import (
@@ -43,7 +43,15 @@ from mi_ldap.store import (
 
 log = structlog.get_logger()
 
-__all__ = ["Access", "Address", "DirectoryStore", "Profile", "Tree"]
+__all__ = [
+    "ACCOUNT_CLASS",
+    "ADMIN_ROLE_CLASS",
+    "Access",
+    "Address",
+    "DirectoryStore",
+    "Profile",
+    "Tree",
+]
 
 
 @dataclass(frozen=True, slots=True)

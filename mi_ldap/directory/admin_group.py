@@ -73,11 +73,15 @@ class AdminGroup:
         return exact or self.holds(admin_role, user)
 
     def _wanted(self) -> str:
-        """By name always, so that a second group of the name is seen; by id once it is known."""
+        """By name always, so that a second group of the name is seen; by id once it is known.
+
+        A group that is not listed is none: nobody would take a former life's members out of it.
+        """
         tree = self.reader.tree
         by_name = names.filter_for(tree.role_filter, self.name)
         by_id = tree.has_id(self._id) if self._id else None
-        return names.any_of([by_name, by_id]) if by_id else by_name
+        wanted = names.any_of([by_name, by_id]) if by_id else by_name
+        return f"(&{tree.role_list_filter}{wanted})"
 
     def _the_one(self, entries: list[Entry]) -> Entry | None:
         tree = self.reader.tree

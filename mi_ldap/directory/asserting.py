@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mi_ldap.directory import names
+from mi_ldap.directory import epochs, names
 from mi_ldap.directory.operations import Delete, Modification, Modify
 from mi_ldap.directory.plans import Guarded, Plan, replaced
 from mi_ldap.directory.tree import Tree
@@ -65,6 +65,9 @@ class AssertingPlan(Plan):
         changed = Modify(self.tree.target(user), (*self.classes_of(user), *changes))
         undo = self._undo_of(user, changes)
         self.operations.append(Guarded(changed, self._conditions(user), undo))
+        set_to = {change.attribute: change.values for change in changes}
+        if values := set_to.get(self.tree.epoch):
+            self.stored[user.locator] = str(values[0])
 
     def remove_user(self, user: User) -> None:
         conditions = (*self._is(user), *self._conditions(user))
@@ -107,13 +110,16 @@ class AssertingPlan(Plan):
         nothing = Modify(self.tree.target(entry), (Modification("add", "objectClass", (kind,)),))
         return Guarded(nothing, conditions, permissive=True)
 
-    def _undo_of(self, user: User, changes: tuple[Modification, ...]) -> Guarded:
+    def _undo_of(self, user: User, changes: tuple[Modification, ...]) -> tuple[Guarded, ...]:
         """Brings back what was read, as long as it is what the operation has set."""
-        read = {self.tree.custodian: user.custodian_id, self.tree.epoch: user.revision}
         set_to = {change.attribute: next(iter(change.values), None) for change in changes}
-        back = tuple(replaced(attribute, read[attribute] or None) for attribute in set_to)
+        if [*set_to] == [self.tree.epoch] and not epochs.is_new(user.revision):
+            return ()
+        read = {self.tree.custodian: user.custodian_id, self.tree.epoch: user.revision}
+        back_to = {**read, self.tree.epoch: self.epoch_to_go_back_to(user)}
+        back = tuple(replaced(attribute, back_to[attribute] or None) for attribute in set_to)
         as_set = {**read, **set_to}
         conditions = (
             names.has(name, str(value) if value else None) for name, value in as_set.items() if name
         )
-        return Guarded(Modify(self.tree.target(user), back), tuple(conditions))
+        return (Guarded(Modify(self.tree.target(user), back), tuple(conditions)),)

@@ -51,10 +51,10 @@ def one_by_one(
         try:
             _do(session, profile, guarded)
         except Refused:
-            _undo(session, done)
+            _undo(session, profile, done)
             raise
         except MiLdapError:
-            _undo_cut_off(again, [*done, guarded])  # the last one may have been done, too
+            _undo_cut_off(again, profile, [*done, guarded])  # the last one may have been done, too
             raise
         done.append(guarded)
 
@@ -71,28 +71,44 @@ def _do(session: Session, profile: Profile, guarded: Guarded) -> None:
         raise
 
 
-def _undo_cut_off(again: Connect, done: list[Guarded]) -> None:
+def _undo_cut_off(again: Connect, profile: Profile, done: list[Guarded]) -> None:
     with deadline(UNDO_S):
         try:
             session = again()
         except MiLdapError as error:
             log.error("nothing_undone", error=str(error))
             return
-        _undo(session, done)
+        _undo(session, profile, done)
         session.close()
 
 
-def _undo(session: Session, done: list[Guarded]) -> None:
+def _undo(session: Session, profile: Profile, done: list[Guarded]) -> None:
     """Latest first; where one can't be told the earlier ones stay, which are its foundation."""
     with deadline(UNDO_S):
-        for undo in filter(None, (guarded.undo for guarded in reversed(done))):
+        for guarded in reversed(done):
             try:
-                session.do(undo.operation, *undo.controls)
+                _undo_one(session, profile, guarded.undo)
             except Refused as refused:
-                # What somebody else has changed since stays as it is.
-                log.warning(
-                    "not_undone", operation=type(undo.operation).__name__, code=refused.code
-                )
+                log.error("undoing_given_up", code=refused.code)
+                return
             except MiLdapError as error:
                 log.error("undoing_given_up", error=str(error))
+                return
+
+
+def _undo_one(session: Session, profile: Profile, undo: tuple[Guarded, ...]) -> None:
+    """What somebody else has changed since stays as it is.
+
+    Raises:
+        Refused: the server does not let it be undone.
+    """
+    for guarded in undo:
+        try:
+            _do(session, profile, guarded)
+        except Refused as refused:
+            if refused.code not in results.CHANGED_MEANWHILE:
+                raise
+            kind = type(guarded.operation).__name__
+            log.warning("not_undone", operation=kind, code=refused.code)
+            if guarded is undo[0]:
                 return

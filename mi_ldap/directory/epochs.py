@@ -38,6 +38,18 @@ def marked(kind: str) -> str:
     return f"{kind}{time.time():.0f}:{fresh()}"
 
 
+def renewed(stored: str, *, keeps_mark: bool) -> str:
+    """A fresh epoch. A user that is leaving stays so, and with `keeps_mark` every mark stays."""
+    kept = (UNFINISHED, RESETTING, LEAVING) if keeps_mark else (LEAVING,)
+    mark, _, nonce = stored.partition(".")[0].rpartition(":")
+    return f"{mark}:{fresh()}" if nonce and stored.startswith(kept) else fresh()
+
+
+def is_new(stored: str) -> bool:
+    """Whether nobody has a token under it yet."""
+    return stored.startswith(UNFINISHED)
+
+
 def swapped(stored: str) -> str:
     """Another text for the same epoch."""
     return f"{stored.partition('.')[0]}.{secrets.token_hex(4)}"

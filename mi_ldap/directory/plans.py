@@ -16,7 +16,7 @@ import structlog
 from mi_ldap.directory import controls as ctl
 from mi_ldap.directory import epochs
 from mi_ldap.directory.operations import Delete, Modification, Modify, Operation
-from mi_ldap.directory.tree import ACCOUNT_CLASS, ADMIN_ROLE_CLASS, Tree
+from mi_ldap.directory.tree import Tree
 from mi_ldap.errors import Forbidden
 from mi_ldap.model import Role, User
 from mi_ldap.store import (
@@ -37,15 +37,13 @@ log = structlog.get_logger()
 
 _BORROWED = "custodian_attribute and epoch_attribute must be empty and used by this service only"
 
-CLASS_OF_ACCOUNTS = Modification("add", "objectClass", (ACCOUNT_CLASS,))
-CLASS_OF_ADMIN_ROLES = Modification("add", "objectClass", (ADMIN_ROLE_CLASS,))
-
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
     """An operation, the filters that must be true of its entry, and what undoes it.
 
     Attributes:
+        undo: in their order; when the first is refused the others are not done.
         swaps: whether it swaps a value.
         changes_members: whether it adds a member or removes one. Servers answer both with codes of
             their own.
@@ -53,7 +51,7 @@ class Guarded:
 
     operation: Operation
     conditions: tuple[str, ...] = ()
-    undo: Guarded | None = None
+    undo: tuple[Guarded, ...] = ()
     permissive: bool = False
     swaps: bool = False
     changes_members: bool = False
@@ -81,6 +79,7 @@ class Plan(ABC):
         self.operations: list[Guarded] = []
         self._admin_role = admin_role
         self._revisions: dict[str, str] = {}
+        self.stored: dict[str, str] = {}  # epochs by their users, where the plan sets them
         for step in self.steps:
             self._take_in(step)
 
@@ -147,7 +146,7 @@ class Plan(ABC):
 
     def classes_of(self, user: User) -> tuple[Modification, ...]:
         """The class that the attributes need, where the entry lacks it."""
-        return () if user.marked else (CLASS_OF_ACCOUNTS,)
+        return () if user.marked else (_class(self.tree.account_class),)
 
     # Groups
 
@@ -157,7 +156,7 @@ class Plan(ABC):
     def swapped_revision(self, role: Role) -> tuple[Modification, ...]:
         """Fails where somebody swapped the revision since it was read, or since we did."""
         old = self._revisions.get(role.locator, role.revision.partition("|")[2])
-        first = () if self._is_marked(role) else (CLASS_OF_ADMIN_ROLES,)
+        first = () if self._is_marked(role) else (_class(self.tree.admin_role_class),)
         if not (self.tree.own_classes or epochs.is_ours(old)):
             raise _in_use(role)
         fresh = self._revisions[role.locator] = epochs.fresh()
@@ -167,13 +166,35 @@ class Plan(ABC):
         return role.marked or role.locator in self._revisions
 
     def _change_member(self, role: Role, user: User, kind: Literal["add", "delete"]) -> None:
-        swapped = self.swapped_revision(role) if role.locator in self._revisions else ()
-        opposite: Literal["add", "delete"] = "delete" if kind == "add" else "add"
+        """Undone only if nobody has swapped the group's revision since this operation did."""
+        is_decided_on = role.locator in self._revisions
+        swapped = self.swapped_revision(role) if is_decided_on else ()
         changed = Modify(self.tree.target(role), (*swapped, self.member(kind, user)))
-        back = Modify(self.tree.target(role), (self.member(opposite, user),))
-        undo = Guarded(back, changes_members=True)
-        guarded = Guarded(changed, undo=undo, swaps=bool(swapped), changes_members=True)
+        opposite: Literal["add", "delete"] = "delete" if kind == "add" else "add"
+        once_more = self._swapped_since(role) if is_decided_on else ()
+        back = Modify(self.tree.target(role), (*once_more, self.member(opposite, user)))
+        undo = [Guarded(back, swaps=is_decided_on, changes_members=True)]
+        if kind == "delete" and is_decided_on and self.tree.epoch:
+            hold, let_go = self._held(user)
+            undo = [hold, *undo, let_go]
+        guarded = Guarded(changed, undo=tuple(undo), swaps=is_decided_on, changes_members=True)
         self.operations.append(guarded)
+
+    def _swapped_since(self, role: Role) -> tuple[Modification, ...]:
+        return swap(self.tree.revision, self._revisions[role.locator], epochs.fresh())
+
+    def _held(self, user: User) -> tuple[Guarded, Guarded]:
+        """What keeps others off the user while it gets the admin role back, and what lets it go.
+
+        It does so only as it was: somebody who has set its password meanwhile would know the
+        password of an admin.
+        """
+        stored = self.stored.get(user.locator, user.revision)
+        mark = epochs.marked(epochs.RESETTING)
+        classes = () if stored else self.classes_of(user)
+        hold = Modify(self.tree.target(user), (*classes, *swap(self.tree.epoch, stored, mark)))
+        let_go = Modify(self.tree.target(user), swap(self.tree.epoch, mark, stored))
+        return Guarded(hold, swaps=True), Guarded(let_go, swaps=True)
 
     def member(self, kind: Literal["add", "delete"], user: User) -> Modification:
         return Modification(kind, self.tree.member, (self.tree.member_value(user),))
@@ -185,14 +206,16 @@ class Plan(ABC):
         if self.tree.first_admin:
             back.append(Modification("delete", self.tree.first_admin, (user.id,)))
         undo = Guarded(Modify(added.dn, tuple(back)), changes_members=True)
-        self.operations.append(Guarded(added, undo=undo))
+        self.operations.append(Guarded(added, undo=(undo,)))
 
     def _mark_first_admin(self, role: Role, user: User) -> None:
         if self.tree.first_admin:
-            classes = () if self._is_marked(role) else (CLASS_OF_ADMIN_ROLES,)
+            classes = () if self._is_marked(role) else (_class(self.tree.admin_role_class),)
             mark = replaced(self.tree.first_admin, user.id)
             marked = Modify(self.tree.target(role), (*classes, mark))
-            self.operations.append(Guarded(marked))
+            gone = Modification("delete", self.tree.first_admin, (user.id,))
+            undo = (Guarded(Modify(self.tree.target(role), (gone,))),)
+            self.operations.append(Guarded(marked, undo=undo))
 
     # Users
 
@@ -201,10 +224,27 @@ class Plan(ABC):
         match step:
             case SetCustodian(entry, custodian_id) if entry.locator == user.locator:
                 return replaced(tree.custodian, custodian_id) if tree.custodian else None
-            case RenewEpoch(entry, for_reset) if entry.locator == user.locator:
-                fresh = epochs.marked(epochs.RESETTING) if for_reset else epochs.fresh()
-                return replaced(tree.epoch, fresh) if tree.epoch else None
+            case RenewEpoch(entry) if entry.locator == user.locator:
+                return replaced(tree.epoch, _renewed(step)) if tree.epoch else None
         return None
+
+    def renews(self, user: User) -> bool:
+        return any(isinstance(s, RenewEpoch) and s.user.locator == user.locator for s in self.steps)
+
+    def epoch_to_go_back_to(self, user: User) -> str:
+        """Never the one that was renewed, under which there may be tokens."""
+        is_kept = not self.renews(user) or epochs.is_new(user.revision)
+        return user.revision if is_kept else epochs.fresh()
+
+
+def _renewed(step: RenewEpoch) -> str:
+    if step.for_reset:
+        return epochs.marked(epochs.RESETTING)
+    return epochs.renewed(step.user.revision, keeps_mark=step.keeps_mark)
+
+
+def _class(name: str) -> Modification:
+    return Modification("add", "objectClass", (name,))
 
 
 def _in_use(entry: User | Role) -> Forbidden:

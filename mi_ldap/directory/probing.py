@@ -8,7 +8,9 @@ and one that has not:
   OpenLDAP 2.5 and 389 Directory Server 2.3, for `userPassword` as well.
 * Renaming an entry to below a superior that does not exist, on OpenLDAP: 32 with the right to write
   the entry and its parent's `children`, which making and removing entries needs too, 50 without.
-* An assertion that is false (122), an entry that exists (68) or lacks an attribute (65) prove
+* The same below a superior that is there, by a name that no class of the entry allows: 65 with the
+  right to add to that superior's `children`, 50 without.
+* An assertion that is false (122), a new entry that exists (68) or lacks an attribute (65) prove
   nothing: OpenLDAP says so before it looks at rights.
 * 389 tells what an account may do to an entry, or to one of a class that is still to be made, by
   the control "get effective rights" (draft-ietf-ldapext-acl-model-08); Active Directory by the
@@ -17,6 +19,7 @@ and one that has not:
 
 from __future__ import annotations
 
+import re
 import secrets
 import ssl
 from collections.abc import Callable, Sequence
@@ -34,9 +37,11 @@ from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.session import Entry, Refused, Session, _entries
 from mi_ldap.directory.tree import Tree
 
-SUCCESS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, DENIED = 0, 16, 32, 50
+SUCCESS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, DENIED, MISNAMED = 0, 16, 32, 50, 65
 
 EFFECTIVE_RIGHTS: Final = "1.3.6.1.4.1.42.2.27.9.5.2"
+_OWN_NAME = re.compile(r"(?:\\.|[^\\,])+")
+
 PROXIED: Final = "2.16.840.1.113730.3.4.18"  # RFC 4370
 
 
@@ -174,7 +179,7 @@ def code_of_deleting_nothing(
             allowed.
     """
     nothing = f"cn=mi-ldap-doctor-{secrets.token_hex(8)},{base_dn}"
-    values = (nothing,) if _holds_dns(attribute) else (_plain(attribute),)
+    values = (nothing,) if holds_dns(attribute) else (_plain(attribute),)
     controls = [(PROXIED, True, f"dn:{whose}".encode())] if whose else []
     return _code(session, Modify(dn, (Modification("delete", attribute, values),)), *controls)
 
@@ -182,6 +187,28 @@ def code_of_deleting_nothing(
 def code_of_moving_nowhere(session: Session, dn: str, base_dn: str) -> int:
     """What OpenLDAP answers to moving the entry below one that is not there: 32, or 50."""
     return _code(session, _MoveNowhere(dn, (), base_dn))
+
+
+def split_dn(dn: str) -> tuple[str, str]:
+    r"""The entry's own name, and what it lies in: `\,` does not part them."""
+    own = _OWN_NAME.match(dn)
+    return (own[0], dn[own.end() + 1 :]) if own else (dn, "")
+
+
+def code_of_moving_misnamed(session: Session, dn: str, place: str) -> int:
+    """What OpenLDAP answers to moving the entry to `place`, by a name it can't have: 65, or 50."""
+    return _code(session, _MoveMisnamed(dn, (), place))
+
+
+@dataclass(frozen=True, slots=True)
+class _MoveMisnamed(Modify):
+    """A new superior, and a name that would make the entry of a class for subentries alone."""
+
+    place: str = ""
+
+    def send(self, connection: Connection, controls: list[ctl.Control]) -> None:
+        name = f"objectClass={_NO_USERS_CLASS}"
+        connection.modify_dn(self.dn, name, False, self.place, controls or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +255,8 @@ _NO_USERS_CLASS = "subschema"
 """A class that every server knows and neither users nor groups have (RFC 4512 §4.2)."""
 
 
-def _holds_dns(attribute: str) -> bool:
+def holds_dns(attribute: str) -> bool:
+    """Whether the attribute's values are DNs, as far as it is one that is used here."""
     return attribute.lower() in _DN_VALUED
 
 

@@ -79,6 +79,7 @@ class Profile:
         new_user: more attributes of a new user; `{0}` is the name.
         people: the filter that finds every user; `{0}` is the class.
         custodian, epoch: attributes of `config/schema`, or ones that every entry may have.
+        own_classes: whether attributes that are no entry's by right need a class.
         stamp: the attribute that every change of an entry replaces.
         password_stamps: attributes that change with a password, whoever changes it.
         closing: attributes that `is_closed` looks at.
@@ -112,6 +113,7 @@ class Profile:
     role_name: str = "cn"
     custodian: str = "miLdapCustodian"
     epoch: str = "miLdapEpoch"
+    own_classes: bool = True
     stamp: str = "modifyTimestamp"
     password_stamps: tuple[str, ...] = ("pwdChangedTime", "pwdReset")
     closing: tuple[str, ...] = ("pwdAccountLockedTime", "pwdStartTime", "pwdEndTime")
@@ -226,6 +228,7 @@ ACTIVE_DIRECTORY: Final = Profile(
     role_class="group",
     custodian="adminDescription",
     epoch="adminDisplayName",
+    own_classes=False,
     stamp="uSNChanged",
     password_stamps=("pwdLastSet",),
     closing=("userAccountControl", "accountExpires"),

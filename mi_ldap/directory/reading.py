@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+import structlog
+
 from mi_ldap.directory import names, results
 from mi_ldap.directory.connections import Pool
 from mi_ldap.directory.session import Entry, Found, Refused, Session
@@ -23,6 +25,7 @@ READINGS = 3
 """How often a group that changes while it is read in parts is read."""
 
 T = TypeVar("T")
+log = structlog.get_logger()
 
 
 @dataclass
@@ -48,10 +51,22 @@ class Reader:
 
     def check(self) -> None:
         """Read the bases of users and roles, and nothing below them."""
-        bases = [*self.tree.user_bases, *(self.tree.role_bases if self.tree.reads_roles else ())]
+        self._must_be_seen(self.tree.user_bases, "user_store.user_search_base")
+        if self.tree.reads_roles:
+            self._must_be_seen(self.tree.role_bases, "user_store.group_search_base")
+
+    def _must_be_seen(self, bases: Sequence[str], key: str) -> None:
         with self.session() as session:
             for base_dn in bases:
-                session.search(base_dn, "(objectClass=*)", ["objectClass"], base_only=True)
+                try:
+                    session.search(base_dn, "(objectClass=*)", ["objectClass"], base_only=True)
+                except Refused as refused:
+                    if refused.code != results.NO_SUCH_OBJECT:
+                        raise
+                    log.error("search_base_not_found", base=base_dn, key=key)
+                    raise DirectoryUnavailable(
+                        f"A search base does not exist, or the account may not see it: see {key}."
+                    ) from refused
 
     # Users
 

@@ -6,6 +6,7 @@ says in a way of its own is in its profile.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import structlog
@@ -45,10 +46,14 @@ GONE = frozenset({NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, 122})
 _CANNOT_TELL = frozenset({NO_SUCH_OBJECT, 34, 48, 49})
 """Codes of a bind whose name or password is wrong, or whose entry may not bind."""
 
-_CHANGED_MEANWHILE = EXISTS | GONE
+CHANGED_MEANWHILE = EXISTS | GONE
 _BAD_VALUE = frozenset({18, CONSTRAINT_VIOLATION, 21, 34, 64, 65, 69, 71})
 _READ_ONLY = frozenset({10, UNWILLING_TO_PERFORM})
 _ENCRYPTION_WANTED = frozenset({8, 13})
+
+_NO_SCHEMA = frozenset({16, 17, 21, OBJECT_CLASS_VIOLATION})
+_LACKS = r"(?i)objectclass: value|undefined attribute|unknown object class|not allowed|miLdap"
+"""How OpenLDAP and 389 tell of what their schema has not."""
 
 _SCHEMA = "if it names miLdap attributes or classes, load config/schema/mi-ldap.ldif"
 _WHERE = "32 and 50: a search base does not exist, or the service's account has no right there"
@@ -143,15 +148,21 @@ def closed() -> MiLdapError:
 
 def change_error(refused: Refused) -> MiLdapError:
     """Why a change was not made."""
-    if refused.code in _CHANGED_MEANWHILE:
+    if refused.code in CHANGED_MEANWHILE:
         return Conflict()
+    if refused.code in _NO_SCHEMA and re.search(_LACKS, refused.message):
+        log.error("directory_lacks_schema", code=refused.code, answer=refused.message)
+        return DirectoryUnavailable(
+            "The directory does not know a class or an attribute that this service writes: "
+            "run `python app.py doctor`."
+        )
     if refused.code in _BAD_VALUE:
         log.warning("directory_refused", code=refused.code, answer=refused.message, hint=_SCHEMA)
         return BadRequest(_refused("a name or value of this request"))
     if refused.code in _READ_ONLY:
         return ReadOnlyStore()
     if refused.code == INSUFFICIENT_RIGHTS:
-        hint = "give the service's account the rights of docs/directories"
+        hint = "python app.py doctor shows which right is missing; docs/directories has them all"
         log.error("directory_denies_account", answer=refused.message, hint=hint)
         return Forbidden(
             "The directory does not allow this to the service's account. See the service's log."

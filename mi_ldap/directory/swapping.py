@@ -51,7 +51,14 @@ class SwappingPlan(Plan):
         self.operations.append(Guarded(changed, undo=self._undo_of(user, changes), swaps=True))
 
     def remove_user(self, user: User) -> None:
+        """What came after the mark may have taken long: it must be there still."""
         self.modify_user(user)
+        if user.locator in self.stored:
+            mark, again = self.stored[user.locator], epochs.marked(epochs.LEAVING)
+            swapped = Modify(self.tree.target(user), swap(self.tree.epoch, mark, again))
+            back = Modify(self.tree.target(user), swap(self.tree.epoch, again, mark))
+            undo = (Guarded(back, swaps=True),)
+            self.operations.append(Guarded(swapped, undo=undo, swaps=True))
         self.operations.append(Guarded(Delete(self.tree.target(user))))
 
     def _is_guarded(self, user: User) -> bool:
@@ -64,6 +71,7 @@ class SwappingPlan(Plan):
         if self.removes(user):
             set_to[self.tree.epoch] = (epochs.marked(epochs.LEAVING),)
         set_to.setdefault(self.tree.epoch, (epochs.swapped(user.revision),))
+        self.stored[user.locator] = _only(set_to[self.tree.epoch]) or ""
         read = {self.tree.epoch: user.revision, self.tree.custodian: user.custodian_id}
         return tuple(
             change
@@ -71,15 +79,24 @@ class SwappingPlan(Plan):
             for change in swap(attribute, read[attribute], _only(values))
         )
 
-    def _undo_of(self, user: User, changes: Iterable[Modification]) -> Guarded | None:
+    def _undo_of(self, user: User, changes: Iterable[Modification]) -> tuple[Guarded, ...]:
         """What was added is deleted, and what was deleted added: fails where it is not so."""
         added = [c for c in changes if c.kind == "add"]
-        gone = [c for c in changes if c.kind == "delete"]
+        if not added or self._only_renews(user):
+            return ()
+        epoch = self.epoch_to_go_back_to(user)
+        gone = {c.attribute: c.values for c in changes if c.kind == "delete"}
+        back_to = {**gone, self.tree.epoch: (epoch,) if epoch else ()}
         back = (
             *(Modification("delete", c.attribute, c.values) for c in added),
-            *(Modification("add", c.attribute, c.values) for c in gone),
+            *(Modification("add", name, values) for name, values in back_to.items() if values),
         )
-        return Guarded(Modify(self.tree.target(user), back)) if back else None
+        return (Guarded(Modify(self.tree.target(user), back)),)
+
+    def _only_renews(self, user: User) -> bool:
+        kinds = {c.attribute for c in self.modifications(user)}
+        is_alone = kinds <= {self.tree.epoch} and not self.removes(user)
+        return is_alone and self.renews(user) and not epochs.is_new(user.revision)
 
 
 def _depends_on(step: Step, user: User) -> bool:

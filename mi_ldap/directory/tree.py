@@ -38,7 +38,7 @@ class Tree:
         member_of: the attribute of a user with its groups, `""` where the server keeps none.
         custodian, epoch: attributes on a user's entry; `""` where there is none.
         revision, first_admin: attributes on the admin role's entry; `""` where there is none.
-        own_classes: whether `config/schema` is loaded, so that its classes must be added.
+        account_class, admin_role_class: classes that an entry needs for those, `""` for none.
         reads_roles: False where nobody holds a role, whatever groups there are.
     """
 
@@ -61,10 +61,16 @@ class Tree:
     epoch: str
     revision: str
     first_admin: str
-    own_classes: bool
+    account_class: str
+    admin_role_class: str
     user_dn_pattern: str | None = None
     role_dn_pattern: str | None = None
     reads_roles: bool = True
+
+    @property
+    def own_classes(self) -> bool:
+        """Whether the attributes are those of `config/schema`, and nobody else's."""
+        return self.account_class == ACCOUNT_CLASS
 
     @property
     def member(self) -> str:
@@ -118,7 +124,7 @@ class Tree:
             enabled=not self.profile.is_closed(entry),
             abandoned=epochs.is_abandoned(stored),
             busy=epochs.is_busy(stored),
-            marked=not self.own_classes or _has_class(entry, ACCOUNT_CLASS),
+            marked=not self.account_class or _has_class(entry, self.account_class),
         )
 
     def role_from(self, entry: Entry) -> Role:
@@ -129,7 +135,7 @@ class Tree:
             name=shown_name(entry, self.role_name),
             locator=entry.dn,
             revision=f"{entry.first(self.profile.stamp) or ''}|{revision}",
-            marked=not self.own_classes or _has_class(entry, ADMIN_ROLE_CLASS),
+            marked=not self.admin_role_class or _has_class(entry, self.admin_role_class),
         )
 
     def id_of(self, entry: Entry) -> str:
@@ -189,7 +195,7 @@ class Tree:
         attributes[self.user_name] = [name]
         if self.epoch:
             attributes[self.epoch] = [epochs.marked(epochs.UNFINISHED)]
-        classes = (self.user_class, *([ACCOUNT_CLASS] if self.own_classes else []))
+        classes = tuple(filter(None, (self.user_class, self.account_class)))
         return Add(self._user_dn(name), classes, attributes)
 
     def new_role(self, name: str) -> Add:
@@ -209,7 +215,7 @@ class Tree:
         attributes[self.member] = [*attributes.get(self.member, ()), self.member_value(first_admin)]
         if self.first_admin:
             attributes[self.first_admin] = [first_admin.id]
-        classes = (*role.classes, *([ADMIN_ROLE_CLASS] if self.own_classes else []))
+        classes = tuple(filter(None, (*role.classes, self.admin_role_class)))
         return Add(role.dn, classes, attributes)
 
     def _user_dn(self, name: str) -> str:

@@ -82,6 +82,17 @@ class ChangeContract:
         store.apply(RenewEpoch(user))
         assert not reread(store, user).busy
 
+    def test_a_renewed_epoch_may_leave_what_others_are_about(self, store: UserStore) -> None:
+        user = make_user(store)
+        store.apply(Unchanged(user), RenewEpoch(user, for_reset=True))
+        held = reread(store, user)
+        store.apply(Unchanged(held), RenewEpoch(held, keeps_mark=True))
+        renewed = reread(store, user)
+        assert renewed.busy
+        assert renewed.epoch != held.epoch
+        store.apply(Unchanged(renewed), RenewEpoch(renewed))
+        assert not reread(store, user).busy
+
     def test_an_unchanged_user_passes_the_guard(self, store: UserStore) -> None:
         user, role = make_user(store), store.add_role("dev")
         store.apply(Unchanged(user))

@@ -72,8 +72,9 @@ def test_the_class_of_groups_tells_how_they_hold_members(
     assert not laid_out(tmp_path, DS389, GROUP_ENTRY_OBJECT_CLASS=role_class).shape.wants_a_member
 
 
-def test_borrowed_attributes_guard_groups_where_nothing_else_can(tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", [OPENLDAP, DS389])
+def test_borrowed_attributes_serve_on_groups_too(tmp_path: Path, profile: Profile) -> None:
     borrowed = {"CUSTODIAN_ATTRIBUTE": "employeeNumber", "EPOCH_ATTRIBUTE": "displayName"}
-    on_openldap = laid_out(tmp_path, OPENLDAP, **borrowed)
-    assert (on_openldap.own_classes, on_openldap.revision) == (False, "")
-    assert laid_out(tmp_path, DS389, **borrowed).revision == "displayName"
+    tree = laid_out(tmp_path, profile, **borrowed)
+    assert (tree.own_classes, tree.revision) == (False, "displayName")
+    assert (tree.account_class, tree.admin_role_class) == ("", "extensibleObject")

@@ -241,8 +241,8 @@ def test_one_setting_under_two_names_is_refused(tmp_path: Path) -> None:
             "unless a proxy on the same machine does TLS.",
         ),
         (
-            '[dashboard_config]\ndashboard_url = "https://x"',
-            "These sections of MI have no effect here: dashboard_config.",
+            "[icp_config]\nenabled = true",
+            "These sections of MI have no effect here: icp_config.",
         ),
     ],
 )
