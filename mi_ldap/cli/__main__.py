@@ -1,0 +1,5 @@
+"""`python -m mi_ldap.cli` is `mi`."""
+
+from mi_ldap.cli import main
+
+main()

@@ -1,0 +1,79 @@
+"""One run of `mi`: sentences on stderr, and an exit status, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from mi_ldap.cli.output import complain
+from mi_ldap.cli.root import mi
+from mi_ldap.errors import MiLdapError
+
+FAILED: Final = 1
+USAGE: Final = 2
+NO_CONNECTION: Final = 3
+INTERRUPTED: Final = 130
+PIPE_CLOSED: Final = 141
+"""As the shell has it of a program that SIGPIPE ends."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command; its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the locale can't say is shown all the same.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        status = _status(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except KeyboardInterrupt:
+        complain("")
+        return INTERRUPTED
+    return status
+
+
+def _status(arguments: Sequence[str]) -> int:
+    try:
+        return _invoked(arguments)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.UsageError as error:
+        complain(_usage(error))
+        return USAGE
+    except click.ClickException as error:
+        complain(error.format_message())
+    except MiLdapError as error:
+        complain(str(error))
+        return _status_of(error)
+    return FAILED
+
+
+def _invoked(arguments: Sequence[str]) -> int:
+    if asked := os.environ.get("_MI_COMPLETE"):
+        from mi_ldap.cli.completion import complete
+
+        return complete(asked)
+    with mi.make_context("mi", list(arguments)) as context:
+        result = mi.invoke(context)
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: click.UsageError) -> str:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message()
+    command = error.ctx.command_path if error.ctx else "mi"
+    said = error.format_message()
+    return f"{said}{'' if said.endswith(('.', ')')) else '.'} See '{command} --help'."
+
+
+def _status_of(error: MiLdapError) -> int:
+    from mi_ldap.client.problems import NoConnection
+
+    return NO_CONNECTION if isinstance(error, NoConnection) else FAILED

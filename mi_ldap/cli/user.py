@@ -1,0 +1,158 @@
+"""`mi user`: the users of the selected service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mi_ldap.cli import asking, output
+from mi_ldap.cli.commands import Group, domain_option
+from mi_ldap.cli.importing import import_users
+from mi_ldap.cli.names import role_names, user_names
+from mi_ldap.cli.state import State, pass_state
+
+
+@click.group(
+    cls=Group,
+    no_args_is_help=True,
+    examples=(
+        ("mi user add bob", "asks for the password, and whether bob is an admin"),
+        ("mi user show", "all users"),
+        ("mi user show bob", "one, with roles"),
+        ("mi user show -r developers -p 'a*'", "who holds a role and begins with an a"),
+        ("mi user import people.csv", "many at once"),
+    ),
+)
+def user() -> None:
+    """Users: add, remove, show, import, and their passwords."""
+
+
+user.add_command(import_users)
+_user = click.argument("user", shell_complete=user_names, help="The user's name.")
+
+
+@user.command(
+    examples=(
+        ("mi user add bob", "asks for the password twice, and whether bob is an admin"),
+        ("mi user add bob < password.txt", "its first line is the password; no admin"),
+        ("mi user add 'Last, First'", "a name with a space"),
+    )
+)
+@click.argument("user", help="The new user's name.")
+@click.argument(
+    "password", required=False, help="Asked for if missing; others on the machine can see it here."
+)
+@click.argument("is-admin", required=False, type=bool, help="true or false; asked for if missing.")
+@domain_option()
+@pass_state
+def add(state: State, user: str, password: str | None, is_admin: bool | None) -> None:
+    """Make a user. Who makes an admin is the only one who can remove it."""
+    with state.api() as api:
+        if password is None:
+            secret = asking.new_password(f"Password of {user}")
+        else:
+            asking.note_visible_password()
+            secret = password
+        admin = asking.yes(f"Is {user} an admin") if is_admin is None else is_admin
+        answer = api.add_user(user, secret, is_admin=admin)
+    state.done(answer, f"{'Admin' if admin else 'User'} {user} was added.")
+
+
+@user.command(examples=(("mi user remove bob", "gone, and out of all roles"),))
+@_user
+@domain_option()
+@pass_state
+def remove(state: State, user: str) -> None:
+    """Remove a user. An admin can only be removed by its creator."""
+    with state.api() as api:
+        answer = api.remove_user(user)
+    state.done(answer, f"User {user} was removed.")
+
+
+@user.command(
+    examples=(
+        ("mi user show", "all users"),
+        ("mi user show bob", "name, admin or not, roles, created by"),
+        ("mi user show -r developers", "who holds the role"),
+        ("mi user show -p '*mi*'", "who has mi in the name, in capitals or not"),
+        ("mi user show -x '^[a-f]'", "whose name begins with a to f"),
+    )
+)
+@click.argument("user", required=False, shell_complete=user_names, help="One user's name.")
+@click.option(
+    "-r", "--role", metavar="ROLE", shell_complete=role_names, help="Users who hold this role."
+)
+@click.option(
+    "-p",
+    "--pattern",
+    metavar="PATTERN",
+    help="Users whose whole name is like this, without case: * is anything, ? one character. "
+    "It is no regular expression; quote it, or the shell reads it first.",
+)
+@click.option(
+    "-x",
+    "--regex",
+    metavar="EXPRESSION",
+    help="Users in whose name this regular expression (RE2) is found, with case.",
+)
+@domain_option()
+@pass_state
+def show(
+    state: State, user: str | None, role: str | None, pattern: str | None, regex: str | None
+) -> None:
+    """Show all users, those that all conditions hold for, or one of them."""
+    if user is None:
+        with state.api() as api:
+            content, complete = api.users(role=role, pattern=pattern, regex=regex)
+        state.names(content, "userId", complete=complete)
+        return
+    if role or pattern or regex:
+        raise click.UsageError("Give a USER or conditions, not both.")
+    with state.api() as api:
+        _show_one(state, api.user(user))
+
+
+@user.command(
+    examples=(
+        ("mi user password", "your own: asks for the present one, and twice for the new one"),
+        ("mi user password bob", "that of somebody who is no admin, or whom you made one"),
+        ("mi user password --old carol", "that of any admin whose present one you know"),
+    )
+)
+@click.argument("user", required=False, shell_complete=user_names, help="Yourself if missing.")
+@click.option("--old", "with_old", is_flag=True, help="Ask for the present password too.")
+@domain_option()
+@pass_state
+def password(state: State, user: str | None, with_old: bool) -> None:
+    """Set a password: your own, or somebody else's. It is asked for, never an argument."""
+    from mi_ldap.client.tokens import Login, keep, login_of
+
+    chosen = state.chosen()
+    with state.api() as api:
+        login = login_of(chosen)
+        me = login.user if login else ""
+        name = me if user is None else user
+        is_own = name.strip().casefold() == me.strip().casefold() and not state.domain
+        old = asking.password(f"Present password of {name}", "OLD") if is_own or with_old else None
+        new = asking.new_password(f"New password of {name}")
+        answer = api.set_password(name, new, old)
+        if is_own:
+            # The token went with the old password.
+            keep(chosen, Login(me, api.log_in(me, new)["AccessToken"]))
+    state.done(answer, f"The password of {name} was changed.")
+
+
+def _show_one(state: State, found: dict[str, Any]) -> None:
+    roles = [str(role) for role in found.get("roles", [])]
+    creator = str(found.get("createdBy") or "")
+    if state.form == "json":
+        output.show_json(found)
+    elif state.form == "csv":
+        row = [str(found.get("userId")), str(bool(found.get("isAdmin"))).lower()]
+        headings = ["userId", "isAdmin", "roles", "createdBy"]
+        output.show_csv(headings, [[*row, ";".join(roles), creator]])
+    else:
+        admin = "yes" if found.get("isAdmin") else "no"
+        facts = {"User": str(found.get("userId")), "Admin": admin, "Roles": roles}
+        output.show_facts({**facts, "Created by": creator or "not recorded"})

@@ -1,0 +1,106 @@
+"""Making many users, a few at a time; what is there already is completed, so a run can go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from mi_ldap.client.api import Json, ManagementApi
+from mi_ldap.client.people import Person, Result
+from mi_ldap.client.problems import NotAllowed, Refused
+from mi_ldap.client.wire import MOST_AT_ONCE
+
+Answer = TypeVar("Answer")
+_PASSING: Final = {409, 429, 503}
+_ATTEMPTS: Final = 4
+_LONGEST_WAIT_S: Final = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How people become users.
+
+    Args:
+        api: the service; threads share it.
+        admin_role: what makes an admin of somebody who is a user already.
+        sleep: how to wait.
+    """
+
+    api: ManagementApi
+    admin_role: str = "admin"
+    sleep: Callable[[float], None] = time.sleep
+
+    def carried_out(self, people: Sequence[Person]) -> Iterator[Result]:
+        """The results, in the order of the people.
+
+        Raises:
+            ClientError: what would fail for all others as well: no connection, no login.
+        """
+        pool = ThreadPoolExecutor(MOST_AT_ONCE)
+        try:
+            yield from pool.map(self._one, people)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def foreseen(self, people: Sequence[Person]) -> Iterator[Result]:
+        """What would happen, as far as can be told without doing it."""
+        content, _ = self.api.users()
+        names = {entry["userId"].casefold() for entry in content["list"]}
+        for each in people:
+            outcome = "exists" if each.user.casefold() in names else "new"
+            yield Result(each.line, each.user, outcome)
+
+    def _one(self, person: Person) -> Result:
+        outcome = ""
+        try:
+            outcome = self._made(person)
+            if self._complete(person, is_new=outcome == "added") and outcome == "exists":
+                outcome = "completed"
+        except (Refused, NotAllowed) as error:
+            begun = f"The user {'was added' if outcome == 'added' else 'exists'}; its roles: "
+            return Result(person.line, person.user, "failed", f"{begun if outcome else ''}{error}")
+        return Result(person.line, person.user, outcome)
+
+    def _made(self, person: Person) -> str:
+        try:
+            self._patiently(
+                lambda: self.api.add_user(person.user, person.password, is_admin=person.is_admin)
+            )
+        except Refused as error:
+            # The contract's words; there is no status of its own for it.
+            if error.status == 400 and str(error).endswith(" already exists."):
+                return "exists"
+            raise
+        return "added"
+
+    def _complete(self, person: Person, *, is_new: bool) -> bool:
+        """Give what is missing; whether anything was."""
+        roles = list(person.roles)
+        if not is_new:
+            found = self._patiently(lambda: self.api.user(person.user))
+            roles = _missing(person, found, self.admin_role)
+        if roles:
+            self._patiently(lambda: self.api.change_roles(person.user, add=roles))
+        return bool(roles)
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """Once more where the service says that it is a matter of time."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return ask()
+            except Refused as error:
+                if error.status not in _PASSING:
+                    raise
+                self.sleep(min(error.retry_after_s or 1, _LONGEST_WAIT_S))
+        return ask()
+
+
+def _missing(person: Person, found: Json, admin_role: str) -> list[str]:
+    held = {str(role).casefold() for role in found.get("roles", [])}
+    roles = [role for role in person.roles if role.casefold() not in held]
+    if person.is_admin and found.get("isAdmin") is not True:
+        roles.append(admin_role)
+    return roles

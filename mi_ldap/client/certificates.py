@@ -1,0 +1,72 @@
+"""The certificate that a service shows, for a person to look at."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass
+from datetime import datetime
+
+from mi_ldap.client.problems import NoConnection, Untrusted
+from mi_ldap.client.remotes import Remote
+from mi_ldap.client.wire import CONNECT_S, pinned, unverified
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A certificate.
+
+    Attributes:
+        pem: all of it.
+        sha256: its fingerprint, as `openssl x509 -fingerprint -sha256` writes it.
+        names: whom it is for.
+        until: when it ends.
+    """
+
+    pem: str
+    sha256: str
+    names: list[str]
+    until: datetime
+
+
+def shown_by(remote: Remote) -> Shown:
+    """What the service shows now, and would be verified by.
+
+    Raises:
+        NoConnection: it can't be reached, or speaks no TLS.
+        Untrusted: trusting the certificate would not do: it's for another host, or too old.
+    """
+    der = _handshake(remote, unverified())
+    pem = ssl.DER_cert_to_PEM_cert(der)
+    _handshake(remote, pinned(pem))
+    return _described(der, pem)
+
+
+def _handshake(remote: Remote, context: ssl.SSLContext) -> bytes:
+    try:
+        with (
+            socket.create_connection((remote.host, remote.port), CONNECT_S) as plain,
+            context.wrap_socket(plain, server_hostname=remote.host) as wrapped,
+        ):
+            return wrapped.getpeercert(binary_form=True) or b""
+    except ssl.SSLCertVerificationError as error:
+        raise Untrusted(
+            f"The certificate of {remote.url} would not do: {error.verify_message.rstrip('.')}."
+        ) from None
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "no TLS is spoken there"
+        raise NoConnection(f"{remote.url} can't be reached: {reason.lower()}.") from None
+
+
+def _described(der: bytes, pem: str) -> Shown:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+
+    certificate = x509.load_der_x509_certificate(der)
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        names = [str(each.value) for each in found.value]
+    except (x509.ExtensionNotFound, ValueError):
+        names = []
+    sha256 = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+    return Shown(pem, sha256, names, certificate.not_valid_after_utc)

@@ -1,0 +1,176 @@
+"""Whatever is at the other end: one sentence, the right status, and no token for strangers."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import PASSWORD, Stage
+from tests.cli.impostors import Act, answering, dripping, hanging_up, impostor, silent
+from tests.cli.terminal import Person, ended
+from tests.service import free_port
+
+HTML = answering("200 OK", b"<html>It works!</html>", "Content-Type: text/html")
+ELSEWHERE = answering("302 Found", b"", "Location: https://localhost:1/evil")
+
+
+def logged_in_at(port: int, ca: Path, person: Person) -> Person:
+    """A person with a token for that address."""
+    person.done("remote", "update", "default", "localhost", str(port), "--ca", str(ca))
+    person.tokens_file.parent.mkdir(parents=True, exist_ok=True)
+    url = f"https://localhost:{port}"
+    token = {"url": url, "user": "root", "token": "a.secret.token"}
+    person.tokens_file.write_text(json.dumps({"default": token}))
+    return person
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "says"),
+    [
+        (HTML, 1, "answered 200 without the JSON of a management API"),
+        (answering("502 Bad Gateway", b"<html>"), 1, "answered 502 without"),
+        (answering("200 OK", b'{"list": 5}'), 1, "answered 200 without"),
+        (answering("200 OK", b'{"list": [{"userId": 7}]}'), 1, "answered 200 without"),
+        (ELSEWHERE, 1, "redirects elsewhere, which isn't followed"),
+        (answering("401 Unauthorized", b"{}"), 1, "log in again with 'mi remote login'"),
+        (answering("400 Bad Request", b'{"Error": "So it is."}'), 1, "So it is."),
+        (
+            answering("503 Gone", b'{"Error": "Down. Try again later."}', "Retry-After: 7"),
+            1,
+            "Down. Try again in 7 seconds.",
+        ),
+        (silent, 3, "gave no answer within 0.7 seconds"),
+        (dripping, 3, "gave no answer within 0.7 seconds"),
+        (hanging_up, 3, "broke off the connection"),
+    ],
+)
+def test_strange_answers(
+    newcomer: Person, tmp_path: Path, act: Act, status: int, says: str
+) -> None:
+    with impostor(tmp_path, act) as (one, ca):
+        person = logged_in_at(one.port, ca, newcomer)
+        ran = person("user", "show", "--timeout", "0.7")
+    assert (ran.status, ran.out, says in ran.sentence) == (status, "", True), ran
+    assert "a.secret.token" not in ran.err
+    assert len(one.heard) == 1
+
+
+def test_nobody_there(newcomer: Person) -> None:
+    port = free_port()
+    newcomer.done("remote", "update", "default", "localhost", str(port))
+    ran = newcomer("remote", "login", "x", "y")
+    assert ran.status == 3
+    assert ran.sentence == f"https://localhost:{port} can't be reached: connection refused."
+    newcomer.done("remote", "add", "typo", "no-such-host.invalid", "9164")
+    ran = newcomer("remote", "login", "x", "y", "--remote", "typo")
+    assert (ran.status, "can't be reached" in ran.sentence) == (3, True)
+
+
+def test_a_certificate_that_proves_nothing_gets_no_password(
+    newcomer: Person, tmp_path: Path
+) -> None:
+    with impostor(tmp_path, HTML) as (one, ca):
+        newcomer.done("remote", "update", "default", "localhost", str(one.port))
+        ran = newcomer("remote", "login", "root", PASSWORD)
+        assert (ran.status, "can't be verified" in ran.sentence) == (3, True)
+        assert "mi remote trust default" in ran.sentence
+        assert newcomer("remote", "login", "root", PASSWORD, "--ca", str(ca)).status == 1
+        assert newcomer("remote", "login", "x", "y", "--ca", "nowhere.pem").status == 2
+        (newcomer.home / "none.pem").write_text("nothing")
+        ran = newcomer("remote", "login", "x", "y", "--ca", "none.pem")
+        assert (ran.status, "no certificate in PEM" in ran.sentence) == (1, True)
+    assert len(one.heard) == 1
+
+
+def test_a_certificate_for_another_host(newcomer: Person, tmp_path: Path) -> None:
+    with impostor(tmp_path, HTML, "elsewhere.example") as (one, ca):
+        newcomer.done("remote", "update", "default", "localhost", str(one.port), "--ca", str(ca))
+        ran = newcomer("remote", "login", "root", PASSWORD)
+        assert (ran.status, "Hostname mismatch" in ran.sentence) == (3, True)
+        ran = newcomer("remote", "trust", "--yes")
+        assert (ran.status, "Hostname mismatch" in ran.sentence) == (3, True)
+    assert not any(one.heard)
+
+
+def test_whom_one_trusts_is_the_only_one(newcomer: Person, tmp_path: Path) -> None:
+    with impostor(tmp_path, HTML) as (one, _):
+        newcomer.done("remote", "update", "default", "localhost", str(one.port))
+        newcomer.done("remote", "trust", "--yes")
+        assert newcomer("remote", "login", "root", "x").status == 1
+        kept = json.loads(newcomer.remotes_file.read_text())
+    with impostor(tmp_path, HTML) as (other, _):
+        kept["remotes"]["default"]["port"] = other.port
+        newcomer.remotes_file.write_text(json.dumps(kept))
+        assert newcomer("remote", "login", "root", "x").status == 3
+    assert not any(other.heard)
+
+
+def test_trust_shows_what_is_trusted(stage: Stage, newcomer: Person) -> None:
+    newcomer.done("remote", "update", "default", *stage.address)
+    served = ssl.get_server_certificate(("localhost", stage.service.port))
+    for answer, status in (("n", 1), ("y", 0)):
+        child = newcomer.at_terminal("remote", "trust")
+        child.expect_exact("Trust it for default [y/N]: ")
+        shown = str(child.before)
+        child.sendline(answer)
+        assert ended(child)[0] == status
+        assert newcomer("remote", "login", "root", PASSWORD).status == (0 if answer == "y" else 3)
+    assert "localhost, 127.0.0.1, ::1" in shown
+    digits = "".join(shown.partition("SHA-256")[2].partition("names")[0].split())
+    assert digits.count(":") == 30
+    kept = json.loads(newcomer.remotes_file.read_text())
+    assert kept["remotes"]["default"]["certificate"] == served
+    assert newcomer("remote", "trust").status == 1
+
+
+def test_without_a_look_at_the_certificate_it_is_said_loudly(
+    stage: Stage, newcomer: Person
+) -> None:
+    newcomer.done("remote", "update", "default", *stage.address)
+    ran = newcomer.done("remote", "login", "root", "-k", given=f"{PASSWORD}\n")
+    assert ran.sentence.startswith("WARNING: the certificate of https://localhost:")
+    assert newcomer("user", "show").status == 3
+    assert newcomer.done("-k", "user", "show").err.startswith("WARNING")
+
+
+def test_no_token_goes_to_another_address(stage: Stage, mi: Person, tmp_path: Path) -> None:
+    with impostor(tmp_path, HTML) as (one, ca):
+        kept = json.loads(mi.remotes_file.read_text())
+        moved = {"host": "localhost", "port": one.port, "ca_file": str(ca)}
+        mi.remotes_file.write_text(json.dumps({**kept, "remotes": {"default": moved}}))
+        ran = mi("user", "show")
+        assert (ran.status, "Nobody is logged in" in ran.sentence) == (1, True)
+    assert not any(one.heard)
+
+
+def test_verbose_tells_what_is_asked_and_no_secret(stage: Stage, mi: Person) -> None:
+    token = json.loads(mi.tokens_file.read_text())["default"]["token"]
+    ran = mi.done("user", "show", "-v", "-p", "ro?t")
+    assert ran.sentence.startswith("GET /management/users?pattern=ro%3Ft 200 ")
+    assert ran.sentence.endswith(" ms")
+    ran = mi.done("-v", "remote", "login", "root", PASSWORD)
+    assert ran.sentence.startswith("GET /management/login 200 ")
+    assert token not in ran.err
+    assert PASSWORD not in ran.err + ran.out
+
+
+def test_too_many_failures(stage: Stage, newcomer: Person) -> None:
+    with stage.service.caller() as call:
+        while call("GET", "/login", basic="throttled:x").status != 429:
+            pass
+    newcomer.done("remote", "update", "default", *stage.address)
+    ran = newcomer("remote", "login", "-k", "throttled", "x")
+    assert "Too many failed logins. Try again in" in ran.err.splitlines()[1]
+    assert ran.status == 1
+
+
+def test_a_proxy_is_not_asked_for_what_is_here(stage: Stage, tmp_path: Path) -> None:
+    proxied = {"HTTPS_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"}
+    stage.root.twin(tmp_path / "home", **proxied).done("user", "show", "root")
+    far = Person(tmp_path / "home", proxied)
+    far.done("remote", "update", "default", "mi.invalid", "9164")
+    ran = far("remote", "login", "x", "y")
+    assert (ran.status, "connection refused" in ran.sentence) == (3, True)

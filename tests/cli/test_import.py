@@ -1,0 +1,131 @@
+"""`mi user import`."""
+
+from __future__ import annotations
+
+import signal
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import PASSWORD, Stage
+from tests.cli.terminal import Person, ended
+
+
+def people(mi: Person, text: str, name: str = "people.csv") -> Path:
+    path = mi.home / name
+    path.write_bytes(text.encode())
+    return path
+
+
+def test_all_kinds_of_lines_and_again(mi: Person) -> None:
+    mi.done("role", "add", "imp one")
+    mi.done("role", "add", "imp two")
+    file = people(
+        mi,
+        "\ufeffUser,Password,admin,roles\r\n"
+        f'"Imp, First",{PASSWORD},,imp one;imp two\r\n'
+        f'imp 日本,"pass""word, 1",no,\r\n'
+        "\r\n"
+        f"imp-boss,{PASSWORD},true, imp one\r\n"
+        f"imp-bad,{PASSWORD},maybe,\r\n"
+        f"imp-none,,,\r\n"
+        f"imp-role,{PASSWORD},no,no such role\r\n"
+        f"IMP-BOSS,{PASSWORD},no,\r\n"
+        f"a/b,{PASSWORD},no,\r\n",
+    )
+    ran = mi("user", "import", str(file))
+    assert ran.status == 1
+    assert ran.out == "3 added, 5 failed\n"
+    report = file.with_name("people.csv.failed")
+    assert stat.S_IMODE(report.stat().st_mode) == 0o600
+    assert report.read_text().splitlines()[:4] == [
+        "line,user,error",
+        "6,imp-bad,The column admin is neither true nor false.",
+        "7,imp-none,The user or the password is missing.",
+        "8,imp-role,The user was added; its roles: "
+        "Requested resource not found. Role: no such role cannot be found.",
+    ]
+    assert PASSWORD not in report.read_text() + ran.err
+    shown = mi.done("user", "show", "Imp, First", "--format", "json").json
+    assert shown["roles"] == ["Internal/everyone", "imp one", "imp two"]
+    assert mi.done("user", "show", "imp-boss", "--format", "json").json["createdBy"] == "root"
+    mi.done("remote", "login", "imp 日本", 'pass"word, 1')
+    mi.done("remote", "login", "root", PASSWORD)
+
+    mi.done("role", "add", "no such role")
+    mi.done("role", "revoke", "imp-boss", "imp one", "admin")
+    ran = mi("user", "import", str(file), "--format", "json")
+    counts = {word: ran.json[word] for word in ("exists", "completed", "failed")}
+    assert counts == {"exists": 2, "completed": 2, "failed": 4}
+    assert mi.done("user", "show", "imp-boss", "--format", "json").json["isAdmin"]
+
+
+def test_a_good_run_leaves_no_report(mi: Person) -> None:
+    file = people(mi, f"user,password\nimp-good,{PASSWORD}\n")
+    report = file.with_name("people.csv.failed")
+    report.write_text("of old")
+    ran = mi.done("user", "import", str(file), "--format", "csv")
+    assert ran.lines == ["line,user,outcome,error", "2,imp-good,added,"]
+    assert not report.exists()
+
+
+def test_a_dry_run_does_nothing(mi: Person) -> None:
+    file = people(mi, f"user,password\nroot,{PASSWORD}\nimp-dry,{PASSWORD}\nimp-bad,\n")
+    ran = mi("user", "import", str(file), "--dry-run")
+    assert (ran.status, ran.out) == (1, "1 exists, 1 new, 1 failed\n")
+    assert mi("user", "show", "imp-dry").status == 1
+    assert not file.with_name("people.csv.failed").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"", "first line must name the columns"),
+        (b"name,password\n", "first line must name the columns"),
+        (b"user;password\n", "separated by commas"),
+        (b"user,password,user\n", "first line must name the columns"),
+        (b"user,password\n\xff,x\n", "is not in UTF-8"),
+        (b'user,password\n"x,y\n', "line 2 is no CSV"),
+    ],
+)
+def test_files_that_are_none(mi: Person, text: bytes, says: str) -> None:
+    (mi.home / "bad.csv").write_bytes(text)
+    ran = mi("user", "import", "bad.csv")
+    assert (ran.status, says in ran.sentence) == (1, True), ran
+
+
+def test_who_may_not_is_told_once(stage: Stage, mi: Person) -> None:
+    mi.done("user", "add", "imp-plain", PASSWORD, "no")
+    mi.done("remote", "login", "imp-plain", PASSWORD)
+    file = people(mi, f"user,password\nx,{PASSWORD}\ny,{PASSWORD}\n")
+    ran = mi("user", "import", str(file))
+    assert (ran.status, ran.out, ran.sentence) == (1, "", "403 Forbidden. Only admins may do this.")
+
+
+def test_a_bar_for_who_looks(mi: Person) -> None:
+    lines = "".join(f"imp-bar-{number},{PASSWORD}\n" for number in range(30))
+    file = people(mi, f"user,password\n{lines}")
+    status, shown = ended(mi.at_terminal("user", "import", str(file)))
+    assert status == 0
+    assert "Users" in shown
+    assert shown.rstrip().endswith("30 added")
+
+
+def test_an_interrupted_run_goes_on(mi: Person) -> None:
+    lines = "".join(f"imp-cut-{number},{PASSWORD}\n" for number in range(300))
+    file = people(mi, f"user,password\n{lines}")
+    process = mi.start("user", "import", str(file))
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if mi.done("user", "show", "-p", "imp-cut-*").out.count("\n") > 5:
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the same command again goes on from there" in err
+    assert "Traceback" not in err
+    ran = mi.done("user", "import", str(file), "--format", "json")
+    assert ran.json["exists"] > 0
+    assert ran.json["exists"] + ran.json["added"] == 300

@@ -1,0 +1,22 @@
+"""What docs/cli.md shows is what happens."""
+
+from __future__ import annotations
+
+import click
+
+from mi_ldap.cli.root import mi
+from tests.cli.recording import PAGE, SESSION, page_with, recorded
+
+
+def test_the_recorded_session_is_true() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page_with(recorded()), (
+        "run scripts/cli-recording, and look at what it changes in docs/cli.md"
+    )
+
+
+def test_every_command_is_in_it() -> None:
+    typed = "\n".join(step.typed.replace("mi -v ", "mi ") for step in SESSION)
+    for name, command in mi.commands.items():
+        names = command.commands if isinstance(command, click.Group) else [""]
+        missing = [each for each in names if f"mi {name} {each}".rstrip() not in typed]
+        assert not missing, name

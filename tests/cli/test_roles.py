@@ -1,0 +1,55 @@
+"""`mi role`."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import PASSWORD
+from tests.cli.terminal import Person
+
+
+def test_a_role_comes_and_goes(mi: Person) -> None:
+    assert mi.done("role", "add", "dev, all").out == "Role dev, all was added.\n"
+    assert "dev, all" in mi.done("role", "show").lines
+    assert mi.done("role", "show", "dev, all").lines == ["Role   dev, all", "Users  nobody"]
+    assert mi("role", "add", "dev, all").sentence == "The role : dev, all already exists"
+    assert mi.done("role", "remove", "dev, all").out == "Role dev, all was removed.\n"
+    assert mi("role", "remove", "dev, all").status == 1
+
+
+def test_roles_are_given_and_taken(mi: Person) -> None:
+    for user in ("holder a", "holder b"):
+        mi.done("user", "add", user, PASSWORD, "no")
+    for role in ("one", "two", "three"):
+        mi.done("role", "add", role)
+    said = mi.done("role", "assign", "holder a", "one", "two", "three").out
+    assert said == "User holder a holds one, two and three.\n"
+    mi.done("role", "assign", "holder b", "one", "--format", "json")
+    assert mi.done("role", "show", "one").lines == [
+        "Role   one",
+        "Users  holder a",
+        "       holder b",
+    ]
+    assert mi.done("role", "show", "one", "--format", "csv").lines == [
+        "role,user",
+        "one,holder a",
+        "one,holder b",
+    ]
+    said = mi.done("role", "revoke", "holder a", "one", "two").out
+    assert said == "User holder a doesn't hold one and two any longer.\n"
+    roles = mi.done("user", "show", "holder a", "--format", "json").json["roles"]
+    assert roles == ["Internal/everyone", "three"]
+
+
+def test_one_that_is_wrong_and_none_is_given(mi: Person) -> None:
+    mi.done("user", "add", "all or none", PASSWORD, "no")
+    mi.done("role", "add", "there")
+    ran = mi("role", "assign", "all or none", "there", "not there")
+    assert (ran.status, "not there" in ran.sentence) == (1, True)
+    assert mi.done("role", "show", "there", "--format", "json").json["users"] == []
+    assert mi("role", "assign", "all or none").status == 2
+
+
+def test_a_role_with_a_slash(mi: Person) -> None:
+    everyone = mi.done("role", "show", "Internal/everyone", "--format", "json").json
+    assert (everyone["role"], "root" in everyone["users"]) == ("Internal/everyone", True)
+    same = mi.done("role", "show", "everyone", "--domain", "Internal", "--format", "json").json
+    assert same["role"] == "Internal/everyone"

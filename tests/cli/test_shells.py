@@ -1,0 +1,167 @@
+"""`mi` among other programs: pipes, signals, completion, and how it is started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+
+import click
+import pytest
+
+from mi_ldap import __version__
+from mi_ldap.cli.root import mi as program
+from tests.cli.conftest import PASSWORD
+from tests.cli.terminal import COMMAND, ROOT, Person
+
+
+@pytest.fixture
+def on_path(mi: Person) -> Person:
+    """`root`, with `mi` on the path."""
+    bin_folder = mi.home / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "mi").write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
+    (bin_folder / "mi").chmod(0o755)
+    return Person(mi.home, {"PATH": f"{bin_folder}:{os.environ['PATH']}"})
+
+
+def in_bash(person: Person, script: str) -> str:
+    ran = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        env=person.environment,
+        cwd=person.home,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert ran.stderr == "", ran.stderr
+    return ran.stdout
+
+
+def completed(person: Person, *words: str) -> list[str]:
+    """What bash would offer for the last word."""
+    typed = " ".join(f"'{word}'" if word.startswith("$") else word for word in words)
+    script = (
+        'eval "$(mi completion bash)"\n'
+        f"COMP_WORDS=({' '.join(repr(word) for word in words)}) COMP_CWORD={len(words) - 1}\n"
+        f"compopt() {{ :; }}; _mi_completion mi {typed.split()[-1]!r}\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    return in_bash(person, script).splitlines()
+
+
+def test_a_closed_pipe_is_no_reason_to_talk(on_path: Person) -> None:
+    said = in_bash(
+        on_path,
+        "set -o pipefail; mi --help | head -n 1; mi user show | true; mi user show | head -n 1",
+    )
+    assert said.splitlines()[0].startswith("Usage: mi")
+    assert said.splitlines()[-1] == "USER"
+
+
+def test_ctrl_c(mi: Person) -> None:
+    child = mi.at_terminal("user", "add", "never")
+    child.expect_exact("Password of never: ")
+    child.sendintr()
+    child.expect_exact("\n")
+    child.wait()
+    assert (child.exitstatus, child.signalstatus) == (130, None)
+    assert mi("user", "show", "never").status == 1
+    process = mi.start("user", "add", "never")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode in {130, -signal.SIGINT}
+
+
+def test_bash_completes_commands_and_names(on_path: Person) -> None:
+    on_path.done("user", "add", "Compl, Bäsh", PASSWORD, "no")
+    on_path.done("user", "add", "compl2", PASSWORD, "no")
+    on_path.done("role", "add", "a role (odd)")
+    assert completed(on_path, "mi", "re") == ["remote"]
+    assert set(completed(on_path, "mi", "user", "")) >= {"add", "import", "show"}
+    assert completed(on_path, "mi", "remote", "select", "d") == ["default"]
+    assert completed(on_path, "mi", "user", "remove", "compl") == ["compl2"]
+    assert completed(on_path, "mi", "user", "show", "Comp") == ["Compl\\,\\ Bäsh"]
+    assert completed(on_path, "mi", "role", "show", "a") == ["a\\ role\\ \\(odd\\)", "admin"]
+    assert completed(on_path, "mi", "user", "show", "--ro") == ["--role"]
+
+
+def test_completion_is_silent_where_there_is_nobody(on_path: Person) -> None:
+    on_path.tokens_file.unlink()
+    assert completed(on_path, "mi", "user", "show", "x") == [""]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_are_read_by_their_shells(on_path: Person, shell: str) -> None:
+    script = on_path.done("completion", shell).out
+    assert "_MI_COMPLETE" in script
+    if shutil.which(shell):
+        ran = subprocess.run(
+            [shell, "-n"], input=script, encoding="utf-8", capture_output=True, check=False
+        )
+        assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_every_command_has_help_with_examples(newcomer: Person) -> None:
+    for command in _commands():
+        with program.make_context("mi", [], resilient_parsing=True) as context:
+            said = command.get_help(context)
+        assert "Examples:" in said
+        assert all(len(line) <= 80 for line in said.splitlines()), said
+    assert "*" in newcomer.done("user", "show", "--help").out
+    assert newcomer.done("version").out == f"mi {__version__}\n"
+    assert newcomer.done("--version").out == f"mi {__version__}\n"
+    ran = newcomer("usr")
+    assert (ran.status, ran.sentence.startswith("No such command 'usr'.")) == (2, True)
+
+
+def test_the_entry_point() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    module, _, name = project["scripts"]["mi"].partition(":")
+    said = subprocess.run(
+        [sys.executable, "-c", f"from {module} import {name}; {name}()", "version"],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert said.stdout == f"mi {__version__}\n"
+
+
+def test_the_script_at_the_top(newcomer: Person) -> None:
+    """From anywhere, through a link, with the Python of .venv: here that of the tests."""
+    project = newcomer.home / "project"
+    (project / ".venv/bin").mkdir(parents=True)
+    (project / "scripts").mkdir()
+    for name in ("mi", "scripts/setup", "requirements.txt"):
+        shutil.copy(ROOT / name, project / name)
+    (project / "mi_ldap").symlink_to(ROOT / "mi_ldap")
+    python = project / ".venv/bin/python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    stamp = f"{python.resolve()}\n{(project / 'requirements.txt').read_text() * 2}"
+    (project / ".venv/requirements.txt.installed").write_text(stamp)
+    link = newcomer.home / "link"
+    link.symlink_to(project / "mi")
+    (newcomer.home / "json.py").write_text("raise SystemExit('somebody else’s')")
+    ran = subprocess.run(
+        [link, "version"],
+        cwd=newcomer.home,
+        env={"HOME": str(newcomer.home), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (ran.stdout, ran.stderr) == (f"mi {__version__}\n", "")
+
+
+def _commands() -> list[click.Command]:
+    found: list[click.Command] = [program]
+    for each in program.commands.values():
+        found.append(each)
+        found.extend(each.commands.values() if isinstance(each, click.Group) else ())
+    return found

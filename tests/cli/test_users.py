@@ -1,0 +1,255 @@
+"""`mi user`: every command, names of all kinds, every form."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import PASSWORD, Stage
+from tests.cli.terminal import Person, ended
+
+
+def test_add_asks_for_what_is_missing(mi: Person) -> None:
+    child = mi.at_terminal("user", "add", "asked")
+    child.expect_exact("Password of asked: ")
+    child.sendline(PASSWORD)
+    child.expect_exact("The same again: ")
+    child.sendline(PASSWORD)
+    child.expect_exact("Is asked an admin [y/N]: ")
+    child.sendline("y")
+    status, shown = ended(child)
+    assert (status, shown) == (0, "y\nAdmin asked was added.\n")
+    assert mi.done("user", "show", "asked", "--format", "json").json == {
+        "userId": "asked",
+        "isAdmin": True,
+        "roles": ["Internal/everyone", "admin"],
+        "createdBy": "root",
+    }
+
+
+def test_nobody_sees_the_password_and_only_a_yes_is_one(mi: Person) -> None:
+    child = mi.at_terminal("user", "add", "unseen")
+    before = ""
+    for question, answer in (("Password", PASSWORD), ("again", PASSWORD), ("[y/N]", "")):
+        child.expect_exact(question)
+        before += str(child.before)
+        child.sendline(answer)
+    status, shown = ended(child)
+    assert status == 0
+    assert PASSWORD not in before + shown
+    assert "User unseen was added." in shown
+
+
+def test_passwords_that_differ_make_nobody(mi: Person) -> None:
+    child = mi.at_terminal("user", "add", "differing")
+    child.expect_exact("Password of differing: ")
+    child.sendline(PASSWORD)
+    child.expect_exact("The same again: ")
+    child.sendline("something else")
+    status, shown = ended(child)
+    assert (status, "differ" in shown) == (1, True)
+    assert mi("user", "show", "differing").status == 1
+
+
+def test_all_may_be_given(mi: Person) -> None:
+    ran = mi.done("user", "add", "given", PASSWORD, "true")
+    assert (ran.out, ran.err) == ("Admin given was added.\n", "")
+    ran = mi.done("user", "add", "given too", PASSWORD, "N")
+    assert ran.out == "User given too was added.\n"
+    assert mi("user", "add", "other", PASSWORD, "perhaps").status == 2
+
+
+def test_a_password_on_the_command_line_is_remarked_on_at_a_terminal(mi: Person) -> None:
+    status, shown = ended(mi.at_terminal("user", "add", "remarked", PASSWORD, "no"))
+    assert (status, "can see a password" in shown) == (0, True)
+
+
+def test_what_no_argument_and_no_line_says_is_a_matter_of_usage(mi: Person) -> None:
+    ran = mi("user", "add", "nothing")
+    assert (ran.status, ran.sentence) == (
+        2,
+        "Missing argument 'PASSWORD'. See 'mi user add --help'.",
+    )
+
+
+NAMES = ["Last, First", "50%", "日本", "q?mark", "#hash", "a+b&c=%41;", "-x"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_lives_a_whole_life(mi: Person, name: str) -> None:
+    added = mi.done("user", "add", "--format", "json", "--", name, given=f"{PASSWORD}\n")
+    assert added.json == {"userId": name, "status": "Added"}
+    mi.done("role", "add", "--", name)
+    mi.done("role", "assign", "--", name, name)
+    shown = mi.done("role", "show", "--format", "json", "--", name)
+    assert shown.json == {"role": name, "users": [name]}
+    assert mi.done("user", "show", f"--role={name}").lines == ["USER", name]
+    assert mi.done("user", "remove", "--", name).out == f"User {name} was removed.\n"
+    gone = mi("user", "show", "--", name)
+    assert (gone.status, gone.sentence) == (
+        1,
+        f"Requested resource not found. User: {name} cannot be found.",
+    )
+
+
+@pytest.mark.parametrize("name", ["made/elsewhere", "..", "."])
+def test_names_that_only_other_tools_make(stage: Stage, mi: Person, name: str) -> None:
+    refused = mi("user", "add", name, PASSWORD, "no")
+    assert (refused.status, "not allowed" in refused.sentence) == (1, True)
+    stage.place.add_user(name)
+    assert mi.done("user", "show", name, "--format", "json").json["userId"] == name
+    mi.done("user", "remove", name)
+    assert mi("user", "show", name).status == 1
+
+
+def test_what_a_name_says_to_a_terminal_is_only_shown(stage: Stage, mi: Person) -> None:
+    stage.place.add_user("\x1b[31mred\u202e")
+    status, shown = ended(mi.at_terminal("user", "show", "-p", "*red*"))
+    assert (status, "\\x1b[31mred\\u202e" in shown, "\x1b[31m" in shown) == (0, True, False)
+
+
+@pytest.mark.parametrize("command", [["show"], ["remove"], ["password"]])
+def test_an_empty_name_is_nobody(mi: Person, command: list[str]) -> None:
+    ran = mi("user", *command, " ", given="old\nnew\n")
+    assert (ran.status, ran.sentence) == (1, "A name can't be empty.")
+
+
+def test_show_by_conditions(mi: Person) -> None:
+    for name in ("Cond-Mia", "cond-emil", "cond-zoe"):
+        mi.done("user", "add", name, PASSWORD, "no")
+    shown = [
+        mi.done("user", "show", *options).lines[1:]
+        for options in (
+            ["-p", "cond-*mi*"],
+            ["--pattern", "COND-???"],
+            ["-x", "^cond-"],
+            ["--regex", "^cond-", "-p", "*o*", "-r", "Internal/everyone"],
+            ["-r", "no such role"],
+        )
+    ]
+    assert shown == [
+        ["cond-emil", "Cond-Mia"],
+        ["Cond-Mia", "cond-zoe"],
+        ["cond-emil", "cond-zoe"],
+        ["cond-emil", "cond-zoe"],
+        [],
+    ]
+    assert mi("user", "show", "-x", "(").status == 1
+    assert mi("user", "show", "cond-zoe", "-p", "*").status == 2
+
+
+def test_the_forms(mi: Person) -> None:
+    mi.done("user", "add", "form, the", PASSWORD, "no")
+    mi.done("role", "add", "forms")
+    mi.done("role", "assign", "form, the", "forms")
+    assert mi.done("user", "show", "-p", "form*", "--format", "json").json == {
+        "count": 1,
+        "list": [{"userId": "form, the"}],
+    }
+    listed = mi.done("--format", "csv", "user", "show", "-p", "form*")
+    assert listed.out == 'userId\n"form, the"\n'
+    one = mi.done("user", "show", "form, the", "--format", "csv")
+    assert list(csv.DictReader(io.StringIO(one.out))) == [
+        {
+            "userId": "form, the",
+            "isAdmin": "false",
+            "roles": "Internal/everyone;forms",
+            "createdBy": "",
+        }
+    ]
+    assert mi.done("user", "show", "form, the").lines == [
+        "User        form, the",
+        "Admin       no",
+        "Roles       Internal/everyone",
+        "            forms",
+        "Created by  not recorded",
+    ]
+
+
+def test_long_and_wide_names_are_whole_in_a_pipe_and_folded_on_a_terminal(mi: Person) -> None:
+    name = "日本" * 35 + "x"
+    mi.done("user", "add", name, PASSWORD, "no")
+    assert mi.done("user", "show", name).lines[0] == f"User        {name}"
+    status, shown = ended(mi.at_terminal("user", "show", name, columns=60))
+    assert status == 0
+    plain = shown.replace("\x1b[1m", "").replace("\x1b[0m", "")
+    assert max(len(line) for line in plain.splitlines()) < 60
+    assert name in "".join(line[12:] for line in plain.splitlines())
+
+
+@pytest.mark.parametrize("more", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_plain_text_where_it_is_wanted(stage: Stage, tmp_path: Path, more: dict[str, str]) -> None:
+    mi = stage.root.twin(tmp_path, **more)
+    for command in (["user", "show"], ["user", "show", "root"], ["remote", "show"]):
+        status, shown = ended(mi.at_terminal(*command))
+        assert (status, "\x1b" in shown) == (0, False)
+    _, styled = ended(stage.root.at_terminal("user", "show"))
+    assert "\x1b[1mUSER" in styled
+
+
+def test_ones_own_password_and_one_stays_logged_in(stage: Stage, mi: Person) -> None:
+    mi.done("user", "add", "owner", PASSWORD, "no")
+    owner = stage.root.twin(mi.home.parent / "owner")
+    owner.done("remote", "login", "owner", given=f"{PASSWORD}\n")
+    child = owner.at_terminal("user", "password")
+    for question, answer in (
+        ("Present password of owner", PASSWORD),
+        ("New password of owner", "battery staple"),
+        ("The same again", "battery staple"),
+    ):
+        child.expect_exact(question)
+        child.sendline(answer)
+    status, shown = ended(child)
+    assert (status, "The password of owner was changed." in shown) == (0, True)
+    owner.done("user", "password", given="battery staple\nthird one\n")
+    wrong = owner("user", "password", given="not that one\nfourth one\n")
+    assert (wrong.status, "'oldPassword' is wrong" in wrong.sentence) == (1, True)
+    owner.done("remote", "logout")
+    owner.done("remote", "login", "owner", "third one")
+
+
+def test_somebody_elses_password(stage: Stage, mi: Person) -> None:
+    mi.done("user", "add", "reset", PASSWORD, "no")
+    mi.done("user", "password", "reset", given="battery staple\n")
+    mi.done("user", "password", "--old", "reset", given="battery staple\nthird one\n")
+    stage.root.twin(mi.home.parent / "reset").done("remote", "login", "reset", "third one")
+
+
+def test_custody_speaks_for_itself(stage: Stage, mi: Person) -> None:
+    mi.done("user", "add", "kept", PASSWORD, "yes")
+    mi.done("user", "add", "stranger", PASSWORD, "yes")
+    stranger = stage.root.twin(mi.home.parent / "stranger")
+    stranger.done("remote", "login", "stranger", PASSWORD)
+    ran = stranger("user", "remove", "kept")
+    assert ran.status == 1
+    assert ran.sentence.startswith("Only the creator of admin user 'kept' can remove it.")
+
+
+def test_who_is_no_admin_is_told_so(stage: Stage, mi: Person) -> None:
+    mi.done("user", "add", "plain", PASSWORD, "no")
+    plain = stage.root.twin(mi.home.parent / "plain")
+    plain.done("remote", "login", "plain", PASSWORD)
+    for command in (["user", "show"], ["role", "add", "x"], ["user", "remove", "root"]):
+        ran = plain(*command)
+        assert (ran.status, ran.sentence) == (1, "403 Forbidden. Only admins may do this.")
+
+
+def test_a_domain_goes_along(mi: Person) -> None:
+    for command in (
+        ["user", "show", "x"],
+        ["user", "add", "x", PASSWORD, "no"],
+        ["user", "remove", "x"],
+        ["role", "add", "x"],
+        ["role", "assign", "x", "y"],
+    ):
+        ran = mi(*command, "--domain", "nowhere")
+        assert (ran.status, "domain nowhere" in ran.sentence) == (1, True), command
+    assert mi.done("user", "show", "--domain", "nowhere").lines == ["USER"]
+    shown = mi.done("role", "show", "--domain", "internal", "--format", "json").json
+    assert shown == {"count": 1, "list": [{"role": "Internal/everyone"}]}
+    assert mi.done("user", "show", "root", "--domain", "primary").lines[0].endswith("root")
+    ran = mi("user", "password", "x", "--domain", "nowhere", given="some password\n")
+    assert "domain nowhere" in ran.sentence
