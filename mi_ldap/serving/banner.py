@@ -23,11 +23,21 @@ def base_url(server: ServerSettings) -> str:
 
 
 def print_banner(
-    settings: Settings, directory: EmbeddedDirectory | None, is_bootstrap_open: bool
+    settings: Settings, directory: EmbeddedDirectory | None, is_bootstrap_open: bool, trouble: str
 ) -> None:
-    """The address, how to log in first, how to look into the directory, where the state lies."""
+    """The address, how to log in first, how to look into the directory, where the state lies.
+
+    Args:
+        settings: of the service.
+        directory: the embedded one.
+        is_bootstrap_open: whether the next login may make the first admin.
+        trouble: why the directory cannot be used, `""` where it can.
+    """
     name = click.style("mi_ldap", bold=True)
     click.echo(f"\n  {name} answers on {base_url(settings.server)}/management\n")
+    if trouble:
+        click.echo(f"    {'but':<10}{click.style(trouble, fg='red')}")
+        click.echo(f"    {'':<10}python app.py doctor says what to mend.")
     for label, text in _hints(settings, directory, is_bootstrap_open):
         click.echo(f"    {label:<10}{text}")
     click.echo()

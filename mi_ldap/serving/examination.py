@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import click
 import structlog
@@ -30,7 +31,7 @@ def examine(load: Callable[[], Settings], *, as_json: bool, fix_members: bool, y
         told.append(finding)
         if not as_json:
             _print([finding])
-    report = Report(tuple(told))
+    report = Report(tuple(_after_mending(told)))
     click.echo(report.as_json() if as_json else _summary(report))
     return report.exit_status
 
@@ -47,11 +48,36 @@ def _findings(
             reachable_services(settings) as services,
             closing(Doctor(services, embedded=settings.is_embedded)) as doctor,
         ):
-            yield from doctor.examine()
-            if fix_members and _agreed(doctor, yes=yes, quiet=quiet):
-                yield from doctor.fix_members(f"{getpass.getuser()} on this machine")
+            for finding in doctor.examine():
+                is_at_it = fix_members and finding.check == "members"
+                yield replace(finding, remedy="") if is_at_it else finding
+            if fix_members:
+                yield from _fixed(doctor, yes=yes, quiet=quiet)
     except MiLdapError as error:
         yield Finding("configuration", "fail", str(error), "See docs/configuration.md.")
+
+
+def _fixed(doctor: Doctor, *, yes: bool, quiet: bool) -> Iterator[Finding]:
+    try:
+        agreed = _agreed(doctor, yes=yes, quiet=quiet)
+    except click.Abort:
+        click.echo()
+        sentence = "Nobody answered, so nothing was taken out."
+        yield Finding("fix-members", "skip", sentence, "Add --yes to say yes beforehand.")
+        return
+    if agreed:
+        yield from doctor.fix_members(f"{getpass.getuser()} on this machine")
+
+
+def _after_mending(told: list[Finding]) -> list[Finding]:
+    """Members that were all taken out are no fault any more."""
+    fixed = [finding for finding in told if finding.check == "fix-members"]
+    if not fixed or any(finding.level != "pass" for finding in fixed):
+        return told
+    return [
+        replace(each, level="pass") if (each.check, each.level) == ("members", "warn") else each
+        for each in told
+    ]
 
 
 def _agreed(doctor: Doctor, *, yes: bool, quiet: bool) -> bool:
@@ -79,5 +105,8 @@ def _summary(report: Report) -> str:
         word: sum(finding.level == level for finding in report.findings)
         for level, word in (("fail", "to mend"), ("warn", "to look at"), ("skip", "not seen"))
     }
+    counts["mended"] = sum(
+        (finding.check, finding.level) == ("fix-members", "pass") for finding in report.findings
+    )
     found = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     return f"\n{found or 'All is well'}. docs/doctor.md says what each line means."

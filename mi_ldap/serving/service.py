@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -14,6 +15,7 @@ from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.errors import MiLdapError
 from mi_ldap.serving.banner import print_banner
 from mi_ldap.serving.certificate import check_certificate, self_signed_certificate
+from mi_ldap.serving.heartbeat import Heart
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
 from mi_ldap.serving.processes import Child, Signals
 from mi_ldap.serving.state_folder import held_state_folder
@@ -43,6 +45,7 @@ def serve(settings: Settings) -> int:
         found = services(settings, directory)
         application = create_app(found)
         certificate = certificate_of(settings)
+        hearts = _hearts(settings, directory)
         server = Child(HttpServer(settings.server, listener, certificate, application).run)
         listener.close()  # else clients would still be let in while gunicorn stops
         return supervise(
@@ -50,7 +53,8 @@ def serve(settings: Settings) -> int:
             directory,
             signals,
             is_answering=lambda: is_answering(settings.server),
-            announce=lambda: print_banner(settings, directory, _is_bootstrap_open(found)),
+            announce=lambda: _announce(settings, directory, found),
+            companions=hearts,
         )
 
 
@@ -74,6 +78,30 @@ def embedded_directory(settings: Settings) -> EmbeddedDirectory:
     own = settings.embedded_directory
     folder = settings.state_dir / "directory"
     return EmbeddedDirectory(folder, own.suffix, own.port, own.host, own.slapd)
+
+
+def _hearts(settings: Settings, directory: EmbeddedDirectory | None) -> list[Heart]:
+    """What sends heartbeats to the dashboard, where there is one."""
+    if not settings.dashboard_config.dashboard_url:
+        return []
+    return [Heart(settings, partial(services, settings, directory))]
+
+
+def _announce(settings: Settings, directory: EmbeddedDirectory | None, found: Services) -> None:
+    trouble = _trouble(found)
+    is_open = not trouble and _is_bootstrap_open(found)
+    print_banner(settings, directory, is_open, trouble)
+
+
+def _trouble(found: Services) -> str:
+    """Why the directory cannot be used, `""` where it can; looked at once, at the start."""
+    try:
+        with deadline(found.settings.server.request_deadline_s):
+            found.store.check()
+    except MiLdapError as error:
+        log.error("directory_cannot_be_used", error=str(error))
+        return str(error)
+    return ""
 
 
 def _is_bootstrap_open(found: Services) -> bool:

@@ -1,4 +1,4 @@
-"""Looks after the children of the service: gunicorn, and the embedded directory where there is one.
+"""Looks after the children of the service: gunicorn, the embedded directory, the heartbeats.
 
 See `mi_ldap.serving.processes` for the tree.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
@@ -29,6 +29,16 @@ class Directory(Protocol):
 
     def is_running(self) -> bool:
         """Whether its process lives."""
+
+
+class Companion(Protocol):
+    """Another process that lives as long as the service answers."""
+
+    def look_after(self) -> None:
+        """Start it, or start it again, where it is not there."""
+
+    def stop(self) -> None:
+        """End it for good."""
 
 
 class Revival:
@@ -75,6 +85,7 @@ def supervise(
     signals: Signals,
     is_answering: Callable[[], bool],
     announce: Callable[[], None],
+    companions: Sequence[Companion] = (),
 ) -> int:
     """Stay until gunicorn has ended; the exit status for the service.
 
@@ -86,12 +97,15 @@ def supervise(
         signals: the signals to this process.
         is_answering: whether the service answers by now; may take a moment.
         announce: called once, when it does.
+        companions: looked after from then on, and stopped before gunicorn is.
     """
     revival = Revival(directory) if directory else None
     is_announced = is_stopping = False
     while (status := server.exit_status()) is None:
         number = signals.next(timeout_s=0.25 if is_announced else 0.01)
         if number in Signals.STOP:
+            for companion in companions:
+                companion.stop()
             server.send(signal.SIGINT if is_stopping else signal.SIGTERM)
             is_stopping = True
         if revival and not is_stopping:
@@ -99,6 +113,11 @@ def supervise(
         if not (is_announced or is_stopping) and is_answering():
             announce()
             is_announced = True
+        if is_announced and not is_stopping:
+            for companion in companions:
+                companion.look_after()
+    for companion in companions:
+        companion.stop()
     if is_stopping:
         return 0
     log.critical("gunicorn_ended_by_itself", status=status)

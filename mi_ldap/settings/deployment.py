@@ -44,8 +44,8 @@ _MANAGEMENT_API = """
 
 _SECTIONS = """
     analytics authorization_manager axis2_transport blocking cluster_config
-    custom_message_builders custom_message_formatters custom_transport dashboard_config database
-    datasource encryption event_handler event_listener external_vault icp_config internal_api
+    custom_message_builders custom_message_formatters custom_transport database datasource
+    encryption event_handler event_listener external_vault icp_config internal_api
     internal_api_ssl_config internal_apis keystore liveness_probe
     management_api_basic_security_handler management_api_token_handler mediation message_builders
     message_formatters monitoring opentelemetry passthru_properties prometheus_api readiness_probe

@@ -10,6 +10,7 @@ from mi_ldap.settings.kinds import Sentence
 from mi_ldap.settings.sections import (
     AuditSettings,
     BootstrapSettings,
+    DashboardSettings,
     EmbeddedDirectorySettings,
     ManagementApiSettings,
     Section,
@@ -37,6 +38,7 @@ class Settings(Section):
     super_admin: SuperAdminSettings = SuperAdminSettings()
     user_store: UserStoreSettings = UserStoreSettings()
     management_api: ManagementApiSettings = ManagementApiSettings()
+    dashboard_config: DashboardSettings = DashboardSettings()
     audit: AuditSettings = AuditSettings()
 
     @property

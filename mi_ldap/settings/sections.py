@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -204,6 +206,54 @@ class ManagementApiSettings(Section):
     jwt_token_security_handler: JwtHandlerSettings = JwtHandlerSettings()
     authorization_handler: AuthorizationSettings = AuthorizationSettings()
     throttle: ThrottleSettings = ThrottleSettings()
+
+
+def _read_dashboard_url(value: object) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not text.isprintable() or re.search(r"[\s@?#]", text):
+        raise ValueError(
+            "must be the address of the dashboard's API, such as "
+            "https://dashboard.example.org:9743/dashboard/api"
+        )
+    return text.rstrip("/")
+
+
+DashboardUrl = Annotated[str, BeforeValidator(_read_dashboard_url)]
+
+
+class DashboardSettings(Section):
+    """`[dashboard_config]`: the monitoring dashboard that this service reports to."""
+
+    dashboard_url: DashboardUrl | None = Field(
+        default=None, description="Address of the dashboard's API; none: no dashboard is told"
+    )
+    group_id: Text = Field(default="default", description="Group that the dashboard shows it in")
+    node_id: Text | None = Field(
+        default=None,
+        description="Its name in the group; none: one is made and kept in the state folder",
+    )
+    heartbeat_interval: WholeSeconds = Field(
+        default=5, description="Seconds from one heartbeat to the next"
+    )
+    management_hostname: Host | None = Field(
+        default=None,
+        description="Name or address at which the dashboard reaches this service; none: "
+        "`server.host`, or the machine's name where that is every address",
+    )
+    management_port: Port | None = Field(
+        default=None, description="Port at which it does; none: `server.port`"
+    )
+    ca_file: InputFile | None = Field(
+        default=None, description="PEM file of the authorities that may vouch for the dashboard"
+    )
+    verify: Flag = Field(
+        default=True, description="Whether the dashboard's certificate is verified"
+    )
 
 
 class AuditSettings(Section):

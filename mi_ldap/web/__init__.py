@@ -1,10 +1,23 @@
-"""The management API over HTTP; the only importer of Flask."""
+"""The management API and the console over HTTP; the only importer of Flask."""
 
 from __future__ import annotations
 
 from flask import Flask
 
-from mi_ldap.web import context, cors, errors, guards, operations, roles, server, sessions, users
+from mi_ldap.web import (
+    artifacts,
+    console,
+    context,
+    cors,
+    errors,
+    guards,
+    openapi,
+    operations,
+    roles,
+    server,
+    sessions,
+    users,
+)
 from mi_ldap.web import tokens as web_tokens
 from mi_ldap.wiring import Services
 
@@ -27,6 +40,6 @@ def create_app(services: Services) -> Flask:
     errors.init_app(app)
     guards.init_app(app, services)
     cors.init_app(app, services.settings.management_api.cors)
-    for module in (operations, sessions, server, users, roles):
+    for module in (operations, openapi, sessions, server, users, roles, artifacts, console):
         app.register_blueprint(module.blueprint(services))
     return app

@@ -48,7 +48,7 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(MiLdapError)
     def ours(error: MiLdapError) -> Response:
-        return _answer(error, str(error), _status_of(error))
+        return _answer(error, str(error), status_of(error))
 
     @app.errorhandler(HTTPException)
     def of_http(error: HTTPException) -> Response:
@@ -70,7 +70,8 @@ def init_app(app: Flask) -> None:
         return response
 
 
-def _status_of(error: MiLdapError) -> int:
+def status_of(error: MiLdapError) -> int:
+    """The HTTP status of one of our errors."""
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 

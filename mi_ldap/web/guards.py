@@ -42,15 +42,24 @@ def init_app(app: Flask, services: Services) -> None:
         if performer.must_change_password and request.endpoint not in _FOR_PASSWORD_CHANGE:
             raise PasswordChangeFirst
         if _wants_admin(resource):
-            admin_role = services.store.admin_role()
-            if not services.admins.holds(admin_role, performer.user):
-                raise AdminsOnly
-            g.performer = replace(performer, admin_role=admin_role)
+            g.performer = as_admin(services, performer)
 
     def _wants_admin(resource: str) -> bool:
         if resource not in _FOR_ADMINS or request.endpoint in _FOR_EVERYONE_LOGGED_IN:
             return False
         return request.method not in _READING or authorization.reserves(f"/{resource}")
+
+
+def as_admin(services: Services, performer: Performer) -> Performer:
+    """The performer with the admin role as it was read to let it in.
+
+    Raises:
+        AdminsOnly: it does not hold it.
+    """
+    admin_role = services.store.admin_role()
+    if not services.admins.holds(admin_role, performer.user):
+        raise AdminsOnly
+    return replace(performer, admin_role=admin_role)
 
 
 def current_performer() -> Performer:

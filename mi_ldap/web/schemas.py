@@ -1,7 +1,7 @@
 """The shapes of what clients send: shape only, no rules and no I/O.
 
 Unknown keys are ignored. A key that is absent, null or, where the contract says so, empty means
-the same.
+the same. What the metadata say of a key stands in the document of the API (`mi_ldap.web.openapi`).
 """
 
 from __future__ import annotations
@@ -59,52 +59,98 @@ class _Lenient(Schema):
         unknown = EXCLUDE
 
 
-def _word(key: str, *, secret: bool = False) -> Words:
-    return Words(data_key=key, load_default=None, allow_none=True, load_only=secret)
+def _word(
+    key: str, about: str, example: str, *, needed: bool = False, secret: bool = False
+) -> Words:
+    """A text that may be left out or null; that it is `needed` is for the view to say."""
+    described = {"description": about, "examples": [example], "needed": needed}
+    if secret:
+        described["format"] = "password"
+    return Words(
+        data_key=key, load_default=None, allow_none=True, load_only=secret, metadata=described
+    )
+
+
+def _roles(key: str, about: str, *examples: str) -> fields.List[Any]:
+    described = {"description": about, "examples": [list(examples)]}
+    return fields.List(
+        Words(), data_key=key, load_default=None, allow_none=True, metadata=described
+    )
+
+
+def _domain() -> Words:
+    return _word("domain", "The user store: empty or `primary` for the main one.", "primary")
+
+
+def _condition(about: str, example: str, key: str | None = None, **more: str) -> fields.String:
+    described = {"description": about, "examples": [example], **more}
+    return fields.String(data_key=key, load_default="", metadata=described)
+
+
+def _number(about: str, *, low: int) -> fields.Integer:
+    number_or_empty = {"type": ["integer", "string"], "maxLength": 0}
+    described = {"description": about, "examples": [low], "as_sent": number_or_empty}
+    within = validate.Range(min=low)
+    return fields.Integer(load_default=None, validate=within, metadata=described)
 
 
 class UserBody(_Lenient):
     """`POST /users`."""
 
-    name = _word("userId")
-    password = _word("password", secret=True)
-    is_admin = Flag(data_key="isAdmin", load_default=False)
-    domain = _word("domain")
+    name = _word("userId", "The name of the new user.", "bob", needed=True)
+    password = _word("password", "Its password.", "the builder", needed=True, secret=True)
+    is_admin = Flag(
+        data_key="isAdmin",
+        load_default=False,
+        metadata={
+            "description": "Whether it becomes an admin, whose custodian you are. Also as a word.",
+            "examples": [False],
+            "as_sent": {
+                "type": ["boolean", "string", "null"],
+                "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])?$",
+            },
+        },
+    )
+    domain = _domain()
 
 
 class PasswordBody(_Lenient):
     """`PATCH /users/{id}`."""
 
-    new = _word("newPassword", secret=True)
-    confirmed = _word("confirmPassword", secret=True)
-    old = _word("oldPassword", secret=True)
+    new = _word("newPassword", "The new password.", "two builders", needed=True, secret=True)
+    confirmed = _word(
+        "confirmPassword", "The new password again.", "two builders", needed=True, secret=True
+    )
+    old = _word(
+        "oldPassword", "The present one; an admin may do without.", "the builder", secret=True
+    )
 
 
 class RoleBody(_Lenient):
     """`POST /roles`."""
 
-    name = _word("role")
-    domain = _word("domain")
+    name = _word("role", "The name of the new role.", "developers", needed=True)
+    domain = _domain()
 
 
 class RoleChangeBody(_Lenient):
     """`PUT /roles`."""
 
-    name = _word("userId")
-    added = fields.List(Words(), data_key="addedRoles", load_default=None, allow_none=True)
-    removed = fields.List(Words(), data_key="removedRoles", load_default=None, allow_none=True)
-    domain = _word("domain")
+    name = _word("userId", "Whose roles are changed.", "bob", needed=True)
+    added = _roles("addedRoles", "Roles to give.", "developers")
+    removed = _roles("removedRoles", "Roles to take.", "Internal/testers")
+    domain = _domain()
 
 
 class ListQuery(_Lenient):
     """The query of a list."""
 
-    pattern = fields.String(load_default="")
-    search_key = fields.String(data_key="searchKey", load_default="")
-    regex = fields.String(load_default="")
-    role = fields.String(load_default="")
-    limit = fields.Integer(load_default=None, validate=validate.Range(min=1))
-    offset = fields.Integer(load_default=None, validate=validate.Range(min=0))
+    pattern = _condition("Over the whole name: `*` is any run of characters, `?` one.", "*b*")
+    search_key = _condition("A part of the name.", "bo", "searchKey")
+    regex = _condition("An RE2 expression, unanchored, with case.", "^b.b$", format="re2")
+    role = _condition("Users who hold this role.", "Internal/everyone")
+    limit = _number("At most so many; the answer then has `total`.", low=1)
+    offset = _number("From this one on, counted from 0.", low=0)
 
 
 def body_of(request: Request, schema: Schema) -> dict[str, Any]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, g
-from flask_jwt_extended import JWTManager, create_access_token, get_jwt, verify_jwt_in_request
+from flask import Flask, Response, g
+from flask_jwt_extended import (
+    JWTManager,
+    create_access_token,
+    get_jwt,
+    set_access_cookies,
+    unset_access_cookies,
+    verify_jwt_in_request,
+)
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import PyJWTError
 
@@ -21,6 +29,9 @@ from mi_ldap.wiring import Services
 ALGORITHM = "HS256"
 
 Claims = Mapping[str, Any]
+
+CONSOLE = "console"
+"""The claim `use` of a token that lies in a cookie; one of the API has none."""
 
 _ODD_TOKENS = (LookupError, ValueError, TypeError, RecursionError)
 """What the libraries let through on heads and tokens that nobody sends in earnest."""
@@ -38,8 +49,11 @@ def init_app(app: Flask, services: Services) -> None:
         JWT_ENCODE_ISSUER=token.issuer,
         JWT_DECODE_ISSUER=token.issuer,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=token.expiry),
-        JWT_TOKEN_LOCATION=["headers"],
-        JWT_COOKIE_CSRF_PROTECT=False,  # no cookies: a token needs no value for them
+        JWT_TOKEN_LOCATION=["headers"],  # cookies on the console only, see `performer`
+        JWT_ACCESS_COOKIE_NAME=_cookie_name(services),
+        JWT_COOKIE_SECURE=True,
+        JWT_COOKIE_SAMESITE="Strict",
+        JWT_COOKIE_CSRF_PROTECT=False,  # else every token got a claim; the console has its own
     )
     jwt = JWTManager(app)
     keys = services.keys
@@ -60,25 +74,30 @@ def init_app(app: Flask, services: Services) -> None:
         return services.revocations.is_revoked(str(claims["jti"]))
 
 
-def encode(services: Services, logged_in: LoggedIn) -> str:
-    """A token for a proved login."""
+def encode(services: Services, logged_in: LoggedIn, **more: str) -> str:
+    """A token for a proved login; it claims `more`, too."""
     user = logged_in.user
-    claims = {"uid": user.id, "scope": logged_in.scope, "epoch": user.epoch}
+    claims = {"uid": user.id, "scope": logged_in.scope, "epoch": user.epoch, **more}
     token: str = create_access_token(
         user.name, additional_claims=claims, additional_headers={"kid": services.keys.current}
     )
     return token
 
 
-def performer(store: UserStore) -> Performer:
+def performer(store: UserStore, use: str | None = None) -> Performer:
     """Who sends the request, read from the directory.
+
+    Args:
+        store: where users are read.
+        use: None for the API, whose tokens come as Bearer; else for what the cookie's token is.
+            One is never taken for the other.
 
     Raises:
         NotAuthenticated: there is no token, it is not good, or not any more.
         Unavailable: that cannot be told; the token is neither accepted nor refused.
     """
     try:
-        verify_jwt_in_request()
+        verify_jwt_in_request(locations="cookies" if use else "headers")
     except (
         JWTExtendedException,
         PyJWTError,
@@ -89,7 +108,7 @@ def performer(store: UserStore) -> Performer:
     ) as error:
         raise NotAuthenticated(_sentence(error)) from error
     claims = get_jwt()
-    if not all(claims.get(name) for name in _REQUIRED):
+    if not all(claims.get(name) for name in _REQUIRED) or claims.get("use") != use:
         raise NotAuthenticated("The token is not valid. Log in again.")
     user = store.user(str(claims["uid"]))
     if user is None or not user.enabled or user.epoch != claims.get("epoch"):
@@ -101,6 +120,32 @@ def revoke_current(services: Services) -> None:
     """The request's token is dead from now on, in every worker."""
     claims = get_jwt()
     services.revocations.revoke(str(claims["jti"]), float(claims["exp"]))
+
+
+def claim(name: str) -> str:
+    """What the request's token, which was found to be good, claims; `""` for nothing."""
+    return str(get_jwt().get(name) or "")
+
+
+def put_into_cookie(response: Response, token: str) -> Response:
+    """The browser keeps the token until it is closed, and no script can read it."""
+    set_access_cookies(response, token)
+    return response
+
+
+def drop_cookie(response: Response) -> Response:
+    """The browser forgets the token."""
+    unset_access_cookies(response)
+    return response
+
+
+def _cookie_name(services: Services) -> str:
+    """One for each signing key: cookies ignore ports, and hosts may have several services.
+
+    By the oldest key, so that adding one logs nobody out.
+    """
+    oldest = next(iter(services.keys.keys.values()))
+    return f"__Host-mi-ldap-{hashlib.sha256(b'cookie:' + oldest.encode()).hexdigest()[:12]}"
 
 
 def _sentence(error: Exception) -> str:

@@ -1,0 +1,40 @@
+"""One's own account, and one's own password: `/console/account`."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from mi_ldap.errors import BadRequest, Conflict, Forbidden, TooManyFailures
+from mi_ldap.users import NewPassword
+from mi_ldap.web import tokens
+from mi_ldap.web.console import words
+from mi_ldap.web.console.answers import moved, page, status_and_retry
+from mi_ldap.web.guards import current_performer
+from mi_ldap.wiring import Services
+
+
+def add_views(console: Blueprint, services: Services) -> None:
+    """The views over the services."""
+
+    def account_page(errors: dict[str, str]) -> Response:
+        performer = current_performer()
+        # A password that must be changed first opens nothing else.
+        is_open = not performer.must_change_password
+        shown = services.users.show(performer.name, performer.admin_role) if is_open else None
+        closed = services.users.closed
+        return page("account.html", shown=shown, errors=errors, closed=closed)
+
+    @console.get("/account")
+    def account() -> Response:
+        return account_page({})
+
+    @console.post("/account/password")
+    def set_own_password() -> Response:
+        wanted = NewPassword(request.form.get("new", ""), request.form.get("old", ""))
+        performer = current_performer()
+        try:
+            words.must_agree(wanted.new, request.form.get("confirmed", ""))
+            services.users.set_password(performer, performer.name, wanted)
+        except (BadRequest, Forbidden, Conflict, TooManyFailures) as error:
+            return status_and_retry(account_page(words.errors_of(error)), error)
+        return tokens.drop_cookie(moved("login", done="own-password"))

@@ -1,0 +1,164 @@
+"""What all pages have in common: the layout's words, the headers, and what an error looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.exceptions import HTTPException
+
+from mi_ldap import __version__
+from mi_ldap.errors import (
+    AdminsOnly,
+    MiLdapError,
+    NotAuthenticated,
+    NotFound,
+    PasswordChangeFirst,
+    TooManyFailures,
+)
+from mi_ldap.model import EVERYONE, Performer
+from mi_ldap.web import tokens
+from mi_ldap.web.console import words
+from mi_ldap.web.console.listing import SIZES, View
+from mi_ldap.web.errors import RETRY_AFTER_S, status_of
+
+log = structlog.get_logger()
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+_TITLES = {
+    400: "That did not work",
+    403: "Not allowed",
+    404: "Not found",
+    409: "Changed meanwhile",
+    413: "Too large",
+    429: "Too many failed logins",
+    503: "Not available just now",
+}
+_SENTENCES = {404: "There is no such page.", 413: "The form is larger than 1 MB."}
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def init(console: Blueprint) -> None:
+    """Give every answer of the console its headers, and every error a page."""
+    console.add_app_template_filter(words.initial, "initial")
+
+    @console.after_request
+    def protect(response: Response) -> Response:
+        response.headers.update(HEADERS)
+        return response
+
+    @console.app_context_processor
+    def for_templates() -> dict[str, object]:
+        performer: Performer | None = g.get("performer")
+        return {
+            "me": performer,
+            "i_am_admin": performer is not None and performer.admin_role is not None,
+            "csrf": tokens.claim("csrf") if performer else "",
+            "warning": tokens.claim("warning") if performer else "",
+            "sentence": words.sentence,
+            "EVERYONE": EVERYONE,
+            "version": __version__,
+        }
+
+    @console.errorhandler(MiLdapError)
+    def ours(error: MiLdapError) -> Response:
+        if isinstance(error, NotAuthenticated):
+            return _to_login()
+        if isinstance(error, PasswordChangeFirst):
+            return moved("account")
+        return _error_page(status_of(error), words.sentence(str(error)), error)
+
+    @console.errorhandler(HTTPException)
+    def of_http(error: HTTPException) -> Response:
+        code = error.code or 500
+        return _error_page(code, _SENTENCES.get(code, "The request can't be understood."))
+
+    @console.errorhandler(Exception)
+    def unforeseen(error: Exception) -> Response:
+        log.error("unforeseen_error", path=request.path, exc_info=error)
+        return _error_page(500, "The service failed. Its log has more, under the request's id.")
+
+
+def add_missing(console: Blueprint) -> None:
+    """Addresses and methods that nothing else answers are the console's, too."""
+
+    @console.route("/<path:rest>", methods=_METHODS)
+    def missing(rest: str) -> Response:
+        abort(404)
+
+
+def page(template: str, **values: Any) -> Response:
+    """A page; what was just done is said on top of it."""
+    notice = words.DONE.get(request.args.get("done", ""), "")
+    return make_response(render_template(template, notice=notice, **values))
+
+
+def listed(template: str, view: View, **values: Any) -> Response:
+    """A list's page. A part of it that a script asked for is found under the list's address."""
+    response = page(template, view=view, sizes=SIZES, **values)
+    if "HX-Request" in request.headers:
+        response.headers["HX-Push-Url"] = view.address()
+    return response
+
+
+def moved(endpoint: str, **values: Any) -> Response:
+    """To another page of the console, by GET, after what was sent has been done."""
+    answer: Response = redirect(url_for(f"console.{endpoint}", **values), 303)  # type: ignore[assignment]
+    return answer
+
+
+def status_and_retry(response: Response, error: MiLdapError) -> Response:
+    """The status of an error, and when it is worth trying again."""
+    response.status_code = status_of(error)
+    if isinstance(error, TooManyFailures):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    elif response.status_code == 503:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def _to_login() -> Response:
+    """The way to the login, and from there back to the page that was wanted."""
+    wanted = request.full_path.rstrip("?")
+    if request.method != "GET":
+        answer = moved("login", done="session-over")
+    elif request.endpoint == "console.home":
+        answer = moved("login")
+    else:
+        answer = moved("login", next=wanted)
+    if "HX-Request" in request.headers:  # as a page of its own, not as a part of this one
+        return Response(status=200, headers={"HX-Redirect": answer.location})
+    return answer
+
+
+def _error_page(code: int, sentence: str, error: MiLdapError | None = None) -> Response:
+    title = "Not found" if isinstance(error, NotFound) else _TITLES.get(code, "That did not work")
+    hint = "Ask an admin to give you the admin role." if isinstance(error, AdminsOnly) else ""
+    if code == 503:
+        hint = f"Nothing is lost. Try again in {RETRY_AFTER_S} seconds."
+    response = page("error.html", title=title, sentence=sentence, hint=hint, code=code)
+    response.status_code = code
+    if "HX-Request" in request.headers:  # in place of the page, not of the part that was asked for
+        response.headers.update({"HX-Retarget": "main", "HX-Reselect": "main"})
+    return status_and_retry(response, error) if error else response

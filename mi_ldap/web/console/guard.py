@@ -1,0 +1,67 @@
+"""Who may see which page, decided before any view; and that a form was sent from a page of ours."""
+
+from __future__ import annotations
+
+import hmac
+from urllib.parse import urlsplit
+
+from flask import Blueprint, g, request
+
+from mi_ldap.errors import AdminRoleUnclear, AdminsOnly, Forbidden, PasswordChangeFirst
+from mi_ldap.model import Performer
+from mi_ldap.web import tokens
+from mi_ldap.web.guards import as_admin
+from mi_ldap.wiring import Services
+
+_OPEN = frozenset({"console.login", "console.log_in", "console.asset"})
+_OWN = frozenset({"console.home", "console.account", "console.set_own_password", "console.log_out"})
+
+NO_SESSION = "The form is of an older session, or was not sent from the console. Send it again."
+
+
+def init(console: Blueprint, services: Services) -> None:
+    """Let nobody past who may not see what the request is routed to."""
+
+    @console.before_request
+    def guard() -> None:
+        if request.method == "POST":
+            _must_be_sent_from_here()
+        if request.endpoint in _OPEN:
+            return
+        performer = tokens.performer(services.store, tokens.CONSOLE)
+        g.performer = performer
+        if request.method == "POST":
+            _must_carry_the_sessions_value()
+        if performer.must_change_password and request.endpoint not in _OWN:
+            raise PasswordChangeFirst
+        _welcome_admin(performer)
+
+    def _welcome_admin(performer: Performer) -> None:
+        """Everybody has an account; all other pages are for admins."""
+        try:
+            g.performer = as_admin(services, performer)
+        except (AdminsOnly, AdminRoleUnclear):
+            if request.endpoint not in _OWN:
+                raise
+
+
+def _must_be_sent_from_here() -> None:
+    """A page of another origin can't send forms, not even the login's.
+
+    Browsers say where a request comes from; what says nothing at all is no browser.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    if site is not None:
+        is_ours = site in ("same-origin", "none")
+    else:
+        is_ours = origin is None or urlsplit(origin).netloc == request.host
+    if not is_ours:
+        raise Forbidden(NO_SESSION)
+
+
+def _must_carry_the_sessions_value() -> None:
+    """What no other page can read: the claim `csrf` of the token in the cookie."""
+    sent, wanted = request.form.get("csrf", ""), tokens.claim("csrf")
+    if not wanted or not hmac.compare_digest(sent.encode(), wanted.encode()):
+        raise Forbidden(NO_SESSION)

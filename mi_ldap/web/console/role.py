@@ -1,0 +1,69 @@
+"""One role with its members: `/console/role?name=…`."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from mi_ldap import model
+from mi_ldap.errors import BadRequest, Conflict, Forbidden, MiLdapError
+from mi_ldap.model import Names
+from mi_ldap.queries import Query
+from mi_ldap.roles import RoleChange
+from mi_ldap.web.console import words
+from mi_ldap.web.console.answers import listed, moved, page, status_and_retry
+from mi_ldap.web.console.listing import View, page_of
+from mi_ldap.web.console.users import creators
+from mi_ldap.web.guards import current_performer
+from mi_ldap.wiring import Services
+
+
+def add_views(console: Blueprint, services: Services) -> None:
+    """The views over the services."""
+
+    def role_page(error: MiLdapError | None = None) -> Response:
+        found = services.roles.show(_name())
+        view = View.of_request("role", found.name)
+        selection = Query(search_key=view.q).select(Names(found.users, found.complete))
+        admin_role = current_performer().admin_role
+        response = listed(
+            "role.html",
+            view,
+            shown=page_of(view, selection),
+            is_admin_role=admin_role is not None and found.name == admin_role.role.name,
+            creators=creators(services),
+            closed=services.roles.closed,
+            refusal=services.roles.verdict(current_performer(), found.name),
+            errors=words.errors_of(error) if error else {},
+        )
+        return status_and_retry(response, error) if error else response
+
+    @console.get("/role")
+    def role() -> Response:
+        return role_page()
+
+    @console.post("/role/give")
+    def add_member() -> Response:
+        user = request.form.get("user", "")
+        try:
+            services.roles.change(current_performer(), RoleChange(user, added=(_name(),)))
+        except MiLdapError as error:
+            return role_page(error)
+        return moved("role", name=_name(), done="given")
+
+    @console.get("/role/remove")
+    def ask_to_remove_role() -> Response:
+        name = _name()
+        refusal = services.roles.verdict(current_performer(), name)
+        return page("remove_role.html", name=services.roles.show(name).name, refusal=refusal)
+
+    @console.post("/role/remove")
+    def remove_role() -> Response:
+        try:
+            services.roles.remove(current_performer(), _name())
+        except (BadRequest, Conflict, Forbidden) as error:
+            return role_page(error)
+        return moved("roles", done="role-removed")
+
+
+def _name() -> str:
+    return model.full_role_name(request.args.get("name", ""))

@@ -1,0 +1,91 @@
+"""One user, and what can be done to it: `/console/user?name=…`.
+
+The name is in the query, where any name is what it is: in a path `/` and `..` would mean more.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from mi_ldap import model
+from mi_ldap.errors import BadRequest, Conflict, Forbidden, MiLdapError
+from mi_ldap.queries import Query
+from mi_ldap.roles import RoleChange
+from mi_ldap.users import NewPassword
+from mi_ldap.web.console import words
+from mi_ldap.web.console.answers import moved, page, status_and_retry
+from mi_ldap.web.guards import current_performer
+from mi_ldap.wiring import Services
+
+_REFUSALS = (BadRequest, Conflict, Forbidden)
+
+
+def add_views(console: Blueprint, services: Services) -> None:
+    """The views over the services."""
+
+    def user_page(form: str = "", error: MiLdapError | None = None) -> Response:
+        performer, name = current_performer(), _name()
+        holdings = services.roles.holdings(performer, name)
+        held = {each.name for each in holdings} | {model.EVERYONE}
+        response = page(
+            "user.html",
+            shown=services.users.show(name, performer.admin_role),
+            verdict=services.users.verdict(performer, name),
+            holdings=holdings,
+            roles_closed=services.roles.closed,
+            others=[each for each in services.roles.select(Query()).names if each not in held],
+            errors={form: words.errors_of(error)} if error else {},
+        )
+        return status_and_retry(response, error) if error else response
+
+    def change(wanted: RoleChange, done: str) -> Response:
+        try:
+            services.roles.change(current_performer(), wanted)
+        except MiLdapError as error:
+            return user_page("roles", error)
+        return moved("user", name=wanted.user_name, done=done)
+
+    @console.get("/user")
+    def user() -> Response:
+        return user_page()
+
+    @console.post("/user/give")
+    def give() -> Response:
+        return change(RoleChange(_name(), added=(_role(),)), "given")
+
+    @console.post("/user/take")
+    def take() -> Response:
+        return change(RoleChange(_name(), removed=(_role(),)), "taken")
+
+    @console.post("/user/password")
+    def set_password() -> Response:
+        name, new = _name(), request.form.get("new", "")
+        try:
+            words.must_agree(new, request.form.get("confirmed", ""))
+            services.users.set_password(current_performer(), name, NewPassword(new, None))
+        except _REFUSALS as error:
+            return user_page("password", error)
+        return moved("user", name=name, done="password")
+
+    @console.get("/user/remove")
+    def ask_to_remove() -> Response:
+        name = _name()
+        shown = services.users.show(name, current_performer().admin_role)
+        verdict = services.users.verdict(current_performer(), name)
+        return page("remove_user.html", shown=shown, refusal=verdict.remove)
+
+    @console.post("/user/remove")
+    def remove_user() -> Response:
+        try:
+            services.users.remove(current_performer(), _name())
+        except _REFUSALS as error:
+            return user_page("remove", error)
+        return moved("users", done="removed")
+
+
+def _name() -> str:
+    return request.args.get("name", "")
+
+
+def _role() -> str:
+    return model.full_role_name(request.form.get("role", ""))

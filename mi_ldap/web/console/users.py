@@ -1,0 +1,65 @@
+"""The users, and a new one: `/console/users`."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from mi_ldap.errors import BadRequest, Conflict, DirectoryUnavailable, Forbidden
+from mi_ldap.queries import Query, Selection
+from mi_ldap.users import NewUser
+from mi_ldap.web.console import words
+from mi_ldap.web.console.answers import listed, moved, page, status_and_retry
+from mi_ldap.web.console.listing import View, page_of
+from mi_ldap.web.guards import current_performer
+from mi_ldap.wiring import Services
+
+
+def add_views(console: Blueprint, services: Services) -> None:
+    """The views over the services."""
+
+    @console.get("/users")
+    def users() -> Response:
+        view = View.of_request("users")
+        try:
+            selection = services.users.select(view.query)
+        except DirectoryUnavailable as error:
+            return status_and_retry(_too_many(view, error), error)
+        return listed(
+            "users.html",
+            view,
+            shown=page_of(view, selection),
+            roles=services.roles.select(Query()).names,
+            creators=creators(services),
+            closed=services.users.closed,
+        )
+
+    def form(sent: NewUser, errors: dict[str, str]) -> Response:
+        return page("add_user.html", sent=sent, errors=errors, closed=services.users.closed)
+
+    @console.get("/users/add")
+    def add_user() -> Response:
+        return form(NewUser("", ""), {})
+
+    @console.post("/users/add")
+    def create_user() -> Response:
+        sent, is_admin = request.form, request.form.get("is_admin") == "yes"
+        wanted = NewUser(sent.get("name", ""), sent.get("new", ""), is_admin)
+        try:
+            words.must_agree(wanted.password, sent.get("confirmed", ""))
+            services.users.create(current_performer(), wanted)
+        except (BadRequest, Conflict, Forbidden) as error:
+            return status_and_retry(form(wanted, words.errors_of(error)), error)
+        return moved("user", name=wanted.name.strip(), done="added")
+
+
+def _too_many(view: View, error: DirectoryUnavailable) -> Response:
+    """The directory answers, but not with so many names in time: the search still helps."""
+    nobody = page_of(view, Selection((), 0, complete=True))
+    trouble = words.sentence(str(error))
+    return listed("users.html", view, shown=nobody, roles=(), creators={}, trouble=trouble)
+
+
+def creators(services: Services) -> dict[str, str]:
+    """The admins' names, each with who created it."""
+    admin_role = current_performer().admin_role
+    return services.admins.creators(admin_role) if admin_role else {}

@@ -1,0 +1,33 @@
+"""The operations on integration artifacts, of which there are none here."""
+
+from __future__ import annotations
+
+from mi_ldap.web.openapi import answers, problems
+from mi_ldap.web.openapi.words import Answer, Operation, together
+
+_NONE = {
+    "totalCount": 0,
+    "activeCount": 0,
+    "activeList": [],
+    "faultyCount": 0,
+    "faultyList": [],
+}
+
+OPERATIONS = (
+    Operation(
+        method="get",
+        path="/management/{artifacts}",
+        tag="Artifacts",
+        summary="List integration artifacts",
+        answer=Answer("None.", answers.NoArtifacts(), {"none": {"count": 0, "list": []}}),
+        problems=together(problems.NO_TOKEN, {404: ("Requested resource not found.",)}),
+    ),
+    Operation(
+        method="get",
+        path="/management/applications",
+        tag="Artifacts",
+        summary="List applications",
+        answer=Answer("None.", answers.NoApplications(), {"none": _NONE}),
+        problems=problems.NO_TOKEN,
+    ),
+)

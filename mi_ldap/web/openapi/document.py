@@ -1,0 +1,220 @@
+"""The tables of operations -> an OpenAPI 3.1 document, with the schemas that validate requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.common import resolve_schema_cls
+from marshmallow import Schema, fields
+
+from mi_ldap import __version__
+from mi_ldap.web.artifacts import KINDS
+from mi_ldap.web.openapi import artifacts, roles, sessions, users
+from mi_ldap.web.openapi.responses import HEADERS, responses, without_bodies
+from mi_ldap.web.openapi.words import Operation
+
+Json = dict[str, Any]
+
+OPERATIONS: tuple[Operation, ...] = (
+    *sessions.OPERATIONS,
+    *users.OPERATIONS,
+    *roles.OPERATIONS,
+    *artifacts.OPERATIONS,
+)
+
+ABOUT = """\
+Users and roles of an LDAP directory, through WSO2 Micro Integrator's management API.
+
+Log in with a name and a password (`GET /management/login`, Basic), and send the token with
+everything else (`Authorization: Bearer …`).
+
+* Every answer that is not 200 is `{"Error": "<sentence>"}`. The reason phrase of a DELETE or PUT
+  that failed carries the sentence too, where that is not a 401, a 404, or a 403 for want of the
+  admin role.
+* What fails first is answered: 401, 403 for want of the admin role, 404 for the address **and for
+  a method that it does not have (never 405)**, 400, 404 for what the request names, and then the
+  rest.
+* Keys that are not known are ignored, in bodies and queries. A slash at the end of a path changes
+  nothing. A slash in a name is escaped: `%2F`.
+* HEAD is GET without a body; OPTIONS is answered with 200 everywhere, before anybody asks who you
+  are.
+"""
+
+TAGS = {
+    "Sessions": "Logging in and out.",
+    "Users": "For admins, but for changing a password.",
+    "Roles": "For admins.",
+    "Artifacts": "What the dashboard lists; a Micro Integrator has them, this service has none.",
+    "Service": "What is running, and whether it does.",
+    "HEAD and OPTIONS": "The same everywhere.",
+}
+
+_PARAMETERS: dict[str, tuple[str, Json]] = {
+    "id": ("The name of a user.", {"minLength": 1, "examples": ["bob"]}),
+    "role": (
+        "The name of a role; `Internal/x` as `Internal%2Fx`.",
+        {"minLength": 1, "examples": ["developers"]},
+    ),
+    "artifacts": ("What kind of them.", {"enum": list(KINDS), "examples": [KINDS[0]]}),
+}
+_SECURITY: dict[str, list[Json]] = {
+    "none": [],
+    "password": [{"password": []}],
+    "token": [{"token": []}],
+}
+
+
+def document() -> Json:
+    """The document of the whole API, as JSON has it."""
+    plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
+    spec = APISpec(
+        "mi_ldap",
+        __version__,
+        "3.1.0",
+        plugins=[plugin],
+        info={"description": ABOUT, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+        servers=[{"url": "/"}],
+        tags=[{"name": name, "description": about} for name, about in TAGS.items()],
+    )
+    converter: Any = plugin.converter
+    converter.add_attribute_function(_as_sent)
+    _add_components(spec)
+    for path, operations in groupby(OPERATIONS, key=lambda operation: operation.path):
+        spec.path(path, operations=dict(_methods(path, list(operations))))
+    return _with_needed_keys(spec.to_dict())
+
+
+def _add_components(spec: APISpec) -> None:
+    spec.components.security_scheme(
+        "password", {"type": "http", "scheme": "basic", "description": "A name and a password."}
+    )
+    spec.components.security_scheme(
+        "token",
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "The `AccessToken` of a login.",
+        },
+    )
+    for name, header in HEADERS.items():
+        spec.components.header(name, header)
+
+
+def _methods(path: str, operations: list[Operation]) -> Iterator[tuple[str, Json]]:
+    for operation in operations:
+        yield operation.method, _operation(operation)
+    for operation in operations:
+        if operation.method == "get":
+            yield "head", _head(operation)
+    yield "options", _options(path)
+
+
+def _operation(operation: Operation) -> Json:
+    described: Json = {
+        "operationId": _id(operation.method, operation.path),
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "security": _SECURITY[operation.security],
+        "parameters": _parameters(operation),
+        "responses": responses(operation),
+    }
+    if operation.about:
+        described["description"] = operation.about
+    if operation.body:
+        content = {"schema": operation.body, "examples": _examples(operation.sent)}
+        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return described
+
+
+def _head(operation: Operation) -> Json:
+    return {
+        "operationId": _id("head", operation.path),
+        "tags": ["HEAD and OPTIONS"],
+        "summary": f"{operation.summary}, without a body",
+        "security": _SECURITY[operation.security],
+        "parameters": _parameters(operation),
+        "responses": without_bodies(responses(operation)),
+    }
+
+
+def _options(path: str) -> Json:
+    return {
+        "operationId": _id("options", path),
+        "tags": ["HEAD and OPTIONS"],
+        "summary": "Answered without a look at who asks",
+        "security": [],
+        "parameters": _names_in(path),
+        "responses": without_bodies(responses(None)),
+    }
+
+
+def _parameters(operation: Operation) -> list[Json]:
+    found = _names_in(operation.path)
+    if operation.query:
+        found.append({"in": "query", "schema": operation.query})
+    if operation.in_domain:
+        domain = {"type": "string", "examples": ["primary"]}
+        about = "The user store: empty or `primary` for the main one."
+        if "{role}" in operation.path:
+            about += " `Internal` or `Application` for such roles."
+        found.append({"in": "query", "name": "domain", "description": about, "schema": domain})
+    return found
+
+
+def _names_in(path: str) -> list[Json]:
+    return [
+        {
+            "in": "path",
+            "name": name,
+            "required": True,
+            "description": _PARAMETERS[name][0],
+            "schema": {"type": "string", **_PARAMETERS[name][1]},
+        }
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+
+
+def _examples(bodies: Any) -> Json:
+    return {name: {"value": body} for name, body in bodies.items()}
+
+
+def _id(method: str, path: str) -> str:
+    words = re.findall(r"\w+", path.removeprefix("/management")) or ["management"]
+    return "_".join([method, *words])
+
+
+def _name_of(schema: Any) -> str:
+    cls: Any = resolve_schema_cls(schema)
+    return str(cls.__name__)
+
+
+def _as_sent(_converter: Any, field: fields.Field[Any], ret: Json, **_: Any) -> Json:
+    """What a client should send, which is stricter than what is taken for the same."""
+    ret.pop("default", None)  # ours is about absence
+    if field.metadata.get("needed"):
+        ret["type"] = "string"
+    return dict(field.metadata.get("as_sent", {}))
+
+
+def _with_needed_keys(found: Json) -> Json:
+    """That a key is needed is said by the view, in MI's words; the schema only marks it."""
+    for name, schema in _request_schemas():
+        needed = [
+            field.data_key or key
+            for key, field in schema.fields.items()
+            if field.metadata.get("needed")
+        ]
+        found["components"]["schemas"][name]["required"] = needed
+    return found
+
+
+def _request_schemas() -> Iterator[tuple[str, Schema]]:
+    for operation in OPERATIONS:
+        if operation.body:
+            yield _name_of(operation.body), operation.body

@@ -1,0 +1,142 @@
+"""The operations on roles."""
+
+from __future__ import annotations
+
+from mi_ldap.errors import (
+    CustodyRefused,
+    DomainNotFound,
+    Forbidden,
+    RoleExists,
+    RoleNotFound,
+    UserNotFound,
+)
+from mi_ldap.web.openapi import answers, problems
+from mi_ldap.web.openapi.words import Answer, Operation, Problems, together
+from mi_ldap.web.schemas import ListQuery, RoleBody, RoleChangeBody, missing
+
+_WRONG = "Error processing the request. "
+_ADMINS = together(problems.NO_TOKEN, problems.ADMINS_ONLY)
+_NO_ROLE: Problems = {404: (RoleNotFound("developers"), DomainNotFound("FACTORY"))}
+
+OPERATIONS = (
+    Operation(
+        method="get",
+        path="/management/roles",
+        tag="Roles",
+        summary="List roles",
+        about="Complete and sorted, `Internal/everyone` among them.",
+        query=ListQuery(exclude=("role",)),
+        answer=Answer(
+            "The roles.",
+            answers.RoleNames(),
+            {
+                "all": {"count": 2, "list": [{"role": "admin"}, {"role": "Internal/everyone"}]},
+                "page": {"count": 1, "list": [{"role": "admin"}], "total": 2},
+            },
+            may_be_cut=True,
+        ),
+        problems=together(_ADMINS, problems.QUERY),
+    ),
+    Operation(
+        method="post",
+        path="/management/roles",
+        tag="Roles",
+        summary="Make a role",
+        about="Nobody holds it yet. `Internal/` and `Application/` may lead its name.",
+        body=RoleBody(),
+        sent={"role": {"role": "developers"}, "hybrid": {"role": "testers", "domain": "Internal"}},
+        answer=Answer(
+            "It was made.",
+            answers.RoleWritten(),
+            {"added": {"role": "developers", "status": "Added"}},
+        ),
+        problems=together(
+            _ADMINS,
+            problems.BODY,
+            {
+                400: (
+                    missing("role"),
+                    RoleExists("developers"),
+                    f"{_WRONG}The role name is not allowed: it is empty.",
+                )
+            },
+            problems.NO_DOMAIN,
+            problems.WRITING,
+        ),
+    ),
+    Operation(
+        method="put",
+        path="/management/roles",
+        tag="Roles",
+        summary="Give and take roles",
+        about="All of it or nothing. What is held already, or not held, is no error. One of the "
+        "two lists at least must be there.",
+        body=RoleChangeBody(),
+        sent={
+            "give": {"userId": "bob", "addedRoles": ["developers"]},
+            "take": {"userId": "bob", "addedRoles": None, "removedRoles": ["developers"]},
+        },
+        answer=Answer(
+            "It is so.",
+            answers.UserWritten(),
+            {"changed": {"userId": "bob", "status": "Added/removed the roles"}},
+        ),
+        problems=together(
+            _ADMINS,
+            problems.BODY,
+            problems.TWO_USERS,
+            problems.TWO_ROLES,
+            {
+                400: (
+                    missing("userId"),
+                    missing("addedRoles", "removedRoles"),
+                    f"{_WRONG}A role is both added and removed.",
+                    f"{_WRONG}Send at most 200 roles.",
+                ),
+                403: (
+                    CustodyRefused("Only the creator of admin user 'alice' can remove it."),
+                    Forbidden(
+                        "The role Internal/everyone belongs to every user and cannot be changed."
+                    ),
+                ),
+                404: (UserNotFound("bob"), *_NO_ROLE[404]),
+            },
+            problems.WRITING,
+        ),
+    ),
+    Operation(
+        method="get",
+        path="/management/roles/{role}",
+        tag="Roles",
+        summary="Show a role",
+        about="`Internal/everyone` is held by all users.",
+        in_domain=True,
+        answer=Answer(
+            "The role.",
+            answers.Role(),
+            {"role": {"role": "developers", "users": ["alice", "bob"]}},
+            may_be_cut=True,
+        ),
+        problems=together(_ADMINS, problems.TWO_ROLES, _NO_ROLE),
+    ),
+    Operation(
+        method="delete",
+        path="/management/roles/{role}",
+        tag="Roles",
+        summary="Remove a role",
+        about="Not the admin role, nor `Internal/everyone`.",
+        in_domain=True,
+        answer=Answer(
+            "It is gone.",
+            answers.RoleWritten(),
+            {"deleted": {"role": "developers", "status": "Deleted"}},
+        ),
+        problems=together(
+            _ADMINS,
+            problems.TWO_ROLES,
+            {403: (Forbidden("The admin role admin cannot be deleted."),)},
+            _NO_ROLE,
+            problems.WRITING,
+        ),
+    ),
+)

@@ -1,0 +1,94 @@
+"""The operations of logging in and out, and of what is running here."""
+
+from __future__ import annotations
+
+from mi_ldap.web.openapi import answers, problems
+from mi_ldap.web.openapi.words import Answer, Operation, together
+
+_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"  # noqa: S105 - an example
+_NONE = "not applicable"
+
+OPERATIONS = (
+    Operation(
+        method="get",
+        path="/management/login",
+        tag="Sessions",
+        summary="Log in",
+        about="While there is no admin, the first login that succeeds makes one. Too many failures "
+        "from one address are answered with 429. A token of scope `change-password` opens nothing "
+        "but `PATCH /management/users/{id}` on its own user, and logout.",
+        security="password",
+        answer=Answer(
+            "A token.",
+            answers.Token(),
+            {
+                "token": {"AccessToken": _TOKEN},
+                "warning": {"AccessToken": _TOKEN, "Warning": "Change your password first."},
+            },
+        ),
+        problems=problems.LOGIN,
+    ),
+    Operation(
+        method="get",
+        path="/management/logout",
+        tag="Sessions",
+        summary="Log out",
+        about="The token is dead at once, in every worker.",
+        answer=Answer("Done; the body is empty."),
+        problems=together(problems.NO_TOKEN, {503: problems.WRITING[503]}),
+    ),
+    Operation(
+        method="get",
+        path="/management",
+        tag="Service",
+        summary="Version of the API",
+        security="none",
+        answer=Answer(
+            "It is there.",
+            answers.Active(),
+            {"active": {"WSO2 Micro Integrator": "0.1.0", "ManagementApi": "Active"}},
+        ),
+    ),
+    Operation(
+        method="get",
+        path="/management/server",
+        tag="Service",
+        summary="What is running here",
+        answer=Answer(
+            "Under the names that MI has for it.",
+            answers.Server(),
+            {
+                "server": {
+                    "productName": "mi_ldap, a user store for WSO2 Micro Integrator",
+                    "productVersion": "0.1.0",
+                    "repositoryLocation": _NONE,
+                    "workDirectory": _NONE,
+                    "carbonHome": _NONE,
+                    "javaHome": _NONE,
+                    "javaVersion": "Python 3.11.2",
+                    "javaVendor": _NONE,
+                    "osName": "Linux",
+                    "osVersion": "6.1.0-18-amd64",
+                }
+            },
+        ),
+        problems=problems.NO_TOKEN,
+    ),
+    Operation(
+        method="get",
+        path="/health",
+        tag="Service",
+        summary="Does the process live?",
+        security="none",
+        answer=Answer("It lives.", answers.Up(), {"up": {"status": "up"}}),
+    ),
+    Operation(
+        method="get",
+        path="/ready",
+        tag="Service",
+        summary="Does the directory answer?",
+        security="none",
+        answer=Answer("It answers.", answers.Ready(), {"ready": {"status": "ready"}}),
+        problems=problems.UNREADABLE,
+    ),
+)

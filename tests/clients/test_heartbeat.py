@@ -1,0 +1,239 @@
+"""Heartbeats, one at a time: when there are any, what they say, and what becomes of failures."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import trustme
+from structlog.testing import capture_logs
+
+from mi_ldap.errors import ConfigurationError
+from mi_ldap.serving.heartbeat import LONGEST_PAUSE_S, Heartbeats, management_url, tls_context
+from mi_ldap.settings import Settings, load_settings
+from tests.api.client import Api
+from tests.api.conftest import light_api_of, memory, opened
+from tests.clients.dashboard_stand_in import Dashboard, listening
+from tests.hosts.tls import Certificates
+from tests.memory_store import MemoryStore
+from tests.service import free_port
+
+__all__ = ["light_api_of", "memory", "opened"]
+
+BeatingApi = Callable[..., tuple[Api, Heartbeats]]
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path / "tls", trustme.CA())
+
+
+@pytest.fixture
+def dashboard() -> Iterator[Dashboard]:
+    """Over plain http."""
+    with listening(Dashboard()) as dashboard:
+        yield dashboard
+
+
+@pytest.fixture
+def beating(light_api_of: Callable[..., Api]) -> BeatingApi:
+    """An API that reports to a dashboard, and what sends its heartbeats."""
+
+    def make(url: str, **more: str) -> tuple[Api, Heartbeats]:
+        settings = {f"DASHBOARD_CONFIG__{key}": value for key, value in more.items()}
+        api = light_api_of(DASHBOARD_CONFIG__DASHBOARD_URL=url, **settings)
+        own = api.services.settings
+        return api, Heartbeats(own, api.services, tls_context(own))
+
+    return make
+
+
+def events(heartbeats: Heartbeats, times: int = 1) -> list[str]:
+    """What is logged."""
+    with capture_logs() as lines:
+        for _ in range(times):
+            heartbeats.turn()
+    return [line["event"] for line in lines]
+
+
+def test_without_an_admin_nothing_is_sent_and_nothing_changed(
+    dashboard: Dashboard, beating: BeatingApi
+) -> None:
+    api, heartbeats = beating(dashboard.url)
+    assert events(heartbeats, 3) == ["dashboard_waiting"]
+    assert dashboard.heartbeats == []
+    assert api.services.bootstrap.is_open()
+    api.logged_in("admin")
+    assert events(heartbeats, 3) == ["dashboard_registered"]
+    assert len(dashboard.heartbeats) == 3
+
+
+def test_while_the_directory_is_down_nobody_knows_of_an_admin(
+    dashboard: Dashboard, beating: BeatingApi, memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mi_ldap.errors import DirectoryUnavailable
+
+    api, heartbeats = beating(dashboard.url)
+    api.logged_in("admin")
+
+    def fail() -> None:
+        raise DirectoryUnavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(memory, "admin_role", fail)
+        assert events(heartbeats) == ["dashboard_waiting"]
+    assert dashboard.heartbeats == []
+    assert events(heartbeats) == ["dashboard_registered"]
+
+
+def test_the_nodes_name_is_kept_or_configured(dashboard: Dashboard, beating: BeatingApi) -> None:
+    for more in ({}, {}, {"NODE_ID": "users-1"}):
+        api, heartbeats = beating(dashboard.url, **more)
+        api.logged_in("admin")
+        heartbeats.turn()
+    first, second, third = (body["nodeId"] for body in dashboard.bodies)
+    assert first == second
+    assert third == "users-1"
+
+
+def test_the_pause_is_an_interval_at_most(dashboard: Dashboard, beating: BeatingApi) -> None:
+    api, heartbeats = beating(dashboard.url, HEARTBEAT_INTERVAL="20")
+    api.logged_in("admin")
+    pauses = [heartbeats.turn() for _ in range(20)]
+    assert 18 <= min(pauses) < max(pauses) <= 20
+
+
+def test_a_dashboard_that_is_down_is_asked_less_and_less_and_found_again(
+    beating: BeatingApi,
+) -> None:
+    api, heartbeats = beating(f"http://localhost:{free_port()}/dashboard/api")
+    api.logged_in("admin")
+    with capture_logs() as lines:
+        pauses = [heartbeats.turn() for _ in range(8)]
+    assert [line["event"] for line in lines] == ["dashboard_unreachable"]
+    assert lines[0]["reason"] == "Connection refused"
+    assert pauses[0] < pauses[1] < pauses[2] <= LONGEST_PAUSE_S
+    assert 0.9 * LONGEST_PAUSE_S <= pauses[-1] <= LONGEST_PAUSE_S
+    with listening(Dashboard()) as dashboard:
+        api, other = beating(dashboard.url)
+        assert events(other) == ["dashboard_registered"]
+        assert other.turn() <= 5
+
+
+def test_a_dashboard_that_says_no_is_asked_again(dashboard: Dashboard, beating: BeatingApi) -> None:
+    api, heartbeats = beating(dashboard.url)
+    api.logged_in("admin")
+    for status, said in ((200, {"status": "fail"}), (200, ["?"]), (302, {"status": "success"})):
+        dashboard.status, dashboard.said = status, said
+        assert events(heartbeats, 2) == ["dashboard_refused"]
+        dashboard.status, dashboard.said = 200, {"status": "success"}
+        assert events(heartbeats, 2) == ["dashboard_registered"]
+
+
+def test_a_slow_dashboard_is_not_waited_for(dashboard: Dashboard, beating: BeatingApi) -> None:
+    api, heartbeats = beating(dashboard.url, HEARTBEAT_INTERVAL="1")
+    api.logged_in("admin")
+    dashboard.delay_s = 2
+    began = time.monotonic()
+    assert events(heartbeats) == ["dashboard_unreachable"]
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_dashboard_that_drips_is_not_waited_for(beating: BeatingApi) -> None:
+    with dripping() as port:
+        api, heartbeats = beating(f"http://127.0.0.1:{port}", HEARTBEAT_INTERVAL="1")
+        api.logged_in("admin")
+        began = time.monotonic()
+        assert events(heartbeats) == ["dashboard_unreachable"]
+        assert time.monotonic() - began < 1.5
+
+
+@contextmanager
+def dripping() -> Iterator[int]:
+    """The port of somebody who answers a byte at a time."""
+    stop = threading.Event()
+
+    def drip() -> None:
+        with suppress(OSError):
+            peer, _ = server.accept()
+            with peer:
+                while not stop.wait(0.2):
+                    peer.sendall(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_a_certificate_is_verified_unless_told_not_to(
+    certificates: Certificates, beating: BeatingApi
+) -> None:
+    with listening(Dashboard(), certificates) as dashboard:
+        api, strict = beating(dashboard.url)
+        api.logged_in("admin")
+        with capture_logs() as lines:
+            strict.turn()
+        assert lines[0]["reason"].startswith("its certificate is not good")
+        assert dashboard.heartbeats == []
+        _, knowing = beating(dashboard.url, CA_FILE=str(certificates.ca_file))
+        assert events(knowing) == ["dashboard_registered"]
+        _, lenient = beating(dashboard.url, VERIFY="false")
+        assert events(lenient) == ["dashboard_registered"]
+        elsewhere = dashboard.url.replace("localhost", "127.0.0.2")
+        _, knowing = beating(elsewhere, CA_FILE=str(certificates.ca_file))
+        assert events(knowing) == ["dashboard_unreachable"]
+
+
+def test_an_authority_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate")
+    made = settings_of(tmp_path, DASHBOARD_URL="https://x", CA_FILE=str(tmp_path / "ca.pem"))
+    with pytest.raises(ConfigurationError, match=r"dashboard_config\.ca_file"):
+        tls_context(made)
+
+
+def test_plain_http_has_no_tls(tmp_path: Path) -> None:
+    assert tls_context(settings_of(tmp_path, DASHBOARD_URL="http://x")) is None
+    assert isinstance(tls_context(settings_of(tmp_path, DASHBOARD_URL="https://x")), ssl.SSLContext)
+
+
+@pytest.mark.parametrize(
+    ("server", "dashboard", "url"),
+    [
+        ({"HOST": "127.0.0.1"}, {}, "https://127.0.0.1:9164/management/"),
+        ({"HOST": "0.0.0.0"}, {}, f"https://{socket.getfqdn()}:9164/management/"),
+        ({"PORT": "9165"}, {"MANAGEMENT_HOSTNAME": "u.test"}, "https://u.test:9165/management/"),
+        ({}, {"MANAGEMENT_HOSTNAME": "::1"}, "https://[::1]:9164/management/"),
+        ({"TLS": "false"}, {}, "http://127.0.0.1:9164/management/"),
+        ({"TLS": "false"}, {"MANAGEMENT_PORT": "443"}, "https://127.0.0.1:443/management/"),
+    ],
+)
+def test_where_the_dashboard_is_told_to_come(
+    tmp_path: Path, server: dict[str, str], dashboard: dict[str, str], url: str
+) -> None:
+    given = {f"MI_LDAP_SERVER__{key}": value for key, value in server.items()}
+    assert management_url(settings_of(tmp_path, given, **dashboard)) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["dashboard:9743", "ftp://x", "https://", "https://u:p@x/", "https://x/?a", "https://x:y", "/"],
+)
+def test_an_address_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"dashboard_config\.dashboard_url.* must be"):
+        settings_of(tmp_path, DASHBOARD_URL=url)
+
+
+def settings_of(folder: Path, more: dict[str, str] | None = None, **dashboard: str) -> Settings:
+    given = {f"MI_LDAP_DASHBOARD_CONFIG__{key}": value for key, value in dashboard.items()}
+    return load_settings({"MI_LDAP_STATE_DIR": str(folder), **(more or {}), **given})

@@ -1,0 +1,178 @@
+"""Everything that can be done on the console, done in Chromium, with JavaScript and without."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.console.browsing import PASSWORD, Stage, Window, fresh
+
+
+def test_a_user_is_added_and_can_log_in(stage: Stage, here: Window) -> None:
+    name = fresh("dora")
+    page = here.log_in("root")
+    page.get_by_role("button", name="Add user").click()
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password once more").fill(PASSWORD)
+    here.press("Add user")
+    here.says("The user was added.")
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    expect(page.get_by_text("A user without admin rights")).to_be_visible()
+    assert stage.login(name)
+
+
+def test_an_admin_is_added_and_its_creator_is_seen(stage: Stage, here: Window) -> None:
+    name = fresh("dora")
+    page = here.log_in("root", path="/users/add")
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password once more").fill(PASSWORD)
+    page.get_by_label("Make this user an admin").check()
+    here.press("Add user")
+    expect(page.get_by_text("Made an admin by root")).to_be_visible()
+    assert stage.do("GET", f"/users/{name}")["createdBy"] == "root"
+    here.open(f"/users?q={name}")
+    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("root")
+
+
+def test_what_is_wrong_with_a_new_user_is_said_beside_the_field(stage: Stage, here: Window) -> None:
+    taken = stage.add(fresh("dora"))
+    page = here.log_in("root", path="/users/add")
+    page.get_by_label("User name").fill(taken)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password once more").fill(PASSWORD)
+    here.press("Add user")
+    field = page.get_by_label("User name")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_accessible_description(f"User: {taken} already exists.")
+    expect(field).to_have_value(taken)
+
+
+def test_a_role_is_given_and_taken(stage: Stage, here: Window) -> None:
+    name, role = stage.add(fresh("dora")), stage.add_role(fresh("testers"))
+    page = here.log_in("root", path=f"/user?name={name}")
+    page.get_by_label("Give a role").select_option(role)
+    here.press("Give role")
+    here.says("The role was given.")
+    assert role in stage.roles_of(name)
+    page.get_by_role("button", name=f"Take away {role}").click()
+    here.says("The role was taken.")
+    assert role not in stage.roles_of(name)
+
+
+def test_the_admin_role_is_given_and_taken_by_its_giver(stage: Stage, here: Window) -> None:
+    name = stage.add(fresh("dora"))
+    page = here.log_in("root", path=f"/user?name={name}")
+    page.get_by_label("Give a role").select_option("admin")
+    here.press("Give role")
+    expect(page.get_by_text("Made an admin by root")).to_be_visible()
+    page.get_by_role("button", name="Take away admin").click()
+    expect(page.get_by_text("A user without admin rights")).to_be_visible()
+    assert "admin" not in stage.roles_of(name)
+
+
+def test_a_password_is_set(stage: Stage, here: Window) -> None:
+    name = stage.add(fresh("dora"))
+    page = here.log_in("root", path=f"/user?name={name}")
+    page.get_by_label("New password", exact=True).fill("another horse")
+    page.get_by_label("New password once more").fill("a different horse")
+    here.press("Set password")
+    expect(page.get_by_label("New password once more")).to_have_accessible_description(
+        "The two passwords differ."
+    )
+    page.get_by_label("New password", exact=True).fill("another horse")
+    page.get_by_label("New password once more").fill("another horse")
+    here.press("Set password")
+    here.says("The password was set.")
+    assert stage.login(name, "another horse")
+
+
+def test_a_user_is_removed_after_a_question(stage: Stage, here: Window) -> None:
+    name = stage.add(fresh("dora"))
+    page = here.log_in("root", path=f"/user?name={name}")
+    page.get_by_role("button", name="Remove user…").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Remove {name}?")
+    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Remove user…").click()
+    here.press("Remove user")
+    here.says("The user was removed.")
+    assert name not in str(stage.do("GET", "/users"))
+
+
+def test_a_role_is_added_given_and_removed(stage: Stage, here: Window) -> None:
+    name, role = stage.add(fresh("dora")), fresh("testers")
+    page = here.log_in("root", path="/roles")
+    page.get_by_role("button", name="Add role").click()
+    page.get_by_label("Role name").fill(role)
+    here.press("Add role")
+    here.says("The role was added.")
+    page.get_by_label("User name").fill(name)
+    here.press("Give role")
+    expect(page.get_by_role("row").filter(has_text=name)).to_be_visible()
+    page.get_by_role("button", name="Remove role…").click()
+    here.press("Remove role")
+    here.says("The role was removed.")
+    assert role not in str(stage.do("GET", "/roles"))
+
+
+def test_a_giving_that_fails_says_why(stage: Stage, here: Window) -> None:
+    role = stage.add_role(fresh("testers"))
+    page = here.log_in("root", path=f"/role?name={role}")
+    page.get_by_label("User name").fill("nobody here")
+    here.press("Give role")
+    here.says("User: nobody here cannot be found.")
+
+
+def test_ones_own_password_is_changed(stage: Stage, here: Window) -> None:
+    name = stage.add(fresh("dora"))
+    page = here.log_in(name)
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    _change_password(here, "wrong horse", "another horse")
+    expect(page.get_by_label("Present password")).to_have_accessible_description(
+        "The present password is wrong."
+    )
+    _change_password(here, PASSWORD, "another horse")
+    here.says("Your password was changed. Log in with the new one.")
+    here.log_in(name, "another horse")
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+
+
+def test_who_is_no_admin_sees_the_own_account_only(stage: Stage, here: Window) -> None:
+    name = stage.add(fresh("dora"))
+    role = stage.add_role(fresh("testers"), name)
+    page = here.log_in(name)
+    expect(page.get_by_text(role)).to_be_visible()
+    expect(page.get_by_role("link", name="Users")).to_have_count(0)
+    here.open("/users")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not allowed")
+
+
+def test_logging_out_ends_the_session(stage: Stage, here: Window) -> None:
+    page = here.log_in("root")
+    cookies = page.context.cookies()
+    page.get_by_label("Account menu of root").click()
+    here.press("Log out")
+    here.says("You are logged out.")
+    assert page.context.cookies() == []
+    (cookie,) = cookies
+    page.context.add_cookies(
+        [{"name": cookie["name"], "value": cookie["value"], "url": here.base, "secure": True}]
+    )
+    here.open("/users")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Log in to mi_ldap")
+
+
+def test_a_wrong_password_is_told(here: Window) -> None:
+    page = here.open("")
+    page.get_by_label("User name").fill("root")
+    page.get_by_label("Password").fill("wrong horse")
+    here.press("Log in")
+    here.says("Invalid credentials.")
+    expect(page.get_by_label("User name")).to_have_value("root")
+
+
+def _change_password(here: Window, old: str, new: str) -> None:
+    here.page.get_by_label("Present password").fill(old)
+    here.page.get_by_label("New password", exact=True).fill(new)
+    here.page.get_by_label("New password once more").fill(new)
+    here.press("Change password")

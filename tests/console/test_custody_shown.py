@@ -1,0 +1,45 @@
+"""Where custody forbids something the button is off, and says why."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.console.browsing import Stage, Window, fresh
+
+
+def test_another_ones_admin_is_out_of_reach(stage: Stage, here: Window) -> None:
+    boss = stage.add(fresh("boss"), is_admin=True)
+    carl = stage.add(fresh("carl"), is_admin=True, by=boss)
+    page = here.log_in("root", path=f"/user?name={carl}")
+    expect(page.get_by_text(f"Made an admin by {boss}")).to_be_visible()
+    why = f"Only the creator of admin user '{carl}' can"
+    for label, act in (
+        ("Remove user", "remove it"),
+        ("Set password", "change its password"),
+        ("Take away admin", "remove it"),
+    ):
+        button = page.get_by_role("button", name=label, exact=True)
+        expect(button).to_be_disabled()
+        expect(button).to_have_accessible_description(f"{why} {act}. That is {boss}.")
+
+
+def test_the_creator_is_not_kept_from_anything(stage: Stage, here: Window) -> None:
+    boss = stage.add(fresh("boss"), is_admin=True)
+    carl = stage.add(fresh("carl"), is_admin=True, by=boss)
+    page = here.log_in(boss, path=f"/user?name={carl}")
+    for label in ("Remove user…", "Set password", "Take away admin"):
+        expect(page.get_by_role("button", name=label, exact=True)).to_be_enabled()
+
+
+def test_nobody_removes_oneself(here: Window) -> None:
+    page = here.log_in("root", path="/user?name=root")
+    button = page.get_by_role("button", name="Remove user", exact=True)
+    expect(button).to_be_disabled()
+    expect(button).to_have_accessible_description("You can't remove yourself.")
+
+
+def test_the_admin_role_stays(here: Window) -> None:
+    page = here.log_in("root", path="/role?name=admin")
+    button = page.get_by_role("button", name="Remove role", exact=True)
+    expect(button).to_be_disabled()
+    expect(button).to_have_accessible_description("The admin role admin cannot be deleted.")

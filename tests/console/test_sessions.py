@@ -1,0 +1,279 @@
+"""The console's session: its cookie, its tokens, its forms, and what they are not worth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.console.clicking import HERE, Clicker, clicker, goes_to
+from tests.world import PASSWORD, make_world
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Clicker]:
+    """A stranger; `admin` answers for `boss`, `bob` is no admin."""
+    with ExitStack() as closing:
+        world = make_world(tmp_path / "state")
+        closing.callback(world.services.state.close)
+        closing.callback(world.services.audit.close)
+        world.add_first_admin()
+        world.add_admin("boss", "admin")
+        world.add("bob")
+        yield clicker(world)
+
+
+def test_the_cookie_is_a_host_cookie(here: Clicker) -> None:
+    cookie = here.log_in("admin").headers["Set-Cookie"]
+    assert cookie.startswith("__Host-mi-ldap-")
+    for part in ("Secure", "HttpOnly", "Path=/", "SameSite=Strict"):
+        assert f"; {part}" in cookie
+    assert "Domain" not in cookie
+
+
+def test_each_instance_has_a_cookie_of_its_own(here: Clicker, tmp_path: Path) -> None:
+    other = make_world(tmp_path / "other")
+    other.add_first_admin()
+    names = [
+        each.log_in("admin").headers["Set-Cookie"].partition("=")[0]
+        for each in (here, clicker(other))
+    ]
+    other.services.state.close()
+    assert len(set(names)) == 2
+
+
+def test_its_token_is_worth_nothing_on_the_api(here: Clicker) -> None:
+    here.log_in("admin")
+    assert here.api("/users", here.token()) == 401
+    cookie_alone = here.client.get("/management/users", base_url=HERE)
+    assert cookie_alone.status_code == 401
+
+
+def test_a_token_of_the_api_is_worth_nothing_in_the_cookie(here: Clicker) -> None:
+    here.log_in("admin")
+    name = here.cookie().key
+    login = here.client.get("/management/login", base_url=HERE, auth=("admin", PASSWORD))
+    here.client.set_cookie(name, login.json["AccessToken"], domain="localhost")  # type: ignore[index]
+    assert goes_to(here.get("/users")).startswith("/login")
+    bearer = {"Authorization": f"Bearer {login.json['AccessToken']}"}  # type: ignore[index]
+    here.client.delete_cookie(name, domain="localhost")
+    assert goes_to(here.get("/users", headers=bearer)).startswith("/login")
+
+
+def test_logging_out_kills_the_token(here: Clicker) -> None:
+    here.log_in("admin")
+    name, token = here.cookie().key, here.token()
+    assert goes_to(here.send("/logout")) == "/login?done=logged-out"
+    here.client.set_cookie(name, token, domain="localhost")
+    assert goes_to(here.get("/users")).startswith("/login")
+    assert here.world.told("performedBy", "action", "type")[-1] == ("admin", "logout", "session")
+
+
+FORMS = (
+    "/users/add",
+    "/user/give?name=bob",
+    "/user/take?name=bob",
+    "/user/password?name=bob",
+    "/user/remove?name=bob",
+    "/roles/add",
+    "/role/give?name=admin",
+    "/role/remove?name=x",
+    "/account/password",
+    "/logout",
+)
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_a_form_without_the_sessions_value_does_nothing(here: Clicker, path: str) -> None:
+    here.log_in("admin")
+    before = here.world.store.content
+    for value in ("", "x", "é"):
+        assert here.post(path, csrf=value, role="admin").status_code == 403
+    assert here.post(path, role="admin").status_code == 403
+    assert here.world.store.content == before
+    assert here.get("/users").status_code == 200
+
+
+@pytest.mark.parametrize("path", [*FORMS, "/login"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://localhost:1"},
+        {"Origin": "null"},
+    ],
+    ids=str,
+)
+def test_a_form_from_elsewhere_does_nothing(
+    here: Clicker, path: str, headers: dict[str, str]
+) -> None:
+    if path != "/login":
+        here.log_in("admin")
+    csrf = here.csrf() if path != "/login" else ""
+    answer = here.post(path, headers=headers, csrf=csrf, name="admin", password=PASSWORD)
+    assert answer.status_code == 403
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_an_old_browser_logs_in_by_its_origin(here: Clicker) -> None:
+    answer = here.post("/login", headers={"Origin": HERE}, name="admin", password=PASSWORD)
+    assert goes_to(answer) == ""
+
+
+@pytest.mark.parametrize(
+    "path", ["/user/give?name=bob&role=admin", "/user/password?name=bob", "/logout", "/role/give"]
+)
+def test_nothing_changes_by_get(here: Clicker, path: str) -> None:
+    here.log_in("admin")
+    assert here.get(path).status_code == 404
+    assert not here.world.is_admin("bob")
+    here.get("/user/remove?name=bob")
+    assert here.world.exists("bob")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "/console/\\evil",
+        "///console/users",
+        "https:/console/users",
+        "javascript:alert(1)",
+        "/management/logout",
+        "/console/\nx",
+        "/consoleX",
+        "/console/../management/logout",
+        "/console/%2E%2e/management",
+    ],
+)
+def test_the_login_leads_to_pages_of_the_console_only(here: Clicker, wanted: str) -> None:
+    assert goes_to(here.log_in("admin", next=wanted)) == ""
+    assert wanted not in here.get(f"/login?next={wanted}").text
+
+
+def test_the_login_leads_to_the_page_that_was_wanted(here: Clicker) -> None:
+    way = goes_to(here.get("/user?name=a%2Fb%26c"))
+    assert way == "/login?next=/console/user?name%3Da%252Fb%2526c"
+    assert goes_to(here.log_in("admin", next="/console/user?name=bob")) == "/user?name=bob"
+
+
+@pytest.mark.parametrize("path", ["/users", "/user?name=admin", "/roles", "/role?name=admin"])
+def test_pages_for_admins_are_closed_to_others(here: Clicker, path: str) -> None:
+    here.log_in("bob")
+    answer = here.get(path)
+    assert answer.status_code == 403
+    assert "Only admins may do this." in answer.text
+    assert goes_to(here.get("")) == "/account"
+
+
+def test_who_is_no_admin_changes_nothing(here: Clicker) -> None:
+    here.log_in("bob")
+    for path in FORMS[:-2]:
+        assert here.send(path, role="admin", name="x").status_code == 403, path
+    assert not here.world.is_admin("bob")
+
+
+def test_a_password_that_must_be_changed_opens_that_page_alone(here: Clicker) -> None:
+    here.world.store.account("admin").must_change = True
+    here.log_in("admin")
+    assert goes_to(here.get("/users")) == "/account"
+    assert "Change your password first." in here.get("/account").text
+    assert goes_to(here.send("/user/remove?name=bob")) == "/account"
+    assert here.world.exists("bob")
+
+
+def test_a_demoted_admin_has_no_session_left(here: Clicker) -> None:
+    here.log_in("boss")
+    here.world.demote("admin", "boss")
+    assert goes_to(here.get("/users")).startswith("/login")
+
+
+def test_the_first_login_makes_the_first_admin(tmp_path: Path) -> None:
+    world = make_world(tmp_path / "empty")
+    assert goes_to(clicker(world).log_in("first", "a password")) == ""
+    assert world.is_admin("first")
+    world.services.state.close()
+
+
+def test_failed_logins_are_throttled_and_audited(here: Clicker) -> None:
+    for _ in range(20):
+        assert here.log_in("bob", "wrong").status_code == 403
+    answer = here.log_in("bob")
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"]
+    assert here.world.told("outcome", "reason")[-1] == ("refused", "throttled")
+
+
+def test_a_directory_that_is_away_has_its_page(here: Clicker) -> None:
+    here.log_in("admin")
+    here.world.store.is_down = True
+    answer = here.get("/users?q=x")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "The directory cannot be reached." in answer.text
+    assert 'href="/console/users?q=x"' in answer.text
+    login = here.log_in("admin")
+    assert login.status_code == 503
+    assert "Log in to mi_ldap" in login.text
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_what_is_not_there_has_its_page(here: Clicker, method: str) -> None:
+    here.log_in("admin")
+    answer = here.client.open(
+        "/console/nowhere",
+        method=method,
+        base_url=HERE,
+        data={"csrf": here.csrf()},
+        headers={"Sec-Fetch-Site": "same-origin"},
+    )
+    assert answer.status_code == 404
+    assert answer.mimetype == "text/html"
+    assert "There is no such page." in answer.text
+    assert "User: nobody cannot be found." in here.get("/user?name=nobody").text
+
+
+def test_a_script_is_led_to_whole_pages(here: Clicker) -> None:
+    asks = {"HX-Request": "true", "Sec-Fetch-Site": "same-origin"}
+    assert here.get("/users?q=x", asks).headers["HX-Redirect"].startswith("/console/login?next=")
+    sent = here.post("/user/give?name=bob", asks)
+    assert sent.headers["HX-Redirect"] == "/console/login?done=session-over"
+    here.log_in("admin")
+    assert here.get("/users?q=x&size=25", asks).headers["HX-Push-Url"] == "/console/users?q=x"
+    here.world.store.is_down = True
+    answer = here.get("/users?q=x", asks)
+    assert (answer.headers["HX-Retarget"], answer.headers["HX-Reselect"]) == ("main", "main")
+
+
+@pytest.mark.parametrize(
+    "name", ["%00", "a%00b", "*", "%28", "PRIMARY%2Fbob%2F", "%F0%9F%A6%8A", ""]
+)
+def test_odd_names_are_not_found(here: Clicker, name: str) -> None:
+    here.log_in("admin")
+    for page in ("user", "role", "user/remove", "role/remove"):
+        assert here.get(f"/{page}?name={name}").status_code == 404
+
+
+def test_broken_addresses_and_large_forms_have_their_pages(here: Clicker) -> None:
+    here.log_in("admin")
+    assert here.get("/users?q=%ff").status_code == 400
+    large = here.send("/roles/add", name="x" * 1_100_000)
+    assert (large.status_code, "larger than 1 MB" in large.text) == (413, True)
+
+
+def test_the_api_still_answers_in_json(here: Clicker) -> None:
+    for path in ("/management/nowhere", "/nowhere"):
+        assert here.client.get(path, base_url=HERE).mimetype == "application/json"
+
+
+def test_plain_http_is_spoken_of_on_the_login_page(tmp_path: Path) -> None:
+    world = make_world(tmp_path / "plain", [("SERVER__TLS", "false")])
+    stranger = clicker(world)
+    assert "plain http" in stranger.get("/login").text
+    assert "plain http" not in stranger.get("/login", {"X-Forwarded-Proto": "https"}).text
+    world.services.state.close()

@@ -1,0 +1,68 @@
+"""Swagger UI in a real Chromium: nothing breaks the policy, nothing is asked of anybody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.console.browsing import browser, window
+from tests.openapi.conftest import Stage
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def page(chromium: Browser, stage: Stage) -> Iterator[Page]:
+    """The page, loaded; at the end nothing must have been complained of or asked elsewhere."""
+    with window(chromium, stage.service) as opened:
+        asked: list[str] = []
+        opened.page.on("request", lambda request: asked.append(request.url))
+        opened.page.goto(f"{stage.url}/docs")
+        expect(opened.page.get_by_text("List users").first).to_be_visible()
+        yield opened.page
+        assert [url for url in asked if not url.startswith((stage.url, "data:"))] == []
+
+
+def test_a_list_is_tried_out_with_a_token(page: Page, stage: Stage) -> None:
+    authorize(page, stage.token)
+    users = page.locator("#operations-Users-get_users")
+    try_out(users)
+    for field in users.locator("input").all():
+        field.fill("")
+    users.get_by_role("button", name="Execute").click()
+    expect(users.locator(".live-responses-table .microlight").first).to_contain_text('"root"')
+
+
+def test_a_change_is_tried_out_with_a_token(page: Page, stage: Stage) -> None:
+    authorize(page, stage.token)
+    roles = page.locator("#operations-Roles-post_roles")
+    try_out(roles)
+    roles.get_by_role("textbox").first.fill('{"role": "tried out"}')
+    roles.get_by_role("button", name="Execute").click()
+    expect(roles.locator(".live-responses-table .microlight").first).to_contain_text('"Added"')
+
+
+def test_without_a_token_the_answer_is_shown(page: Page) -> None:
+    roles = page.locator("#operations-Roles-get_roles")
+    try_out(roles)
+    roles.get_by_role("button", name="Execute").click()
+    expect(roles.locator(".live-responses-table")).to_contain_text("carries no token")
+
+
+def authorize(page: Page, token: str) -> None:
+    page.get_by_role("button", name="Authorize").first.click()
+    page.locator("#auth-bearer-value").fill(token)
+    container = page.locator(".auth-container", has_text="bearer")
+    container.locator("button.authorize").click()
+    page.locator("button.btn-done").first.click()
+
+
+def try_out(operation: Locator) -> None:
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Try it out").click()
