@@ -14,7 +14,7 @@ from mi_ldap.deadline import deadline
 from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.probing import Bench, bench_of
 from mi_ldap.directory.session import Refused
-from mi_ldap.doctor import connection, content, custody, excess, rights, server, slapd
+from mi_ldap.doctor import admins, connection, content, custody, excess, rights, server, slapd
 from mi_ldap.doctor.findings import Finding, Report, lines
 from mi_ldap.doctor.mending import take_out
 from mi_ldap.doctor.patient import Check, Patient, patient_at
@@ -43,7 +43,7 @@ CHECKS: Final = (
     Check("custodian", custody.own_marks, _CONTENT),
     Check("duplicates", content.duplicates, _CONTENT),
     Check("members", content.members, _CONTENT),
-    Check("admins", custody.admins, _CONTENT),
+    Check("admins", admins.admins, _CONTENT),
 )
 
 
@@ -61,6 +61,7 @@ class Doctor:
         self._bench: Bench = bench_of(services.store)
         self._patient: Patient | None = None
         self._failed: set[str] = set()
+        self._left_out: dict[str, list[str]] = {}
 
     def close(self) -> None:
         """Close all that the examination has opened."""
@@ -121,12 +122,16 @@ class Doctor:
             yield from self._examined(check, self._patient)
         replicas = Check("replicas", lambda patient: connection.replicas(patient, urls))
         yield from self._examined(replicas, self._patient)
+        for cause, names in self._left_out.items():
+            sentence = f"Not looked at as long as this is so: {', '.join(names)}."
+            yield Finding(cause, "skip", sentence)
 
     def _examined(self, check: Check, patient: Patient) -> list[Finding]:
         missing = [name for name in check.needs if name in self._failed]
         if missing:
             self._failed.add(check.name)
-            return [Finding(check.name, "skip", f"Not looked at: see {missing[0]} first.")]
+            self._left_out.setdefault(missing[0], []).append(check.name)
+            return []
         found: list[Finding] = []
         try:
             with deadline(CHECK_S):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from mi_ldap.deadline import deadline
 from mi_ldap.directory import results
@@ -35,6 +39,7 @@ class Reached:
     url: str
     error: DirectoryUnavailable | None
     days_left: float | None = None
+    within_s: float = 0.0
 
 
 def reach_all(bench: Bench) -> list[Reached]:
@@ -51,7 +56,7 @@ def _reach(bench: Bench, url: str) -> Reached:
         with deadline(LATEST_S):
             session = bench.session(url)
     except DirectoryUnavailable as error:
-        return Reached(url, error)
+        return Reached(url, error, within_s=bench.access.address.connect_timeout_s)
     ends_at = certificate_ends_at(session)
     session.close()
     days = (ends_at - datetime.now(UTC)).total_seconds() / 86400 if ends_at else None
@@ -73,11 +78,33 @@ def connection_findings(bench: Bench, reached: list[Reached]) -> Iterator[Findin
 
 def _unreachable(each: Reached, *, works: bool) -> Finding:
     """One of several that is down costs nothing but the time to find out."""
+    known = _cause_of(each)
+    if known:
+        sentence = f"{each.url} cannot be used: {known}."
+        return Finding("address", "warn" if works else "fail", sentence, _LOOK_AT_THE_ADDRESS)
     said = str(each.error)
     what, _, remedy = said.partition(": ")
     sentence = f"{each.url} cannot be used. {what.rstrip('.')}."
     remedy = f"{remedy[:1].upper()}{remedy[1:]}" if remedy else _LOOK_AT_THE_ADDRESS
     return Finding("address", "warn" if works else "fail", sentence, remedy)
+
+
+def _cause_of(each: Reached) -> str:
+    """What the network says of an address; nothing where something answers there."""
+    if is_local_socket(each.url):
+        return ""
+    parts, cause = urlsplit(each.url), each.error.__cause__ if each.error else None
+    if isinstance(cause, ConnectionRefusedError):
+        port = parts.port or (636 if is_ldaps(each.url) else 389)
+        return f"nobody listens at {parts.hostname}:{port}"
+    if isinstance(cause, TimeoutError):
+        return f"{parts.hostname} does not answer within {each.within_s:g} s"
+    if isinstance(cause, socket.gaierror):
+        return f"no address is known for the name {parts.hostname}"
+    unreachable = (errno.ENETUNREACH, errno.EHOSTUNREACH)
+    if isinstance(cause, OSError) and cause.errno in unreachable:
+        return f"no way leads to {parts.hostname}"
+    return ""
 
 
 _LOOK_AT_THE_ADDRESS = (
@@ -116,13 +143,41 @@ def _bind(bench: Bench, each: Reached, refused: Refused | None) -> Finding:
     who = bench.access.account_dn or "The service, without a DN of its own,"
     if refused is None:
         return Finding("bind", "pass", f"{who} is let in at {each.url}.")
-    words = {results.bind_word(refused, profile) for profile in PROFILES.values()}
-    known = next((word for word in _REFUSALS if word in words), "")
-    sentence, remedy = _REFUSALS.get(known, _UNKNOWN_REFUSAL)
+    sentence, remedy = _meaning_of(bench, refused)
     told = f"{each.url} does not let {who} in (code {refused.code}): {sentence}"
     return Finding("bind", "fail", told, remedy)
 
 
+def _meaning_of(bench: Bench, refused: Refused) -> tuple[str, str]:
+    if refused.code in _WANTS_TLS:
+        return (
+            "it wants TLS.",
+            "Set user_store.start_tls = true, or use an ldaps:// address.",
+        )
+    if refused.code == _NO_DN:
+        return f"`{bench.access.account_dn}` is no DN.", _ACCOUNT_KEYS
+    words = {results.bind_word(refused, profile) for profile in PROFILES.values()}
+    known = next((word for word in _REFUSALS if word in words), "")
+    sentence, remedy = _REFUSALS.get(known, _UNKNOWN_REFUSAL)
+    if remedy == _ACCOUNT_KEYS and _is_active_directory(bench, refused):
+        return sentence, _ACCOUNT_KEYS_OF_AD
+    return sentence, remedy
+
+
+def _is_active_directory(bench: Bench, refused: Refused) -> bool:
+    """As configured, or by how it words a refusal; its root DSE was not read yet."""
+    worded = re.search(r"LdapErr: DSID|AcceptSecurityContext|NT_STATUS_", refused.message)
+    return bench.access.profile == "active_directory" or worded is not None
+
+
+_WANTS_TLS = frozenset({8, 13})  # strongerAuthRequired, confidentialityRequired (RFC 4511)
+_NO_DN = 34
+
+_ACCOUNT_KEYS_OF_AD = (
+    "Set user_store.connection_name to the account's DN, or to user@domain or DOMAIN\\user, and "
+    "user_store.connection_password to its password (best in a file: "
+    "MI_LDAP_USER_STORE__CONNECTION_PASSWORD_FILE)."
+)
 _ACCOUNT_KEYS = (
     "Set user_store.connection_name to the account's DN and user_store.connection_password to its "
     "password (best in a file: MI_LDAP_USER_STORE__CONNECTION_PASSWORD_FILE)."

@@ -137,13 +137,36 @@ def _nothing_found(patient: Patient, kind: _Kind) -> Finding:
     there = _classes_below(patient, kind.bases)
     if not there:
         return Finding("filters", "pass", f"There are no {kind.what} yet.")
+    if kind.what == "users" and _lie_in(patient, kind, patient.tree.role_bases):
+        return _swapped(patient, kind)
     shown = ", ".join(f"{name} ({count})" for name, count in there.most_common(5))
     return Finding(
         "filters",
-        "warn",
+        "fail" if kind.what == "users" else "warn",
         f"{kind.list_filter} finds no {kind.what}; these classes are there: {shown}.",
         f"Set user_store.{kind.class_key} to the class of your {kind.what}, or "
         f"user_store.{kind.list_key} to a filter that finds them.",
+    )
+
+
+def _lie_in(patient: Patient, kind: _Kind, base_dns: tuple[str, ...]) -> bool:
+    if not patient.tree.reads_roles:
+        return False
+    with patient.session() as session:
+        given = (
+            look(session, base, kind.list_filter, base_only=False, at_most=1) for base in base_dns
+        )
+        return any(each.entries for each in given)
+
+
+def _swapped(patient: Patient, kind: _Kind) -> Finding:
+    users, groups = (" ".join(each) for each in (kind.bases, patient.tree.role_bases))
+    return Finding(
+        "filters",
+        "fail",
+        f"There are users in {groups} and none in {users}: user_search_base and group_search_base "
+        "seem swapped.",
+        f'Set user_store.user_search_base = "{groups}" and group_search_base = "{users}".',
     )
 
 

@@ -1,27 +1,23 @@
-"""The service's own marks, and the admins."""
+"""Whether users could write the service's own marks, and how that is tried."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
-from contextlib import suppress
 
+from mi_ldap.directory.dialing import is_ldaps, is_local_socket
 from mi_ldap.directory.probing import (
     DENIED,
     NO_SUCH_ATTRIBUTE,
     PROXIED,
     code_of_deleting_nothing,
     effective_rights,
+    holds_dns,
 )
 from mi_ldap.doctor import slapd
-from mi_ldap.doctor.findings import Finding, counted
+from mi_ldap.doctor.findings import Finding
 from mi_ldap.doctor.patient import Patient
-from mi_ldap.errors import AdminRoleUnclear, StateUnavailable
-from mi_ldap.model import AdminRole, User
-from mi_ldap.settings import Settings
-from mi_ldap.settings.syntax import is_loopback
-
-SHOWN = 10
 
 _OFTEN_SELF_WRITTEN = (
     "description seeAlso manager secretary telephoneNumber mobile homePhone pager mail jpegPhoto "
@@ -43,7 +39,7 @@ SELF_WRITTEN = {
     "active_directory": frozenset(_PERSONAL_INFORMATION.lower().split()),
     "other": frozenset(_OFTEN_SELF_WRITTEN.lower().split()),
 }
-"""Attributes that people often, or in Active Directory always, write of themselves.
+"""Attributes that people always write of themselves in Active Directory, and often elsewhere.
 
 Seen on Samba 4.17 by asking as a user for `allowedAttributesEffective` of its own entry.
 """
@@ -56,19 +52,34 @@ def own_marks(patient: Patient) -> Iterator[Finding]:
     marks = [name for name in (tree.custodian, tree.epoch) if name]
     verdicts = {name: _written_by_users(patient, name) for name in marks}
     open_ones = ", ".join(name for name, verdict in verdicts.items() if verdict)
+    unseen = [name for name, verdict in verdicts.items() if verdict is None]
     if open_ones:
         yield Finding(
             "custodian",
             "fail",
             f"Users can write {open_ones} of themselves: an admin could free itself of its "
             "custodian.",
-            _CLOSE.get(patient.kind, _CLOSE["other"]),
+            _closing(patient, marks),
         )
-    elif all(verdict is False for verdict in verdicts.values()):
-        yield Finding("custodian", "pass", f"Users can't write {' nor '.join(marks)} themselves.")
+    elif unseen:
+        yield _unseen(patient, unseen, marks)
     else:
-        sentence = f"Whether users can write {' or '.join(marks)} themselves can't be seen."
-        yield Finding("custodian", "skip", sentence, _try_it(patient, marks[0]))
+        yield Finding("custodian", "pass", f"Users can't write {' nor '.join(marks)} themselves.")
+
+
+def _unseen(patient: Patient, unseen: list[str], marks: list[str]) -> Finding:
+    """What the server does not show; what is often open elsewhere is named."""
+    often = [name for name in unseen if name.lower() in SELF_WRITTEN["other"]]
+    if not often or patient.kind == "active_directory":
+        sentence = f"Whether users can write {' or '.join(unseen)} themselves can't be seen."
+        return Finding("custodian", "skip", sentence, _try_it(patient, marks))
+    are = "is" if len(often) == 1 else "are"
+    sentence = (
+        f"{' and '.join(often)} {are} often writable by users themselves; whether here can't be "
+        "seen."
+    )
+    remedy = f"{_try_it(patient, marks)}\nWith 16: {_closing(patient, marks)}"
+    return Finding("custodian", "skip", sentence, remedy)
 
 
 _CLOSE = {
@@ -78,28 +89,55 @@ _CLOSE = {
     "outside of Personal-Information, as adminDescription and adminDisplayName are.",
     "other": "Let only the service's account write them.",
 }
+_NAME_THEM = {
+    "openldap": "Name {} in rule 1 of config/ldif/rights.ldif in place of ours, and load it.",
+    "389ds": "Name {} in the last aci on people in config/ldif/rights-389ds.ldif in place of ours, "
+    "and load it.",
+}
 
 
-def _try_it(patient: Patient, mark: str) -> str:
+def _closing(patient: Patient, marks: list[str]) -> str:
+    """How the marks are closed; the files name ours, which others may stand in for."""
+    borrowed = any(not _is_ours(name) for name in marks)
+    if borrowed and patient.kind in _NAME_THEM:
+        return _NAME_THEM[patient.kind].format(" and ".join(marks))
+    return _CLOSE.get(patient.kind, _CLOSE["other"])
+
+
+def _is_ours(mark: str) -> bool:
+    return mark.lower().startswith("mildap")
+
+
+def _try_it(patient: Patient, marks: list[str]) -> str:
+    """A command to be pasted: whatever it is answered, it changes nothing."""
     user = patient.users.entries[0].dn if patient.users.entries else "A-USER'S-DN"
+    changes = "\n\n".join(_change_of_nothing(patient, user, mark) for mark in marks)
     return (
-        f'Try it: ldapmodify -x -D "{user}" -W -H {patient.url}\n'
-        f"dn: {user}\n"
-        "changetype: modify\n"
-        f"delete: {mark}\n"
-        f"{mark}: nothing\n"
+        "Try it with that user's password:\n"
+        f"{_ldapmodify(patient)} -c -W -D {shlex.quote(user)} <<'EOF'\n{changes}\nEOF\n"
         "Code 50 is right; 16 means that the user may write it, and nothing was changed."
     )
 
 
+def _ldapmodify(patient: Patient) -> str:
+    """The command with the TLS that the service uses: a password goes along."""
+    address, url = patient.bench.access.address, patient.url
+    encrypts = address.start_tls and not is_ldaps(url) and not is_local_socket(url)
+    trusts = f"LDAPTLS_CACERT={shlex.quote(str(address.ca_file))} " if address.ca_file else ""
+    return f"{trusts}ldapmodify -x{' -ZZ' if encrypts else ''} -H {shlex.quote(url)}"
+
+
+def _change_of_nothing(patient: Patient, user: str, mark: str) -> str:
+    value = f"cn=nothing,{patient.suffix}" if holds_dns(mark) else "nothing"
+    return f"dn: {user}\nchangetype: modify\ndelete: {mark}\n{mark}: {value}"
+
+
 def _written_by_users(patient: Patient, mark: str) -> bool | None:
-    """True or False where it can be told, by the first of these that can."""
-    if _is_known_for_it(patient, mark):
-        return True
-    if patient.embedded:  # config/ldif/config.ldif, rule 2
+    """True or False where the server's own evidence tells."""
+    if patient.embedded and _is_ours(mark):  # config/ldif/config.ldif, rule 2
         return False
     if patient.kind == "active_directory":
-        return False if mark.lower() in ("admindescription", "admindisplayname") else None
+        return _told_by_active_directory(mark)
     if patient.kind == "389ds":
         return _told_by_389(patient, mark)
     if patient.kind == "openldap":
@@ -109,10 +147,11 @@ def _written_by_users(patient: Patient, mark: str) -> bool | None:
     return None
 
 
-def _is_known_for_it(patient: Patient, mark: str) -> bool:
-    known = SELF_WRITTEN.get(patient.kind, SELF_WRITTEN["other"])
-    ours = patient.kind == "active_directory" and bool(_CLOUD.fullmatch(mark))
-    return ours or mark.lower() in known
+def _told_by_active_directory(mark: str) -> bool | None:
+    """By its property sets, which SELF may write in every domain."""
+    if mark.lower() in SELF_WRITTEN["active_directory"] or _CLOUD.fullmatch(mark):
+        return True
+    return False if mark.lower() in ("admindescription", "admindisplayname") else None
 
 
 def _told_by_389(patient: Patient, mark: str) -> bool | None:
@@ -135,87 +174,3 @@ def _tried_as_user(patient: Patient, mark: str) -> bool | None:
     with patient.session() as session:
         code = code_of_deleting_nothing(session, dn, mark, patient.suffix, whose=dn)
     return {NO_SUCH_ATTRIBUTE: True, DENIED: False}.get(code)
-
-
-# Admins
-
-
-def admins(patient: Patient) -> Iterator[Finding]:
-    """Who is an admin and how it was found, who answers for whom, whether the door is open."""
-    try:
-        role = patient.admin_group.read()
-    except AdminRoleUnclear:
-        yield Finding(
-            "admins",
-            "fail",
-            f"Two groups are called {patient.bench.admin_role}, or its members can't be read.",
-            "Rename one of them, or let the account read their members.",
-        )
-        return
-    if role is None:
-        yield Finding("admins", "pass", f"There is no group {patient.bench.admin_role} yet.")
-    else:
-        yield from _holders(patient, role)
-    yield from _door(patient)
-
-
-def _holders(patient: Patient, role: AdminRole) -> Iterator[Finding]:
-    users = list(patient.admin_group.users(role))
-    enabled = [user for user in users if user.enabled]
-    through = [user for user in users if patient.admin_group.holds_through_others(role, user)]
-    found = f"{role.role.locator} holds {counted(len(users), 'admins')}"
-    if role.nested:
-        found += f", {len(through)} through {counted(len(role.nested), 'groups')} in it"
-    if enabled:
-        shown = ", ".join(user.name for user in enabled[:SHOWN])
-        yield Finding("admins", "pass", f"{found}, {len(enabled)} enabled: {shown}.")
-    elif role.first_admin_id or role.holders:
-        remedy = "python app.py recover-admin NAME"
-        yield Finding("admins", "fail", f"{found}, and none of them is an enabled user.", remedy)
-    yield from _custodians(patient, users)
-
-
-def _custodians(patient: Patient, users: list[User]) -> Iterator[Finding]:
-    """Who has lost its custodian can be removed by nobody."""
-    gone = [
-        user
-        for user in users
-        if user.custodian_id and patient.reader.user(user.custodian_id) is None
-    ]
-    if gone:
-        shown = ", ".join(user.name for user in gone[:SHOWN])
-        yield Finding(
-            "admins",
-            "warn",
-            f"The custodian of {shown} is gone: nobody can remove them through the API.",
-            "python app.py recover-admin NAME --adopt makes NAME their custodian.",
-        )
-
-
-def _door(patient: Patient) -> Iterator[Finding]:
-    """Whether the next login makes the first admin."""
-    settings = patient.services.settings
-    is_open = False
-    with suppress(StateUnavailable, AdminRoleUnclear):
-        is_open = patient.services.bootstrap.is_open()
-    if not is_open:
-        yield Finding("first-admin", "pass", "No login makes a first admin.")
-        return
-    if patient.embedded and is_loopback(settings.server.host):
-        sentence = f"Nobody is admin yet, on this machine {_winner(settings)}."
-        yield Finding("first-admin", "pass", sentence)
-        return
-    remedy = (
-        "Log in as whoever shall be admin, or set bootstrap.users to the names that may, or "
-        'bootstrap.mode = "off".'
-    )
-    yield Finding("first-admin", "warn", f"Nobody is admin: {_winner(settings)}.", remedy)
-
-
-def _winner(settings: Settings) -> str:
-    bootstrap = settings.bootstrap
-    if bootstrap.mode == "configured":
-        return f"the first login of {settings.super_admin.username} makes it one"
-    if bootstrap.users:
-        return f"the first of {', '.join(bootstrap.users)} to log in becomes one"
-    return "whoever logs in first becomes one"

@@ -25,12 +25,15 @@ SAMPLE = 100
 
 def too_many(patient: Patient) -> Iterator[Finding]:
     """Rights that the service does not need, and that its password's thief would have."""
-    yield _hashes(patient)
-    yield from _lifts_policies(patient)
-    yield from _reaches_further(patient)
+    reach = list(_reaches_further(patient))
+    is_manager = any(finding.level == "warn" for finding in reach)
+    yield _hashes(patient, is_manager=is_manager)
+    if not is_manager:
+        yield from _lifts_policies(patient)
+    yield from reach
 
 
-def _hashes(patient: Patient) -> Finding:
+def _hashes(patient: Patient, *, is_manager: bool) -> Finding:
     """The values themselves are counted and forgotten."""
     tree = patient.tree
     seen: set[str] = set()
@@ -50,8 +53,17 @@ def _hashes(patient: Patient) -> Finding:
         "too-many-rights",
         "fail",
         f"The account can read the password hashes of users ({', '.join(sorted(seen))}).",
-        f"Let nobody read them. {RIGHTS[patient.kind]}",
+        "Make an account for the service alone." if is_manager else _hiding(patient),
     )
+
+
+def _hiding(patient: Patient) -> str:
+    if patient.kind == "389ds":
+        return (
+            'An aci of yours gives it; take it away, or add the denial "Hashes are read by '
+            'nobody" of config/ldif/rights-389ds.ldif, which wins over it.'
+        )
+    return f"Let nobody read them. {RIGHTS[patient.kind]}"
 
 
 def _lifts_policies(patient: Patient) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
@@ -74,11 +74,18 @@ def lines(findings: Iterable[Finding], *, encoding: str = "utf-8", colour: bool 
     for finding in findings:
         mark = _coloured(marks[finding.level], finding.level) if colour else marks[finding.level]
         told.append(f"{mark} {finding.check}: {finding.sentence}\n")
-        told += [
-            f"    {arrow if number == 0 else ' ' * len(arrow)} {line}\n"
-            for number, line in enumerate(finding.remedy.splitlines())
-        ]
+        told += _remedy_lines(finding.remedy, arrow)
     return "".join(told).encode(encoding, "replace").decode(encoding)
+
+
+def _remedy_lines(remedy: str, arrow: str) -> Iterator[str]:
+    """Commands and LDIF begin at the margin, to be pasted: ldapmodify takes no indented lines."""
+    inside = False
+    for number, line in enumerate(remedy.splitlines()):
+        inside = inside or line.startswith("dn: ") or line.endswith("<<'EOF'")
+        indent = f"    {arrow if number == 0 else ' ' * len(arrow)} " if not inside else ""
+        yield f"{indent}{line}\n"
+        inside = inside and line != "EOF"
 
 
 def _can_show(text: str, encoding: str) -> bool:

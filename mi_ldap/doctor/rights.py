@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from mi_ldap.directory.names import parsed_dn
 from mi_ldap.directory.probing import (
     DENIED,
+    MISNAMED,
     NO_SUCH_ATTRIBUTE,
     NO_SUCH_OBJECT,
     code_of_deleting_nothing,
+    code_of_moving_misnamed,
     code_of_moving_nowhere,
     effective_rights,
     look,
+    split_dn,
 )
 from mi_ldap.directory.session import Entry, Session
 from mi_ldap.doctor.findings import Finding
@@ -27,6 +30,13 @@ RIGHTS = {
     "389ds": "Load config/ldif/rights-389ds.ldif with the names of your account and bases.",
     "active_directory": "Run config/ldif/rights-active-directory.sh for your account and bases.",
     "other": "Give the account these rights in the directory.",
+}
+
+_IF_NOT_YET = {
+    "openldap": "Load config/ldif/rights.ldif if you have not; run",
+    "389ds": "Load config/ldif/rights-389ds.ldif if you have not; run",
+    "active_directory": "Run config/ldif/rights-active-directory.sh if you have not; run",
+    "other": "Run",
 }
 
 
@@ -43,6 +53,8 @@ def held(patient: Patient) -> Iterator[Finding]:
     access = patient.bench.access
     yield from _reads(patient)
     yield from _judged(patient, "users", list(_of_users(patient)), wanted=access.writable)
+    if access.writable:
+        yield from _where_new_users_go(patient)
     if patient.tree.reads_roles:
         wanted = access.writable and access.roles_writable
         yield from _judged(patient, "groups", list(_of_groups(patient)), wanted=wanted)
@@ -84,13 +96,18 @@ def _judged(patient: Patient, what: str, rights: list[Right], *, wanted: bool) -
         yield _more_than_reading(what, has)
         return
     if lacks:
-        sentence = f"On {what} the account may not: {lacks}."
+        sentence = f"On {what} the account lacks: {lacks}."
         yield Finding("rights", "fail", sentence, RIGHTS[patient.kind])
     if has:
         yield Finding("rights", "pass", f"On {what} the account may: {has}.")
     if unknown and patient.embedded:
         sentence = f"On {what} the account may what config/ldif/config.ldif gives it."
         yield Finding("rights", "pass", sentence)
+    elif unknown and not (patient.users if what == "users" else patient.groups).entries:
+        one = what.removesuffix("s")
+        sentence = f"There is no {one} yet to try the rights on."
+        remedy = f"{_IF_NOT_YET[patient.kind]} the doctor again after the first {one}."
+        yield Finding("rights", "skip", sentence, remedy)
     elif unknown:
         how = "No harmless probe tells"
         yield Finding("rights", "skip", f"{how} whether on {what} the account may: {unknown}.")
@@ -115,8 +132,8 @@ def _of_users(patient: Patient) -> Iterator[Right]:
         attributes["objectClass"] = "write objectClass"
     if patient.kind == "active_directory":
         attributes["userAccountControl"] = "write userAccountControl"
-    template = f"{tree.naming}@{tree.user_class}:{tree.naming}"
-    yield _makes(patient, sample, tree.user_bases[0], template, tree.user_class)
+    place = split_dn(sample.dn)[1] if sample else _place_of_new_users(patient)
+    yield _makes(patient, sample, place, *_new_user(patient))
     yield from _writes(patient, sample, attributes)
 
 
@@ -129,6 +146,42 @@ def _of_groups(patient: Patient) -> Iterator[Right]:
     template = f"{tree.role_name}@{tree.role_class}:{tree.role_name}"
     yield _makes(patient, sample, tree.role_bases[0], template, tree.role_class)
     yield from _writes(patient, sample, attributes)
+
+
+def _new_user(patient: Patient) -> tuple[str, str]:
+    """How 389 and Active Directory call an entry that is still to be made."""
+    tree = patient.tree
+    return f"{tree.naming}@{tree.user_class}:{tree.naming}", tree.user_class
+
+
+def _place_of_new_users(patient: Patient) -> str:
+    return split_dn(patient.tree.new_user("mildapdoctor").dn)[1]
+
+
+def _where_new_users_go(patient: Patient) -> Iterator[Finding]:
+    """Users that are there may lie elsewhere than new ones are put."""
+    place, sample = _place_of_new_users(patient), first(patient.users.entries)
+    if sample is None or parsed_dn(split_dn(sample.dn)[1]) == parsed_dn(place):
+        return
+    if patient.kind == "openldap":
+        held = _adds_on_openldap(patient, sample.dn, place)
+    else:
+        held = _makes(patient, None, place, *_new_user(patient)).held
+    if held is False:
+        yield Finding(
+            "rights",
+            "fail",
+            f"The account may not make users in {place}, where new ones are put.",
+            "Set user_store.user_dn_pattern, or narrow user_search_base.",
+        )
+
+
+def _adds_on_openldap(patient: Patient, dn: str, place: str) -> bool | None:
+    """Tried with a user that the account may move, as far as that one's own place goes."""
+    with patient.session() as session:
+        if code_of_moving_nowhere(session, dn, patient.suffix) != NO_SUCH_OBJECT:
+            return None
+        return _verdict(code_of_moving_misnamed(session, dn, place), MISNAMED)
 
 
 def first(entries: Sequence[Entry]) -> Entry | None:

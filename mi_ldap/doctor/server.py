@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -40,7 +40,7 @@ _LIMITS = {
 
 def profile(patient: Patient) -> Iterator[Finding]:
     """Which kind it was taken for, and every key that follows from it."""
-    tree, title = patient.tree, patient.tree.profile.title
+    title = patient.tree.profile.title
     with patient.session() as session:
         told = profiles.found_in(session, "auto")
     configured = patient.bench.access.profile
@@ -53,8 +53,10 @@ def profile(patient: Patient) -> Iterator[Finding]:
         )
     else:
         yield _taken_for(title, is_guess=configured == "auto", is_known=patient.kind != "other")
-    decided = ", ".join(f"{key} {value}" for key, value in _decided(patient))
-    yield Finding("profile", "pass", f"From that follow {decided}; users are {tree.user_class}.")
+    for what, keys in _KEYS.items():
+        decided = ", ".join(_decided(patient, keys))
+        if decided:
+            yield Finding("profile", "pass", f"From that follows for {what}: {decided}.")
 
 
 def _taken_for(title: str, *, is_guess: bool, is_known: bool) -> Finding:
@@ -70,10 +72,18 @@ _UNKNOWN = (
 )
 
 
-def _decided(patient: Patient) -> Iterator[tuple[str, str]]:
-    """The keys that the settings leave open, with what the profile makes of them."""
+_KEYS: Final = {
+    "users": ("user_entry_object_class", "user_name_attribute", "user_id_attribute"),
+    "groups": ("group_entry_object_class", "group_name_attribute", "membership_attribute"),
+    "the service's marks": ("custodian_attribute", "epoch_attribute"),
+}
+
+
+def _decided(patient: Patient, keys: Iterable[str]) -> Iterator[str]:
+    """Those of the keys that the settings leave open, with what the profile makes of them."""
     settings, tree = patient.services.settings.user_store, patient.tree
     values = {
+        "user_entry_object_class": tree.user_class,
         "user_name_attribute": tree.user_name,
         "user_id_attribute": tree.user_id,
         "group_entry_object_class": tree.role_class,
@@ -82,9 +92,9 @@ def _decided(patient: Patient) -> Iterator[tuple[str, str]]:
         "custodian_attribute": tree.custodian,
         "epoch_attribute": tree.epoch,
     }
-    for key, value in values.items():
+    for key in keys:
         if _is_open(settings, key):
-            yield key, value
+            yield f"{key} {values[key]}"
 
 
 def _is_open(settings: UserStoreSettings, key: str) -> bool:

@@ -63,4 +63,5 @@ def normalised(text: str, *directories: DirectoryHost) -> str:
     for number, directory in enumerate(directories):
         port = 636 + number * 1000
         text = text.replace(f"127.0.0.1:{directory.tls_port}", f"ldap.example.org:{port}")
+        text = text.replace(str(directory.ca_file), "/etc/mi-ldap/ca.pem")
     return re.sub(r"\b\d+ days\b", "300 days", text)

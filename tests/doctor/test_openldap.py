@@ -90,14 +90,25 @@ def test_a_wrong_base(healthy: OpenLdap, state: Path) -> None:
     assert [each.check for each in faults(report)] == ["bases"]
     assert "user_store.user_search_base" in told(report, "bases", "fail")
     assert f"knows {healthy.base}" in told(report, "bases", "fail")
-    assert "see bases first" in told(report, "filters", "skip")
+    assert "as long as this is so: filters, limits, rights" in told(report, "bases", "skip")
+    assert len([each for each in report.findings if "Not looked at" in each.sentence]) == 1
 
 
 def test_a_filter_that_matches_nothing(healthy: OpenLdap, state: Path) -> None:
     report = examined(keys_of(healthy, state, user_entry_object_class="account"))
     assert [each.check for each in faults(report)] == ["filters"]
-    assert "inetOrgPerson (2)" in told(report, "filters", "warn")
-    assert "user_store.user_entry_object_class" in told(report, "filters", "warn")
+    assert "inetOrgPerson (2)" in told(report, "filters", "fail")
+    assert "user_store.user_entry_object_class" in told(report, "filters", "fail")
+
+
+def test_swapped_bases(healthy: OpenLdap, state: Path) -> None:
+    swapped = {
+        "user_search_base": healthy.group_base,
+        "group_search_base": healthy.user_base,
+    }
+    said = told(examined(keys_of(healthy, state, **swapped)), "filters", "fail")
+    assert "user_search_base and group_search_base seem swapped" in said
+    assert f'user_search_base = "{healthy.user_base}"' in said
 
 
 def test_a_search_filter_that_finds_another_attribute(healthy: OpenLdap, state: Path) -> None:
@@ -123,7 +134,7 @@ def test_no_right_to_change_groups(directory: OpenLdap, state: Path) -> None:
     change_rules(directory, r"ou=groups,\S+ by dn.exact=\S*mi-ldap", None)
     report = examined(keys_of(directory, state))
     said = told(report, "rights", "fail")
-    assert "On groups the account may not: make and remove them, write member" in said
+    assert "On groups the account lacks: make and remove them, write member" in said
     assert "config/ldif/rights.ldif" in said
     assert "On users the account may: make and remove them" in told(report, "rights", "pass")
 
@@ -156,7 +167,37 @@ def test_hashes_that_can_be_read(directory: OpenLdap, state: Path) -> None:
 def test_the_manager_as_the_account(healthy: OpenLdap, state: Path) -> None:
     dn, password = healthy.manager
     keys = keys_of(healthy, state, connection_name=dn, connection_password=password)
-    assert "password policy as well" in told(examined(keys), "too-many-rights", "warn")
+    report = examined(keys)
+    assert "password policy as well" in told(report, "too-many-rights", "warn")
+    (hashes,) = of(report, "too-many-rights", "fail")
+    assert hashes.remedy == "Make an account for the service alone."
+
+
+def test_new_users_go_where_the_account_may_make_none(healthy: OpenLdap, state: Path) -> None:
+    base = {"user_search_base": healthy.base, "user_entry_object_class": "inetOrgPerson"}
+    said = told(examined(keys_of(healthy, state, **base)), "rights", "fail")
+    assert f"may not make users in {healthy.base}, where new ones are put" in said
+    assert "Set user_store.user_dn_pattern" in said
+    pattern = {"user_dn_pattern": f"uid={{0}},{healthy.user_base}"}
+    assert told(examined(keys_of(healthy, state, **base, **pattern)), "rights", "fail") == ""
+
+
+def test_new_users_go_where_the_account_may_make_them(directory: OpenLdap, state: Path) -> None:
+    put_rule_first(
+        directory, f'to dn.base="{directory.base}" by dn.exact="{directory.service_dn}" write'
+    )
+    with tool_of(directory) as tool:
+        before = tool.dns_below(directory.base)
+        report = examined(keys_of(directory, state, user_search_base=directory.base))
+        assert tool.dns_below(directory.base) == before
+    assert told(report, "rights", "fail") == ""
+
+
+def test_rights_before_there_is_anybody(tmp_path: Path, state: Path) -> None:
+    with OpenLdap(tmp_path / "new") as directory:
+        said = told(examined(keys_of(directory, state)), "rights", "skip")
+    assert "There is no user yet to try the rights on." in said
+    assert "Load config/ldif/rights.ldif if you have not; run the doctor again" in said
 
 
 def test_a_size_limit(tmp_path: Path, state: Path) -> None:
@@ -204,32 +245,6 @@ def test_a_configuration_that_can_be_read(directory: OpenLdap, state: Path) -> N
     assert "stand still for good" in told(with_transactions, "overlays", "fail")
 
 
-def test_marks_that_users_write_themselves(directory: OpenLdap, state: Path) -> None:
-    show_configuration(directory)
-    change_rules(directory, r"attrs=miLdapCustodian", None)
-    change_rules(directory, r"to \* by users read", "to * by self write by users read")
-    report = examined(keys_of(directory, state))
-    assert "free itself of its custodian" in told(report, "custodian", "fail")
-
-
-@pytest.mark.parametrize(("right", "level"), [("write", "fail"), ("read", "pass")])
-def test_marks_tried_in_the_name_of_a_user(
-    directory: OpenLdap, state: Path, right: str, level: str
-) -> None:
-    change_rules(directory, r"attrs=miLdapCustodian", None)
-    put_rule_first(directory, f"to attrs=miLdapCustodian,miLdapEpoch by users {right}")
-    directory.configure(olcAuthzPolicy="to")
-    people = f"dn.subtree:{directory.user_base}"
-    directory.configure(directory.service_dn, authzTo=people)
-    assert told(examined(keys_of(directory, state)), "custodian", level)
-
-
-def test_borrowed_marks_that_people_write_everywhere(healthy: OpenLdap, state: Path) -> None:
-    borrowed = {"custodian_attribute": "displayName", "epoch_attribute": "preferredLanguage"}
-    report = examined(keys_of(healthy, state, **borrowed))
-    assert "Users can write displayName" in told(report, "custodian", "fail")
-
-
 # Admins
 
 
@@ -252,4 +267,9 @@ def test_an_open_door(tmp_path: Path, state: Path) -> None:
         keys = keys_of(directory, state) | {"MI_LDAP_BOOTSTRAP__MODE": "first_login"}
         assert "whoever logs in first" in told(examined(keys), "first-admin", "warn")
         keys["MI_LDAP_BOOTSTRAP__USERS"] = "alice"
+        said = told(examined(keys), "first-admin", "fail")
+        assert "alice does not exist: whoever first logs in under this name, from anywhere" in said
+        assert "Correct bootstrap.users" in said
+        with tool_of(directory) as tool:
+            add_user(tool, directory, "alice")
         assert "the first of alice" in told(examined(keys), "first-admin", "warn")

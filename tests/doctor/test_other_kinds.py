@@ -44,6 +44,20 @@ def modified(directory: Ds389, dn: str, **values: list[str]) -> Iterator[None]:
             _change(manager, dn, MODIFY_DELETE, values)
 
 
+@contextmanager
+def without(directory: Ds389, dn: str, named: str) -> Iterator[None]:
+    """Lacks an aci for a while."""
+    with directory.connected(*directory.manager) as manager:
+        assert manager.search(dn, "(aci=*)", "BASE", attributes=["aci"])
+        values = manager.response[0]["raw_attributes"]["aci"]
+        gone = {"aci": [each.decode() for each in values if named in each.decode()]}
+        _change(manager, dn, MODIFY_DELETE, gone)
+        try:
+            yield
+        finally:
+            _change(manager, dn, MODIFY_ADD, gone)
+
+
 def _change(manager: Any, dn: str, kind: str, values: dict[str, list[str]]) -> None:
     changes = {name: [(kind, given)] for name, given in values.items()}
     assert manager.modify(dn, changes), manager.result
@@ -71,6 +85,7 @@ def test_389_before_there_is_anybody(tmp_path: Path, ds389: Ds389) -> None:  # n
             tool.delete(dn)
     assert faults(report) == []
     assert "make and remove them" in told(report, "rights", "pass")
+    assert "rights-389ds.ldif if you have not" in told(report, "rights", "skip")
 
 
 def test_389_without_the_right_to_change_groups(red_hat: Ds389, tmp_path: Path) -> None:
@@ -80,7 +95,7 @@ def test_389_without_the_right_to_change_groups(red_hat: Ds389, tmp_path: Path) 
     )
     with modified(red_hat, red_hat.group_base, aci=[denied]):
         report = examined(keys_of(red_hat, tmp_path))
-    assert "may not: write member" in told(report, "rights", "fail")
+    assert "lacks: write member" in told(report, "rights", "fail")
     assert "rights-389ds.ldif" in told(report, "rights", "fail")
 
 
@@ -88,7 +103,17 @@ def test_389_without_the_right_to_make_users(red_hat: Ds389, tmp_path: Path) -> 
     denied = f'(version 3.0; acl "no"; deny (add, delete) userdn="ldap:///{red_hat.service_dn}";)'
     with modified(red_hat, red_hat.user_base, aci=[denied]):
         report = examined(keys_of(red_hat, tmp_path))
-    assert "On users the account may not: make and remove" in told(report, "rights", "fail")
+    assert "On users the account lacks: make and remove" in told(report, "rights", "fail")
+
+
+def test_389_new_users_go_elsewhere(red_hat: Ds389, tmp_path: Path) -> None:
+    seen = (
+        '(targetattr="objectClass || ou || dc")(version 3.0; acl "seen"; '
+        f'allow (read, search) userdn="ldap:///{red_hat.service_dn}";)'
+    )
+    with modified(red_hat, red_hat.base, aci=[seen]):
+        report = examined(keys_of(red_hat, tmp_path, user_search_base=red_hat.base))
+    assert f"may not make users in {red_hat.base}" in told(report, "rights", "fail")
 
 
 def test_389_hashes_that_can_be_read(red_hat: Ds389, tmp_path: Path) -> None:
@@ -97,8 +122,12 @@ def test_389_hashes_that_can_be_read(red_hat: Ds389, tmp_path: Path) -> None:
         f'allow (read, search) userdn="ldap:///{red_hat.service_dn}";)'
     )
     with modified(red_hat, red_hat.user_base, aci=[allowed]):
-        report = examined(keys_of(red_hat, tmp_path))
+        shipped = examined(keys_of(red_hat, tmp_path))
+        with without(red_hat, red_hat.user_base, "Hashes are read by nobody"):
+            report = examined(keys_of(red_hat, tmp_path))
+    assert told(shipped, "too-many-rights", "fail") == ""
     assert "userPassword" in told(report, "too-many-rights", "fail")
+    assert "An aci of yours gives it" in told(report, "too-many-rights", "fail")
 
 
 def test_389_the_manager_as_the_account(red_hat: Ds389, tmp_path: Path) -> None:
@@ -174,8 +203,13 @@ def test_active_directory_without_rights(domain: Samba, tmp_path: Path) -> None:
         "connection_password": PASSWORD,
     }
     report = examined(keys_of(domain, tmp_path, **keys))
-    assert "On users the account may not: make and remove" in told(report, "rights", "fail")
+    assert "On users the account lacks: make and remove" in told(report, "rights", "fail")
     assert "write member" in told(report, "rights", "fail")
+
+
+def test_active_directory_new_users_go_elsewhere(domain: Samba, tmp_path: Path) -> None:
+    report = examined(keys_of(domain, tmp_path, user_search_base=domain.base))
+    assert f"may not make users in {domain.base}" in told(report, "rights", "fail")
 
 
 def test_active_directory_administrator_as_the_account(domain: Samba, tmp_path: Path) -> None:
@@ -191,6 +225,18 @@ def test_active_directory_marks_of_personal_information(domain: Samba, tmp_path:
     borrowed = {"custodian_attribute": "info", "epoch_attribute": "telephoneNumber"}
     report = examined(keys_of(domain, tmp_path, **borrowed))
     assert "Users can write info, telephoneNumber" in told(report, "custodian", "fail")
+
+
+def test_active_directory_wants_tls(domain: Samba, tmp_path: Path) -> None:
+    keys = {"connection_url": domain.url, "ca_file": ""}
+    said = told(examined(keys_of(domain, tmp_path, **keys)), "bind", "fail")
+    assert "(code 8): it wants TLS" in said
+    assert "user_store.start_tls = true" in said
+
+
+def test_active_directory_names_of_the_account(domain: Samba, tmp_path: Path) -> None:
+    keys = keys_of(domain, tmp_path, connection_name="mi-ldap", connection_password="wrong")
+    assert "user@domain or DOMAIN\\user" in told(examined(keys), "bind", "fail")
 
 
 def test_active_directory_pages_are_no_limit(domain: Samba, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,7 +71,21 @@ def test_an_address_where_nobody_is(healthy: OpenLdap, state: Path) -> None:
     (port,) = free_ports(1)
     url = f"ldaps://127.0.0.1:{port}"
     report = examined(keys_of(healthy, state, connection_url=url))
+    assert f"nobody listens at 127.0.0.1:{port}" in told(report, "address", "fail")
     assert "Look whether the server runs" in told(report, "address", "fail")
+
+
+def test_a_server_that_does_not_answer(healthy: OpenLdap, state: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"ldaps://127.0.0.1:{silent.getsockname()[1]}"
+        keys = keys_of(healthy, state, connection_url=url, ldap_connection_timeout="1000")
+        said = told(examined(keys), "address", "fail")
+    assert "127.0.0.1 does not answer within 1 s" in said
+
+
+def test_an_account_that_is_no_dn(healthy: OpenLdap, state: Path) -> None:
+    report = examined(keys_of(healthy, state, connection_name="mi-ldap"))
+    assert "(code 34): `mi-ldap` is no DN" in told(report, "bind", "fail")
 
 
 def test_start_tls(healthy: OpenLdap, state: Path) -> None:

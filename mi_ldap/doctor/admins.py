@@ -1,0 +1,127 @@
+"""The admins: who they are, who answers for them, whether the next login makes the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from mi_ldap.doctor.findings import Finding, counted
+from mi_ldap.doctor.patient import Patient
+from mi_ldap.errors import AdminRoleUnclear, AmbiguousName, StateUnavailable
+from mi_ldap.model import AdminRole, User, without_primary
+from mi_ldap.settings import Settings
+from mi_ldap.settings.syntax import is_loopback
+
+SHOWN = 10
+
+
+def admins(patient: Patient) -> Iterator[Finding]:
+    """Who is an admin and how it was found, who answers for whom, whether the door is open."""
+    try:
+        role = patient.admin_group.read()
+    except AdminRoleUnclear:
+        yield Finding(
+            "admins",
+            "fail",
+            f"Two groups are called {patient.bench.admin_role}, or its members can't be read.",
+            "Rename one of them, or let the account read their members.",
+        )
+        return
+    if role is None:
+        yield Finding("admins", "pass", f"There is no group {patient.bench.admin_role} yet.")
+    else:
+        yield from _holders(patient, role)
+    yield from _door(patient)
+
+
+def _holders(patient: Patient, role: AdminRole) -> Iterator[Finding]:
+    users = list(patient.admin_group.users(role))
+    enabled = [user for user in users if user.enabled]
+    through = [user for user in users if patient.admin_group.holds_through_others(role, user)]
+    found = f"{role.role.locator} holds {counted(len(users), 'admins')}"
+    if role.nested:
+        found += f", {len(through)} through {counted(len(role.nested), 'groups')} in it"
+    if enabled:
+        shown = ", ".join(user.name for user in enabled[:SHOWN])
+        yield Finding("admins", "pass", f"{found}, {len(enabled)} enabled: {shown}.")
+    elif role.first_admin_id or role.holders:
+        remedy = "python app.py recover-admin NAME"
+        yield Finding("admins", "fail", f"{found}, and none of them is an enabled user.", remedy)
+    yield from _custodians(patient, users)
+
+
+def _custodians(patient: Patient, users: list[User]) -> Iterator[Finding]:
+    """Who has lost its custodian can be removed by nobody."""
+    gone = [
+        user
+        for user in users
+        if user.custodian_id and patient.reader.user(user.custodian_id) is None
+    ]
+    if gone:
+        shown = ", ".join(user.name for user in gone[:SHOWN])
+        yield Finding(
+            "admins",
+            "warn",
+            f"The custodian of {shown} is gone: nobody can remove them through the API.",
+            "python app.py recover-admin NAME --adopt makes NAME their custodian.",
+        )
+
+
+def _door(patient: Patient) -> Iterator[Finding]:
+    """Whether the next login makes the first admin."""
+    settings = patient.services.settings
+    is_open = False
+    with suppress(StateUnavailable, AdminRoleUnclear):
+        is_open = patient.services.bootstrap.is_open()
+    if not is_open:
+        yield Finding("first-admin", "pass", "No login makes a first admin.")
+        return
+    if patient.embedded and is_loopback(settings.server.host):
+        sentence = f"Nobody is admin yet, on this machine {_winner(settings)}."
+        yield Finding("first-admin", "pass", sentence)
+        return
+    unknown = _names_of_nobody(patient)
+    if unknown:
+        yield _anybody_becomes_it(unknown)
+        return
+    remedy = (
+        "Log in as whoever shall be admin, or set bootstrap.users to the names that may, or "
+        'bootstrap.mode = "off".'
+    )
+    yield Finding("first-admin", "warn", f"Nobody is admin: {_winner(settings)}.", remedy)
+
+
+def _names_of_nobody(patient: Patient) -> list[str]:
+    """Names that may become the first admin, and that no entry has: a login makes the entry."""
+    bootstrap = patient.services.settings.bootstrap
+    if patient.embedded or bootstrap.mode != "first_login":
+        return []
+    return [name for name in bootstrap.users if not _is_there(patient, without_primary(name))]
+
+
+def _is_there(patient: Patient, name: str) -> bool:
+    try:
+        return patient.reader.find_user(name) is not None
+    except AmbiguousName:
+        return True
+
+
+def _anybody_becomes_it(unknown: list[str]) -> Finding:
+    one = len(unknown) == 1
+    what = f"{unknown[0]} does" if one else f"{', '.join(unknown)} do"
+    return Finding(
+        "first-admin",
+        "fail",
+        f"{what} not exist: whoever first logs in under {'this name' if one else 'such a name'}, "
+        "from anywhere, chooses its password and becomes an admin.",
+        "Correct bootstrap.users, or make the user with your own tools first.",
+    )
+
+
+def _winner(settings: Settings) -> str:
+    bootstrap = settings.bootstrap
+    if bootstrap.mode == "configured":
+        return f"the first login of {settings.super_admin.username} makes it one"
+    if bootstrap.users:
+        return f"the first of {', '.join(bootstrap.users)} to log in becomes one"
+    return "whoever logs in first becomes one"
