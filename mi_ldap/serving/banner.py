@@ -46,6 +46,7 @@ def print_banner(
 def _hints(
     settings: Settings, directory: EmbeddedDirectory | None, is_bootstrap_open: bool
 ) -> Iterator[tuple[str, str]]:
+    yield "browser", f"{base_url(settings.server)}/console"
     if is_bootstrap_open:
         yield "log in", _first_login(settings)
         yield "", click.style(_who_may_be_first(settings, directory is not None), dim=True)
