@@ -60,7 +60,7 @@ class SetCustodian:
 
 @dataclass(frozen=True, slots=True)
 class RenewEpoch:
-    """Every token of the user dies; it is never brought back, whatever else fails.
+    """Every token of the user dies; for good where nothing else of the user changes with it.
 
     Attributes:
         user: as it was read.

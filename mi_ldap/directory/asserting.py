@@ -116,8 +116,7 @@ class AssertingPlan(Plan):
         if [*set_to] == [self.tree.epoch] and not epochs.is_new(user.revision):
             return ()
         read = {self.tree.custodian: user.custodian_id, self.tree.epoch: user.revision}
-        back_to = {**read, self.tree.epoch: self.epoch_to_go_back_to(user)}
-        back = tuple(replaced(attribute, back_to[attribute] or None) for attribute in set_to)
+        back = tuple(replaced(attribute, read[attribute] or None) for attribute in set_to)
         as_set = {**read, **set_to}
         conditions = (
             names.has(name, str(value) if value else None) for name, value in as_set.items() if name

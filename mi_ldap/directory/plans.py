@@ -79,6 +79,7 @@ class Plan(ABC):
         self.operations: list[Guarded] = []
         self._admin_role = admin_role
         self._revisions: dict[str, str] = {}
+        self._classed: set[str] = set()
         self.stored: dict[str, str] = {}  # epochs by their users, where the plan sets them
         for step in self.steps:
             self._take_in(step)
@@ -146,7 +147,10 @@ class Plan(ABC):
 
     def classes_of(self, user: User) -> tuple[Modification, ...]:
         """The class that the attributes need, where the entry lacks it."""
-        return () if user.marked else (_class(self.tree.account_class),)
+        if user.marked or user.locator in self._classed:
+            return ()
+        self._classed.add(user.locator)
+        return (_class(self.tree.account_class),)
 
     # Groups
 
@@ -168,13 +172,16 @@ class Plan(ABC):
     def _change_member(self, role: Role, user: User, kind: Literal["add", "delete"]) -> None:
         """Undone only if nobody has swapped the group's revision since this operation did."""
         is_decided_on = role.locator in self._revisions
+        is_held = kind == "delete" and is_decided_on and bool(self.tree.epoch)
+        if is_held and (classes := self.classes_of(user)):  # whatever is undone, it may be held
+            self.operations.append(Guarded(Modify(self.tree.target(user), classes)))
         swapped = self.swapped_revision(role) if is_decided_on else ()
         changed = Modify(self.tree.target(role), (*swapped, self.member(kind, user)))
         opposite: Literal["add", "delete"] = "delete" if kind == "add" else "add"
         once_more = self._swapped_since(role) if is_decided_on else ()
         back = Modify(self.tree.target(role), (*once_more, self.member(opposite, user)))
         undo = [Guarded(back, swaps=is_decided_on, changes_members=True)]
-        if kind == "delete" and is_decided_on and self.tree.epoch:
+        if is_held:
             hold, let_go = self._held(user)
             undo = [hold, *undo, let_go]
         guarded = Guarded(changed, undo=tuple(undo), swaps=is_decided_on, changes_members=True)
@@ -191,8 +198,7 @@ class Plan(ABC):
         """
         stored = self.stored.get(user.locator, user.revision)
         mark = epochs.marked(epochs.RESETTING)
-        classes = () if stored else self.classes_of(user)
-        hold = Modify(self.tree.target(user), (*classes, *swap(self.tree.epoch, stored, mark)))
+        hold = Modify(self.tree.target(user), swap(self.tree.epoch, stored, mark))
         let_go = Modify(self.tree.target(user), swap(self.tree.epoch, mark, stored))
         return Guarded(hold, swaps=True), Guarded(let_go, swaps=True)
 
@@ -230,11 +236,6 @@ class Plan(ABC):
 
     def renews(self, user: User) -> bool:
         return any(isinstance(s, RenewEpoch) and s.user.locator == user.locator for s in self.steps)
-
-    def epoch_to_go_back_to(self, user: User) -> str:
-        """Never the one that was renewed, under which there may be tokens."""
-        is_kept = not self.renews(user) or epochs.is_new(user.revision)
-        return user.revision if is_kept else epochs.fresh()
 
 
 def _renewed(step: RenewEpoch) -> str:

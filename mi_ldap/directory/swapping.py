@@ -84,12 +84,10 @@ class SwappingPlan(Plan):
         added = [c for c in changes if c.kind == "add"]
         if not added or self._only_renews(user):
             return ()
-        epoch = self.epoch_to_go_back_to(user)
-        gone = {c.attribute: c.values for c in changes if c.kind == "delete"}
-        back_to = {**gone, self.tree.epoch: (epoch,) if epoch else ()}
+        gone = [c for c in changes if c.kind == "delete"]
         back = (
             *(Modification("delete", c.attribute, c.values) for c in added),
-            *(Modification("add", name, values) for name, values in back_to.items() if values),
+            *(Modification("add", c.attribute, c.values) for c in gone),
         )
         return (Guarded(Modify(self.tree.target(user), back)),)
 
