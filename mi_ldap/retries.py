@@ -12,6 +12,8 @@ from mi_ldap.errors import Conflict
 
 T = TypeVar("T")
 
+_CHANCE = random.SystemRandom()  # leaves alone what others draw from `random`
+
 _FIRST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 0.2
 
@@ -30,5 +32,5 @@ def decided(decide_and_do: Callable[[], T]) -> T:
         except Conflict:
             if time.monotonic() + 2 * pause_s > give_up_at:
                 raise
-            time.sleep(random.uniform(0, pause_s))  # noqa: S311 - spreads, hides nothing
+            time.sleep(_CHANCE.uniform(0, pause_s))
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

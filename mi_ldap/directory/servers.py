@@ -31,6 +31,8 @@ from mi_ldap.errors import DirectoryUnavailable
 log = structlog.get_logger()
 T = TypeVar("T")
 
+_CHANCE = random.SystemRandom()
+
 
 class AccountRefused(DirectoryUnavailable):
     """The server answers, and does not accept the service's own account."""
@@ -231,7 +233,7 @@ class Servers:
         longest_s = self._pace.return_s
         if self._current is None:
             longest_s = min(self._pace.soonest_s * 2 ** min(self._rounds, 20), self._pace.latest_s)
-        return longest_s * random.uniform(0.5, 1)  # noqa: S311
+        return longest_s * _CHANCE.uniform(0.5, 1)
 
     def _look(self) -> None:
         url = self._current

@@ -127,7 +127,7 @@ def test_show_by_conditions(mi: Person) -> None:
             ["--pattern", "COND-???"],
             ["-x", "^cond-"],
             ["--regex", "^cond-", "-p", "*o*", "-r", "Internal/everyone"],
-            ["-r", "no such role"],
+            ["-r", "nobody holds this"],
         )
     ]
     assert shown == [
