@@ -9,16 +9,13 @@ from dataclasses import dataclass
 import structlog
 
 from mi_ldap import model
-from mi_ldap.deadline import deadline
+from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.errors import MiLdapError, UserNotFound
 from mi_ldap.model import Matches, User
 from mi_ldap.retries import decided
 from mi_ldap.store import RenewEpoch, Unchanged, UserStore
 
 log = structlog.get_logger()
-
-UNDO_S = 2.0
-"""What undoing may take besides the request's own time, which may be over by then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ from contextvars import ContextVar
 
 DEFAULT_S = 5.0
 
+UNDO_S = 2.0
+"""What undoing may take besides the request's own time, which may be over by then."""
+
 _ends_at: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 

@@ -60,7 +60,9 @@ class SetCustodian:
 
 @dataclass(frozen=True, slots=True)
 class RenewEpoch:
-    """Every token of the user dies; for good where nothing else of the user changes with it.
+    """The epoch, as it was read, is replaced: every token of the user dies.
+
+    For good where nothing else of the user changes with it; else it is undone with that.
 
     Attributes:
         user: as it was read.

@@ -243,6 +243,7 @@ class MemoryStore:
                 _demand(self._found(user).custodian_id == user.custodian_id)
                 self._found(user).custodian_id = custodian_id
             case RenewEpoch(user, for_reset, keeps_mark):
+                _demand(self._found(user).mark == user.revision)
                 self._found(user).renew(for_reset=for_reset, keeps_mark=keeps_mark)
             case RemoveUser(user):
                 self._found(user)

@@ -47,7 +47,7 @@ class AdminGroup:
             holders=frozenset(gathered.holders),
             nested=frozenset(gathered.nested_ids),
             nested_holders=frozenset(gathered.nested_holders),
-            first_admin_id=entry.first(tree.first_admin) if tree.first_admin else None,
+            first_admin_id=entry.first(tree.first_admin),
         )
 
     def holds(self, admin_role: AdminRole, user: User) -> bool:

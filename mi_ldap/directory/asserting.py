@@ -18,7 +18,7 @@ from mi_ldap.directory.operations import Delete, Modification, Modify
 from mi_ldap.directory.plans import Guarded, Plan, replaced
 from mi_ldap.directory.tree import Tree
 from mi_ldap.model import Role, User
-from mi_ldap.store import NotHeld, SetCustodian, Step, Unchanged
+from mi_ldap.store import NotHeld, RenewEpoch, SetCustodian, Step, Unchanged
 
 
 class AssertingPlan(Plan):
@@ -29,7 +29,7 @@ class AssertingPlan(Plan):
     """
 
     def __init__(self, tree: Tree, admin_role: str, steps: Iterable[Step], *, swaps: bool) -> None:
-        self._swaps = swaps and bool(tree.revision)
+        self._swaps = swaps
         self._guarded: set[str] = set()
         self._modified: set[str] = set()
         super().__init__(tree, admin_role, steps)
@@ -86,8 +86,10 @@ class AssertingPlan(Plan):
                 return self._as_read(user)
             case NotHeld(role, entry) if entry.locator == user.locator and self.tree.member_of:
                 return f"(!{names.equals(self.tree.member_of, role.locator)})"
-            case SetCustodian(entry) if entry.locator == user.locator and self.tree.custodian:
+            case SetCustodian(entry) if entry.locator == user.locator:
                 return names.has(self.tree.custodian, user.custodian_id)
+            case RenewEpoch(entry) if entry.locator == user.locator:
+                return names.has(self.tree.epoch, user.revision)
         return None
 
     def _as_read(self, entry: User | Role) -> str:
@@ -96,7 +98,7 @@ class AssertingPlan(Plan):
             stamp = entry.revision.partition("|")[0]
             return f"(&{''.join(self._is(entry))}{names.equals(self.tree.profile.stamp, stamp)})"
         read = ((self.tree.epoch, entry.revision), (self.tree.custodian, entry.custodian_id))
-        as_they_were = "".join(names.has(name, value) for name, value in read if name)
+        as_they_were = "".join(names.has(name, value) for name, value in read)
         return f"(&{''.join(self._is(entry))}{as_they_were})"
 
     def _is(self, entry: User | Role) -> tuple[str, ...]:
@@ -119,6 +121,6 @@ class AssertingPlan(Plan):
         back = tuple(replaced(attribute, read[attribute] or None) for attribute in set_to)
         as_set = {**read, **set_to}
         conditions = (
-            names.has(name, str(value) if value else None) for name, value in as_set.items() if name
+            names.has(name, str(value) if value else None) for name, value in as_set.items()
         )
         return (Guarded(Modify(self.tree.target(user), back), tuple(conditions)),)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from mi_ldap.deadline import deadline
+from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.directory import results
 from mi_ldap.directory.plans import Guarded
 from mi_ldap.directory.profiles import Profile
@@ -16,9 +16,6 @@ from mi_ldap.errors import MiLdapError
 log = structlog.get_logger()
 
 Connect = Callable[[], Session]
-
-UNDO_S = 2.0
-"""What undoing may take besides the request's own time, which may be over by then."""
 
 
 def in_one_transaction(session: Session, operations: list[Guarded]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from mi_ldap.deadline import deadline
-from mi_ldap.directory import changes, results
+from mi_ldap.deadline import UNDO_S, deadline
+from mi_ldap.directory import results
 from mi_ldap.directory.changing import Changer, do_unless
 from mi_ldap.directory.operations import Modification, Modify, Operation
 from mi_ldap.directory.reading import Reader
@@ -44,7 +44,7 @@ class Maker:
             user = self._only_user(name)
             self._take_everywhere(tree.member_value(user))
         except MiLdapError:
-            self._withdraw(wanted.dn, wanted.attributes.get(tree.epoch, [""])[0])
+            self._withdraw(wanted.dn, wanted.attributes[tree.epoch][0])
             raise
         return user
 
@@ -97,8 +97,6 @@ class Maker:
 
     def _withdraw(self, dn: str, mark: str) -> None:
         """Remove what this very request may have made, known by the mark in its epoch."""
-        if not mark:
-            return
         made = User(id="", name="", locator=dn, revision=mark, epoch="")
-        with deadline(changes.UNDO_S), suppress(MiLdapError):
+        with deadline(UNDO_S), suppress(MiLdapError):
             self.discard(made)

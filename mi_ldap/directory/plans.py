@@ -172,7 +172,7 @@ class Plan(ABC):
     def _change_member(self, role: Role, user: User, kind: Literal["add", "delete"]) -> None:
         """Undone only if nobody has swapped the group's revision since this operation did."""
         is_decided_on = role.locator in self._revisions
-        is_held = kind == "delete" and is_decided_on and bool(self.tree.epoch)
+        is_held = kind == "delete" and is_decided_on
         if is_held and (classes := self.classes_of(user)):  # whatever is undone, it may be held
             self.operations.append(Guarded(Modify(self.tree.target(user), classes)))
         swapped = self.swapped_revision(role) if is_decided_on else ()
@@ -208,30 +208,27 @@ class Plan(ABC):
     def _add_admin_role(self, user: User) -> None:
         """Undone by taking back what is the user's: the group may be another login's by then."""
         added = self.tree.new_admin_role(self._admin_role, user)
-        back = [self.member("delete", user)]
-        if self.tree.first_admin:
-            back.append(Modification("delete", self.tree.first_admin, (user.id,)))
-        undo = Guarded(Modify(added.dn, tuple(back)), changes_members=True)
+        unmarked = Modification("delete", self.tree.first_admin, (user.id,))
+        back = Modify(added.dn, (self.member("delete", user), unmarked))
+        undo = Guarded(back, changes_members=True)
         self.operations.append(Guarded(added, undo=(undo,)))
 
     def _mark_first_admin(self, role: Role, user: User) -> None:
-        if self.tree.first_admin:
-            classes = () if self._is_marked(role) else (_class(self.tree.admin_role_class),)
-            mark = replaced(self.tree.first_admin, user.id)
-            marked = Modify(self.tree.target(role), (*classes, mark))
-            gone = Modification("delete", self.tree.first_admin, (user.id,))
-            undo = (Guarded(Modify(self.tree.target(role), (gone,))),)
-            self.operations.append(Guarded(marked, undo=undo))
+        classes = () if self._is_marked(role) else (_class(self.tree.admin_role_class),)
+        mark = replaced(self.tree.first_admin, user.id)
+        marked = Modify(self.tree.target(role), (*classes, mark))
+        gone = Modification("delete", self.tree.first_admin, (user.id,))
+        undo = (Guarded(Modify(self.tree.target(role), (gone,))),)
+        self.operations.append(Guarded(marked, undo=undo))
 
     # Users
 
     def _modification(self, step: Step, user: User) -> Modification | None:
-        tree = self.tree
         match step:
             case SetCustodian(entry, custodian_id) if entry.locator == user.locator:
-                return replaced(tree.custodian, custodian_id) if tree.custodian else None
+                return replaced(self.tree.custodian, custodian_id)
             case RenewEpoch(entry) if entry.locator == user.locator:
-                return replaced(tree.epoch, _renewed(step)) if tree.epoch else None
+                return replaced(self.tree.epoch, _renewed(step))
         return None
 
     def renews(self, user: User) -> bool:

@@ -96,8 +96,6 @@ class Reader:
         return named[0] if len(named) == 1 and named[0].name == value else None
 
     def charges_of(self, user: User) -> tuple[User, ...]:
-        if not self.tree.custodian:
-            return ()
         mine = names.equals(self.tree.custodian, user.id)
         return tuple(self._users(f"(&{self.tree.user_list_filter}{mine})"))
 
@@ -160,7 +158,7 @@ class Reader:
         """The groups that match, with their members."""
         if not self.tree.reads_roles:
             return []
-        wanted = [*self.tree.role_attributes, self.tree.member, *filter(None, attributes)]
+        wanted = [*self.tree.role_attributes, self.tree.member, *attributes]
         found = self._whole(self.tree.role_bases, ldap_filter, wanted)
         return [self._with_all_members(entry, wanted) for entry in found]
 

@@ -19,7 +19,7 @@ from mi_ldap.directory.operations import Delete, Modification, Modify
 from mi_ldap.directory.plans import Guarded, Plan, swap
 from mi_ldap.directory.tree import Tree
 from mi_ldap.model import Role, User
-from mi_ldap.store import RemoveUser, SetCustodian, Step, Unchanged
+from mi_ldap.store import Step
 
 
 class SwappingPlan(Plan):
@@ -30,9 +30,8 @@ class SwappingPlan(Plan):
         super().__init__(tree, admin_role, steps)
 
     def guard_role(self, role: Role) -> None:
-        if self.tree.revision:
-            swapped = Modify(self.tree.target(role), self.swapped_revision(role))
-            self.operations.append(Guarded(swapped, swaps=True))
+        swapped = Modify(self.tree.target(role), self.swapped_revision(role))
+        self.operations.append(Guarded(swapped, swaps=True))
 
     def guard_user(self, user: User) -> None:
         self.modify_user(user)
@@ -42,28 +41,23 @@ class SwappingPlan(Plan):
         self.operations.append(Guarded(Modify(self.tree.target(role), both), changes_members=True))
 
     def modify_user(self, user: User) -> None:
-        if user.locator in self._swapped or not self.tree.epoch:
+        if user.locator in self._swapped:
             return
         self._swapped.add(user.locator)
         self.must_be_ours(user)
-        changes = self._swaps(user) if self._is_guarded(user) else self.modifications(user)
+        changes = self._swaps(user)
         changed = Modify(self.tree.target(user), (*self.classes_of(user), *changes))
         self.operations.append(Guarded(changed, undo=self._undo_of(user, changes), swaps=True))
 
     def remove_user(self, user: User) -> None:
         """What came after the mark may have taken long: it must be there still."""
         self.modify_user(user)
-        if user.locator in self.stored:
-            mark, again = self.stored[user.locator], epochs.marked(epochs.LEAVING)
-            swapped = Modify(self.tree.target(user), swap(self.tree.epoch, mark, again))
-            back = Modify(self.tree.target(user), swap(self.tree.epoch, again, mark))
-            undo = (Guarded(back, swaps=True),)
-            self.operations.append(Guarded(swapped, undo=undo, swaps=True))
+        mark, again = self.stored[user.locator], epochs.marked(epochs.LEAVING)
+        swapped = Modify(self.tree.target(user), swap(self.tree.epoch, mark, again))
+        back = Modify(self.tree.target(user), swap(self.tree.epoch, again, mark))
+        undo = (Guarded(back, swaps=True),)
+        self.operations.append(Guarded(swapped, undo=undo, swaps=True))
         self.operations.append(Guarded(Delete(self.tree.target(user))))
-
-    def _is_guarded(self, user: User) -> bool:
-        """All but a new epoch depends on what was read; that one serves whatever was there."""
-        return any(_depends_on(step, user) for step in self.steps)
 
     def _swaps(self, user: User) -> tuple[Modification, ...]:
         """The epoch always, the custodian where a step changes it."""
@@ -81,9 +75,9 @@ class SwappingPlan(Plan):
 
     def _undo_of(self, user: User, changes: Iterable[Modification]) -> tuple[Guarded, ...]:
         """What was added is deleted, and what was deleted added: fails where it is not so."""
-        added = [c for c in changes if c.kind == "add"]
-        if not added or self._only_renews(user):
+        if self._only_renews(user):
             return ()
+        added = [c for c in changes if c.kind == "add"]
         gone = [c for c in changes if c.kind == "delete"]
         back = (
             *(Modification("delete", c.attribute, c.values) for c in added),
@@ -95,13 +89,6 @@ class SwappingPlan(Plan):
         kinds = {c.attribute for c in self.modifications(user)}
         is_alone = kinds <= {self.tree.epoch} and not self.removes(user)
         return is_alone and self.renews(user) and not epochs.is_new(user.revision)
-
-
-def _depends_on(step: Step, user: User) -> bool:
-    match step:
-        case Unchanged(User() as entry) | SetCustodian(entry) | RemoveUser(entry):
-            return entry.locator == user.locator
-    return False
 
 
 def _only(values: tuple[str | bytes, ...]) -> str | None:

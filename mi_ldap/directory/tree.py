@@ -36,8 +36,8 @@ class Tree:
         user_filter, role_filter: with `?` for the name.
         naming: the attribute in the RDN of a new user.
         member_of: the attribute of a user with its groups, `""` where the server keeps none.
-        custodian, epoch: attributes on a user's entry; `""` where there is none.
-        revision, first_admin: attributes on the admin role's entry; `""` where there is none.
+        custodian, epoch: attributes on a user's entry.
+        revision, first_admin: attributes on the admin role's entry.
         account_class, admin_role_class: classes that an entry needs for those, `""` for none.
         reads_roles: False where nobody holds a role, whatever groups there are.
     """
@@ -80,12 +80,11 @@ class Tree:
     def user_attributes(self) -> list[str]:
         wanted = [self.user_id, self.user_name, self.custodian, self.epoch, "objectClass"]
         policy = (*self.profile.password_stamps, *self.profile.closing)
-        return list(dict.fromkeys([*filter(None, wanted), *policy]))
+        return list(dict.fromkeys([*wanted, *policy]))
 
     @property
     def role_attributes(self) -> list[str]:
-        wanted = [self.user_id, self.role_name, self.profile.stamp, "objectClass", self.revision]
-        return [*filter(None, wanted)]
+        return [self.user_id, self.role_name, self.profile.stamp, "objectClass", self.revision]
 
     @property
     def described(self) -> dict[str, str]:
@@ -112,7 +111,7 @@ class Tree:
         Its revision is the epoch as stored: every promotion, demotion and password change through
         us replaces it, while a failed login (which OpenLDAP notes in the entry) does not.
         """
-        stored = self._first(entry, self.epoch) or ""
+        stored = entry.first(self.epoch) or ""
         stamps = (entry.first(name) for name in self.profile.password_stamps)
         return User(
             id=self.id_of(entry),
@@ -120,7 +119,7 @@ class Tree:
             locator=entry.dn,
             revision=stored,
             epoch=epochs.digest(stored, *stamps),
-            custodian_id=self._first(entry, self.custodian),
+            custodian_id=entry.first(self.custodian),
             enabled=not self.profile.is_closed(entry),
             abandoned=epochs.is_abandoned(stored),
             busy=epochs.is_busy(stored),
@@ -129,7 +128,7 @@ class Tree:
 
     def role_from(self, entry: Entry) -> Role:
         """The role that an entry stands for; its revision is `"<stamp>|<revision>"`."""
-        revision = self._first(entry, self.revision) or ""
+        revision = entry.first(self.revision) or ""
         return Role(
             id=self.id_of(entry),
             name=shown_name(entry, self.role_name),
@@ -193,8 +192,7 @@ class Tree:
         self._must_fit(name)
         attributes = {kind: [text.replace("{0}", name)] for kind, text in self.profile.new_user}
         attributes[self.user_name] = [name]
-        if self.epoch:
-            attributes[self.epoch] = [epochs.marked(epochs.UNFINISHED)]
+        attributes[self.epoch] = [epochs.marked(epochs.UNFINISHED)]
         classes = tuple(filter(None, (self.user_class, self.account_class)))
         return Add(self._user_dn(name), classes, attributes)
 
@@ -213,8 +211,7 @@ class Tree:
         role = self.new_role(name)
         attributes = dict(role.attributes)
         attributes[self.member] = [*attributes.get(self.member, ()), self.member_value(first_admin)]
-        if self.first_admin:
-            attributes[self.first_admin] = [first_admin.id]
+        attributes[self.first_admin] = [first_admin.id]
         classes = tuple(filter(None, (*role.classes, self.admin_role_class)))
         return Add(role.dn, classes, attributes)
 
@@ -239,10 +236,6 @@ class Tree:
             raise BadRequest(
                 _REFUSED.format(f"The directory takes no name with one of {forbidden}")
             )
-
-    @staticmethod
-    def _first(entry: Entry, attribute: str) -> str | None:
-        return entry.first(attribute) if attribute else None
 
 
 _REFUSED = "Error processing the request. {}."

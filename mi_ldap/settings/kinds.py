@@ -47,8 +47,9 @@ def _read_seconds(value: object) -> float:
         seconds = float(value) if isinstance(value, int | float | str) else math.nan
     except (ValueError, OverflowError):
         seconds = math.nan
-    if isinstance(value, bool) or not 0 < seconds <= 3600:
-        raise ValueError("must be a number of seconds above 0 and up to 3600")
+    # A user who is being removed or reset is marked for a minute: requests must be over by then.
+    if isinstance(value, bool) or not 0 < seconds <= 30:
+        raise ValueError("must be a number of seconds above 0 and up to 30")
     return seconds
 
 

@@ -62,7 +62,7 @@ class ServerSettings(Section):
         default=(), description="Addresses or networks whose `X-Forwarded-For` counts"
     )
     request_deadline_s: Seconds = Field(
-        default=5.0, description="Seconds that a request may take as a whole"
+        default=5.0, description="Seconds that a request may take as a whole, up to 30"
     )
     graceful_timeout_s: WholeSeconds = Field(
         default=30, description="Seconds for requests in flight when the service is stopped"

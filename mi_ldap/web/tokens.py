@@ -33,9 +33,6 @@ Claims = Mapping[str, Any]
 CONSOLE = "console"
 """The claim `use` of a token that lies in a cookie; one of the API has none."""
 
-_ODD_TOKENS = (LookupError, ValueError, TypeError, RecursionError)
-"""What the libraries let through on heads and tokens that nobody sends in earnest."""
-
 _REQUIRED = ("uid", "epoch", "jti", "exp")
 """What a token of ours always claims; the library lets one without an expiry live forever."""
 

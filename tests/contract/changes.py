@@ -76,11 +76,20 @@ class ChangeContract:
         user = store.add_user("alice")
         assert user.busy
         store.apply(RenewEpoch(user))
+        finished = reread(store, user)
+        assert not finished.busy
+        store.apply(RenewEpoch(finished, for_reset=True))
+        held = reread(store, user)
+        assert held.busy
+        store.apply(RenewEpoch(held))
         assert not reread(store, user).busy
+
+    def test_an_epoch_is_replaced_as_it_was_read_or_not_at_all(self, store: UserStore) -> None:
+        user = make_user(store)
         store.apply(RenewEpoch(user, for_reset=True))
+        with pytest.raises(Conflict):
+            store.apply(RenewEpoch(user))
         assert reread(store, user).busy
-        store.apply(RenewEpoch(user))
-        assert not reread(store, user).busy
 
     def test_a_renewed_epoch_may_leave_what_others_are_about(self, store: UserStore) -> None:
         user = make_user(store)

@@ -48,7 +48,7 @@ def two_services(place: Subtree, folder: Path, transactions: str) -> Iterator[li
     # However busy the machine is: these tests are not about time.
     more = {
         "user_store__transactions": transactions,
-        "server__request_deadline_s": 60,
+        "server__request_deadline_s": 30,
         "server__threads": LOGINS // 2,
         "server__log_level": "warning",
         "management_api__throttle__failures_per_name": 1000,

@@ -119,7 +119,7 @@ def test_nobody_is_promoted_while_it_is_made_or_its_password_is_reset(
     with deadline(0.05), pytest.raises(Conflict):
         family.give("eve", "dora", "admin")
     assert not family.is_admin("dora")
-    family.store.apply(RenewEpoch(user))
+    family.store.apply(RenewEpoch(family.user("dora")))
     family.give("eve", "dora", "admin")
     assert family.is_admin("dora")
 

@@ -33,6 +33,7 @@ def complaint_of(tmp_path: Path, toml: str) -> str:
         ("[server]\nport = 1e3", "server.port must be a whole number from 1 to 65535; "),
         ("[server]\nrequest_deadline_s = 0", "server.request_deadline_s must be a number of sec"),
         ("[server]\nrequest_deadline_s = nan", "server.request_deadline_s must be a number of s"),
+        ("[server]\nrequest_deadline_s = 31", "server.request_deadline_s must be a number of se"),
         ("[server]\nrequest_deadline_s = inf", "server.request_deadline_s must be a number of s"),
         ("[server]\ngraceful_timeout_s = 0", "server.graceful_timeout_s must be a whole number"),
         ('[server]\nhost = "https://x"', "server.host must be an address or a host name alone"),
