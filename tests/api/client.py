@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from mi_ldap.model import User
 from mi_ldap.store import AddAdminRole, Give, RenewEpoch, SetCustodian, UserStore
+from mi_ldap.web import create_app
 from mi_ldap.wiring import Services
 
 PASSWORD = "correct horse"
@@ -168,6 +170,23 @@ def _add_user(store: UserStore, name: str) -> User:
     found = store.user(user.id)
     assert found is not None
     return found
+
+
+def assert_one_wins(api: Api, logins: int) -> None:
+    """Of so many first logins at once one makes the first admin; the others leave nothing."""
+    app = create_app(api.services)
+
+    def attempt(number: int) -> int:
+        try:
+            return replace(api, client=app.test_client()).login(f"user{number}").status_code
+        finally:
+            api.services.state.close()
+
+    with ThreadPoolExecutor(logins) as pool:
+        codes = list(pool.map(attempt, range(logins)))
+    assert sorted(codes) == [200] + [401] * (logins - 1)
+    winner = f"user{codes.index(200)}"
+    assert api.logged_in(winner).names() == [winner]
 
 
 def basic(credentials: str | bytes, scheme: str = "Basic") -> str:

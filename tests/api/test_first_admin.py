@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-
 import pytest
 
 from mi_ldap.store import RenewEpoch
-from mi_ldap.web import create_app
-from tests.api.client import PASSWORD, Api
+from tests.api.client import PASSWORD, Api, assert_one_wins
 from tests.api.conftest import MakeApi
 from tests.api.stores import where_there_is_a_policy
 
@@ -57,19 +53,7 @@ def test_a_password_that_the_policy_refuses_is_told_and_leaves_nothing(api: Api)
 
 
 def test_sixteen_first_logins_make_one(api: Api) -> None:
-    app = create_app(api.services)
-
-    def attempt(number: int) -> int:
-        try:
-            return replace(api, client=app.test_client()).login(f"user{number}").status_code
-        finally:
-            api.services.state.close()
-
-    with ThreadPoolExecutor(16) as pool:
-        codes = list(pool.map(attempt, range(16)))
-    assert sorted(codes) == [200] + [401] * 15
-    winner = f"user{codes.index(200)}"
-    assert api.logged_in(winner).names() == [winner]
+    assert_one_wins(api, 16)
 
 
 def test_off_makes_nobody(api_of: MakeApi) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mi_ldap.directory import DirectoryStore
-from mi_ldap.web import create_app
-from mi_ldap.wiring import services
 from tests.api.client import PASSWORD, Api
 from tests.directory.stores import Stores
+from tests.machines import MakeApi, machines_at
 from tests.subtree import Subtree
-
-MakeApi = Callable[..., Api]
 
 
 @pytest.fixture
@@ -35,17 +31,7 @@ def store(stores: Stores) -> DirectoryStore:
 @pytest.fixture
 def api_of(subtree: Subtree, tmp_path: Path) -> Iterator[MakeApi]:
     """Makes APIs on the test's own place, each as on a machine of its own."""
-    with ExitStack() as closing:
-
-        def make(observe: Callable[[str], None] = lambda operation: None, **settings: str) -> Api:
-            state_dir = tmp_path / f"machine{len(list(tmp_path.iterdir()))}"
-            state_dir.mkdir()
-            made = services(subtree.settings(state_dir, **settings), observe=observe)
-            assert isinstance(made.store, DirectoryStore)
-            for close in (made.state.close, made.audit.close, made.store.close):
-                closing.callback(close)
-            return Api(made, create_app(made).test_client(use_cookies=False))
-
+    with machines_at(subtree, tmp_path) as make:
         yield make
 
 

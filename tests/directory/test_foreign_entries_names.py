@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.api.client import PASSWORD, Api
-from tests.directory.conftest import MakeApi
+from tests.machines import MakeApi
 from tests.subtree import Subtree
 
 NEW = {"newPassword": "another one", "confirmPassword": "another one"}

@@ -12,7 +12,7 @@ from mi_ldap.model import AdminRole, Role
 from mi_ldap.queries import Query
 from mi_ldap.wiring import Services
 from tests.api.client import Api
-from tests.directory.conftest import MakeApi
+from tests.machines import MakeApi
 
 Act = Callable[[Services], object]
 

@@ -10,9 +10,9 @@ from mi_ldap.directory import DirectoryStore
 from mi_ldap.errors import AdminRoleUnclear, DirectoryUnavailable, ReadOnlyStore
 from mi_ldap.store import SetCustodian
 from tests.api.client import PASSWORD
-from tests.directory.conftest import MakeApi
 from tests.directory.server import host, tool
 from tests.directory.stores import Stores
+from tests.machines import MakeApi
 from tests.store_contract import make_user
 from tests.subtree import Subtree, Tool
 

@@ -13,8 +13,8 @@ from mi_ldap.errors import (
     PolicyRefused,
 )
 from tests.api.client import PASSWORD
-from tests.directory.conftest import MakeApi
 from tests.directory.server import host, tool
+from tests.machines import MakeApi
 from tests.store_contract import make_user
 from tests.subtree import Subtree, Tool
 

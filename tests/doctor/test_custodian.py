@@ -5,38 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mi_ldap.doctor import lines
 from tests.doctor.examined import examined, keys_of, of, told
-from tests.doctor.places import PASSWORD, change_rules, fill, put_rule_first, show_configuration
+from tests.doctor.places import PASSWORD, change_rules, put_rule_first, show_configuration
 from tests.hosts.installed import program
 from tests.hosts.openldap import OpenLdap
-
-
-@pytest.fixture(scope="module")
-def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenLdap]:
-    """For tests that change nothing in it."""
-    with OpenLdap(tmp_path_factory.mktemp("healthy")) as made:
-        fill(made)
-        yield made
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[OpenLdap]:
-    with OpenLdap(tmp_path / "openldap") as made:
-        fill(made)
-        yield made
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    folder = tmp_path / "state"
-    folder.mkdir()
-    return folder
 
 
 def test_marks_that_users_write_themselves(directory: OpenLdap, state: Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from mi_ldap.doctor import lines
 from tests.doctor.examined import examined, faults, keys_of, of, told
@@ -25,28 +22,6 @@ from tests.hosts.openldap import OpenLdap, Setup
 from tests.kinds import PLAIN_OPENLDAP
 
 SERVICE = "cn=mi-ldap,ou=services"
-
-
-@pytest.fixture(scope="module")
-def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenLdap]:
-    """For tests that change nothing in it."""
-    with OpenLdap(tmp_path_factory.mktemp("healthy")) as made:
-        fill(made)
-        yield made
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[OpenLdap]:
-    with OpenLdap(tmp_path / "openldap") as made:
-        fill(made)
-        yield made
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    folder = tmp_path / "state"
-    folder.mkdir()
-    return folder
 
 
 def test_the_shipped_rights_are_enough_and_not_too_many(healthy: OpenLdap, state: Path) -> None:

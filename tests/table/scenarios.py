@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
-from mi_ldap.web import create_app
-from tests.api.client import PASSWORD, Api
+from tests.api.client import PASSWORD, Api, assert_one_wins
 from tests.subtree import Subtree
 
 Scenario = Callable[[Api, Subtree], None]
@@ -182,19 +179,7 @@ def removal(api: Api, place: Subtree) -> None:
 
 def bootstrap_race(api: Api, place: Subtree) -> None:
     """Of eight first logins at once exactly one wins."""
-    app = create_app(api.services)
-
-    def attempt(number: int) -> int:
-        try:
-            return replace(api, client=app.test_client()).login(f"user{number}").status_code
-        finally:
-            api.services.state.close()
-
-    with ThreadPoolExecutor(8) as pool:
-        codes = list(pool.map(attempt, range(8)))
-    assert sorted(codes) == [200] + [401] * 7
-    winner = f"user{codes.index(200)}"
-    assert api.logged_in(winner).names() == [winner]
+    assert_one_wins(api, 8)
 
 
 SCENARIOS: dict[str, Scenario] = {

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
-from mi_ldap.web import create_app
-from mi_ldap.wiring import services
 from tests.api.client import Api
 from tests.hosts.openldap import OpenLdap, Setup
 from tests.hosts_of_kinds import Hosts
 from tests.kinds import OPENLDAP
+from tests.machines import MakeApi, machines_at
 from tests.subtree import Host, Subtree, Tool, host_like, subtree_in
 from tests.trees.kinds import GROUPS_OF_MEMBERS, SCHEMA_OF_MEMBERS
-
-MakeApi = Callable[..., Api]
 
 
 @pytest.fixture(scope="session")
@@ -57,17 +53,7 @@ def place(request: pytest.FixtureRequest, hosts: Hosts) -> Iterator[Subtree]:
 @pytest.fixture
 def api_of(place: Subtree, tmp_path: Path) -> Iterator[MakeApi]:
     """Makes APIs on the test's own place, each as on a machine of its own."""
-    with ExitStack() as closing:
-
-        def make(observe: Callable[[str], None] = lambda operation: None, **settings: str) -> Api:
-            state_dir = tmp_path / f"machine{len(list(tmp_path.iterdir()))}"
-            state_dir.mkdir()
-            made = services(place.settings(state_dir, **settings), observe=observe)
-            assert isinstance(made.store, DirectoryStore)
-            for close in (made.state.close, made.audit.close, made.store.close):
-                closing.callback(close)
-            return Api(made, create_app(made).test_client(use_cookies=False))
-
+    with machines_at(place, tmp_path) as make:
         yield make
 
 

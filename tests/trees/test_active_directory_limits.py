@@ -15,8 +15,8 @@ from tests.hosts.ad_limits import AdLimits
 from tests.hosts.fixtures import samba
 from tests.hosts.samba import Samba
 from tests.kinds import ACTIVE_DIRECTORY
+from tests.machines import MakeApi
 from tests.subtree import Subtree, Tool, host_like, subtree_in
-from tests.trees.conftest import MakeApi
 
 __all__ = ["samba"]
 

@@ -9,8 +9,8 @@ from werkzeug.test import TestResponse
 
 from tests.api.client import PASSWORD, Api
 from tests.kinds import ACTIVE_DIRECTORY, DS389, OPENLDAP, PLAIN_OPENLDAP, RFC_2307
+from tests.machines import MakeApi
 from tests.subtree import Subtree
-from tests.trees.conftest import MakeApi
 from tests.trees.kinds import ALL, on
 from tests.trees.moves import add_folder, add_user_in
 

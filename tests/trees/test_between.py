@@ -16,8 +16,8 @@ from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.web import create_app
 from tests.api.client import PASSWORD, Api
 from tests.kinds import ACTIVE_DIRECTORY, DS389, PLAIN_OPENLDAP
+from tests.machines import MakeApi
 from tests.subtree import Subtree
-from tests.trees.conftest import MakeApi
 
 SHORT, LONG = {"SERVER__REQUEST_DEADLINE_S": "2"}, {"SERVER__REQUEST_DEADLINE_S": "20"}
 BORROWED = {

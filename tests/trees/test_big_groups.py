@@ -6,8 +6,8 @@ import pytest
 
 from tests.api.client import PASSWORD, Api
 from tests.kinds import DS389, OPENLDAP, PLAIN_OPENLDAP, RFC_2307, UNIQUE_NAMES
+from tests.machines import MakeApi
 from tests.subtree import Subtree
-from tests.trees.conftest import MakeApi
 from tests.trees.kinds import GROUPS_OF_MEMBERS, on
 
 MANY = 3000

@@ -11,8 +11,8 @@ from mi_ldap.directory.plans import Guarded
 from mi_ldap.errors import DirectoryUnavailable
 from tests.api.client import PASSWORD, Api
 from tests.kinds import ACTIVE_DIRECTORY, DS389
+from tests.machines import MakeApi
 from tests.subtree import Subtree
-from tests.trees.conftest import MakeApi
 from tests.trees.kinds import on
 
 pytestmark = on(DS389, ACTIVE_DIRECTORY)

@@ -8,8 +8,8 @@ import pytest
 
 from tests.api.client import PASSWORD, Api
 from tests.kinds import ACTIVE_DIRECTORY, DS389, OPENLDAP, PLAIN_OPENLDAP, RFC_2307, UNIQUE_NAMES
+from tests.machines import MakeApi
 from tests.subtree import Subtree
-from tests.trees.conftest import MakeApi
 from tests.trees.kinds import ALL, GROUPS_OF_MEMBERS, on
 
 BY_DN = (OPENLDAP, PLAIN_OPENLDAP, UNIQUE_NAMES, GROUPS_OF_MEMBERS, DS389)

@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 from mi_ldap.web import create_app
 from tests.api.client import Api
 from tests.kinds import ACTIVE_DIRECTORY, DS389
+from tests.machines import MakeApi
 from tests.subtree import Subtree
-from tests.trees.conftest import MakeApi
 from tests.trees.kinds import on
 
 ROUNDS = 4

@@ -10,8 +10,8 @@ import pytest
 from tests.api.client import PASSWORD, Api
 from tests.hosts.openldap import OpenLdap, Setup
 from tests.kinds import PLAIN_OPENLDAP
+from tests.machines import MakeApi
 from tests.subtree import Subtree, Tool, host_like
-from tests.trees.conftest import MakeApi
 from tests.trees.listener import listener
 
 DATABASE = "olcDatabase={1}mdb,cn=config"

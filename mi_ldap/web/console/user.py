@@ -23,55 +23,27 @@ _REFUSALS = (BadRequest, Conflict, Forbidden)
 def add_views(console: Blueprint, services: Services) -> None:
     """The views over the services."""
 
-    def user_page(form: str = "", error: MiLdapError | None = None) -> Response:
-        performer, name = current_performer(), _name()
-        holdings = services.roles.holdings(performer, name)
-        held = {each.name for each in holdings} | {model.EVERYONE}
-        response = page(
-            "user.html",
-            shown=services.users.show(name, performer.admin_role),
-            verdict=services.users.verdict(performer, name),
-            holdings=holdings,
-            roles_closed=services.roles.closed,
-            others=[each for each in services.roles.select(Query()).names if each not in held],
-            errors={form: words.errors_of(error)} if error else {},
-        )
-        return status_and_retry(response, error) if error else response
-
-    def change(wanted: RoleChange, done: str) -> Response:
-        try:
-            services.roles.change(current_performer(), wanted)
-        except MiLdapError as error:
-            return user_page("roles", error)
-        return moved("user", name=wanted.user_name, done=done)
-
     @console.get("/user")
     def user() -> Response:
-        return user_page()
+        return _user_page(services)
 
     @console.post("/user/give")
     def give() -> Response:
-        return change(RoleChange(_name(), added=(_role(),)), "given")
+        return _changed(services, RoleChange(_name(), added=(_role(),)), "given")
 
     @console.post("/user/take")
     def take() -> Response:
-        return change(RoleChange(_name(), removed=(_role(),)), "taken")
+        return _changed(services, RoleChange(_name(), removed=(_role(),)), "taken")
 
     @console.post("/user/password")
     def set_password() -> Response:
-        name, new = _name(), request.form.get("new", "")
-        try:
-            words.must_agree(new, request.form.get("confirmed", ""))
-            services.users.set_password(current_performer(), name, NewPassword(new, None))
-        except _REFUSALS as error:
-            return user_page("password", error)
-        return moved("user", name=name, done="password")
+        return _set_password(services)
 
     @console.get("/user/remove")
     def ask_to_remove() -> Response:
-        name = _name()
-        shown = services.users.show(name, current_performer().admin_role)
-        verdict = services.users.verdict(current_performer(), name)
+        performer, name = current_performer(), _name()
+        shown = services.users.show(name, performer.admin_role)
+        verdict = services.users.verdict(performer, name)
         return page("remove_user.html", shown=shown, refusal=verdict.remove)
 
     @console.post("/user/remove")
@@ -79,8 +51,43 @@ def add_views(console: Blueprint, services: Services) -> None:
         try:
             services.users.remove(current_performer(), _name())
         except _REFUSALS as error:
-            return user_page("remove", error)
+            return _user_page(services, "remove", error)
         return moved("users", done="removed")
+
+
+def _user_page(services: Services, form: str = "", error: MiLdapError | None = None) -> Response:
+    """The page, with what went wrong at one of its forms."""
+    performer, name = current_performer(), _name()
+    holdings = services.roles.holdings(performer, name)
+    held = {each.name for each in holdings} | {model.EVERYONE}
+    response = page(
+        "user.html",
+        shown=services.users.show(name, performer.admin_role),
+        verdict=services.users.verdict(performer, name),
+        holdings=holdings,
+        roles_closed=services.roles.closed,
+        others=[each for each in services.roles.select(Query()).names if each not in held],
+        errors={form: words.errors_of(error)} if error else {},
+    )
+    return status_and_retry(response, error) if error else response
+
+
+def _changed(services: Services, wanted: RoleChange, done: str) -> Response:
+    try:
+        services.roles.change(current_performer(), wanted)
+    except MiLdapError as error:
+        return _user_page(services, "roles", error)
+    return moved("user", name=wanted.user_name, done=done)
+
+
+def _set_password(services: Services) -> Response:
+    name, new = _name(), request.form.get("new", "")
+    try:
+        words.must_agree(new, request.form.get("confirmed", ""))
+        services.users.set_password(current_performer(), name, NewPassword(new, None))
+    except _REFUSALS as error:
+        return _user_page(services, "password", error)
+    return moved("user", name=name, done="password")
 
 
 def _name() -> str:
