@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doctor.examples import fill
+from tests.doctor.places import fill
 from tests.hosts.openldap import OpenLdap
 
 
