@@ -47,10 +47,9 @@ def serve() -> None:
 def check_config() -> None:
     """Say whether the configuration can be used, without starting anything."""
     settings = _load()
-    from mi_ldap.serving.certificate import check_certificate
+    from mi_ldap.serving.service import check_files
 
-    if settings.server.certificate_file and settings.server.key_file:
-        check_certificate(settings.server.certificate_file, settings.server.key_file)
+    check_files(settings)
     for note in settings.notes:
         click.echo(note, err=True)
     source = settings.config_file or "the defaults and the environment"

@@ -12,10 +12,11 @@ import structlog
 
 from mi_ldap.deadline import deadline
 from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.directory.tls import verifying_context
 from mi_ldap.errors import MiLdapError
 from mi_ldap.serving.banner import print_banner
 from mi_ldap.serving.certificate import check_certificate, self_signed_certificate
-from mi_ldap.serving.heartbeat import Heart
+from mi_ldap.serving.heartbeat import Heart, tls_context
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
 from mi_ldap.serving.processes import Child, Signals
 from mi_ldap.serving.state_folder import held_state_folder
@@ -56,6 +57,19 @@ def serve(settings: Settings) -> int:
             announce=lambda: _announce(settings, directory, found),
             companions=hearts,
         )
+
+
+def check_files(settings: Settings) -> None:
+    """Read every certificate and key that the settings name.
+
+    Raises:
+        ConfigurationError: one of them cannot be used.
+    """
+    server, store = settings.server, settings.user_store
+    if server.certificate_file and server.key_file:
+        check_certificate(server.certificate_file, server.key_file)
+    verifying_context(store.ca_file, store.client_certificate_file, store.client_key_file)
+    tls_context(settings)
 
 
 def certificate_of(settings: Settings) -> tuple[Path, Path] | None:

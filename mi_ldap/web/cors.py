@@ -1,10 +1,14 @@
-"""Which pages of other origins may call the API: none, unless the settings list them."""
+"""Which pages of other origins may call the API: none, unless the settings list them.
+
+Never the console, where whoever has a cookie is let in.
+"""
 
 from __future__ import annotations
 
 from flask import Flask, Response, request
 
 from mi_ldap.settings import CorsSettings
+from mi_ldap.web.guards import is_api
 
 METHODS = "GET, POST, PUT, DELETE, OPTIONS, PATCH"
 
@@ -16,6 +20,8 @@ def init_app(app: Flask, settings: CorsSettings) -> None:
 
     @app.after_request
     def allow(response: Response) -> Response:
+        if not is_api(request.path):
+            return response
         response.vary.add("Origin")
         origin = request.headers.get("Origin")
         if origin and ("*" in settings.allowed_origins or origin in settings.allowed_origins):

@@ -68,6 +68,11 @@ def current_performer() -> Performer:
     return performer
 
 
+def is_api(path: str) -> bool:
+    """Whether the path is one of the management API, whatever lies there."""
+    return _resource(path) is not None
+
+
 def _resource(path: str) -> str | None:
     """The first name below `/management`, `""` for itself, None outside of it."""
     names = [name for name in path.split("/") if name]

@@ -37,7 +37,7 @@ def blueprint(services: Services) -> Blueprint:
         sent = body_of(request, RoleChangeBody())
         if sent["name"] is None:
             raise missing("userId")
-        if sent["added"] is None and sent["removed"] is None:
+        if not sent.keys() & {"added", "removed"}:
             raise missing("addedRoles", "removedRoles")
         must_be_primary(sent["domain"])
         services.roles.change(current_performer(), _change(sent))
@@ -62,6 +62,6 @@ def _change(sent: dict[str, Any]) -> RoleChange:
     """Roles may be sent with their domain, `Internal/x`, or by their plain name."""
     return RoleChange(
         user_name=sent["name"],
-        added=tuple(model.full_role_name(name) for name in sent["added"] or ()),
-        removed=tuple(model.full_role_name(name) for name in sent["removed"] or ()),
+        added=tuple(model.full_role_name(name) for name in sent.get("added") or ()),
+        removed=tuple(model.full_role_name(name) for name in sent.get("removed") or ()),
     )

@@ -72,10 +72,9 @@ def _word(
 
 
 def _roles(key: str, about: str, *examples: str) -> fields.List[Any]:
+    """Roles, or null for none; a key that is absent is no key of what was loaded."""
     described = {"description": about, "examples": [list(examples)]}
-    return fields.List(
-        Words(), data_key=key, load_default=None, allow_none=True, metadata=described
-    )
+    return fields.List(Words(), data_key=key, allow_none=True, metadata=described)
 
 
 def _domain() -> Words:

@@ -197,6 +197,13 @@ def test_every_origin_may_where_the_settings_say_so(light_api_of: MakeApi) -> No
     assert "Access-Control-Allow-Credentials" not in api("OPTIONS", "/users").headers
 
 
+def test_the_console_is_never_for_other_origins(light_api_of: MakeApi) -> None:
+    api = light_api_of(**{f"{CORS}ALLOWED_ORIGINS": "*"})
+    for path in ("/console", "/console/nowhere", "/docs"):
+        answer = api.client.get(path, headers={"Origin": "https://any.example"})
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
 def test_cors_may_be_off(light_api_of: MakeApi) -> None:
     api = light_api_of(**{f"{CORS}ALLOWED_ORIGINS": "*", f"{CORS}ENABLE": "false"})
     assert allowed(api, "https://any.example") is None

@@ -180,9 +180,17 @@ def test_missing_null_and_empty_are_the_same(light_admin: Api) -> None:
         assert light_admin.get(f"/roles/dev{at}")["users"] == ["admin"]
 
 
+@pytest.mark.parametrize("nothing", [None, []])
+def test_a_change_of_nothing_is_done_already(light_admin: Api, nothing: object) -> None:
+    body = {"userId": "admin", "addedRoles": nothing, "removedRoles": nothing}
+    assert light_admin.do("PUT", "/roles", body)["status"] == "Added/removed the roles"
+    assert light_admin("PUT", "/roles", {"userId": "nobody", "addedRoles": nothing}).status == (
+        "404 Not Found"
+    )
+
+
 BAD_CHANGES: list[dict[str, object]] = [
     {"userId": "admin"},
-    {"userId": "admin", "addedRoles": None, "removedRoles": None},
     {"addedRoles": ["dev"]},
     {"userId": None, "addedRoles": ["dev"]},
     {"userId": "admin", "addedRoles": "dev"},

@@ -208,6 +208,16 @@ def test_check_config_starts_and_makes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.parametrize("section", ["USER_STORE", "DASHBOARD_CONFIG"])
+def test_check_config_reads_the_authorities(tmp_path: Path, section: str) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+    named = {f"MI_LDAP_{section}__CA_FILE": str(tmp_path / "no.pem")}
+    dashboard = {"MI_LDAP_DASHBOARD_CONFIG__DASHBOARD_URL": "https://dashboard.example/api"}
+    checked = run_app("check-config", env=environment(tmp_path, 1, **named, **dashboard))
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert f"{section.lower()}.ca_file" in checked.stderr
+
+
 def test_a_bare_gunicorn_has_no_embedded_directory(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", "app:create_app()"]
     env = environment(tmp_path, 1)
