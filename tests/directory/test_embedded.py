@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -86,10 +85,8 @@ def names_below(directory: EmbeddedDirectory, base: str) -> list[str]:
         return [entry["dn"] for entry in service.response or []]
 
 
-def test_a_new_directory_answers_within_a_second(directory: EmbeddedDirectory) -> None:
-    begun_at = time.monotonic()
+def test_a_new_directory_answers_once_it_is_started(directory: EmbeddedDirectory) -> None:
     directory.start()
-    assert time.monotonic() - begun_at < 1
     assert names_below(directory, directory.user_base) == []
 
 
