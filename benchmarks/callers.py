@@ -1,0 +1,107 @@
+"""A client of the service that costs the machine as little as may be: it shares the cores."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+_PIECE = 1 << 18
+_TIMEOUT_S = 120.0
+
+
+class BenchmarkError(Exception):
+    """Something went otherwise than it must for a figure to mean anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and a body."""
+
+    status: int
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Caller:
+    """One TLS connection, kept from request to request.
+
+    Args:
+        port: of 127.0.0.1.
+        authorization: the header of each request, `""` for none.
+    """
+
+    def __init__(self, port: int, authorization: str = "") -> None:
+        self._authorization = authorization
+        plain = socket.create_connection(("127.0.0.1", port), _TIMEOUT_S)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = _context().wrap_socket(plain)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def ask(self, method: str, path: str, body: object = None) -> Answer:
+        """Send a request; the answer once all of it is here."""
+        content = b"" if body is None else json.dumps(body).encode()
+        self._socket.sendall(_head(method, path, self._authorization, len(content)) + content)
+        received = bytearray()
+        while (end := received.find(b"\r\n\r\n")) < 0:
+            received += self._more()
+        head = bytes(received[:end]).lower()
+        length = end + 4 + _length(head)
+        while len(received) < length:
+            received += self._more()
+        return Answer(int(head[9:12]), bytes(received[end + 4 : length]))
+
+    def _more(self) -> bytes:
+        data = self._socket.recv(_PIECE)
+        if not data:
+            raise BenchmarkError("The service hung up.")
+        return data
+
+
+def basic(name: str, password: str) -> str:
+    """The header of a login."""
+    return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
+
+
+def login(port: int, name: str, password: str) -> Mapping[str, Any]:
+    """The answer to a login that must succeed."""
+    with Caller(port, basic(name, password)) as caller:
+        answer = caller.ask("GET", "/management/login")
+    if answer.status != 200:
+        raise BenchmarkError(f"The login was answered with {answer.status}: {answer.body[:200]!r}")
+    found: Mapping[str, Any] = answer.json
+    return found
+
+
+def _context() -> ssl.SSLContext:
+    """Without a look at the certificate, which the service has made itself."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _head(method: str, path: str, authorization: str, length: int) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    lines += [f"Authorization: {authorization}"] if authorization else []
+    lines += [f"Content-Length: {length}", "Content-Type: application/json"] if length else []
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name == b"content-length":
+            return int(value)
+    raise BenchmarkError("An answer without a Content-Length.")

@@ -1,0 +1,64 @@
+"""What the figures were measured on, and of which code."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.running import ROOT
+from mi_ldap.directory.slapd_config import find_installation
+
+
+def described() -> dict[str, str]:
+    """The machine and the versions of what runs on it, by the words of the page."""
+    return {
+        "CPU": _field("/proc/cpuinfo", "model name", ":"),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "memory": f"{int(_field('/proc/meminfo', 'MemTotal', ':').split()[0]) / 2**20:.0f} GiB",
+        "system": _field("/etc/os-release", "PRETTY_NAME", "=").strip('"'),
+        "Linux": platform.release(),
+        "slapd": _slapd_version(),
+        "Python": platform.python_version(),
+        "gunicorn": version("gunicorn"),
+        "ldap3": version("ldap3"),
+        "load at the start": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+def commit() -> str:
+    """What is checked out, as git describes it; `-dirty` where it was changed."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=ROOT,
+        env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def today() -> str:
+    """The date in UTC."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def _field(file: str, name: str, separator: str) -> str:
+    for line in Path(file).read_text(encoding="utf-8").splitlines():
+        key, _, value = line.partition(separator)
+        if key.strip() == name:
+            return value.strip()
+    return "0 unknown"
+
+
+def _slapd_version() -> str:
+    """Of `@(#) $OpenLDAP: slapd 2.5.13+dfsg-5 (…`."""
+    done = subprocess.run(
+        [find_installation().slapd, "-VV"], capture_output=True, text=True, check=False
+    )
+    words = (done.stderr + done.stdout).split()
+    return words[words.index("slapd") + 1] if "slapd" in words else "unknown"
