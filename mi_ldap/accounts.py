@@ -13,7 +13,7 @@ from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.errors import MiLdapError, UserNotFound
 from mi_ldap.model import Matches, User
 from mi_ldap.retries import decided
-from mi_ldap.store import RenewEpoch, Unchanged, UserStore
+from mi_ldap.store import RenewEpoch, Unchanged, UserReads, UserStore
 
 log = structlog.get_logger()
 
@@ -36,12 +36,12 @@ class Rules:
         return model.narrowed(model.new_password(text), self.password, "password")
 
 
-def find_user(store: UserStore, name: str) -> User | None:
+def find_user(store: UserReads, name: str) -> User | None:
     """The user of that name, as typed; `PRIMARY/` may lead it."""
     return store.find_user(model.without_primary(name))
 
 
-def known_user(store: UserStore, name: str) -> User:
+def known_user(store: UserReads, name: str) -> User:
     """The user of that name, as typed.
 
     Raises:

@@ -8,7 +8,7 @@ could abuse. Users that other tools made under other names are still listed, sho
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -145,16 +145,47 @@ class Performer:
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """What answers a store's view now.
+
+    Attributes:
+        source: `"memory"` or `"directory"`.
+        why: why it is not memory, `"it is being filled"`; `""` where it is.
+    """
+
+    source: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Names:
-    """A list of names; `complete` is False where the server would not give everything."""
+    """A list of names.
+
+    Attributes:
+        complete: False where the server would not give everything.
+        folded: where the names are sorted, and each is there once: their casefolds, side by side.
+    """
 
     names: tuple[str, ...]
     complete: bool = True
+    folded: tuple[str, ...] | None = None
 
 
-def sorted_names(names: set[str] | list[str]) -> tuple[str, ...]:
-    """The names without regard to case, ties by code point."""
-    return tuple(sorted(names, key=lambda name: (name.casefold(), name)))
+def in_order(names: Iterable[str], *, complete: bool = True) -> Names:
+    """The names without regard to case, ties by code point, each once; empty ones left out."""
+    pairs = sorted({(casefolded(name), name) for name in names if name})
+    return Names(tuple(name for _, name in pairs), complete, tuple(fold for fold, _ in pairs))
+
+
+def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The names in order."""
+    return in_order(names).names
+
+
+def casefolded(name: str) -> str:
+    """The name without case; the name itself, and not a copy, where it has none."""
+    fold = name.casefold()
+    return name if fold == name else fold
 
 
 def folded(name: str) -> str:

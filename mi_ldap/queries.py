@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import compress
 
 import re2
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import BadRequest
-from mi_ldap.model import Names, sorted_names
+from mi_ldap.model import Names, in_order
 
 MAX_REGEX = 500
 
 _PLAIN = re.compile(r"[A-Za-z0-9._@-]+")
 
 
-Test = Callable[[str], bool]
+Test = Callable[[Names], list[bool]]
+"""Which of the names, which are in order, meet a condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,15 @@ class Query:
         Raises:
             BadRequest: the expression is none.
         """
+        listed = names if names.folded is not None else in_order(names.names)
+        chosen = listed.names
         tests = [test for test in (self._by_pattern(), self._by_part(), self._by_regex()) if test]
-        matching = {name for name in names.names if all(test(name) for test in tests)}
-        ordered = sorted_names(matching)
+        if tests:
+            fits = [test(listed) for test in tests]
+            chosen = tuple(compress(chosen, map(all, zip(*fits, strict=True))))
         start = self.offset or 0
         end = None if self.limit is None else start + self.limit
-        return Selection(ordered[start:end], len(ordered), names.complete)
+        return Selection(chosen[start:end], len(chosen), names.complete)
 
     @property
     def like(self) -> str | None:
@@ -76,30 +81,50 @@ class Query:
         return self.limit is not None or self.offset is not None
 
     def _by_pattern(self) -> Test | None:
-        if not self.pattern:
-            return None
-        pieces = re.split(r"(\*+|\?)", self.pattern.casefold())
-        meaning = "".join(_PIECES.get(piece[:1], re2.escape(piece)) for piece in pieces if piece)
-        expression = _compiled(rf"(?s)\A{meaning}\z")
-        return lambda name: expression.search(name.casefold()) is not None
+        """What is mostly asked for needs no expression: a beginning, an end, a part."""
+        wanted = re.sub(r"\*+", "*", self.pattern.casefold())
+        match wanted.split("*") if "?" not in wanted else None:
+            case [""]:
+                return None
+            case [whole]:
+                return lambda names: [fold == whole for fold in _folded(names)]
+            case [first, last]:
+                least = len(first) + len(last)
+                return lambda names: [
+                    fold.startswith(first) and fold.endswith(last) and len(fold) >= least
+                    for fold in _folded(names)
+                ]
+            case ["", part, ""]:
+                return _with_part(part)
+        pieces = re.split(r"(\*|\?)", wanted)
+        meaning = "".join(_PIECES.get(piece, re2.escape(piece)) for piece in pieces if piece)
+        matches = _compiled(rf"(?s)\A{meaning}\z").search
+        return lambda names: [matches(fold) is not None for fold in _folded(names)]
 
     def _by_part(self) -> Test | None:
-        part = self.search_key.casefold()
-        return (lambda name: part in name.casefold()) if part else None
+        return _with_part(self.search_key.casefold()) if self.search_key else None
 
     def _by_regex(self) -> Test | None:
         if not self.regex:
             return None
         if len(self.regex) > MAX_REGEX:
             raise BadRequest(f"Error processing the request. 'regex' is longer than {MAX_REGEX}.")
-        expression = _compiled(self.regex)
+        search = _compiled(self.regex).search
 
         def matches(name: str) -> bool:
             if remaining_s() <= 0:
                 raise BadRequest("Error processing the request. 'regex' takes too long.")
-            return expression.search(name) is not None
+            return search(name) is not None
 
-        return matches
+        return lambda names: [matches(name) for name in names.names]
+
+
+def _with_part(part: str) -> Test:
+    return lambda names: [part in fold for fold in _folded(names)]
+
+
+def _folded(names: Names) -> tuple[str, ...]:
+    return names.folded or ()
 
 
 _PIECES = {"*": ".*", "?": "."}

@@ -20,7 +20,7 @@ from mi_ldap.errors import (
 from mi_ldap.model import EVERYONE, AdminRole, Names, Performer, Role, User
 from mi_ldap.queries import Query, Selection
 from mi_ldap.retries import decided
-from mi_ldap.store import Give, RemoveRole, Step, Take, Unchanged, UserStore
+from mi_ldap.store import Give, RemoveRole, Step, Take, Unchanged, UserReads, UserStore
 
 MAX_ROLES = 200
 """To give, or to take, in one change: each is looked up."""
@@ -79,7 +79,7 @@ class Roles:
 
     def select(self, query: Query) -> Selection:
         """The roles that a query selects, `Internal/everyone` among them."""
-        names = self._store.role_names()
+        names = self._store.view.role_names()
         return query.select(Names((*names.names, EVERYONE), names.complete))
 
     def show(self, name: str) -> ShownRole:
@@ -89,9 +89,9 @@ class Roles:
             RoleNotFound: there is no such role.
         """
         if name == EVERYONE:
-            return _shown(EVERYONE, self._store.user_names())
-        role = self._find(name)
-        return _shown(role.name, self._store.member_names(role))
+            return _shown(EVERYONE, self._store.view.user_names())
+        role = _found(self._store.view, name)
+        return _shown(role.name, self._store.view.member_names(role))
 
     @property
     def closed(self) -> str:
@@ -255,13 +255,14 @@ class Roles:
     def _changeable(self, name: str) -> Role:
         if name == EVERYONE:
             raise Forbidden(f"The role {EVERYONE} belongs to every user and cannot be changed.")
-        return self._find(name)
+        return _found(self._store, name)
 
-    def _find(self, name: str) -> Role:
-        role = self._store.find_role(name)
-        if role is None:
-            raise RoleNotFound(name)
-        return role
+
+def _found(reads: UserReads, name: str) -> Role:
+    role = reads.find_role(name)
+    if role is None:
+        raise RoleNotFound(name)
+    return role
 
 
 def _shown(name: str, members: Names) -> ShownRole:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails
+from mi_ldap.model import AdminRole, Names, Proof, Reads, Role, User, UserDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +118,8 @@ Step = (
 )
 
 
-class UserStore(Protocol):
-    """Users, roles, and who holds what."""
-
-    writable: bool
-    """False for a store that is configured to take no changes."""
-
-    roles_writable: bool
-    """False where users may be changed and roles may not."""
+class UserReads(Protocol):
+    """Users, roles, and who holds what, as it is now."""
 
     def check(self) -> None:
         """Answer a small bounded read, or raise `DirectoryUnavailable`."""
@@ -183,6 +177,28 @@ class UserStore(Protocol):
 
     def charges_of(self, user: User) -> tuple[User, ...]:
         """The users whose custodian is `user`."""
+
+
+class UserStore(UserReads, Protocol):
+    """Where users and roles are kept."""
+
+    writable: bool
+    """False for a store that is configured to take no changes."""
+
+    roles_writable: bool
+    """False where users may be changed and roles may not."""
+
+    @property
+    def view(self) -> UserReads:
+        """The same reads, perhaps answered from memory, for showing and for letting in.
+
+        They are as fresh as the others: as of some moment after the request began. What decides a
+        change is read from the store itself.
+        """
+
+    @property
+    def reads(self) -> Reads:
+        """What answers the view now."""
 
     def prove(self, user: User, password: str) -> Proof:
         """Exactly one bind.

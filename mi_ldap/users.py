@@ -101,11 +101,12 @@ class Users:
             name: as typed.
             admin_role: as it was read for this request, if it was.
         """
-        user = known_user(self._store, name)
-        details = self._store.details(user)
+        view = self._store.view
+        user = known_user(view, name)
+        details = view.details(user)
         effective = (*details.roles, *details.inherited)
         roles = {role.name for role in effective} - {EVERYONE}
-        is_admin = self._admins.holds(admin_role or self._store.admin_role(), user)
+        is_admin = self._admins.holds(admin_role or view.admin_role(), user)
         custodian = details.custodian if is_admin else None
         return Shown(
             name=user.name,
@@ -172,9 +173,9 @@ class Users:
     def _candidates(self, query: Query) -> Names:
         role = model.full_role_name(query.role)
         if role in ("", EVERYONE):
-            return self._store.user_names(query.like)
-        found = self._store.find_role(role)
-        return self._store.member_names(found) if found else Names(())
+            return self._store.view.user_names(query.like)
+        found = self._store.view.find_role(role)
+        return self._store.view.member_names(found) if found else Names(())
 
     def _finish(self, performer: Performer, user: User, *, is_admin: bool) -> None:
         """What has its password becomes a user, or an admin, in one change."""

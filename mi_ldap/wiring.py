@@ -150,6 +150,7 @@ def _access(user_store: UserStoreSettings) -> Access:
         writable=writable,
         roles_writable=user_store.write_groups and user_store.read_groups,
         transactions=user_store.transactions,
+        index_limit=user_store.index_limit,
     )
 
 

@@ -16,7 +16,7 @@ from mi_ldap.errors import (
     RoleExists,
     UserExists,
 )
-from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails
+from mi_ldap.model import AdminRole, Names, Proof, Reads, Role, User, UserDetails
 from mi_ldap.store import (
     AddAdminRole,
     Give,
@@ -74,6 +74,14 @@ class MemoryStore:
         self.content = Content()
         self._admin_role = role_locator(admin_role)
         self._admin_role_name = admin_role
+
+    @property
+    def view(self) -> MemoryStore:
+        return self
+
+    @property
+    def reads(self) -> Reads:
+        return Reads("memory")
 
     @_locked
     def check(self) -> None:

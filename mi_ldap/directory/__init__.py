@@ -15,7 +15,8 @@ Words, as RFC 4511 and RFC 4512 use them:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,14 +25,16 @@ from mi_ldap.directory import passwords, profiles, results
 from mi_ldap.directory.admin_group import AdminGroup
 from mi_ldap.directory.changing import Changer
 from mi_ldap.directory.connections import Account, Address, Connector, Pool
+from mi_ldap.directory.index import Index
 from mi_ldap.directory.making import Maker
 from mi_ldap.directory.nesting import Nesting
 from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Refused
 from mi_ldap.directory.tree import ACCOUNT_CLASS, ADMIN_ROLE_CLASS, Tree
+from mi_ldap.directory.view import View
 from mi_ldap.errors import ReadOnlyStore
-from mi_ldap.model import AdminRole, Names, Proof, Role, User, UserDetails
+from mi_ldap.model import AdminRole, Names, Proof, Reads, Role, User, UserDetails
 from mi_ldap.store import (
     AddAdminRole,
     Give,
@@ -39,6 +42,7 @@ from mi_ldap.store import (
     RemoveRole,
     Step,
     Take,
+    UserReads,
 )
 
 log = structlog.get_logger()
@@ -54,6 +58,9 @@ __all__ = [
 ]
 
 
+NO_INDEX = "this kind of directory is not held in memory, or user_store.index_limit is 0"
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """How the store gets into the directory, and what it may do there.
@@ -65,6 +72,7 @@ class Access:
         writable: False for a directory that is configured as read-only.
         roles_writable: False where groups may be read only.
         transactions: whether RFC 5805 is used where the server offers it.
+        index_limit: how many users are held in memory at most; 0 for none.
     """
 
     address: Address
@@ -75,6 +83,7 @@ class Access:
     writable: bool = True
     roles_writable: bool = True
     transactions: bool = True
+    index_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,7 @@ class _Known:
     admin_group: AdminGroup
     changer: Changer
     maker: Maker
+    index: Index | None
 
 
 class DirectoryStore:
@@ -121,6 +131,8 @@ class DirectoryStore:
 
     def close(self) -> None:
         """Close the connections that nobody uses, and look after the servers no more."""
+        if self._all_known and self._all_known.index:
+            self._all_known.index.close()
         self._connector.close()
         self._pool.close()
         self._proving.close()
@@ -129,6 +141,19 @@ class DirectoryStore:
     def tree(self) -> Tree:
         """The layout, once the server has told what it is."""
         return self._known.tree
+
+    @property
+    def view(self) -> UserReads:
+        known = self._known
+        if known.index is None:
+            return self
+        known.index.start()
+        return View(known.index, self, known.tree, known.admin_group)
+
+    @property
+    def reads(self) -> Reads:
+        index = self._known.index
+        return index.reads if index else Reads("directory", NO_INDEX)
 
     def check(self) -> None:
         self._known.reader.check()
@@ -186,42 +211,37 @@ class DirectoryStore:
             return passwords.prove(session, profile, user, password)
 
     def add_user(self, name: str) -> User:
-        self._must_be_writable()
-        return self._known.maker.make_user(name)
+        with self._writing() as known:
+            return known.maker.make_user(name)
 
     def discard(self, user: User) -> None:
-        self._must_be_writable()
-        self._known.maker.discard(user)
+        with self._writing() as known:
+            known.maker.discard(user)
 
     def add_role(self, name: str) -> Role:
-        self._roles_must_be_writable()
-        return self._known.maker.make_role(name)
+        with self._writing(roles=True) as known:
+            return known.maker.make_role(name)
 
     def reset_password(self, user: User, password: str) -> None:
-        self._must_be_writable()
-        known = self._known
-        with known.changer.session() as session:
+        with self._writing() as known, known.changer.session() as session:
             passwords.reset(session, known.tree, user, password)
 
     def change_password(
         self, user: User, old: str, new: str, proved: Callable[[], object] = lambda: None
     ) -> None:
-        self._must_be_writable()
-        known = self._known
-        tree = known.tree
-        with self._proving.session() as session:
-            proof = passwords.prove(session, tree.profile, user, old)
-            proved()
-            if tree.profile.binds_to_change or not proof.must_change:
+        with self._writing() as known:
+            tree = known.tree
+            with self._proving.session() as session:
+                proof = passwords.prove(session, tree.profile, user, old)
+                proved()
+                if tree.profile.binds_to_change or not proof.must_change:
+                    return passwords.change(session, tree, user, old, new)
+            with known.changer.session() as session:
                 return passwords.change(session, tree, user, old, new)
-        with known.changer.session() as session:
-            return passwords.change(session, tree, user, old, new)
 
     def apply(self, *steps: Step) -> None:
-        if any(isinstance(step, _ROLE_STEPS) for step in steps):
-            self._roles_must_be_writable()
-        self._must_be_writable()
-        self._known.changer.apply(steps)
+        with self._writing(roles=any(isinstance(step, _ROLE_STEPS) for step in steps)) as known:
+            known.changer.apply(steps)
 
     @property
     def _known(self) -> _Known:
@@ -246,6 +266,7 @@ class DirectoryStore:
             self._pool, self._connect_to_undo, tree, self.admin_role_name, in_transactions
         )
         return _Known(
+            index=self._index_of(profile, reader),
             tree=tree,
             reader=reader,
             nesting=nesting,
@@ -254,13 +275,21 @@ class DirectoryStore:
             maker=Maker(reader, changer),
         )
 
-    def _must_be_writable(self) -> None:
-        if not self.writable:
-            raise ReadOnlyStore
+    def _index_of(self, profile: Profile, reader: Reader) -> Index | None:
+        limit = self.access.index_limit
+        return Index(self._connector, reader, limit) if limit and profile.tells_changes else None
 
-    def _roles_must_be_writable(self) -> None:
-        if not self.roles_writable:
+    @contextmanager
+    def _writing(self, *, roles: bool = False) -> Iterator[_Known]:
+        """What is read from memory after this is fresh enough to show it."""
+        if not (self.roles_writable if roles else self.writable):
             raise ReadOnlyStore
+        known = self._known
+        try:
+            yield known
+        finally:
+            if known.index:
+                known.index.note_write()
 
 
 _ROLE_STEPS = (Give, Take, RemoveRole, AddAdminRole, MarkFirstAdmin)

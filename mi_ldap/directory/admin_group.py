@@ -29,6 +29,11 @@ class AdminGroup:
     name: str
     _id: str | None = None
 
+    @property
+    def id(self) -> str | None:
+        """The id of the group that was last read; None before that."""
+        return self._id
+
     def read(self) -> AdminRole | None:
         """The group and everybody in it; one search where no group is nested in it.
 

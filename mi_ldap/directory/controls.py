@@ -5,13 +5,15 @@ A control is ldap3's triple `(oid, critical, value)`, `value` BER-encoded bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
 from ldap3.operation.search import compile_filter, parse_filter
 from pyasn1.codec.ber import encoder
 from pyasn1.type import namedtype, univ
+
+from mi_ldap.directory import ber
 
 Control = tuple[str, bool, bytes | None]
 
@@ -86,30 +88,20 @@ def password_policy(value: bytes | None) -> Policy:
     Lengths may come in BER's long form (389 Directory Server sends them so).
     """
     said = Policy()
-    for _, body in _elements(value or b""):
-        for tag, content in _elements(body):
-            if tag == 0x81 and content and content[0] < len(_POLICY_ERRORS):
-                said = replace(said, error=_POLICY_ERRORS[content[0]])
-            elif tag == 0xA0:
-                said = _with_warning(said, content)
+    with suppress(IndexError):  # rubbish says nothing
+        for _, body in ber.contents(value or b""):
+            for tag, content in ber.contents(body):
+                if tag == 0x81 and content and content[0] < len(_POLICY_ERRORS):
+                    said = replace(said, error=_POLICY_ERRORS[content[0]])
+                elif tag == 0xA0:
+                    said = _with_warning(said, content)
     return said
 
 
 def _with_warning(said: Policy, content: bytes) -> Policy:
-    for tag, number in _elements(content):
+    for tag, number in ber.contents(content):
         value = int.from_bytes(number, "big")
         said = (
             replace(said, expires_in_s=value) if tag == 0x80 else replace(said, grace_logins=value)
         )
     return said
-
-
-def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The BER elements side by side in `data`, as (tag, content)."""
-    while len(data) >= 2:
-        tag, length, start = data[0], data[1], 2
-        if length & 0x80:
-            start += length & 0x7F
-            length = int.from_bytes(data[2:start], "big")
-        yield tag, data[start : start + length]
-        data = data[start + length :]

@@ -99,6 +99,12 @@ def _ends_with(dn: str, base_dn: str) -> bool:
     return not base or parsed_dn(dn)[-len(base) :] == base
 
 
+def own_and_parent(dn: str) -> tuple[str, str]:
+    """The DN's own name and the rest: `("uid=alice", "ou=people,dc=x")`."""
+    own = dn.partition(",")[0] if "\\" not in dn else next(iter(_split(dn, ",")), "")
+    return own, dn[len(own) + 1 :]
+
+
 def first_value(dn: str) -> tuple[str, str]:
     """Type and value of the first pair of the DN's own name: `("uid", "alice")`."""
     plain = "\\" not in dn and "+" not in dn

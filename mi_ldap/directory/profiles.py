@@ -85,6 +85,8 @@ class Profile:
         closing: attributes that `is_closed` looks at.
         is_closed: whether an administrator, or the account's own end, has closed it.
         asserts: whether operations can carry an assertion (RFC 4528).
+        tells_changes: whether it is asked for what has changed (RFC 4533), and answers so that
+            nothing is missed.
         transactions: whether the server offers RFC 5805.
         empty_groups: whether every class of groups may be without a member.
         in_chain: whether the in-chain rule resolves groups in groups ([MS-ADTS] §3.1.1.3.4.4.3).
@@ -119,6 +121,7 @@ class Profile:
     closing: tuple[str, ...] = ("pwdAccountLockedTime", "pwdStartTime", "pwdEndTime")
     is_closed: Callable[[Entry], bool] = field(default=lambda entry: False, repr=False)
     asserts: bool = False
+    tells_changes: bool = False
     transactions: bool = False
     empty_groups: bool = False
     in_chain: bool = False
@@ -184,6 +187,7 @@ OPENLDAP: Final = Profile(
     stamp="entryCSN",
     is_closed=_is_locked_for_good_or_over,
     asserts=True,
+    tells_changes=True,
     bind=(Saying(ACCOUNT_DISABLED, _UNWILLING),),
     password=(Saying(WRONG_PASSWORD, _UNWILLING, "verify old password"),),
 )

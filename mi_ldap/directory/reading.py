@@ -274,8 +274,8 @@ def _part_of(entry: Entry, attribute: str) -> tuple[list[bytes], int | None]:
     return list(entry.attributes.get(attribute.lower(), ())), None
 
 
-def in_parts(members: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The members, as many at a time as one search asks for."""
+def in_parts(members: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The members, or what else, as many at a time as one search asks for."""
     for start in range(0, len(members), MEMBERS_A_SEARCH):
         yield members[start : start + MEMBERS_A_SEARCH]
 

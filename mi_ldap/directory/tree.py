@@ -73,6 +73,17 @@ class Tree:
         return self.account_class == ACCOUNT_CLASS
 
     @property
+    def finds_users_by_name(self) -> bool:
+        """Whether the name that is shown is the one that a user is found by, and nothing else."""
+        by_name = f"({self.user_name}=?)"
+        return self.user_filter in (by_name, f"(&{self.user_list_filter}{by_name})")
+
+    @property
+    def finds_roles_by_name(self) -> bool:
+        by_name = f"({self.role_name}=?)"
+        return self.role_filter in (by_name, f"(&{self.role_list_filter}{by_name})")
+
+    @property
     def member(self) -> str:
         return self.shape.member
 

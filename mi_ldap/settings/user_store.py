@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from mi_ldap.settings.kinds import (
     Attribute,
     Count,
+    CountOrNone,
     Dn,
     DnPattern,
     Dns,
@@ -181,6 +182,12 @@ class UserStoreSettings(Section):
         default=False,
         description="Whether transactions (RFC 5805) are used where the directory has them; "
         "the embedded one always does",
+    )
+
+    index_limit: CountOrNone = Field(
+        default=1_000_000,
+        description="Users that are held in memory at most, some 600 bytes each in each worker, "
+        "where the directory tells what has changed; 0: none are",
     )
 
     @property

@@ -38,7 +38,7 @@ def init_app(app: Flask, services: Services) -> None:
         return None
 
     def _authorize(resource: str) -> None:
-        performer = g.performer = tokens.performer(services.store)
+        performer = g.performer = tokens.performer(services.store.view)
         if performer.must_change_password and request.endpoint not in _FOR_PASSWORD_CHANGE:
             raise PasswordChangeFirst
         if _wants_admin(resource):
@@ -56,7 +56,7 @@ def as_admin(services: Services, performer: Performer) -> Performer:
     Raises:
         AdminsOnly: it does not hold it.
     """
-    admin_role = services.store.admin_role()
+    admin_role = services.store.view.admin_role()
     if not services.admins.holds(admin_role, performer.user):
         raise AdminsOnly
     return replace(performer, admin_role=admin_role)

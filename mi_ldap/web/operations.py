@@ -20,6 +20,8 @@ def blueprint(services: Services) -> Blueprint:
     def ready() -> Response:
         """The directory answers; 503 with the reason where it does not."""
         services.store.check()
-        return jsonify(status="ready")
+        reads = services.store.reads
+        answer = {"status": "ready", "reads": reads.source, "why": reads.why}
+        return jsonify({key: value for key, value in answer.items() if value})
 
     return operations

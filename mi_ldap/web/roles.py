@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from mi_ldap import model
 from mi_ldap.roles import RoleChange
 from mi_ldap.web.guards import current_performer
-from mi_ldap.web.listing import completeness, listing, must_be_primary, without_slash
+from mi_ldap.web.listing import completeness, compressed, listing, must_be_primary, without_slash
 from mi_ldap.web.schemas import RoleBody, RoleChangeBody, body_of, missing, query_of
 from mi_ldap.wiring import Services
 
@@ -47,7 +47,9 @@ def blueprint(services: Services) -> Blueprint:
     def show_role(name: str) -> Response:
         full = model.role_of_domain(without_slash(name), request.args.get("domain"))
         shown = services.roles.show(full)
-        return completeness(jsonify(role=shown.name, users=shown.users), complete=shown.complete)
+        return completeness(
+            compressed(jsonify(role=shown.name, users=shown.users)), complete=shown.complete
+        )
 
     @roles.delete("/roles/<path:name>")
     def delete_role(name: str) -> Response:

@@ -13,6 +13,8 @@ from mi_ldap.queries import Query
 from mi_ldap.wiring import Services
 from tests.api.client import Api
 from tests.machines import MakeApi
+from tests.subtree import Subtree
+from tests.until import until
 
 Act = Callable[[Services], object]
 
@@ -33,8 +35,23 @@ def meter() -> Meter:
 
 @pytest.fixture
 def busy(api_of: MakeApi, meter: Meter) -> Api:
-    """An admin of a service that has been in use: `bob` holds `dev`, `boss` is an admin."""
-    admin = api_of(meter.append).logged_in("admin")
+    """An admin of a service that holds nothing in memory."""
+    return in_use(api_of(meter.append, USER_STORE__INDEX_LIMIT="0"))
+
+
+@pytest.fixture
+def quick(api_of: MakeApi, meter: Meter) -> Api:
+    """An admin of a service that holds everything in memory."""
+    admin = in_use(api_of(meter.append))
+    admin.get("/users")
+    until(lambda: admin.services.store.reads.source == "memory")
+    admin.get("/users/bob")
+    return admin
+
+
+def in_use(api: Api) -> Api:
+    """`bob` holds `dev`, `boss` is an admin."""
+    admin = api.logged_in("admin")
     admin.add_user("bob")
     admin.add_user("boss", isAdmin=True)
     admin.add_role("dev", "bob")
@@ -105,6 +122,45 @@ REQUESTS = [
 def test_a_request_reads_the_performer_and_the_admin_role_besides(busy: Api, meter: Meter) -> None:
     for method, path, most in REQUESTS:
         assert len(meter.of(partial(busy, method, path))) <= most, path
+
+
+FROM_MEMORY = [
+    "/server",
+    "/users",
+    "/users?limit=10&offset=20",
+    "/users?searchKey=b&regex=o",
+    "/users?role=dev",
+    "/users/bob",
+    "/users/boss",
+    "/roles",
+    "/roles/dev",
+    "/roles/Internal%2Feveryone",
+]
+
+
+def test_from_memory_a_request_is_one_poll(quick: Api, meter: Meter) -> None:
+    for path in FROM_MEMORY:
+        assert meter.of(partial(quick.get, path)) == ["poll"], path
+
+
+def test_a_change_is_seen_by_one_poll_and_a_groups_by_a_search_more(
+    quick: Api, meter: Meter, subtree: Subtree
+) -> None:
+    subtree.add_user("carl")
+    assert meter.of(lambda: quick.get("/users/carl")) == ["poll"]
+    subtree.add_member("dev", subtree.user_dn("boss"))
+    assert meter.of(lambda: quick.get("/users/boss")) == ["poll", "search"]
+    assert "dev" in quick.get("/users/boss")["roles"]
+
+
+def test_what_decides_a_change_is_read_from_the_directory(quick: Api, meter: Meter) -> None:
+    sent = meter.of(lambda: quick.do("DELETE", "/users/bob"))
+    assert sent.count("poll") == 1
+    assert sent.count("search") >= 3
+
+
+def test_a_login_polls_nothing(quick: Api, meter: Meter) -> None:
+    assert "poll" not in meter.of(lambda: quick.login("bob"))
 
 
 def test_a_refused_token_costs_one_read_at_most(busy: Api, meter: Meter) -> None:

@@ -28,7 +28,7 @@ def init(console: Blueprint, services: Services) -> None:
             _must_be_sent_from_here()
         if request.endpoint in _OPEN:
             return
-        performer = tokens.performer(services.store, tokens.CONSOLE)
+        performer = tokens.performer(services.store.view, tokens.CONSOLE)
         g.performer = performer
         if request.method == "POST":
             _must_carry_the_sessions_value()

@@ -1,0 +1,57 @@
+"""As much BER as LDAP's own messages take: tags of one byte, definite lengths (RFC 4511 §5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+BOOLEAN: Final = 0x01
+INTEGER: Final = 0x02
+OCTET_STRING: Final = 0x04
+ENUMERATED: Final = 0x0A
+SEQUENCE: Final = 0x30
+SET: Final = 0x31
+
+
+def element(tag: int, *content: bytes) -> bytes:
+    """One element; the contents are put side by side."""
+    body = b"".join(content)
+    length = len(body)
+    if length < 0x80:
+        return bytes((tag, length)) + body
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(octets))) + octets + body
+
+
+def integer(value: int) -> bytes:
+    """The content of a number that is not negative."""
+    return value.to_bytes(value.bit_length() // 8 + 1, "big")
+
+
+def head(data: bytes | bytearray, at: int = 0) -> tuple[int, int, int]:
+    """Tag, start and end of the content of the element at `at`.
+
+    Raises:
+        IndexError: not even its head is there; the end may lie beyond what is there.
+    """
+    length, start = data[at + 1], at + 2
+    if length & 0x80:
+        start += length & 0x7F
+        if start > len(data):
+            raise IndexError
+        length = int.from_bytes(data[at + 2 : start], "big")
+    return data[at], start, start + length
+
+
+def elements(data: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int]]:
+    """Tag, start and end of each element that lies between `at` and `end`."""
+    end = len(data) if end is None else end
+    while at < end:
+        tag, start, at = head(data, at)
+        yield tag, start, at
+
+
+def contents(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Tag and content of each element in `data`."""
+    for tag, start, end in elements(data):
+        yield tag, data[start:end]

@@ -1,0 +1,256 @@
+"""Content synchronization (RFC 4533): one search, asked again for what has changed.
+
+A poll (mode refreshOnly) sends the cookie of the last one and gets the entries that changed since,
+the ids of those that went, and a new cookie; no new cookie where nothing has changed. The messages
+are read here and not by ldap3: it takes half a millisecond for a poll that takes thirty
+microseconds, keeps a whole answer before it gives anything of it, and knows no intermediate
+responses inside a search.
+
+Seen on OpenLDAP 2.5.13: a poll wants derefAliases never; a wrong cookie is no error, but everything
+is sent again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from ldap3 import DEREF_NEVER, SUBTREE
+from ldap3.operation.search import search_operation
+from pyasn1.codec.ber import encoder
+
+from mi_ldap.deadline import remaining_s
+from mi_ldap.directory import ber
+from mi_ldap.directory.session import Entry, Refused, Session
+
+SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"
+_SYNC_STATE: Final = b"1.3.6.1.4.1.4203.1.9.1.2"
+_SYNC_DONE: Final = b"1.3.6.1.4.1.4203.1.9.1.3"
+_SYNC_INFO: Final = b"1.3.6.1.4.1.4203.1.9.1.4"
+
+REFRESH_REQUIRED: Final = 4096
+
+_ENTRY, _DONE, _REFERENCE, _INTERMEDIATE = 0x64, 0x65, 0x73, 0x79  # RFC 4511 §4.5.2, §4.13
+_CONTROLS = 0xA0
+_PRESENT, _DELETE = 0, 3  # RFC 4533 §2.3
+_ID_SET = 0xA3  # RFC 4533 §2.5
+_REFRESH_ONLY = ber.element(ber.ENUMERATED, b"\x01")
+_TRUE = b"\x01\x01\xff"
+
+_AT_ONCE = 65536
+
+
+class Listener(Protocol):
+    """Who is told what has changed; ids are the 16 bytes of an entryUUID."""
+
+    def changed(self, uuid: bytes, entry: Entry) -> None:
+        """The entry is there, and is now as given."""
+
+    def unchanged(self, uuids: Sequence[bytes]) -> None:
+        """The entries are still there, and what they were."""
+
+    def gone(self, uuids: Sequence[bytes]) -> None:
+        """The entries are not found any more."""
+
+
+@dataclass(slots=True)
+class Search:
+    """A search below a base that is kept up to date.
+
+    Attributes:
+        listener: told what a poll finds.
+        cookie: stands for what was told so far; `b""` for nothing.
+        is_told_all: whether the last poll named every entry that is there, changed or not: what
+            it did not name is gone.
+    """
+
+    base_dn: str
+    ldap_filter: str
+    attributes: Sequence[str]
+    listener: Listener
+    cookie: bytes = b""
+    is_told_all: bool = False
+    _operation: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        wanted = list(self.attributes)
+        operation = search_operation(
+            self.base_dn, self.ldap_filter, SUBTREE, DEREF_NEVER, wanted,
+            0, 0, False, None, None, None, None,
+        )  # fmt: skip
+        self._operation = bytes(encoder.encode(operation))
+
+    def request(self, number: int) -> bytes:
+        """The message that asks for what has changed."""
+        cookie = ber.element(ber.OCTET_STRING, self.cookie) if self.cookie else b""
+        value = ber.element(ber.SEQUENCE, _REFRESH_ONLY, cookie)
+        control = ber.element(
+            ber.SEQUENCE,
+            ber.element(ber.OCTET_STRING, SYNC_REQUEST.encode()),
+            _TRUE,
+            ber.element(ber.OCTET_STRING, value),
+        )
+        message_id = ber.element(ber.INTEGER, ber.integer(number))
+        controls = ber.element(_CONTROLS, control)
+        return ber.element(ber.SEQUENCE, message_id, self._operation, controls)
+
+
+def poll(
+    session: Session, searches: Sequence[Search], goes_on: Callable[[], bool] = lambda: True
+) -> bool:
+    """Bring the searches up to date, in one round trip.
+
+    Args:
+        session: of the account that may see the entries; for nobody else meanwhile.
+        searches: all are asked at once.
+        goes_on: asked after each message; where it says no, the poll is given up and the session
+            with it. What was told until then is true, and will be told again.
+
+    Returns:
+        Whether the poll came to its end.
+
+    Raises:
+        Refused: the server does not do it, or `REFRESH_REQUIRED`: from the beginning, then.
+        DirectoryUnavailable: it was cut off.
+    """
+    asked = {session.next_number(): search for search in searches}
+    refused: Refused | None = None
+    with session.on_the_wire("poll"):
+        session.connection.socket.sendall(b"".join(s.request(n) for n, s in asked.items()))
+        for search in asked.values():
+            search.is_told_all = True
+        for number, tag, message, at, end in _messages(session):
+            search = asked[number]
+            if tag == _DONE:
+                refused = _done(search, message, at, end) or refused
+                del asked[number]
+                if not asked:
+                    break
+            else:
+                _told(search, tag, message, at, end)
+            if not goes_on():
+                session.usable = False
+                return False
+    if refused:
+        raise refused
+    return True
+
+
+def _messages(session: Session) -> Iterator[tuple[int, int, bytes, int, int]]:
+    """Number, operation, and where in the bytes its content and the message end lie."""
+    wire = session.connection.socket
+    pending = bytearray()
+    while True:
+        wire.end_at = time.monotonic() + min(remaining_s(), session.answer_s)
+        data = wire.recv(_AT_ONCE)
+        if not data:
+            raise ConnectionResetError("the server hung up")
+        pending += data
+        at = 0
+        for start, end in _whole(pending):
+            message = bytes(pending[start:end])
+            _, number_at, number_end = ber.head(message)
+            yield (
+                int.from_bytes(message[number_at:number_end], "big"),
+                message[number_end],
+                message,
+                number_end,
+                len(message),
+            )
+            at = end
+        del pending[:at]
+
+
+def _whole(pending: bytearray) -> Iterator[tuple[int, int]]:
+    """Where the messages lie that are here to their end."""
+    at = 0
+    while True:
+        try:
+            _, start, end = ber.head(pending, at)
+        except IndexError:
+            return
+        if end > len(pending):
+            return
+        yield start, end
+        at = end
+
+
+def _told(search: Search, tag: int, message: bytes, at: int, end: int) -> None:
+    _, start, stop = ber.head(message, at)
+    if tag == _ENTRY:
+        _entry_told(search, message, start, stop, end)
+    elif tag == _INTERMEDIATE:
+        _info_told(search, message, start, stop)
+
+
+def _entry_told(search: Search, message: bytes, start: int, stop: int, end: int) -> None:
+    for oid, value in _controls(message, stop, end):
+        if oid == _SYNC_STATE:
+            parts = dict(ber.contents(next(ber.contents(value))[1]))
+            uuid, kind = parts[ber.OCTET_STRING], parts[ber.ENUMERATED][0]
+            if kind == _DELETE:
+                search.listener.gone([uuid])
+            elif kind == _PRESENT:
+                search.listener.unchanged([uuid])
+            else:
+                search.listener.changed(uuid, _entry(message, start, stop))
+
+
+def _entry(message: bytes, start: int, stop: int) -> Entry:
+    _, dn_at, dn_end = ber.head(message, start)
+    _, at, _ = ber.head(message, dn_end)
+    attributes: dict[str, list[bytes]] = {}
+    while at < stop:
+        _, at, attribute_end = ber.head(message, at)
+        _, name_at, name_end = ber.head(message, at)
+        _, value_at, values_end = ber.head(message, name_end)
+        values = []
+        while value_at < values_end:
+            _, start, value_at = ber.head(message, value_at)
+            values.append(message[start:value_at])
+        attributes[message[name_at:name_end].decode().lower()] = values
+        at = attribute_end
+    return Entry(message[dn_at:dn_end].decode(errors="replace"), attributes)
+
+
+def _info_told(search: Search, message: bytes, start: int, stop: int) -> None:
+    """A sync info message (RFC 4533 §2.5); cookies on the way are not kept."""
+    parts = {tag: message[a:b] for tag, a, b in ber.elements(message, start, stop)}
+    if parts.get(0x80) != _SYNC_INFO:
+        return
+    for tag, content in ber.contents(parts.get(0x81, b"")):
+        if tag == _ID_SET:
+            _ids_told(search, dict(ber.contents(content)))
+
+
+def _ids_told(search: Search, parts: dict[int, bytes]) -> None:
+    uuids = [uuid for _, uuid in ber.contents(parts.get(ber.SET, b""))]
+    if any(parts.get(ber.BOOLEAN, b"")):
+        search.listener.gone(uuids)
+    else:
+        search.listener.unchanged(uuids)
+
+
+def _done(search: Search, message: bytes, at: int, end: int) -> Refused | None:
+    _, start, stop = ber.head(message, at)
+    result = [message[a:b] for _, a, b in ber.elements(message, start, stop)]
+    code = int.from_bytes(result[0], "big")
+    if code != 0:
+        return Refused(code, result[2].decode(errors="replace"))
+    for oid, value in _controls(message, stop, end):
+        if oid == _SYNC_DONE:
+            parts = dict(ber.contents(next(ber.contents(value))[1]))
+            search.cookie = parts.get(ber.OCTET_STRING) or search.cookie
+            search.is_told_all = not any(parts.get(ber.BOOLEAN, b""))
+    return None
+
+
+def _controls(message: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    """Each control's OID and value (RFC 4511 §4.1.11)."""
+    for tag, start, stop in ber.elements(message, at, end):
+        if tag == _CONTROLS:
+            for _, control in ber.contents(message[start:stop]):
+                octets = [each for kind, each in ber.contents(control) if kind == ber.OCTET_STRING]
+                yield octets[0], octets[1] if len(octets) > 1 else b""

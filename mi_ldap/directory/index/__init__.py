@@ -1,0 +1,245 @@
+"""The index: users and groups in memory, exactly as fresh as the directory.
+
+A question is answered after a poll that began after the request did: one small round trip, shared
+by all who wait. Until memory is filled, while it can't be kept up to date, and wherever the answer
+depends on how the server compares, the directory itself is asked; nobody can tell the difference.
+What decides a change is never asked here.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final, TypeVar
+
+import structlog
+
+from mi_ldap.deadline import began_at, deadline, remaining_s
+from mi_ldap.directory.connections import Connector
+from mi_ldap.directory.index.feed import Feed, StartAgain, TooLarge
+from mi_ldap.directory.index.held import Held
+from mi_ldap.directory.index.words import AskTheDirectory
+from mi_ldap.directory.reading import Reader
+from mi_ldap.directory.session import Refused, Session
+from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.model import Reads
+
+log = structlog.get_logger()
+
+__all__ = ["AskTheDirectory", "Held", "Index"]
+
+LARGE: Final = 2000
+"""A group with more members is not read again while somebody waits."""
+
+FILL_S: Final = 600.0
+PATIENCE_S: Final = 60.0
+"""A server may think for so long before it begins to give everything."""
+KEEP_S: Final = 60.0
+"""Polled at least so often: quiet connections are cut, and session logs overrun."""
+SETTLE_S: Final = 1.0
+CLOSE_S: Final = 1.0
+RETRY_S: Final = 300.0
+"""After so long it is tried again where the server or its limits did not allow it."""
+
+UNAVAILABLE_CRITICAL_EXTENSION: Final = 12
+
+T = TypeVar("T")
+
+
+class Index:
+    """Holds what reads need, and keeps it as fresh as the directory.
+
+    Args:
+        connector: opens its own session.
+        reader: reads what a poll does not tell.
+        limit: with more users and groups than this it stays off.
+    """
+
+    def __init__(self, connector: Connector, reader: Reader, limit: int) -> None:
+        self._connector, self._reader, self._limit = connector, reader, limit
+        self._lock = threading.Lock()
+        self._held: Held | None = None
+        self._feed: Feed | None = None
+        self._session: Session | None = None
+        self._server = ""
+        self._polled_at = self._written_at = 0.0
+        self._why = "it is being filled"
+        self._wanted = threading.Event()
+        self._closed = False
+        self._keeper: threading.Thread | None = None
+
+    @property
+    def reads(self) -> Reads:
+        """What answers now."""
+        return Reads("directory", self._why) if self._why else Reads("memory")
+
+    def start(self) -> None:
+        """Begin to fill it, in a thread of its own; at the first call only."""
+        if self._keeper is None:
+            with self._lock:
+                if self._keeper is None:
+                    self._keeper = threading.Thread(target=self._keep, name="index", daemon=True)
+                    self._keeper.start()
+
+    def close(self) -> None:
+        """Let go of the session; the thread ends as soon as it has its answer."""
+        self._closed = True
+        self._wanted.set()
+        if self._keeper:
+            self._keeper.join(CLOSE_S)
+        with self._lock:
+            self._drop("it is closed")
+
+    def note_write(self) -> None:
+        """This process has changed something: what was polled before is not fresh enough."""
+        self._written_at = time.monotonic()
+
+    def ask(self, question: Callable[[Held], T]) -> T:
+        """What memory answers.
+
+        Raises:
+            AskTheDirectory: it does not.
+        """
+        if self._why:
+            raise AskTheDirectory
+        if not self._lock.acquire(timeout=remaining_s()):
+            raise AskTheDirectory
+        try:
+            return question(self._fresh())
+        finally:
+            self._lock.release()
+
+    def _fresh(self) -> Held:
+        """What is held, after a poll that began after the request and the last change of ours."""
+        if self._held is None or self._feed is None or self._session is None:
+            raise AskTheDirectory
+        if self._polled_at < max(began_at(), self._written_at):
+            began = time.monotonic()
+            self._poll(self._feed, self._held, self._session)
+            self._polled_at = began
+        return self._held
+
+    def _poll(self, feed: Feed, held: Held, session: Session) -> None:
+        if not self._connector.fits(session):
+            self._drop("the directory server has changed")
+            raise AskTheDirectory
+        try:
+            feed.refresh(session)
+        except (Refused, StartAgain, DirectoryUnavailable) as error:
+            self._drop(_reason(error), keeps=isinstance(error, DirectoryUnavailable))
+            raise AskTheDirectory from error
+        except Exception:
+            self._drop("of an error")
+            raise
+        if held.uncertain:
+            self._read_small(held)
+
+    def _read_small(self, held: Held) -> None:
+        """Groups that changed are read at once, the large ones by the keeper."""
+        small = [group for group in held.uncertain if group.size < LARGE]
+        try:
+            held.take(held.fetch(small))
+        except DirectoryUnavailable:
+            raise AskTheDirectory from None
+        if held.uncertain:
+            self._wanted.set()
+
+    def _drop(self, why: str, *, keeps: bool = False) -> None:
+        """Answer nothing until the keeper has seen to it; `keeps` what needs no new beginning."""
+        self._why = why
+        if self._session:
+            self._session.close()
+        self._session = None
+        if not keeps:
+            self._held = self._feed = None
+        self._wanted.set()
+
+    # The keeper's own thread
+
+    def _keep(self) -> None:
+        pause_s = 0.0
+        while not self._closed:
+            self._wanted.wait(pause_s)
+            self._wanted.clear()
+            if self._closed:
+                return
+            pause_s = self._seen_to()
+
+    def _seen_to(self) -> float:
+        """Do what is to be done; the seconds until it is looked at again."""
+        try:
+            with deadline(FILL_S):
+                return self._keep_up() if not self._why else self._begin()
+        except DirectoryUnavailable as error:
+            self._why = str(error)
+            return SETTLE_S
+        except (Refused, TooLarge) as error:
+            self._why = _reason(error)
+            log.warning("index_off", why=self._why)
+            return RETRY_S
+        except StartAgain:
+            return 0.0
+        except Exception:
+            self._why = "of an error"
+            log.exception("index_failed")
+            return RETRY_S
+
+    def _begin(self) -> float:
+        """Fill memory, or bring up to date what was kept when the connection was lost."""
+        began = time.monotonic()
+        session = self._connector.bound()
+        usual_s, session.answer_s = session.answer_s, PATIENCE_S
+        try:
+            held, feed = self._filled(session)
+        except BaseException:
+            session.close()
+            raise
+        session.answer_s = usual_s
+        with self._lock:
+            if self._closed:
+                session.close()
+                return 0.0
+            self._held, self._feed, self._session, self._why = held, feed, session, ""
+            self._server, self._polled_at = session.server, 0.0
+        seconds = round(time.monotonic() - began, 3)
+        log.info("index_ready", users=len(held.people), roles=len(held.groups), seconds=seconds)
+        return SETTLE_S if held.uncertain else KEEP_S
+
+    def _filled(self, session: Session) -> tuple[Held, Feed]:
+        held, feed = self._held, self._feed
+        if held and feed and session.server == self._server:
+            with suppress(Refused, StartAgain):
+                feed.refresh(session)
+                return held, feed
+        held = Held(self._reader)
+        feed = Feed(self._reader.tree, held)
+        feed.fill(session, self._limit)
+        held.take(held.fetch(held.uncertain))
+        held.all_told()
+        return held, feed
+
+    def _keep_up(self) -> float:
+        """Poll what nobody asks, and settle what is not certain."""
+        with self._lock, suppress(AskTheDirectory):
+            if time.monotonic() - self._polled_at > KEEP_S:
+                self._fresh()
+            groups = [*self._held.uncertain] if self._held else []
+            held = self._held
+        if not (held and groups):
+            return KEEP_S
+        began = time.monotonic()
+        fetched = held.fetch(groups)
+        took_s = time.monotonic() - began
+        with self._lock:
+            held.take(fetched, only_known=True)
+            held.believe()
+            uncertain = bool(held.uncertain)
+        return max(SETTLE_S, 10 * took_s) if uncertain else KEEP_S
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Refused) and error.code == UNAVAILABLE_CRITICAL_EXTENSION:
+        return "the server offers no content synchronization (OpenLDAP: the overlay syncprov)"
+    return str(error)

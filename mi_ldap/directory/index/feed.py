@@ -1,0 +1,211 @@
+"""What tells memory of changes: content synchronization of users, groups, and places.
+
+A place is an entry that has others below it. When one moves, all below it have moved, and OpenLDAP
+2.5.13 says so of none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from mi_ldap.directory import names
+from mi_ldap.directory.content_sync import Search, poll
+from mi_ldap.directory.index.held import Held
+from mi_ldap.directory.session import Entry, Session
+from mi_ldap.directory.tree import Tree
+
+MANY: Final = 2000
+"""More changes than this are not taken in while somebody waits."""
+
+
+class StartAgain(Exception):
+    """What happened can't be taken in change by change."""
+
+
+class TooLarge(Exception):
+    """The directory holds more than is to be held in memory."""
+
+
+class Feed:
+    """Keeps what is held up to date.
+
+    Args:
+        tree: what is searched for.
+        held: takes in what is told.
+    """
+
+    def __init__(self, tree: Tree, held: Held) -> None:
+        self._held = held
+        self._places = places = _Places()
+        self._told = [
+            *(_Told(_Users(held), base) for base in _outermost(tree.user_bases)),
+            *(_Told(_Roles(held), base) for base in _outermost(tree.role_bases)),
+            *(_Told(places, base) for base in _outermost(tree.user_bases + tree.role_bases)),
+        ]
+        self._searches = [Search(t.base_dn, *t.kind.asked(tree), t) for t in self._told]
+
+    def fill(self, session: Session, limit: int) -> None:
+        """Take in everything.
+
+        Raises:
+            TooLarge: there are more than `limit` users, or groups, or places.
+        """
+        if not poll(session, self._searches, lambda: self._count() <= limit):
+            raise TooLarge(
+                f"the directory holds more than {limit} users: see user_store.index_limit"
+            )
+        for told in self._told:
+            told.is_filled = True
+        self._places.is_told = True
+
+    def refresh(self, session: Session) -> None:
+        """Take in what has changed.
+
+        Raises:
+            StartAgain: that is too much, or cannot be told; the session is not to be used again.
+        """
+        for told in self._told:
+            told.begin()
+        if not poll(session, self._searches, lambda: self._count() < MANY):
+            raise StartAgain("more has changed than can be taken in at once")
+        for told, search in zip(self._told, self._searches, strict=True):
+            if search.is_told_all:
+                told.gone(list(told.unnamed()))
+        self._held.all_told()
+
+    def _count(self) -> int:
+        return sum(told.count for told in self._told)
+
+
+class _Kind(Protocol):
+    """What is done with the entries of one search."""
+
+    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
+        """Filter and attributes."""
+
+    def changed(self, uuid: bytes, entry: Entry) -> None: ...
+
+    def gone(self, uuid: bytes) -> None: ...
+
+    def dn_of(self, uuid: bytes) -> str | None: ...
+
+    def uuids(self) -> Iterable[bytes]: ...
+
+
+@dataclass(slots=True)
+class _Told:
+    """The listener of one search.
+
+    Attributes:
+        named: the ids that the present poll has named, as changed or not.
+        count: how many changes it has told.
+    """
+
+    kind: _Kind
+    base_dn: str
+    is_filled: bool = False
+    named: set[bytes] = field(default_factory=set)
+    count: int = 0
+
+    def begin(self) -> None:
+        self.named, self.count = set(), 0
+
+    def changed(self, uuid: bytes, entry: Entry) -> None:
+        self.count += 1
+        if self.is_filled:
+            self.named.add(uuid)
+        self.kind.changed(uuid, entry)
+
+    def unchanged(self, uuids: Sequence[bytes]) -> None:
+        self.named.update(uuids)
+
+    def gone(self, uuids: Sequence[bytes]) -> None:
+        for uuid in uuids:
+            dn = self.kind.dn_of(uuid)
+            # What is elsewhere by now was told of by another search.
+            if dn is not None and names.is_under(dn, self.base_dn):
+                self.count += 1
+                self.kind.gone(uuid)
+
+    def unnamed(self) -> Iterator[bytes]:
+        """What is held and was not named."""
+        return (uuid for uuid in self.kind.uuids() if uuid not in self.named)
+
+
+@dataclass(frozen=True, slots=True)
+class _Users:
+    held: Held
+
+    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
+        return tree.user_list_filter, tree.user_attributes
+
+    def changed(self, uuid: bytes, entry: Entry) -> None:
+        self.held.user_changed(uuid, entry)
+
+    def gone(self, uuid: bytes) -> None:
+        self.held.user_gone(uuid)
+
+    def dn_of(self, uuid: bytes) -> str | None:
+        person = self.held.people.get(uuid)
+        return self.held.people.dn(person) if person else None
+
+    def uuids(self) -> Iterable[bytes]:
+        return (person.uuid for person in self.held.people)
+
+
+@dataclass(frozen=True, slots=True)
+class _Roles:
+    held: Held
+
+    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
+        return tree.role_list_filter, [*tree.role_attributes, tree.first_admin]
+
+    def changed(self, uuid: bytes, entry: Entry) -> None:
+        self.held.role_changed(uuid, entry)
+
+    def gone(self, uuid: bytes) -> None:
+        self.held.role_gone(uuid)
+
+    def dn_of(self, uuid: bytes) -> str | None:
+        group = self.held.groups.get(uuid)
+        return group.entry.dn if group else None
+
+    def uuids(self) -> Iterable[bytes]:
+        return (group.uuid for group in self.held.groups)
+
+
+@dataclass(slots=True)
+class _Places:
+    """Where entries are that have others below them; `is_told` once they are known."""
+
+    dns: dict[bytes, str] = field(default_factory=dict)
+    is_told: bool = False
+
+    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
+        return "(hasSubordinates=TRUE)", ["1.1"]
+
+    def changed(self, uuid: bytes, entry: Entry) -> None:
+        """One that is new may have been there without anything below it, under another name."""
+        if self.is_told and self.dns.get(uuid) != entry.dn:
+            raise StartAgain("an entry with others below it was moved or is new")
+        self.dns[uuid] = entry.dn
+
+    def gone(self, uuid: bytes) -> None:
+        del self.dns[uuid]
+
+    def dn_of(self, uuid: bytes) -> str | None:
+        return self.dns.get(uuid)
+
+    def uuids(self) -> Iterable[bytes]:
+        return tuple(self.dns)
+
+
+def _outermost(bases: Sequence[str]) -> list[str]:
+    """The bases that lie in no other, each once."""
+    kept: list[str] = []
+    for base in sorted(bases, key=lambda each: len(names.parsed_dn(each))):
+        if not any(names.is_under(base, other) for other in kept):
+            kept.append(base)
+    return kept

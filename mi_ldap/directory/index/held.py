@@ -1,0 +1,145 @@
+"""All that is held in memory, and how it takes in what the directory tells."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable
+from typing import Final, TypeVar, cast
+
+from mi_ldap.directory import names
+from mi_ldap.directory.index.groups import Group, Groups
+from mi_ldap.directory.index.people import People
+from mi_ldap.directory.reading import Reader, in_parts
+from mi_ldap.directory.session import Entry
+from mi_ldap.model import AdminRole, Names
+
+DOUBT_S: Final = 30.0
+"""After so long a server has done what it does to groups when a member's entry goes."""
+
+T = TypeVar("T")
+
+
+class Held:
+    """Users and groups as the directory told of them; nobody at first.
+
+    Args:
+        reader: reads the members of groups, which are not told.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.people = People(reader.tree)
+        self.groups = Groups(reader.tree, self.people)
+        self.uncertain: set[Group] = set()
+        self._somebody_came = False
+        self._worked_out: dict[Hashable, object] = {}
+
+    def names_in(self, group: Group) -> Names:
+        """The names of the users in the group, directly and through others, sorted."""
+        return self._kept(
+            (group, "names"), lambda: self.people.names_of(self.groups.people_below(group))
+        )
+
+    def admin_role(self, group: Group) -> AdminRole:
+        """The group as the admin role."""
+        return self._kept((group, "admin"), lambda: self.groups.admin_role(group))
+
+    # What is told
+
+    def user_changed(self, uuid: bytes, entry: Entry) -> None:
+        """A user's entry is there, and is now as given."""
+        before = self.people.get(uuid)
+        dn_before = self.people.dn(before) if before else ""
+        self._worked_out.clear()
+        person = self.people.put(uuid, entry)
+        if dn_before == entry.dn:
+            return
+        if dn_before:
+            self.uncertain.update(self.groups.went(person, dn_before, time.monotonic()))
+        self.groups.came(person, entry.dn, time.monotonic())
+        self._somebody_came = True
+
+    def user_gone(self, uuid: bytes) -> None:
+        """There is no such user any more."""
+        person = self.people.pop(uuid)
+        if person:
+            self._worked_out.clear()
+            dn = self.people.dn(person)
+            self.uncertain.update(self.groups.went(person, dn, time.monotonic()))
+
+    def role_changed(self, uuid: bytes, entry: Entry) -> None:
+        """A group's entry is there, and is now as given, but for its members."""
+        before = self.groups.get(uuid)
+        dn_before = before.entry.dn if before else entry.dn
+        self._worked_out.clear()
+        group = self.groups.put(uuid, entry)
+        if not self.groups.is_current(group):
+            self.uncertain.add(group)
+        if before is None or dn_before != entry.dn:
+            self.uncertain.update(self.groups.lost(dn_before, time.monotonic()))
+            self._somebody_came = True
+
+    def role_gone(self, uuid: bytes) -> None:
+        """There is no such group any more."""
+        group = self.groups.pop(uuid)
+        if group:
+            self._worked_out.clear()
+            self.uncertain.discard(group)
+            self.uncertain.update(self.groups.lost(group.entry.dn, time.monotonic()))
+
+    def all_told(self) -> None:
+        """What came may have been elsewhere before, and named there in groups.
+
+        The server then changes those silently, as it does when something goes of which nothing is
+        told.
+        """
+        if self._somebody_came:
+            self._worked_out.clear()
+            self.uncertain.update(self.groups.doubt_strangers(time.monotonic()))
+            self._somebody_came = False
+
+    # What must be asked for
+
+    def fetch(self, groups: Iterable[Group]) -> list[tuple[Group, Entry]]:
+        """The groups' entries with their members; those that went meanwhile left out."""
+        tree, fetched = self._reader.tree, []
+        for part in in_parts(list(groups)):
+            ids = [tree.has_id(tree.id_of(group.entry)) or "" for group in part]
+            wanted = f"(&{tree.role_list_filter}{names.any_of(ids)})"
+            entries = self._reader.role_entries(wanted, [tree.first_admin])
+            found = {tree.id_of(entry): entry for entry in entries}
+            by_id = ((group, found.get(tree.id_of(group.entry))) for group in part)
+            fetched += [(group, entry) for group, entry in by_id if entry]
+        return fetched
+
+    def take(self, fetched: Iterable[tuple[Group, Entry]], *, only_known: bool = False) -> None:
+        """Hold those members.
+
+        Args:
+            fetched: as `fetch` gave it.
+            only_known: whether it may be older than what was told; then it counts only where both
+                are of the same stamp.
+        """
+        self._worked_out.clear()
+        for group, entry in fetched:
+            stamp = self.groups.stamp_of(entry)
+            if not only_known or stamp == self.groups.stamp_of(group.entry):
+                self.groups.set_members(group, entry)
+                self._settle(group)
+
+    def believe(self) -> None:
+        """Take what groups hold for good, once the server had its time to change it silently."""
+        since = time.monotonic() - DOUBT_S
+        for group in [*self.uncertain]:
+            group.doubts = {text: at for text, at in group.doubts.items() if at > since}
+            self._settle(group)
+
+    def _settle(self, group: Group) -> None:
+        if not group.doubts and self.groups.is_current(group):
+            self.uncertain.discard(group)
+
+    def _kept(self, key: Hashable, work_out: Callable[[], T]) -> T:
+        """What was worked out once, until something changes."""
+        if key not in self._worked_out:
+            self._worked_out[key] = work_out()
+        return cast("T", self._worked_out[key])

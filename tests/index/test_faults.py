@@ -1,0 +1,137 @@
+"""What the index does when the directory or the connection to it fails it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mi_ldap import wiring
+from mi_ldap.directory import DirectoryStore, index
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.settings import load_settings
+from tests.directory.stores import Stores
+from tests.doctor.places import tool_of
+from tests.hosts.openldap import OpenLdap
+from tests.kinds import OPENLDAP
+from tests.subtree import Tool, host_like, subtree_in
+from tests.until import until
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[EmbeddedDirectory]:
+    with EmbeddedDirectory(tmp_path / "directory") as made:
+        yield made
+
+
+@pytest.fixture
+def tool(directory: EmbeddedDirectory) -> Iterator[Tool]:
+    made = Tool(directory.url, directory.manager_dn, directory.manager_password)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path, directory: EmbeddedDirectory) -> Iterator[DirectoryStore]:
+    with closing(opened(tmp_path, directory)) as made:
+        yield made
+
+
+def opened(folder: Path, directory: EmbeddedDirectory, **more: str) -> DirectoryStore:
+    named = {f"MI_LDAP_{key}": value for key, value in more.items()}
+    settings = load_settings({"MI_LDAP_STATE_DIR": str(folder), **named})
+    store = wiring.services(settings, directory).store
+    assert isinstance(store, DirectoryStore)
+    return store
+
+
+def is_ready(store: DirectoryStore) -> bool:
+    return bool(store.view) and store.reads.source == "memory"
+
+
+def add_users(tool: Tool, directory: EmbeddedDirectory, *names: str) -> None:
+    for name in names:
+        tool.add(f"uid={name},{directory.user_base}", ["inetOrgPerson"], uid=name, cn=name, sn="x")
+
+
+def names_of(store: DirectoryStore) -> list[str]:
+    return sorted(store.view.user_names().names)
+
+
+def test_a_restarted_server_is_caught_up_with(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    add_users(tool, directory, "ann", "bob")
+    until(lambda: is_ready(store))
+    assert names_of(store) == ["ann", "bob"]
+    tool.delete(f"uid=ann,{directory.user_base}")  # seen by nobody yet
+    directory.stop()
+    directory.start()
+    with closing(Tool(directory.url, directory.manager_dn, directory.manager_password)) as again:
+        add_users(again, directory, "carl")
+        assert names_of(store) == ["bob", "carl"]
+        until(lambda: is_ready(store))
+        assert names_of(store) == ["bob", "carl"]
+        again.delete(f"uid=bob,{directory.user_base}")
+        assert names_of(store) == ["carl"]
+        assert store.reads.source == "memory"
+
+
+def test_more_changes_than_the_servers_log_holds_are_all_seen(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    config = "olcOverlay={0}syncprov,olcDatabase={1}mdb,cn=config"
+    tool.replace(config, olcSpSessionlog="3")
+    add_users(tool, directory, *(f"u{number}" for number in range(9)))
+    until(lambda: is_ready(store))
+    for number in range(8):
+        tool.delete(f"uid=u{number},{directory.user_base}")
+    add_users(tool, directory, "late")
+    assert names_of(store) == ["late", "u8"]
+
+
+def test_more_changes_than_can_be_taken_in_at_once_begin_anew(
+    store: DirectoryStore,
+    directory: EmbeddedDirectory,
+    tool: Tool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(index.feed, "MANY", 5)
+    until(lambda: is_ready(store))
+    add_users(tool, directory, *(f"u{number}" for number in range(9)))
+    assert len(names_of(store)) == 9
+    until(lambda: is_ready(store))
+    assert len(names_of(store)) == 9
+    assert store.reads.source == "memory"
+
+
+def test_a_directory_that_is_larger_than_wanted_is_not_held(
+    tmp_path: Path, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    add_users(tool, directory, *(f"u{number}" for number in range(9)))
+    with closing(opened(tmp_path, directory, USER_STORE__INDEX_LIMIT="5")) as store:
+        assert len(names_of(store)) == 9
+        until(lambda: "index_limit" in store.reads.why)
+        assert len(names_of(store)) == 9
+
+
+def test_nothing_is_held_where_the_settings_say_so(
+    tmp_path: Path, directory: EmbeddedDirectory
+) -> None:
+    with closing(opened(tmp_path, directory, USER_STORE__INDEX_LIMIT="0")) as store:
+        assert store.view is store
+        assert store.reads.source == "directory"
+
+
+def test_a_server_that_tells_no_changes_is_asked_directly(tmp_path: Path) -> None:
+    with (
+        OpenLdap(tmp_path / "openldap") as host,
+        tool_of(host) as tool,
+        subtree_in(host_like(host, OPENLDAP), tool) as place,
+        closing(Stores(place, tmp_path)) as stores,
+    ):
+        store = stores.open()
+        assert not store.view.user_names().names
+        until(lambda: "syncprov" in store.reads.why)
