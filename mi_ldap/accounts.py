@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
 from mi_ldap import model
 from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.errors import MiLdapError, UserNotFound
-from mi_ldap.model import Matches, User
+from mi_ldap.model import EVERYONE, Matches, Role, User
 from mi_ldap.retries import decided
 from mi_ldap.store import RenewEpoch, Unchanged, UserReads, UserStore
 
 log = structlog.get_logger()
+
+Found = TypeVar("Found", User, Role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,14 @@ class Rules:
 
 
 def find_user(store: UserReads, name: str) -> User | None:
-    """The user of that name, as typed; `PRIMARY/` may lead it."""
-    return store.find_user(model.without_primary(name))
+    """The user of just that name, else of what it says without `PRIMARY/` and white space."""
+    return _found(store.find_user, name, model.without_primary(name))
+
+
+def find_role(store: UserReads, name: str) -> Role | None:
+    """The role of just that name, else of its full name; `Internal/everyone` is no entry."""
+    full = model.full_role_name(name)
+    return None if full == EVERYONE else _found(store.find_role, name, full)
 
 
 def known_user(store: UserReads, name: str) -> User:
@@ -88,6 +97,11 @@ def end_tokens(store: UserStore, user: User, *, keeps_mark: bool = False) -> Non
         store.apply(Unchanged(present), RenewEpoch(present, keeps_mark=keeps_mark))
 
     decided(renew)
+
+
+def _found(find: Callable[[str], Found | None], typed: str, plain: str) -> Found | None:
+    """What other tools have named just so comes first: else it would be taken for another."""
+    return (find(typed) if typed != plain else None) or find(plain)
 
 
 @contextmanager

@@ -244,17 +244,17 @@ def is_primary(domain: str | None) -> bool:
 
 
 def role_of_domain(name: str, domain: str | None) -> str:
-    """The full name of a role: `("x", "internal")` is `"Internal/x"`.
+    """The name of a role, as typed, with its domain: `("x", "internal")` is `"Internal/x"`.
 
     Raises:
         DomainNotFound: there is no such domain.
     """
     if is_primary(domain):
-        return full_role_name(name)
+        return name
     hybrid = _hybrid_domain((domain or "").strip())
     if hybrid is None:
         raise DomainNotFound((domain or "").strip())
-    return full_role_name(f"{hybrid}/{name}")
+    return f"{hybrid}/{name}"
 
 
 def full_role_name(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mi_ldap import model
-from mi_ldap.accounts import Rules, again, known_user
+from mi_ldap.accounts import Rules, again, find_role, known_user
 from mi_ldap.admins import Admins, refusal
 from mi_ldap.audit import AuditLog
 from mi_ldap.errors import (
@@ -28,7 +28,7 @@ MAX_ROLES = 200
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
-    """What a person sent to change a user's roles: full names of roles."""
+    """What a person sent to change a user's roles, names as typed."""
 
     user_name: str
     added: tuple[str, ...] = ()
@@ -69,7 +69,10 @@ class _Decided:
 
 
 class Roles:
-    """The roles of the primary store; `Internal/everyone` is no entry, and everybody's."""
+    """The roles of the primary store; `Internal/everyone` is no entry, and everybody's.
+
+    Names of roles are taken as typed.
+    """
 
     def __init__(self, store: UserStore, admins: Admins, audit: AuditLog, rules: Rules) -> None:
         self._store = store
@@ -88,7 +91,7 @@ class Roles:
         Raises:
             RoleNotFound: there is no such role.
         """
-        if name == EVERYONE:
+        if model.full_role_name(name) == EVERYONE:
             return _shown(EVERYONE, self._store.view.user_names())
         role = _found(self._store.view, name)
         return _shown(role.name, self._store.view.member_names(role))
@@ -120,17 +123,18 @@ class Roles:
         ]
         return tuple(sorted(found, key=lambda each: (each.name.casefold(), each.name)))
 
-    def create(self, performer: Performer, name: str) -> None:
-        """Make an empty role.
+    def create(self, performer: Performer, name: str) -> str:
+        """Make an empty role; its full name.
 
         Raises:
             RoleExists, BadRequest: nothing was made.
         """
-        name = self._rules.new_role_name(name)
+        name = self._rules.new_role_name(model.full_role_name(name))
         if name == EVERYONE or self._store.find_role(name) is not None:
             raise RoleExists(name)
         with self._audit.change(performer.name, "created", "role", {"role": name}):
             self._store.add_role(name)
+        return name
 
     def remove(self, performer: Performer, name: str) -> Role:
         """Remove a role; not the admin role, nor one that is nested in it.
@@ -253,15 +257,15 @@ class Roles:
         return {role.id: role for role in roles}
 
     def _changeable(self, name: str) -> Role:
-        if name == EVERYONE:
+        if model.full_role_name(name) == EVERYONE:
             raise Forbidden(f"The role {EVERYONE} belongs to every user and cannot be changed.")
         return _found(self._store, name)
 
 
 def _found(reads: UserReads, name: str) -> Role:
-    role = reads.find_role(name)
+    role = find_role(reads, name)
     if role is None:
-        raise RoleNotFound(name)
+        raise RoleNotFound(model.full_role_name(name))
     return role
 
 

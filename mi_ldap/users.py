@@ -11,6 +11,7 @@ from mi_ldap.accounts import (
     Rules,
     again,
     end_tokens,
+    find_role,
     find_user,
     known_user,
     make_user,
@@ -128,8 +129,8 @@ class Users:
             reset=self.closed or refusal(lambda: self._may_reset(performer, target)),
         )
 
-    def create(self, performer: Performer, wanted: NewUser) -> None:
-        """Make a user, an admin whose custodian is the performer where that is wanted.
+    def create(self, performer: Performer, wanted: NewUser) -> str:
+        """Make a user, an admin whose custodian is the performer where that is wanted; its name.
 
         Raises:
             UserExists, BadRequest, PolicyRefused: nothing was made.
@@ -143,6 +144,7 @@ class Users:
             user = make_user(self._store, name, password)
             with undone_unless_finished(self._store, user):
                 decided(lambda: self._finish(performer, user, is_admin=wanted.is_admin))
+        return name
 
     def remove(self, performer: Performer, name: str) -> User:
         """Remove a user; an admin only by its custodian.
@@ -171,11 +173,11 @@ class Users:
         return self._reset_password(performer, target, new)
 
     def _candidates(self, query: Query) -> Names:
-        role = model.full_role_name(query.role)
-        if role in ("", EVERYONE):
-            return self._store.view.user_names(query.like)
-        found = self._store.view.find_role(role)
-        return self._store.view.member_names(found) if found else Names(())
+        view = self._store.view
+        if model.full_role_name(query.role) in ("", EVERYONE):
+            return view.user_names(query.like)
+        found = find_role(view, query.role)
+        return view.member_names(found) if found else Names(())
 
     def _finish(self, performer: Performer, user: User, *, is_admin: bool) -> None:
         """What has its password becomes a user, or an admin, in one change."""

@@ -12,12 +12,16 @@ from mi_ldap.model import folded
 
 _SPECIAL_IN_DN = re.compile(r'([\\,+"<>;=])')
 _SPACES_AT_END = re.compile(r"(?<!\\) +$")
+_SPACE_AT_ENDS = re.compile(r"\A\s+|\s+\Z")
 _ESCAPED = re.compile(r"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
 
 
 def filter_value(text: str) -> str:
     """`text` so that a filter takes it literally, whatever it holds."""
-    return str(escape_filter_chars(text))
+    # ldap3 strips what Python calls white space, which directories keep.
+    return _SPACE_AT_ENDS.sub(
+        lambda space: filter_bytes(space[0].encode()), str(escape_filter_chars(text))
+    )
 
 
 def filter_bytes(value: bytes) -> str:

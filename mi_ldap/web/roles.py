@@ -45,25 +45,26 @@ def blueprint(services: Services) -> Blueprint:
 
     @roles.get("/roles/<path:name>")
     def show_role(name: str) -> Response:
-        full = model.role_of_domain(without_slash(name), request.args.get("domain"))
-        shown = services.roles.show(full)
-        return completeness(
-            compressed(jsonify(role=shown.name, users=shown.users)), complete=shown.complete
-        )
+        shown = services.roles.show(_in_path(name))
+        answer = compressed(jsonify(role=shown.name, users=shown.users))
+        return completeness(answer, complete=shown.complete)
 
     @roles.delete("/roles/<path:name>")
     def delete_role(name: str) -> Response:
-        full = model.role_of_domain(without_slash(name), request.args.get("domain"))
-        removed = services.roles.remove(current_performer(), full)
+        removed = services.roles.remove(current_performer(), _in_path(name))
         return jsonify(role=removed.name, status="Deleted")
 
     return roles
+
+
+def _in_path(name: str) -> str:
+    return model.role_of_domain(without_slash(name), request.args.get("domain"))
 
 
 def _change(sent: dict[str, Any]) -> RoleChange:
     """Roles may be sent with their domain, `Internal/x`, or by their plain name."""
     return RoleChange(
         user_name=sent["name"],
-        added=tuple(model.full_role_name(name) for name in sent.get("added") or ()),
-        removed=tuple(model.full_role_name(name) for name in sent.get("removed") or ()),
+        added=tuple(sent.get("added") or ()),
+        removed=tuple(sent.get("removed") or ()),
     )

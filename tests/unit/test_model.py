@@ -183,7 +183,7 @@ def test_these_do_not(domain: str) -> None:
     ],
 )
 def test_a_role_is_known_by_its_full_name(name: str, domain: str | None, full: str) -> None:
-    assert model.role_of_domain(name, domain) == full
+    assert model.full_role_name(model.role_of_domain(name, domain)) == full
 
 
 def test_a_role_of_an_unknown_domain_is_nowhere() -> None:

@@ -41,7 +41,7 @@ class View:
             endpoint=endpoint,
             name=name,
             q=sent.get("q", "").strip(),
-            role=sent.get("role", "").strip(),
+            role=sent.get("role", ""),
             descending=sent.get("sort") == "-name",
             page=max(1, sent.get("page", 1, type=int)),
             size=size if size in SIZES else SIZES[0],

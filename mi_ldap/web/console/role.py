@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from mi_ldap import model
 from mi_ldap.errors import BadRequest, Conflict, Forbidden, MiLdapError
 from mi_ldap.model import Names
 from mi_ldap.queries import Query
@@ -66,4 +65,4 @@ def add_views(console: Blueprint, services: Services) -> None:
 
 
 def _name() -> str:
-    return model.full_role_name(request.args.get("name", ""))
+    return request.args.get("name", "")

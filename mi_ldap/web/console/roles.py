@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from mi_ldap import model
 from mi_ldap.errors import BadRequest, Conflict, Forbidden
 from mi_ldap.web.console import words
 from mi_ldap.web.console.answers import listed, moved, page, status_and_retry
@@ -40,7 +39,7 @@ def add_views(console: Blueprint, services: Services) -> None:
     def create_role() -> Response:
         name = request.form.get("name", "")
         try:
-            services.roles.create(current_performer(), model.full_role_name(name))
+            made = services.roles.create(current_performer(), name)
         except (BadRequest, Conflict, Forbidden) as error:
             return status_and_retry(form(name, words.errors_of(error)), error)
-        return moved("role", name=model.full_role_name(name), done="role-added")
+        return moved("role", name=made, done="role-added")

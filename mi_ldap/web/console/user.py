@@ -95,4 +95,4 @@ def _name() -> str:
 
 
 def _role() -> str:
-    return model.full_role_name(request.form.get("role", ""))
+    return request.form.get("role", "")

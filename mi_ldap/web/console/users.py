@@ -46,10 +46,10 @@ def add_views(console: Blueprint, services: Services) -> None:
         wanted = NewUser(sent.get("name", ""), sent.get("new", ""), is_admin)
         try:
             words.must_agree(wanted.password, sent.get("confirmed", ""))
-            services.users.create(current_performer(), wanted)
+            made = services.users.create(current_performer(), wanted)
         except (BadRequest, Conflict, Forbidden) as error:
             return status_and_retry(form(wanted, words.errors_of(error)), error)
-        return moved("user", name=wanted.name.strip(), done="added")
+        return moved("user", name=made, done="added")
 
 
 def _too_many(view: View, error: DirectoryUnavailable) -> Response:
