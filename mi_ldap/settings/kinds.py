@@ -18,7 +18,14 @@ from typing import Annotated
 from pydantic import BeforeValidator, SecretStr
 
 from mi_ldap.settings.expressions import translate_java_regex
-from mi_ldap.settings.syntax import is_attribute_name, is_dn, read_filter, read_url
+from mi_ldap.settings.syntax import (
+    is_attribute_name,
+    is_dn,
+    is_host,
+    read_filter,
+    read_http_url,
+    read_url,
+)
 
 
 class Sentence(ValueError):
@@ -95,7 +102,7 @@ def _read_networks(value: object) -> tuple[str, ...]:
 
 def _read_host(value: object) -> str:
     host = _read_text(value).removeprefix("[").removesuffix("]")
-    if re.search(r"[\s/@\[\]]", host):
+    if not is_host(host):
         raise ValueError("must be an address or a host name alone, such as 127.0.0.1")
     return host
 
@@ -164,6 +171,16 @@ def _read_urls(value: object) -> str:
     return " ".join(url for url in urls if url)
 
 
+def _read_dashboard_url(value: object) -> str:
+    url = read_http_url(value.strip()) if isinstance(value, str) else None
+    if url is None:
+        raise ValueError(
+            "must be the address of the dashboard's API, such as "
+            "https://dashboard.example.org:9743/dashboard/api"
+        )
+    return url
+
+
 def _read_java_regex(value: object) -> str:
     return translate_java_regex(_read_text(value))
 
@@ -199,5 +216,6 @@ DnPattern = Annotated[str, BeforeValidator(_read_dn_pattern)]
 ListFilter = Annotated[str, BeforeValidator(_read_list_filter)]
 SearchFilter = Annotated[str, BeforeValidator(_read_search_filter)]
 Urls = Annotated[str, BeforeValidator(_read_urls)]
+DashboardUrl = Annotated[str, BeforeValidator(_read_dashboard_url)]
 JavaRegex = Annotated[str, BeforeValidator(_read_java_regex)]
 Role = Annotated[str, BeforeValidator(_read_role)]

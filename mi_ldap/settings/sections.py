@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mi_ldap.settings.kinds import (
     Count,
+    DashboardUrl,
     Dn,
     Flag,
     Host,
@@ -206,24 +205,6 @@ class ManagementApiSettings(Section):
     jwt_token_security_handler: JwtHandlerSettings = JwtHandlerSettings()
     authorization_handler: AuthorizationSettings = AuthorizationSettings()
     throttle: ThrottleSettings = ThrottleSettings()
-
-
-def _read_dashboard_url(value: object) -> str:
-    text = value.strip() if isinstance(value, str) else ""
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("https", "http") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not text.isprintable() or re.search(r"[\s@?#]", text):
-        raise ValueError(
-            "must be the address of the dashboard's API, such as "
-            "https://dashboard.example.org:9743/dashboard/api"
-        )
-    return text.rstrip("/")
-
-
-DashboardUrl = Annotated[str, BeforeValidator(_read_dashboard_url)]
 
 
 class DashboardSettings(Section):

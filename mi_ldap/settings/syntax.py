@@ -17,6 +17,9 @@ _SPACE_BETWEEN = re.compile(r"\s+(?=\()|(?<=\))\s+")
 _DN_VALUE = r"(?:[^\\,+\"<>;\0]|\\[0-9A-Fa-f]{2}|\\[\\,+\"<>;=# ])+"
 _DN = re.compile(rf"{_NAME}\s*=\s*{_DN_VALUE}(?:[,+]\s*{_NAME}\s*=\s*{_DN_VALUE})*")
 _SCHEMES = ("ldap", "ldaps", "ldap+srv", "ldaps+srv")
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
+_PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?")
 _LDAPI = re.compile(r"ldapi://[^\s,]+", re.IGNORECASE)
 
 
@@ -67,6 +70,32 @@ def read_url(text: str) -> str | None:
     except ValueError:
         return None
     return text.rstrip("/") if bare and plain and ported and parts.hostname else None
+
+
+def read_http_url(text: str) -> str | None:
+    """The address with scheme and host in small letters, without a final slash; None for none.
+
+    One is `http[s]://host[:port][/path]`.
+    """
+    try:
+        parts = urlsplit(text)
+        ported = parts.port is None or parts.port > 0
+    except ValueError:
+        return None
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc) and text.isprintable()
+    usable = parts.scheme in ("http", "https") and is_host(parts.hostname or "")
+    if not (ported and plain and usable and _PATH.fullmatch(parts.path)):
+        return None
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
+
+
+def is_host(text: str) -> bool:
+    """True for `"users.example.org"`, `"127.0.0.1"` and `"::1"`; a port is no part of it."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return _HOST_NAME.fullmatch(text) is not None
+    return text.isprintable()
 
 
 def scheme_of(url: str) -> str:

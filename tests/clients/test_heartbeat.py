@@ -227,11 +227,48 @@ def test_where_the_dashboard_is_told_to_come(
 
 @pytest.mark.parametrize(
     "url",
-    ["dashboard:9743", "ftp://x", "https://", "https://u:p@x/", "https://x/?a", "https://x:y", "/"],
+    [
+        "dashboard:9743",
+        "ftp://x",
+        "https://",
+        "https://u:p@x/",
+        "https://x/?a",
+        "https://x:y",
+        "/",
+        "https://a..b/",
+        f"https://{'a' * 64}/",
+        f"https://{'a.' * 127}a/",
+        "https://x/ä",
+        "https://ä/",
+        "https://x\\y/",
+        "https://x/\\y",
+        "https://x/a b",
+    ],
 )
 def test_an_address_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"dashboard_config\.dashboard_url.* must be"):
         settings_of(tmp_path, DASHBOARD_URL=url)
+
+
+def test_an_address_in_capitals_has_tls_all_the_same(tmp_path: Path) -> None:
+    made = settings_of(tmp_path, DASHBOARD_URL="HTTPS://Dash.Example.org:9743/Dashboard/api/")
+    url = made.dashboard_config.dashboard_url
+    assert url == "https://dash.example.org:9743/Dashboard/api"
+    assert isinstance(tls_context(made), ssl.SSLContext)
+
+
+@pytest.mark.parametrize(
+    "host", ["host:9164", "two words", 'a"b', "a'b", "a..b", "a" * 64, "ä.test", "-x", "a\\b"]
+)
+def test_a_host_name_that_is_none_is_refused(tmp_path: Path, host: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"dashboard_config\.management_hostname must be"):
+        settings_of(tmp_path, MANAGEMENT_HOSTNAME=host)
+
+
+@pytest.mark.parametrize("host", ["users.example.org", "mi_ldap", "192.0.2.7", "2001:db8::7", "x."])
+def test_a_host_name_is_taken(tmp_path: Path, host: str) -> None:
+    made = settings_of(tmp_path, MANAGEMENT_HOSTNAME=host)
+    assert made.dashboard_config.management_hostname == host
 
 
 def settings_of(folder: Path, more: dict[str, str] | None = None, **dashboard: str) -> Settings:
