@@ -11,6 +11,7 @@ from mi_ldap.web import (
     cors,
     errors,
     guards,
+    names,
     openapi,
     operations,
     roles,
@@ -30,11 +31,13 @@ def create_app(services: Services) -> Flask:
     Nothing is connected before the first request, so that workers may be forked from it.
     """
     app = Flask("mi_ldap", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    # A form may be as large as any body, whatever the library thinks of its fields.
+    app.config["MAX_CONTENT_LENGTH"] = app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False  # else `//` is answered with a redirect, in HTML
     app.url_map.strict_slashes = False
     app.extensions["mi_ldap"] = services
+    names.init_app(app)
     web_tokens.init_app(app, services)
     context.init_app(app, services.settings.server)
     errors.init_app(app)

@@ -43,13 +43,13 @@ def blueprint(services: Services) -> Blueprint:
         services.roles.change(current_performer(), _change(sent))
         return jsonify(userId=sent["name"], status="Added/removed the roles")
 
-    @roles.get("/roles/<path:name>")
+    @roles.get("/roles/<name:name>")
     def show_role(name: str) -> Response:
         shown = services.roles.show(_in_path(name))
         answer = compressed(jsonify(role=shown.name, users=shown.users))
         return completeness(answer, complete=shown.complete)
 
-    @roles.delete("/roles/<path:name>")
+    @roles.delete("/roles/<name:name>")
     def delete_role(name: str) -> Response:
         removed = services.roles.remove(current_performer(), _in_path(name))
         return jsonify(role=removed.name, status="Deleted")

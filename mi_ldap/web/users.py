@@ -31,7 +31,7 @@ def blueprint(services: Services) -> Blueprint:
         services.users.create(current_performer(), wanted)
         return jsonify(userId=sent["name"], status="Added")
 
-    @users.get("/users/<path:name>")
+    @users.get("/users/<name:name>")
     def show_user(name: str) -> Response:
         must_be_primary(request.args.get("domain"))
         shown = services.users.show(without_slash(name), current_performer().admin_role)
@@ -40,13 +40,13 @@ def blueprint(services: Services) -> Blueprint:
             answer["createdBy"] = shown.created_by
         return jsonify(answer)
 
-    @users.delete("/users/<path:name>")
+    @users.delete("/users/<name:name>")
     def delete_user(name: str) -> Response:
         must_be_primary(request.args.get("domain"))
         removed = services.users.remove(current_performer(), without_slash(name))
         return jsonify(userId=removed.name, status="Deleted")
 
-    @users.patch("/users/<path:name>")
+    @users.patch("/users/<name:name>")
     def set_password(name: str) -> Response:
         wanted = _new_password(body_of(request, PasswordBody()))
         must_be_primary(request.args.get("domain"))

@@ -63,6 +63,23 @@ def test_roles_are_meant_just_so(admin: Api, subtree: Subtree, name: str) -> Non
     assert "victim" in admin.roles()
 
 
+@pytest.mark.parametrize("name", ["new\nline", "in\r\n\nside", "/slash", "//two", "a/b"])
+def test_a_path_takes_any_name(admin: Api, subtree: Subtree, name: str) -> None:
+    subtree.add_user(name, "its own password")
+    subtree.add_group(name, subtree.user_dn("victim"))
+    assert admin.user(name)["userId"] == name
+    assert admin.get(at("roles", name)) == {"role": name, "users": ["victim"]}
+    assert admin.stranger()("DELETE", at("users", name)).status_code == 401
+    itself = admin.logged_in(name, "its own password")
+    assert itself("GET", at("users", name)).status_code == 403
+    new = {"newPassword": "another one", "confirmPassword": "another one"}
+    own = {**new, "oldPassword": "its own password"}
+    assert itself.do("PATCH", at("users", name), own)["userId"] == name
+    for resource in ("users", "roles"):
+        admin.do("DELETE", at(resource, name))
+        assert admin("DELETE", at(resource, name)).status_code == 404
+
+
 def test_the_role_of_everybody_is_no_entry(admin: Api, subtree: Subtree) -> None:
     subtree.add_group("internal/everyone")
     assert admin.get("/roles/internal%2Feveryone")["users"] == ["admin", "victim"]
