@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.clicking import HERE, Clicker, clicker, goes_to
+from tests.console.clicking import HERE, OURS, Clicker, assert_sound, clicker, goes_to
 from tests.world import PASSWORD, make_world
 
 
@@ -105,6 +105,10 @@ def test_a_form_without_the_sessions_value_does_nothing(here: Clicker, path: str
         {"Origin": "https://evil.example"},
         {"Origin": "https://localhost:1"},
         {"Origin": "null"},
+        {"Origin": "http://localhost"},
+        {"Origin": "https://[bad"},
+        {"Origin": "https://localhost/x"},
+        {"Origin": ""},
     ],
     ids=str,
 )
@@ -122,6 +126,19 @@ def test_a_form_from_elsewhere_does_nothing(
 def test_an_old_browser_logs_in_by_its_origin(here: Clicker) -> None:
     answer = here.post("/login", headers={"Origin": HERE}, name="admin", password=PASSWORD)
     assert goes_to(answer) == ""
+
+
+def test_behind_a_proxy_the_origin_is_the_one_that_the_browser_sees(tmp_path: Path) -> None:
+    world = make_world(tmp_path / "plain", [("SERVER__TLS", "false")])
+    origin = {"Origin": HERE, "Host": "localhost"}
+    answer = clicker(world).client.post(
+        "/console/login",
+        base_url="http://localhost",
+        headers=origin,
+        data={"name": "first", "password": PASSWORD},
+    )
+    assert answer.status_code == 303
+    world.services.state.close()
 
 
 @pytest.mark.parametrize(
@@ -236,6 +253,69 @@ def test_what_is_not_there_has_its_page(here: Clicker, method: str) -> None:
     assert answer.mimetype == "text/html"
     assert "There is no such page." in answer.text
     assert "User: nobody cannot be found." in here.get("/user?name=nobody").text
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND", "TRACE", "FOO"]),
+        ("/", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND", "TRACE", "FOO"]),
+        ("/users", ["PUT", "PROPFIND", "TRACE", "FOO"]),
+        ("/nowhere", ["GET", "HEAD", "PROPFIND", "TRACE", "FOO"]),
+        ("/a%0Ab", ["GET", "FOO"]),
+        ("//x", ["GET", "FOO"]),
+        ("/%2Fx", ["GET"]),
+        ("/static/a%0Ab/x", ["GET"]),
+    ],
+)
+@pytest.mark.parametrize("somebody", [True, False], ids=["session", "stranger"])
+def test_no_address_of_the_console_is_answered_as_the_api_does(
+    here: Clicker, path: str, methods: list[str], somebody: bool
+) -> None:
+    if somebody:
+        here.log_in("admin")
+    for method in methods:
+        answer = here.client.open(f"/console{path}", method=method, base_url=HERE, headers=OURS)
+        assert_sound(answer)
+        assert (answer.status_code, answer.mimetype) == (404, "text/html"), method
+        assert method == "HEAD" or "There is no such page." in answer.text
+
+
+@pytest.mark.parametrize("body", [b"name=%ff", b"name=\xff", b"x=1&new=%c3", b"%e9=1"])
+@pytest.mark.parametrize("path", ["/roles/add", "/login"])
+def test_a_form_that_is_not_utf8_does_nothing(here: Clicker, path: str, body: bytes) -> None:
+    here.log_in("admin")
+    before = here.world.store.content
+    answer = here.client.post(
+        f"/console{path}",
+        base_url=HERE,
+        headers=OURS,
+        data=f"csrf={here.csrf()}&".encode() + body,
+        content_type="application/x-www-form-urlencoded; charset=latin-1",
+    )
+    assert_sound(answer)
+    assert (answer.status_code, "not UTF-8" in answer.text) == (400, True)
+    assert here.world.store.content == before
+
+
+def test_a_form_in_parts_is_none_of_the_consoles(here: Clicker) -> None:
+    here.log_in("admin")
+    parts = {"csrf": here.csrf(), "name": "x"}
+    answer = here.client.post(
+        "/console/roles/add",
+        base_url=HERE,
+        headers=OURS,
+        data=parts,
+        content_type="multipart/form-data",
+    )
+    assert answer.status_code == 400
+    assert here.world.store.find_role("x") is None
+
+
+def test_a_large_field_is_no_large_form(here: Clicker) -> None:
+    here.log_in("admin")
+    answer = here.send("/roles/add", name="x" * 900_000)
+    assert (answer.status_code, "it is longer than 240 bytes" in answer.text) == (400, True)
 
 
 def test_a_script_is_led_to_whole_pages(here: Clicker) -> None:

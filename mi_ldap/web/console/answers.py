@@ -16,7 +16,9 @@ from flask import (
     request,
     url_for,
 )
+from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
 
 from mi_ldap import __version__
 from mi_ldap.errors import (
@@ -55,8 +57,6 @@ _TITLES = {
     503: "Not available just now",
 }
 _SENTENCES = {404: "There is no such page.", 413: "The form is larger than 1 MB."}
-
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def init(console: Blueprint) -> None:
@@ -101,11 +101,17 @@ def init(console: Blueprint) -> None:
 
 
 def add_missing(console: Blueprint) -> None:
-    """Addresses and methods that nothing else answers are the console's, too."""
+    """Addresses and methods, of whatever name, that nothing else answers are the console's, too."""
 
-    @console.route("/<path:rest>", methods=_METHODS)
-    def missing(rest: str) -> Response:
-        abort(404)
+    @console.record
+    def add_last(state: BlueprintSetupState) -> None:
+        state.app.view_functions["console.missing"] = _missing
+        for path in (console.url_prefix, f"{console.url_prefix}/<name:rest>"):
+            state.app.url_map.add(Rule(str(path), endpoint="console.missing"))  # any method
+
+
+def _missing(rest: str = "") -> Response:
+    abort(404)
 
 
 def page(template: str, **values: Any) -> Response:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hmac
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes
 
 from flask import Blueprint, g, request
 
-from mi_ldap.errors import AdminRoleUnclear, AdminsOnly, Forbidden, PasswordChangeFirst
+from mi_ldap.errors import AdminRoleUnclear, AdminsOnly, BadRequest, Forbidden, PasswordChangeFirst
 from mi_ldap.model import Performer
 from mi_ldap.web import tokens
 from mi_ldap.web.guards import as_admin
 from mi_ldap.wiring import Services
 
-_OPEN = frozenset({"console.login", "console.log_in", "console.asset"})
+_OPEN = frozenset({"console.login", "console.log_in", "console.asset", "console.missing"})
 _OWN = frozenset({"console.home", "console.account", "console.set_own_password", "console.log_out"})
 
 NO_SESSION = "The form is of an older session, or was not sent from the console. Send it again."
@@ -26,6 +26,7 @@ def init(console: Blueprint, services: Services) -> None:
     def guard() -> None:
         if request.method == "POST":
             _must_be_sent_from_here()
+            _must_be_utf8()
         if request.endpoint in _OPEN:
             return
         performer = tokens.performer(services.store.view, tokens.CONSOLE)
@@ -55,9 +56,21 @@ def _must_be_sent_from_here() -> None:
     if site is not None:
         is_ours = site in ("same-origin", "none")
     else:
-        is_ours = origin is None or urlsplit(origin).netloc == request.host
+        # A proxy may do the TLS that the service leaves to it.
+        own = (f"{request.scheme}://{request.host}", f"https://{request.host}")
+        is_ours = origin is None or origin in own
     if not is_ours:
         raise Forbidden(NO_SESSION)
+
+
+def _must_be_utf8() -> None:
+    """Werkzeug replaces what is broken silently; a replaced password is another one."""
+    if request.mimetype == "multipart/form-data":
+        raise BadRequest("The form is not one of the console's.")
+    try:
+        unquote_to_bytes(request.get_data()).decode()
+    except UnicodeDecodeError:
+        raise BadRequest("The form is not UTF-8.") from None
 
 
 def _must_carry_the_sessions_value() -> None:
