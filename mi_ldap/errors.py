@@ -102,12 +102,17 @@ class NotFound(MiLdapError):
 
 class UserNotFound(NotFound):
     def __init__(self, name: str) -> None:
-        super().__init__(f"Requested resource not found. User: {name} cannot be found.")
+        super().__init__(_not_found("User", name))
 
 
 class RoleNotFound(NotFound):
     def __init__(self, name: str) -> None:
-        super().__init__(f"Requested resource not found. Role: {name} cannot be found.")
+        super().__init__(_not_found("Role", name))
+
+
+def _not_found(kind: str, name: str) -> str:
+    found = f"{kind}: {name} cannot be found." if name.strip() else f"{kind}: a name is needed."
+    return f"Requested resource not found. {found}"
 
 
 class DomainNotFound(NotFound):

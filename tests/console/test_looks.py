@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.console.browsing import NARROW, WIDE, Scheme, Stage, Window
 from tests.console.conftest import OpenWindow
@@ -38,7 +38,7 @@ PATHS = (
     "/role?name=admin",
     "/role/remove?name=Internal%2Flooks",
     "/user?name=looks-carl",
-    "/user?name=looks-boss&done=password",
+    "/user?name=looks-boss",
     "/user/remove?name=looks-boss",
     "/account",
     "/nowhere",
@@ -69,6 +69,9 @@ def test_the_open_menu_is_sound(people: Stage, window_of: OpenWindow) -> None:
     labels = (page.get_by_role("button", name="Log out"), page.get_by_text("Logged in as"))
     for label in labels:
         assert label.evaluate(f"element => {colour}") != "rgb(255, 255, 255)"
+    labels[0].click()
+    expect(page.get_by_text("You are logged out.")).to_be_visible()
+    assert _found(page, "logged out") == []
 
 
 def test_any_name_has_a_page_of_its_own(people: Stage, window_of: OpenWindow) -> None:

@@ -65,7 +65,7 @@ def test_a_token_of_the_api_is_worth_nothing_in_the_cookie(here: Clicker) -> Non
 def test_logging_out_kills_the_token(here: Clicker) -> None:
     here.log_in("admin")
     name, token = here.cookie().key, here.token()
-    assert goes_to(here.send("/logout")) == "/login?done=logged-out"
+    assert goes_to(here.send("/logout")) == "/login"
     here.client.set_cookie(name, token, domain="localhost")
     assert goes_to(here.get("/users")).startswith("/login")
     assert here.world.told("performedBy", "action", "type")[-1] == ("admin", "logout", "session")
@@ -199,10 +199,42 @@ def test_who_is_no_admin_changes_nothing(here: Clicker) -> None:
 def test_a_password_that_must_be_changed_opens_that_page_alone(here: Clicker) -> None:
     here.world.store.account("admin").must_change = True
     here.log_in("admin")
-    assert goes_to(here.get("/users")) == "/account"
+    assert goes_to(here.get("/users")) == goes_to(here.get("")) == "/account"
+    assert 'href="/console/users"' not in here.get("/account").text
     assert "Change your password first." in here.get("/account").text
     assert goes_to(here.send("/user/remove?name=bob")) == "/account"
     assert here.world.exists("bob")
+
+
+def test_what_was_done_is_said_once_and_never_by_a_link(here: Clicker) -> None:
+    said = "Your password was changed."
+    assert said not in here.get("/login?done=own-password").text
+    here.log_in("admin")
+    assert "The user was removed." not in here.get("/users?done=removed").text
+    changed = here.send("/account/password", old=PASSWORD, new="new one", confirmed="new one")
+    assert goes_to(changed) == "/login"
+    for part in ("__Host-", "; Secure", "; HttpOnly", "; Path=/", "; SameSite=Strict"):
+        assert all(part in cookie for cookie in changed.headers.getlist("Set-Cookie")[:1])
+    assert said in here.get("/login").text
+    assert said not in here.get("/login").text
+
+
+@pytest.mark.parametrize("name", ["admin", "elder"])
+def test_why_a_password_is_not_set_is_said_where_there_is_no_form(here: Clicker, name: str) -> None:
+    here.world.add_admin("elder", None)
+    here.log_in("admin")
+    sent = here.send(f"/user/password?name={name}", new="new one", confirmed="other")
+    assert (sent.status_code, "The two passwords differ." in sent.text) == (400, True)
+    assert here.send(f"/user/password?name={name}", new="new one", confirmed="new one").text.count(
+        'class="banner wrong"'
+    )
+
+
+def test_white_space_in_names_survives_a_choice(here: Clicker) -> None:
+    here.world.store.add_role("two\tlines\n x")
+    here.log_in("admin")
+    for page in ("/users", "/user?name=bob", "/users?role=two%09lines%0A+x"):
+        assert '<option value="two\tlines\n x"' in here.get(page).text
 
 
 def test_a_demoted_admin_has_no_session_left(here: Clicker) -> None:
@@ -322,7 +354,8 @@ def test_a_script_is_led_to_whole_pages(here: Clicker) -> None:
     asks = {"HX-Request": "true", "Sec-Fetch-Site": "same-origin"}
     assert here.get("/users?q=x", asks).headers["HX-Redirect"].startswith("/console/login?next=")
     sent = here.post("/user/give?name=bob", asks)
-    assert sent.headers["HX-Redirect"] == "/console/login?done=session-over"
+    assert sent.headers["HX-Redirect"] == "/console/login"
+    assert "Log in to go on." in here.get("/login").text
     here.log_in("admin")
     assert here.get("/users?q=x&size=25", asks).headers["HX-Push-Url"] == "/console/users?q=x"
     here.world.store.is_down = True
@@ -336,7 +369,9 @@ def test_a_script_is_led_to_whole_pages(here: Clicker) -> None:
 def test_odd_names_are_not_found(here: Clicker, name: str) -> None:
     here.log_in("admin")
     for page in ("user", "role", "user/remove", "role/remove"):
-        assert here.get(f"/{page}?name={name}").status_code == 404
+        answer = here.get(f"/{page}?name={name}")
+        assert answer.status_code == 404
+        assert ("a name is needed" in answer.text) == (not name)
 
 
 def test_broken_addresses_and_large_forms_have_their_pages(here: Clicker) -> None:

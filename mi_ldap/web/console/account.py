@@ -37,4 +37,4 @@ def add_views(console: Blueprint, services: Services) -> None:
             services.users.set_password(performer, performer.name, wanted)
         except (BadRequest, Forbidden, Conflict, TooManyFailures) as error:
             return status_and_retry(account_page(words.errors_of(error)), error)
-        return tokens.drop_cookie(moved("login", done="own-password"))
+        return tokens.drop_cookie(moved("login", "own-password"))

@@ -31,7 +31,7 @@ from mi_ldap.errors import (
 )
 from mi_ldap.model import EVERYONE, Performer
 from mi_ldap.web import tokens
-from mi_ldap.web.console import words
+from mi_ldap.web.console import notices, words
 from mi_ldap.web.console.listing import SIZES, View
 from mi_ldap.web.errors import RETRY_AFTER_S, status_of
 
@@ -73,7 +73,7 @@ def init(console: Blueprint) -> None:
         performer: Performer | None = g.get("performer")
         return {
             "me": performer,
-            "i_am_admin": performer is not None and performer.admin_role is not None,
+            "i_am_admin": performer is not None and is_open_to(performer),
             "csrf": tokens.claim("csrf") if performer else "",
             "warning": tokens.claim("warning") if performer else "",
             "sentence": words.sentence,
@@ -110,14 +110,18 @@ def add_missing(console: Blueprint) -> None:
             state.app.url_map.add(Rule(str(path), endpoint="console.missing"))  # any method
 
 
+def is_open_to(performer: Performer) -> bool:
+    """Whether the pages of users and roles are."""
+    return performer.admin_role is not None and not performer.must_change_password
+
+
 def _missing(rest: str = "") -> Response:
     abort(404)
 
 
 def page(template: str, **values: Any) -> Response:
     """A page; what was just done is said on top of it."""
-    notice = words.DONE.get(request.args.get("done", ""), "")
-    return make_response(render_template(template, notice=notice, **values))
+    return make_response(render_template(template, notice=notices.taken(), **values))
 
 
 def listed(template: str, view: View, **values: Any) -> Response:
@@ -128,9 +132,11 @@ def listed(template: str, view: View, **values: Any) -> Response:
     return response
 
 
-def moved(endpoint: str, **values: Any) -> Response:
-    """To another page of the console, by GET, after what was sent has been done."""
+def moved(endpoint: str, done: str = "", **values: Any) -> Response:
+    """To another page of the console, by GET; it says what was done."""
     answer: Response = redirect(url_for(f"console.{endpoint}", **values), 303)  # type: ignore[assignment]
+    if done:
+        notices.carry(answer, done)
     return answer
 
 
@@ -148,13 +154,14 @@ def _to_login() -> Response:
     """The way to the login, and from there back to the page that was wanted."""
     wanted = request.full_path.rstrip("?")
     if request.method != "GET":
-        answer = moved("login", done="session-over")
+        answer = moved("login", "session-over")
     elif request.endpoint == "console.home":
         answer = moved("login")
     else:
         answer = moved("login", next=wanted)
     if "HX-Request" in request.headers:  # as a page of its own, not as a part of this one
-        return Response(status=200, headers={"HX-Redirect": answer.location})
+        answer.status_code, answer.data = 200, b""
+        answer.headers["HX-Redirect"] = answer.headers.pop("Location")
     return answer
 
 

@@ -12,7 +12,7 @@ from mi_ldap.errors import LoginRefused, MiLdapError, TooManyFailures, Unavailab
 from mi_ldap.login import LoggedIn
 from mi_ldap.web import tokens
 from mi_ldap.web.console import words
-from mi_ldap.web.console.answers import moved, page, status_and_retry
+from mi_ldap.web.console.answers import is_open_to, moved, page, status_and_retry
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
 
@@ -31,8 +31,7 @@ def add_views(console: Blueprint, services: Services) -> None:
 
     @console.get("")
     def home() -> Response:
-        is_admin = current_performer().admin_role is not None
-        return moved("users" if is_admin else "account")
+        return moved("users" if is_open_to(current_performer()) else "account")
 
     @console.get("/login")
     def login() -> Response:
@@ -55,7 +54,7 @@ def add_views(console: Blueprint, services: Services) -> None:
         name = current_performer().name
         with services.audit.change(name, "logout", "session", {}):
             tokens.revoke_current(services)
-        return tokens.drop_cookie(moved("login", done="logged-out"))
+        return tokens.drop_cookie(moved("login", "logged-out"))
 
 
 def internal(address: str) -> str:

@@ -38,7 +38,7 @@ DONE = {
     "logged-out": "You are logged out.",
     "session-over": "Log in to go on.",
 }
-"""What a page says after something was done, by the word in its address."""
+"""What a page says after something was done, by the word that is carried to it."""
 
 
 def sentence(text: str) -> str:
