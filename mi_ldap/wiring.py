@@ -60,6 +60,13 @@ class Services:
     revocations: Revocations
     keys: SigningKeys
 
+    def close(self) -> None:
+        """Close what this thread has opened: nothing may be open when the process forks."""
+        self.state.close()
+        self.audit.close()
+        if isinstance(self.store, DirectoryStore):
+            self.store.close()
+
 
 def services(
     settings: Settings,

@@ -67,9 +67,7 @@ class Doctor:
         """Close all that the examination has opened."""
         if self._patient is not None:
             self._patient.pool.close()
-        self._store.close()
-        self._services.state.close()
-        self._services.audit.close()
+        self._services.close()
 
     def examine(self) -> Iterator[Finding]:
         """Everything, each finding as soon as it is made."""

@@ -61,7 +61,7 @@ class Heart:
         self._next_start = 0.0
 
     def look_after(self) -> None:
-        """Called every now and then while the service answers."""
+        """Called every now and then, once the service has answered."""
         if self._child and self._child.exit_status() is None:
             return
         now = time.monotonic()
@@ -112,7 +112,7 @@ class Heartbeats:
                 self._beat()
         except MiLdapError as error:
             self._note("waiting", str(error))
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException) as error:
             self._note("unreachable", _reason(error))
             is_down = True
         longest_s = max(LONGEST_PAUSE_S, self.interval_s)
@@ -262,8 +262,13 @@ def _status_in(answer: bytes) -> object:
 
 
 def _reason(error: Exception) -> str:
+    """In words of ours: what the dashboard has sent is none for a log."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not good: {error.verify_message}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "it closed the connection"
+    if isinstance(error, http.client.HTTPException):
+        return "its answer is not HTTP"
+    return getattr(error, "strerror", None) or type(error).__name__

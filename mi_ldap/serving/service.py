@@ -104,6 +104,7 @@ def _hearts(settings: Settings, directory: EmbeddedDirectory | None) -> list[Hea
 def _announce(settings: Settings, directory: EmbeddedDirectory | None, found: Services) -> None:
     trouble = _trouble(found)
     is_open = not trouble and _is_bootstrap_open(found)
+    found.close()  # the heartbeats' process is forked after this
     print_banner(settings, directory, is_open, trouble)
 
 

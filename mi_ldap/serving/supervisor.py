@@ -32,7 +32,7 @@ class Directory(Protocol):
 
 
 class Companion(Protocol):
-    """Another process that lives as long as the service answers."""
+    """Another process, from when the service first answers until it is stopped."""
 
     def look_after(self) -> None:
         """Start it, or start it again, where it is not there."""

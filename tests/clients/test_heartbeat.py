@@ -154,6 +154,38 @@ def test_a_dashboard_that_drips_is_not_waited_for(beating: BeatingApi) -> None:
         assert time.monotonic() - began < 1.5
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"HTTP/1.1 abc\r\n\r\n", "its answer is not HTTP"),
+        (b"\x1b[31mred\r\n\r\n", "its answer is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X" * 70_000, "its answer is not HTTP"),
+        (b"", "it closed the connection"),
+    ],
+    ids=["status", "no-http", "long-line", "nothing"],
+)
+def test_what_a_dashboard_says_badly_is_said_in_words_of_ours(
+    beating: BeatingApi, answer: bytes, reason: str
+) -> None:
+    def speak() -> None:
+        peer, _ = server.accept()
+        with peer, suppress(OSError):
+            peer.recv(65536)
+            peer.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=speak)
+        thread.start()
+        api, heartbeats = beating(f"http://127.0.0.1:{server.getsockname()[1]}")
+        api.logged_in("admin")
+        with capture_logs() as lines:
+            heartbeats.turn()
+        thread.join()
+    assert [(line["event"], line["reason"]) for line in lines] == [
+        ("dashboard_unreachable", reason)
+    ]
+
+
 @contextmanager
 def dripping() -> Iterator[int]:
     """The port of somebody who answers a byte at a time."""
