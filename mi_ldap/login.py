@@ -1,4 +1,4 @@
-"""Logging in: one bind, the throttle before it, and a time that tells nothing after it."""
+"""Logging in, by one bind, behind the throttle, in a time that tells nothing; and logging out."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mi_ldap.errors import (
     UserNotFound,
 )
 from mi_ldap.floor import Floor
-from mi_ldap.model import MAX_NAME_BYTES, Proof, User, without_primary
+from mi_ldap.model import MAX_NAME_BYTES, Performer, Proof, User, without_primary
 from mi_ldap.store import UserStore
 from mi_ldap.throttle import Attempt, Throttle
-from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT
+from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT, Revocations
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Login:
         throttle: Throttle,
         floor: Floor,
         audit: AuditLog,
+        revocations: Revocations,
     ) -> None:
         self._store = store
         self._admins = admins
@@ -56,6 +57,7 @@ class Login:
         self._throttle = throttle
         self._floor = floor
         self._audit = audit
+        self._revocations = revocations
 
     def login(self, applicant: Applicant) -> LoggedIn:
         """Prove the credentials.
@@ -78,6 +80,15 @@ class Login:
             raise
         self._audit.write(logged_in.user.name, "login", "session", {}, outcome="done")
         return logged_in
+
+    def logout(self, performer: Performer, jti: str, expires_at: float) -> None:
+        """The token is dead from now on, in every worker.
+
+        Raises:
+            AuditUnavailable, StateUnavailable: it is not.
+        """
+        with self._audit.change(performer.name, "logout", "session", {}):
+            self._revocations.revoke(jti, expires_at)
 
     def _note_refusal(self, applicant: Applicant, reason: str) -> None:
         name = applicant.name[:MAX_NAME_BYTES]

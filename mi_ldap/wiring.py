@@ -98,6 +98,7 @@ def services(
     super_admin = SuperAdmin(allowed.username, allowed.can_remove_admins, place)
     admins = Admins(store, audit, super_admin, state)
     bootstrap = Bootstrap(store, audit, rules, _door(settings, place), state)
+    revocations = SqliteRevocations(state)
     return Services(
         settings=settings,
         store=store,
@@ -108,8 +109,8 @@ def services(
         users=Users(store, admins, audit, throttle, floor, rules),
         roles=Roles(store, admins, audit, rules),
         bootstrap=bootstrap,
-        login=Login(store, admins, bootstrap, throttle, floor, audit),
-        revocations=SqliteRevocations(state),
+        login=Login(store, admins, bootstrap, throttle, floor, audit, revocations),
+        revocations=revocations,
         keys=_signing_keys(settings),
     )
 

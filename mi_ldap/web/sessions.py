@@ -28,9 +28,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @sessions.get("/logout")
     def logout() -> Response:
-        name = current_performer().name
-        with services.audit.change(name, "logout", "session", {}):
-            tokens.revoke_current(services)
+        tokens.log_out(services, current_performer())
         return Response(status=200, content_type="application/json")
 
     return sessions

@@ -113,10 +113,10 @@ def performer(store: UserReads, use: str | None = None) -> Performer:
     return Performer(user, claims.get("scope") == SCOPE_CHANGE_PASSWORD, g.client)
 
 
-def revoke_current(services: Services) -> None:
+def log_out(services: Services, performer: Performer) -> None:
     """The request's token is dead from now on, in every worker."""
     claims = get_jwt()
-    services.revocations.revoke(str(claims["jti"]), float(claims["exp"]))
+    services.login.logout(performer, str(claims["jti"]), float(claims["exp"]))
 
 
 def claim(name: str) -> str:

@@ -51,9 +51,7 @@ def add_views(console: Blueprint, services: Services) -> None:
 
     @console.post("/logout")
     def log_out() -> Response:
-        name = current_performer().name
-        with services.audit.change(name, "logout", "session", {}):
-            tokens.revoke_current(services)
+        tokens.log_out(services, current_performer())
         return tokens.drop_cookie(moved("login", "logged-out"))
 
 
