@@ -121,17 +121,26 @@ class DomainNotFound(NotFound):
 
 
 class BadRequest(MiLdapError):
-    """The request cannot be carried out as it stands; the message says what to change."""
+    """The request cannot be carried out as it stands; the message says what to change.
+
+    Args:
+        message: the sentence for the client.
+        field: what of a form it is about: `"name"`, `"old"`, `"new"`, `"confirmed"`; `""` for all.
+    """
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class UserExists(BadRequest):
     def __init__(self, name: str) -> None:
-        super().__init__(f"Error processing the request. User: {name} already exists.")
+        super().__init__(f"Error processing the request. User: {name} already exists.", "name")
 
 
 class RoleExists(BadRequest):
     def __init__(self, name: str) -> None:
-        super().__init__(f"The role : {name} already exists")
+        super().__init__(f"The role : {name} already exists", "name")
 
 
 class AmbiguousName(BadRequest):
@@ -145,6 +154,9 @@ class AmbiguousName(BadRequest):
 
 class PolicyRefused(BadRequest):
     """The directory's own password policy refused; the message carries its reason."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "new")
 
 
 class Conflict(MiLdapError):

@@ -18,6 +18,8 @@ EVERYONE: Final = "Internal/everyone"
 PRIMARY: Final = "PRIMARY"
 HYBRID_DOMAINS: Final = ("Internal", "Application")
 
+DIFFER: Final = "The new password and its confirmation differ."
+
 MAX_NAME_BYTES: Final = 240
 MAX_PASSWORD_BYTES: Final = 1024
 
@@ -238,6 +240,12 @@ def new_password(text: str) -> str:
     return text
 
 
+def must_agree(new: str, confirmed: str) -> None:
+    """Raises `BadRequest` where a new password was given in two ways."""
+    if new != confirmed:
+        raise BadRequest(f"Error processing the request. {DIFFER}", "confirmed")
+
+
 def is_primary(domain: str | None) -> bool:
     """Whether `domain`, as a client sent it, means the main user store."""
     return domain is None or domain.strip().casefold() in ("", PRIMARY.casefold())
@@ -308,7 +316,8 @@ def _utf8(text: str, what: str) -> bytes:
 
 
 def _refused(what: str, why: str) -> BadRequest:
-    return BadRequest(f"Error processing the request. The {what} is not allowed: {why}.")
+    field = "new" if what == "password" else "name"
+    return BadRequest(f"Error processing the request. The {what} is not allowed: {why}.", field)
 
 
 def narrowed(text: str, matches: Matches | None, what: str) -> str:

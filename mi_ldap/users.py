@@ -231,7 +231,8 @@ class Users:
             self._floor.wait(since_s)
             is_plain = str(error) == str(LoginRefused())  # as a login says it, whatever the reason
             why = "'oldPassword' is wrong." if is_plain else str(error)
-            raise BadRequest(f"Error processing the request. {why}") from None
+            field = "old" if is_plain else ""
+            raise BadRequest(f"Error processing the request. {why}", field) from None
 
     def _change_by_old(
         self, performer: Performer, target: User | None, wanted: NewPassword

@@ -83,9 +83,14 @@ def _answer(error: Exception, sentence: str, code: int) -> Response:
     if code == 401:
         scheme = "Basic" if isinstance(error, LoginRefused) else "Bearer"
         response.headers["WWW-Authenticate"] = f'{scheme} realm="mi_ldap"'
+    return with_retry(response, error)
+
+
+def with_retry(response: Response, error: Exception) -> Response:
+    """The answer, with when it is worth trying again."""
     if isinstance(error, TooManyFailures):
         response.headers["Retry-After"] = str(error.retry_after_s)
-    elif code == 503:
+    elif response.status_code == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 

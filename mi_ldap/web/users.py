@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from mi_ldap.errors import BadRequest
+from mi_ldap import model
 from mi_ldap.users import NewPassword, NewUser
 from mi_ldap.web.guards import current_performer
 from mi_ldap.web.listing import listing, must_be_primary, without_slash
@@ -60,8 +60,5 @@ def _new_password(sent: dict[str, str | None]) -> NewPassword:
     new, confirmed = sent["new"], sent["confirmed"]
     if new is None or confirmed is None:
         raise missing("newPassword", "confirmPassword")
-    if new != confirmed:
-        raise BadRequest(
-            "Error processing the request. 'newPassword' and 'confirmPassword' differ."
-        )
+    model.must_agree(new, confirmed)
     return NewPassword(new, sent["old"])

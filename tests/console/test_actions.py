@@ -78,7 +78,7 @@ def test_a_password_is_set(stage: Stage, here: Window) -> None:
     page.get_by_label("New password once more").fill("a different horse")
     here.press("Set password")
     expect(page.get_by_label("New password once more")).to_have_accessible_description(
-        "The two passwords differ."
+        "The new password and its confirmation differ."
     )
     page.get_by_label("New password", exact=True).fill("another horse")
     page.get_by_label("New password once more").fill("another horse")

@@ -71,6 +71,18 @@ def test_logging_out_kills_the_token(here: Clicker) -> None:
     assert here.world.told("performedBy", "action", "type")[-1] == ("admin", "logout", "session")
 
 
+def test_logging_out_of_the_browser_needs_no_directory(here: Clicker) -> None:
+    here.log_in("admin")
+    csrf = here.csrf()
+    here.world.store.is_down = True
+    answer = here.post("/logout", csrf=csrf)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "the service could not be told" in answer.text
+    assert not here.client._cookies
+    here.world.store.is_down = False
+    assert goes_to(here.get("/users")).startswith("/login")
+
+
 FORMS = (
     "/users/add",
     "/user/give?name=bob",
@@ -224,7 +236,10 @@ def test_why_a_password_is_not_set_is_said_where_there_is_no_form(here: Clicker,
     here.world.add_admin("elder", None)
     here.log_in("admin")
     sent = here.send(f"/user/password?name={name}", new="new one", confirmed="other")
-    assert (sent.status_code, "The two passwords differ." in sent.text) == (400, True)
+    assert (sent.status_code, "The new password and its confirmation differ." in sent.text) == (
+        400,
+        True,
+    )
     assert here.send(f"/user/password?name={name}", new="new one", confirmed="new one").text.count(
         'class="banner wrong"'
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from mi_ldap.errors import BadRequest, Conflict, Forbidden, TooManyFailures
+from mi_ldap import model
 from mi_ldap.users import NewPassword
 from mi_ldap.web import tokens
-from mi_ldap.web.console import words
-from mi_ldap.web.console.answers import moved, page, status_and_retry
+from mi_ldap.web.console.answers import moved, page, tried
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
 
@@ -32,9 +31,10 @@ def add_views(console: Blueprint, services: Services) -> None:
     def set_own_password() -> Response:
         wanted = NewPassword(request.form.get("new", ""), request.form.get("old", ""))
         performer = current_performer()
-        try:
-            words.must_agree(wanted.new, request.form.get("confirmed", ""))
+
+        def change() -> Response:
+            model.must_agree(wanted.new, request.form.get("confirmed", ""))
             services.users.set_password(performer, performer.name, wanted)
-        except (BadRequest, Forbidden, Conflict, TooManyFailures) as error:
-            return status_and_retry(account_page(words.errors_of(error)), error)
-        return tokens.drop_cookie(moved("login", "own-password"))
+            return tokens.drop_cookie(moved("login", "own-password"))
+
+        return tried(change, account_page)

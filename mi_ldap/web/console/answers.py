@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -23,17 +24,21 @@ from werkzeug.routing import Rule
 from mi_ldap import __version__
 from mi_ldap.errors import (
     AdminsOnly,
+    BadRequest,
+    Conflict,
+    Forbidden,
     MiLdapError,
     NotAuthenticated,
     NotFound,
     PasswordChangeFirst,
     TooManyFailures,
+    Unavailable,
 )
 from mi_ldap.model import EVERYONE, Performer
 from mi_ldap.web import tokens
 from mi_ldap.web.console import notices, words
 from mi_ldap.web.console.listing import SIZES, View
-from mi_ldap.web.errors import RETRY_AFTER_S, status_of
+from mi_ldap.web.errors import RETRY_AFTER_S, status_of, with_retry
 
 log = structlog.get_logger()
 
@@ -46,6 +51,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+REFUSALS = (BadRequest, Conflict, Forbidden, NotFound, TooManyFailures)
+"""What is said beside the form that was sent; all else has a page of its own."""
 
 _TITLES = {
     400: "That did not work",
@@ -87,6 +95,8 @@ def init(console: Blueprint) -> None:
             return _to_login()
         if isinstance(error, PasswordChangeFirst):
             return moved("account")
+        if isinstance(error, Unavailable) and request.endpoint == "console.log_out":
+            return _half_logged_out(error)
         return _error_page(status_of(error), words.sentence(str(error)), error)
 
     @console.errorhandler(HTTPException)
@@ -143,11 +153,15 @@ def moved(endpoint: str, done: str = "", **values: Any) -> Response:
 def status_and_retry(response: Response, error: MiLdapError) -> Response:
     """The status of an error, and when it is worth trying again."""
     response.status_code = status_of(error)
-    if isinstance(error, TooManyFailures):
-        response.headers["Retry-After"] = str(error.retry_after_s)
-    elif response.status_code == 503:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
+    return with_retry(response, error)
+
+
+def tried(act: Callable[[], Response], again: Callable[[dict[str, str]], Response]) -> Response:
+    """What a form's act answers; where the services refuse it, the form again with their words."""
+    try:
+        return act()
+    except REFUSALS as error:
+        return status_and_retry(again(words.errors_of(error)), error)
 
 
 def _to_login() -> Response:
@@ -165,10 +179,16 @@ def _to_login() -> Response:
     return answer
 
 
+def _half_logged_out(error: MiLdapError) -> Response:
+    """The browser's part of a logout is done also while the service's can't be."""
+    g.pop("performer", None)
+    return tokens.drop_cookie(_error_page(503, words.NOT_TOLD, error))
+
+
 def _error_page(code: int, sentence: str, error: MiLdapError | None = None) -> Response:
     title = "Not found" if isinstance(error, NotFound) else _TITLES.get(code, "That did not work")
     hint = "Ask an admin to give you the admin role." if isinstance(error, AdminsOnly) else ""
-    if code == 503:
+    if code == 503 and request.method == "GET":
         hint = f"Nothing is lost. Try again in {RETRY_AFTER_S} seconds."
     response = page("error.html", title=title, sentence=sentence, hint=hint, code=code)
     response.status_code = code

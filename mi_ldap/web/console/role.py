@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from mi_ldap.errors import BadRequest, Conflict, Forbidden, MiLdapError
 from mi_ldap.model import Names
 from mi_ldap.queries import Query
 from mi_ldap.roles import RoleChange
-from mi_ldap.web.console import words
-from mi_ldap.web.console.answers import listed, moved, page, status_and_retry
+from mi_ldap.web.console.answers import listed, moved, page, tried
 from mi_ldap.web.console.listing import View, page_of
 from mi_ldap.web.console.users import creators
 from mi_ldap.web.guards import current_performer
@@ -19,12 +17,12 @@ from mi_ldap.wiring import Services
 def add_views(console: Blueprint, services: Services) -> None:
     """The views over the services."""
 
-    def role_page(error: MiLdapError | None = None) -> Response:
+    def role_page(errors: dict[str, str]) -> Response:
         found = services.roles.show(_name())
         view = View.of_request("role", found.name)
         selection = Query(search_key=view.q).select(Names(found.users, found.complete))
         admin_role = current_performer().admin_role
-        response = listed(
+        return listed(
             "role.html",
             view,
             shown=page_of(view, selection),
@@ -32,22 +30,22 @@ def add_views(console: Blueprint, services: Services) -> None:
             creators=creators(services),
             closed=services.roles.closed,
             refusal=services.roles.verdict(current_performer(), found.name),
-            errors=words.errors_of(error) if error else {},
+            errors=errors,
         )
-        return status_and_retry(response, error) if error else response
 
     @console.get("/role")
     def role() -> Response:
-        return role_page()
+        return role_page({})
 
     @console.post("/role/give")
     def add_member() -> Response:
         user = request.form.get("user", "")
-        try:
+
+        def give() -> Response:
             services.roles.change(current_performer(), RoleChange(user, added=(_name(),)))
-        except MiLdapError as error:
-            return role_page(error)
-        return moved("role", name=_name(), done="given")
+            return moved("role", "given", name=_name())
+
+        return tried(give, role_page)
 
     @console.get("/role/remove")
     def ask_to_remove_role() -> Response:
@@ -57,11 +55,11 @@ def add_views(console: Blueprint, services: Services) -> None:
 
     @console.post("/role/remove")
     def remove_role() -> Response:
-        try:
+        def remove() -> Response:
             services.roles.remove(current_performer(), _name())
-        except (BadRequest, Conflict, Forbidden) as error:
-            return role_page(error)
-        return moved("roles", done="role-removed")
+            return moved("roles", "role-removed")
+
+        return tried(remove, role_page)
 
 
 def _name() -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from mi_ldap.errors import BadRequest, Conflict, Forbidden
-from mi_ldap.web.console import words
-from mi_ldap.web.console.answers import listed, moved, page, status_and_retry
+from mi_ldap.web.console.answers import listed, moved, page, tried
 from mi_ldap.web.console.listing import View, page_of
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
@@ -38,8 +36,9 @@ def add_views(console: Blueprint, services: Services) -> None:
     @console.post("/roles/add")
     def create_role() -> Response:
         name = request.form.get("name", "")
-        try:
+
+        def create() -> Response:
             made = services.roles.create(current_performer(), name)
-        except (BadRequest, Conflict, Forbidden) as error:
-            return status_and_retry(form(name, words.errors_of(error)), error)
-        return moved("role", name=made, done="role-added")
+            return moved("role", "role-added", name=made)
+
+        return tried(create, lambda errors: form(name, errors))

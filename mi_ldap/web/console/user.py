@@ -5,19 +5,17 @@ The name is in the query, where any name is what it is: in a path `/` and `..` w
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, request
 
 from mi_ldap import model
-from mi_ldap.errors import BadRequest, Conflict, Forbidden, MiLdapError
 from mi_ldap.queries import Query
 from mi_ldap.roles import RoleChange
 from mi_ldap.users import NewPassword
-from mi_ldap.web.console import words
-from mi_ldap.web.console.answers import moved, page, status_and_retry
+from mi_ldap.web.console.answers import moved, page, tried
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
-
-_REFUSALS = (BadRequest, Conflict, Forbidden)
 
 
 def add_views(console: Blueprint, services: Services) -> None:
@@ -25,7 +23,7 @@ def add_views(console: Blueprint, services: Services) -> None:
 
     @console.get("/user")
     def user() -> Response:
-        return _user_page(services)
+        return _user_page(services, {})
 
     @console.post("/user/give")
     def give() -> Response:
@@ -48,46 +46,50 @@ def add_views(console: Blueprint, services: Services) -> None:
 
     @console.post("/user/remove")
     def remove_user() -> Response:
-        try:
+        def remove() -> Response:
             services.users.remove(current_performer(), _name())
-        except _REFUSALS as error:
-            return _user_page(services, "remove", error)
-        return moved("users", done="removed")
+            return moved("users", "removed")
+
+        return _tried(services, "remove", remove)
 
 
-def _user_page(services: Services, form: str = "", error: MiLdapError | None = None) -> Response:
+def _tried(services: Services, form: str, act: Callable[[], Response]) -> Response:
+    return tried(act, lambda errors: _user_page(services, {form: errors}))
+
+
+def _user_page(services: Services, errors: dict[str, dict[str, str]]) -> Response:
     """The page, with what went wrong at one of its forms."""
     performer, name = current_performer(), _name()
     holdings = services.roles.holdings(performer, name)
     held = {each.name for each in holdings} | {model.EVERYONE}
-    response = page(
+    return page(
         "user.html",
         shown=services.users.show(name, performer.admin_role),
         verdict=services.users.verdict(performer, name),
         holdings=holdings,
         roles_closed=services.roles.closed,
         others=[each for each in services.roles.select(Query()).names if each not in held],
-        errors={form: words.errors_of(error)} if error else {},
+        errors=errors,
     )
-    return status_and_retry(response, error) if error else response
 
 
 def _changed(services: Services, wanted: RoleChange, done: str) -> Response:
-    try:
+    def change() -> Response:
         services.roles.change(current_performer(), wanted)
-    except MiLdapError as error:
-        return _user_page(services, "roles", error)
-    return moved("user", name=wanted.user_name, done=done)
+        return moved("user", done, name=wanted.user_name)
+
+    return _tried(services, "roles", change)
 
 
 def _set_password(services: Services) -> Response:
     name, new = _name(), request.form.get("new", "")
-    try:
-        words.must_agree(new, request.form.get("confirmed", ""))
+
+    def change() -> Response:
+        model.must_agree(new, request.form.get("confirmed", ""))
         services.users.set_password(current_performer(), name, NewPassword(new, None))
-    except _REFUSALS as error:
-        return _user_page(services, "password", error)
-    return moved("user", name=name, done="password")
+        return moved("user", "password", name=name)
+
+    return _tried(services, "password", change)
 
 
 def _name() -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from mi_ldap.errors import BadRequest, Conflict, DirectoryUnavailable, Forbidden
+from mi_ldap import model
+from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.queries import Query, Selection
 from mi_ldap.users import NewUser
 from mi_ldap.web.console import words
-from mi_ldap.web.console.answers import listed, moved, page, status_and_retry
+from mi_ldap.web.console.answers import listed, moved, page, status_and_retry, tried
 from mi_ldap.web.console.listing import View, page_of
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
@@ -44,12 +45,13 @@ def add_views(console: Blueprint, services: Services) -> None:
     def create_user() -> Response:
         sent, is_admin = request.form, request.form.get("is_admin") == "yes"
         wanted = NewUser(sent.get("name", ""), sent.get("new", ""), is_admin)
-        try:
-            words.must_agree(wanted.password, sent.get("confirmed", ""))
+
+        def create() -> Response:
+            model.must_agree(wanted.password, sent.get("confirmed", ""))
             made = services.users.create(current_performer(), wanted)
-        except (BadRequest, Conflict, Forbidden) as error:
-            return status_and_retry(form(wanted, words.errors_of(error)), error)
-        return moved("user", name=made, done="added")
+            return moved("user", "added", name=made)
+
+        return tried(create, lambda errors: form(wanted, errors))
 
 
 def _too_many(view: View, error: DirectoryUnavailable) -> Response:

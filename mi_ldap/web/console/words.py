@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from mi_ldap.errors import (
-    BadRequest,
-    LoginRefused,
-    MiLdapError,
-    PolicyRefused,
-    RoleExists,
-    UserExists,
-)
+from mi_ldap.errors import MiLdapError
 
 _LEADS = (
     "Error processing the request. ",
@@ -41,21 +34,18 @@ DONE = {
 """What a page says after something was done, by the word that is carried to it."""
 
 
+NOT_TOLD = (
+    "This browser is logged out, but the service could not be told: elsewhere the session is good "
+    "until it ends by itself."
+)
+
+
 def sentence(text: str) -> str:
     """A sentence of the services for a page."""
     for lead in _LEADS:
         text = text.removeprefix(lead)
     text = _REWORDED.get(text, text)
     return text if text.endswith((".", "!", "?")) or not text else f"{text}."
-
-
-DIFFER = "The two passwords differ."
-
-
-def must_agree(new: str, confirmed: str) -> None:
-    """Raises `BadRequest` where a password was typed in two ways."""
-    if new != confirmed:
-        raise BadRequest(DIFFER)
 
 
 def initial(name: str) -> str:
@@ -65,18 +55,4 @@ def initial(name: str) -> str:
 
 def errors_of(error: MiLdapError) -> dict[str, str]:
     """The error's sentence, by the form's field that it belongs to; `""` for the whole form."""
-    return {_field_of(error): sentence(str(error))}
-
-
-def _field_of(error: MiLdapError) -> str:
-    text = sentence(str(error))
-    if isinstance(error, UserExists | RoleExists) or text.startswith(_NAME_REFUSED):
-        return "name"
-    if isinstance(error, PolicyRefused) or text.startswith("The password is not allowed"):
-        return "new"
-    if isinstance(error, BadRequest | LoginRefused) and text.startswith("The present password"):
-        return "old"
-    return "confirmed" if text == DIFFER else ""
-
-
-_NAME_REFUSED = ("The user name is not allowed", "The role name is not allowed")
+    return {getattr(error, "field", ""): sentence(str(error))}

@@ -10,6 +10,7 @@ from mi_ldap.errors import (
     UserExists,
     UserNotFound,
 )
+from mi_ldap.model import DIFFER
 from mi_ldap.web.openapi import answers, problems
 from mi_ldap.web.openapi.words import Answer, Operation, Problems, together
 from mi_ldap.web.schemas import ListQuery, PasswordBody, UserBody, missing
@@ -151,7 +152,7 @@ OPERATIONS = (
             {
                 400: (
                     missing("newPassword", "confirmPassword"),
-                    f"{_WRONG}'newPassword' and 'confirmPassword' differ.",
+                    f"{_WRONG}{DIFFER}",
                     _PASSWORD_REFUSED,
                 ),
                 403: (
