@@ -29,6 +29,7 @@ from mi_ldap.store import (
 
 log = structlog.get_logger()
 
+NO_CREATOR = "It has none: see recover-admin --adopt."
 _HINT = "the account may not read the admin role's group, or: python app.py recover-admin NAME"
 
 
@@ -203,12 +204,10 @@ class Admins:
         if user.custodian_id == performer.id or self._is_super_admin(performer):
             return
         custodian = self._store.user(user.custodian_id) if user.custodian_id else None
-        only = f"Only the creator of admin user '{user.name}' can {to_do}."
+        hint = f"That is {custodian.name}." if custodian else NO_CREATOR
         if performer.id == user.id:
-            raise CustodyRefused(f"{only} Give oldPassword to change your own.")
-        if custodian is None:
-            raise CustodyRefused(f"{only} It has none: see recover-admin --adopt.")
-        raise CustodyRefused(f"{only} That is {custodian.name}.")
+            hint = "Give oldPassword to change your own."
+        raise CustodyRefused(user.name, to_do, hint)
 
     def _is_super_admin(self, performer: User) -> bool:
         """By id, pinned at first use: a name made anew is another account."""

@@ -86,7 +86,16 @@ class PasswordChangeFirst(Forbidden):
 
 
 class CustodyRefused(Forbidden):
-    """The act amounts to removing an admin, and the performer is not its custodian."""
+    """The act amounts to removing an admin, and the performer is not its custodian.
+
+    Args:
+        admin: its name.
+        to_do: `"remove it"` or `"change its password"`.
+        hint: who may, or what helps; a sentence.
+    """
+
+    def __init__(self, admin: str, to_do: str, hint: str) -> None:
+        super().__init__(f"Only the creator of admin user '{admin}' can {to_do}. {hint}")
 
 
 class ReadOnlyStore(Forbidden):

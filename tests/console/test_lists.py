@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,13 +93,12 @@ def test_a_list_that_is_not_complete_says_so(here: Clicker) -> None:
     assert "the directory did not give all of them" in here.get("/users").text
 
 
-def test_a_hundred_thousand_users(here: Clicker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The console's own share of it; what the directory takes for the names is not in it."""
+def test_a_page_of_a_hundred_thousand_users_is_a_small_one(
+    here: Clicker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     crowd = Names(tuple(f"crowd-{number:06}" for number in range(100_000)))
     monkeypatch.setattr(here.world.store, "user_names", lambda like: crowd)
     for path in ("/users", "/users?q=crowd-0999", "/users?sort=-name&page=3000"):
-        since = time.perf_counter()
         answer = here.get(path)
-        print(f"{path}: {time.perf_counter() - since:.2f} s, {len(answer.data):,} bytes")
         assert answer.status_code == 200
         assert len(answer.data) < 40_000

@@ -13,7 +13,7 @@ from mi_ldap.errors import MiLdapError
 from mi_ldap.web.artifacts import KINDS
 from mi_ldap.web.openapi.document import OPERATIONS
 from tests.api.client import PASSWORD, Api, Family
-from tests.openapi.book import assert_by_the_book
+from tests.openapi.book import BOOK, assert_by_the_book
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,30 @@ def test_of_what_goes_wrong_with_users(admin: Api) -> None:
     for method, path in (("GET", "/users"), ("DELETE", "/users/admin"), ("POST", "/users")):
         assert bob(method, path).status_code == 403
         assert admin.stranger()(method, path).status_code == 401
+
+
+def test_refusals_by_custody_are_those_of_the_document(admin: Api) -> None:
+    admin.add_user("bob", isAdmin=True)
+    bob = admin.stranger().logged_in("bob")
+    bob.add_user("alice", isAdmin=True)
+    new = {"newPassword": "two builders", "confirmPassword": "two builders"}
+    for somebody, name in ((admin, "alice"), (bob, "admin")):
+        taken = {"userId": name, "removedRoles": ["admin"]}
+        for method, path, body in (
+            ("DELETE", f"/users/{name}", None),
+            ("PATCH", f"/users/{name}", new),
+            ("PUT", "/roles", taken),
+        ):
+            answer = somebody(method, path, body)
+            said = answer.json["Error"].replace("'admin'", "'alice'")  # type: ignore[index]
+            assert said in refusals_of(method, path.replace(name, "{id}")), answer.text
+
+
+def refusals_of(method: str, path: str) -> list[str]:
+    """What the document says of 403."""
+    response = BOOK["paths"][f"/management{path}"][method.lower()]["responses"]["403"]
+    examples = response["content"]["application/json"]["examples"].values()
+    return [example["value"]["Error"] for example in examples]
 
 
 def test_of_roles(admin: Api) -> None:

@@ -166,14 +166,14 @@ def test_a_refusal_by_custody_leaves_its_line_and_others_none(audit: AuditLog, f
         raise Forbidden("no")
     assert not file.exists()
     with pytest.raises(CustodyRefused), audit.refusals("eve", {"userId": "bob"}):
-        raise CustodyRefused("Only the creator")
+        raise CustodyRefused("bob", "remove it", "That is boss.")
     (line,) = lines_of(file)
     assert [line[key] for key in ("performedBy", "action", "type", "outcome", "reason")] == [
         "eve",
         "refused",
         "admin",
         "refused",
-        "Only the creator",
+        "Only the creator of admin user 'bob' can remove it. That is boss.",
     ]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from mi_ldap.admins import NO_CREATOR
 from mi_ldap.errors import (
     AdminRoleUnclear,
     AdminsOnly,
     AmbiguousName,
     AuditUnavailable,
     Conflict,
+    CustodyRefused,
     DirectoryUnavailable,
     DomainNotFound,
     LoginRefused,
@@ -77,6 +79,12 @@ QUERY: Problems = {
         f"{_WRONG}'limit' must be greater than or equal to 1.",
     )
 }
+
+
+def by_custody(to_do: str) -> tuple[CustodyRefused, ...]:
+    """What an admin of somebody else's, and one of nobody's, is protected by."""
+    return tuple(CustodyRefused("alice", to_do, hint) for hint in ("That is bob.", NO_CREATOR))
+
 
 TWO_USERS: Problems = {400: (AmbiguousName("user", "bob"),)}
 TWO_ROLES: Problems = {400: (AmbiguousName("role", "developers"),)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mi_ldap.errors import (
-    CustodyRefused,
     DomainNotFound,
     Forbidden,
     RoleExists,
@@ -94,7 +93,7 @@ OPERATIONS = (
                     f"{_WRONG}Send at most 200 roles.",
                 ),
                 403: (
-                    CustodyRefused("Only the creator of admin user 'alice' can remove it."),
+                    *problems.by_custody("remove it"),
                     Forbidden(
                         "The role Internal/everyone belongs to every user and cannot be changed."
                     ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mi_ldap.errors import (
-    CustodyRefused,
     DomainNotFound,
     Forbidden,
     TooManyFailures,
@@ -110,7 +109,7 @@ OPERATIONS = (
             problems.TWO_USERS,
             {
                 403: (
-                    CustodyRefused("Only the creator of admin user 'alice' can remove it."),
+                    *problems.by_custody("remove it"),
                     Forbidden(
                         "Attempt to delete the logged in user. Operation not allowed. "
                         "Please login from another user."
@@ -155,11 +154,7 @@ OPERATIONS = (
                     f"{_WRONG}{DIFFER}",
                     _PASSWORD_REFUSED,
                 ),
-                403: (
-                    CustodyRefused(
-                        "Only the creator of admin user 'alice' can change its password."
-                    ),
-                ),
+                403: problems.by_custody("change its password"),
                 429: (TooManyFailures(42),),
             },
             _NO_USER,
