@@ -74,4 +74,4 @@ def test_the_keyboard_skips_to_the_content(window_of: OpenWindow) -> None:
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Add role")).to_be_focused()
+    expect(page.get_by_role("link", name="Add role")).to_be_focused()
