@@ -1,9 +1,10 @@
-"""Completion in bash, zsh and fish: click's, with names quoted for bash as it wants them."""
+"""Completion in bash, zsh and fish: click's, with names that no shell takes for code."""
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Final
+from typing import Any, Final
 
 from click import shell_completion
 
@@ -19,16 +20,16 @@ _BASH: Final = r"""%(complete_func)s() {
             file) compopt -o default ;;
             dir) compopt -o dirnames ;;
             plain) COMPREPLY+=("$(printf %%q "$value")") ;;
+            quoted) COMPREPLY+=("$value") ;;
         esac
     done < <(COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD \
-        %(complete_var)s=bash_complete "$1" 2>/dev/null)
-    # Between quotes nothing else needs quoting.
-    if [[ ${COMP_WORDS[COMP_CWORD]} == [\'\"]* ]]; then
-        COMPREPLY=("${COMPREPLY[@]//\\/}")
-    fi
+        COMP_WORD=${COMP_WORDS[COMP_CWORD]} %(complete_var)s=bash_complete "$1" 2>/dev/null)
 }
 complete -o nosort -F %(complete_func)s %(prog_name)s
 """
+# What a name must not hold to mean itself between those quotes. Outside of them it is quoted; but
+# the command may stand in `…`, where a backslash and a backtick are read before all quoting.
+_SPECIAL: Final = {"'": "\\`'", '"': '\\`"$!', "": "\\`"}
 
 
 class _Bash(shell_completion.BashComplete):
@@ -37,6 +38,35 @@ class _Bash(shell_completion.BashComplete):
     @staticmethod
     def _check_version() -> None:
         """Any bash that reads this script will do; asking it takes longer than the script."""
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[Any]:
+        """Nothing that would be code where the cursor stands."""
+        word = os.environ["COMP_WORD"]
+        quote = _open_quote(word)
+        if _has(word.removeprefix(quote), _SPECIAL[quote] if quote else "`'\""):
+            return []
+        found = super().get_completions(args, incomplete)
+        return [item for item in found if not _has(item.value, _SPECIAL[quote])]
+
+    def format_completion(self, item: shell_completion.CompletionItem[Any]) -> str:
+        """Between quotes it is taken as it is."""
+        if item.type == "plain" and _open_quote(os.environ["COMP_WORD"]):
+            return f"quoted,{item.value}"
+        return super().format_completion(item)
+
+
+class _Fish(shell_completion.FishComplete):
+    # A name may hold commas of its own.
+    source_template = shell_completion.FishComplete.source_template.replace(
+        'string split ","', 'string split -m 1 ","'
+    )
+
+
+_BY_SHELL: Final[dict[str, type[shell_completion.ShellComplete]]] = {
+    "bash": _Bash,
+    "zsh": shell_completion.ZshComplete,
+    "fish": _Fish,
+}
 
 
 def script(shell: str) -> str:
@@ -47,7 +77,7 @@ def script(shell: str) -> str:
 def complete(asked: str) -> int:
     """Answer the shell: `bash_complete` and the like."""
     shell, _, instruction = asked.partition("_")
-    if shell not in {"bash", "zsh", "fish"} or instruction not in {"complete", "source"}:
+    if shell not in _BY_SHELL or instruction not in {"complete", "source"}:
         return 2
     found = _completion(shell)
     said = found.complete() if instruction == "complete" else found.source()
@@ -56,7 +86,12 @@ def complete(asked: str) -> int:
 
 
 def _completion(shell: str) -> shell_completion.ShellComplete:
-    kind = _Bash if shell == "bash" else shell_completion.get_completion_class(shell)
-    if kind is None:
-        sys.exit(2)
-    return kind(mi, {}, "mi", _VARIABLE)
+    return _BY_SHELL[shell](mi, {}, "mi", _VARIABLE)
+
+
+def _open_quote(word: str) -> str:
+    return word[:1] if word[:1] in {"'", '"'} else ""
+
+
+def _has(text: str, characters: str) -> bool:
+    return any(char in text for char in characters)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mi_ldap.cli.output import safe
 from mi_ldap.cli.state import State
 
 if TYPE_CHECKING:
@@ -47,12 +48,13 @@ def _asked(context: click.Context, key: str, begun: str) -> list[str]:
     except MiLdapError:
         return []
     # The service compares without case; what the person typed stays.
-    return [entry[key] for entry in entries if entry[key].startswith(begun)]
+    found = (entry[key] for entry in entries if entry[key].startswith(begun))
+    return [name for name in found if safe(name) == name]
 
 
 def _entries(api: ManagementApi, key: str, begun: str) -> list[dict[str, str]]:
     if key == "role":
-        found, _ = api.roles()
+        found, _ = api.roles(searchKey=begun)
     else:
         found, _ = api.users(pattern=f"{begun}*", limit=_MOST)
     entries: list[dict[str, str]] = found["list"]

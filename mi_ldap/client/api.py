@@ -75,9 +75,9 @@ class ManagementApi:
         proof = {} if old is None else {"oldPassword": old}
         return self._ask("PATCH", f"users/{_segment(name)}", {**body, **proof})
 
-    def roles(self) -> tuple[Json, bool]:
-        """The list, and whether it is complete."""
-        return self._list("roles", "role", {})
+    def roles(self, **conditions: str | None) -> tuple[Json, bool]:
+        """The list, and whether it is complete; `searchKey`."""
+        return self._list("roles", "role", conditions)
 
     def role(self, name: str) -> Json:
         """One role, and who holds it."""

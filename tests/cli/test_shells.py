@@ -8,8 +8,11 @@ import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
+import pexpect
 import pytest
 
 from mi_ldap import __version__
@@ -88,6 +91,92 @@ def test_bash_completes_commands_and_names(on_path: Person) -> None:
     assert completed(on_path, "mi", "user", "show", "Comp") == ["Compl\\,\\ Bäsh"]
     assert completed(on_path, "mi", "role", "show", "a") == ["a\\ role\\ \\(odd\\)", "admin"]
     assert completed(on_path, "mi", "user", "show", "--ro") == ["--role"]
+
+
+LIVE = [
+    "zz$(touch ran)",
+    "zy`touch${IFS}ran`",
+    "zx';touch ran;echo '",
+    'zw";touch ran;echo "',
+    "zv\\;touch ran",
+]
+SHELLS = {
+    "bash": ("--norc -i", "PS1='ready>' PS2='more>'"),
+    "zsh": ("-f -i", "autoload -U compinit; compinit -D; PS1='ready>' PS2='more>'"),
+}
+
+
+@pytest.fixture
+def noting(on_path: Person) -> Person:
+    """`on_path`, with a `mi` that only completes, and else notes what it was given."""
+    script = on_path.home / "bin/mi"
+    real = script.rename(script.with_name("real-mi"))
+    script.write_text(
+        f'#!/bin/sh\n[ "$1" = completion -o -n "$_MI_COMPLETE" ] && exec {real} "$@"\n'
+        f'printf "%s\\n" "$*" >> {on_path.home}/noted\n'
+    )
+    script.chmod(0o755)
+    return on_path
+
+
+@contextmanager
+def at_prompt(person: Person, shell: str) -> Iterator[Callable[[str], None]]:
+    """Types something, Tab and Enter at the prompt of a shell."""
+    options, first = SHELLS[shell]
+    child = pexpect.spawn(
+        f"{shell} {options}",
+        env=person.environment,
+        cwd=str(person.home),
+        encoding="utf-8",
+        timeout=30,
+        dimensions=(24, 200),
+    )
+
+    def typed(text: str) -> None:
+        child.send(f"{text}\t@@")
+        child.expect_exact("@@")
+        child.send("\x7f\x7f\r")
+        # Where a quote is left open it asks for more.
+        if child.expect(["ready>", r"(more|quote|bquote|cmdsubst)[a-z ]*>"]):
+            child.sendintr()
+            child.expect("ready>")
+
+    child.sendline(f'{first}; eval "$(mi completion {shell})"; echo re""ad')
+    child.expect(r"\sread\s.*ready>")
+    yield typed
+    child.close(force=True)
+
+
+@pytest.mark.parametrize("shell", [name for name in SHELLS if shutil.which(name)])
+def test_no_name_is_code_to_a_shell(noting: Person, shell: str) -> None:
+    for name in LIVE:
+        noting.done("role", "add", name)
+    with at_prompt(noting, shell) as typed:
+        for name in LIVE:
+            for begun in ("", "'", '"', "`mi "):
+                typed(f"mi role show {begun}{name[:2]}")
+                assert not (noting.home / "ran").exists(), f"{begun}{name}"
+        typed('mi role show "zz$')
+        typed("mi role show zz\\$")
+    assert not (noting.home / "ran").exists()
+    noted = (noting.home / "noted").read_text().splitlines()
+    assert {"role show zz$(touch ran)", "role show zx';touch ran;echo '"} <= set(noted)
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="no fish here")
+def test_fish_completes_whole_names(on_path: Person) -> None:
+    for name in ("zq, comma", LIVE[0]):
+        on_path("role", "add", name)
+    script = "mi completion fish | source; complete -C 'mi role show z'"
+    ran = subprocess.run(
+        ["fish", "--no-config", "-c", script],
+        env=on_path.environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert {"zq, comma", LIVE[0]} <= set(ran.stdout.splitlines())
 
 
 def test_completion_is_silent_where_there_is_nobody(on_path: Person) -> None:
