@@ -56,10 +56,18 @@ def _line(question: str, missing: str) -> str:
     if sys.stdin.isatty():
         sys.stderr.write(f"{safe(question)}: ")
         sys.stderr.flush()
-    line = sys.stdin.readline()
+    line = _read()
     if not line and missing:
         raise _nothing(missing)
     return line.removesuffix("\n").removesuffix("\r")
+
+
+def _read() -> str:
+    try:
+        return sys.stdin.readline()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not in the locale's encoding"
+        raise click.ClickException(f"The standard input can't be read: {reason.lower()}.") from None
 
 
 def _nothing(missing: str) -> click.UsageError:

@@ -7,15 +7,18 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import IO, Any, Literal
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def complain(text: str) -> None:
-    """Something for the person, beside the answer."""
+    """Something for the person, beside the answer; where nobody can be told, so be it."""
     lines = [safe(line) for line in text.split("\n")]
-    sys.stderr.write("\n".join(lines) + "\n")
+    with suppress(OSError):
+        sys.stderr.write("\n".join(lines) + "\n")
+        sys.stderr.flush()
 
 
 def safe(text: str) -> str:

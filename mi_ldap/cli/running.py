@@ -23,20 +23,49 @@ PIPE_CLOSED: Final = 141
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command; its exit status."""
+    _open_streams()
+    try:
+        return _told(arguments)
+    except KeyboardInterrupt:
+        complain("")
+        return INTERRUPTED
+    finally:
+        _close_streams()
+
+
+def _open_streams() -> None:
+    """One that the caller closed fails when it is used, and no file of ours takes its number."""
+    for name, mode, flags in (
+        ("stdin", "r", os.O_RDONLY),
+        ("stdout", "w", os.O_RDONLY),
+        ("stderr", "w", os.O_WRONLY),
+    ):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         # A name that the locale can't say is shown all the same.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _told(arguments: Sequence[str]) -> int:
     try:
         status = _status(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The interpreter flushes once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except KeyboardInterrupt:
-        complain("")
-        return INTERRUPTED
+    except OSError as error:
+        complain(f"The answer can't be written: {(error.strerror or 'error').lower()}.")
+        return FAILED
     return status
+
+
+def _close_streams() -> None:
+    """What can't be written is lost here: the interpreter tries again when it ends, and says so."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _status(arguments: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
@@ -119,6 +120,8 @@ def _become(order: bytes, standard: list[int]) -> None:
         status = run_mi(told["arguments"])
     except SystemExit as end:
         status = int(end.code or 0)
+    except BaseException:  # noqa: BLE001 - whatever it is, the test shall see it
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

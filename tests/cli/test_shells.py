@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -64,6 +65,40 @@ def test_a_closed_pipe_is_no_reason_to_talk(on_path: Person) -> None:
     )
     assert said.splitlines()[0].startswith("Usage: mi")
     assert said.splitlines()[-1] == "USER"
+
+
+FULL = "The answer can't be written: no space left on device."
+CLOSED = "The answer can't be written: bad file descriptor."
+UNREADABLE = "The standard input can't be read: bad file descriptor."
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "says"),
+    [
+        ("user show >/dev/full", 1, FULL),
+        ("user show --format csv >/dev/full", 1, FULL),
+        ("--help >/dev/full", 1, FULL),
+        ("version >&-", 1, CLOSED),
+        ("user show <&-", 0, ""),
+        ("user add nobody <&-", 2, "Missing argument 'PASSWORD'. See 'mi user add --help'."),
+        ("user add nobody 0>/dev/null", 1, UNREADABLE),
+        ("user show nobody 2>&-", 1, ""),
+        ("user show nobody 2>/dev/full", 1, ""),
+        ("user shew 2>/dev/full", 2, ""),
+        ("user show >/dev/full 2>/dev/full", 1, ""),
+    ],
+)
+def test_streams_that_take_nothing(mi: Person, command: str, status: int, says: str) -> None:
+    ran = subprocess.run(
+        ["bash", "-c", f"{shlex.join(COMMAND)} {command}"],
+        env=mi.environment,
+        cwd=mi.home,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr.rstrip("\n")) == (status, says)
 
 
 def test_ctrl_c(mi: Person) -> None:
