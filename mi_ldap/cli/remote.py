@@ -159,11 +159,21 @@ def login(state: State, user: str | None, password: str | None) -> None:
 def logout(state: State) -> None:
     """End the login to the selected service, here and there."""
     from mi_ldap.client import tokens
+    from mi_ldap.client.problems import ClientError, LoginNeeded, NoConnection
 
     chosen = state.chosen()
-    with state.api() as api:
-        api.log_out()
-    tokens.forget(chosen.name)
+    try:
+        with state.api() as api:
+            api.log_out()
+    except LoginNeeded:
+        raise
+    except ClientError as error:
+        raise NoConnection(
+            f"Logged out here; {chosen.name} was not told, where the token is good until it "
+            f"expires: {error}"
+        ) from None
+    finally:
+        tokens.forget(chosen.name)
     state.done({"remote": chosen.name, "status": "Logged out"}, f"Logged out of {chosen.name}.")
 
 
@@ -189,13 +199,16 @@ def trust(state: State, name: str | None, yes: bool) -> None:
     from mi_ldap.client import remotes
     from mi_ldap.client.certificates import shown_by
 
+    if state.ca or state.insecure:
+        raise click.UsageError("What you trust is what you look at: leave out --ca and -k.")
     chosen = remotes.load().get(name or state.remote)
-    shown = shown_by(chosen)
+    shown = shown_by(chosen, state.answer_s)
     if not yes:
         _ask(chosen, shown)
     with remotes.changing() as kept:
-        if kept.get(chosen.name).url == chosen.url:
-            kept.put(replace(chosen, certificate=shown.pem, ca_file=None))
+        if kept.get(chosen.name) != chosen:
+            raise click.ClickException(f"Remote {chosen.name} was changed meanwhile: look again.")
+        kept.put(replace(chosen, certificate=shown.pem, ca_file=None))
     said = {"remote": chosen.name, "sha256": shown.sha256, "status": "Trusted"}
     state.done(said, f"Remote {chosen.name} trusts that certificate now, and no other.")
 
@@ -208,6 +221,8 @@ def _ask(chosen: Remote, shown: Shown) -> None:
         f"  names    {', '.join(shown.names) or 'none'}\n"
         f"  until    {shown.until:%Y-%m-%d}"
     )
+    if chosen.certificate not in {None, shown.pem}:
+        output.complain("It is another one than you trusted: renewed, or somebody stands between.")
     if not asking.yes(f"Trust it for {chosen.name}"):
         raise click.ClickException("Nothing was changed: say yes, or give --yes.")
 

@@ -26,7 +26,14 @@ class State:
     remote: str | None = None
     domain: str = ""
     form: str = "table"
-    timeout: float = 60.0
+    timeout: float | None = None
+
+    @property
+    def answer_s(self) -> float:
+        """How long an answer may take."""
+        from mi_ldap.client.wire import ANSWER_S
+
+        return self.timeout or ANSWER_S
 
     def chosen(self) -> Remote:
         """The remote that the command is for."""
@@ -61,7 +68,7 @@ class State:
                 "can read every password and act as you."
             )
         log = output.complain if self.verbose else _silent
-        return Line(remote, self.ca, not self.insecure, self.timeout, log)
+        return Line(remote, self.ca, not self.insecure, self.answer_s, log)
 
     def done(self, answer: Mapping[str, Any], sentence: str) -> None:
         """A change was made: the sentence, or what the service said."""

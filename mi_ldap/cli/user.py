@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,10 @@ from mi_ldap.cli.commands import Group, domain_option
 from mi_ldap.cli.importing import import_users
 from mi_ldap.cli.names import role_names, user_names
 from mi_ldap.cli.state import State, pass_state
+from mi_ldap.model import folded, is_primary, without_primary
+
+if TYPE_CHECKING:
+    from mi_ldap.client.api import ManagementApi
 
 
 @click.group(
@@ -126,21 +130,32 @@ def show(
 @pass_state
 def password(state: State, user: str | None, with_old: bool) -> None:
     """Set a password: your own, or somebody else's. It is asked for, never an argument."""
-    from mi_ldap.client.tokens import Login, keep, login_of
-
-    chosen = state.chosen()
     with state.api() as api:
-        login = login_of(chosen)
-        me = login.user if login else ""
-        name = me if user is None else user
-        is_own = name.strip().casefold() == me.strip().casefold() and not state.domain
+        name = api.me if user is None else user
+        is_own = _is_same(name, api.me) and is_primary(state.domain)
         old = asking.password(f"Present password of {name}", "OLD") if is_own or with_old else None
         new = asking.new_password(f"New password of {name}")
         answer = api.set_password(name, new, old)
+        state.done(answer, f"The password of {name} was changed.")
         if is_own:
-            # The token went with the old password.
-            keep(chosen, Login(me, api.log_in(me, new)["AccessToken"]))
-    state.done(answer, f"The password of {name} was changed.")
+            _log_in_again(state, api, new)
+
+
+def _is_same(name: str, other: str) -> bool:
+    return folded(without_primary(name)) == folded(without_primary(other))
+
+
+def _log_in_again(state: State, api: ManagementApi, secret: str) -> None:
+    """The token went with the old password."""
+    from mi_ldap.client import tokens
+    from mi_ldap.client.problems import ClientError
+
+    chosen = state.chosen()
+    try:
+        tokens.keep(chosen, tokens.Login(api.me, api.log_in(api.me, secret)["AccessToken"]))
+    except ClientError as error:
+        output.complain(f"{error} Log in again with 'mi remote login' and the new password.")
+        tokens.forget(chosen.name)
 
 
 def _show_one(state: State, found: dict[str, Any]) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
+import re
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from mi_ldap.client.problems import LoginNeeded, NotAllowed, NotTheApi, Refused
 from mi_ldap.client.tokens import Login
 from mi_ldap.client.wire import Answer, Line, Wire, quoted_only
+from mi_ldap.model import is_primary
 
 Json = dict[str, Any]
+# What a header can carry.
+_TOKEN: Final = re.compile(r"[!-~]+")
 
 
 class ManagementApi:
@@ -35,20 +38,23 @@ class ManagementApi:
     def __exit__(self, *details: object) -> None:
         self._wire.__exit__(*details)
 
+    @property
+    def me(self) -> str:
+        """Who is logged in, as it was typed."""
+        return self._login.user if self._login else ""
+
     def log_in(self, user: str, password: str) -> Json:
         """`{"AccessToken"}`, and maybe a `Warning`."""
-        credentials = base64.b64encode(f"{_sendable(user)}:{_sendable(password)}".encode())
-        answer = self._wire.ask(
-            "GET", "/management/login", authorization=f"Basic {credentials.decode()}"
-        )
+        credentials = (_sendable(user), _sendable(password))
+        answer = self._wire.ask("GET", "/management/login", credentials=credentials)
         said = self._content(answer)
-        if not isinstance(said.get("AccessToken"), str):
+        if not _is_token(said.get("AccessToken")):
             raise self._strange(answer)
         return said
 
     def log_out(self) -> None:
         """End the login; no error where it has ended."""
-        answer = self._wire.ask("GET", "/management/logout", authorization=self._bearer())
+        answer = self._wire.ask("GET", "/management/logout", token=self._token())
         if answer.status not in {200, 401}:
             self._content(answer)
 
@@ -58,22 +64,22 @@ class ManagementApi:
 
     def user(self, name: str) -> Json:
         """One user."""
-        return self._ask("GET", f"users/{_segment(name)}")
+        return self._read(f"users/{_segment(name)}", "roles")
 
     def add_user(self, name: str, password: str, *, is_admin: bool) -> Json:
         """Make a user."""
         body = {"userId": _named(name), "password": password, "isAdmin": is_admin}
-        return self._ask("POST", "users", body)
+        return self._write("POST", "users", body)
 
     def remove_user(self, name: str) -> Json:
         """Remove a user."""
-        return self._ask("DELETE", f"users/{_segment(name)}")
+        return self._write("DELETE", f"users/{_segment(name)}")
 
     def set_password(self, name: str, new: str, old: str | None = None) -> Json:
         """Set a password; `old` proves the right to where being an admin doesn't."""
         body = {"newPassword": new, "confirmPassword": new}
         proof = {} if old is None else {"oldPassword": old}
-        return self._ask("PATCH", f"users/{_segment(name)}", {**body, **proof})
+        return self._write("PATCH", f"users/{_segment(name)}", {**body, **proof})
 
     def roles(self, **conditions: str | None) -> tuple[Json, bool]:
         """The list, and whether it is complete; `searchKey`."""
@@ -81,15 +87,15 @@ class ManagementApi:
 
     def role(self, name: str) -> Json:
         """One role, and who holds it."""
-        return self._ask("GET", f"roles/{_segment(name)}")
+        return self._read(f"roles/{_segment(name)}", "users")
 
     def add_role(self, name: str) -> Json:
         """Make a role."""
-        return self._ask("POST", "roles", {"role": _named(name)})
+        return self._write("POST", "roles", {"role": _named(name)})
 
     def remove_role(self, name: str) -> Json:
         """Remove a role."""
-        return self._ask("DELETE", f"roles/{_segment(name)}")
+        return self._write("DELETE", f"roles/{_segment(name)}")
 
     def change_roles(
         self, user: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
@@ -97,7 +103,7 @@ class ManagementApi:
         """Give and take roles, all or none."""
         changes = {"addedRoles": list(add), "removedRoles": list(remove)}
         given = {key: roles for key, roles in changes.items() if roles}
-        return self._ask("PUT", "roles", {"userId": _named(user), **given})
+        return self._write("PUT", "roles", {"userId": _named(user), **given})
 
     def _list(
         self, resource: str, key: str, conditions: dict[str, str | None]
@@ -111,25 +117,38 @@ class ManagementApi:
         complete = answer.headers.get("X-Result-Truncated") != "true"
         return _of_domain(content, key, self._domain), complete
 
-    def _ask(self, method: str, path: str, body: Json | None = None) -> Json:
-        return self._content(self._send(method, path, {}, body))
+    def _read(self, path: str, key: str) -> Json:
+        """One thing, and the names that belong to it."""
+        answer = self._send("GET", path, {})
+        content = self._content(answer)
+        names = content.get(key)
+        if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+            raise self._strange(answer)
+        return content
+
+    def _write(self, method: str, path: str, body: Json | None = None) -> Json:
+        """A change; done only where the answer says so."""
+        answer = self._send(method, path, {}, body)
+        content = self._content(answer)
+        if not isinstance(content.get("status"), str) or not content["status"]:
+            raise self._strange(answer)
+        return content
 
     def _send(self, method: str, path: str, query: Json, body: Json | None = None) -> Answer:
         if self._domain:
             place = query if body is None or method == "PATCH" else body
             place["domain"] = self._domain
-        bearer = self._bearer()
         answer = self._wire.ask(
-            method, f"/management/{path}", query=query, body=body, authorization=bearer
+            method, f"/management/{path}", query=query, body=body, token=self._token()
         )
         if answer.status == 401:
             raise LoginNeeded(self._line.remote.name, was_in=True)
         return answer
 
-    def _bearer(self) -> str:
-        if self._login is None:
-            raise LoginNeeded(self._line.remote.name, was_in=False)
-        return f"Bearer {self._login.token}"
+    def _token(self) -> str:
+        if self._login is None or not _is_token(self._login.token):
+            raise LoginNeeded(self._line.remote.name, was_in=self._login is not None)
+        return self._login.token
 
     def _content(self, answer: Answer) -> Json:
         """What the answer says.
@@ -176,13 +195,17 @@ def _decoded(body: bytes) -> Json | None:
     return content if isinstance(content, dict) else None
 
 
+def _is_token(token: object) -> bool:
+    return isinstance(token, str) and _TOKEN.fullmatch(token) is not None
+
+
 def _names(entry: object, key: str) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get(key), str)
 
 
 def _of_domain(content: Json, key: str, domain: str) -> Json:
     """Lists have all domains in them, as `DOMAIN/name`; the service doesn't choose."""
-    if domain.strip().lower() in {"", "primary"}:
+    if is_primary(domain):
         return content
     lead = f"{domain.strip()}/".casefold()
     entries = [each for each in content["list"] if each[key].casefold().startswith(lead)]

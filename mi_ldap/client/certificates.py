@@ -7,9 +7,8 @@ import ssl
 from dataclasses import dataclass
 from datetime import datetime
 
-from mi_ldap.client.problems import NoConnection, Untrusted
 from mi_ldap.client.remotes import Remote
-from mi_ldap.client.wire import CONNECT_S, pinned, unverified
+from mi_ldap.client.wire import CONNECT_S, pinned, unreachable, unverified
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +28,28 @@ class Shown:
     until: datetime
 
 
-def shown_by(remote: Remote) -> Shown:
+def shown_by(remote: Remote, wait_s: float = CONNECT_S) -> Shown:
     """What the service shows now, and would be verified by.
 
     Raises:
-        NoConnection: it can't be reached, or speaks no TLS.
+        NoConnection: it can't be reached in time, or speaks no TLS.
         Untrusted: trusting the certificate would not do: it's for another host, or too old.
     """
-    der = _handshake(remote, unverified())
+    der = _handshake(remote, unverified(), wait_s)
     pem = ssl.DER_cert_to_PEM_cert(der)
-    _handshake(remote, pinned(pem))
+    _handshake(remote, pinned(pem=pem), wait_s)
     return _described(der, pem)
 
 
-def _handshake(remote: Remote, context: ssl.SSLContext) -> bytes:
+def _handshake(remote: Remote, context: ssl.SSLContext, wait_s: float) -> bytes:
     try:
         with (
-            socket.create_connection((remote.host, remote.port), CONNECT_S) as plain,
+            socket.create_connection((remote.host, remote.port), min(CONNECT_S, wait_s)) as plain,
             context.wrap_socket(plain, server_hostname=remote.host) as wrapped,
         ):
             return wrapped.getpeercert(binary_form=True) or b""
-    except ssl.SSLCertVerificationError as error:
-        raise Untrusted(
-            f"The certificate of {remote.url} would not do: {error.verify_message.rstrip('.')}."
-        ) from None
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "no TLS is spoken there"
-        raise NoConnection(f"{remote.url} can't be reached: {reason.lower()}.") from None
+        raise unreachable(remote, error) from None
 
 
 def _described(der: bytes, pem: str) -> Shown:

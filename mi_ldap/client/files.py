@@ -37,7 +37,7 @@ def read(path: Path) -> Content:
         return {}
     except OSError as error:
         raise FileTrouble(f"{path} can't be read: {_reason(error)}.") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise FileTrouble(f"{path} is damaged: mend it or remove it.") from None
     if not isinstance(content, dict):
         raise FileTrouble(f"{path} is damaged: mend it or remove it.")

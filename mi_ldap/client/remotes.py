@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,10 +37,6 @@ class Remote:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"https://{host}:{self.port}"
 
-    def moved(self, host: str, port: int) -> Remote:
-        """There instead; what was trusted there was another certificate."""
-        return replace(self, host=host, port=port, ca_file=None, certificate=None)
-
 
 def remote_at(name: str, host: str, port: int) -> Remote:
     """A remote as a person names it.
@@ -50,11 +46,20 @@ def remote_at(name: str, host: str, port: int) -> Remote:
     """
     if not name.strip() or not name.isprintable():
         raise RemoteTrouble("A remote needs a name that can be printed.")
-    if not _HOST.fullmatch(host):
+    if not _is_host(host):
         raise RemoteTrouble(f"'{host}' is no host: give a name or an address, without https://.")
     if not 0 < port < 65536:
         raise RemoteTrouble(f"{port} is no port: give one between 1 and 65535.")
     return Remote(name, host.strip("[]"), port)
+
+
+def _is_host(host: str) -> bool:
+    from httpx2 import URL, InvalidURL
+
+    try:
+        return bool(_HOST.fullmatch(host) and URL(Remote("", host.strip("[]")).url))
+    except InvalidURL:
+        return False
 
 
 @dataclass(slots=True)
@@ -135,12 +140,21 @@ def _decoded(content: files.Content) -> Remotes:
     remotes = Remotes()
     try:
         for name, each in content.get("remotes", {}).items():
-            remote = remote_at(name, each["host"], each["port"])
-            trust = {key: each.get(key) for key in ("ca_file", "certificate")}
-            remotes.by_name[name] = replace(remote, **trust)
-    except (AttributeError, KeyError, TypeError, RemoteTrouble):
+            remotes.by_name[name] = _kept(name, each)
+    except (AttributeError, KeyError, TypeError):
         raise FileTrouble(f"{_file()} is damaged: mend it or remove it.") from None
     # Somebody may have removed by hand what was selected.
     selected = content.get("selected", DEFAULT)
-    remotes.selected = selected if selected in remotes.by_name else DEFAULT
+    is_known = isinstance(selected, str) and selected in remotes.by_name
+    remotes.selected = selected if is_known else DEFAULT
     return remotes
+
+
+def _kept(name: str, each: dict[str, Any]) -> Remote:
+    """Checked for its types only; whether there is such a host, the next request tells."""
+    host, port = each["host"], each["port"]
+    trust = {key: each.get(key) for key in ("ca_file", "certificate")}
+    texts = (host, *(value for value in trust.values() if value is not None))
+    if type(port) is not int or not all(isinstance(text, str) for text in texts):
+        raise TypeError
+    return Remote(name, host, port, **trust)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Final, Self
 
 import httpx2
 
 from mi_ldap import __version__
-from mi_ldap.client.problems import FileTrouble, NoConnection, Untrusted
+from mi_ldap.client.problems import (
+    FileTrouble,
+    NoConnection,
+    NotAllowed,
+    NotTheApi,
+    Untrusted,
+)
 from mi_ldap.client.remotes import Remote
 
 CONNECT_S: Final = 5.0
@@ -56,16 +62,16 @@ class Wire:
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._client = httpx2.Client(
-            base_url=line.remote.url,
-            verify=_trust(line),
-            timeout=httpx2.Timeout(line.answer_s, connect=min(CONNECT_S, line.answer_s)),
-            limits=httpx2.Limits(max_connections=MOST_AT_ONCE),
-            headers={"User-Agent": f"mi/{__version__}", "Accept": "application/json"},
-            follow_redirects=False,
-            # The proxy that the environment names knows nothing of this machine's own addresses.
-            trust_env=not _is_local(line.remote.host),
-        )
+        trust = _trust(line)
+        trust.sslsocket_class = _PunctualSocket
+        with _explained(line):
+            url = httpx2.URL(line.remote.url)
+        try:
+            self._client = _client(line, url, trust)
+        except (ImportError, ValueError, httpx2.InvalidURL):
+            raise NoConnection(
+                "The proxy that the environment names can't be used: HTTPS_PROXY takes http://…"
+            ) from None
 
     def __enter__(self) -> Self:
         return self
@@ -80,31 +86,37 @@ class Wire:
         *,
         query: Mapping[str, str] | None = None,
         body: object = None,
-        authorization: str | None = None,
+        token: str | None = None,
+        credentials: tuple[str, str] | None = None,
     ) -> Answer:
-        """Send a request.
+        """Send a request, with a token or with a name and a password.
 
         Raises:
+            NotAllowed: no address can be made of it.
             NoConnection: nobody answers, or not in time, or not in HTTP.
             Untrusted: whoever answers has not proved to be the service.
+            NotTheApi: the answer has no end.
         """
-        headers = {"Authorization": authorization} if authorization else {}
-        request = self._client.build_request(
-            method, path, params=query or None, json=body, headers=headers
-        )
-        with self._told(request), _explained(self._line):
-            return self._answer(request)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        with _explained(self._line):
+            request = self._client.build_request(
+                method, path, params=query or None, json=body, headers=headers
+            )
+            with self._told(request):
+                return self._answer(request, credentials)
 
-    def _answer(self, request: httpx2.Request) -> Answer:
-        until = time.monotonic() + self._line.answer_s
-        response = self._client.send(request, stream=True)
+    def _answer(self, request: httpx2.Request, credentials: tuple[str, str] | None) -> Answer:
+        _deadline.at = time.monotonic() + self._line.answer_s
+        response = self._client.send(request, auth=credentials, stream=True)
         try:
             body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
-                # One that sends a byte now and then is late as well.
-                if time.monotonic() > until or len(body) > _LARGEST:
-                    raise httpx2.ReadTimeout("The answer has no end.")
+                if len(body) > _LARGEST:
+                    raise NotTheApi(
+                        f"{self._line.remote.url} answered too much for a management API: "
+                        "see 'mi remote show'."
+                    )
         finally:
             response.close()
         request.extensions["status"] = response.status_code
@@ -130,12 +142,16 @@ def quoted_only(path: str) -> str:
     return path.replace(".", "%2E") if path in {".", ".."} else quote(path, safe="")
 
 
-def pinned(certificate: str) -> ssl.SSLContext:
-    """TLS that takes that certificate, or what it signed, and nothing else."""
+def pinned(*, pem: str | None = None, file: str | None = None) -> ssl.SSLContext:
+    """TLS that takes those certificates, or what they signed, and nothing else.
+
+    Raises:
+        OSError, ValueError, TypeError: they are none.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # One that somebody else signed may be pinned too.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_verify_locations(cadata=certificate)
+    context.load_verify_locations(cafile=file, cadata=pem)
     return context
 
 
@@ -146,19 +162,68 @@ def unverified() -> ssl.SSLContext:
     return context
 
 
-def _trust(line: Line) -> ssl.SSLContext | bool:
+def unreachable(remote: Remote, error: BaseException) -> NoConnection:
+    """Why there is no connection, as a sentence."""
+    url = remote.url
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Untrusted(_distrust(remote, cause))
+        if isinstance(cause, TimeoutError):
+            return NoConnection(f"{url} can't be reached: it doesn't answer.")
+        if isinstance(cause, ssl.SSLError):
+            return NoConnection(f"{url} can't be reached: no TLS is spoken there.")
+    reason = next((c.strerror for c in _causes(error) if isinstance(c, OSError) and c.strerror), "")
+    return NoConnection(f"{url} can't be reached: {(reason or 'no connection').lower()}.")
+
+
+class _PunctualSocket(ssl.SSLSocket):
+    """Reads until the thread's deadline and no longer, however the answer drips."""
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        left = _deadline.at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.settimeout(left)
+        return super().recv(buflen, flags)
+
+
+_deadline = threading.local()
+
+
+def _client(line: Line, url: httpx2.URL, trust: ssl.SSLContext) -> httpx2.Client:
+    return httpx2.Client(
+        base_url=url,
+        verify=trust,
+        timeout=httpx2.Timeout(line.answer_s, connect=min(CONNECT_S, line.answer_s)),
+        limits=httpx2.Limits(max_connections=MOST_AT_ONCE),
+        headers={"User-Agent": f"mi/{__version__}", "Accept": "application/json"},
+        follow_redirects=False,
+        # The proxy that the environment names knows nothing of this machine's own addresses.
+        trust_env=not _is_local(line.remote.host),
+    )
+
+
+def _trust(line: Line) -> ssl.SSLContext:
+    remote = line.remote
     if not line.is_verified:
         return unverified()
-    if line.ca_file or line.remote.ca_file:
-        return _trusting_file(line.ca_file or line.remote.ca_file or "")
-    return pinned(line.remote.certificate) if line.remote.certificate else True
-
-
-def _trusting_file(name: str) -> ssl.SSLContext:
+    file = line.ca_file or remote.ca_file
     try:
-        return pinned(Path(name).read_text(encoding="ascii"))
-    except (OSError, UnicodeDecodeError, ssl.SSLError, ValueError):
-        raise FileTrouble(f"{name} can't be read, or holds no certificate in PEM.") from None
+        if file:
+            return pinned(file=file)
+        if remote.certificate:
+            return pinned(pem=remote.certificate)
+        return httpx2.create_ssl_context()
+    except (OSError, ValueError, TypeError):
+        raise FileTrouble(_of_no_use(remote, file)) from None
+
+
+def _of_no_use(remote: Remote, file: str | None) -> str:
+    if file:
+        return f"{file} can't be read, or holds no certificate in PEM."
+    if remote.certificate:
+        return f"The trusted certificate of {remote.name} is damaged: 'mi remote trust' it again."
+    return "What SSL_CERT_FILE or SSL_CERT_DIR names can't be read, or holds no certificate in PEM."
 
 
 def _is_local(host: str) -> bool:
@@ -182,23 +247,30 @@ def _explained(line: Line) -> Iterator[None]:
             "what was asked for may have been done."
         ) from None
     except httpx2.ConnectError as error:
-        raise _unreachable(line, error) from None
-    except (httpx2.RequestError, httpx2.InvalidURL, UnicodeError):
+        raise unreachable(line.remote, error) from None
+    except httpx2.InvalidURL as error:
+        raise NotAllowed(f"A name or the host makes no address: {error}.") from None
+    except (httpx2.RequestError, UnicodeError):
         raise NoConnection(f"{url} broke off the connection, or speaks no HTTP.") from None
 
 
-def _unreachable(line: Line, error: BaseException) -> NoConnection:
-    url, name = line.remote.url, line.remote.name
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Untrusted(
-                f"The certificate of {url} can't be verified ({cause.verify_message.rstrip('.')}): "
-                f"see it with 'mi remote trust {name}', or name its issuer with --ca FILE."
-            )
-        if isinstance(cause, ssl.SSLError):
-            return NoConnection(f"{url} can't be reached: no TLS is spoken there.")
-    reason = next((c.strerror for c in _causes(error) if isinstance(c, OSError) and c.strerror), "")
-    return NoConnection(f"{url} can't be reached: {(reason or 'no connection').lower()}.")
+_NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
+"""Of OpenSSL's X509_V_ERR: trusting such a certificate would not help."""
+
+
+def _distrust(remote: Remote, error: ssl.SSLCertVerificationError) -> str:
+    said = f"The certificate of {remote.url} can't be verified ({error.verify_message.rstrip('.')})"
+    trust = f"'mi remote trust {remote.name}'"
+    if error.verify_code in {_OTHER_HOST, _OTHER_ADDRESS}:
+        return f"{said}: give the host by a name that is in it, with 'mi remote update'."
+    if error.verify_code in {_NOT_YET, _EXPIRED}:
+        return f"{said}: the service needs a new one, unless a clock is wrong."
+    if remote.certificate:
+        return (
+            f"{said}: it is another one than you trusted. Somebody may stand between; "
+            f"if it was renewed, trust it with {trust}."
+        )
+    return f"{said}: see it with {trust}, or name its issuer with --ca FILE."
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import json
+import socket
+import socketserver
 import ssl
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from mi_ldap.client.api import ManagementApi
+from mi_ldap.client.problems import NotTheApi
+from mi_ldap.client.remotes import Remote
+from mi_ldap.client.wire import Line
 from tests.cli.conftest import PASSWORD, Stage
-from tests.cli.impostors import Act, answering, dripping, hanging_up, impostor, silent
+from tests.cli.impostors import (
+    Act,
+    answering,
+    dripping,
+    dripping_head,
+    hanging_up,
+    impostor,
+    in_turn,
+    silent,
+)
 from tests.cli.terminal import Person, ended
 from tests.service import free_port
 
@@ -44,6 +61,7 @@ def logged_in_at(port: int, ca: Path, person: Person) -> Person:
         ),
         (silent, 3, "gave no answer within 0.7 seconds"),
         (dripping, 3, "gave no answer within 0.7 seconds"),
+        (dripping_head, 3, "gave no answer within 0.7 seconds"),
         (hanging_up, 3, "broke off the connection"),
     ],
 )
@@ -56,6 +74,79 @@ def test_strange_answers(
     assert (ran.status, ran.out, says in ran.sentence) == (status, "", True), ran
     assert "a.secret.token" not in ran.err
     assert len(one.heard) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [
+        (["user", "show", "x"], b'{"userId": "x", "isAdmin": true, "roles": 7}'),
+        (["role", "show", "x"], b'{"role": "x", "users": [7]}'),
+        (["user", "remove", "x"], b'{"userId": "x"}'),
+        (["role", "remove", "x"], b'{"role": "x", "status": ""}'),
+        (["remote", "login", "x", "y"], b'{"AccessToken": "two lines\\n"}'),
+    ],
+)
+def test_answers_that_the_api_never_gives(
+    newcomer: Person, tmp_path: Path, command: list[str], body: bytes
+) -> None:
+    with impostor(tmp_path, answering("200 OK", body)) as (one, ca):
+        ran = logged_in_at(one.port, ca, newcomer)(*command)
+    assert (ran.status, ran.out, "answered 200 without" in ran.sentence) == (1, "", True), ran
+
+
+def test_an_answer_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mi_ldap.client.wire._LARGEST", 10)
+    with impostor(tmp_path, HTML) as (one, ca):
+        line = Line(Remote("x", "localhost", one.port), str(ca))
+        with ManagementApi(line) as api, pytest.raises(NotTheApi, match="answered too much"):
+            api.log_in("x", "y")
+
+
+@pytest.mark.parametrize("token", ["é", "a\nb", "", "a b"])
+def test_a_token_that_is_none_is_no_login(mi: Person, token: str) -> None:
+    kept = json.loads(mi.tokens_file.read_text())
+    kept["default"]["token"] = token
+    mi.tokens_file.write_text(json.dumps(kept))
+    assert "log in again" in mi("user", "show").sentence
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "ftp://x"])
+def test_a_proxy_that_is_none(stage: Stage, tmp_path: Path, proxy: str) -> None:
+    person = Person(tmp_path, {"HTTPS_PROXY": proxy})
+    person.done("remote", "update", "default", "mi.invalid", "9164")
+    ran = person("remote", "login", "x", "y")
+    assert (ran.status, "The proxy" in ran.sentence) == (3, True)
+
+
+def test_a_name_that_no_address_can_hold(mi: Person) -> None:
+    ran = mi("user", "show", "x" * 70_000)
+    assert (ran.status, "makes no address: URL too long." in ran.sentence) == (1, True)
+
+
+CHANGED = answering("200 OK", b'{"userId": "root", "status": "User password updated."}')
+
+
+@pytest.mark.parametrize("then", [HTML, hanging_up])
+def test_a_password_that_was_changed_is_reported(
+    newcomer: Person, tmp_path: Path, then: Act
+) -> None:
+    with impostor(tmp_path, in_turn(CHANGED, then)) as (one, ca):
+        person = logged_in_at(one.port, ca, newcomer)
+        ran = person("user", "password", " primary/ROOT ", given="old\nnew\n")
+    assert (ran.status, ran.out) == (0, "The password of  primary/ROOT  was changed.\n")
+    assert "Log in again with 'mi remote login' and the new password." in ran.sentence
+    assert "secret" not in person.tokens_file.read_text()
+
+
+@pytest.mark.parametrize("act", [hanging_up, answering("503 Gone", b'{"Error": "Down."}')])
+def test_a_logout_that_the_service_does_not_hear(
+    newcomer: Person, tmp_path: Path, act: Act
+) -> None:
+    with impostor(tmp_path, act) as (one, ca):
+        person = logged_in_at(one.port, ca, newcomer)
+        ran = person("remote", "logout")
+    assert (ran.status, "Logged out here; default was not told" in ran.sentence) == (3, True), ran
+    assert "secret" not in person.tokens_file.read_text()
 
 
 def test_nobody_there(newcomer: Person) -> None:
@@ -104,8 +195,56 @@ def test_whom_one_trusts_is_the_only_one(newcomer: Person, tmp_path: Path) -> No
     with impostor(tmp_path, HTML) as (other, _):
         kept["remotes"]["default"]["port"] = other.port
         newcomer.remotes_file.write_text(json.dumps(kept))
-        assert newcomer("remote", "login", "root", "x").status == 3
+        ran = newcomer("remote", "login", "root", "x")
+        assert (ran.status, "another one than you trusted" in ran.sentence) == (3, True)
+        child = newcomer.at_terminal("remote", "trust")
+        child.expect_exact("another one than you trusted")
+        child.expect_exact("[y/N]: ")
+        newcomer.done("remote", "update", "default", "localhost", "1")
+        child.sendline("y")
+        assert "was changed meanwhile" in ended(child)[1]
+        assert "certificate" not in newcomer.remotes_file.read_text()
     assert not any(other.heard)
+
+
+def test_a_certificate_that_is_too_old(newcomer: Person, tmp_path: Path) -> None:
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+    with impostor(tmp_path, HTML, expires=past) as (one, ca):
+        newcomer.done("remote", "update", "default", "localhost", str(one.port), "--ca", str(ca))
+        ran = newcomer("remote", "login", "root", "x")
+    assert (ran.status, "the service needs a new one" in ran.sentence) == (3, True)
+
+
+def test_trust_in_what_can_not_be_trusted(newcomer: Person, tmp_path: Path) -> None:
+    assert newcomer("remote", "trust", "-k").status == 2
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = str(mute.getsockname()[1])
+        newcomer.done("remote", "update", "default", "localhost", port)
+        ran = newcomer("remote", "trust", "--timeout", "0.5")
+        assert (ran.status, "it doesn't answer" in ran.sentence) == (3, True)
+    with socketserver.TCPServer(("127.0.0.1", 0), PlainText) as plain:
+        Thread(target=plain.handle_request, daemon=True).start()
+        newcomer.done("remote", "update", "default", "localhost", str(plain.server_address[1]))
+        ran = newcomer("remote", "trust")
+    assert (ran.status, "no TLS is spoken there" in ran.sentence) == (3, True)
+
+
+class PlainText(socketserver.StreamRequestHandler):
+    """No TLS."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def test_authorities_by_file_and_by_environment(newcomer: Person, tmp_path: Path) -> None:
+    with impostor(tmp_path, HTML) as (one, ca):
+        newcomer.done("remote", "update", "default", "localhost", str(one.port))
+        ca.write_text(f"# Behörde\n{ca.read_text()}")
+        assert newcomer("remote", "login", "x", "y", "--ca", str(ca)).status == 1
+        named = Person(newcomer.home, {"SSL_CERT_FILE": str(ca)})
+        assert named("remote", "login", "x", "y").status == 1
+        named = Person(newcomer.home, {"SSL_CERT_FILE": "nowhere"})
+        assert "SSL_CERT_FILE" in named("remote", "login", "x", "y").sentence
 
 
 def test_trust_shows_what_is_trusted(stage: Stage, newcomer: Person) -> None:

@@ -56,6 +56,11 @@ def test_remotes_come_and_go(newcomer: Person) -> None:
         (["add", "x", "https://h", "1"], 1, "without https://"),
         (["add", "x", "h/../x", "1"], 1, "is no host"),
         (["add", "x", "user@h", "1"], 1, "is no host"),
+        (["add", "x", ":::::", "1"], 1, "is no host"),
+        (["add", "x", "256.1.1.1", "1"], 1, "is no host"),
+        (["add", "x", "é_é", "1"], 1, "is no host"),
+        (["add", "x", "münchen..de", "1"], 1, "is no host"),
+        (["add", "x", "a\x7f", "1"], 1, "is no host"),
         (["add", "x", "h", "0"], 1, "0 is no port"),
         (["add", "x", "h", "65536"], 1, "is no port"),
         (["add", "x", "h", "http"], 2, "not a valid integer"),
@@ -138,10 +143,27 @@ def test_the_xdg_folders(stage: Stage, tmp_path: Path) -> None:
 
 def test_a_file_that_is_damaged(newcomer: Person) -> None:
     newcomer.remotes_file.parent.mkdir(parents=True)
-    for content in ("{", "[]", '{"remotes": []}', '{"remotes": {"x": {"host": "h"}}}', "\xff"):
+    kept = '{"remotes": {"x": {"host": "h", "port": %s}}}'
+    trust = '{"remotes": {"x": {"host": "h", "port": 1, "%s": 7}}}'
+    for content in (
+        *("{", "[]", '{"remotes": []}', '{"remotes": {"x": {"host": "h"}}}', "\xff", "[" * 100_000),
+        *(kept % port for port in ("1.5", "true", '"1"')),
+        *(trust % key for key in ("certificate", "ca_file")),
+    ):
         newcomer.remotes_file.write_text(content)
         ran = newcomer("remote", "show")
         assert (ran.status, "is damaged: mend it or remove it" in ran.sentence) == (1, True)
+
+
+def test_a_file_that_was_changed_by_hand(newcomer: Person) -> None:
+    newcomer.remotes_file.parent.mkdir(parents=True)
+    odd = {"host": "256.1.1.1", "port": 1, "certificate": "garbage"}
+    newcomer.remotes_file.write_text(json.dumps({"selected": [], "remotes": {"odd": odd}}))
+    assert newcomer.done("remote", "show").lines[1].startswith("*  default")
+    ran = newcomer("remote", "login", "x", "y", "--remote", "odd")
+    assert (ran.status, "trusted certificate of odd is damaged" in ran.sentence) == (1, True)
+    ran = newcomer("remote", "login", "x", "y", "--remote", "odd", "-k")
+    assert (ran.status, "makes no address" in ran.err) == (1, True)
 
 
 def test_folders_that_can_not_be_written(newcomer: Person) -> None:
