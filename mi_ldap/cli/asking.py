@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 
 from mi_ldap.cli.output import complain, safe
+
+_MEANINGS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
 def text(question: str, missing: str) -> str:
@@ -16,7 +19,10 @@ def text(question: str, missing: str) -> str:
         question: what is asked at a terminal.
         missing: the argument that would have told, for the one who asks in vain.
     """
-    return _line(question, missing)
+    while not (answer := _line(question, missing).strip()):
+        if not sys.stdin.isatty():
+            raise _nothing(missing)
+    return answer
 
 
 def password(question: str, missing: str) -> str:
@@ -28,6 +34,7 @@ def password(question: str, missing: str) -> str:
     try:
         return getpass.getpass(f"{safe(question)}: ")
     except EOFError:
+        complain("")
         raise _nothing(missing) from None
 
 
@@ -39,11 +46,14 @@ def new_password(question: str) -> str:
     return first
 
 
-def yes(question: str) -> bool:
-    """Only a yes is one; without a terminal there is nobody to say it."""
-    if not sys.stdin.isatty():
-        return False
-    return _line(f"{question} [y/N]", "").strip().lower() in {"y", "yes"}
+def yes(question: str, missing: str) -> bool:
+    """Only a yes is one; where there is neither a terminal nor a line, nobody says it."""
+    while (answer := _answer(question, missing)) not in _MEANINGS:
+        if not sys.stdin.isatty():
+            raise click.UsageError(
+                f"'{answer}' is neither yes nor no.", click.get_current_context()
+            )
+    return _MEANINGS[answer]
 
 
 def note_visible_password() -> None:
@@ -52,11 +62,17 @@ def note_visible_password() -> None:
         complain("Others on this machine can see a password that is typed as an argument.")
 
 
+def _answer(question: str, missing: str) -> str:
+    return _line(f"{question} [y/N]", missing if sys.stdin.isatty() else "").strip().lower()
+
+
 def _line(question: str, missing: str) -> str:
     if sys.stdin.isatty():
         sys.stderr.write(f"{safe(question)}: ")
         sys.stderr.flush()
     line = _read()
+    if not line.endswith("\n") and sys.stdin.isatty():
+        complain("")
     if not line and missing:
         raise _nothing(missing)
     return line.removesuffix("\n").removesuffix("\r")

@@ -49,7 +49,8 @@ def import_users(state: State, file: Path, dry_run: bool, admin_role: str) -> in
     admin is true or false, and several roles are separated by semicolons. The roles must exist.
 
     It can be repeated: users that exist keep their passwords and are given what they lack, so an
-    interrupted run goes on where it was. FILE.failed tells what failed and why, without passwords.
+    interrupted run goes on where it was. FILE.failed tells what failed and why, without passwords;
+    a run in which nothing fails removes it.
     """
     from mi_ldap.client.batch import Batch
     from mi_ldap.client.people import Person, Result, read_people
@@ -62,21 +63,23 @@ def import_users(state: State, file: Path, dry_run: bool, admin_role: str) -> in
         api.users(limit="1")
         batch = Batch(api, admin_role)
         doing = batch.foreseen(people) if dry_run else batch.carried_out(people)
-        with _reported(state, file, results, total=len(lines), dry_run=dry_run):
+        with _reported(state, file, results, to_do=len(people), dry_run=dry_run):
             results.extend(_with_bar(doing, len(people)))
     return 1 if any(each.outcome == "failed" for each in results) else 0
 
 
 @contextmanager
 def _reported(
-    state: State, file: Path, results: list[Result], *, total: int, dry_run: bool
+    state: State, file: Path, results: list[Result], *, to_do: int, dry_run: bool
 ) -> Iterator[None]:
     """The report comes also when the run is cut off."""
+    unreadable = len(results)
     try:
         yield
     except BaseException:
         output.complain(
-            f"Stopped after {len(results)} of {total}: the same command again goes on from there."
+            f"Stopped after {len(results) - unreadable} of {to_do}: "
+            "the same command again goes on from there."
         )
         raise
     finally:
@@ -120,14 +123,14 @@ def _as_json(result: Result) -> dict[str, str | int]:
 
 def _write(file: Path, failed: Sequence[Result]) -> None:
     """An older report says nothing of this run."""
-    from mi_ldap.client.people import write_failures
+    from mi_ldap.client.people import remove_failures, write_failures
 
     report = file.with_name(f"{file.name}.failed")
     try:
         if failed:
             write_failures(report, failed)
             output.complain(f"What failed stands in {report}.")
-        else:
-            report.unlink(missing_ok=True)
+        elif remove_failures(report):
+            output.complain(f"{report} was of an earlier run, and was removed.")
     except OSError:
         output.complain(f"{report} can't be written.")

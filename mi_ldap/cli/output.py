@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import sys
@@ -45,18 +46,20 @@ def say_raw(text: str) -> None:
 
 
 def show_json(content: object) -> None:
-    """As the service said it."""
-    sys.stdout.write(json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+    """As the service said it; what can't be shown as it is, JSON has escapes for."""
+    text = json.dumps(content, ensure_ascii=False, indent=2)
+    if not _can_show(text):
+        text = json.dumps(content, indent=2)
+    sys.stdout.write(f"{text}\n")
 
 
-def show_csv(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """RFC 4180, but for the ends of lines; what holds several values has them apart by `;`."""
-    import csv
+def show_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A header and lines; what holds several values has them apart by `;`."""
+    from mi_ldap.client.people import csv_line
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(headings)
-    shown = (lambda text: text) if not sys.stdout.isatty() else safe
-    writer.writerows([shown(cell) for cell in row] for row in rows)
+    shown = safe if sys.stdout.isatty() else str
+    sys.stdout.write(csv_line(headings))
+    sys.stdout.writelines(csv_line(shown(_word(cell)) for cell in row) for row in rows)
 
 
 def show_names(heading: str, names: Iterable[str]) -> None:
@@ -109,3 +112,13 @@ def _visible(char: str) -> str:
     if unicodedata.category(char) not in _UNSAFE:
         return char
     return char.encode("unicode_escape", "surrogatepass").decode()
+
+
+def _can_show(text: str) -> bool:
+    if codecs.lookup(sys.stdout.encoding).name != "utf-8":
+        return text.isascii()
+    return not sys.stdout.isatty() or all(safe(line) == line for line in text.split("\n"))
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

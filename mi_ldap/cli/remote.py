@@ -104,7 +104,7 @@ def show(state: State) -> None:
     if state.form == "json":
         output.show_json(rows)
     elif state.form == "csv":
-        output.show_csv(list(rows[0]), ([str(cell) for cell in row.values()] for row in rows))
+        output.show_csv(list(rows[0]), (list(row.values()) for row in rows))
     else:
         headings = ["", "REMOTE", "ADDRESS", "LOGGED IN", "CERTIFICATE"]
         output.show_table(headings, map(_cells, rows))
@@ -223,7 +223,7 @@ def _ask(chosen: Remote, shown: Shown) -> None:
     )
     if chosen.certificate not in {None, shown.pem}:
         output.complain("It is another one than you trusted: renewed, or somebody stands between.")
-    if not asking.yes(f"Trust it for {chosen.name}"):
+    if not asking.yes(f"Trust it for {chosen.name}", ""):
         raise click.ClickException("Nothing was changed: say yes, or give --yes.")
 
 

@@ -75,7 +75,7 @@ class State:
         if self.form == "json":
             output.show_json(answer)
         elif self.form == "csv":
-            output.show_csv(list(answer), [[str(value) for value in answer.values()]])
+            output.show_csv(list(answer), [list(answer.values())])
         else:
             output.say(sentence)
 

@@ -58,7 +58,7 @@ def add(state: State, user: str, password: str | None, is_admin: bool | None) ->
         else:
             asking.note_visible_password()
             secret = password
-        admin = asking.yes(f"Is {user} an admin") if is_admin is None else is_admin
+        admin = asking.yes(f"Is {user} an admin", "IS-ADMIN") if is_admin is None else is_admin
         answer = api.add_user(user, secret, is_admin=admin)
     state.done(answer, f"{'Admin' if admin else 'User'} {user} was added.")
 
@@ -164,7 +164,7 @@ def _show_one(state: State, found: dict[str, Any]) -> None:
     if state.form == "json":
         output.show_json(found)
     elif state.form == "csv":
-        row = [str(found.get("userId")), str(bool(found.get("isAdmin"))).lower()]
+        row = [str(found.get("userId")), bool(found.get("isAdmin"))]
         headings = ["userId", "isAdmin", "roles", "createdBy"]
         output.show_csv(headings, [[*row, ";".join(roles), creator]])
     else:

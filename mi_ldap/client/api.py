@@ -108,6 +108,7 @@ class ManagementApi:
     def _list(
         self, resource: str, key: str, conditions: dict[str, str | None]
     ) -> tuple[Json, bool]:
+        self._find_domain(resource)
         query = {name: _sendable(value) for name, value in conditions.items() if value}
         answer = self._send("GET", resource, query)
         content = self._content(answer)
@@ -116,6 +117,17 @@ class ManagementApi:
             raise self._strange(answer)
         complete = answer.headers.get("X-Result-Truncated") != "true"
         return _of_domain(content, key, self._domain), complete
+
+    def _find_domain(self, resource: str) -> None:
+        """Lists don't ask for a domain, so something in it is asked for, whatever it is."""
+        if is_primary(self._domain):
+            return
+        try:
+            self._content(self._send("GET", f"{resource}/-", {}))
+        except Refused as error:
+            # The contract's words; there is no status of its own for it.
+            if error.status != 404 or "user-store" in str(error):
+                raise
 
     def _read(self, path: str, key: str) -> Json:
         """One thing, and the names that belong to it."""

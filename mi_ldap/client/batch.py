@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from mi_ldap.client.api import Json, ManagementApi
 from mi_ldap.client.people import Person, Result
 from mi_ldap.client.problems import NotAllowed, Refused
 from mi_ldap.client.wire import MOST_AT_ONCE
+from mi_ldap.model import folded, without_primary
 
 Answer = TypeVar("Answer")
 _PASSING: Final = {409, 429, 503}
@@ -26,12 +27,12 @@ class Batch:
     Args:
         api: the service; threads share it.
         admin_role: what makes an admin of somebody who is a user already.
-        sleep: how to wait.
+        stopped: set when nobody waits for the rest any longer.
     """
 
     api: ManagementApi
     admin_role: str = "admin"
-    sleep: Callable[[float], None] = time.sleep
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def carried_out(self, people: Sequence[Person]) -> Iterator[Result]:
         """The results, in the order of the people.
@@ -43,14 +44,15 @@ class Batch:
         try:
             yield from pool.map(self._one, people)
         finally:
+            self.stopped.set()
             pool.shutdown(cancel_futures=True)
 
     def foreseen(self, people: Sequence[Person]) -> Iterator[Result]:
         """What would happen, as far as can be told without doing it."""
         content, _ = self.api.users()
-        names = {entry["userId"].casefold() for entry in content["list"]}
+        names = {folded(entry["userId"]) for entry in content["list"]}
         for each in people:
-            outcome = "exists" if each.user.casefold() in names else "new"
+            outcome = "exists" if folded(without_primary(each.user)) in names else "new"
             yield Result(each.line, each.user, outcome)
 
     def _one(self, person: Person) -> Result:
@@ -92,15 +94,15 @@ class Batch:
             try:
                 return ask()
             except Refused as error:
-                if error.status not in _PASSING:
+                wait_s = min(error.retry_after_s or 1, _LONGEST_WAIT_S)
+                if error.status not in _PASSING or self.stopped.wait(wait_s):
                     raise
-                self.sleep(min(error.retry_after_s or 1, _LONGEST_WAIT_S))
         return ask()
 
 
 def _missing(person: Person, found: Json, admin_role: str) -> list[str]:
-    held = {str(role).casefold() for role in found.get("roles", [])}
-    roles = [role for role in person.roles if role.casefold() not in held]
+    # How names compare, the service knows: to be given a role twice is no error.
+    roles = [role for role in person.roles if role not in found["roles"]]
     if person.is_admin and found.get("isAdmin") is not True:
         roles.append(admin_role)
     return roles

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import IO, Final
 
 from mi_ldap.client.problems import FileTrouble
+from mi_ldap.model import EVERYONE, folded, full_role_name, without_primary
 
 _COLUMNS: Final = ("user", "password", "admin", "roles")
 _NEEDED: Final = ("user", "password")
+_REPORT: Final = ("line", "user", "error")
 _YES: Final = {"true", "yes", "y", "1"}
 _NO: Final = {"false", "no", "n", "0", ""}
 
@@ -58,26 +60,49 @@ def write_failures(path: Path, failed: Iterable[Result]) -> None:
     Raises:
         OSError: it can't be written.
     """
-    import io
-
     from mi_ldap.client.files import write_private
 
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["line", "user", "error"])
-    writer.writerows([each.line, each.user, each.error] for each in failed)
-    write_private(path, text.getvalue().encode())
+    rows = ([str(each.line), each.user, each.error] for each in failed)
+    write_private(path, "".join(map(csv_line, [_REPORT, *rows])).encode())
+
+
+def remove_failures(path: Path) -> bool:
+    """What an earlier run wrote, and nothing else; whether there was such a file.
+
+    Raises:
+        OSError: it can't be read or removed.
+    """
+    heading = csv_line(_REPORT).encode()
+    if not path.is_file() or not path.read_bytes().startswith(heading):
+        return False
+    path.unlink()
+    return True
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    """RFC 4180, but for the end of the line: `csv` would leave a CR unquoted before a bare LF."""
+    return ",".join(_cell(cell) for cell in cells) + "\n"
+
+
+def _cell(text: str) -> str:
+    if not any(char in text for char in ',"\r\n'):
+        return text
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _lines(file: IO[str], path: Path) -> Iterator[Person | Result]:
     reader = csv.reader(file, strict=True)
+    # A line may go on over several: the first one is named.
+    line = 1
     try:
         columns = _columns(next(reader, []), path)
+        line = reader.line_num + 1
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                yield _person(reader.line_num, columns, cells)
+                yield _person(line, columns, cells)
+            line = reader.line_num + 1
     except csv.Error:
-        raise FileTrouble(f"{path}: line {reader.line_num} is no CSV: mind its quotes.") from None
+        raise FileTrouble(f"{path}: line {line} is no CSV: mind its quotes.") from None
 
 
 def _columns(heading: list[str], path: Path) -> list[str]:
@@ -102,15 +127,21 @@ def _person(line: int, columns: list[str], cells: list[str]) -> Person | Result:
     admin = row.get("admin", "").strip().lower()
     if admin not in _YES | _NO:
         return Result(line, user, "failed", "The column admin is neither true nor false.")
-    roles = tuple(role.strip() for role in row.get("roles", "").split(";") if role.strip())
-    return Person(line, user, row["password"], admin in _YES, roles)
+    return Person(line, user, row["password"], admin in _YES, tuple(_roles(row.get("roles", ""))))
+
+
+def _roles(cell: str) -> Iterator[str]:
+    """Those that can be given: one is everybody's."""
+    for role in cell.split(";"):
+        if role.strip() and full_role_name(role) != EVERYONE:
+            yield role.strip()
 
 
 def _without_twins(lines: Iterator[Person | Result]) -> Iterator[Person | Result]:
     """Of two lines for one user, which password is meant?"""
     seen: dict[str, int] = {}
     for each in lines:
-        first = seen.setdefault(each.user.casefold(), each.line)
+        first = seen.setdefault(folded(without_primary(each.user)), each.line)
         if isinstance(each, Person) and first != each.line:
             yield Result(each.line, each.user, "failed", f"The user stands on line {first} too.")
         else:

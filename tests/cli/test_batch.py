@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
+from collections.abc import Iterable
+from unittest.mock import Mock
 
 import pytest
 
@@ -29,18 +33,29 @@ class Moody(ManagementApi):
 PEOPLE = [Person(line, f"user {line}", "secret", is_admin=False, roles=()) for line in range(2, 8)]
 
 
+class Waits(threading.Event):
+    """Takes no time; remembers how long it would have been."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited.append(timeout)
+        return False
+
+
 def test_what_is_a_matter_of_time_is_tried_again() -> None:
-    waited: list[float] = []
     for status, named, waits in ((503, 7, 7), (503, 600, 15), (409, None, 1), (429, 2, 2)):
-        batch = Batch(Moody(Refused(status, "Not now.", named), 2), sleep=waited.append)
+        stopped = Waits()
+        batch = Batch(Moody(Refused(status, "Not now.", named), 2), stopped=stopped)
         assert {each.outcome for each in batch.carried_out(PEOPLE)} == {"added"}
-        assert waited == [waits] * 2 * len(PEOPLE)
-        waited.clear()
+        assert stopped.waited == [waits] * 2 * len(PEOPLE)
 
 
 def test_one_that_goes_on_saying_no_is_believed() -> None:
     api = Moody(Refused(503, "Not now.", 1), 99)
-    results = list(Batch(api, sleep=lambda _: None).carried_out(PEOPLE))
+    results = list(Batch(api, stopped=Waits()).carried_out(PEOPLE))
     assert {(each.outcome, each.error) for each in results} == {("failed", "Not now.")}
     assert set(api.asked.values()) == {4}
 
@@ -50,6 +65,38 @@ def test_what_holds_for_all_ends_it() -> None:
     with pytest.raises(LoginNeeded, match="log in again"):
         list(Batch(api).carried_out(PEOPLE * 100))
     assert sum(api.asked.values()) < len(PEOPLE) * 100
+
+
+def test_nobody_waits_for_what_was_stopped() -> None:
+    refusals = {each.user: Refused(503, "Not now.", 15) for each in PEOPLE}
+    api = Moody(refusals["user 2"], 99)
+    api.add_user = Mock(side_effect=[LoginNeeded("prod", was_in=True), *refusals.values()])  # type: ignore[method-assign]
+    begin = time.monotonic()
+    with pytest.raises(LoginNeeded):
+        list(Batch(api).carried_out(PEOPLE))
+    assert time.monotonic() - begin < 10
+
+
+class Holding(Moody):
+    """Everybody exists there, and holds a role."""
+
+    given: list[str]
+
+    def user(self, name: str) -> Json:
+        return {"userId": name, "isAdmin": True, "roles": ["Internal/everyone", "strasse"]}
+
+    def change_roles(
+        self, user: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> Json:
+        self.given = list(add)
+        return {"userId": user, "status": "Added/removed the roles"}
+
+
+def test_what_names_are_the_same_is_for_the_service_to_say() -> None:
+    api = Holding(Refused(400, "User: x already exists."), 99)
+    person = Person(2, "x", "secret", is_admin=True, roles=("straße", "strasse"))
+    assert [each.outcome for each in Batch(api).carried_out([person])] == ["completed"]
+    assert api.given == ["straße"]
 
 
 def test_no_password_is_shown_by_accident() -> None:

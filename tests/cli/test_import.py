@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import stat
 import time
@@ -65,10 +66,37 @@ def test_all_kinds_of_lines_and_again(mi: Person) -> None:
 def test_a_good_run_leaves_no_report(mi: Person) -> None:
     file = people(mi, f"user,password\nimp-good,{PASSWORD}\n")
     report = file.with_name("people.csv.failed")
-    report.write_text("of old")
+    report.write_text("line,user,error\n2,imp-good,of old\n")
     ran = mi.done("user", "import", str(file), "--format", "csv")
     assert ran.lines == ["line,user,outcome,error", "2,imp-good,added,"]
+    assert ran.sentence == f"{report} was of an earlier run, and was removed."
     assert not report.exists()
+    report.write_text("somebody's own")
+    assert mi.done("user", "import", str(file)).err == ""
+    assert report.exists()
+
+
+def test_names_are_compared_as_the_directory_does(mi: Person) -> None:
+    file = people(
+        mi,
+        "user,password,roles\n"
+        f"imp-straße,{PASSWORD},internal/Everyone\n"
+        f"imp-strasse,{PASSWORD},\n"
+        f"ＩＭＰ-strasse,{PASSWORD},\n"
+        f'"imp-two\nlines",{PASSWORD},\n'
+        f"primary/imp-straße,{PASSWORD},\n",
+    )
+    ran = mi("user", "import", str(file), "--format", "csv")
+    assert ran.lines[1:4] == [
+        "2,imp-straße,added,",
+        "3,imp-strasse,added,",
+        "4,ＩＭＰ-strasse,failed,The user stands on line 3 too.",
+    ]
+    assert [line.partition(",")[0] for line in ran.lines[4:]] == ["5", 'lines"', "7"]
+    assert "stands on line 2 too" in ran.lines[-1]
+    assert "2 exists" in mi("user", "import", str(file), "--dry-run").out
+    ran = mi("user", "import", str(file), "--dry-run", "--domain", "nowhere")
+    assert (ran.status, "domain nowhere" in ran.sentence) == (1, True)
 
 
 def test_a_dry_run_does_nothing(mi: Person) -> None:
@@ -115,7 +143,7 @@ def test_a_bar_for_who_looks(mi: Person) -> None:
 
 def test_an_interrupted_run_goes_on(mi: Person) -> None:
     lines = "".join(f"imp-cut-{number},{PASSWORD}\n" for number in range(300))
-    file = people(mi, f"user,password\n{lines}")
+    file = people(mi, f"user,password\n{lines}unreadable\n")
     process = mi.start("user", "import", str(file))
     until = time.monotonic() + 30
     while time.monotonic() < until:
@@ -124,8 +152,8 @@ def test_an_interrupted_run_goes_on(mi: Person) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "the same command again goes on from there" in err
+    assert re.search(r"Stopped after \d+ of 300: the same command again goes on from there", err)
     assert "Traceback" not in err
-    ran = mi.done("user", "import", str(file), "--format", "json")
+    ran = mi("user", "import", str(file), "--format", "json")
     assert ran.json["exists"] > 0
     assert ran.json["exists"] + ran.json["added"] == 300

@@ -40,7 +40,7 @@ def test_remotes_come_and_go(newcomer: Person) -> None:
     assert said == "Remote prod was removed. 'default' is selected now.\n"
     assert newcomer.done("remote", "show", "--format", "csv").lines == [
         "remote,url,user,certificate,selected",
-        "default,https://localhost:9164,,by the system,True",
+        "default,https://localhost:9164,,by the system,true",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,41 @@ def test_passwords_that_differ_make_nobody(mi: Person) -> None:
     status, shown = ended(child)
     assert (status, "differ" in shown) == (1, True)
     assert mi("user", "show", "differing").status == 1
+
+
+def test_lines_of_the_standard_input_are_answers(mi: Person) -> None:
+    assert (
+        mi.done("user", "add", "lines", given=f"{PASSWORD}\ny\n").out == "Admin lines was added.\n"
+    )
+    ran = mi("user", "add", "lines 2", given=f"{PASSWORD}\nperhaps\n")
+    assert (ran.status, "'perhaps' is neither yes nor no." in ran.sentence) == (2, True)
+    assert mi("user", "show", "lines 2").status == 1
+    assert mi("remote", "login", given=f"\n{PASSWORD}\n").status == 2
+
+
+def test_no_answer_makes_nobody_and_an_unclear_one_is_asked_for_again(mi: Person) -> None:
+    for given, missing in (([], "PASSWORD"), ([PASSWORD, PASSWORD], "IS-ADMIN")):
+        child = mi.at_terminal("user", "add", "unsaid")
+        for answer in given:
+            child.expect(["Password of unsaid: ", "same again: "])
+            child.sendline(answer)
+        child.expect(["Password of unsaid: ", r"\[y/N\]: "])
+        child.sendeof()
+        status, shown = ended(child)
+        assert status == 2
+        assert shown.lstrip() == f"Missing argument '{missing}'. See 'mi user add --help'.\n"
+        assert shown.startswith("\n")
+    child = mi.at_terminal("user", "add", "unsaid", PASSWORD)
+    for answer in ("maybe", "y"):
+        child.expect_exact("[y/N]: ")
+        child.sendline(answer)
+    assert ended(child)[1].endswith("Admin unsaid was added.\n")
+    child = mi.at_terminal("remote", "login")
+    for answer in ("", "root"):
+        child.expect_exact("User: ")
+        child.sendline(answer)
+    child.expect_exact("Password: ")
+    child.sendintr()
 
 
 def test_all_may_be_given(mi: Person) -> None:
@@ -169,6 +205,25 @@ def test_the_forms(mi: Person) -> None:
     ]
 
 
+def test_names_that_break_lines_break_no_form(stage: Stage, mi: Person) -> None:
+    stage.place.add_user("cr\rlf\x9b")
+    shown = mi.done("user", "show", "-p", "cr*", "--format", "csv").out
+    assert shown == 'userId\n"cr\rlf\x9b"\n'
+    shown = mi.done("user", "show", "-p", "cr*", "--format", "json").out
+    assert "\x9b" in shown
+    status, shown = ended(mi.at_terminal("user", "show", "-p", "cr*", "--format", "json"))
+    assert (status, "\x9b" in shown) == (0, False)
+    assert json.loads(shown)["list"] == [{"userId": "cr\rlf\x9b"}]
+    latin = stage.root.twin(mi.home.parent / "latin", PYTHONIOENCODING="iso-8859-1")
+    shown = in_process(latin, "user", "show", "-p", "cr*", "--format", "json")
+    assert json.loads(shown)["list"] == [{"userId": "cr\rlf\x9b"}]
+
+
+def in_process(person: Person, *arguments: str) -> str:
+    """What a process of its own says, for what is settled when one starts."""
+    return person.start(*arguments).communicate(timeout=60)[0]
+
+
 def test_long_and_wide_names_are_whole_in_a_pipe_and_folded_on_a_terminal(mi: Person) -> None:
     name = "日本" * 35 + "x"
     mi.done("user", "add", name, PASSWORD, "no")
@@ -247,7 +302,8 @@ def test_a_domain_goes_along(mi: Person) -> None:
     ):
         ran = mi(*command, "--domain", "nowhere")
         assert (ran.status, "domain nowhere" in ran.sentence) == (1, True), command
-    assert mi.done("user", "show", "--domain", "nowhere").lines == ["USER"]
+    for kind in ("user", "role"):
+        assert "domain nowhere" in mi(kind, "show", "--domain", "nowhere").sentence
     shown = mi.done("role", "show", "--domain", "internal", "--format", "json").json
     assert shown == {"count": 1, "list": [{"role": "Internal/everyone"}]}
     assert mi.done("user", "show", "root", "--domain", "primary").lines[0].endswith("root")
