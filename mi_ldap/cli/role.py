@@ -25,7 +25,13 @@ def role() -> None:
 
 _role = click.argument("role", shell_complete=role_names, help="The role's name.")
 _roles = click.argument(
-    "roles", metavar="ROLE...", nargs=-1, required=True, shell_complete=role_names, help="Roles."
+    "roles",
+    metavar="ROLE...",
+    nargs=-1,
+    required=True,
+    callback=lambda _ctx, _parameter, roles: tuple(dict.fromkeys(roles)),
+    shell_complete=role_names,
+    help="Roles.",
 )
 _user = click.argument("user", shell_complete=user_names, help="The user's name.")
 
@@ -87,7 +93,7 @@ def show(state: State, role: str | None) -> None:
 @domain_option()
 @pass_state
 def assign(state: State, user: str, roles: tuple[str, ...]) -> None:
-    """Give a user roles; those that the user holds are no error."""
+    """Give a user roles; those held already are no error."""
     with state.api() as api:
         answer = api.change_roles(user, add=roles)
     state.done(answer, f"User {user} holds {_listed(roles)}.")
@@ -99,7 +105,7 @@ def assign(state: State, user: str, roles: tuple[str, ...]) -> None:
 @domain_option()
 @pass_state
 def revoke(state: State, user: str, roles: tuple[str, ...]) -> None:
-    """Take roles from a user; those that the user doesn't hold are no error."""
+    """Take roles from a user; those not held are no error."""
     with state.api() as api:
         answer = api.change_roles(user, remove=roles)
     state.done(answer, f"User {user} doesn't hold {_listed(roles)} any longer.")

@@ -16,7 +16,7 @@ _NOTES = (
     (
         "Exit status",
         "0 done; 1 refused or failed; 2 wrong usage; 3 no connection, or none to be trusted; "
-        "130 interrupted.",
+        "130 interrupted; 141 the pipe was closed.",
     ),
     (
         "Files",

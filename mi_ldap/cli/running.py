@@ -99,7 +99,7 @@ def _usage(error: click.UsageError) -> str:
         return error.format_message()
     command = error.ctx.command_path if error.ctx else "mi"
     said = error.format_message()
-    return f"{said}{'' if said.endswith(('.', ')')) else '.'} See '{command} --help'."
+    return f"{said}{'' if said.endswith(('.', ')', '?')) else '.'} See '{command} --help'."
 
 
 def _status_of(error: MiLdapError) -> int:

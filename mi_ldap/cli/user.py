@@ -32,6 +32,23 @@ def user() -> None:
     """Users: add, remove, show, import, and their passwords."""
 
 
+class _TrueOrFalse(click.types.BoolParamType):
+    """With a sentence for what is neither."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            raise click.UsageError(f"IS-ADMIN is true or false, not '{value}'.", ctx) from None
+
+
+def _not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """An empty one would be no condition, and show everybody."""
+    if value is not None and not value.strip():
+        raise click.UsageError(f"{parameter.opts[0]} is empty: leave it out for all users.", ctx)
+    return value
+
+
 user.add_command(import_users)
 _user = click.argument("user", shell_complete=user_names, help="The user's name.")
 
@@ -47,7 +64,13 @@ _user = click.argument("user", shell_complete=user_names, help="The user's name.
 @click.argument(
     "password", required=False, help="Asked for if missing; others on the machine can see it here."
 )
-@click.argument("is-admin", required=False, type=bool, help="true or false; asked for if missing.")
+@click.argument(
+    "is-admin",
+    required=False,
+    type=_TrueOrFalse(),
+    metavar="[IS-ADMIN]",
+    help="true or false; asked for if missing.",
+)
 @domain_option()
 @pass_state
 def add(state: State, user: str, password: str | None, is_admin: bool | None) -> None:
@@ -85,12 +108,18 @@ def remove(state: State, user: str) -> None:
 )
 @click.argument("user", required=False, shell_complete=user_names, help="One user's name.")
 @click.option(
-    "-r", "--role", metavar="ROLE", shell_complete=role_names, help="Users who hold this role."
+    "-r",
+    "--role",
+    metavar="ROLE",
+    callback=_not_empty,
+    shell_complete=role_names,
+    help="Users who hold this role.",
 )
 @click.option(
     "-p",
     "--pattern",
     metavar="PATTERN",
+    callback=_not_empty,
     help="Users whose whole name is like this, without case: * is anything, ? one character. "
     "It is no regular expression; quote it, or the shell reads it first.",
 )
@@ -98,6 +127,7 @@ def remove(state: State, user: str) -> None:
     "-x",
     "--regex",
     metavar="EXPRESSION",
+    callback=_not_empty,
     help="Users in whose name this regular expression (RE2) is found, with case.",
 )
 @domain_option()
@@ -105,7 +135,7 @@ def remove(state: State, user: str) -> None:
 def show(
     state: State, user: str | None, role: str | None, pattern: str | None, regex: str | None
 ) -> None:
-    """Show all users, those that all conditions hold for, or one of them."""
+    """Show all users, those whom all conditions fit, or one."""
     if user is None:
         with state.api() as api:
             content, complete = api.users(role=role, pattern=pattern, regex=regex)

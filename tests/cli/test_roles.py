@@ -20,7 +20,7 @@ def test_roles_are_given_and_taken(mi: Person) -> None:
         mi.done("user", "add", user, PASSWORD, "no")
     for role in ("one", "two", "three"):
         mi.done("role", "add", role)
-    said = mi.done("role", "assign", "holder a", "one", "two", "three").out
+    said = mi.done("role", "assign", "holder a", "one", "two", "one", "three").out
     assert said == "User holder a holds one, two and three.\n"
     mi.done("role", "assign", "holder b", "one", "--format", "json")
     assert mi.done("role", "show", "one").lines == [

@@ -235,12 +235,14 @@ def test_every_command_has_help_with_examples(newcomer: Person) -> None:
         with program.make_context("mi", [], resilient_parsing=True) as context:
             said = command.get_help(context)
         assert "Examples:" in said
+        assert "..." not in said.partition("Commands:")[2].partition("Options:")[0], said
         assert all(len(line) <= 80 for line in said.splitlines()), said
     assert "*" in newcomer.done("user", "show", "--help").out
     assert newcomer.done("version").out == f"mi {__version__}\n"
     assert newcomer.done("--version").out == f"mi {__version__}\n"
     ran = newcomer("usr")
-    assert (ran.status, ran.sentence.startswith("No such command 'usr'.")) == (2, True)
+    said = "No such command 'usr'. Did you mean 'user'? See 'mi --help'."
+    assert (ran.status, ran.sentence) == (2, said)
 
 
 def test_the_entry_point() -> None:

@@ -95,7 +95,10 @@ def test_all_may_be_given(mi: Person) -> None:
     assert (ran.out, ran.err) == ("Admin given was added.\n", "")
     ran = mi.done("user", "add", "given too", PASSWORD, "N")
     assert ran.out == "User given too was added.\n"
-    assert mi("user", "add", "other", PASSWORD, "perhaps").status == 2
+    ran = mi("user", "add", "other", PASSWORD, "perhaps")
+    said = "IS-ADMIN is true or false, not 'perhaps'. See 'mi user add --help'."
+    assert (ran.status, ran.sentence) == (2, said)
+    assert "[PASSWORD] [IS-ADMIN]\n" in mi.done("user", "add", "--help").out
 
 
 def test_a_password_on_the_command_line_is_remarked_on_at_a_terminal(mi: Person) -> None:
@@ -173,6 +176,9 @@ def test_show_by_conditions(mi: Person) -> None:
         ["cond-emil", "cond-zoe"],
         [],
     ]
+    for option in ("-r", "-p", "-x"):
+        ran = mi("user", "show", option, "")
+        assert (ran.status, f"{option} is empty" in ran.sentence) == (2, True)
     assert mi("user", "show", "-x", "(").status == 1
     assert mi("user", "show", "cond-zoe", "-p", "*").status == 2
 
