@@ -1,7 +1,7 @@
 """`mi`: users and roles of a service from the command line.
 
 `running` turns what goes wrong into sentences and exit statuses; `root` has the commands, and
-`remote`, `user` and `role` their own; `commands` is what all of them can do, `state` what they
+`remote`, `user` and `role` their own; `commands` is what all of them can do, `options` what they
 were told and know; `asking` and `output` speak with the person.
 """
 

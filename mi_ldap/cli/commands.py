@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mi_ldap.cli.state import State
+from mi_ldap.cli.options import Options
 
 Example = tuple[str, str]
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -119,7 +119,7 @@ class _Everywhere(click.Option):
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
     if value is not None and parameter.name:
-        setattr(ctx.ensure_object(State), parameter.name, value)
+        setattr(ctx.ensure_object(Options), parameter.name, value)
 
 
 def _everywhere() -> list[click.Option]:

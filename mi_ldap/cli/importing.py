@@ -13,7 +13,7 @@ import click
 
 from mi_ldap.cli import output
 from mi_ldap.cli.commands import Command, domain_option
-from mi_ldap.cli.state import State, pass_state
+from mi_ldap.cli.options import Options, pass_options
 
 if TYPE_CHECKING:
     from mi_ldap.client.people import Result
@@ -41,8 +41,8 @@ _SHOWN = 10
     help="What makes an admin of a user who exists already.",
 )
 @domain_option()
-@pass_state
-def import_users(state: State, file: Path, dry_run: bool, admin_role: str) -> int:
+@pass_options
+def import_users(options: Options, file: Path, dry_run: bool, admin_role: str) -> int:
     """Make users of the lines of a CSV file.
 
     The first line names the columns: user,password,admin,roles. The last two may be left out;
@@ -58,19 +58,19 @@ def import_users(state: State, file: Path, dry_run: bool, admin_role: str) -> in
     lines = read_people(file)
     people = [each for each in lines if isinstance(each, Person)]
     results = [each for each in lines if isinstance(each, Result)]
-    with state.api() as api:
+    with options.api() as api:
         # Whoever may not do this at all is told so once.
         api.users(limit="1")
         batch = Batch(api, admin_role)
         doing = batch.foreseen(people) if dry_run else batch.carried_out(people)
-        with _reported(state, file, results, to_do=len(people), dry_run=dry_run):
+        with _reported(options, file, results, to_do=len(people), dry_run=dry_run):
             results.extend(_with_bar(doing, len(people)))
     return 1 if any(each.outcome == "failed" for each in results) else 0
 
 
 @contextmanager
 def _reported(
-    state: State, file: Path, results: list[Result], *, to_do: int, dry_run: bool
+    options: Options, file: Path, results: list[Result], *, to_do: int, dry_run: bool
 ) -> Iterator[None]:
     """The report comes also when the run is cut off."""
     unreadable = len(results)
@@ -85,7 +85,7 @@ def _reported(
     finally:
         results.sort(key=lambda each: each.line)
         failed = [each for each in results if each.outcome == "failed"]
-        _show(state, results, failed)
+        _show(options, results, failed)
         if not dry_run:
             _write(file, failed)
 
@@ -101,13 +101,13 @@ def _with_bar(doing: Iterable[Result], total: int) -> Iterator[Result]:
     yield from track(doing, "Users", total, console=Console(stderr=True), transient=True)
 
 
-def _show(state: State, results: Sequence[Result], failed: Sequence[Result]) -> None:
-    if state.form == "csv":
+def _show(options: Options, results: Sequence[Result], failed: Sequence[Result]) -> None:
+    if options.form == "csv":
         rows = ([str(each.line), each.user, each.outcome, each.error] for each in results)
         output.show_csv(["line", "user", "outcome", "error"], rows)
         return
     counts = Counter(each.outcome for each in results)
-    if state.form == "json":
+    if options.form == "json":
         output.show_json({**counts, "errors": [_as_json(each) for each in failed]})
         return
     output.say(", ".join(f"{count} {word}" for word, count in counts.items()) or "No users.")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mi_ldap.cli.options import Options
 from mi_ldap.cli.output import safe
-from mi_ldap.cli.state import State
 
 if TYPE_CHECKING:
     from mi_ldap.client.api import ManagementApi
@@ -40,10 +40,10 @@ def role_names(context: click.Context, _parameter: click.Parameter, begun: str) 
 def _asked(context: click.Context, key: str, begun: str) -> list[str]:
     from mi_ldap.errors import MiLdapError
 
-    state = context.ensure_object(State)
-    state.timeout = _PATIENCE_S
+    options = context.ensure_object(Options)
+    options.timeout = _PATIENCE_S
     try:
-        with state.api() as api:
+        with options.api() as api:
             entries = _entries(api, key, begun)
     except MiLdapError:
         return []

@@ -9,7 +9,7 @@ import click
 from mi_ldap.cli import asking, output
 from mi_ldap.cli.commands import Group
 from mi_ldap.cli.names import remote_names
-from mi_ldap.cli.state import State, pass_state
+from mi_ldap.cli.options import Options, pass_options
 
 if TYPE_CHECKING:
     from mi_ldap.client.certificates import Shown
@@ -45,21 +45,21 @@ _port = click.argument("port", type=int, help="The port of the management API, m
 @_new_name
 @_host
 @_port
-@pass_state
-def add(state: State, name: str, host: str, port: int) -> None:
+@pass_options
+def add(options: Options, name: str, host: str, port: int) -> None:
     """Add a service. With --ca its certificate is verified by that file from now on."""
     from mi_ldap.client import remotes
 
-    new = _with_ca(remotes.remote_at(name, host, port), state)
+    new = _with_ca(remotes.remote_at(name, host, port), options)
     with remotes.changing() as kept:
         kept.add(new)
-    state.done(_described(new), f"Remote {name} was added: {new.url}.")
+    options.done(_described(new), f"Remote {name} was added: {new.url}.")
 
 
 @remote.command(examples=(("mi remote remove prod", "its login is forgotten as well"),))
 @_name
-@pass_state
-def remove(state: State, name: str) -> None:
+@pass_options
+def remove(options: Options, name: str) -> None:
     """Remove a service, and what is kept of its login. Log out first to end that."""
     from mi_ldap.client import remotes, tokens
 
@@ -68,7 +68,7 @@ def remove(state: State, name: str) -> None:
         kept.remove(name)
     tokens.forget(name)
     also = f" '{kept.selected}' is selected now." if was_selected else ""
-    state.done({"remote": name, "status": "Removed"}, f"Remote {name} was removed.{also}")
+    options.done({"remote": name, "status": "Removed"}, f"Remote {name} was removed.{also}")
 
 
 @remote.command(
@@ -77,33 +77,33 @@ def remove(state: State, name: str) -> None:
 @_name
 @_host
 @_port
-@pass_state
-def update(state: State, name: str, host: str, port: int) -> None:
+@pass_options
+def update(options: Options, name: str, host: str, port: int) -> None:
     """Give a service another address. Login and trusted certificate don't move along."""
     from mi_ldap.client import remotes, tokens
 
     where = remotes.remote_at(name, host, port)
     with remotes.changing() as kept:
         moved = where if kept.get(name).url != where.url else kept.get(name)
-        moved = _with_ca(moved, state)
+        moved = _with_ca(moved, options)
         kept.put(moved)
     if tokens.login_of(moved) is None:
         # Were it kept, it would still not be sent elsewhere.
         tokens.forget(name)
-    state.done(_described(moved), f"Remote {name} was updated: {moved.url}.")
+    options.done(_described(moved), f"Remote {name} was updated: {moved.url}.")
 
 
 @remote.command(examples=(("mi remote show", "* is the selected one"),))
-@pass_state
-def show(state: State) -> None:
+@pass_options
+def show(options: Options) -> None:
     """Show all services, and who is logged in where."""
     from mi_ldap.client import remotes
 
     kept = remotes.load()
     rows = [_row(each, kept) for each in kept.by_name.values()]
-    if state.form == "json":
+    if options.form == "json":
         output.show_json(rows)
-    elif state.form == "csv":
+    elif options.form == "csv":
         output.show_csv(list(rows[0]), (list(row.values()) for row in rows))
     else:
         headings = ["", "REMOTE", "ADDRESS", "LOGGED IN", "CERTIFICATE"]
@@ -112,15 +112,15 @@ def show(state: State) -> None:
 
 @remote.command(examples=(("mi remote select prod", "what follows is for prod"),))
 @_name
-@pass_state
-def select(state: State, name: str) -> None:
+@pass_options
+def select(options: Options, name: str) -> None:
     """Have all commands go to a service from now on."""
     from mi_ldap.client import remotes
 
     with remotes.changing() as kept:
         chosen = kept.get(name)
         kept.selected = name
-    state.done(_described(chosen), f"Remote {name} is selected: {chosen.url}.")
+    options.done(_described(chosen), f"Remote {name} is selected: {chosen.url}.")
 
 
 @remote.command(
@@ -134,36 +134,36 @@ def select(state: State, name: str) -> None:
 @click.argument(
     "password", required=False, help="Asked for if missing; others on the machine can see it here."
 )
-@pass_state
-def login(state: State, user: str | None, password: str | None) -> None:
+@pass_options
+def login(options: Options, user: str | None, password: str | None) -> None:
     """Log in to the selected service. The token is kept, the password is not."""
     from mi_ldap.client import tokens
     from mi_ldap.client.api import ManagementApi
 
-    chosen = state.chosen()
+    chosen = options.chosen()
     if password is not None:
         asking.note_visible_password()
     name = user or asking.text("User", "USER")
     secret = asking.password("Password", "PASSWORD") if password is None else password
-    with ManagementApi(state.line(chosen)) as api:
+    with ManagementApi(options.connection(chosen)) as api:
         said = api.log_in(name, secret)
     tokens.keep(chosen, tokens.Login(name, said["AccessToken"]))
     sentence = f"Logged in to {chosen.name} ({chosen.url}) as {name}."
-    state.done({"remote": chosen.name, "user": name}, sentence)
+    options.done({"remote": chosen.name, "user": name}, sentence)
     if said.get("Warning"):
         output.complain(str(said["Warning"]))
 
 
 @remote.command(examples=(("mi remote logout", "the token is good for nothing after that"),))
-@pass_state
-def logout(state: State) -> None:
+@pass_options
+def logout(options: Options) -> None:
     """End the login to the selected service, here and there."""
     from mi_ldap.client import tokens
     from mi_ldap.client.problems import ClientError, LoginNeeded, NoConnection
 
-    chosen = state.chosen()
+    chosen = options.chosen()
     try:
-        with state.api() as api:
+        with options.api() as api:
             api.log_out()
     except LoginNeeded:
         raise
@@ -174,7 +174,7 @@ def logout(state: State) -> None:
         ) from None
     finally:
         tokens.forget(chosen.name)
-    state.done({"remote": chosen.name, "status": "Logged out"}, f"Logged out of {chosen.name}.")
+    options.done({"remote": chosen.name, "status": "Logged out"}, f"Logged out of {chosen.name}.")
 
 
 @remote.command(
@@ -187,8 +187,8 @@ def logout(state: State) -> None:
     "name", required=False, shell_complete=remote_names, help="The selected one if missing."
 )
 @click.option("--yes", is_flag=True, help="Don't ask. You would trust whoever answers just now.")
-@pass_state
-def trust(state: State, name: str | None, yes: bool) -> None:
+@pass_options
+def trust(options: Options, name: str | None, yes: bool) -> None:
     """Look at a service's certificate, and trust it and no other.
 
     For certificates that no known authority signed. Compare the fingerprint with that of the
@@ -199,10 +199,10 @@ def trust(state: State, name: str | None, yes: bool) -> None:
     from mi_ldap.client import remotes
     from mi_ldap.client.certificates import shown_by
 
-    if state.ca or state.insecure:
+    if options.ca or options.insecure:
         raise click.UsageError("What you trust is what you look at: leave out --ca and -k.")
-    chosen = remotes.load().get(name or state.remote)
-    shown = shown_by(chosen, state.answer_s)
+    chosen = remotes.load().get(name or options.remote)
+    shown = shown_by(chosen, options.answer_s)
     if not yes:
         _ask(chosen, shown)
     with remotes.changing() as kept:
@@ -210,7 +210,7 @@ def trust(state: State, name: str | None, yes: bool) -> None:
             raise click.ClickException(f"Remote {chosen.name} was changed meanwhile: look again.")
         kept.put(replace(chosen, certificate=shown.pem, ca_file=None))
     said = {"remote": chosen.name, "sha256": shown.sha256, "status": "Trusted"}
-    state.done(said, f"Remote {chosen.name} trusts that certificate now, and no other.")
+    options.done(said, f"Remote {chosen.name} trusts that certificate now, and no other.")
 
 
 def _ask(chosen: Remote, shown: Shown) -> None:
@@ -227,14 +227,14 @@ def _ask(chosen: Remote, shown: Shown) -> None:
         raise click.ClickException("Nothing was changed: say yes, or give --yes.")
 
 
-def _with_ca(remote: Remote, state: State) -> Remote:
+def _with_ca(remote: Remote, options: Options) -> Remote:
     """With the authority that the command names, by a path that is good everywhere."""
     from dataclasses import replace
     from pathlib import Path
 
-    if state.ca is None:
+    if options.ca is None:
         return remote
-    return replace(remote, ca_file=str(Path(state.ca).resolve()), certificate=None)
+    return replace(remote, ca_file=str(Path(options.ca).resolve()), certificate=None)
 
 
 def _described(remote: Remote) -> dict[str, str]:

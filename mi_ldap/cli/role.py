@@ -7,7 +7,7 @@ import click
 from mi_ldap.cli import output
 from mi_ldap.cli.commands import Group, domain_option
 from mi_ldap.cli.names import role_names, user_names
-from mi_ldap.cli.state import State, pass_state
+from mi_ldap.cli.options import Options, pass_options
 
 
 @click.group(
@@ -39,23 +39,23 @@ _user = click.argument("user", shell_complete=user_names, help="The user's name.
 @role.command(examples=(("mi role add developers", "nobody holds it yet"),))
 @click.argument("role", help="The new role's name.")
 @domain_option()
-@pass_state
-def add(state: State, role: str) -> None:
+@pass_options
+def add(options: Options, role: str) -> None:
     """Make a role."""
-    with state.api() as api:
+    with options.api() as api:
         answer = api.add_role(role)
-    state.done(answer, f"Role {role} was added.")
+    options.done(answer, f"Role {role} was added.")
 
 
 @role.command(examples=(("mi role remove developers", "nobody holds it any longer"),))
 @_role
 @domain_option()
-@pass_state
-def remove(state: State, role: str) -> None:
+@pass_options
+def remove(options: Options, role: str) -> None:
     """Remove a role."""
-    with state.api() as api:
+    with options.api() as api:
         answer = api.remove_role(role)
-    state.done(answer, f"Role {role} was removed.")
+    options.done(answer, f"Role {role} was removed.")
 
 
 @role.command(
@@ -67,19 +67,19 @@ def remove(state: State, role: str) -> None:
 )
 @click.argument("role", required=False, shell_complete=role_names, help="One role's name.")
 @domain_option()
-@pass_state
-def show(state: State, role: str | None) -> None:
+@pass_options
+def show(options: Options, role: str | None) -> None:
     """Show all roles, or who holds one."""
-    with state.api() as api:
+    with options.api() as api:
         if role is None:
             content, complete = api.roles()
-            state.names(content, "role", complete=complete)
+            options.names(content, "role", complete=complete)
             return
         found = api.role(role)
     users = [str(user) for user in found.get("users", [])]
-    if state.form == "json":
+    if options.form == "json":
         output.show_json(found)
-    elif state.form == "csv":
+    elif options.form == "csv":
         output.show_csv(["role", "user"], ([str(found.get("role")), user] for user in users))
     else:
         output.show_facts({"Role": str(found.get("role")), "Users": users or "nobody"})
@@ -91,24 +91,24 @@ def show(state: State, role: str | None) -> None:
 @_user
 @_roles
 @domain_option()
-@pass_state
-def assign(state: State, user: str, roles: tuple[str, ...]) -> None:
+@pass_options
+def assign(options: Options, user: str, roles: tuple[str, ...]) -> None:
     """Give a user roles; those held already are no error."""
-    with state.api() as api:
+    with options.api() as api:
         answer = api.change_roles(user, add=roles)
-    state.done(answer, f"User {user} holds {_listed(roles)}.")
+    options.done(answer, f"User {user} holds {_listed(roles)}.")
 
 
 @role.command(examples=(("mi role revoke bob testers", "bob keeps all others"),))
 @_user
 @_roles
 @domain_option()
-@pass_state
-def revoke(state: State, user: str, roles: tuple[str, ...]) -> None:
+@pass_options
+def revoke(options: Options, user: str, roles: tuple[str, ...]) -> None:
     """Take roles from a user; those not held are no error."""
-    with state.api() as api:
+    with options.api() as api:
         answer = api.change_roles(user, remove=roles)
-    state.done(answer, f"User {user} doesn't hold {_listed(roles)} any longer.")
+    options.done(answer, f"User {user} doesn't hold {_listed(roles)} any longer.")
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -7,9 +7,9 @@ import click
 from mi_ldap import __version__
 from mi_ldap.cli import output
 from mi_ldap.cli.commands import Group
+from mi_ldap.cli.options import Options, pass_options
 from mi_ldap.cli.remote import remote
 from mi_ldap.cli.role import role
-from mi_ldap.cli.state import State, pass_state
 from mi_ldap.cli.user import user
 
 _NOTES = (
@@ -62,10 +62,10 @@ mi.add_command(role)
 
 
 @mi.command(examples=(("mi version", "what this is"),))
-@pass_state
-def version(state: State) -> None:
+@pass_options
+def version(options: Options) -> None:
     """Say which version of mi this is."""
-    state.done({"mi": __version__}, f"mi {__version__}")
+    options.done({"mi": __version__}, f"mi {__version__}")
 
 
 @mi.command(

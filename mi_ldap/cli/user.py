@@ -10,7 +10,7 @@ from mi_ldap.cli import asking, output
 from mi_ldap.cli.commands import Group, domain_option
 from mi_ldap.cli.importing import import_users
 from mi_ldap.cli.names import role_names, user_names
-from mi_ldap.cli.state import State, pass_state
+from mi_ldap.cli.options import Options, pass_options
 from mi_ldap.model import folded, is_primary, without_primary
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ _user = click.argument("user", shell_complete=user_names, help="The user's name.
     help="true or false; asked for if missing.",
 )
 @domain_option()
-@pass_state
-def add(state: State, user: str, password: str | None, is_admin: bool | None) -> None:
+@pass_options
+def add(options: Options, user: str, password: str | None, is_admin: bool | None) -> None:
     """Make a user. Who makes an admin is the only one who can remove it."""
-    with state.api() as api:
+    with options.api() as api:
         if password is None:
             secret = asking.new_password(f"Password of {user}")
         else:
@@ -83,18 +83,18 @@ def add(state: State, user: str, password: str | None, is_admin: bool | None) ->
             secret = password
         admin = asking.yes(f"Is {user} an admin", "IS-ADMIN") if is_admin is None else is_admin
         answer = api.add_user(user, secret, is_admin=admin)
-    state.done(answer, f"{'Admin' if admin else 'User'} {user} was added.")
+    options.done(answer, f"{'Admin' if admin else 'User'} {user} was added.")
 
 
 @user.command(examples=(("mi user remove bob", "gone, and out of all roles"),))
 @_user
 @domain_option()
-@pass_state
-def remove(state: State, user: str) -> None:
+@pass_options
+def remove(options: Options, user: str) -> None:
     """Remove a user. An admin can only be removed by its creator."""
-    with state.api() as api:
+    with options.api() as api:
         answer = api.remove_user(user)
-    state.done(answer, f"User {user} was removed.")
+    options.done(answer, f"User {user} was removed.")
 
 
 @user.command(
@@ -131,20 +131,20 @@ def remove(state: State, user: str) -> None:
     help="Users in whose name this regular expression (RE2) is found, with case.",
 )
 @domain_option()
-@pass_state
+@pass_options
 def show(
-    state: State, user: str | None, role: str | None, pattern: str | None, regex: str | None
+    options: Options, user: str | None, role: str | None, pattern: str | None, regex: str | None
 ) -> None:
     """Show all users, those whom all conditions fit, or one."""
     if user is None:
-        with state.api() as api:
+        with options.api() as api:
             content, complete = api.users(role=role, pattern=pattern, regex=regex)
-        state.names(content, "userId", complete=complete)
+        options.names(content, "userId", complete=complete)
         return
     if role or pattern or regex:
         raise click.UsageError("Give a USER or conditions, not both.")
-    with state.api() as api:
-        _show_one(state, api.user(user))
+    with options.api() as api:
+        _show_one(options, api.user(user))
 
 
 @user.command(
@@ -157,30 +157,30 @@ def show(
 @click.argument("user", required=False, shell_complete=user_names, help="Yourself if missing.")
 @click.option("--old", "with_old", is_flag=True, help="Ask for the present password too.")
 @domain_option()
-@pass_state
-def password(state: State, user: str | None, with_old: bool) -> None:
+@pass_options
+def password(options: Options, user: str | None, with_old: bool) -> None:
     """Set a password: your own, or somebody else's. It is asked for, never an argument."""
-    with state.api() as api:
+    with options.api() as api:
         name = api.me if user is None else user
-        is_own = _is_same(name, api.me) and is_primary(state.domain)
+        is_own = _is_same(name, api.me) and is_primary(options.domain)
         old = asking.password(f"Present password of {name}", "OLD") if is_own or with_old else None
         new = asking.new_password(f"New password of {name}")
         answer = api.set_password(name, new, old)
-        state.done(answer, f"The password of {name} was changed.")
+        options.done(answer, f"The password of {name} was changed.")
         if is_own:
-            _log_in_again(state, api, new)
+            _log_in_again(options, api, new)
 
 
 def _is_same(name: str, other: str) -> bool:
     return folded(without_primary(name)) == folded(without_primary(other))
 
 
-def _log_in_again(state: State, api: ManagementApi, secret: str) -> None:
+def _log_in_again(options: Options, api: ManagementApi, secret: str) -> None:
     """The token went with the old password."""
     from mi_ldap.client import tokens
     from mi_ldap.client.problems import ClientError
 
-    chosen = state.chosen()
+    chosen = options.chosen()
     try:
         tokens.keep(chosen, tokens.Login(api.me, api.log_in(api.me, secret)["AccessToken"]))
     except ClientError as error:
@@ -188,12 +188,12 @@ def _log_in_again(state: State, api: ManagementApi, secret: str) -> None:
         tokens.forget(chosen.name)
 
 
-def _show_one(state: State, found: dict[str, Any]) -> None:
+def _show_one(options: Options, found: dict[str, Any]) -> None:
     roles = [str(role) for role in found.get("roles", [])]
     creator = str(found.get("createdBy") or "")
-    if state.form == "json":
+    if options.form == "json":
         output.show_json(found)
-    elif state.form == "csv":
+    elif options.form == "csv":
         row = [str(found.get("userId")), bool(found.get("isAdmin"))]
         headings = ["userId", "isAdmin", "roles", "createdBy"]
         output.show_csv(headings, [[*row, ";".join(roles), creator]])

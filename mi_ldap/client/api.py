@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, Self
 
+from mi_ldap.client.http import Answer, ConnectionOptions, HttpClient, quoted_only
 from mi_ldap.client.problems import LoginNeeded, NotAllowed, NotTheApi, Refused
 from mi_ldap.client.tokens import Login
-from mi_ldap.client.wire import Answer, Line, Wire, quoted_only
 from mi_ldap.model import is_primary
 
 Json = dict[str, Any]
@@ -21,22 +21,24 @@ class ManagementApi:
     """One service, as one person.
 
     Args:
-        line: how to get there.
+        options: how to get there.
         login: whose token goes along.
         domain: the user store that is meant; the primary one if empty.
     """
 
-    def __init__(self, line: Line, login: Login | None = None, domain: str = "") -> None:
-        self._line = line
+    def __init__(
+        self, options: ConnectionOptions, login: Login | None = None, domain: str = ""
+    ) -> None:
+        self._options = options
         self._login = login
         self._domain = domain
-        self._wire = Wire(line)
+        self._client = HttpClient(options)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *details: object) -> None:
-        self._wire.__exit__(*details)
+        self._client.__exit__(*details)
 
     @property
     def me(self) -> str:
@@ -46,7 +48,7 @@ class ManagementApi:
     def log_in(self, user: str, password: str) -> Json:
         """`{"AccessToken"}`, and maybe a `Warning`."""
         credentials = (_sendable(user), _sendable(password))
-        answer = self._wire.ask("GET", "/management/login", credentials=credentials)
+        answer = self._client.ask("GET", "/management/login", credentials=credentials)
         said = self._content(answer)
         if not _is_token(said.get("AccessToken")):
             raise self._strange(answer)
@@ -54,7 +56,7 @@ class ManagementApi:
 
     def log_out(self) -> None:
         """End the login; no error where it has ended."""
-        answer = self._wire.ask("GET", "/management/logout", token=self._token())
+        answer = self._client.ask("GET", "/management/logout", token=self._token())
         if answer.status not in {200, 401}:
             self._content(answer)
 
@@ -150,16 +152,16 @@ class ManagementApi:
         if self._domain:
             place = query if body is None or method == "PATCH" else body
             place["domain"] = self._domain
-        answer = self._wire.ask(
+        answer = self._client.ask(
             method, f"/management/{path}", query=query, body=body, token=self._token()
         )
         if answer.status == 401:
-            raise LoginNeeded(self._line.remote.name, was_in=True)
+            raise LoginNeeded(self._options.remote.name, was_in=True)
         return answer
 
     def _token(self) -> str:
         if self._login is None or not _is_token(self._login.token):
-            raise LoginNeeded(self._line.remote.name, was_in=self._login is not None)
+            raise LoginNeeded(self._options.remote.name, was_in=self._login is not None)
         return self._login.token
 
     def _content(self, answer: Answer) -> Json:
@@ -177,7 +179,7 @@ class ManagementApi:
         raise self._strange(answer)
 
     def _strange(self, answer: Answer) -> NotTheApi:
-        url = self._line.remote.url
+        url = self._options.remote.url
         if 300 <= answer.status < 400:
             return NotTheApi(
                 f"{url} redirects elsewhere, which isn't followed: give the address itself."

@@ -7,8 +7,8 @@ import ssl
 from dataclasses import dataclass
 from datetime import datetime
 
+from mi_ldap.client.http import CONNECT_S, pinned, unreachable, unverified
 from mi_ldap.client.remotes import Remote
-from mi_ldap.client.wire import CONNECT_S, pinned, unreachable, unverified
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from threading import Thread
 import pytest
 
 from mi_ldap.client.api import ManagementApi
+from mi_ldap.client.http import ConnectionOptions
 from mi_ldap.client.problems import NotTheApi
 from mi_ldap.client.remotes import Remote
-from mi_ldap.client.wire import Line
 from tests.cli.conftest import PASSWORD, Stage
 from tests.cli.impostors import (
     Act,
@@ -95,10 +95,10 @@ def test_answers_that_the_api_never_gives(
 
 
 def test_an_answer_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mi_ldap.client.wire._LARGEST", 10)
+    monkeypatch.setattr("mi_ldap.client.http._LARGEST", 10)
     with impostor(tmp_path, HTML) as (one, ca):
-        line = Line(Remote("x", "localhost", one.port), str(ca))
-        with ManagementApi(line) as api, pytest.raises(NotTheApi, match="answered too much"):
+        options = ConnectionOptions(Remote("x", "localhost", one.port), str(ca))
+        with ManagementApi(options) as api, pytest.raises(NotTheApi, match="answered too much"):
             api.log_in("x", "y")
 
 

@@ -30,7 +30,7 @@ _LARGEST: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ConnectionOptions:
     """How a request gets there.
 
     Attributes:
@@ -44,7 +44,7 @@ class Line:
     ca_file: str | None = None
     is_verified: bool = True
     answer_s: float = ANSWER_S
-    log: Callable[[str], None] = lambda line: None
+    log: Callable[[str], None] = lambda text: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +57,17 @@ class Answer:
     body: bytes = field(repr=False)
 
 
-class Wire:
+class HttpClient:
     """Connections to one service; threads may share them."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
-        trust = _trust(line)
+    def __init__(self, options: ConnectionOptions) -> None:
+        self._options = options
+        trust = _trust(options)
         trust.sslsocket_class = _PunctualSocket
-        with _explained(line):
-            url = httpx2.URL(line.remote.url)
+        with _explained(options):
+            url = httpx2.URL(options.remote.url)
         try:
-            self._client = _client(line, url, trust)
+            self._client = _client(options, url, trust)
         except (ImportError, ValueError, httpx2.InvalidURL):
             raise NoConnection(
                 "The proxy that the environment names can't be used: HTTPS_PROXY takes http://…"
@@ -98,7 +98,7 @@ class Wire:
             NotTheApi: the answer has no end.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        with _explained(self._line):
+        with _explained(self._options):
             request = self._client.build_request(
                 method, path, params=query or None, json=body, headers=headers
             )
@@ -106,7 +106,7 @@ class Wire:
                 return self._answer(request, credentials)
 
     def _answer(self, request: httpx2.Request, credentials: tuple[str, str] | None) -> Answer:
-        _deadline.at = time.monotonic() + self._line.answer_s
+        _deadline.at = time.monotonic() + self._options.answer_s
         response = self._client.send(request, auth=credentials, stream=True)
         try:
             body = bytearray()
@@ -114,7 +114,7 @@ class Wire:
                 body += chunk
                 if len(body) > _LARGEST:
                     raise NotTheApi(
-                        f"{self._line.remote.url} answered too much for a management API: "
+                        f"{self._options.remote.url} answered too much for a management API: "
                         "see 'mi remote show'."
                     )
         finally:
@@ -131,7 +131,7 @@ class Wire:
             took = round((time.monotonic() - begin) * 1000)
             status = request.extensions.get("status", "no answer")
             path = request.url.raw_path.decode("ascii")
-            self._line.log(f"{request.method} {path} {status} {took} ms")
+            self._options.log(f"{request.method} {path} {status} {took} ms")
 
 
 def quoted_only(path: str) -> str:
@@ -190,24 +190,24 @@ class _PunctualSocket(ssl.SSLSocket):
 _deadline = threading.local()
 
 
-def _client(line: Line, url: httpx2.URL, trust: ssl.SSLContext) -> httpx2.Client:
+def _client(options: ConnectionOptions, url: httpx2.URL, trust: ssl.SSLContext) -> httpx2.Client:
     return httpx2.Client(
         base_url=url,
         verify=trust,
-        timeout=httpx2.Timeout(line.answer_s, connect=min(CONNECT_S, line.answer_s)),
+        timeout=httpx2.Timeout(options.answer_s, connect=min(CONNECT_S, options.answer_s)),
         limits=httpx2.Limits(max_connections=MOST_AT_ONCE),
         headers={"User-Agent": f"mi/{__version__}", "Accept": "application/json"},
         follow_redirects=False,
         # The proxy that the environment names knows nothing of this machine's own addresses.
-        trust_env=not _is_local(line.remote.host),
+        trust_env=not _is_local(options.remote.host),
     )
 
 
-def _trust(line: Line) -> ssl.SSLContext:
-    remote = line.remote
-    if not line.is_verified:
+def _trust(options: ConnectionOptions) -> ssl.SSLContext:
+    remote = options.remote
+    if not options.is_verified:
         return unverified()
-    file = line.ca_file or remote.ca_file
+    file = options.ca_file or remote.ca_file
     try:
         if file:
             return pinned(file=file)
@@ -234,20 +234,20 @@ def _is_local(host: str) -> bool:
 
 
 @contextmanager
-def _explained(line: Line) -> Iterator[None]:
+def _explained(options: ConnectionOptions) -> Iterator[None]:
     """What goes wrong below, as sentences."""
-    url = line.remote.url
+    url = options.remote.url
     try:
         yield
     except httpx2.ConnectTimeout:
         raise NoConnection(f"{url} can't be reached: it doesn't answer.") from None
     except httpx2.TimeoutException:
         raise NoConnection(
-            f"{url} gave no answer within {line.answer_s:g} seconds; "
+            f"{url} gave no answer within {options.answer_s:g} seconds; "
             "what was asked for may have been done."
         ) from None
     except httpx2.ConnectError as error:
-        raise unreachable(line.remote, error) from None
+        raise unreachable(options.remote, error) from None
     except httpx2.InvalidURL as error:
         raise NotAllowed(f"A name or the host makes no address: {error}.") from None
     except (httpx2.RequestError, UnicodeError):

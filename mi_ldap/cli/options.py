@@ -12,12 +12,12 @@ from mi_ldap.cli import output
 
 if TYPE_CHECKING:
     from mi_ldap.client.api import ManagementApi
+    from mi_ldap.client.http import ConnectionOptions
     from mi_ldap.client.remotes import Remote
-    from mi_ldap.client.wire import Line
 
 
 @dataclass(slots=True)
-class State:
+class Options:
     """The options that stand everywhere."""
 
     verbose: bool = False
@@ -31,7 +31,7 @@ class State:
     @property
     def answer_s(self) -> float:
         """How long an answer may take."""
-        from mi_ldap.client.wire import ANSWER_S
+        from mi_ldap.client.http import ANSWER_S
 
         return self.timeout or ANSWER_S
 
@@ -56,11 +56,11 @@ class State:
             raise LoginNeeded(remote.name, was_in=False)
         from mi_ldap.client.api import ManagementApi
 
-        return ManagementApi(self.line(remote), login, self.domain)
+        return ManagementApi(self.connection(remote), login, self.domain)
 
-    def line(self, remote: Remote) -> Line:
+    def connection(self, remote: Remote) -> ConnectionOptions:
         """The way there."""
-        from mi_ldap.client.wire import Line
+        from mi_ldap.client.http import ConnectionOptions
 
         if self.insecure:
             output.complain(
@@ -68,7 +68,7 @@ class State:
                 "can read every password and act as you."
             )
         log = output.complain if self.verbose else _silent
-        return Line(remote, self.ca, not self.insecure, self.answer_s, log)
+        return ConnectionOptions(remote, self.ca, not self.insecure, self.answer_s, log)
 
     def done(self, answer: Mapping[str, Any], sentence: str) -> None:
         """A change was made: the sentence, or what the service said."""
@@ -92,7 +92,7 @@ class State:
             output.complain("The directory would not give the whole list: some are missing here.")
 
 
-pass_state = click.make_pass_decorator(State, ensure=True)
+pass_options = click.make_pass_decorator(Options, ensure=True)
 
 
 def _silent(_line: str) -> None:
