@@ -162,12 +162,12 @@ def unverified() -> ssl.SSLContext:
     return context
 
 
-def unreachable(remote: Remote, error: BaseException) -> NoConnection:
-    """Why there is no connection, as a sentence."""
+def unreachable(remote: Remote, error: BaseException, *, is_pinned: bool = False) -> NoConnection:
+    """Why there is no connection, as a sentence; `is_pinned` where one certificate would do."""
     url = remote.url
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Untrusted(_distrust(remote, cause))
+            return Untrusted(_distrust(remote, cause, is_pinned=is_pinned))
         if isinstance(cause, TimeoutError):
             return NoConnection(f"{url} can't be reached: it doesn't answer.")
         if isinstance(cause, ssl.SSLError):
@@ -247,7 +247,8 @@ def _explained(options: ConnectionOptions) -> Iterator[None]:
             "what was asked for may have been done."
         ) from None
     except httpx2.ConnectError as error:
-        raise unreachable(options.remote, error) from None
+        is_pinned = bool(options.remote.certificate) and not options.ca_file
+        raise unreachable(options.remote, error, is_pinned=is_pinned) from None
     except httpx2.InvalidURL as error:
         raise NotAllowed(f"A name or the host makes no address: {error}.") from None
     except (httpx2.RequestError, UnicodeError):
@@ -258,14 +259,14 @@ _NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 """Of OpenSSL's X509_V_ERR: trusting such a certificate would not help."""
 
 
-def _distrust(remote: Remote, error: ssl.SSLCertVerificationError) -> str:
+def _distrust(remote: Remote, error: ssl.SSLCertVerificationError, *, is_pinned: bool) -> str:
     said = f"The certificate of {remote.url} can't be verified ({error.verify_message.rstrip('.')})"
     trust = f"'mi remote trust {remote.name}'"
     if error.verify_code in {_OTHER_HOST, _OTHER_ADDRESS}:
         return f"{said}: give the host by a name that is in it, with 'mi remote update'."
     if error.verify_code in {_NOT_YET, _EXPIRED}:
         return f"{said}: the service needs a new one, unless a clock is wrong."
-    if remote.certificate:
+    if is_pinned:
         return (
             f"{said}: it is another one than you trusted. Somebody may stand between; "
             f"if it was renewed, trust it with {trust}."

@@ -187,7 +187,8 @@ def test_a_certificate_for_another_host(newcomer: Person, tmp_path: Path) -> Non
 
 
 def test_whom_one_trusts_is_the_only_one(newcomer: Person, tmp_path: Path) -> None:
-    with impostor(tmp_path, HTML) as (one, _):
+    with impostor(tmp_path, HTML) as (one, ca):
+        strange = ca.rename(tmp_path / "strange.pem")
         newcomer.done("remote", "update", "default", "localhost", str(one.port))
         newcomer.done("remote", "trust", "--yes")
         assert newcomer("remote", "login", "root", "x").status == 1
@@ -197,6 +198,8 @@ def test_whom_one_trusts_is_the_only_one(newcomer: Person, tmp_path: Path) -> No
         newcomer.remotes_file.write_text(json.dumps(kept))
         ran = newcomer("remote", "login", "root", "x")
         assert (ran.status, "another one than you trusted" in ran.sentence) == (3, True)
+        ran = newcomer("remote", "login", "root", "x", "--ca", str(strange))
+        assert (ran.status, "name its issuer" in ran.sentence) == (3, True)
         child = newcomer.at_terminal("remote", "trust")
         child.expect_exact("another one than you trusted")
         child.expect_exact("[y/N]: ")

@@ -109,7 +109,10 @@ def test_ctrl_c(mi: Person) -> None:
     child.wait()
     assert (child.exitstatus, child.signalstatus) == (130, None)
     assert mi("user", "show", "never").status == 1
-    process = mi.start("user", "add", "never")
+    process = mi.start("-k", "user", "add", "never")
+    # It says so just before it asks; earlier, Python itself would be interrupted.
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("WARNING")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode in {130, -signal.SIGINT}

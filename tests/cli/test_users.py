@@ -266,6 +266,10 @@ def test_ones_own_password_and_one_stays_logged_in(stage: Stage, mi: Person) -> 
     status, shown = ended(child)
     assert (status, "The password of owner was changed." in shown) == (0, True)
     owner.done("user", "password", given="battery staple\nthird one\n")
+    owner.done(
+        "user", "password", "PRIMARY/ OWNER", "--domain", "Primary", given="third one\nfourth one\n"
+    )
+    owner.done("user", "password", given="fourth one\nthird one\n")
     wrong = owner("user", "password", given="not that one\nfourth one\n")
     assert (wrong.status, "'oldPassword' is wrong" in wrong.sentence) == (1, True)
     owner.done("remote", "logout")
