@@ -18,7 +18,7 @@ import pytest
 
 from mi_ldap import __version__
 from mi_ldap.cli.root import mi as program
-from tests.cli.conftest import PASSWORD
+from tests.cli.conftest import PASSWORD, Stage
 from tests.cli.terminal import COMMAND, ROOT, Person
 
 
@@ -157,6 +157,14 @@ def noting(on_path: Person) -> Person:
     return on_path
 
 
+def make_roles(mi: Person, *names: str) -> None:
+    """Those that no other test has made."""
+    there = mi.done("role", "show").lines
+    for name in names:
+        if name not in there:
+            mi.done("role", "add", name)
+
+
 @contextmanager
 def at_prompt(person: Person, shell: str) -> Iterator[Callable[[str], None]]:
     """Types something, Tab and Enter at the prompt of a shell."""
@@ -187,8 +195,7 @@ def at_prompt(person: Person, shell: str) -> Iterator[Callable[[str], None]]:
 
 @pytest.mark.parametrize("shell", [name for name in SHELLS if shutil.which(name)])
 def test_no_name_is_code_to_a_shell(noting: Person, shell: str) -> None:
-    for name in LIVE:
-        noting.done("role", "add", name)
+    make_roles(noting, *LIVE)
     with at_prompt(noting, shell) as typed:
         for name in LIVE:
             for begun in ("", "'", '"', "`mi "):
@@ -203,8 +210,7 @@ def test_no_name_is_code_to_a_shell(noting: Person, shell: str) -> None:
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="no fish here")
 def test_fish_completes_whole_names(on_path: Person) -> None:
-    for name in ("zq, comma", LIVE[0]):
-        on_path("role", "add", name)
+    make_roles(on_path, "zq, comma", LIVE[0])
     script = "mi completion fish | source; complete -C 'mi role show z'"
     ran = subprocess.run(
         ["fish", "--no-config", "-c", script],
@@ -215,6 +221,11 @@ def test_fish_completes_whole_names(on_path: Person) -> None:
         check=False,
     )
     assert {"zq, comma", LIVE[0]} <= set(ran.stdout.splitlines())
+
+
+def test_a_name_that_steers_a_terminal_is_not_offered(stage: Stage, on_path: Person) -> None:
+    stage.place.add_user("steer\x1b[31m")
+    assert completed(on_path, "mi", "user", "show", "steer") == [""]
 
 
 def test_completion_is_silent_where_there_is_nobody(on_path: Person) -> None:
