@@ -13,83 +13,6 @@ from tests.cli.conftest import PASSWORD, Stage
 from tests.cli.terminal import Person, ended
 
 
-def test_add_asks_for_what_is_missing(mi: Person) -> None:
-    child = mi.at_terminal("user", "add", "asked")
-    child.expect_exact("Password of asked: ")
-    child.sendline(PASSWORD)
-    child.expect_exact("The same again: ")
-    child.sendline(PASSWORD)
-    child.expect_exact("Is asked an admin [y/N]: ")
-    child.sendline("y")
-    status, shown = ended(child)
-    assert (status, shown) == (0, "y\nAdmin asked was added.\n")
-    assert mi.done("user", "show", "asked", "--format", "json").json == {
-        "userId": "asked",
-        "isAdmin": True,
-        "roles": ["Internal/everyone", "admin"],
-        "createdBy": "root",
-    }
-
-
-def test_nobody_sees_the_password_and_only_a_yes_is_one(mi: Person) -> None:
-    child = mi.at_terminal("user", "add", "unseen")
-    before = ""
-    for question, answer in (("Password", PASSWORD), ("again", PASSWORD), ("[y/N]", "")):
-        child.expect_exact(question)
-        before += str(child.before)
-        child.sendline(answer)
-    status, shown = ended(child)
-    assert status == 0
-    assert PASSWORD not in before + shown
-    assert "User unseen was added." in shown
-
-
-def test_passwords_that_differ_make_nobody(mi: Person) -> None:
-    child = mi.at_terminal("user", "add", "differing")
-    child.expect_exact("Password of differing: ")
-    child.sendline(PASSWORD)
-    child.expect_exact("The same again: ")
-    child.sendline("something else")
-    status, shown = ended(child)
-    assert (status, "differ" in shown) == (1, True)
-    assert mi("user", "show", "differing").status == 1
-
-
-def test_lines_of_the_standard_input_are_answers(mi: Person) -> None:
-    assert (
-        mi.done("user", "add", "lines", given=f"{PASSWORD}\ny\n").out == "Admin lines was added.\n"
-    )
-    ran = mi("user", "add", "lines 2", given=f"{PASSWORD}\nperhaps\n")
-    assert (ran.status, "'perhaps' is neither yes nor no." in ran.sentence) == (2, True)
-    assert mi("user", "show", "lines 2").status == 1
-    assert mi("remote", "login", given=f"\n{PASSWORD}\n").status == 2
-
-
-def test_no_answer_makes_nobody_and_an_unclear_one_is_asked_for_again(mi: Person) -> None:
-    for given, missing in (([], "PASSWORD"), ([PASSWORD, PASSWORD], "IS-ADMIN")):
-        child = mi.at_terminal("user", "add", "unsaid")
-        for answer in given:
-            child.expect(["Password of unsaid: ", "same again: "])
-            child.sendline(answer)
-        child.expect(["Password of unsaid: ", r"\[y/N\]: "])
-        child.sendeof()
-        status, shown = ended(child)
-        assert status == 2
-        assert shown.lstrip() == f"Missing argument '{missing}'. See 'mi user add --help'.\n"
-        assert shown.startswith("\n")
-    child = mi.at_terminal("user", "add", "unsaid", PASSWORD)
-    for answer in ("maybe", "y"):
-        child.expect_exact("[y/N]: ")
-        child.sendline(answer)
-    assert ended(child)[1].endswith("Admin unsaid was added.\n")
-    child = mi.at_terminal("remote", "login")
-    for answer in ("", "root"):
-        child.expect_exact("User: ")
-        child.sendline(answer)
-    child.expect_exact("Password: ")
-    child.sendintr()
-
-
 def test_all_may_be_given(mi: Person) -> None:
     ran = mi.done("user", "add", "given", PASSWORD, "true")
     assert (ran.out, ran.err) == ("Admin given was added.\n", "")
@@ -104,14 +27,6 @@ def test_all_may_be_given(mi: Person) -> None:
 def test_a_password_on_the_command_line_is_remarked_on_at_a_terminal(mi: Person) -> None:
     status, shown = ended(mi.at_terminal("user", "add", "remarked", PASSWORD, "no"))
     assert (status, "can see a password" in shown) == (0, True)
-
-
-def test_what_no_argument_and_no_line_says_is_a_matter_of_usage(mi: Person) -> None:
-    ran = mi("user", "add", "nothing")
-    assert (ran.status, ran.sentence) == (
-        2,
-        "Missing argument 'PASSWORD'. See 'mi user add --help'.",
-    )
 
 
 NAMES = ["Last, First", "50%", "日本", "q?mark", "#hash", "a+b&c=%41;", "-x"]
