@@ -20,7 +20,7 @@
     │   ├── AmbiguousName         two entries match one name
     │   └── PolicyRefused         the directory's password policy says no
     ├── Conflict                  the directory changed between decision and act
-    ├── ClientError               between `mi` and a service: see `mi_ldap.client.problems`
+    ├── ClientError               between `mi` and a service: see `mi_ldap.client.errors`
     └── Unavailable               what is needed to answer cannot be reached
         ├── DirectoryUnavailable
         ├── AdminRoleUnclear      the admin role cannot be told for certain

@@ -47,7 +47,7 @@ class Options:
         Raises:
             LoginNeeded: nobody is.
         """
-        from mi_ldap.client.problems import LoginNeeded
+        from mi_ldap.client.errors import LoginNeeded
         from mi_ldap.client.tokens import login_of
 
         remote = self.chosen()

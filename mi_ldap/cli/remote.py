@@ -159,7 +159,7 @@ def login(options: Options, user: str | None, password: str | None) -> None:
 def logout(options: Options) -> None:
     """End the login to the selected service, here and there."""
     from mi_ldap.client import tokens
-    from mi_ldap.client.problems import ClientError, LoginNeeded, NoConnection
+    from mi_ldap.client.errors import ClientError, LoginNeeded, NoConnection
 
     chosen = options.chosen()
     try:

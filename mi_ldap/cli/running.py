@@ -103,6 +103,6 @@ def _usage(error: click.UsageError) -> str:
 
 
 def _status_of(error: MiLdapError) -> int:
-    from mi_ldap.client.problems import NoConnection
+    from mi_ldap.client.errors import NoConnection
 
     return NO_CONNECTION if isinstance(error, NoConnection) else FAILED

@@ -178,7 +178,7 @@ def _is_same(name: str, other: str) -> bool:
 def _log_in_again(options: Options, api: ManagementApi, secret: str) -> None:
     """The token went with the old password."""
     from mi_ldap.client import tokens
-    from mi_ldap.client.problems import ClientError
+    from mi_ldap.client.errors import ClientError
 
     chosen = options.chosen()
     try:

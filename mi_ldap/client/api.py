@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, Self
 
+from mi_ldap.client.errors import LoginNeeded, NotAllowed, NotTheApi, Refused
 from mi_ldap.client.http import Answer, ConnectionOptions, HttpClient, quoted_only
-from mi_ldap.client.problems import LoginNeeded, NotAllowed, NotTheApi, Refused
 from mi_ldap.client.tokens import Login
 from mi_ldap.model import is_primary
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from mi_ldap.client.api import Json, ManagementApi
+from mi_ldap.client.errors import NotAllowed, Refused
 from mi_ldap.client.http import MOST_AT_ONCE
 from mi_ldap.client.people import Person, Result
-from mi_ldap.client.problems import NotAllowed, Refused
 from mi_ldap.model import folded, without_primary
 
 Answer = TypeVar("Answer")

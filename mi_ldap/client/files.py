@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mi_ldap.client.problems import FileTrouble
+from mi_ldap.client.errors import FileTrouble
 
 Content = dict[str, Any]
 

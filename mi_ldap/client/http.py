@@ -14,7 +14,7 @@ from typing import Final, Self
 import httpx2
 
 from mi_ldap import __version__
-from mi_ldap.client.problems import (
+from mi_ldap.client.errors import (
     FileTrouble,
     NoConnection,
     NotAllowed,

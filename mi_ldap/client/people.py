@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from mi_ldap.client.problems import FileTrouble
+from mi_ldap.client.errors import FileTrouble
 from mi_ldap.model import EVERYONE, folded, full_role_name, without_primary
 
 _COLUMNS: Final = ("user", "password", "admin", "roles")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mi_ldap.client import files
-from mi_ldap.client.problems import FileTrouble, RemoteTrouble
+from mi_ldap.client.errors import FileTrouble, RemoteTrouble
 
 DEFAULT: Final = "default"
 # Names and addresses, with or without the brackets of IPv6; what could end the host in a URL isn't.

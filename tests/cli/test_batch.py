@@ -12,8 +12,8 @@ import pytest
 
 from mi_ldap.client.api import Json, ManagementApi
 from mi_ldap.client.batch import Batch
+from mi_ldap.client.errors import LoginNeeded, Refused
 from mi_ldap.client.people import Person
-from mi_ldap.client.problems import LoginNeeded, Refused
 
 
 class Moody(ManagementApi):

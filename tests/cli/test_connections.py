@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.client.api import ManagementApi
+from mi_ldap.client.errors import NotTheApi
 from mi_ldap.client.http import ConnectionOptions
-from mi_ldap.client.problems import NotTheApi
 from mi_ldap.client.remotes import Remote
 from tests.cli.conftest import PASSWORD, Stage
 from tests.cli.impostors import (
