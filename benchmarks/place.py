@@ -35,7 +35,7 @@ def fill(state: Path, population: Population) -> None:
     """Put everybody into the directory, which must not run."""
     folder = directory_in(state).folder
     with subprocess.Popen(
-        ["slapadd", "-q", "-n1", "-F", folder / "slapd.d"],
+        ["slapadd", "-q", "-w", "-n1", "-F", folder / "slapd.d"],
         executable=find_installation().slapd,
         stdin=subprocess.PIPE,
         env={"LDAPNOINIT": "1"},

@@ -96,6 +96,13 @@ def rows(figures: Figures, small: Figures | None = None) -> Iterator[Row]:
     for each in _ROWS:
         if each.works <= figures.keys():
             yield each.row(figures)
+    if figures.get("filled", {}).get("ms", 0) > 0:
+        yield Row(
+            "until both workers hold all in memory",
+            f"{figures['filled']['ms'] / 1000:.1f} s",
+            "",
+            "",
+        )
     yield Row("memory of the two workers", f"{figures['memory']['mb']:.0f} MB", "", "PSS")
 
 

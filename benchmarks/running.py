@@ -22,7 +22,9 @@ WORKERS = 2
 SERVICE = ("app.py",)
 BARE = ("-m", "benchmarks.bare")
 
-_START_S, _STOP_S, _POLL_S = 60.0, 40.0, 0.005
+_START_S, _FILL_S, _STOP_S, _POLL_S = 60.0, 300.0, 40.0, 0.005
+_SURELY_ALL = 12
+"""So many new connections go to every worker."""
 # Where the kernel takes no ports from for outgoing connections: what is free now stays free.
 _PORTS = range(10_000, 32_000)
 
@@ -49,6 +51,20 @@ class Server:
             time.sleep(_POLL_S)
         said = self.log.read_text(encoding="utf-8", errors="replace")
         raise BenchmarkError(f"{path} was not answered: {said[-2000:]}")
+
+    def wait_until_filled(self, authorization: str) -> float:
+        """Return when reads come from memory in every worker, or never will: seconds it took."""
+        since_s, in_a_row = self.elapsed_s(), 0
+        while in_a_row < _SURELY_ALL:
+            if self.elapsed_s() - since_s > _FILL_S:
+                raise BenchmarkError("Memory is not filled.")
+            with Caller(self.port, authorization) as caller:
+                caller.ask("GET", "/management/users?limit=1&pattern=admin")
+                ready = caller.ask("GET", "/ready").json
+            filling = ready.get("why") == "it is being filled"
+            in_a_row = 0 if filling else in_a_row + 1
+            time.sleep(0.2 if filling else 0)
+        return self.elapsed_s() - since_s
 
     def workers_memory_mb(self) -> float:
         """What the workers of the service have in memory, shared pages by their share."""

@@ -41,6 +41,7 @@ def measure(users: int, rounds: int) -> dict[str, Figure]:
         found["start_full"] = {"ms": service.wait_for("/ready") * 1000}
         bare.wait_for("/ready")
         token = str(login(service.port, *place.ADMIN)["AccessToken"])
+        found["filled"] = {"ms": service.wait_until_filled(f"Bearer {token}") * 1000}
         ldap = stack.enter_context(closing(BareLdap(place.directory_in(state))))
         reading = Reading(service.port, token, population)
         works = {

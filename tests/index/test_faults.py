@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -135,3 +136,23 @@ def test_a_server_that_tells_no_changes_is_asked_directly(tmp_path: Path) -> Non
         store = stores.open()
         assert not store.view.user_names().names
         until(lambda: "syncprov" in store.reads.why)
+
+
+def test_what_was_loaded_behind_the_servers_back_is_not_missed(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool, tmp_path: Path
+) -> None:
+    """slapadd without -w leaves `contextCSN` as it was, and syncprov tells of nothing newer."""
+    add_users(tool, directory, "ann")
+    until(lambda: is_ready(store))
+    directory.stop()
+    ldif = tmp_path / "late.ldif"
+    ldif.write_text(
+        f"dn: uid=late,{directory.user_base}\nobjectClass: inetOrgPerson\nuid: late\ncn: l\nsn: x\n"
+    )
+    slapadd = ["slapadd", "-F", str(directory.folder / "slapd.d"), "-b", directory.suffix]
+    environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    subprocess.run([*slapadd, "-l", str(ldif)], check=True, env=environ)
+    directory.start()
+    assert names_of(store) == ["ann", "late"]
+    until(lambda: "slapadd" in store.reads.why)
+    assert names_of(store) == ["ann", "late"]

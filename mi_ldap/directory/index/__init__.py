@@ -18,11 +18,16 @@ import structlog
 
 from mi_ldap.deadline import began_at, deadline, remaining_s
 from mi_ldap.directory.connections import Connector
-from mi_ldap.directory.index.feed import Feed, StartAgain, TooLarge
+from mi_ldap.directory.index.feed import Feed, NotToldAll, StartAgain, TooLarge
 from mi_ldap.directory.index.held import Held
 from mi_ldap.directory.index.words import AskTheDirectory
 from mi_ldap.directory.reading import Reader
-from mi_ldap.directory.session import Refused, Session
+from mi_ldap.directory.session import (
+    ADMIN_LIMIT_EXCEEDED,
+    SIZE_LIMIT_EXCEEDED,
+    Refused,
+    Session,
+)
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.model import Reads
 
@@ -44,6 +49,9 @@ RETRY_S: Final = 300.0
 """After so long it is tried again where the server or its limits did not allow it."""
 
 UNAVAILABLE_CRITICAL_EXTENSION: Final = 12
+
+_LASTING: Final = (UNAVAILABLE_CRITICAL_EXTENSION, SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED)
+"""Answers that mean the server won't; after others it is asked again from the beginning."""
 
 T = TypeVar("T")
 
@@ -130,9 +138,10 @@ class Index:
         except (Refused, StartAgain, DirectoryUnavailable) as error:
             self._drop(_reason(error), keeps=isinstance(error, DirectoryUnavailable))
             raise AskTheDirectory from error
-        except Exception:
+        except Exception as error:
+            log.exception("index_failed")
             self._drop("of an error")
-            raise
+            raise AskTheDirectory from error
         if held.uncertain:
             self._read_small(held)
 
@@ -175,8 +184,12 @@ class Index:
         except DirectoryUnavailable as error:
             self._why = str(error)
             return SETTLE_S
-        except (Refused, TooLarge) as error:
-            self._why = _reason(error)
+        except Refused as refused:
+            self._why = _reason(refused)
+            log.warning("index_off", why=self._why)
+            return RETRY_S if refused.code in _LASTING else SETTLE_S
+        except (NotToldAll, TooLarge) as error:
+            self._why = str(error)
             log.warning("index_off", why=self._why)
             return RETRY_S
         except StartAgain:
@@ -208,14 +221,15 @@ class Index:
         return SETTLE_S if held.uncertain else KEEP_S
 
     def _filled(self, session: Session) -> tuple[Held, Feed]:
-        held, feed = self._held, self._feed
-        if held and feed and session.server == self._server:
-            with suppress(Refused, StartAgain):
-                feed.refresh(session)
-                return held, feed
+        kept, self._held = self._held, None
+        if kept and self._feed and session.server == self._server:
+            self._feed.refresh(session)
+            self._feed.must_be_whole(session)
+            return kept, self._feed
         held = Held(self._reader)
         feed = Feed(self._reader.tree, held)
         feed.fill(session, self._limit)
+        feed.must_be_whole(session)
         held.take(held.fetch(held.uncertain))
         held.all_told()
         return held, feed
@@ -240,6 +254,11 @@ class Index:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, Refused) and error.code == UNAVAILABLE_CRITICAL_EXTENSION:
+    """For everybody who may ask; what the server says may hold DNs."""
+    if not isinstance(error, Refused):
+        return str(error)
+    if error.code == UNAVAILABLE_CRITICAL_EXTENSION:
         return "the server offers no content synchronization (OpenLDAP: the overlay syncprov)"
-    return str(error)
+    if error.code in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
+        return "the server does not give this account everything: raise its limits (olcLimits)"
+    return f"the server refuses it (LDAP result {error.code})"

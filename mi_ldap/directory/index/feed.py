@@ -6,6 +6,7 @@ A place is an entry that has others below it. When one moves, all below it have 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -20,12 +21,24 @@ MANY: Final = 2000
 """More changes than this are not taken in while somebody waits."""
 
 
+_OLDEST = re.compile(rb"csn=([^,]+)")
+"""What a cookie of OpenLDAP's says was told: a CSN for each server that takes changes."""
+
+
 class StartAgain(Exception):
     """What happened can't be taken in change by change."""
 
 
 class TooLarge(Exception):
     """The directory holds more than is to be held in memory."""
+
+
+class NotToldAll(Exception):
+    """The server keeps entries back that a search finds.
+
+    OpenLDAP tells of no entry that is newer than its `contextCSN`, and `slapadd` without `-w` makes
+    such. The next change of any entry brings it up to date.
+    """
 
 
 class Feed:
@@ -60,6 +73,27 @@ class Feed:
             told.is_filled = True
         self._places.is_told = True
 
+    def must_be_whole(self, session: Session) -> None:
+        """Look whether the server has told all.
+
+        Raises:
+            NotToldAll: it has not.
+        """
+        if not self._untold(session):
+            return
+        self.refresh(session)  # what was changed a moment ago is told now
+        if self._untold(session):
+            raise NotToldAll(
+                "the server does not tell of entries that were loaded by slapadd without -w: "
+                "change any entry there"
+            )
+
+    def _untold(self, session: Session) -> bool:
+        pairs = zip(self._told, self._searches, strict=True)
+        return any(
+            not told.kind.holds(dn) for told, search in pairs for dn in _newest(session, search)
+        )
+
     def refresh(self, session: Session) -> None:
         """Take in what has changed.
 
@@ -90,6 +124,8 @@ class _Kind(Protocol):
     def gone(self, uuid: bytes) -> None: ...
 
     def dn_of(self, uuid: bytes) -> str | None: ...
+
+    def holds(self, dn: str) -> bool: ...
 
     def uuids(self) -> Iterable[bytes]: ...
 
@@ -151,6 +187,9 @@ class _Users:
         person = self.held.people.get(uuid)
         return self.held.people.dn(person) if person else None
 
+    def holds(self, dn: str) -> bool:
+        return self.held.people.at(dn) is not None
+
     def uuids(self) -> Iterable[bytes]:
         return (person.uuid for person in self.held.people)
 
@@ -171,6 +210,9 @@ class _Roles:
     def dn_of(self, uuid: bytes) -> str | None:
         group = self.held.groups.get(uuid)
         return group.entry.dn if group else None
+
+    def holds(self, dn: str) -> bool:
+        return self.held.groups.at(dn) is not None
 
     def uuids(self) -> Iterable[bytes]:
         return (group.uuid for group in self.held.groups)
@@ -198,8 +240,20 @@ class _Places:
     def dn_of(self, uuid: bytes) -> str | None:
         return self.dns.get(uuid)
 
+    def holds(self, dn: str) -> bool:
+        return dn in self.dns.values()
+
     def uuids(self) -> Iterable[bytes]:
         return tuple(self.dns)
+
+
+def _newest(session: Session, search: Search) -> Iterator[str]:
+    """The DNs that a plain search finds, of entries no older than what was told."""
+    since = _OLDEST.search(search.cookie)
+    if since:
+        oldest = min(since[1].split(b";")).decode()
+        newer = f"(&{search.ldap_filter}(entryCSN>={oldest}))"
+        yield from (entry.dn for entry in session.search(search.base_dn, newer, ["1.1"]).entries)
 
 
 def _outermost(bases: Sequence[str]) -> list[str]:

@@ -133,6 +133,8 @@ class Ready(_Closed):
     """`GET /ready`."""
 
     status = _word("ready")
+    reads = _word("memory", "directory")
+    why = _text("Why they are not answered from memory.", needed=False)
 
 
 class NoArtifacts(_Closed):

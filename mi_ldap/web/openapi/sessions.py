@@ -88,7 +88,18 @@ OPERATIONS = (
         tag="Service",
         summary="Does the directory answer?",
         security="none",
-        answer=Answer("It answers.", answers.Ready(), {"ready": {"status": "ready"}}),
+        answer=Answer(
+            "It answers, and this is what answers reads.",
+            answers.Ready(),
+            {
+                "memory": {"status": "ready", "reads": "memory"},
+                "directory": {
+                    "status": "ready",
+                    "reads": "directory",
+                    "why": "it is being filled",
+                },
+            },
+        ),
         problems=problems.UNREADABLE,
     ),
 )
