@@ -142,17 +142,17 @@ class Index:
             log.exception("index_failed")
             self._drop("of an error")
             raise AskTheDirectory from error
-        if held.uncertain:
+        if held.groups.uncertain:
             self._read_small(held)
 
     def _read_small(self, held: Held) -> None:
         """Groups that changed are read at once, the large ones by the keeper."""
-        small = [group for group in held.uncertain if group.size < LARGE]
+        small = [group for group in held.groups.uncertain if group.size < LARGE]
         try:
             held.take(held.fetch(small))
         except DirectoryUnavailable:
             raise AskTheDirectory from None
-        if held.uncertain:
+        if held.groups.uncertain:
             self._wanted.set()
 
     def _drop(self, why: str, *, keeps: bool = False) -> None:
@@ -218,7 +218,7 @@ class Index:
             self._server, self._polled_at = session.server, 0.0
         seconds = round(time.monotonic() - began, 3)
         log.info("index_ready", users=len(held.people), roles=len(held.groups), seconds=seconds)
-        return SETTLE_S if held.uncertain else KEEP_S
+        return SETTLE_S if held.groups.uncertain else KEEP_S
 
     def _filled(self, session: Session) -> tuple[Held, Feed]:
         kept, self._held = self._held, None
@@ -230,7 +230,7 @@ class Index:
         feed = Feed(self._reader.tree, held)
         feed.fill(session, self._limit)
         feed.must_be_whole(session)
-        held.take(held.fetch(held.uncertain))
+        held.take(held.fetch(held.groups.uncertain))
         held.all_told()
         return held, feed
 
@@ -239,7 +239,7 @@ class Index:
         with self._lock, suppress(AskTheDirectory):
             if time.monotonic() - self._polled_at > KEEP_S:
                 self._fresh()
-            groups = [*self._held.uncertain] if self._held else []
+            groups = [*self._held.groups.uncertain] if self._held else []
             held = self._held
         if not (held and groups):
             return KEEP_S
@@ -249,7 +249,7 @@ class Index:
         with self._lock:
             held.take(fetched, only_known=True)
             held.believe()
-            uncertain = bool(held.uncertain)
+            uncertain = bool(held.groups.uncertain)
         return max(SETTLE_S, 10 * took_s) if uncertain else KEEP_S
 
 

@@ -15,7 +15,7 @@ from mi_ldap.directory.index.people import People, Person
 from mi_ldap.directory.index.words import AskTheDirectory, word, words_of_dn
 from mi_ldap.directory.nesting import DEPTH
 from mi_ldap.directory.session import Entry
-from mi_ldap.directory.tree import Tree, shown_name
+from mi_ldap.directory.tree import Tree
 from mi_ldap.model import AdminRole, Names, Role, in_order
 
 
@@ -25,8 +25,9 @@ class Group:
 
     Attributes:
         entry: without its members.
-        name: as it is shown.
-        stamp: of the entry whose members are held; `""` while none are.
+        role: as the rules know it.
+        told: the stamp of that entry.
+        stamp: that of the entry whose members are held; `""` while none are.
         people: the members who are users.
         others: the members who are not, or not yet.
         doubts: members that the server may yet take out or replace without a new stamp, as
@@ -36,7 +37,8 @@ class Group:
 
     uuid: bytes
     entry: Entry
-    name: str
+    role: Role
+    told: str
     stamp: str = ""
     people: set[Person] = field(default_factory=set)
     others: set[str] = field(default_factory=set)
@@ -46,6 +48,11 @@ class Group:
     def size(self) -> int:
         return len(self.people) + len(self.others)
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether its members are surely those that are held."""
+        return bool(self.stamp) and not self.doubts and self.stamp == self.told
+
 
 class Groups:
     """All groups, by name and by DN, and what their members are.
@@ -53,11 +60,17 @@ class Groups:
     Args:
         tree: how an entry becomes a role.
         people: who may be a member.
+
+    Attributes:
+        uncertain: the groups whose members must be read.
     """
 
     def __init__(self, tree: Tree, people: People) -> None:
         self._tree, self._people = tree, people
         self._by_uuid: dict[bytes, Group] = {}
+        self._by_dn: dict[str, Group] = {}
+        self._by_word: dict[str, list[Group]] = {}
+        self.uncertain: set[Group] = set()
         self._naming: dict[str, dict[str, set[Group]]] = {}  # by word, by text: who holds it
 
     def __len__(self) -> int:
@@ -71,17 +84,20 @@ class Groups:
 
     def put(self, uuid: bytes, entry: Entry) -> Group:
         """Hold the entry as it is now; its members are another matter."""
-        named_by = shown_name(entry, self._tree.role_name)
         held = self._by_uuid.get(uuid)
         if held is None:
-            held = self._by_uuid[uuid] = Group(uuid, entry, named_by)
-        held.entry, held.name = entry, named_by
+            held = self._by_uuid[uuid] = Group(uuid, entry, self._tree.role_from(entry), "")
+        else:
+            self._unlist(held)
+        self._list(held, entry)
         return held
 
     def pop(self, uuid: bytes) -> Group | None:
         """Hold the group no more."""
         held = self._by_uuid.pop(uuid, None)
         if held:
+            self._unlist(held)
+            self.uncertain.discard(held)
             for other in held.others:
                 self._unfile(held, other)
         return held
@@ -98,10 +114,19 @@ class Groups:
                 group.people.add(person)
             else:
                 self._add_other(group, member)
-        group.entry = Entry(entry.dn, {**entry.attributes, self._tree.member.lower(): []})
-        group.stamp = self.stamp_of(entry)
+        self._unlist(group)
+        self._list(group, Entry(entry.dn, {**entry.attributes, self._tree.member.lower(): []}))
+        group.stamp = group.told
         if group.doubts:
             self._doubt_again(group, set(members), group.others - before)
+        self.settle(group)
+
+    def settle(self, group: Group) -> None:
+        """Note whether the group is certain."""
+        if group.is_certain:
+            self.uncertain.discard(group)
+        else:
+            self.uncertain.add(group)
 
     def _doubt_again(self, group: Group, members: set[str], fresh: set[str]) -> None:
         """What is still there may yet go, and what is new be on its way from one DN to another."""
@@ -112,10 +137,6 @@ class Groups:
     def stamp_of(self, entry: Entry) -> str:
         return entry.first(self._tree.profile.stamp) or ""
 
-    def is_current(self, group: Group) -> bool:
-        """Whether the members held are those of the entry held."""
-        return bool(group.stamp) and group.stamp == self.stamp_of(group.entry)
-
     # What people do to groups
 
     def came(self, person: Person, dn: str, at_s: float) -> None:
@@ -124,36 +145,29 @@ class Groups:
             for group in tuple(self._naming.get(each, {}).get(dn, ())):
                 self._drop_other(group, dn)
                 group.people.add(person)
-                group.doubts[dn] = at_s
+                self._doubt(group, [dn], at_s)
 
-    def doubt_strangers(self, at_s: float) -> list[Group]:
-        """Something came from where nothing is told of; groups that may have named it there."""
-        told = {group.entry.dn for group in self}
-        having = [group for group in self if group.doubts or group.others - told]
-        for group in having:
-            group.doubts.update(dict.fromkeys(group.others - told, at_s))
-        return having
+    def doubt_strangers(self, at_s: float) -> None:
+        """Something came from where nothing is told of; groups may have named it there."""
+        for group in self:
+            strangers = group.others - self._by_dn.keys() if group.others else ()
+            self._doubt(group, strangers, at_s)
 
-    def went(self, person: Person, dn: str, at_s: float) -> list[Group]:
-        """No user is at that DN any more; the groups about which the server may do something."""
-        having = [group for group in self if person in group.people]
-        for group in having:
-            group.people.discard(person)
-            self._add_other(group, dn)
-            group.doubts[dn] = at_s
-        return having
+    def went(self, person: Person, dn: str, at_s: float) -> None:
+        """No user is at that DN any more; the server may do something about its groups."""
+        for group in self:
+            if person in group.people:
+                group.people.discard(person)
+                self._add_other(group, dn)
+                self._doubt(group, [dn], at_s)
 
-    def lost(self, dn: str, at_s: float) -> list[Group]:
-        """No group is at that DN any more; the groups about which the server may do something."""
-        having = {g for each in words_of_dn(dn) for g in self._naming.get(each, {}).get(dn, ())}
-        for group in having:
-            group.doubts[dn] = at_s
-        return list(having)
+    def lost(self, dn: str, at_s: float) -> None:
+        """No group is at that DN any more; the server may do something about those it was in."""
+        for each in words_of_dn(dn):
+            for group in self._naming.get(each, {}).get(dn, ()):
+                self._doubt(group, [dn], at_s)
 
     # Questions
-
-    def role(self, group: Group) -> Role:
-        return self._tree.role_from(group.entry)
 
     def named(self, name: str) -> Group | None:
         """The one that the server finds under `name`.
@@ -161,22 +175,20 @@ class Groups:
         Raises:
             AskTheDirectory: that depends on how it compares.
         """
-        wanted = word(name)
-        key = self._tree.role_name
-        alike = [g for g in self if any(word(each) == wanted for each in g.entry.all(key))]
+        alike = self._by_word.get(word(name))
         if not alike:
             return None
-        if len(alike) == 1 and name in alike[0].entry.all(key):
+        if len(alike) == 1 and name in alike[0].entry.all(self._tree.role_name):
             return alike[0]
         raise AskTheDirectory
 
     def at(self, dn: str) -> Group | None:
         """The one whose DN is exactly this text."""
-        return next((group for group in self if group.entry.dn == dn), None)
+        return self._by_dn.get(dn)
 
     def names(self) -> Names:
         """The names of all, sorted."""
-        return in_order(group.name for group in self)
+        return in_order(group.role.name for group in self)
 
     def held_by(self, person: Person) -> list[Group]:
         """The groups that have the user for a member.
@@ -184,7 +196,8 @@ class Groups:
         Raises:
             AskTheDirectory: some group's members are not certain, or merely like the user's DN.
         """
-        self._must_all_be_certain()
+        if self.uncertain:
+            raise AskTheDirectory
         dn = self._people.dn(person)
         if self._is_like_a_member(dn):
             raise AskTheDirectory
@@ -212,8 +225,8 @@ class Groups:
             if not level:
                 break
             found += level
-        for each in found:
-            self._must_be_certain(each)
+        if not self.uncertain.isdisjoint(found):
+            raise AskTheDirectory
         return found
 
     def people_below(self, group: Group) -> set[Person]:
@@ -227,7 +240,7 @@ class Groups:
         nested = [self._members(each) for each in found[1:]]
         through_others = frozenset[str]().union(*nested)
         return AdminRole(
-            role=self.role(group),
+            role=group.role,
             holders=self._members(group) | through_others,
             nested=frozenset(self._tree.id_of(each.entry) for each in found[1:]),
             nested_holders=through_others,
@@ -251,30 +264,46 @@ class Groups:
 
     def _nested_in(self, groups: Iterable[Group]) -> list[Group]:
         texts = {text for group in groups for text in group.others}
-        if not texts:
-            return []
         if any(self._people.is_any_like(text) for text in texts):
             raise AskTheDirectory
-        parsed = {names.parsed_dn(text) for text in texts}
-        found = [group for group in self if names.parsed_dn(group.entry.dn) in parsed]
-        if any(group.entry.dn not in texts for group in found):
+        if texts and self._is_any_like(texts - self._by_dn.keys()):
             raise AskTheDirectory
-        return found
+        return [self._by_dn[text] for text in texts if text in self._by_dn]
+
+    def _is_any_like(self, texts: set[str]) -> bool:
+        """Whether the server may take one of the texts for a group's DN."""
+        parsed = {names.parsed_dn(text) for text in texts}
+        return bool(parsed) and any(names.parsed_dn(dn) in parsed for dn in self._by_dn)
 
     def _is_like_a_member(self, dn: str) -> bool:
         """Whether some group holds a text that the server may take for that DN."""
         alike = (text for each in words_of_dn(dn) for text in self._naming.get(each, ()))
         return any(names.parsed_dn(text) == names.parsed_dn(dn) for text in alike)
 
-    def _must_all_be_certain(self) -> None:
-        for group in self:
-            self._must_be_certain(group)
+    # By name and by DN
 
-    def _must_be_certain(self, group: Group) -> None:
-        if group.doubts or not self.is_current(group):
-            raise AskTheDirectory
+    def _list(self, group: Group, entry: Entry) -> None:
+        group.entry, group.role = entry, self._tree.role_from(entry)
+        group.told = self.stamp_of(entry)
+        self._by_dn[entry.dn] = group
+        for each in self._words(group):
+            self._by_word.setdefault(each, []).append(group)
+        self.settle(group)
+
+    def _unlist(self, group: Group) -> None:
+        if self._by_dn.get(group.entry.dn) is group:
+            del self._by_dn[group.entry.dn]
+        for each in self._words(group):
+            self._by_word[each].remove(group)
+
+    def _words(self, group: Group) -> set[str]:
+        return {word(each) for each in group.entry.all(self._tree.role_name)}
 
     # Texts that are nobody's
+
+    def _doubt(self, group: Group, texts: Iterable[str], at_s: float) -> None:
+        group.doubts.update(dict.fromkeys(texts, at_s))
+        self.settle(group)
 
     def _add_other(self, group: Group, text: str) -> None:
         group.others.add(text)

@@ -30,7 +30,6 @@ class Held:
         self._reader = reader
         self.people = People(reader.tree)
         self.groups = Groups(reader.tree, self.people)
-        self.uncertain: set[Group] = set()
         self._somebody_came = False
         self._worked_out: dict[Hashable, object] = {}
 
@@ -55,7 +54,7 @@ class Held:
         if dn_before == entry.dn:
             return
         if dn_before:
-            self.uncertain.update(self.groups.went(person, dn_before, time.monotonic()))
+            self.groups.went(person, dn_before, time.monotonic())
         self.groups.came(person, entry.dn, time.monotonic())
         self._somebody_came = True
 
@@ -64,19 +63,16 @@ class Held:
         person = self.people.pop(uuid)
         if person:
             self._worked_out.clear()
-            dn = self.people.dn(person)
-            self.uncertain.update(self.groups.went(person, dn, time.monotonic()))
+            self.groups.went(person, self.people.dn(person), time.monotonic())
 
     def role_changed(self, uuid: bytes, entry: Entry) -> None:
         """A group's entry is there, and is now as given, but for its members."""
         before = self.groups.get(uuid)
         dn_before = before.entry.dn if before else entry.dn
         self._worked_out.clear()
-        group = self.groups.put(uuid, entry)
-        if not self.groups.is_current(group):
-            self.uncertain.add(group)
+        self.groups.put(uuid, entry)
         if before is None or dn_before != entry.dn:
-            self.uncertain.update(self.groups.lost(dn_before, time.monotonic()))
+            self.groups.lost(dn_before, time.monotonic())
             self._somebody_came = True
 
     def role_gone(self, uuid: bytes) -> None:
@@ -84,8 +80,7 @@ class Held:
         group = self.groups.pop(uuid)
         if group:
             self._worked_out.clear()
-            self.uncertain.discard(group)
-            self.uncertain.update(self.groups.lost(group.entry.dn, time.monotonic()))
+            self.groups.lost(group.entry.dn, time.monotonic())
 
     def all_told(self) -> None:
         """What came may have been elsewhere before, and named there in groups.
@@ -95,7 +90,7 @@ class Held:
         """
         if self._somebody_came:
             self._worked_out.clear()
-            self.uncertain.update(self.groups.doubt_strangers(time.monotonic()))
+            self.groups.doubt_strangers(time.monotonic())
             self._somebody_came = False
 
     # What must be asked for
@@ -104,11 +99,11 @@ class Held:
         """The groups' entries with their members; those that went meanwhile left out."""
         tree, fetched = self._reader.tree, []
         for part in in_parts(list(groups)):
-            ids = [tree.has_id(tree.id_of(group.entry)) or "" for group in part]
+            ids = [tree.has_id(group.role.id) or "" for group in part]
             wanted = f"(&{tree.role_list_filter}{names.any_of(ids)})"
             entries = self._reader.role_entries(wanted, [tree.first_admin])
             found = {tree.id_of(entry): entry for entry in entries}
-            by_id = ((group, found.get(tree.id_of(group.entry))) for group in part)
+            by_id = ((group, found.get(group.role.id)) for group in part)
             fetched += [(group, entry) for group, entry in by_id if entry]
         return fetched
 
@@ -122,21 +117,15 @@ class Held:
         """
         self._worked_out.clear()
         for group, entry in fetched:
-            stamp = self.groups.stamp_of(entry)
-            if not only_known or stamp == self.groups.stamp_of(group.entry):
+            if not only_known or self.groups.stamp_of(entry) == group.told:
                 self.groups.set_members(group, entry)
-                self._settle(group)
 
     def believe(self) -> None:
         """Take what groups hold for good, once the server had its time to change it silently."""
         since = time.monotonic() - DOUBT_S
-        for group in [*self.uncertain]:
+        for group in [*self.groups.uncertain]:
             group.doubts = {text: at for text, at in group.doubts.items() if at > since}
-            self._settle(group)
-
-    def _settle(self, group: Group) -> None:
-        if not group.doubts and self.groups.is_current(group):
-            self.uncertain.discard(group)
+            self.groups.settle(group)
 
     def _kept(self, key: Hashable, work_out: Callable[[], T]) -> T:
         """What was worked out once, until something changes."""
