@@ -30,8 +30,6 @@ _SYNC_STATE: Final = b"1.3.6.1.4.1.4203.1.9.1.2"
 _SYNC_DONE: Final = b"1.3.6.1.4.1.4203.1.9.1.3"
 _SYNC_INFO: Final = b"1.3.6.1.4.1.4203.1.9.1.4"
 
-REFRESH_REQUIRED: Final = 4096
-
 _ENTRY, _DONE, _REFERENCE, _INTERMEDIATE = 0x64, 0x65, 0x73, 0x79  # RFC 4511 §4.5.2, §4.13
 _CONTROLS = 0xA0
 _PRESENT, _DELETE = 0, 3  # RFC 4533 §2.3
@@ -40,6 +38,9 @@ _REFRESH_ONLY = ber.element(ber.ENUMERATED, b"\x01")
 _TRUE = b"\x01\x01\xff"
 
 _AT_ONCE = 65536
+
+_FIRST_ID: Final = 0x10000000
+"""Far from the message ids that ldap3 gives, and of as many bytes whatever is added."""
 
 
 class Listener(Protocol):
@@ -97,49 +98,84 @@ class Search:
         return ber.element(ber.SEQUENCE, message_id, self._operation, controls)
 
 
-def poll(
-    session: Session, searches: Sequence[Search], goes_on: Callable[[], bool] = lambda: True
-) -> bool:
-    """Bring the searches up to date, in one round trip.
+class Poller:
+    """Keeps searches up to date, all in one round trip.
+
+    What asks, and what says that nothing is new, are the same bytes time and again: one poll is
+    over before the next begins, so that each search keeps its message id (RFC 4511 §4.1.1.1).
 
     Args:
-        session: of the account that may see the entries; for nobody else meanwhile.
-        searches: all are asked at once.
-        goes_on: asked after each message; where it says no, the poll is given up and the session
-            with it. What was told until then is true, and will be told again.
-
-    Returns:
-        Whether the poll came to its end.
-
-    Raises:
-        Refused: the server does not do it, or `REFRESH_REQUIRED`: from the beginning, then.
-        DirectoryUnavailable: it was cut off.
+        searches: what is asked for.
     """
-    asked = {session.next_number(): search for search in searches}
-    refused: Refused | None = None
-    with session.on_the_wire("poll"):
-        session.connection.socket.sendall(b"".join(s.request(n) for n, s in asked.items()))
-        for search in asked.values():
-            search.is_told_all = True
-        for number, tag, message, at, end in _messages(session):
-            search = asked[number]
-            if tag == _DONE:
-                refused = _done(search, message, at, end) or refused
-                del asked[number]
-                if not asked:
+
+    def __init__(self, searches: Sequence[Search]) -> None:
+        self._searches = {_FIRST_ID + at: search for at, search in enumerate(searches)}
+        self._cookies: list[bytes] = []
+        self._request = b""
+        self._nothing_new: dict[bytes, int] = {}
+
+    def poll(self, session: Session, goes_on: Callable[[], bool] = lambda: True) -> bool:
+        """Bring the searches up to date.
+
+        Args:
+            session: of the account that may see the entries; for nobody else meanwhile.
+            goes_on: asked after each message; where it says no, the poll is given up and the
+                session with it. What was told until then is true, and will be told again.
+
+        Returns:
+            Whether the poll came to its end.
+
+        Raises:
+            Refused: the server does not do it.
+            DirectoryUnavailable: it was cut off.
+        """
+        self._prepare()
+        asked, refused = set(self._searches), None
+        with session.on_the_wire("poll"):
+            session.connection.socket.sendall(self._request)
+            for message in _messages(session):
+                number = self._nothing_new.get(message) or self._taken_in(message)
+                if isinstance(number, Refused):
+                    refused = number
                     break
-            else:
-                _told(search, tag, message, at, end)
-            if not goes_on():
-                session.usable = False
-                return False
-    if refused:
-        raise refused
-    return True
+                asked.discard(number)
+                if not asked:
+                    return True
+                if not goes_on():
+                    break
+            session.usable = False  # the rest of the answer is still to come
+        if refused:
+            raise refused
+        return False
+
+    def _prepare(self) -> None:
+        cookies = [search.cookie for search in self._searches.values()]
+        if cookies != self._cookies or not self._request:
+            requests = (search.request(number) for number, search in self._searches.items())
+            self._cookies, self._request = cookies, b"".join(requests)
+            self._nothing_new = {}
+        for search in self._searches.values():
+            search.is_told_all = False
+
+    def _taken_in(self, message: bytes) -> int | Refused:
+        """The id of a search that is through, 0 while none is; or why the server does not."""
+        _, start, stop = ber.head(message)
+        number = int.from_bytes(message[start:stop], "big")
+        search = self._searches.get(number)
+        if search is None:
+            raise ConnectionResetError("the server says something that nobody asked for")
+        if message[stop] != _DONE:
+            _told(search, message[stop], message, stop, len(message))
+            return 0
+        before = search.cookie
+        refused = _done(search, message, stop, len(message))
+        if search.cookie == before and not search.is_told_all:
+            self._nothing_new[message] = number
+        return refused or number
 
 
-def _messages(session: Session) -> Iterator[tuple[int, int, bytes, int, int]]:
-    """Number, operation, and where in the bytes its content and the message end lie."""
+def _messages(session: Session) -> Iterator[bytes]:
+    """The messages as they come, without their heads."""
     wire = session.connection.socket
     pending = bytearray()
     while True:
@@ -150,15 +186,7 @@ def _messages(session: Session) -> Iterator[tuple[int, int, bytes, int, int]]:
         pending += data
         at = 0
         for start, end in _whole(pending):
-            message = bytes(pending[start:end])
-            _, number_at, number_end = ber.head(message)
-            yield (
-                int.from_bytes(message[number_at:number_end], "big"),
-                message[number_end],
-                message,
-                number_end,
-                len(message),
-            )
+            yield bytes(pending[start:end])
             at = end
         del pending[:at]
 

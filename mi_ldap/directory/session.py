@@ -211,10 +211,6 @@ class Session:
             raise
         self._end_transaction(identifier, commit=True)
 
-    def next_number(self) -> int:
-        """A message id that no operation of the connection has had (RFC 4511 §4.1.1.1)."""
-        return int(self.connection.server.next_message_id())
-
     def is_stale(self) -> bool:
         """Whether the server has hung up, or said anything, since the last answer was read."""
         return self.connection.socket is None or not self.connection.socket.is_silent()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mi_ldap.directory import names
-from mi_ldap.directory.content_sync import Search, poll
+from mi_ldap.directory.content_sync import Poller, Search
 from mi_ldap.directory.index.held import Held
 from mi_ldap.directory.session import Entry, Session
 from mi_ldap.directory.tree import Tree
@@ -58,6 +58,7 @@ class Feed:
             *(_Told(places, base) for base in _outermost(tree.user_bases + tree.role_bases)),
         ]
         self._searches = [Search(t.base_dn, *t.kind.asked(tree), t) for t in self._told]
+        self._poller = Poller(self._searches)
 
     def fill(self, session: Session, limit: int) -> None:
         """Take in everything.
@@ -65,7 +66,7 @@ class Feed:
         Raises:
             TooLarge: there are more than `limit` users, or groups, or places.
         """
-        if not poll(session, self._searches, lambda: self._count() <= limit):
+        if not self._poller.poll(session, lambda: self._count() <= limit):
             raise TooLarge(
                 f"the directory holds more than {limit} users: see user_store.index_limit"
             )
@@ -102,7 +103,7 @@ class Feed:
         """
         for told in self._told:
             told.begin()
-        if not poll(session, self._searches, lambda: self._count() < MANY):
+        if not self._poller.poll(session, lambda: self._count() < MANY):
             raise StartAgain("more has changed than can be taken in at once")
         for told, search in zip(self._told, self._searches, strict=True):
             if search.is_told_all:
