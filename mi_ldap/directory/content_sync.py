@@ -99,10 +99,12 @@ class Search:
 
 
 class Poller:
-    """Keeps searches up to date, all in one round trip.
+    """Keeps searches up to date.
 
-    What asks, and what says that nothing is new, are the same bytes time and again: one poll is
-    over before the next begins, so that each search keeps its message id (RFC 4511 §4.1.1.1).
+    Where all have the same cookie they are of one database, and the first is asked alone: a server
+    that has no new cookie for it has had no change at all (seen on OpenLDAP 2.5.13, whose cookies
+    are its `contextCSN`). So the usual poll is one short message each way, the same bytes time and
+    again; a search keeps its message id, since one poll is over before the next begins.
 
     Args:
         searches: what is asked for.
@@ -110,8 +112,8 @@ class Poller:
 
     def __init__(self, searches: Sequence[Search]) -> None:
         self._searches = {_FIRST_ID + at: search for at, search in enumerate(searches)}
-        self._cookies: list[bytes] = []
-        self._request = b""
+        self._requests: dict[int, tuple[bytes, bytes]] = {}
+        self._has_nothing_new = False
         self._nothing_new: dict[bytes, int] = {}
 
     def poll(self, session: Session, goes_on: Callable[[], bool] = lambda: True) -> bool:
@@ -129,36 +131,43 @@ class Poller:
             Refused: the server does not do it.
             DirectoryUnavailable: it was cut off.
         """
-        self._prepare()
-        asked, refused = set(self._searches), None
+        first, *others = self._searches
+        cookies = {search.cookie for search in self._searches.values()}
+        for search in self._searches.values():
+            search.is_told_all = False
+        if len(cookies) > 1 or b"" in cookies:
+            return self._ask(session, [first, *others], goes_on)
+        if not self._ask(session, [first], goes_on):
+            return False
+        return self._has_nothing_new or self._ask(session, others, goes_on)
+
+    def _ask(self, session: Session, numbers: list[int], goes_on: Callable[[], bool]) -> bool:
+        asked, self._has_nothing_new = set(numbers), True
         with session.on_the_wire("poll"):
-            session.connection.socket.sendall(self._request)
+            session.connection.socket.sendall(b"".join(map(self._request, numbers)))
             for message in _messages(session):
-                number = self._nothing_new.get(message) or self._taken_in(message)
-                if isinstance(number, Refused):
-                    refused = number
-                    break
+                number = self._nothing_new.get(message)
+                if number is None:
+                    self._has_nothing_new = False
+                    number = self._taken_in(message)
                 asked.discard(number)
                 if not asked:
                     return True
                 if not goes_on():
                     break
             session.usable = False  # the rest of the answer is still to come
-        if refused:
-            raise refused
         return False
 
-    def _prepare(self) -> None:
-        cookies = [search.cookie for search in self._searches.values()]
-        if cookies != self._cookies or not self._request:
-            requests = (search.request(number) for number, search in self._searches.items())
-            self._cookies, self._request = cookies, b"".join(requests)
-            self._nothing_new = {}
-        for search in self._searches.values():
-            search.is_told_all = False
+    def _request(self, number: int) -> bytes:
+        search = self._searches[number]
+        cookie, said = self._requests.get(number, (None, b""))
+        if cookie != search.cookie:
+            said = search.request(number)
+            self._requests[number] = search.cookie, said
+        return said
 
-    def _taken_in(self, message: bytes) -> int | Refused:
-        """The id of a search that is through, 0 while none is; or why the server does not."""
+    def _taken_in(self, message: bytes) -> int:
+        """The id of a search that is through, 0 while none is."""
         _, start, stop = ber.head(message)
         number = int.from_bytes(message[start:stop], "big")
         search = self._searches.get(number)
@@ -168,10 +177,10 @@ class Poller:
             _told(search, message[stop], message, stop, len(message))
             return 0
         before = search.cookie
-        refused = _done(search, message, stop, len(message))
+        _done(search, message, stop, len(message))
         if search.cookie == before and not search.is_told_all:
             self._nothing_new[message] = number
-        return refused or number
+        return number
 
 
 def _messages(session: Session) -> Iterator[bytes]:
@@ -261,18 +270,17 @@ def _ids_told(search: Search, parts: dict[int, bytes]) -> None:
         search.listener.unchanged(uuids)
 
 
-def _done(search: Search, message: bytes, at: int, end: int) -> Refused | None:
+def _done(search: Search, message: bytes, at: int, end: int) -> None:
     _, start, stop = ber.head(message, at)
     result = [message[a:b] for _, a, b in ber.elements(message, start, stop)]
     code = int.from_bytes(result[0], "big")
     if code != 0:
-        return Refused(code, result[2].decode(errors="replace"))
+        raise Refused(code, result[2].decode(errors="replace"))
     for oid, value in _controls(message, stop, end):
         if oid == _SYNC_DONE:
             parts = dict(ber.contents(next(ber.contents(value))[1]))
             search.cookie = parts.get(ber.OCTET_STRING) or search.cookie
             search.is_told_all = not any(parts.get(ber.BOOLEAN, b""))
-    return None
 
 
 def _controls(message: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
