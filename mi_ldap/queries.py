@@ -61,7 +61,8 @@ class Query:
         tests = [test for test in (self._by_pattern(), self._by_part(), self._by_regex()) if test]
         if tests:
             fits = [test(listed) for test in tests]
-            chosen = tuple(compress(chosen, map(all, zip(*fits, strict=True))))
+            all_fit = fits[0] if len(fits) == 1 else map(all, zip(*fits, strict=True))
+            chosen = tuple(compress(chosen, all_fit))
         start = self.offset or 0
         end = None if self.limit is None else start + self.limit
         return Selection(chosen[start:end], len(chosen), names.complete)
@@ -81,25 +82,11 @@ class Query:
         return self.limit is not None or self.offset is not None
 
     def _by_pattern(self) -> Test | None:
-        """What is mostly asked for needs no expression: a beginning, an end, a part."""
         wanted = re.sub(r"\*+", "*", self.pattern.casefold())
-        match wanted.split("*") if "?" not in wanted else None:
-            case [""]:
-                return None
-            case [whole]:
-                return lambda names: [fold == whole for fold in _folded(names)]
-            case [first, last]:
-                least = len(first) + len(last)
-                return lambda names: [
-                    fold.startswith(first) and fold.endswith(last) and len(fold) >= least
-                    for fold in _folded(names)
-                ]
-            case ["", part, ""]:
-                return _with_part(part)
-        pieces = re.split(r"(\*|\?)", wanted)
-        meaning = "".join(_PIECES.get(piece, re2.escape(piece)) for piece in pieces if piece)
-        matches = _compiled(rf"(?s)\A{meaning}\z").search
-        return lambda names: [matches(fold) is not None for fold in _folded(names)]
+        if wanted in ("", "*"):
+            return None
+        quick = _without_expression(wanted.split("*")) if "?" not in wanted else None
+        return quick or _by_expression(wanted)
 
     def _by_part(self) -> Test | None:
         return _with_part(self.search_key.casefold()) if self.search_key else None
@@ -117,6 +104,27 @@ class Query:
             return search(name) is not None
 
         return lambda names: [matches(name) for name in names.names]
+
+
+def _without_expression(pieces: list[str]) -> Test | None:
+    """What is mostly asked for: a whole name, a beginning, an end, a part."""
+    match pieces:
+        case [whole]:
+            return lambda names: [fold == whole for fold in _folded(names)]
+        case [first, ""]:
+            return lambda names: [fold.startswith(first) for fold in _folded(names)]
+        case ["", last]:
+            return lambda names: [fold.endswith(last) for fold in _folded(names)]
+        case ["", part, ""]:
+            return _with_part(part)
+    return None
+
+
+def _by_expression(wanted: str) -> Test:
+    pieces = re.split(r"(\*|\?)", wanted)
+    meaning = "".join(_PIECES.get(piece, re2.escape(piece)) for piece in pieces if piece)
+    matches = _compiled(rf"(?s)\A{meaning}\z").search
+    return lambda names: [matches(fold) is not None for fold in _folded(names)]
 
 
 def _with_part(part: str) -> Test:

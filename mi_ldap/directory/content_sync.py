@@ -76,12 +76,7 @@ class Search:
     _operation: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
-        wanted = list(self.attributes)
-        operation = search_operation(
-            self.base_dn, self.ldap_filter, SUBTREE, DEREF_NEVER, wanted,
-            0, 0, False, None, None, None, None,
-        )  # fmt: skip
-        self._operation = bytes(encoder.encode(operation))
+        self._operation = _operation(self.base_dn, self.ldap_filter, self.attributes)
 
     def request(self, number: int) -> bytes:
         """The message that asks for what has changed."""
@@ -93,9 +88,7 @@ class Search:
             _TRUE,
             ber.element(ber.OCTET_STRING, value),
         )
-        message_id = ber.element(ber.INTEGER, ber.integer(number))
-        controls = ber.element(_CONTROLS, control)
-        return ber.element(ber.SEQUENCE, message_id, self._operation, controls)
+        return _message(number, self._operation, ber.element(_CONTROLS, control))
 
 
 class Poller:
@@ -181,6 +174,41 @@ class Poller:
         if search.cookie == before and not search.is_told_all:
             self._nothing_new[message] = number
         return number
+
+
+def found(
+    session: Session, base_dn: str, ldap_filter: str, attributes: Sequence[str]
+) -> Iterator[Entry]:
+    """The entries that a plain search finds, as they come: the largest groups are read so.
+
+    Raises:
+        Refused: the server does not give all of them.
+        DirectoryUnavailable: it was cut off.
+    """
+    request = _message(_FIRST_ID - 1, _operation(base_dn, ldap_filter, attributes))
+    with session.on_the_wire("search"):
+        session.connection.socket.sendall(request)
+        for message in _messages(session):
+            _, _, at = ber.head(message)
+            _, start, stop = ber.head(message, at)
+            if message[at] == _ENTRY:
+                yield _entry(message, start, stop)
+            elif message[at] == _DONE:
+                _must_be_success(message, start, stop)
+                return
+
+
+def _operation(base_dn: str, ldap_filter: str, attributes: Sequence[str]) -> bytes:
+    wanted = list(attributes)
+    operation = search_operation(
+        base_dn, ldap_filter, SUBTREE, DEREF_NEVER, wanted, 0, 0, False, None, None, None, None
+    )
+    return bytes(encoder.encode(operation))
+
+
+def _message(number: int, operation: bytes, controls: bytes = b"") -> bytes:
+    message_id = ber.element(ber.INTEGER, ber.integer(number))
+    return ber.element(ber.SEQUENCE, message_id, operation, controls)
 
 
 def _messages(session: Session) -> Iterator[bytes]:
@@ -272,15 +300,19 @@ def _ids_told(search: Search, parts: dict[int, bytes]) -> None:
 
 def _done(search: Search, message: bytes, at: int, end: int) -> None:
     _, start, stop = ber.head(message, at)
-    result = [message[a:b] for _, a, b in ber.elements(message, start, stop)]
-    code = int.from_bytes(result[0], "big")
-    if code != 0:
-        raise Refused(code, result[2].decode(errors="replace"))
+    _must_be_success(message, start, stop)
     for oid, value in _controls(message, stop, end):
         if oid == _SYNC_DONE:
             parts = dict(ber.contents(next(ber.contents(value))[1]))
             search.cookie = parts.get(ber.OCTET_STRING) or search.cookie
             search.is_told_all = not any(parts.get(ber.BOOLEAN, b""))
+
+
+def _must_be_success(message: bytes, start: int, stop: int) -> None:
+    result = [message[a:b] for _, a, b in ber.elements(message, start, stop)]
+    code = int.from_bytes(result[0], "big")
+    if code != 0:
+        raise Refused(code, result[2].decode(errors="replace"))
 
 
 def _controls(message: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:

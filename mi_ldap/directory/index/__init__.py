@@ -230,7 +230,7 @@ class Index:
         feed = Feed(self._reader.tree, held)
         feed.fill(session, self._limit)
         feed.must_be_whole(session)
-        held.take(held.fetch(held.groups.uncertain))
+        held.take(held.fetch([*held.groups.uncertain]))
         held.all_told()
         return held, feed
 
@@ -244,7 +244,7 @@ class Index:
         if not (held and groups):
             return KEEP_S
         began = time.monotonic()
-        fetched = held.fetch(groups)
+        fetched = list(held.fetch(groups))
         took_s = time.monotonic() - began
         with self._lock:
             held.take(fetched, only_known=True)

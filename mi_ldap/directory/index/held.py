@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Final, TypeVar, cast
 
 from mi_ldap.directory import names
+from mi_ldap.directory.content_sync import found
 from mi_ldap.directory.index.groups import Group, Groups
 from mi_ldap.directory.index.people import People
 from mi_ldap.directory.reading import Reader, in_parts
@@ -95,17 +96,18 @@ class Held:
 
     # What must be asked for
 
-    def fetch(self, groups: Iterable[Group]) -> list[tuple[Group, Entry]]:
+    def fetch(self, groups: Iterable[Group]) -> Iterator[tuple[Group, Entry]]:
         """The groups' entries with their members; those that went meanwhile left out."""
-        tree, fetched = self._reader.tree, []
+        tree = self._reader.tree
+        wanted = [*tree.role_attributes, tree.first_admin, tree.member]
         for part in in_parts(list(groups)):
-            ids = [tree.has_id(group.role.id) or "" for group in part]
-            wanted = f"(&{tree.role_list_filter}{names.any_of(ids)})"
-            entries = self._reader.role_entries(wanted, [tree.first_admin])
-            found = {tree.id_of(entry): entry for entry in entries}
-            by_id = ((group, found.get(group.role.id)) for group in part)
-            fetched += [(group, entry) for group, entry in by_id if entry]
-        return fetched
+            by_id = {group.role.id: group for group in part}
+            any_of = names.any_of([tree.has_id(each) or "" for each in by_id])
+            with self._reader.session() as session:
+                for base_dn in tree.role_bases:
+                    listed = f"(&{tree.role_list_filter}{any_of})"
+                    for entry in found(session, base_dn, listed, wanted):
+                        yield by_id[tree.id_of(entry)], entry
 
     def take(self, fetched: Iterable[tuple[Group, Entry]], *, only_known: bool = False) -> None:
         """Hold those members.
