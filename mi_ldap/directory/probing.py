@@ -29,7 +29,7 @@ from typing import Final
 
 from ldap3 import BASE, DEREF_NEVER, SUBTREE, Connection
 
-from mi_ldap.directory import Access, DirectoryStore, srv
+from mi_ldap.directory import Access, DirectoryStore, content_sync, srv
 from mi_ldap.directory import controls as ctl
 from mi_ldap.directory.connections import Account, Connector
 from mi_ldap.directory.operations import Modification, Modify
@@ -264,3 +264,26 @@ def _plain(attribute: str) -> str:
     """A value that the attribute's syntax allows and no entry has."""
     text = f"mi-ldap-doctor-{secrets.token_hex(8)}"
     return _NO_USERS_CLASS if attribute.lower() == "objectclass" else text
+
+
+class _Nobody:
+    """Told of a search that finds nothing."""
+
+    def changed(self, uuid: bytes, entry: Entry) -> None:
+        pass
+
+    def unchanged(self, uuids: Sequence[bytes]) -> None:
+        pass
+
+    def gone(self, uuids: Sequence[bytes]) -> None:
+        pass
+
+
+def tells_changes(session: Session, tree: Tree) -> bool:
+    """Whether the account may ask what has changed (RFC 4533); the session is good for no more."""
+    nobody = f"({tree.user_id}=00000000-0000-0000-0000-000000000000)"
+    search = content_sync.Search(tree.user_bases[0], nobody, ["1.1"], _Nobody())
+    try:
+        return content_sync.Poller([search]).poll(session)
+    except Refused:
+        return False

@@ -14,7 +14,17 @@ from mi_ldap.deadline import deadline
 from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.probing import Bench, bench_of
 from mi_ldap.directory.session import Refused
-from mi_ldap.doctor import admins, connection, content, custody, excess, rights, server, slapd
+from mi_ldap.doctor import (
+    admins,
+    connection,
+    content,
+    custody,
+    excess,
+    memory,
+    rights,
+    server,
+    slapd,
+)
 from mi_ldap.doctor.findings import Finding, Report, lines
 from mi_ldap.doctor.mending import take_out
 from mi_ldap.doctor.patient import Check, Patient, patient_at
@@ -38,6 +48,7 @@ CHECKS: Final = (
     Check("indexes", slapd.indexes),
     Check("overlays", slapd.overlays),
     Check("clock", server.clock),
+    Check("memory", memory.memory, _CONTENT),
     Check("rights", rights.held, _CONTENT),
     Check("too-many-rights", excess.too_many, _CONTENT),
     Check("custodian", custody.own_marks, _CONTENT),

@@ -65,7 +65,7 @@ def test_a_wrong_base(healthy: OpenLdap, state: Path) -> None:
     assert [each.check for each in faults(report)] == ["bases"]
     assert "user_store.user_search_base" in told(report, "bases", "fail")
     assert f"knows {healthy.base}" in told(report, "bases", "fail")
-    assert "as long as this is so: filters, limits, rights" in told(report, "bases", "skip")
+    assert "as long as this is so: filters, limits, memory, rights" in told(report, "bases", "skip")
     assert len([each for each in report.findings if "Not looked at" in each.sentence]) == 1
 
 
@@ -248,3 +248,10 @@ def test_an_open_door(tmp_path: Path, state: Path) -> None:
         with tool_of(directory) as tool:
             add_user(tool, directory, "alice")
         assert "the first of alice" in told(examined(keys), "first-admin", "warn")
+
+
+def test_a_database_that_does_not_tell_what_has_changed(directory: OpenLdap, state: Path) -> None:
+    (before,) = of(examined(keys_of(directory, state)), "memory", "pass")
+    assert "does not tell what has changed" in before.sentence
+    apply_remedies(directory, before.remedy)
+    assert "from memory" in told(examined(keys_of(directory, state)), "memory", "pass")

@@ -1,0 +1,51 @@
+"""Whether reads can be answered from memory, and what would make that so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from mi_ldap.directory.probing import tells_changes
+from mi_ldap.doctor.findings import Finding
+from mi_ldap.doctor.patient import Patient
+
+_SYNCPROV: Final = (
+    "That is well, only slower. To have them in memory, as the administrator of cn=config (where "
+    "the module is loaded already, the second entry alone):\n"
+    "dn: cn=module{0},cn=config\n"
+    "changetype: modify\n"
+    "add: olcModuleLoad\n"
+    "olcModuleLoad: syncprov\n"
+    "\n"
+    "dn: olcOverlay=syncprov,olcDatabase={1}mdb,cn=config\n"
+    "changetype: add\n"
+    "objectClass: olcSyncProvConfig\n"
+    "olcOverlay: syncprov\n"
+    "olcSpSessionlog: 10000"
+)
+
+
+def memory(patient: Patient) -> Iterator[Finding]:
+    """What answers reads; the directory always can."""
+    yield _finding(patient)
+
+
+def _finding(patient: Patient) -> Finding:
+    limit, kind = patient.bench.access.index_limit, patient.tree.profile
+    if not limit:
+        return _directly("user_store.index_limit is 0")
+    if not kind.tells_changes:
+        return _directly(f"{kind.title} is not held in memory")
+    held = max(len(patient.users.entries), len(patient.groups.entries))
+    if held > limit:
+        sentence = f"There are more than {limit} entries, so the directory answers all reads."
+        remedy = "Raise user_store.index_limit, where the machine has 600 bytes a user and worker."
+        return Finding("memory", "warn", sentence, remedy)
+    with patient.session() as session:
+        if tells_changes(session, patient.tree):
+            return Finding("memory", "pass", "Reads are answered from memory, as of the moment.")
+    return _directly("the database does not tell what has changed", _SYNCPROV)
+
+
+def _directly(why: str, remedy: str = "") -> Finding:
+    return Finding("memory", "pass", f"The directory itself answers all reads: {why}.", remedy)
