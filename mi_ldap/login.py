@@ -158,7 +158,7 @@ class Login:
     def _is_admin(self, user: User) -> bool:
         """For the token's information only: where it can't be told, others may still log in."""
         try:
-            return self._admins.is_admin(user)
+            return self._admins.holds(self._store.view.admin_role(), user)
         except AdminRoleUnclear:
             return False
 

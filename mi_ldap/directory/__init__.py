@@ -58,7 +58,10 @@ __all__ = [
 ]
 
 
-NO_INDEX = "this kind of directory is not held in memory, or user_store.index_limit is 0"
+NO_INDEX = (
+    "this kind of directory is not held in memory, user_store.index_limit is 0, or a list filter "
+    "names an attribute such as memberOf, of which the server is silent"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +279,10 @@ class DirectoryStore:
         )
 
     def _index_of(self, profile: Profile, reader: Reader) -> Index | None:
-        limit = self.access.index_limit
-        return Index(self._connector, reader, limit) if limit and profile.tells_changes else None
+        limit, tree = self.access.index_limit, reader.tree
+        if not (limit and profile.tells_changes) or tree.lists_by_silent_attributes:
+            return None
+        return Index(self._connector, reader, limit)
 
     @contextmanager
     def _writing(self, *, roles: bool = False) -> Iterator[_Known]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -71,6 +72,15 @@ class Tree:
     def own_classes(self) -> bool:
         """Whether the attributes are those of `config/schema`, and nobody else's."""
         return self.account_class == ACCOUNT_CLASS
+
+    @property
+    def lists_by_silent_attributes(self) -> bool:
+        """Whether what is listed depends on what changes in an entry without changing its stamp.
+
+        OpenLDAP's overlays write so: memberof, ppolicy, lastbind (seen on 2.5.13).
+        """
+        asked = _ASKED.findall(self.user_list_filter + self.role_list_filter)
+        return any(_SILENT.fullmatch(name) for name in asked)
 
     @property
     def finds_users_by_name(self) -> bool:
@@ -250,6 +260,12 @@ class Tree:
 
 
 _REFUSED = "Error processing the request. {}."
+
+
+_ASKED = re.compile(r"\(([A-Za-z0-9.-]+)[^=()]*=")
+_SILENT = re.compile(
+    r"memberOf|isMemberOf|pwd.*|authTimestamp|hasSubordinates|numSubordinates", re.IGNORECASE
+)
 
 
 def _must_be_short(name: str) -> None:

@@ -36,6 +36,8 @@ def _finding(patient: Patient) -> Finding:
         return _directly("user_store.index_limit is 0")
     if not kind.tells_changes:
         return _directly(f"{kind.title} is not held in memory")
+    if patient.tree.lists_by_silent_attributes:
+        return _directly("a list filter names an attribute that changes without being told of")
     held = max(len(patient.users.entries), len(patient.groups.entries))
     if held > limit:
         sentence = f"There are more than {limit} entries, so the directory answers all reads."

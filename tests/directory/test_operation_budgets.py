@@ -159,8 +159,8 @@ def test_what_decides_a_change_is_read_from_the_directory(quick: Api, meter: Met
     assert sent.count("search") >= 3
 
 
-def test_a_login_polls_nothing(quick: Api, meter: Meter) -> None:
-    assert "poll" not in meter.of(lambda: quick.login("bob"))
+def test_a_login_proves_in_the_directory_and_polls_for_the_scope(quick: Api, meter: Meter) -> None:
+    assert meter.of(lambda: quick.login("bob")) == ["search", "bind", "poll"]
 
 
 def test_a_refused_token_costs_one_read_at_most(busy: Api, meter: Meter) -> None:

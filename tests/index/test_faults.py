@@ -156,3 +156,36 @@ def test_what_was_loaded_behind_the_servers_back_is_not_missed(
     assert names_of(store) == ["ann", "late"]
     until(lambda: "slapadd" in store.reads.why)
     assert names_of(store) == ["ann", "late"]
+
+
+def test_what_changes_silently_is_not_held(tmp_path: Path, directory: EmbeddedDirectory) -> None:
+    """The overlay memberof changes entries without a new stamp."""
+    place = f"ou=groups,{directory.suffix}"
+    listed = f"(&(objectClass=inetOrgPerson)(memberOf=cn=staff,{place}))"
+    silent = {"USER_STORE__USER_NAME_LIST_FILTER": listed}
+    environ = {
+        "USER_STORE__CONNECTION_URL": directory.url,
+        "USER_STORE__CONNECTION_NAME": directory.service_dn,
+        "USER_STORE__CONNECTION_PASSWORD": directory.service_password,
+        "USER_STORE__USER_SEARCH_BASE": directory.user_base,
+        "USER_STORE__GROUP_SEARCH_BASE": directory.group_base,
+    }
+    settings = load_settings(
+        {f"MI_LDAP_{key}": value for key, value in {**environ, **silent}.items()}
+        | {"MI_LDAP_STATE_DIR": str(tmp_path)}
+    )
+    store = wiring.services(settings).store
+    assert isinstance(store, DirectoryStore)
+    with closing(store):
+        assert store.view is store
+        assert "memberOf" in store.reads.why
+
+
+def test_groups_that_the_server_works_out_are_not_held(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    until(lambda: is_ready(store))
+    dn = f"cn=staff,{directory.group_base}"
+    tool.add(dn, ["groupOfNames", "labeledURIObject"], cn="staff", member="", labeledURI="ldap:///")
+    assert store.view.role_names().names == ("staff",)
+    until(lambda: "worked out" in store.reads.why)

@@ -18,8 +18,8 @@ import structlog
 
 from mi_ldap.deadline import began_at, deadline, remaining_s
 from mi_ldap.directory.connections import Connector
-from mi_ldap.directory.index.feed import Feed, NotToldAll, StartAgain, TooLarge
-from mi_ldap.directory.index.held import Held
+from mi_ldap.directory.index.feed import Feed, StartAgain
+from mi_ldap.directory.index.held import Held, NotToBeHeld
 from mi_ldap.directory.index.words import AskTheDirectory
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import (
@@ -74,6 +74,7 @@ class Index:
         self._server = ""
         self._polled_at = self._written_at = 0.0
         self._why = "it is being filled"
+        self._off_because = ""
         self._wanted = threading.Event()
         self._closed = False
         self._keeper: threading.Thread | None = None
@@ -135,7 +136,7 @@ class Index:
             raise AskTheDirectory
         try:
             feed.refresh(session)
-        except (Refused, StartAgain, DirectoryUnavailable) as error:
+        except (Refused, StartAgain, NotToBeHeld, DirectoryUnavailable) as error:
             self._drop(_reason(error), keeps=isinstance(error, DirectoryUnavailable))
             raise AskTheDirectory from error
         except Exception as error:
@@ -185,12 +186,10 @@ class Index:
             self._why = str(error)
             return SETTLE_S
         except Refused as refused:
-            self._why = _reason(refused)
-            log.warning("index_off", why=self._why)
+            self._be_off(_reason(refused))
             return RETRY_S if refused.code in _LASTING else SETTLE_S
-        except (NotToldAll, TooLarge) as error:
-            self._why = str(error)
-            log.warning("index_off", why=self._why)
+        except NotToBeHeld as error:
+            self._be_off(str(error))
             return RETRY_S
         except StartAgain:
             return 0.0
@@ -198,6 +197,11 @@ class Index:
             self._why = "of an error"
             log.exception("index_failed")
             return RETRY_S
+
+    def _be_off(self, why: str) -> None:
+        if why != self._off_because:
+            log.warning("index_off", why=why)
+        self._why = self._off_because = why
 
     def _begin(self) -> float:
         """Fill memory, or bring up to date what was kept when the connection was lost."""

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from mi_ldap.directory import names
 from mi_ldap.directory.content_sync import Poller, Search
-from mi_ldap.directory.index.held import Held
+from mi_ldap.directory.index.held import Held, NotToBeHeld
 from mi_ldap.directory.session import Entry, Session
 from mi_ldap.directory.tree import Tree
 
@@ -27,18 +27,6 @@ _OLDEST = re.compile(rb"csn=([^,]+)")
 
 class StartAgain(Exception):
     """What happened can't be taken in change by change."""
-
-
-class TooLarge(Exception):
-    """The directory holds more than is to be held in memory."""
-
-
-class NotToldAll(Exception):
-    """The server keeps entries back that a search finds.
-
-    OpenLDAP tells of no entry that is newer than its `contextCSN`, and `slapadd` without `-w` makes
-    such. The next change of any entry brings it up to date.
-    """
 
 
 class Feed:
@@ -64,10 +52,10 @@ class Feed:
         """Take in everything.
 
         Raises:
-            TooLarge: there are more than `limit` users, or groups, or places.
+            NotToBeHeld: there are more than `limit` users, or groups, or places.
         """
         if not self._poller.poll(session, lambda: self._count() <= limit):
-            raise TooLarge(
+            raise NotToBeHeld(
                 f"the directory holds more than {limit} users: see user_store.index_limit"
             )
         for told in self._told:
@@ -77,14 +65,17 @@ class Feed:
     def must_be_whole(self, session: Session) -> None:
         """Look whether the server has told all.
 
+        OpenLDAP tells of no entry that is newer than its `contextCSN`, and `slapadd` without `-w`
+        makes such. The next change of any entry brings it up to date.
+
         Raises:
-            NotToldAll: it has not.
+            NotToBeHeld: it has not.
         """
         if not self._untold(session):
             return
         self.refresh(session)  # what was changed a moment ago is told now
         if self._untold(session):
-            raise NotToldAll(
+            raise NotToBeHeld(
                 "the server does not tell of entries that were loaded by slapadd without -w: "
                 "change any entry there"
             )

@@ -17,7 +17,14 @@ from mi_ldap.model import AdminRole, Names
 DOUBT_S: Final = 30.0
 """After so long a server has done what it does to groups when a member's entry goes."""
 
+_DYNAMIC: Final = {"groupofurls", "labeleduriobject"}
+"""Classes whose members OpenLDAP's dynlist works out as they are read."""
+
 T = TypeVar("T")
+
+
+class NotToBeHeld(Exception):
+    """What is in the directory changes without being told of, or there is too much of it."""
 
 
 class Held:
@@ -71,6 +78,8 @@ class Held:
         before = self.groups.get(uuid)
         dn_before = before.entry.dn if before else entry.dn
         self._worked_out.clear()
+        if _DYNAMIC & {name.lower() for name in entry.all("objectClass")}:
+            raise NotToBeHeld("members of a group are worked out by the server, silently")
         self.groups.put(uuid, entry)
         if before is None or dn_before != entry.dn:
             self.groups.lost(dn_before, time.monotonic())
