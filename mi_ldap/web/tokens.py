@@ -22,7 +22,7 @@ from jwt import PyJWTError
 from mi_ldap.errors import NotAuthenticated
 from mi_ldap.login import LoggedIn
 from mi_ldap.model import Performer
-from mi_ldap.store import UserReads
+from mi_ldap.store import UserStore
 from mi_ldap.tokens import SCOPE_CHANGE_PASSWORD
 from mi_ldap.wiring import Services
 
@@ -81,7 +81,7 @@ def encode(services: Services, logged_in: LoggedIn, **more: str) -> str:
     return token
 
 
-def performer(store: UserReads, use: str | None = None) -> Performer:
+def performer(store: UserStore, use: str | None = None) -> Performer:
     """Who sends the request, read from the directory.
 
     Args:
@@ -107,7 +107,7 @@ def performer(store: UserReads, use: str | None = None) -> Performer:
     claims = get_jwt()
     if not all(claims.get(name) for name in _REQUIRED) or claims.get("use") != use:
         raise NotAuthenticated("The token is not valid. Log in again.")
-    user = store.user(str(claims["uid"]))
+    user = store.view.user(str(claims["uid"]))
     if user is None or not user.enabled or user.epoch != claims.get("epoch"):
         raise NotAuthenticated("The token is no longer good. Log in again.")
     return Performer(user, claims.get("scope") == SCOPE_CHANGE_PASSWORD, g.client)

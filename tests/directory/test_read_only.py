@@ -114,7 +114,9 @@ def api(place: Subtree, tmp_path: Path) -> Iterator[Api]:
 
 
 def test_it_is_ready(api: Api) -> None:
-    assert api.ask("GET", "/ready").json == {"status": "ready"}
+    ready = api.ask("GET", "/ready").json
+    assert ready is not None
+    assert ready["status"] == "ready"
 
 
 def test_people_log_in_and_out(api: Api) -> None:
