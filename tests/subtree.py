@@ -119,6 +119,9 @@ class Tool:
     def delete(self, dn: str) -> None:
         self._demand(self._connection.delete(dn))
 
+    def move(self, dn: str, rdn: str, parent_dn: str) -> None:
+        self._demand(self._connection.modify_dn(dn, rdn, new_superior=parent_dn))
+
     def rename(self, dn: str, rdn: str) -> None:
         self._demand(self._connection.modify_dn(dn, rdn))
 

@@ -94,16 +94,18 @@ class Search:
 class Poller:
     """Keeps searches up to date.
 
-    Where all have the same cookie they are of one database, and the first is asked alone: a server
-    that has no new cookie for it has had no change at all (seen on OpenLDAP 2.5.13, whose cookies
+    In one database, and where all have the same cookie, the first is asked alone: a server that has
+    no new cookie for it has had no change at all (seen on OpenLDAP 2.5.13, whose cookies
     are its `contextCSN`). So the usual poll is one short message each way, the same bytes time and
     again; a search keeps its message id, since one poll is over before the next begins.
 
     Args:
         searches: what is asked for.
+        is_one_database: whether all of them surely are of one.
     """
 
-    def __init__(self, searches: Sequence[Search]) -> None:
+    def __init__(self, searches: Sequence[Search], *, is_one_database: bool = False) -> None:
+        self._is_one_database = is_one_database
         self._searches = {_FIRST_ID + at: search for at, search in enumerate(searches)}
         self._requests: dict[int, tuple[bytes, bytes]] = {}
         self._has_nothing_new = False
@@ -128,11 +130,11 @@ class Poller:
         cookies = {search.cookie for search in self._searches.values()}
         for search in self._searches.values():
             search.is_told_all = False
-        if len(cookies) > 1 or b"" in cookies:
+        if not self._is_one_database or len(cookies) > 1 or b"" in cookies:
             return self._ask(session, [first, *others], goes_on)
         if not self._ask(session, [first], goes_on):
             return False
-        return self._has_nothing_new or self._ask(session, others, goes_on)
+        return self._has_nothing_new or not others or self._ask(session, others, goes_on)
 
     def _ask(self, session: Session, numbers: list[int], goes_on: Callable[[], bool]) -> bool:
         asked, self._has_nothing_new = set(numbers), True

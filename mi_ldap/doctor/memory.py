@@ -31,15 +31,10 @@ def memory(patient: Patient) -> Iterator[Finding]:
 
 
 def _finding(patient: Patient) -> Finding:
-    limit, kind = patient.bench.access.index_limit, patient.tree.profile
-    if not limit:
-        return _directly("user_store.index_limit is 0")
-    if not kind.tells_changes:
-        return _directly(f"{kind.title} is not held in memory")
-    if patient.tree.lists_by_silent_attributes:
-        return _directly("a list filter names an attribute that changes without being told of")
-    held = max(len(patient.users.entries), len(patient.groups.entries))
-    if held > limit:
+    limit, why_not = patient.bench.access.index_limit, _why_not(patient)
+    if why_not:
+        return _directly(why_not)
+    if max(len(patient.users.entries), len(patient.groups.entries)) > limit:
         sentence = f"There are more than {limit} entries, so the directory answers all reads."
         remedy = "Raise user_store.index_limit, where the machine has 600 bytes a user and worker."
         return Finding("memory", "warn", sentence, remedy)
@@ -47,6 +42,19 @@ def _finding(patient: Patient) -> Finding:
         if tells_changes(session, patient.tree):
             return Finding("memory", "pass", "Reads are answered from memory, as of the moment.")
     return _directly("the database does not tell what has changed", _SYNCPROV)
+
+
+def _why_not(patient: Patient) -> str:
+    access, tree = patient.bench.access, patient.tree
+    reasons = {
+        "user_store.index_limit is 0": not access.index_limit,
+        f"{tree.profile.title} is not held in memory": not tree.profile.tells_changes,
+        "with transactions the server tells of changes too early": (
+            tree.profile.transactions and access.transactions
+        ),
+        "a list filter names an attribute that changes silently": tree.lists_by_silent_attributes,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def _directly(why: str, remedy: str = "") -> Finding:

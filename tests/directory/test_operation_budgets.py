@@ -42,7 +42,7 @@ def busy(api_of: MakeApi, meter: Meter) -> Api:
 @pytest.fixture
 def quick(api_of: MakeApi, meter: Meter) -> Api:
     """An admin of a service that holds everything in memory."""
-    admin = in_use(api_of(meter.append))
+    admin = in_use(api_of(meter.append, USER_STORE__TRANSACTIONS="false"))
     admin.get("/users")
     until(lambda: admin.services.store.reads.source == "memory")
     admin.get("/users/bob")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -41,7 +43,8 @@ def store(tmp_path: Path, directory: EmbeddedDirectory) -> Iterator[DirectorySto
 
 
 def opened(folder: Path, directory: EmbeddedDirectory, **more: str) -> DirectoryStore:
-    named = {f"MI_LDAP_{key}": value for key, value in more.items()}
+    given = {"USER_STORE__TRANSACTIONS": "false", **more}
+    named = {f"MI_LDAP_{key}": value for key, value in given.items()}
     settings = load_settings({"MI_LDAP_STATE_DIR": str(folder), **named})
     store = wiring.services(settings, directory).store
     assert isinstance(store, DirectoryStore)
@@ -78,6 +81,47 @@ def test_a_restarted_server_is_caught_up_with(
         again.delete(f"uid=bob,{directory.user_base}")
         assert names_of(store) == ["carl"]
         assert store.reads.source == "memory"
+
+
+def test_a_killed_server_may_forget_what_was_removed(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    """Its `contextCSN` is then that of its newest entry, and a removal leaves none."""
+    add_users(tool, directory, "ann", "bob")
+    directory.stop()
+    directory.start()
+    until(lambda: is_ready(store))
+    with closing(Tool(directory.url, directory.manager_dn, directory.manager_password)) as again:
+        again.delete(f"uid=ann,{directory.user_base}")
+    assert directory.pid is not None
+    os.kill(directory.pid, signal.SIGKILL)
+    until(lambda: not directory.is_running())
+    directory.start()
+    assert names_of(store) == ["bob"]
+    until(lambda: is_ready(store))
+    assert names_of(store) == ["bob"]
+
+
+def test_a_folder_that_goes_elsewhere_takes_its_people_along(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    inner, elsewhere = f"ou=in,{directory.user_base}", f"ou=out,{directory.suffix}"
+    for dn in (inner, elsewhere):
+        tool.add(dn, ["organizationalUnit"])
+    tool.add(f"uid=ann,{inner}", ["inetOrgPerson"], uid="ann", cn="ann", sn="x")
+    until(lambda: is_ready(store))
+    assert names_of(store) == ["ann"]
+    tool.move(inner, "ou=in", elsewhere)
+    assert names_of(store) == []
+    until(lambda: is_ready(store))
+    assert names_of(store) == []
+
+
+def test_with_transactions_nothing_is_held(tmp_path: Path, directory: EmbeddedDirectory) -> None:
+    """slapd 2.5.13 tells of a transaction's changes before it commits them."""
+    with closing(opened(tmp_path, directory, USER_STORE__TRANSACTIONS="true")) as store:
+        assert store.view is store
+        assert "transactions" in store.reads.why
 
 
 def test_more_changes_than_the_servers_log_holds_are_all_seen(
@@ -133,7 +177,7 @@ def test_a_server_that_tells_no_changes_is_asked_directly(tmp_path: Path) -> Non
         subtree_in(host_like(host, OPENLDAP), tool) as place,
         closing(Stores(place, tmp_path)) as stores,
     ):
-        store = stores.open()
+        store = stores.open(USER_STORE__TRANSACTIONS="false")
         assert not store.view.user_names().names
         until(lambda: "syncprov" in store.reads.why)
 

@@ -30,7 +30,8 @@ def store(
     tmp_path: Path, directory: EmbeddedDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[DirectoryStore]:
     monkeypatch.setattr(index, "SETTLE_S", 0.05)
-    settings = load_settings({"MI_LDAP_STATE_DIR": str(tmp_path)})
+    without = {"MI_LDAP_USER_STORE__TRANSACTIONS": "false"}
+    settings = load_settings({"MI_LDAP_STATE_DIR": str(tmp_path), **without})
     store = wiring.services(settings, directory).store
     assert isinstance(store, DirectoryStore)
     yield store

@@ -71,7 +71,6 @@ class Index:
         self._held: Held | None = None
         self._feed: Feed | None = None
         self._session: Session | None = None
-        self._server = ""
         self._polled_at = self._written_at = 0.0
         self._why = "it is being filled"
         self._off_because = ""
@@ -136,34 +135,28 @@ class Index:
             raise AskTheDirectory
         try:
             feed.refresh(session)
+            if held.groups.uncertain:
+                self._read_small(held)
         except (Refused, StartAgain, NotToBeHeld, DirectoryUnavailable) as error:
-            self._drop(_reason(error), keeps=isinstance(error, DirectoryUnavailable))
+            self._drop(_reason(error))
             raise AskTheDirectory from error
         except Exception as error:
             log.exception("index_failed")
             self._drop("of an error")
             raise AskTheDirectory from error
-        if held.groups.uncertain:
-            self._read_small(held)
 
     def _read_small(self, held: Held) -> None:
         """Groups that changed are read at once, the large ones by the keeper."""
-        small = [group for group in held.groups.uncertain if group.size < LARGE]
-        try:
-            held.take(held.fetch(small))
-        except DirectoryUnavailable:
-            raise AskTheDirectory from None
+        held.take(held.fetch([group for group in held.groups.uncertain if group.size < LARGE]))
         if held.groups.uncertain:
             self._wanted.set()
 
-    def _drop(self, why: str, *, keeps: bool = False) -> None:
-        """Answer nothing until the keeper has seen to it; `keeps` what needs no new beginning."""
+    def _drop(self, why: str) -> None:
+        """Answer nothing until the keeper has filled it anew."""
         self._why = why
         if self._session:
             self._session.close()
-        self._session = None
-        if not keeps:
-            self._held = self._feed = None
+        self._session = self._held = self._feed = None
         self._wanted.set()
 
     # The keeper's own thread
@@ -194,8 +187,10 @@ class Index:
         except StartAgain:
             return 0.0
         except Exception:
-            self._why = "of an error"
             log.exception("index_failed")
+            with self._lock:
+                self._drop("of an error")
+            self._wanted.clear()
             return RETRY_S
 
     def _be_off(self, why: str) -> None:
@@ -204,7 +199,7 @@ class Index:
         self._why = self._off_because = why
 
     def _begin(self) -> float:
-        """Fill memory, or bring up to date what was kept when the connection was lost."""
+        """Fill memory, always anew: a server that was killed forgets that something was removed."""
         began = time.monotonic()
         session = self._connector.bound()
         usual_s, session.answer_s = session.answer_s, PATIENCE_S
@@ -219,19 +214,15 @@ class Index:
                 session.close()
                 return 0.0
             self._held, self._feed, self._session, self._why = held, feed, session, ""
-            self._server, self._polled_at = session.server, 0.0
+            self._polled_at = 0.0
         seconds = round(time.monotonic() - began, 3)
         log.info("index_ready", users=len(held.people), roles=len(held.groups), seconds=seconds)
         return SETTLE_S if held.groups.uncertain else KEEP_S
 
     def _filled(self, session: Session) -> tuple[Held, Feed]:
-        kept, self._held = self._held, None
-        if kept and self._feed and session.server == self._server:
-            self._feed.refresh(session)
-            self._feed.must_be_whole(session)
-            return kept, self._feed
         held = Held(self._reader)
-        feed = Feed(self._reader.tree, held)
+        root = session.read("", "(objectClass=*)", ["namingContexts"])
+        feed = Feed(self._reader.tree, held, root.all("namingContexts") if root else ())
         feed.fill(session, self._limit)
         feed.must_be_whole(session)
         held.take(held.fetch([*held.groups.uncertain]))
@@ -240,6 +231,7 @@ class Index:
 
     def _keep_up(self) -> float:
         """Poll what nobody asks, and settle what is not certain."""
+        held, groups = None, []
         with self._lock, suppress(AskTheDirectory):
             if time.monotonic() - self._polled_at > KEEP_S:
                 self._fresh()
@@ -251,6 +243,8 @@ class Index:
         fetched = list(held.fetch(groups))
         took_s = time.monotonic() - began
         with self._lock:
+            if self._held is not held:
+                return SETTLE_S
             held.take(fetched, only_known=True)
             held.believe()
             uncertain = bool(held.groups.uncertain)

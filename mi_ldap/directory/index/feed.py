@@ -35,9 +35,10 @@ class Feed:
     Args:
         tree: what is searched for.
         held: takes in what is told.
+        contexts: the naming contexts of the server (RFC 4512 §5.1), each a database.
     """
 
-    def __init__(self, tree: Tree, held: Held) -> None:
+    def __init__(self, tree: Tree, held: Held, contexts: Sequence[str] = ()) -> None:
         self._held = held
         self._places = places = _Places()
         self._told = [
@@ -46,7 +47,9 @@ class Feed:
             *(_Told(places, base) for base in _outermost(tree.user_bases + tree.role_bases)),
         ]
         self._searches = [Search(t.base_dn, *t.kind.asked(tree), t) for t in self._told]
-        self._poller = Poller(self._searches)
+        databases = {_innermost(told.base_dn, contexts) for told in self._told}
+        is_one = len(databases) == 1 and None not in databases
+        self._poller = Poller(self._searches, is_one_database=is_one)
 
     def fill(self, session: Session, limit: int) -> None:
         """Take in everything.
@@ -71,20 +74,24 @@ class Feed:
         Raises:
             NotToBeHeld: it has not.
         """
-        if not self._untold(session):
+        untold = self._untold(session)
+        if not untold:
             return
         self.refresh(session)  # what was changed a moment ago is told now
-        if self._untold(session):
+        if untold & self._untold(session):
             raise NotToBeHeld(
                 "the server does not tell of entries that were loaded by slapadd without -w: "
                 "change any entry there"
             )
 
-    def _untold(self, session: Session) -> bool:
+    def _untold(self, session: Session) -> set[str]:
         pairs = zip(self._told, self._searches, strict=True)
-        return any(
-            not told.kind.holds(dn) for told, search in pairs for dn in _newest(session, search)
-        )
+        return {
+            dn
+            for told, search in pairs
+            for dn in _newest(session, search)
+            if not told.kind.holds(dn)
+        }
 
     def refresh(self, session: Session) -> None:
         """Take in what has changed.
@@ -227,7 +234,8 @@ class _Places:
         self.dns[uuid] = entry.dn
 
     def gone(self, uuid: bytes) -> None:
-        del self.dns[uuid]
+        """It may have taken everybody below it elsewhere."""
+        raise StartAgain("an entry that had others below it is gone")
 
     def dn_of(self, uuid: bytes) -> str | None:
         return self.dns.get(uuid)
@@ -246,6 +254,12 @@ def _newest(session: Session, search: Search) -> Iterator[str]:
         oldest = min(since[1].split(b";")).decode()
         newer = f"(&{search.ldap_filter}(entryCSN>={oldest}))"
         yield from (entry.dn for entry in session.search(search.base_dn, newer, ["1.1"]).entries)
+
+
+def _innermost(dn: str, contexts: Sequence[str]) -> str | None:
+    """The database that the DN lies in, by its naming context."""
+    around = [each for each in contexts if names.is_under(dn, each)]
+    return max(around, key=lambda each: len(names.parsed_dn(each)), default=None)
 
 
 def _outermost(bases: Sequence[str]) -> list[str]:

@@ -128,6 +128,8 @@ class Held:
         """
         self._worked_out.clear()
         for group, entry in fetched:
+            if self.groups.get(group.uuid) is not group:
+                continue  # it went meanwhile
             if not only_known or self.groups.stamp_of(entry) == group.told:
                 self.groups.set_members(group, entry)
 

@@ -105,6 +105,8 @@ class People:
             wanted = uuid.UUID(user_id)
         except ValueError:
             raise AskTheDirectory from None
+        if str(wanted) != user_id:
+            raise AskTheDirectory
         return self._by_uuid.get(wanted.bytes)
 
     def named(self, name: str) -> Person | None:
