@@ -14,6 +14,10 @@ import pytest
 from mi_ldap import wiring
 from mi_ldap.directory import DirectoryStore, index
 from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.directory.index.feed import Feed
+from mi_ldap.directory.index.held import Held
+from mi_ldap.directory.reading import Reader
+from mi_ldap.directory.session import Entry
 from mi_ldap.settings import load_settings
 from tests.directory.stores import Stores
 from tests.doctor.places import tool_of
@@ -233,3 +237,23 @@ def test_groups_that_the_server_works_out_are_not_held(
     tool.add(dn, ["groupOfNames", "labeledURIObject"], cn="staff", member="", labeledURI="ldap:///")
     assert store.view.role_names().names == ("staff",)
     until(lambda: "worked out" in store.reads.why)
+
+
+def test_a_group_that_was_read_meanwhile_is_not_read_from_an_older_answer(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    """refint changes members without a new stamp, so an older answer looks like a newer one."""
+    add_users(tool, directory, "ann", "bob")
+    ann, bob = (f"uid={name},{directory.user_base}" for name in ("ann", "bob"))
+    tool.add(f"cn=dev,{directory.group_base}", ["groupOfNames"], cn="dev", member=[ann, bob])
+    until(lambda: is_ready(store))
+    reader = Reader(store._pool, store.tree)
+    held = Held(reader)
+    feed = Feed(store.tree, held)
+    with reader.session() as session:
+        feed.fill(session, 100)
+    (group,) = held.groups
+    held.take(held.fetch([group]))
+    older = [(group, Entry(group.entry.dn, {**group.entry.attributes, "member": [ann.encode()]}))]
+    held.take(older, only_known=True)
+    assert held.names_in(group).names == ("ann", "bob")

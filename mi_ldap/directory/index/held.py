@@ -130,6 +130,8 @@ class Held:
         for group, entry in fetched:
             if self.groups.get(group.uuid) is not group:
                 continue  # it went meanwhile
+            if only_known and group not in self.groups.uncertain:
+                continue  # it was read meanwhile: what a server changes silently may be older here
             if not only_known or self.groups.stamp_of(entry) == group.told:
                 self.groups.set_members(group, entry)
 
