@@ -102,8 +102,6 @@ def _environment(state: Path, port: int) -> Mapping[str, str]:
         "MI_LDAP_STATE_DIR": str(state),
         "MI_LDAP_SERVER__PORT": str(port),
         "MI_LDAP_SERVER__WORKERS": str(WORKERS),
-        # With transactions nothing is held in memory.
-        "MI_LDAP_USER_STORE__TRANSACTIONS": "false",
     }
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("MI_LDAP_")}
     return {**inherited, **own}

@@ -59,8 +59,8 @@ __all__ = [
 
 
 NO_INDEX = (
-    "this kind of directory is not held in memory, transactions are used, user_store.index_limit "
-    "is 0, or a list filter names an attribute such as memberOf, of which the server is silent"
+    "this kind of directory is not held in memory, user_store.index_limit is 0, or a list filter "
+    "names an attribute such as memberOf, of which the server is silent"
 )
 
 
@@ -280,8 +280,7 @@ class DirectoryStore:
 
     def _index_of(self, profile: Profile, reader: Reader) -> Index | None:
         limit = self.access.index_limit
-        told = profile.tells_changes and not (profile.transactions and self.access.transactions)
-        if not (limit and told) or reader.tree.lists_by_silent_attributes:
+        if not (limit and profile.tells_changes) or reader.tree.lists_by_silent_attributes:
             return None
         return Index(self._connector, reader, limit)
 

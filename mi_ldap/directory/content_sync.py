@@ -62,7 +62,8 @@ class Search:
 
     Attributes:
         listener: told what a poll finds.
-        cookie: stands for what was told so far; `b""` for nothing.
+        cookie: stands for what was told so far; `b""` for nothing. A poll leaves it as it is.
+        given: the cookie that the server gave last.
         is_told_all: whether the last poll named every entry that is there, changed or not: what
             it did not name is gone.
     """
@@ -71,12 +72,14 @@ class Search:
     ldap_filter: str
     attributes: Sequence[str]
     listener: Listener
+    scope: str = SUBTREE
     cookie: bytes = b""
+    given: bytes = b""
     is_told_all: bool = False
     _operation: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
-        self._operation = _operation(self.base_dn, self.ldap_filter, self.attributes)
+        self._operation = _operation(self.base_dn, self.ldap_filter, self.attributes, self.scope)
 
     def request(self, number: int) -> bytes:
         """The message that asks for what has changed."""
@@ -143,7 +146,6 @@ class Poller:
             for message in _messages(session):
                 number = self._nothing_new.get(message)
                 if number is None:
-                    self._has_nothing_new = False
                     number = self._taken_in(message)
                 asked.discard(number)
                 if not asked:
@@ -169,11 +171,12 @@ class Poller:
         if search is None:
             raise ConnectionResetError("the server says something that nobody asked for")
         if message[stop] != _DONE:
+            self._has_nothing_new = False
             _told(search, message[stop], message, stop, len(message))
             return 0
-        before = search.cookie
-        _done(search, message, stop, len(message))
-        if search.cookie == before and not search.is_told_all:
+        if _done(search, message, stop, len(message)) or search.is_told_all:
+            self._has_nothing_new = False
+        else:
             self._nothing_new[message] = number
         return number
 
@@ -200,10 +203,12 @@ def found(
                 return
 
 
-def _operation(base_dn: str, ldap_filter: str, attributes: Sequence[str]) -> bytes:
+def _operation(
+    base_dn: str, ldap_filter: str, attributes: Sequence[str], scope: str = SUBTREE
+) -> bytes:
     wanted = list(attributes)
     operation = search_operation(
-        base_dn, ldap_filter, SUBTREE, DEREF_NEVER, wanted, 0, 0, False, None, None, None, None
+        base_dn, ldap_filter, scope, DEREF_NEVER, wanted, 0, 0, False, None, None, None, None
     )
     return bytes(encoder.encode(operation))
 
@@ -300,14 +305,18 @@ def _ids_told(search: Search, parts: dict[int, bytes]) -> None:
         search.listener.unchanged(uuids)
 
 
-def _done(search: Search, message: bytes, at: int, end: int) -> None:
+def _done(search: Search, message: bytes, at: int, end: int) -> bool:
+    """Whether there is a new cookie."""
     _, start, stop = ber.head(message, at)
     _must_be_success(message, start, stop)
+    given = b""
     for oid, value in _controls(message, stop, end):
         if oid == _SYNC_DONE:
             parts = dict(ber.contents(next(ber.contents(value))[1]))
-            search.cookie = parts.get(ber.OCTET_STRING) or search.cookie
+            given = parts.get(ber.OCTET_STRING) or b""
             search.is_told_all = not any(parts.get(ber.BOOLEAN, b""))
+    search.given = given or search.given
+    return bool(given)
 
 
 def _must_be_success(message: bytes, start: int, stop: int) -> None:

@@ -49,9 +49,6 @@ def _why_not(patient: Patient) -> str:
     reasons = {
         "user_store.index_limit is 0": not access.index_limit,
         f"{tree.profile.title} is not held in memory": not tree.profile.tells_changes,
-        "with transactions the server tells of changes too early": (
-            tree.profile.transactions and access.transactions
-        ),
         "a list filter names an attribute that changes silently": tree.lists_by_silent_attributes,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")

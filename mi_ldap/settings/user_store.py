@@ -187,7 +187,7 @@ class UserStoreSettings(Section):
     index_limit: CountOrNone = Field(
         default=1_000_000,
         description="Users that are held in memory at most, some 600 bytes each in each worker, "
-        "where the directory tells what has changed and `transactions` is off; 0: none are",
+        "where the directory tells what has changed; 0: none are",
     )
 
     @property

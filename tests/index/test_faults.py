@@ -22,15 +22,10 @@ from mi_ldap.settings import load_settings
 from tests.directory.stores import Stores
 from tests.doctor.places import tool_of
 from tests.hosts.openldap import OpenLdap
+from tests.index.places import is_ready, names_of, opened
 from tests.kinds import OPENLDAP
 from tests.subtree import Tool, host_like, subtree_in
 from tests.until import until
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[EmbeddedDirectory]:
-    with EmbeddedDirectory(tmp_path / "directory") as made:
-        yield made
 
 
 @pytest.fixture
@@ -46,26 +41,9 @@ def store(tmp_path: Path, directory: EmbeddedDirectory) -> Iterator[DirectorySto
         yield made
 
 
-def opened(folder: Path, directory: EmbeddedDirectory, **more: str) -> DirectoryStore:
-    given = {"USER_STORE__TRANSACTIONS": "false", **more}
-    named = {f"MI_LDAP_{key}": value for key, value in given.items()}
-    settings = load_settings({"MI_LDAP_STATE_DIR": str(folder), **named})
-    store = wiring.services(settings, directory).store
-    assert isinstance(store, DirectoryStore)
-    return store
-
-
-def is_ready(store: DirectoryStore) -> bool:
-    return bool(store.view) and store.reads.source == "memory"
-
-
 def add_users(tool: Tool, directory: EmbeddedDirectory, *names: str) -> None:
     for name in names:
         tool.add(f"uid={name},{directory.user_base}", ["inetOrgPerson"], uid=name, cn=name, sn="x")
-
-
-def names_of(store: DirectoryStore) -> list[str]:
-    return sorted(store.view.user_names().names)
 
 
 def test_a_restarted_server_is_caught_up_with(
@@ -119,13 +97,6 @@ def test_a_folder_that_goes_elsewhere_takes_its_people_along(
     assert names_of(store) == []
     until(lambda: is_ready(store))
     assert names_of(store) == []
-
-
-def test_with_transactions_nothing_is_held(tmp_path: Path, directory: EmbeddedDirectory) -> None:
-    """slapd 2.5.13 tells of a transaction's changes before it commits them."""
-    with closing(opened(tmp_path, directory, USER_STORE__TRANSACTIONS="true")) as store:
-        assert store.view is store
-        assert "transactions" in store.reads.why
 
 
 def test_more_changes_than_the_servers_log_holds_are_all_seen(

@@ -18,6 +18,7 @@ from mi_ldap.directory import DirectoryStore, index
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.settings import load_settings
 from tests.index.observed import observed
+from tests.index.places import is_ready
 from tests.index.walk import ROLES, USERS, Walk
 from tests.until import until
 
@@ -25,23 +26,20 @@ SEEDS = range(int(os.environ.get("MI_LDAP_WALKS", "4")))
 STEPS = 60
 
 
-@pytest.fixture
+@pytest.fixture(params=["true", "false"], ids=["transactions", "one-by-one"])
 def store(
-    tmp_path: Path, directory: EmbeddedDirectory, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    directory: EmbeddedDirectory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[DirectoryStore]:
     monkeypatch.setattr(index, "SETTLE_S", 0.05)
-    without = {"MI_LDAP_USER_STORE__TRANSACTIONS": "false"}
-    settings = load_settings({"MI_LDAP_STATE_DIR": str(tmp_path), **without})
+    way = {"MI_LDAP_USER_STORE__TRANSACTIONS": request.param}
+    settings = load_settings({"MI_LDAP_STATE_DIR": str(tmp_path), **way})
     store = wiring.services(settings, directory).store
     assert isinstance(store, DirectoryStore)
     yield store
     store.close()
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[EmbeddedDirectory]:
-    with EmbeddedDirectory(tmp_path / "directory") as made:
-        yield made
 
 
 @pytest.fixture
@@ -61,10 +59,6 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     monkeypatch.setattr(index.Index, "ask", counting)
     return counted
-
-
-def is_ready(store: DirectoryStore) -> bool:
-    return bool(store.view) and store.reads.source == "memory"
 
 
 def compare(store: DirectoryStore, what: str) -> None:

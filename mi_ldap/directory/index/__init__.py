@@ -44,6 +44,8 @@ PATIENCE_S: Final = 60.0
 KEEP_S: Final = 60.0
 """Polled at least so often: quiet connections are cut, and session logs overrun."""
 SETTLE_S: Final = 1.0
+PACE_S: Final = 0.1
+"""While there are changes, transactions are waited for so often."""
 CLOSE_S: Final = 1.0
 RETRY_S: Final = 300.0
 """After so long it is tried again where the server or its limits did not allow it."""
@@ -71,10 +73,11 @@ class Index:
         self._held: Held | None = None
         self._feed: Feed | None = None
         self._session: Session | None = None
-        self._polled_at = self._written_at = 0.0
+        self._polled_at = self._written_at = self._settled_at = 0.0
         self._why = "it is being filled"
         self._off_because = ""
         self._wanted = threading.Event()
+        self._is_settling = False
         self._closed = False
         self._keeper: threading.Thread | None = None
 
@@ -137,6 +140,9 @@ class Index:
             feed.refresh(session)
             if held.groups.uncertain:
                 self._read_small(held)
+            if not (feed.is_settled or self._is_settling):
+                self._is_settling = True
+                self._wanted.set()
         except (Refused, StartAgain, NotToBeHeld, DirectoryUnavailable) as error:
             self._drop(_reason(error))
             raise AskTheDirectory from error
@@ -217,7 +223,7 @@ class Index:
             self._polled_at = 0.0
         seconds = round(time.monotonic() - began, 3)
         log.info("index_ready", users=len(held.people), roles=len(held.groups), seconds=seconds)
-        return SETTLE_S if held.groups.uncertain else KEEP_S
+        return 0.0 if not feed.is_settled else SETTLE_S if held.groups.uncertain else KEEP_S
 
     def _filled(self, session: Session) -> tuple[Held, Feed]:
         held = Held(self._reader)
@@ -231,12 +237,36 @@ class Index:
 
     def _keep_up(self) -> float:
         """Poll what nobody asks, and settle what is not certain."""
-        held, groups = None, []
         with self._lock, suppress(AskTheDirectory):
             if time.monotonic() - self._polled_at > KEEP_S:
                 self._fresh()
-            groups = [*self._held.groups.uncertain] if self._held else []
+        return min(self._settle_cookies(), self._settle_groups())
+
+    def _settle_cookies(self) -> float:
+        """Let what was told before it was so become so, and ask for nothing older."""
+        with self._lock:
+            held, feed, session = self._held, self._feed, self._session
+            given = feed.given if feed and not feed.is_settled else None
+            if held is None or feed is None or session is None or given is None:
+                self._is_settling = False
+                return KEEP_S
+        pause_s = self._settled_at + PACE_S - time.monotonic()
+        if pause_s > 0:
+            return pause_s
+        with self._reader.session() as other:
+            feed.wait_for_transactions(other)
+        with self._lock, suppress(AskTheDirectory):
+            if self._feed is feed:
+                self._poll(feed, held, session)
+                feed.settle(given)
+        self._settled_at = time.monotonic()
+        return PACE_S
+
+    def _settle_groups(self) -> float:
+        """Read the groups that changed; again, where the server may yet change them silently."""
+        with self._lock:
             held = self._held
+            groups = [*held.groups.uncertain] if held else []
         if not (held and groups):
             return KEEP_S
         began = time.monotonic()

@@ -14,6 +14,11 @@ from typing import Final, Protocol
 from mi_ldap.directory import names
 from mi_ldap.directory.content_sync import Poller, Search
 from mi_ldap.directory.index.held import Held, NotToBeHeld
+from mi_ldap.directory.index.unsettled import (
+    cookies_of_now,
+    still_there,
+    wait_for_transactions,
+)
 from mi_ldap.directory.session import Entry, Session
 from mi_ldap.directory.tree import Tree
 
@@ -50,6 +55,7 @@ class Feed:
         databases = {_innermost(told.base_dn, contexts) for told in self._told}
         is_one = len(databases) == 1 and None not in databases
         self._poller = Poller(self._searches, is_one_database=is_one)
+        self._settles = tree.profile.transactions
 
     def fill(self, session: Session, limit: int) -> None:
         """Take in everything.
@@ -57,13 +63,49 @@ class Feed:
         Raises:
             NotToBeHeld: there are more than `limit` users, or groups, or places.
         """
+        settled = self._settled_cookies(session)
         if not self._poller.poll(session, lambda: self._count() <= limit):
             raise NotToBeHeld(
                 f"the directory holds more than {limit} users: see user_store.index_limit"
             )
+        self.settle(settled or self.given)
         for told in self._told:
             told.is_filled = True
         self._places.is_told = True
+
+    # What is told before it is so: see `unsettled`
+
+    @property
+    def given(self) -> list[bytes]:
+        """The cookies that the server gave last."""
+        return [search.given for search in self._searches]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that the server has told of is so by now."""
+        return all(search.given == search.cookie for search in self._searches)
+
+    def wait_for_transactions(self, session: Session) -> None:
+        """Return when what was under way is over."""
+        for base_dn in {told.base_dn for told in self._told}:
+            wait_for_transactions(session, base_dn)
+
+    def settle(self, given: Sequence[bytes]) -> None:
+        """Ask for what has changed since those cookies were given, and for nothing older.
+
+        Transactions that were under way then must be over, and `refresh` have been called since.
+        """
+        for told, search, cookie in zip(self._told, self._searches, given, strict=True):
+            search.cookie = cookie
+            told.again.clear()
+
+    def _settled_cookies(self, session: Session) -> list[bytes]:
+        """Of which all is so by now."""
+        if not self._settles:
+            return []
+        cookies = cookies_of_now(session, [told.base_dn for told in self._told])
+        self.wait_for_transactions(session)
+        return cookies
 
     def must_be_whole(self, session: Session) -> None:
         """Look whether the server has told all.
@@ -106,7 +148,16 @@ class Feed:
         for told, search in zip(self._told, self._searches, strict=True):
             if search.is_told_all:
                 told.gone(list(told.unnamed()))
+            if told.missing:
+                told.let_go(self._surely_gone(session, told, search))
         self._held.all_told()
+        if not self._settles:
+            self.settle(self.given)
+
+    def _surely_gone(self, session: Session, told: _Told, search: Search) -> set[bytes]:
+        if not self._settles:
+            return told.missing
+        return told.missing.difference(still_there(session, search, [*told.missing]))
 
     def _count(self) -> int:
         return sum(told.count for told in self._told)
@@ -135,6 +186,8 @@ class _Told:
 
     Attributes:
         named: the ids that the present poll has named, as changed or not.
+        missing: those that it has named as gone.
+        again: what was told since the cookie that is asked with, and will be told again.
         count: how many changes it has told.
     """
 
@@ -142,15 +195,21 @@ class _Told:
     base_dn: str
     is_filled: bool = False
     named: set[bytes] = field(default_factory=set)
+    missing: set[bytes] = field(default_factory=set)
+    again: dict[bytes, Entry] = field(default_factory=dict)
     count: int = 0
 
     def begin(self) -> None:
-        self.named, self.count = set(), 0
+        self.named, self.missing, self.count = set(), set(), 0
 
     def changed(self, uuid: bytes, entry: Entry) -> None:
-        self.count += 1
         if self.is_filled:
             self.named.add(uuid)
+            self.missing.discard(uuid)
+            if self.again.get(uuid) == entry:
+                return
+            self.again[uuid] = entry
+        self.count += 1
         self.kind.changed(uuid, entry)
 
     def unchanged(self, uuids: Sequence[bytes]) -> None:
@@ -158,10 +217,16 @@ class _Told:
 
     def gone(self, uuids: Sequence[bytes]) -> None:
         for uuid in uuids:
-            dn = self.kind.dn_of(uuid)
-            # What is elsewhere by now was told of by another search.
-            if dn is not None and names.is_under(dn, self.base_dn):
+            self.again.pop(uuid, None)
+            if self.kind.dn_of(uuid) is not None:
                 self.count += 1
+                self.missing.add(uuid)
+
+    def let_go(self, uuids: Iterable[bytes]) -> None:
+        """Those are gone; what is elsewhere by now was told of by another search."""
+        for uuid in uuids:
+            dn = self.kind.dn_of(uuid)
+            if dn is not None and names.is_under(dn, self.base_dn):
                 self.kind.gone(uuid)
 
     def unnamed(self) -> Iterator[bytes]:

@@ -1,0 +1,71 @@
+"""What a server tells of a transaction (RFC 5805) before it is over, and how that is waited for.
+
+slapd 2.5 gives new cookies, and tells of removals, while the changes of a transaction are made;
+they can be read only after its end, and some transactions are given up. So a cookie stands for what
+was told only when every transaction that was under way as it was given is over, and what is told to
+be gone may be there.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from ldap3 import BASE
+
+from mi_ldap.directory import names
+from mi_ldap.directory.content_sync import Poller, Search, found
+from mi_ldap.directory.operations import Modification, Modify
+from mi_ldap.directory.reading import in_parts
+from mi_ldap.directory.session import NO_SUCH_OBJECT, Entry, Refused, Session
+
+REFERRAL, UNWILLING_TO_PERFORM = 10, 53
+
+_OVER: Final = (NO_SUCH_OBJECT, REFERRAL, UNWILLING_TO_PERFORM)
+"""Nobody else is writing; or nobody may write here, neither we nor a transaction."""
+
+_UUID = "entryUUID"
+
+
+def cookies_of_now(session: Session, base_dns: Sequence[str]) -> list[bytes]:
+    """For each base the cookie that a poll would give now; nothing is told."""
+    searches = [Search(dn, "(objectClass=*)", ["1.1"], _Nobody(), BASE) for dn in base_dns]
+    Poller(searches).poll(session)
+    return [search.given for search in searches]
+
+
+def wait_for_transactions(session: Session, base_dn: str) -> None:
+    """Return when the transactions that are under way in the database of `base_dn` are over.
+
+    OpenLDAP's database has one writer at a time, a transaction for as long as it takes. Who changes
+    an entry that is not there waits for its turn, and then changes nothing.
+
+    Raises:
+        Refused: the server does not let us wait.
+    """
+    nobody = f"cn={uuid.uuid4()},{base_dn}"
+    try:
+        session.do(Modify(nobody, (Modification("add", "objectClass", ("top",)),)))
+    except Refused as refused:
+        if refused.code not in _OVER:
+            raise
+
+
+def still_there(session: Session, search: Search, uuids: Sequence[bytes]) -> Iterator[bytes]:
+    """Those of the entries that a plain search finds."""
+    for part in in_parts(uuids):
+        any_of = names.any_of([names.equals(_UUID, str(uuid.UUID(bytes=each))) for each in part])
+        wanted = f"(&{search.ldap_filter}{any_of})"
+        for entry in found(session, search.base_dn, wanted, [_UUID]):
+            yield uuid.UUID(entry.first(_UUID) or "").bytes
+
+
+class _Nobody:
+    """A listener who wants the cookie only."""
+
+    def changed(self, uuid: bytes, entry: Entry) -> None: ...
+
+    def unchanged(self, uuids: Sequence[bytes]) -> None: ...
+
+    def gone(self, uuids: Sequence[bytes]) -> None: ...

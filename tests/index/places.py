@@ -1,0 +1,39 @@
+"""A store over an embedded directory, and what it reads from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mi_ldap import wiring
+from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.settings import load_settings
+
+
+def opened(
+    folder: Path,
+    directory: EmbeddedDirectory,
+    observe: Callable[[str], None] = lambda operation: None,
+    **more: str,
+) -> DirectoryStore:
+    folder.mkdir(exist_ok=True)
+    named = {f"MI_LDAP_{key}": value for key, value in more.items()}
+    settings = load_settings({"MI_LDAP_STATE_DIR": str(folder), **named})
+    store = wiring.services(settings, directory, observe=observe).store
+    assert isinstance(store, DirectoryStore)
+    return store
+
+
+def is_ready(store: DirectoryStore) -> bool:
+    return bool(store.view) and store.reads.source == "memory"
+
+
+def names_of(store: DirectoryStore) -> list[str]:
+    return sorted(store.view.user_names().names)
+
+
+def is_settled(store: DirectoryStore) -> bool:
+    """Whether the next poll is the shortest, as long as nothing changes."""
+    index = store._known.index
+    return bool(index and index._feed and index._feed.is_settled and not index._is_settling)
