@@ -15,7 +15,7 @@ Words, as RFC 4511 and RFC 4512 use them:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -40,6 +40,7 @@ from mi_ldap.store import (
     Give,
     MarkFirstAdmin,
     RemoveRole,
+    RemoveUser,
     Step,
     Take,
     UserReads,
@@ -100,6 +101,10 @@ class _Known:
     changer: Changer
     maker: Maker
     index: Index | None
+
+    def note_removal(self, entry_id: str) -> None:
+        if self.index:
+            self.index.note_removal(entry_id)
 
 
 class DirectoryStore:
@@ -220,6 +225,7 @@ class DirectoryStore:
     def discard(self, user: User) -> None:
         with self._writing() as known:
             known.maker.discard(user)
+            known.note_removal(user.id)
 
     def add_role(self, name: str) -> Role:
         with self._writing(roles=True) as known:
@@ -245,6 +251,8 @@ class DirectoryStore:
     def apply(self, *steps: Step) -> None:
         with self._writing(roles=any(isinstance(step, _ROLE_STEPS) for step in steps)) as known:
             known.changer.apply(steps)
+            for removed in _removed_by(steps):
+                known.note_removal(removed.id)
 
     @property
     def _known(self) -> _Known:
@@ -298,3 +306,12 @@ class DirectoryStore:
 
 
 _ROLE_STEPS = (Give, Take, RemoveRole, AddAdminRole, MarkFirstAdmin)
+
+
+def _removed_by(steps: Iterable[Step]) -> Iterator[User | Role]:
+    for step in steps:
+        match step:
+            case RemoveUser(user):
+                yield user
+            case RemoveRole(role):
+                yield role

@@ -12,17 +12,14 @@ is sent again.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from ldap3 import DEREF_NEVER, SUBTREE
-from ldap3.operation.search import search_operation
-from pyasn1.codec.ber import encoder
-
 from mi_ldap.deadline import remaining_s
-from mi_ldap.directory import ber
+from mi_ldap.directory import ber, requests
 from mi_ldap.directory.session import Entry, Refused, Session
 
 SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"
@@ -39,6 +36,9 @@ _TRUE = b"\x01\x01\xff"
 
 _AT_ONCE = 65536
 
+_CSNS: Final = re.compile(rb"csn=([^,]+)")
+
+_LOOKING: Final = 0x10000000
 _FIRST_ID: Final = 0x10000000
 """Far from the message ids that ldap3 gives, and of as many bytes whatever is added."""
 
@@ -66,24 +66,26 @@ class Search:
         given: the cookie that the server gave last.
         is_told_all: whether the last poll named every entry that is there, changed or not: what
             it did not name is gone.
+        is_looked_into: whether a poll looks as well for entries of which the server does not tell.
     """
 
     base_dn: str
-    ldap_filter: str
+    condition: bytes
     attributes: Sequence[str]
     listener: Listener
-    scope: str = SUBTREE
+    scope: bytes = requests.SUBTREE
     cookie: bytes = b""
     given: bytes = b""
     is_told_all: bool = False
+    is_looked_into: bool = False
     _operation: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
-        self._operation = _operation(self.base_dn, self.ldap_filter, self.attributes, self.scope)
+        self._operation = requests.search(self.base_dn, self.condition, self.attributes, self.scope)
 
-    def request(self, number: int) -> bytes:
-        """The message that asks for what has changed."""
-        cookie = ber.element(ber.OCTET_STRING, self.cookie) if self.cookie else b""
+    def request(self, number: int, since: bytes) -> bytes:
+        """The message that asks for what has changed since that cookie was given."""
+        cookie = ber.element(ber.OCTET_STRING, since) if since else b""
         value = ber.element(ber.SEQUENCE, _REFRESH_ONLY, cookie)
         control = ber.element(
             ber.SEQUENCE,
@@ -92,6 +94,18 @@ class Search:
             ber.element(ber.OCTET_STRING, value),
         )
         return _message(number, self._operation, ber.element(_CONTROLS, control))
+
+    def look(self, number: int, since: bytes) -> bytes:
+        """The message that asks for an entry with a later change sequence number than that."""
+        start, _, last = since.decode().rpartition("#")
+        newer = requests.at_least("entryCSN", f"{start}#{int(last, 16) + 1:06x}")
+        condition = requests.all_of(self.condition, newer)
+        return _message(number, requests.search(self.base_dn, condition, ["1.1"], size_limit=1))
+
+    @property
+    def told(self) -> bytes:
+        """The newest change that the server has told of, by its CSN; `b""` for none."""
+        return max(csns(self.given), default=b"")
 
 
 class Poller:
@@ -102,17 +116,35 @@ class Poller:
     are its `contextCSN`). So the usual poll is one short message each way, the same bytes time and
     again; a search keeps its message id, since one poll is over before the next begins.
 
+    A server keeps a change to itself, after its author had the answer, as long as another is under
+    way that began before it (slapd 2.5.13: `slap_get_commit_csn`). So each poll looks as well for
+    entries that are newer than what was told; what is removed at such a moment leaves none.
+
     Args:
         searches: what is asked for.
         is_one_database: whether all of them surely are of one.
+
+    Attributes:
+        is_behind: whether there was any at the last poll.
     """
 
-    def __init__(self, searches: Sequence[Search], *, is_one_database: bool = False) -> None:
+    def __init__(
+        self,
+        searches: Sequence[Search],
+        *,
+        is_one_database: bool = False,
+    ) -> None:
+        self.is_behind = False
         self._is_one_database = is_one_database
         self._searches = {_FIRST_ID + at: search for at, search in enumerate(searches)}
+        self._looks = {
+            number + _LOOKING: search
+            for number, search in self._searches.items()
+            if search.is_looked_into
+        }
         self._requests: dict[int, tuple[bytes, bytes]] = {}
         self._has_nothing_new = False
-        self._nothing_new: dict[bytes, int] = {}
+        self._nothing: dict[bytes, int] = {}
 
     def poll(self, session: Session, goes_on: Callable[[], bool] = lambda: True) -> bool:
         """Bring the searches up to date.
@@ -129,22 +161,31 @@ class Poller:
             Refused: the server does not do it.
             DirectoryUnavailable: it was cut off.
         """
-        first, *others = self._searches
-        cookies = {search.cookie for search in self._searches.values()}
         for search in self._searches.values():
             search.is_told_all = False
-        if not self._is_one_database or len(cookies) > 1 or b"" in cookies:
-            return self._ask(session, [first, *others], goes_on)
-        if not self._ask(session, [first], goes_on):
-            return False
-        return self._has_nothing_new or not others or self._ask(session, others, goes_on)
+        numbers = [*self._searches]
+        alone = 1 if self._may_ask_one_for_all() else len(numbers)
+        asked, later = numbers[:alone], numbers[alone:]
+        while True:
+            told = {number: search.told for number, search in self._looks.items()}
+            looks = [number for number, csn in told.items() if csn]
+            if not self._ask(session, [*asked, *looks], goes_on):
+                return False
+            is_looked_into = all(self._looks[number].told == csn for number, csn in told.items())
+            if self._has_nothing_new or (is_looked_into and not later):
+                return True
+            asked, later = later, []
+
+    def _may_ask_one_for_all(self) -> bool:
+        cookies = {search.cookie for search in self._searches.values()}
+        return self._is_one_database and len(cookies) == 1 and b"" not in cookies
 
     def _ask(self, session: Session, numbers: list[int], goes_on: Callable[[], bool]) -> bool:
-        asked, self._has_nothing_new = set(numbers), True
+        asked, self._has_nothing_new, self.is_behind = set(numbers), True, False
         with session.on_the_wire("poll"):
             session.connection.socket.sendall(b"".join(map(self._request, numbers)))
             for message in _messages(session):
-                number = self._nothing_new.get(message)
+                number = self._nothing.get(message)
                 if number is None:
                     number = self._taken_in(message)
                 asked.discard(number)
@@ -156,17 +197,20 @@ class Poller:
         return False
 
     def _request(self, number: int) -> bytes:
-        search = self._searches[number]
-        cookie, said = self._requests.get(number, (None, b""))
-        if cookie != search.cookie:
-            said = search.request(number)
-            self._requests[number] = search.cookie, said
+        search = self._searches.get(number)
+        since = search.cookie if search else self._looks[number].told
+        known, said = self._requests.get(number, (None, b""))
+        if known != since:
+            said = (search.request if search else self._looks[number].look)(number, since)
+            self._requests[number] = since, said
         return said
 
     def _taken_in(self, message: bytes) -> int:
         """The id of a search that is through, 0 while none is."""
         _, start, stop = ber.head(message)
         number = int.from_bytes(message[start:stop], "big")
+        if number in self._looks:
+            return self._seen(number, message, stop)
         search = self._searches.get(number)
         if search is None:
             raise ConnectionResetError("the server says something that nobody asked for")
@@ -177,12 +221,23 @@ class Poller:
         if _done(search, message, stop, len(message)) or search.is_told_all:
             self._has_nothing_new = False
         else:
-            self._nothing_new[message] = number
+            self._nothing[message] = number
+        return number
+
+    def _seen(self, number: int, message: bytes, at: int) -> int:
+        """As `_taken_in`, for a look: an entry, and where there is another one, a limit."""
+        if message[at] != _DONE:
+            self.is_behind = self.is_behind or message[at] == _ENTRY
+            return 0
+        _, start, stop = ber.head(message, at)
+        if not self.is_behind:
+            _must_be_success(message, start, stop)
+            self._nothing[message] = number
         return number
 
 
 def found(
-    session: Session, base_dn: str, ldap_filter: str, attributes: Sequence[str]
+    session: Session, base_dn: str, condition: bytes, attributes: Sequence[str]
 ) -> Iterator[Entry]:
     """The entries that a plain search finds, as they come: the largest groups are read so.
 
@@ -190,7 +245,7 @@ def found(
         Refused: the server does not give all of them.
         DirectoryUnavailable: it was cut off.
     """
-    request = _message(_FIRST_ID - 1, _operation(base_dn, ldap_filter, attributes))
+    request = _message(_FIRST_ID - 1, requests.search(base_dn, condition, attributes))
     with session.on_the_wire("search"):
         session.connection.socket.sendall(request)
         for message in _messages(session):
@@ -203,14 +258,10 @@ def found(
                 return
 
 
-def _operation(
-    base_dn: str, ldap_filter: str, attributes: Sequence[str], scope: str = SUBTREE
-) -> bytes:
-    wanted = list(attributes)
-    operation = search_operation(
-        base_dn, ldap_filter, scope, DEREF_NEVER, wanted, 0, 0, False, None, None, None, None
-    )
-    return bytes(encoder.encode(operation))
+def csns(cookie: bytes) -> list[bytes]:
+    """What a cookie of OpenLDAP's stands for: a change sequence number of each server."""
+    found = _CSNS.search(cookie)
+    return found[1].split(b";") if found else []
 
 
 def _message(number: int, operation: bytes, controls: bytes = b"") -> bytes:

@@ -29,7 +29,7 @@ from typing import Final
 
 from ldap3 import BASE, DEREF_NEVER, SUBTREE, Connection
 
-from mi_ldap.directory import Access, DirectoryStore, content_sync, srv
+from mi_ldap.directory import Access, DirectoryStore, content_sync, requests, srv
 from mi_ldap.directory import controls as ctl
 from mi_ldap.directory.connections import Account, Connector
 from mi_ldap.directory.operations import Modification, Modify
@@ -281,7 +281,7 @@ class _Nobody:
 
 def tells_changes(session: Session, tree: Tree) -> bool:
     """Whether the account may ask what has changed (RFC 4533); the session is good for no more."""
-    nobody = f"({tree.user_id}=00000000-0000-0000-0000-000000000000)"
+    nobody = requests.equals(tree.user_id, "00000000-0000-0000-0000-000000000000")
     search = content_sync.Search(tree.user_bases[0], nobody, ["1.1"], _Nobody())
     try:
         return content_sync.Poller([search]).poll(session)

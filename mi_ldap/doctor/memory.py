@@ -10,8 +10,8 @@ from mi_ldap.doctor.findings import Finding
 from mi_ldap.doctor.patient import Patient
 
 _SYNCPROV: Final = (
-    "That is well, only slower. To have them in memory, as the administrator of cn=config (where "
-    "the module is loaded already, the second entry alone):\n"
+    "That is well, only slower. To have them in memory, as the administrator of cn=config (leave out "
+    "what is there already):\n"
     "dn: cn=module{0},cn=config\n"
     "changetype: modify\n"
     "add: olcModuleLoad\n"
@@ -21,7 +21,12 @@ _SYNCPROV: Final = (
     "changetype: add\n"
     "objectClass: olcSyncProvConfig\n"
     "olcOverlay: syncprov\n"
-    "olcSpSessionlog: 10000"
+    "olcSpSessionlog: 10000\n"
+    "\n"
+    "dn: olcDatabase={1}mdb,cn=config\n"
+    "changetype: modify\n"
+    "add: olcDbIndex\n"
+    "olcDbIndex: entryCSN,entryUUID eq"
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +16,6 @@ from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.operations import Add, Delete, Operation
 from mi_ldap.directory.session import Refused
-from mi_ldap.model import Role
-from mi_ldap.store import Give, SetCustodian, Take, Unchanged
 from tests.index.places import is_ready, is_settled, names_of, opened
 from tests.until import until
 
@@ -141,39 +138,3 @@ def test_once_all_is_settled_a_read_costs_one_poll(
         for _ in range(3):
             assert names_of(store) == ["ann", "bob"]
         assert asked == ["poll"] * 3
-
-
-def test_two_that_write_and_read_all_the_time_never_read_what_was(
-    tmp_path: Path, store: DirectoryStore, directory: EmbeddedDirectory
-) -> None:
-    names = [f"u{number}" for number in range(8)]
-    in_one_transaction(store, [user(directory, name) for name in names])
-    with closing(opened(tmp_path / "other", directory)) as other:
-        role = store.add_role("dev")
-        until(lambda: is_ready(other))
-        pairs = ((store, other, names[:4]), (other, store, names[4:]))
-        with ThreadPoolExecutor(2) as pool:
-            for done in [pool.submit(_write, *pair, role) for pair in pairs]:
-                done.result()
-        for each in (store, other):
-            until(partial(is_settled, each))
-            assert sorted(each.view.member_names(role).names) == sorted(
-                store.member_names(role).names
-            )
-
-
-def _write(one: DirectoryStore, other: DirectoryStore, names: list[str], role: Role) -> None:
-    """Each change of the one is read by the other, at once."""
-    lot = random.Random(names[0])
-    for number in range(60):
-        with deadline(20):
-            found = one.find_user(lot.choice(names))
-            assert found
-            holds = found.name in one.member_names(role).names
-            step = (Take if holds else Give)(role, found)
-            one.apply(Unchanged(found), SetCustodian(found, f"id{number}"), step)
-        with deadline(20):
-            seen = other.view.user(found.id)
-            assert seen
-            assert seen.custodian_id == f"id{number}"
-            assert (found.name in other.view.member_names(role).names) is not holds

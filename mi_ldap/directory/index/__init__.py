@@ -46,6 +46,8 @@ KEEP_S: Final = 60.0
 SETTLE_S: Final = 1.0
 PACE_S: Final = 0.1
 """While there are changes, transactions are waited for so often."""
+UNTOLD_S, UNTOLD_PAUSE_S = 1.0, 0.002
+"""How long is waited for the server to tell of a removal, and between looks."""
 CLOSE_S: Final = 1.0
 RETRY_S: Final = 300.0
 """After so long it is tried again where the server or its limits did not allow it."""
@@ -107,6 +109,21 @@ class Index:
         """This process has changed something: what was polled before is not fresh enough."""
         self._written_at = time.monotonic()
 
+    def note_removal(self, entry_id: str) -> None:
+        """Return when memory knows that this process has removed the entry.
+
+        A server may keep that to itself as long as a change is under way that began earlier.
+        """
+        self.note_write()
+        ends_at = time.monotonic() + UNTOLD_S
+        while not self._why and time.monotonic() < ends_at:
+            with suppress(AskTheDirectory):
+                if not self.ask(lambda held: held.holds(entry_id)):
+                    return
+            time.sleep(UNTOLD_PAUSE_S)
+        with self._lock:
+            self._drop("the server does not tell of a removal")
+
     def ask(self, question: Callable[[Held], T]) -> T:
         """What memory answers.
 
@@ -129,6 +146,8 @@ class Index:
         if self._polled_at < max(began_at(), self._written_at):
             began = time.monotonic()
             self._poll(self._feed, self._held, self._session)
+            if self._feed.is_behind:
+                raise AskTheDirectory
             self._polled_at = began
         return self._held
 
@@ -231,6 +250,7 @@ class Index:
         feed = Feed(self._reader.tree, held, root.all("namingContexts") if root else ())
         feed.fill(session, self._limit)
         feed.must_be_whole(session)
+        feed.must_be_quick(session)
         held.take(held.fetch([*held.groups.uncertain]))
         held.all_told()
         return held, feed

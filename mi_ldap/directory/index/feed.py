@@ -6,13 +6,13 @@ A place is an entry that has others below it. When one moves, all below it have 
 
 from __future__ import annotations
 
-import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from mi_ldap.directory import names
-from mi_ldap.directory.content_sync import Poller, Search
+from mi_ldap.directory import names, requests
+from mi_ldap.directory.content_sync import Poller, Search, csns, found
 from mi_ldap.directory.index.held import Held, NotToBeHeld
 from mi_ldap.directory.index.unsettled import (
     cookies_of_now,
@@ -25,9 +25,8 @@ from mi_ldap.directory.tree import Tree
 MANY: Final = 2000
 """More changes than this are not taken in while somebody waits."""
 
-
-_OLDEST = re.compile(rb"csn=([^,]+)")
-"""What a cookie of OpenLDAP's says was told: a CSN for each server that takes changes."""
+QUICK_S: Final = 0.1
+"""A poll that takes longer is no gain."""
 
 
 class StartAgain(Exception):
@@ -46,14 +45,17 @@ class Feed:
     def __init__(self, tree: Tree, held: Held, contexts: Sequence[str] = ()) -> None:
         self._held = held
         self._places = places = _Places()
+        around = [_Told(places, base) for base in _outermost(tree.user_bases + tree.role_bases)]
         self._told = [
             *(_Told(_Users(held), base) for base in _outermost(tree.user_bases)),
             *(_Told(_Roles(held), base) for base in _outermost(tree.role_bases)),
-            *(_Told(places, base) for base in _outermost(tree.user_bases + tree.role_bases)),
+            *around,
         ]
-        self._searches = [Search(t.base_dn, *t.kind.asked(tree), t) for t in self._told]
+        self._searches = [_search_of(told, tree) for told in self._told]
         databases = {_innermost(told.base_dn, contexts) for told in self._told}
         is_one = len(databases) == 1 and None not in databases
+        for search in self._searches[: -len(around)]:
+            search.is_looked_into = True
         self._poller = Poller(self._searches, is_one_database=is_one)
         self._settles = tree.profile.transactions
 
@@ -74,6 +76,11 @@ class Feed:
         self._places.is_told = True
 
     # What is told before it is so: see `unsettled`
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the directory has changed in what the server does not tell of yet."""
+        return self._poller.is_behind
 
     @property
     def given(self) -> list[bytes]:
@@ -124,6 +131,23 @@ class Feed:
             raise NotToBeHeld(
                 "the server does not tell of entries that were loaded by slapadd without -w: "
                 "change any entry there"
+            )
+
+    def must_be_quick(self, session: Session) -> None:
+        """Look how long a poll takes with nothing new.
+
+        Raises:
+            NotToBeHeld: each read would wait for the server to go through everything.
+        """
+        took_s = []
+        for _ in range(3):
+            began_s = time.monotonic()
+            self.refresh(session)
+            took_s.append(time.monotonic() - began_s)
+        if min(took_s) > QUICK_S:
+            raise NotToBeHeld(
+                "the server takes long to tell what is new: index entryCSN and entryUUID there "
+                "(OpenLDAP: olcDbIndex: entryCSN,entryUUID eq)"
             )
 
     def _untold(self, session: Session) -> set[str]:
@@ -312,13 +336,18 @@ class _Places:
         return tuple(self.dns)
 
 
+def _search_of(told: _Told, tree: Tree) -> Search:
+    ldap_filter, attributes = told.kind.asked(tree)
+    return Search(told.base_dn, requests.condition(ldap_filter), attributes, told)
+
+
 def _newest(session: Session, search: Search) -> Iterator[str]:
     """The DNs that a plain search finds, of entries no older than what was told."""
-    since = _OLDEST.search(search.cookie)
-    if since:
-        oldest = min(since[1].split(b";")).decode()
-        newer = f"(&{search.ldap_filter}(entryCSN>={oldest}))"
-        yield from (entry.dn for entry in session.search(search.base_dn, newer, ["1.1"]).entries)
+    told = csns(search.cookie)
+    if told:
+        newer = requests.at_least("entryCSN", min(told).decode())
+        condition = requests.all_of(search.condition, newer)
+        yield from (entry.dn for entry in found(session, search.base_dn, condition, ["1.1"]))
 
 
 def _innermost(dn: str, contexts: Sequence[str]) -> str | None:

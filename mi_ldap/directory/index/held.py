@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Final, TypeVar, cast
 
-from mi_ldap.directory import names
+from mi_ldap.directory import requests
 from mi_ldap.directory.content_sync import found
 from mi_ldap.directory.index.groups import Group, Groups
 from mi_ldap.directory.index.people import People
@@ -50,6 +51,16 @@ class Held:
     def admin_role(self, group: Group) -> AdminRole:
         """The group as the admin role."""
         return self._kept((group, "admin"), lambda: self.groups.admin_role(group))
+
+    def holds(self, entry_id: str) -> bool:
+        """Whether a user or a group has that immutable id.
+
+        Raises:
+            AskTheDirectory: the text is no id as this server writes them.
+        """
+        if self.people.by_id(entry_id):
+            return True
+        return self.groups.get(uuid.UUID(entry_id).bytes) is not None
 
     # What is told
 
@@ -111,11 +122,11 @@ class Held:
         wanted = [*tree.role_attributes, tree.first_admin, tree.member]
         for part in in_parts(list(groups)):
             by_id = {group.role.id: group for group in part}
-            any_of = names.any_of([tree.has_id(each) or "" for each in by_id])
+            any_of = requests.any_of(requests.equals(tree.user_id, each) for each in by_id)
+            one_of_them = requests.all_of(requests.condition(tree.role_list_filter), any_of)
             with self._reader.session() as session:
                 for base_dn in tree.role_bases:
-                    listed = f"(&{tree.role_list_filter}{any_of})"
-                    for entry in found(session, base_dn, listed, wanted):
+                    for entry in found(session, base_dn, one_of_them, wanted):
                         yield by_id[tree.id_of(entry)], entry
 
     def take(self, fetched: Iterable[tuple[Group, Entry]], *, only_known: bool = False) -> None:

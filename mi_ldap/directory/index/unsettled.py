@@ -12,9 +12,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ldap3 import BASE
-
-from mi_ldap.directory import names
+from mi_ldap.directory import requests
 from mi_ldap.directory.content_sync import Poller, Search, found
 from mi_ldap.directory.operations import Modification, Modify
 from mi_ldap.directory.reading import in_parts
@@ -30,7 +28,8 @@ _UUID = "entryUUID"
 
 def cookies_of_now(session: Session, base_dns: Sequence[str]) -> list[bytes]:
     """For each base the cookie that a poll would give now; nothing is told."""
-    searches = [Search(dn, "(objectClass=*)", ["1.1"], _Nobody(), BASE) for dn in base_dns]
+    anything = requests.condition("(objectClass=*)")
+    searches = [Search(dn, anything, ["1.1"], _Nobody(), requests.BASE) for dn in base_dns]
     Poller(searches).poll(session)
     return [search.given for search in searches]
 
@@ -55,8 +54,8 @@ def wait_for_transactions(session: Session, base_dn: str) -> None:
 def still_there(session: Session, search: Search, uuids: Sequence[bytes]) -> Iterator[bytes]:
     """Those of the entries that a plain search finds."""
     for part in in_parts(uuids):
-        any_of = names.any_of([names.equals(_UUID, str(uuid.UUID(bytes=each))) for each in part])
-        wanted = f"(&{search.ldap_filter}{any_of})"
+        any_of = requests.any_of(requests.equals(_UUID, str(uuid.UUID(bytes=id_))) for id_ in part)
+        wanted = requests.all_of(search.condition, any_of)
         for entry in found(session, search.base_dn, wanted, [_UUID]):
             yield uuid.UUID(entry.first(_UUID) or "").bytes
 

@@ -1,0 +1,95 @@
+"""Who writes at the same moment as others is seen by all who read after its answer.
+
+slapd keeps a change to itself as long as another is under way that began before it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from mi_ldap.deadline import deadline
+from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.model import Role
+from mi_ldap.store import Give, RemoveUser, SetCustodian, Take, Unchanged
+from tests.index.places import is_ready, opened
+from tests.until import until
+
+ROUNDS = 120
+
+Write = Callable[[DirectoryStore, DirectoryStore, str], None]
+
+
+@pytest.fixture(params=["true", "false"], ids=["transactions", "one-by-one"])
+def pair(
+    request: pytest.FixtureRequest, tmp_path: Path, directory: EmbeddedDirectory
+) -> Iterator[tuple[DirectoryStore, DirectoryStore]]:
+    way = {"USER_STORE__TRANSACTIONS": request.param}
+    with ExitStack() as stack:
+        folders = (tmp_path / "one", tmp_path / "other")
+        one, other = (
+            stack.enter_context(closing(opened(folder, directory, **way))) for folder in folders
+        )
+        for store in (one, other):
+            until(partial(is_ready, store))
+        yield one, other
+
+
+def at_the_same_time(pair: tuple[DirectoryStore, DirectoryStore], write: Write) -> None:
+    one, other = pair
+    with ThreadPoolExecutor(2) as pool:
+        writing = [pool.submit(write, one, other, "a"), pool.submit(write, other, one, "b")]
+        for each in writing:
+            each.result()
+    for store in pair:
+        assert store.reads.source == "memory"
+
+
+def test_changes_are_seen_by_the_next_read(pair: tuple[DirectoryStore, DirectoryStore]) -> None:
+    one, _ = pair
+    for name in ("a1", "a2", "a3", "b1", "b2", "b3"):
+        one.add_user(name)
+    at_the_same_time(pair, partial(_change, one.add_role("dev")))
+
+
+def _change(role: Role, one: DirectoryStore, other: DirectoryStore, whose: str) -> None:
+    lot = random.Random(whose)
+    for number in range(ROUNDS):
+        with deadline(20):
+            found = one.find_user(f"{whose}{lot.randrange(1, 4)}")
+            assert found
+            holds = found.name in one.member_names(role).names
+            step = (Take if holds else Give)(role, found)
+            one.apply(Unchanged(found), SetCustodian(found, f"id{number}"), step)
+        with deadline(20):
+            seen = other.view.user(found.id)
+            assert seen
+            assert seen.custodian_id == f"id{number}"
+            assert (found.name in other.view.member_names(role).names) is not holds
+
+
+def test_additions_and_removals_are_seen_by_the_next_read(
+    pair: tuple[DirectoryStore, DirectoryStore],
+) -> None:
+    at_the_same_time(pair, _make_and_remove)
+
+
+def _make_and_remove(one: DirectoryStore, other: DirectoryStore, whose: str) -> None:
+    for number in range(ROUNDS):
+        name = f"{whose}{number}"
+        with deadline(20):
+            one.add_user(name)
+        with deadline(20):
+            made = other.view.find_user(name)
+            assert made
+            one.apply(RemoveUser(made))
+        for store in (one, other):
+            with deadline(20):
+                assert store.view.find_user(name) is None
