@@ -1,10 +1,8 @@
 """Content synchronization (RFC 4533): one search, asked again for what has changed.
 
 A poll (mode refreshOnly) sends the cookie of the last one and gets the entries that changed since,
-the ids of those that went, and a new cookie; no new cookie where nothing has changed. The messages
-are read here and not by ldap3: it takes half a millisecond for a poll that takes thirty
-microseconds, keeps a whole answer before it gives anything of it, and knows no intermediate
-responses inside a search.
+the ids of those that went, and a new cookie; no new cookie where nothing has changed. ldap3 keeps a
+whole answer before it gives anything of it, and knows no intermediate responses inside a search.
 
 Seen on OpenLDAP 2.5.13: a poll wants derefAliases never; a wrong cookie is no error, but everything
 is sent again.
@@ -22,7 +20,7 @@ from ldap3.operation.search import search_operation
 from pyasn1.codec.ber import encoder
 
 from mi_ldap.deadline import remaining_s
-from mi_ldap.directory import ber
+from mi_ldap.directory import ber, messages
 from mi_ldap.directory.session import Entry, Refused, Session
 
 SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"
@@ -31,13 +29,9 @@ _SYNC_DONE: Final = b"1.3.6.1.4.1.4203.1.9.1.3"
 _SYNC_INFO: Final = b"1.3.6.1.4.1.4203.1.9.1.4"
 
 _ENTRY, _DONE, _REFERENCE, _INTERMEDIATE = 0x64, 0x65, 0x73, 0x79  # RFC 4511 §4.5.2, §4.13
-_CONTROLS = 0xA0
 _PRESENT, _DELETE = 0, 3  # RFC 4533 §2.3
 _ID_SET = 0xA3  # RFC 4533 §2.5
 _REFRESH_ONLY = ber.element(ber.ENUMERATED, b"\x01")
-_TRUE = b"\x01\x01\xff"
-
-_AT_ONCE = 65536
 
 _FIRST_ID: Final = 0x10000000
 """Far from the message ids that ldap3 gives, and of as many bytes whatever is added."""
@@ -82,13 +76,8 @@ class Search:
         """The message that asks for what has changed."""
         cookie = ber.element(ber.OCTET_STRING, self.cookie) if self.cookie else b""
         value = ber.element(ber.SEQUENCE, _REFRESH_ONLY, cookie)
-        control = ber.element(
-            ber.SEQUENCE,
-            ber.element(ber.OCTET_STRING, SYNC_REQUEST.encode()),
-            _TRUE,
-            ber.element(ber.OCTET_STRING, value),
-        )
-        return _message(number, self._operation, ber.element(_CONTROLS, control))
+        control = messages.control(SYNC_REQUEST, value, critical=True)
+        return messages.message(number, self._operation, control)
 
 
 class Poller:
@@ -187,7 +176,7 @@ def found(
         Refused: the server does not give all of them.
         DirectoryUnavailable: it was cut off.
     """
-    request = _message(_FIRST_ID - 1, _operation(base_dn, ldap_filter, attributes))
+    request = messages.message(_FIRST_ID - 1, _operation(base_dn, ldap_filter, attributes))
     with session.on_the_wire("search"):
         session.connection.socket.sendall(request)
         for message in _messages(session):
@@ -208,40 +197,16 @@ def _operation(base_dn: str, ldap_filter: str, attributes: Sequence[str]) -> byt
     return bytes(encoder.encode(operation))
 
 
-def _message(number: int, operation: bytes, controls: bytes = b"") -> bytes:
-    message_id = ber.element(ber.INTEGER, ber.integer(number))
-    return ber.element(ber.SEQUENCE, message_id, operation, controls)
-
-
 def _messages(session: Session) -> Iterator[bytes]:
-    """The messages as they come, without their heads."""
+    """The messages as they come; the answer may be long, and each piece has its time."""
     wire = session.connection.socket
-    pending = bytearray()
-    while True:
+
+    def receive(size: int) -> bytes:
         wire.end_at = time.monotonic() + min(remaining_s(), session.answer_s)
-        data = wire.recv(_AT_ONCE)
-        if not data:
-            raise ConnectionResetError("the server hung up")
-        pending += data
-        at = 0
-        for start, end in _whole(pending):
-            yield bytes(pending[start:end])
-            at = end
-        del pending[:at]
+        data: bytes = wire.recv(size)
+        return data
 
-
-def _whole(pending: bytearray) -> Iterator[tuple[int, int]]:
-    """Where the messages lie that are here to their end."""
-    at = 0
-    while True:
-        try:
-            _, start, end = ber.head(pending, at)
-        except IndexError:
-            return
-        if end > len(pending):
-            return
-        yield start, end
-        at = end
+    return messages.whole(receive)
 
 
 def _told(search: Search, tag: int, message: bytes, at: int, end: int) -> None:
@@ -253,7 +218,7 @@ def _told(search: Search, tag: int, message: bytes, at: int, end: int) -> None:
 
 
 def _entry_told(search: Search, message: bytes, start: int, stop: int, end: int) -> None:
-    for oid, value in _controls(message, stop, end):
+    for oid, value in messages.controls(message, stop, end):
         if oid == _SYNC_STATE:
             parts = dict(ber.contents(next(ber.contents(value))[1]))
             uuid, kind = parts[ber.OCTET_STRING], parts[ber.ENUMERATED][0]
@@ -303,7 +268,7 @@ def _ids_told(search: Search, parts: dict[int, bytes]) -> None:
 def _done(search: Search, message: bytes, at: int, end: int) -> None:
     _, start, stop = ber.head(message, at)
     _must_be_success(message, start, stop)
-    for oid, value in _controls(message, stop, end):
+    for oid, value in messages.controls(message, stop, end):
         if oid == _SYNC_DONE:
             parts = dict(ber.contents(next(ber.contents(value))[1]))
             search.cookie = parts.get(ber.OCTET_STRING) or search.cookie
@@ -311,16 +276,6 @@ def _done(search: Search, message: bytes, at: int, end: int) -> None:
 
 
 def _must_be_success(message: bytes, start: int, stop: int) -> None:
-    result = [message[a:b] for _, a, b in ber.elements(message, start, stop)]
-    code = int.from_bytes(result[0], "big")
+    code, text = messages.result(message, start, stop)
     if code != 0:
-        raise Refused(code, result[2].decode(errors="replace"))
-
-
-def _controls(message: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """Each control's OID and value (RFC 4511 §4.1.11)."""
-    for tag, start, stop in ber.elements(message, at, end):
-        if tag == _CONTROLS:
-            for _, control in ber.contents(message[start:stop]):
-                octets = [each for kind, each in ber.contents(control) if kind == ber.OCTET_STRING]
-                yield octets[0], octets[1] if len(octets) > 1 else b""
+        raise Refused(code, text)

@@ -11,7 +11,7 @@ from mi_ldap.directory import session
 from mi_ldap.model import AdminRole, Role
 from mi_ldap.queries import Query
 from mi_ldap.wiring import Services
-from tests.api.client import Api
+from tests.api.client import PASSWORD, Api
 from tests.machines import MakeApi
 from tests.subtree import Subtree
 from tests.until import until
@@ -159,8 +159,20 @@ def test_what_decides_a_change_is_read_from_the_directory(quick: Api, meter: Met
     assert sent.count("search") >= 3
 
 
-def test_a_login_proves_in_the_directory_and_polls_for_the_scope(quick: Api, meter: Meter) -> None:
-    assert meter.of(lambda: quick.login("bob")) == ["search", "bind", "poll"]
+def test_a_login_is_one_poll_and_one_bind(quick: Api, meter: Meter) -> None:
+    assert meter.of(lambda: quick.login("bob")) == ["poll", "bind"]
+    assert meter.of(lambda: quick.login("boss")) == ["poll", "bind"]
+
+
+def test_a_refused_login_costs_no_more(quick: Api, meter: Meter) -> None:
+    assert meter.of(lambda: quick.login("bob", "wrong")) == ["poll", "bind"]
+    assert meter.of(lambda: quick.login("nobody", "wrong")) == ["poll"]
+
+
+def test_who_came_elsewhere_can_log_in_at_once(quick: Api, meter: Meter, subtree: Subtree) -> None:
+    subtree.add_user("carl")
+    quick.do("PATCH", "/users/carl", {"newPassword": PASSWORD, "confirmPassword": PASSWORD})
+    assert meter.of(lambda: quick.login("carl")) == ["poll", "poll", "bind"]
 
 
 def test_a_refused_token_costs_one_read_at_most(busy: Api, meter: Meter) -> None:
