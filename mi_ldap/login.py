@@ -69,7 +69,6 @@ class Login:
         """
         since_s = time.monotonic()
         try:
-            self._throttle.check_address(applicant.client)
             logged_in = self._prove(applicant)
         except TooManyFailures:
             self._note_refusal(applicant, "throttled")
@@ -95,11 +94,11 @@ class Login:
         self._audit.write(name, "login", "session", {}, outcome="refused", reason=reason)
 
     def _prove(self, applicant: Applicant) -> LoggedIn:
+        attempt = Attempt.on(without_primary(applicant.name), applicant.client)
+        self._throttle.check(attempt)
         # Read before the bind, never after it: a token's epoch must not be newer than the password
         # that was proved. The view is no older than the request, and proves nothing.
         user = self._find(self._store.view, applicant.name)
-        attempt = Attempt.on(without_primary(applicant.name), applicant.client)
-        self._throttle.check(attempt)
         try:
             if not applicant.password:
                 raise LoginRefused

@@ -73,6 +73,12 @@ def test_a_wrong_password_costs_no_more(busy: Api, meter: Meter) -> None:
     assert len(sent) <= 4
 
 
+def test_who_has_failed_too_often_costs_the_directory_nothing(busy: Api, meter: Meter) -> None:
+    for _ in range(busy.services.settings.management_api.throttle.failures_per_name):
+        busy.login("bob", "wrong")
+    assert meter.of(lambda: busy.login("bob")) == []
+
+
 def test_an_unknown_name_is_never_bound(busy: Api, meter: Meter) -> None:
     assert meter.of(lambda: busy.login("nobody")) == ["search"]
 
