@@ -18,7 +18,7 @@ from mi_ldap.errors import (
 )
 from mi_ldap.floor import Floor
 from mi_ldap.model import MAX_NAME_BYTES, Performer, Proof, User, without_primary
-from mi_ldap.store import UserStore
+from mi_ldap.store import UserReads, UserStore
 from mi_ldap.throttle import Attempt, Throttle
 from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT, Revocations
 
@@ -69,7 +69,6 @@ class Login:
         """
         since_s = time.monotonic()
         try:
-            self._throttle.check_address(applicant.client)
             logged_in = self._prove(applicant)
         except TooManyFailures:
             self._note_refusal(applicant, "throttled")
@@ -95,22 +94,26 @@ class Login:
         self._audit.write(name, "login", "session", {}, outcome="refused", reason=reason)
 
     def _prove(self, applicant: Applicant) -> LoggedIn:
-        user = self._find(applicant.name)
         attempt = Attempt.on(without_primary(applicant.name), applicant.client)
         self._throttle.check(attempt)
+        # Read before the bind, never after it: a token's epoch must not be newer than the password
+        # that was proved. The view is no older than the request, and proves nothing.
+        user = self._find(self._store.view, applicant.name)
         try:
             if not applicant.password:
                 raise LoginRefused
-            if self._bootstrap.is_open() and self._bootstrap.admits(applicant, user):
-                return self._first_login(applicant, user)
+            if self._bootstrap.is_open():
+                user = self._find(self._store, applicant.name)
+                if self._bootstrap.admits(applicant, user):
+                    return self._first_login(applicant, user)
             return self._ordinary_login(user, applicant.password)
         except LoginRefused:
             self._throttle.failed(attempt)
             raise
 
-    def _find(self, name: str) -> User | None:
+    def _find(self, reads: UserReads, name: str) -> User | None:
         try:
-            return find_user(self._store, name)
+            return find_user(reads, name)
         except AmbiguousName as error:
             raise LoginRefused(f"{error} Ask an administrator.", "ambiguous") from error
 
@@ -125,7 +128,7 @@ class Login:
         try:
             return self._as_promoted(self._bootstrap.make(applicant, abandoned), Proof())
         except LoginRefused:
-            user = self._find(applicant.name)
+            user = self._find(self._store, applicant.name)
             if user is None:
                 raise
             # Somebody else was first, under the same name.

@@ -10,6 +10,7 @@ import hashlib
 import math
 import time
 import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from limits import RateLimitItemPerMinute
@@ -53,28 +54,27 @@ class Throttle:
     """
 
     def __init__(self, state: StateDatabase, per_name: int, per_address: int) -> None:
-        self._limiter = FixedWindowRateLimiter(_SqliteStorage(state))
+        self._storage = _SqliteStorage(state)
+        self._limiter = FixedWindowRateLimiter(self._storage)
         self._per_name = RateLimitItemPerMinute(per_name, namespace="name")
         self._per_address = RateLimitItemPerMinute(per_address, namespace="address")
 
-    def check_address(self, client: str) -> None:
-        """Raises `TooManyFailures` when the address has used its failures up."""
-        self._check(self._per_address, client)
-
     def check(self, attempt: Attempt) -> None:
-        """Raises `TooManyFailures` when the name has used up its failures from this address."""
-        self._check(self._per_name, attempt.who, attempt.client)
+        """Raises `TooManyFailures` where the address, or the name from it, has none left."""
+        limits = {limit.key_for(*by): limit.amount for limit, by in self._limits(attempt)}
+        counted = self._storage.counted(*limits)
+        ends_at = [ends for key, count, ends in counted if count >= limits[key]]
+        if ends_at:
+            raise TooManyFailures(max(1, math.ceil(max(ends_at) - time.time())))
 
     def failed(self, attempt: Attempt) -> None:
         """Count one failure."""
-        self._limiter.hit(self._per_address, attempt.client)
-        self._limiter.hit(self._per_name, attempt.who, attempt.client)
+        for limit, by in self._limits(attempt):
+            self._limiter.hit(limit, *by)
 
-    def _check(self, limit: RateLimitItemPerMinute, *key: str) -> None:
-        if self._limiter.test(limit, *key):
-            return
-        ends_at, _ = self._limiter.get_window_stats(limit, *key)
-        raise TooManyFailures(max(1, math.ceil(ends_at - time.time())))
+    def _limits(self, attempt: Attempt) -> Iterator[tuple[RateLimitItemPerMinute, Sequence[str]]]:
+        yield self._per_address, (attempt.client,)
+        yield self._per_name, (attempt.who, attempt.client)
 
 
 class _SqliteStorage(Storage):
@@ -102,15 +102,13 @@ class _SqliteStorage(Storage):
         return int(row[0])
 
     def get(self, key: str) -> int:
-        row = self._row(key)
-        return int(row[0]) if row else 0
+        return next((count for _, count, _ in self.counted(key)), 0)
 
     def get_expiry(self, key: str) -> float:
-        row = self._row(key)
-        return float(row[1]) if row else time.time()
+        return next((ends_at for _, _, ends_at in self.counted(key)), time.time())
 
     def check(self) -> bool:
-        return self._row("") is None
+        return not self.counted("")
 
     def reset(self) -> int | None:
         with self._state.connection() as connection:
@@ -120,10 +118,11 @@ class _SqliteStorage(Storage):
         with self._state.connection() as connection:
             connection.execute("DELETE FROM failures WHERE key = ?", (key,))
 
-    def _row(self, key: str) -> tuple[int, float] | None:
+    def counted(self, key: str, other: str = "") -> list[tuple[str, int, float]]:
+        """Key, count and end of each of the keys that has not expired."""
         with self._state.connection() as connection:
-            found: tuple[int, float] | None = connection.execute(
-                "SELECT count, expires_at FROM failures WHERE key = ? AND expires_at >= ?",
-                (key, time.time()),
-            ).fetchone()
-        return found
+            return connection.execute(
+                "SELECT key, count, expires_at FROM failures "
+                "WHERE key IN (?, ?) AND expires_at >= ?",
+                (key, other, time.time()),
+            ).fetchall()

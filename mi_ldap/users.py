@@ -220,7 +220,6 @@ class Users:
         """By the old password, whoever gives it; failures count as those of a login do."""
         since_s = time.monotonic()
         attempt = Attempt.on(model.without_primary(name), performer.client)
-        self._throttle.check_address(performer.client)
         self._throttle.check(attempt)
         if target is None and self._admins.is_admin(performer.user):
             raise UserNotFound(name)

@@ -1,10 +1,8 @@
 """Content synchronization (RFC 4533): one search, asked again for what has changed.
 
 A poll (mode refreshOnly) sends the cookie of the last one and gets the entries that changed since,
-the ids of those that went, and a new cookie; no new cookie where nothing has changed. The messages
-are read here and not by ldap3: it takes half a millisecond for a poll that takes thirty
-microseconds, keeps a whole answer before it gives anything of it, and knows no intermediate
-responses inside a search.
+the ids of those that went, and a new cookie; no new cookie where nothing has changed. ldap3 keeps a
+whole answer before it gives anything of it, and knows no intermediate responses inside a search.
 
 Seen on OpenLDAP 2.5.13: a poll wants derefAliases never; a wrong cookie is no error, but everything
 is sent again.
@@ -19,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mi_ldap.deadline import remaining_s
-from mi_ldap.directory import ber, requests
+from mi_ldap.directory import ber, messages, requests
 from mi_ldap.directory.session import Entry, Refused, Session
 
 SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"
@@ -28,13 +26,9 @@ _SYNC_DONE: Final = b"1.3.6.1.4.1.4203.1.9.1.3"
 _SYNC_INFO: Final = b"1.3.6.1.4.1.4203.1.9.1.4"
 
 _ENTRY, _DONE, _REFERENCE, _INTERMEDIATE = 0x64, 0x65, 0x73, 0x79  # RFC 4511 §4.5.2, §4.13
-_CONTROLS = 0xA0
 _PRESENT, _DELETE = 0, 3  # RFC 4533 §2.3
 _ID_SET = 0xA3  # RFC 4533 §2.5
 _REFRESH_ONLY = ber.element(ber.ENUMERATED, b"\x01")
-_TRUE = b"\x01\x01\xff"
-
-_AT_ONCE = 65536
 
 _CSNS: Final = re.compile(rb"csn=([^,]+)")
 
@@ -87,20 +81,16 @@ class Search:
         """The message that asks for what has changed since that cookie was given."""
         cookie = ber.element(ber.OCTET_STRING, since) if since else b""
         value = ber.element(ber.SEQUENCE, _REFRESH_ONLY, cookie)
-        control = ber.element(
-            ber.SEQUENCE,
-            ber.element(ber.OCTET_STRING, SYNC_REQUEST.encode()),
-            _TRUE,
-            ber.element(ber.OCTET_STRING, value),
-        )
-        return _message(number, self._operation, ber.element(_CONTROLS, control))
+        control = messages.control(SYNC_REQUEST, value, critical=True)
+        return messages.message(number, self._operation, control)
 
     def look(self, number: int, since: bytes) -> bytes:
         """The message that asks for an entry with a later change sequence number than that."""
         start, _, last = since.decode().rpartition("#")
         newer = requests.at_least("entryCSN", f"{start}#{int(last, 16) + 1:06x}")
         condition = requests.all_of(self.condition, newer)
-        return _message(number, requests.search(self.base_dn, condition, ["1.1"], size_limit=1))
+        looked_for = requests.search(self.base_dn, condition, ["1.1"], size_limit=1)
+        return messages.message(number, looked_for)
 
     @property
     def told(self) -> bytes:
@@ -164,26 +154,46 @@ class Poller:
         for search in self._searches.values():
             search.is_told_all = False
         numbers = [*self._searches]
-        alone = 1 if self._may_ask_one_for_all() else len(numbers)
-        asked, later = numbers[:alone], numbers[alone:]
-        while True:
-            told = {number: search.told for number, search in self._looks.items()}
-            looks = [number for number, csn in told.items() if csn]
-            if not self._ask(session, [*asked, *looks], goes_on):
-                return False
-            is_looked_into = all(self._looks[number].told == csn for number, csn in told.items())
-            if self._has_nothing_new or (is_looked_into and not later):
-                return True
-            asked, later = later, []
+        first = numbers[:1] if self._may_ask_one_for_all() else numbers
+        others = numbers[len(first) :]
+        if not self._ask(session, first, self._newest(), goes_on):
+            return False
+        if self._has_nothing_new:
+            return True
+        if others and not self._ask(session, others, self._newest(), goes_on):
+            return False
+        # What has changed meanwhile may have been told by now.
+        return not self.is_behind or self._ask(session, [], self._told(), goes_on)
 
     def _may_ask_one_for_all(self) -> bool:
         cookies = {search.cookie for search in self._searches.values()}
         return self._is_one_database and len(cookies) == 1 and b"" not in cookies
 
-    def _ask(self, session: Session, numbers: list[int], goes_on: Callable[[], bool]) -> bool:
-        asked, self._has_nothing_new, self.is_behind = set(numbers), True, False
+    def _told(self) -> dict[int, bytes]:
+        """How far each search that is looked into has been told, by its look's id."""
+        return {number: search.told for number, search in self._looks.items() if search.told}
+
+    def _newest(self) -> dict[int, bytes]:
+        """How far each will be told by the searches that are asked now."""
+        if not self._is_one_database:
+            return self._told()
+        newest = max(search.told for search in self._searches.values())
+        return dict.fromkeys(self._looks, newest) if newest else {}
+
+    def _ask(
+        self,
+        session: Session,
+        numbers: list[int],
+        looks: dict[int, bytes],
+        goes_on: Callable[[], bool],
+    ) -> bool:
+        asked, self._has_nothing_new, self.is_behind = {*numbers, *looks}, True, False
+        wanted = [
+            *(self._request(number, self._searches[number].cookie) for number in numbers),
+            *(self._request(number, since) for number, since in looks.items()),
+        ]
         with session.on_the_wire("poll"):
-            session.connection.socket.sendall(b"".join(map(self._request, numbers)))
+            session.connection.socket.sendall(b"".join(wanted))
             for message in _messages(session):
                 number = self._nothing.get(message)
                 if number is None:
@@ -196,12 +206,12 @@ class Poller:
             session.usable = False  # the rest of the answer is still to come
         return False
 
-    def _request(self, number: int) -> bytes:
-        search = self._searches.get(number)
-        since = search.cookie if search else self._looks[number].told
+    def _request(self, number: int, since: bytes) -> bytes:
         known, said = self._requests.get(number, (None, b""))
         if known != since:
-            said = (search.request if search else self._looks[number].look)(number, since)
+            looks = self._looks.get(number)
+            write = looks.look if looks else self._searches[number].request
+            said = write(number, since)
             self._requests[number] = since, said
         return said
 
@@ -245,7 +255,7 @@ def found(
         Refused: the server does not give all of them.
         DirectoryUnavailable: it was cut off.
     """
-    request = _message(_FIRST_ID - 1, requests.search(base_dn, condition, attributes))
+    request = messages.message(_FIRST_ID - 1, requests.search(base_dn, condition, attributes))
     with session.on_the_wire("search"):
         session.connection.socket.sendall(request)
         for message in _messages(session):
@@ -264,40 +274,16 @@ def csns(cookie: bytes) -> list[bytes]:
     return found[1].split(b";") if found else []
 
 
-def _message(number: int, operation: bytes, controls: bytes = b"") -> bytes:
-    message_id = ber.element(ber.INTEGER, ber.integer(number))
-    return ber.element(ber.SEQUENCE, message_id, operation, controls)
-
-
 def _messages(session: Session) -> Iterator[bytes]:
-    """The messages as they come, without their heads."""
+    """The messages as they come; the answer may be long, and each piece has its time."""
     wire = session.connection.socket
-    pending = bytearray()
-    while True:
+
+    def receive(size: int) -> bytes:
         wire.end_at = time.monotonic() + min(remaining_s(), session.answer_s)
-        data = wire.recv(_AT_ONCE)
-        if not data:
-            raise ConnectionResetError("the server hung up")
-        pending += data
-        at = 0
-        for start, end in _whole(pending):
-            yield bytes(pending[start:end])
-            at = end
-        del pending[:at]
+        data: bytes = wire.recv(size)
+        return data
 
-
-def _whole(pending: bytearray) -> Iterator[tuple[int, int]]:
-    """Where the messages lie that are here to their end."""
-    at = 0
-    while True:
-        try:
-            _, start, end = ber.head(pending, at)
-        except IndexError:
-            return
-        if end > len(pending):
-            return
-        yield start, end
-        at = end
+    return messages.whole(receive)
 
 
 def _told(search: Search, tag: int, message: bytes, at: int, end: int) -> None:
@@ -309,7 +295,7 @@ def _told(search: Search, tag: int, message: bytes, at: int, end: int) -> None:
 
 
 def _entry_told(search: Search, message: bytes, start: int, stop: int, end: int) -> None:
-    for oid, value in _controls(message, stop, end):
+    for oid, value in messages.controls(message, stop, end):
         if oid == _SYNC_STATE:
             parts = dict(ber.contents(next(ber.contents(value))[1]))
             uuid, kind = parts[ber.OCTET_STRING], parts[ber.ENUMERATED][0]
@@ -361,7 +347,7 @@ def _done(search: Search, message: bytes, at: int, end: int) -> bool:
     _, start, stop = ber.head(message, at)
     _must_be_success(message, start, stop)
     given = b""
-    for oid, value in _controls(message, stop, end):
+    for oid, value in messages.controls(message, stop, end):
         if oid == _SYNC_DONE:
             parts = dict(ber.contents(next(ber.contents(value))[1]))
             given = parts.get(ber.OCTET_STRING) or b""
@@ -371,16 +357,6 @@ def _done(search: Search, message: bytes, at: int, end: int) -> bool:
 
 
 def _must_be_success(message: bytes, start: int, stop: int) -> None:
-    result = [message[a:b] for _, a, b in ber.elements(message, start, stop)]
-    code = int.from_bytes(result[0], "big")
+    code, text = messages.result(message, start, stop)
     if code != 0:
-        raise Refused(code, result[2].decode(errors="replace"))
-
-
-def _controls(message: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """Each control's OID and value (RFC 4511 §4.1.11)."""
-    for tag, start, stop in ber.elements(message, at, end):
-        if tag == _CONTROLS:
-            for _, control in ber.contents(message[start:stop]):
-                octets = [each for kind, each in ber.contents(control) if kind == ber.OCTET_STRING]
-                yield octets[0], octets[1] if len(octets) > 1 else b""
+        raise Refused(code, text)

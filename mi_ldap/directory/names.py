@@ -133,6 +133,8 @@ def _parsed_pair(pair: str) -> tuple[str, str]:
 
 def _split(dn: str, separator: str) -> list[str]:
     """`dn` at its separators, the escaped ones left in peace."""
+    if "\\" not in dn:
+        return dn.split(separator) if dn else []
     parts, start, at = [], 0, 0
     while at < len(dn):
         if dn[at] == "\\":
@@ -141,7 +143,7 @@ def _split(dn: str, separator: str) -> list[str]:
             parts.append(dn[start:at])
             start = at + 1
         at += 1
-    return [*parts, dn[start:]] if dn else []
+    return [*parts, dn[start:]]
 
 
 def _unescaped(value: str) -> str:

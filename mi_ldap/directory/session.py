@@ -11,23 +11,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import structlog
-from ldap3 import (
-    BASE,
-    DEREF_NEVER,
-    SASL,
-    SIMPLE,
-    SUBTREE,
-    Connection,
-)
+from ldap3 import BASE, DEREF_NEVER, SUBTREE, Connection
 from ldap3.core.exceptions import LDAPException
-from ldap3.operation.bind import bind_operation
 from pyasn1.error import PyAsn1Error
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.directory import controls as ctl
+from mi_ldap.directory import messages
 from mi_ldap.directory.operations import Operation
 from mi_ldap.errors import DirectoryUnavailable
 
@@ -35,6 +28,12 @@ log = structlog.get_logger()
 
 PAGE_SIZE = 1000
 GOODBYE_S = 0.5
+
+_BIND_ID: Final = 0x0FFFFFFE
+"""Far from the message ids that ldap3 gives on the same connection."""
+
+_ASK_PASSWORD_POLICY: Final = messages.control(ctl.PASSWORD_POLICY)
+
 SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED = 4, 11
 
 SETTLING_S = 0.002
@@ -115,7 +114,7 @@ class Session:
         """
         if not password:
             raise ValueError("an empty password proves nothing")
-        return self._bind(bind_operation(3, SIMPLE, dn, password.encode(), auto_encode=True))
+        return self._bind(messages.simple_bind(dn, password))
 
     def bind_as_process(self) -> None:
         """Be who the server knows this process to be (SASL EXTERNAL over ldapi, RFC 4422 app. A).
@@ -123,7 +122,7 @@ class Session:
         Raises:
             Refused: the server did not accept it.
         """
-        self._bind(bind_operation(3, SASL, "", None, "EXTERNAL", ""))
+        self._bind(messages.sasl_bind("EXTERNAL"))
 
     def search(
         self, base_dn: str, ldap_filter: str, attributes: Sequence[str], *, base_only: bool = False
@@ -191,7 +190,7 @@ class Session:
             self.connection.extend.standard.modify_password(
                 dn, old.encode() if old else None, new.encode(), controls=[ctl.ASK_PASSWORD_POLICY]
             )
-        self._policy_unless_refused()
+        self._raise_with_policy_unless_success()
 
     @contextmanager
     def transaction(self) -> Iterator[ctl.Control]:
@@ -230,11 +229,15 @@ class Session:
         time.sleep(min(SETTLING_S, remaining_s()))
         self._extended(ctl.TRANSACTION_END, ctl.transaction_end(identifier, commit=commit))
 
-    def _bind(self, request: Any) -> ctl.Policy:
+    def _bind(self, operation: bytes) -> ctl.Policy:
         with self.on_the_wire("bind"):
-            message = self.connection.send("bindRequest", request, [ctl.ASK_PASSWORD_POLICY])
-            self.connection.post_send_single_response(message)
-        return self._policy_unless_refused()
+            wire = self.connection.socket
+            wire.sendall(messages.message(_BIND_ID, operation, _ASK_PASSWORD_POLICY))
+            said = messages.bound(_BIND_ID, next(messages.whole(wire.recv)))
+        policy = ctl.password_policy(said.controls.get(ctl.PASSWORD_POLICY.encode()))
+        if said.code != 0:
+            raise Refused(said.code, said.text, policy.error)
+        return policy
 
     @property
     def _result(self) -> dict[str, Any]:
@@ -250,13 +253,12 @@ class Session:
         if result["result"] != 0:
             raise Refused(result["result"], result.get("message") or result["description"])
 
-    def _policy_unless_refused(self) -> ctl.Policy:
+    def _raise_with_policy_unless_success(self) -> None:
         result = self._result
         control = (result.get("controls") or {}).get(ctl.PASSWORD_POLICY) or {}
         policy = ctl.password_policy(control.get("value"))
         if result["result"] != 0:
             raise Refused(result["result"], result.get("message") or "", policy.error)
-        return policy
 
     def _next_page(self) -> bytes | None:
         control = (self._result.get("controls") or {}).get("1.2.840.113556.1.4.319")

@@ -10,8 +10,8 @@ from mi_ldap.doctor.findings import Finding
 from mi_ldap.doctor.patient import Patient
 
 _SYNCPROV: Final = (
-    "That is well, only slower. To have them in memory, as the administrator of cn=config (leave out "
-    "what is there already):\n"
+    "That is well, only slower. To have them in memory, as the administrator of cn=config (leave "
+    "out what is there already):\n"
     "dn: cn=module{0},cn=config\n"
     "changetype: modify\n"
     "add: olcModuleLoad\n"

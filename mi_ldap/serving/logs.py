@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -26,24 +27,39 @@ def configure_logging(level: str = "info") -> None:
         level: `"debug"`, `"info"`, `"warning"` or `"error"`.
     """
     structlog.configure(
-        processors=[*_COMMON, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
+        processors=_OWN,
+        logger_factory=_stderr,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_COMMON,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_LAST],
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
+
+
+class _Stderr:
+    """Writes lines as they are; who has something to say doesn't fail where that is impossible."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def debug(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    info = warning = error = critical = debug
+
+
+def _stderr(*names: str) -> _Stderr:
+    """Each module's logger bears its name; found out once, since loggers are kept."""
+    return _Stderr(_NAMED(*names).name)
 
 
 def log_request(request: Any, response: Any, environ: dict[str, Any], seconds: float) -> None:
@@ -106,7 +122,12 @@ _COMMON: list[Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
-    structlog.stdlib.PositionalArgumentsFormatter(),
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
     _put_first,
 ]
+_LAST: list[Processor] = [
+    structlog.processors.format_exc_info,
+    structlog.processors.JSONRenderer(),
+]
+_OWN = [*_COMMON, *_LAST]
+_NAMED = structlog.stdlib.LoggerFactory(ignore_frame_names=[__name__])

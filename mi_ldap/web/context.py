@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import uuid
+import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +36,8 @@ def init_app(app: Flask, server: ServerSettings) -> None:
     @app.before_request
     def begin() -> None:
         g.client = _client(request.environ, proxies)
-        g.is_local = _is_local(request.environ)
         sent = request.headers.get("X-Request-Id", "")
-        own = uuid.uuid4().hex  # one of ours is in it always: an audit line must not be forged
+        own = secrets.token_hex(16)  # one of ours is in it always: an audit line must not be forged
         g.request_id = f"{sent}.{own[:12]}" if _REQUEST_ID.fullmatch(sent) else own
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(requestId=g.request_id, client=g.client)
@@ -81,10 +80,10 @@ def _client(environ: dict[str, Any], proxies: list[Network]) -> str:
     return client
 
 
-def _is_local(environ: dict[str, Any]) -> bool:
+def is_local() -> bool:
     """Whether the request surely comes from this machine: straight from loopback, by no proxy."""
-    peer = _address(str(environ.get("REMOTE_ADDR") or ""))
-    forwarded = any(f"HTTP_{name}" in environ for name in _FORWARDING)
+    peer = _address(request.remote_addr or "")
+    forwarded = any(f"HTTP_{name}" in request.environ for name in _FORWARDING)
     return peer is not None and peer.is_loopback and not forwarded
 
 

@@ -63,6 +63,8 @@ def init_app(app: Flask) -> None:
 
     @app.after_request
     def canonical_reason(response: Response) -> Response:
+        if response.status_code == 200:
+            return response
         # werkzeug writes reasons in capitals; the command-line clients print and test them.
         code, _, reason = response.status.partition(" ")
         if reason.isupper():

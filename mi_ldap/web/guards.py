@@ -38,7 +38,7 @@ def init_app(app: Flask, services: Services) -> None:
         return None
 
     def _authorize(resource: str) -> None:
-        performer = g.performer = tokens.performer(services.store)
+        performer = g.performer = tokens.performer(services)
         if performer.must_change_password and request.endpoint not in _FOR_PASSWORD_CHANGE:
             raise PasswordChangeFirst
         if _wants_admin(resource):

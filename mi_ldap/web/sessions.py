@@ -10,6 +10,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from mi_ldap.bootstrap import Applicant
 from mi_ldap.errors import LoginRefused
 from mi_ldap.web import tokens
+from mi_ldap.web.context import is_local
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
 
@@ -48,7 +49,7 @@ def _applicant() -> Applicant:
     except (binascii.Error, ValueError):
         raise LoginRefused from None
     name, _, password = _text(credentials).partition(":")
-    return Applicant(name, password, client=g.client, is_local=g.is_local)
+    return Applicant(name, password, client=g.client, is_local=is_local())
 
 
 def _text(credentials: bytes) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
-from flask import Flask, Response, g
+from flask import Flask, Response, current_app, g, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
@@ -22,7 +24,6 @@ from jwt import PyJWTError
 from mi_ldap.errors import NotAuthenticated
 from mi_ldap.login import LoggedIn
 from mi_ldap.model import Performer
-from mi_ldap.store import UserStore
 from mi_ldap.tokens import SCOPE_CHANGE_PASSWORD
 from mi_ldap.wiring import Services
 
@@ -35,6 +36,13 @@ CONSOLE = "console"
 
 _REQUIRED = ("uid", "epoch", "jti", "exp")
 """What a token of ours always claims; the library lets one without an expiry live forever."""
+
+KEPT = 512
+"""So many good tokens, of a kilobyte each, are not decoded again by a worker."""
+
+_EXPIRED = "The token has expired. Log in again."
+_LOGGED_OUT = "The token was logged out. Log in again."
+_NOT_VALID = "The token is not valid. Log in again."
 
 
 def init_app(app: Flask, services: Services) -> None:
@@ -54,6 +62,7 @@ def init_app(app: Flask, services: Services) -> None:
     )
     jwt = JWTManager(app)
     keys = services.keys
+    app.extensions["mi_ldap_decoded"] = lru_cache(KEPT)(_decoded)
 
     @jwt.encode_key_loader
     def signing_key(_identity: str) -> str:
@@ -81,11 +90,11 @@ def encode(services: Services, logged_in: LoggedIn, **more: str) -> str:
     return token
 
 
-def performer(store: UserStore, use: str | None = None) -> Performer:
+def performer(services: Services, use: str | None = None) -> Performer:
     """Who sends the request, read from the directory.
 
     Args:
-        store: where users are read.
+        services: where users and revocations are read.
         use: None for the API, whose tokens come as Bearer; else for what the cookie's token is.
             One is never taken for the other.
 
@@ -93,8 +102,41 @@ def performer(store: UserStore, use: str | None = None) -> Performer:
         NotAuthenticated: there is no token, it is not good, or not any more.
         Unavailable: that cannot be told; the token is neither accepted nor refused.
     """
+    claims = g.claims = _claims("cookies" if use else "headers")
+    if claims.get("use") != use:
+        raise NotAuthenticated(_NOT_VALID)
+    if services.revocations.is_revoked(str(claims["jti"])):
+        raise NotAuthenticated(_LOGGED_OUT)
+    user = services.store.view.user(str(claims["uid"]))
+    if user is None or not user.enabled or user.epoch != claims["epoch"]:
+        raise NotAuthenticated("The token is no longer good. Log in again.")
+    return Performer(user, claims.get("scope") == SCOPE_CHANGE_PASSWORD, g.client)
+
+
+def _claims(location: str) -> Claims:
+    """What the request's token claims, which is ours and has not expired."""
+    claims: Claims = current_app.extensions["mi_ldap_decoded"](location, _sent(location))
+    if int(claims["exp"]) <= time.time():
+        raise NotAuthenticated(_EXPIRED)
+    return claims
+
+
+def _sent(location: str) -> str:
+    """All of what the library reads the request's token from."""
+    if location == "cookies":
+        return request.cookies.get(current_app.config["JWT_ACCESS_COOKIE_NAME"], "")
+    return request.headers.get("Authorization", "")
+
+
+def _decoded(location: str, _sent: str) -> Claims:
+    """What the request's token claims.
+
+    Kept by what was sent: the same text is the same token, and the library takes a third of a
+    millisecond for it. What may be otherwise the next time is looked at each time: whether it has
+    expired or was logged out, and what its user is by now.
+    """
     try:
-        verify_jwt_in_request(locations="cookies" if use else "headers")
+        verify_jwt_in_request(locations=location)
     except (
         JWTExtendedException,
         PyJWTError,
@@ -104,24 +146,20 @@ def performer(store: UserStore, use: str | None = None) -> Performer:
         RecursionError,
     ) as error:
         raise NotAuthenticated(_sentence(error)) from error
-    claims = get_jwt()
-    if not all(claims.get(name) for name in _REQUIRED) or claims.get("use") != use:
-        raise NotAuthenticated("The token is not valid. Log in again.")
-    user = store.view.user(str(claims["uid"]))
-    if user is None or not user.enabled or user.epoch != claims.get("epoch"):
-        raise NotAuthenticated("The token is no longer good. Log in again.")
-    return Performer(user, claims.get("scope") == SCOPE_CHANGE_PASSWORD, g.client)
+    claims: Claims = get_jwt()
+    if not all(claims.get(name) for name in _REQUIRED):
+        raise NotAuthenticated(_NOT_VALID)
+    return claims
 
 
 def log_out(services: Services, performer: Performer) -> None:
     """The request's token is dead from now on, in every worker."""
-    claims = get_jwt()
-    services.login.logout(performer, str(claims["jti"]), float(claims["exp"]))
+    services.login.logout(performer, str(g.claims["jti"]), float(g.claims["exp"]))
 
 
 def claim(name: str) -> str:
     """What the request's token, which was found to be good, claims; `""` for nothing."""
-    return str(get_jwt().get(name) or "")
+    return str(g.claims.get(name) or "")
 
 
 def put_into_cookie(response: Response, token: str) -> Response:
@@ -147,8 +185,8 @@ def _cookie_name(services: Services) -> str:
 
 def _sentence(error: Exception) -> str:
     words = {
-        "ExpiredSignatureError": "The token has expired. Log in again.",
-        "RevokedTokenError": "The token was logged out. Log in again.",
+        "ExpiredSignatureError": _EXPIRED,
+        "RevokedTokenError": _LOGGED_OUT,
         "NoAuthorizationError": "Log in first: the request carries no token.",
     }
-    return words.get(type(error).__name__, "The token is not valid. Log in again.")
+    return words.get(type(error).__name__, _NOT_VALID)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from unittest.mock import Mock
 
 import jwt
+import pytest
 import time_machine
 
 from mi_ldap.signing_keys import rotate_key
@@ -61,6 +63,25 @@ def test_a_promotion_needs_no_new_token(admin: Api, bob: Api) -> None:
 
 
 # What ends them
+
+
+def test_a_token_is_decoded_once_and_judged_each_time(
+    light_admin: Api, memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = Mock(wraps=jwt.decode)
+    monkeypatch.setattr(jwt, "decode", decode)
+    light_admin.add_user("bob")
+    bob = light_admin.stranger().logged_in("bob")
+    bob.get("/server")
+    decode.reset_mock()
+    bob.get("/server")
+    memory.account("bob").enabled = False
+    assert bob("GET", "/server").status_code == 401
+    memory.account("bob").enabled = True
+    bob.get("/server")
+    bob("GET", "/logout")
+    assert "was logged out" in bob("GET", "/server").text
+    decode.assert_not_called()
 
 
 def test_an_expired_token_is_refused(light_admin: Api) -> None:

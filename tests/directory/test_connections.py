@@ -163,13 +163,21 @@ def test_a_silent_server_is_given_up_after_its_own_time(silent: str) -> None:
     session.close()
 
 
-def test_a_server_that_talks_rubbish_is_an_outage() -> None:
+RUBBISH_MEETS: list[Callable[[Session], object]] = [
+    lambda session: session.search("dc=x", "(objectClass=*)", ["cn"]),
+    lambda session: session.bind("uid=a", "password"),
+]
+
+
+@pytest.mark.parametrize("act", RUBBISH_MEETS)
+def test_a_server_that_talks_rubbish_is_an_outage(act: Callable[[Session], object]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         session = connector(f"ldap://127.0.0.1:{listening.getsockname()[1]}").anonymous()
         peer, _ = listening.accept()
         peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10)
         with deadline(0.5), pytest.raises(DirectoryUnavailable):
-            session.search("dc=x", "(objectClass=*)", ["cn"])
+            act(session)
+        assert not session.usable
         peer.close()
         session.close()
 

@@ -12,7 +12,7 @@ from mi_ldap.directory import DirectoryStore, session
 from mi_ldap.model import AdminRole, Role
 from mi_ldap.queries import Query
 from mi_ldap.wiring import Services
-from tests.api.client import Api
+from tests.api.client import PASSWORD, Api
 from tests.index.places import is_settled
 from tests.machines import MakeApi
 from tests.subtree import Subtree
@@ -80,6 +80,12 @@ def test_a_wrong_password_costs_no_more(busy: Api, meter: Meter) -> None:
     sent = meter.of(lambda: busy.login("bob", "wrong"))
     assert sent.count("bind") == 1
     assert len(sent) <= 4
+
+
+def test_who_has_failed_too_often_costs_the_directory_nothing(busy: Api, meter: Meter) -> None:
+    for _ in range(busy.services.settings.management_api.throttle.failures_per_name):
+        busy.login("bob", "wrong")
+    assert meter.of(lambda: busy.login("bob")) == []
 
 
 def test_an_unknown_name_is_never_bound(busy: Api, meter: Meter) -> None:
@@ -167,12 +173,24 @@ def test_a_change_is_seen_by_two_polls_and_a_groups_by_a_search_more(
 
 def test_what_decides_a_change_is_read_from_the_directory(quick: Api, meter: Meter) -> None:
     sent = meter.of(lambda: quick.do("DELETE", "/users/bob"))
-    assert sent.count("poll") <= 2
+    assert sent.count("poll") <= 4  # for the performer, and until the removal is told
     assert sent.count("search") >= 3
 
 
-def test_a_login_proves_in_the_directory_and_polls_for_the_scope(quick: Api, meter: Meter) -> None:
-    assert meter.of(lambda: quick.login("bob")) == ["search", "bind", "poll"]
+def test_a_login_is_one_poll_and_one_bind(quick: Api, meter: Meter) -> None:
+    assert meter.of(lambda: quick.login("bob")) == ["poll", "bind"]
+    assert meter.of(lambda: quick.login("boss")) == ["poll", "bind"]
+
+
+def test_a_refused_login_costs_no_more(quick: Api, meter: Meter) -> None:
+    assert meter.of(lambda: quick.login("bob", "wrong")) == ["poll", "bind"]
+    assert meter.of(lambda: quick.login("nobody", "wrong")) == ["poll"]
+
+
+def test_who_came_elsewhere_can_log_in_at_once(quick: Api, meter: Meter, subtree: Subtree) -> None:
+    subtree.add_user("carl")
+    quick.do("PATCH", "/users/carl", {"newPassword": PASSWORD, "confirmPassword": PASSWORD})
+    assert meter.of(lambda: quick.login("carl")) == ["poll", "poll", "bind"]
 
 
 def test_a_refused_token_costs_one_read_at_most(busy: Api, meter: Meter) -> None:

@@ -14,6 +14,7 @@ from mi_ldap.state import StateDatabase
 from mi_ldap.throttle import Attempt, Throttle
 
 ALICE = Attempt("alice", "192.0.2.7")
+SOMEBODY_ELSE = Attempt("carl", ALICE.client)
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_the_last_allowed_failure_closes_the_name_from_that_address(throttle: Th
 def test_a_stranger_elsewhere_locks_nobody_out(throttle: Throttle) -> None:
     fail(throttle, Attempt("alice", "198.51.100.1"), 4)
     throttle.check(ALICE)
-    throttle.check_address(ALICE.client)
+    throttle.check(SOMEBODY_ELSE)
 
 
 def test_other_names_from_the_address_go_on_until_the_address_is_used_up(
@@ -53,10 +54,10 @@ def test_other_names_from_the_address_go_on_until_the_address_is_used_up(
 ) -> None:
     fail(throttle, ALICE, 3)
     throttle.check(Attempt("bob", ALICE.client))
-    throttle.check_address(ALICE.client)
+    throttle.check(SOMEBODY_ELSE)
     fail(throttle, Attempt("bob", ALICE.client), 2)
     with pytest.raises(TooManyFailures):
-        throttle.check_address(ALICE.client)
+        throttle.check(SOMEBODY_ELSE)
 
 
 def test_after_a_minute_it_is_forgotten(throttle: Throttle) -> None:
@@ -68,7 +69,7 @@ def test_after_a_minute_it_is_forgotten(throttle: Throttle) -> None:
         assert caught.value.retry_after_s == 1
         clock.shift(2)
         throttle.check(ALICE)
-        throttle.check_address(ALICE.client)
+        throttle.check(SOMEBODY_ELSE)
         fail(throttle, ALICE, 1)
         throttle.check(ALICE)
 
@@ -99,6 +100,6 @@ def test_where_nothing_can_be_counted_nothing_is_let_through(
     with pytest.raises(StateUnavailable):
         throttle.check(ALICE)
     with pytest.raises(StateUnavailable):
-        throttle.check_address(ALICE.client)
+        throttle.check(SOMEBODY_ELSE)
     with pytest.raises(StateUnavailable):
         throttle.failed(ALICE)

@@ -13,6 +13,7 @@ from mi_ldap.login import LoggedIn
 from mi_ldap.web import tokens
 from mi_ldap.web.console import words
 from mi_ldap.web.console.answers import is_open_to, moved, page, status_and_retry
+from mi_ldap.web.context import is_local
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
 
@@ -40,7 +41,7 @@ def add_views(console: Blueprint, services: Services) -> None:
     @console.post("/login")
     def log_in() -> Response:
         name, password = request.form.get("name", ""), request.form.get("password", "")
-        applicant = Applicant(name, password, client=g.client, is_local=g.is_local)
+        applicant = Applicant(name, password, client=g.client, is_local=is_local())
         try:
             logged_in = services.login.login(applicant)
         except (LoginRefused, TooManyFailures, Unavailable) as error:

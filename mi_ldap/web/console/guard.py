@@ -29,7 +29,7 @@ def init(console: Blueprint, services: Services) -> None:
             _must_be_utf8()
         if request.endpoint in _OPEN:
             return
-        performer = tokens.performer(services.store, tokens.CONSOLE)
+        performer = tokens.performer(services, tokens.CONSOLE)
         g.performer = performer
         if request.method == "POST":
             _must_carry_the_sessions_value()
