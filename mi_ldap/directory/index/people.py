@@ -1,4 +1,4 @@
-"""The users in memory: some three hundred bytes each, whatever the directory holds of them."""
+"""The users in memory: some 350 bytes each, whatever the directory holds of them."""
 
 from __future__ import annotations
 
