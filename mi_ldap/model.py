@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from mi_ldap.errors import BadRequest, DomainNotFound
@@ -159,24 +160,41 @@ class Reads:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+BETWEEN: Final = b"\xff"
+"""In no text that is UTF-8, so in no name, whatever it holds."""
+
+
+@dataclass(frozen=True)
 class Names:
     """A list of names.
 
     Attributes:
         complete: False where the server would not give everything.
-        folded: where the names are sorted, and each is there once: their casefolds, side by side.
+        folded: where the names are sorted, and each is there once: their casefolds, side by side;
+            the same object as `names` where they have no case.
     """
 
     names: tuple[str, ...]
     complete: bool = True
     folded: tuple[str, ...] | None = None
 
+    @cached_property
+    def text(self) -> bytes:
+        """All casefolds in one, as UTF-8, with `BETWEEN` before and after each."""
+        between = BETWEEN.decode(errors="surrogateescape")
+        return between.join(("", *(self.folded or ()), "")).encode(errors="surrogateescape")
+
 
 def in_order(names: Iterable[str], *, complete: bool = True) -> Names:
     """The names without regard to case, ties by code point, each once; empty ones left out."""
-    pairs = sorted({(casefolded(name), name) for name in names if name})
-    return Names(tuple(name for _, name in pairs), complete, tuple(fold for fold, _ in pairs))
+    by_code_point = sorted({name for name in names if name})
+    listed = tuple(sorted(by_code_point, key=casefolded))
+    return Names(listed, complete, shared(tuple(map(casefolded, listed)), listed))
+
+
+def shared(folded: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The casefolds of the names; the names themselves, and no copy, where they are the same."""
+    return names if folded == names else folded
 
 
 def sorted_names(names: Iterable[str]) -> tuple[str, ...]:

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, islice
 
 import re2
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import BadRequest
-from mi_ldap.model import Names, in_order
+from mi_ldap.model import BETWEEN, Names, in_order
 
 MAX_REGEX = 500
 
 _PLAIN = re.compile(r"[A-Za-z0-9._@-]+")
 
 
-Test = Callable[[Names], list[bool]]
-"""Which of the names, which are in order, meet a condition."""
+Condition = Callable[[Names, Sequence[int]], Sequence[int]]
+"""Which of the names at some places meet it, by their places; both are in order."""
+
+Test = Callable[[Sequence[str]], Iterable[bool]]
+"""Whether each of the texts meets a condition."""
+
+_FEW = 16
+"""Where at most one name in so many is wanted, it is found sooner in the text of all."""
+
+_TRIED = 3
+"""So many parts of a pattern are looked for, the longest ones: one may be in few names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +67,12 @@ class Query:
             BadRequest: the expression is none.
         """
         listed = names if names.folded is not None else in_order(names.names)
-        chosen = listed.names
-        tests = [test for test in (self._by_pattern(), self._by_part(), self._by_regex()) if test]
-        if tests:
-            fits = [test(listed) for test in tests]
-            all_fit = fits[0] if len(fits) == 1 else map(all, zip(*fits, strict=True))
-            chosen = tuple(compress(chosen, all_fit))
+        places: Sequence[int] = range(len(listed.names))
+        for condition in filter(None, (self._by_pattern(), self._by_part(), self._by_regex())):
+            places = condition(listed, places)
         start = self.offset or 0
         end = None if self.limit is None else start + self.limit
-        return Selection(chosen[start:end], len(chosen), names.complete)
+        return Selection(_at(places[start:end], listed.names), len(places), names.complete)
 
     @property
     def like(self) -> str | None:
@@ -81,58 +88,117 @@ class Query:
     def is_paged(self) -> bool:
         return self.limit is not None or self.offset is not None
 
-    def _by_pattern(self) -> Test | None:
+    def _by_pattern(self) -> Condition | None:
         wanted = re.sub(r"\*+", "*", self.pattern.casefold())
         if wanted in ("", "*"):
             return None
         quick = _without_expression(wanted.split("*")) if "?" not in wanted else None
         return quick or _by_expression(wanted)
 
-    def _by_part(self) -> Test | None:
+    def _by_part(self) -> Condition | None:
         return _with_part(self.search_key.casefold()) if self.search_key else None
 
-    def _by_regex(self) -> Test | None:
+    def _by_regex(self) -> Condition | None:
         if not self.regex:
             return None
         if len(self.regex) > MAX_REGEX:
             raise BadRequest(f"Error processing the request. 'regex' is longer than {MAX_REGEX}.")
-        search = _compiled(self.regex).search
-
-        def matches(name: str) -> bool:
-            if remaining_s() <= 0:
-                raise BadRequest("Error processing the request. 'regex' takes too long.")
-            return search(name) is not None
-
-        return lambda names: [matches(name) for name in names.names]
+        matches = _searching(self.regex, "regex")
+        return lambda names, places: _meeting(matches, places, names.names)
 
 
-def _without_expression(pieces: list[str]) -> Test | None:
+def _at(places: Sequence[int], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names there; no copy where that is all of them."""
+    if isinstance(places, range):
+        return names[places.start : places.stop]
+    return tuple(names[at] for at in places)
+
+
+def _meeting(test: Test, places: Sequence[int], texts: tuple[str, ...]) -> Sequence[int]:
+    return [*compress(places, test(_at(places, texts)))]
+
+
+def _without_expression(pieces: list[str]) -> Condition | None:
     """What is mostly asked for: a whole name, a beginning, an end, a part."""
     match pieces:
         case [whole]:
-            return lambda names: [fold == whole for fold in _folded(names)]
+            return _sorted_as(whole, lambda fold: fold)
         case [first, ""]:
-            return lambda names: [fold.startswith(first) for fold in _folded(names)]
+            return _sorted_as(first, lambda fold: fold[: len(first)])
         case ["", last]:
-            return lambda names: [fold.endswith(last) for fold in _folded(names)]
+            return _holding(
+                [last.encode() + BETWEEN], lambda folds: [fold.endswith(last) for fold in folds]
+            )
         case ["", part, ""]:
             return _with_part(part)
     return None
 
 
-def _by_expression(wanted: str) -> Test:
+def _by_expression(wanted: str) -> Condition:
     pieces = re.split(r"(\*|\?)", wanted)
     meaning = "".join(_PIECES.get(piece, re2.escape(piece)) for piece in pieces if piece)
-    matches = _compiled(rf"(?s)\A{meaning}\z").search
-    return lambda names: [matches(fold) is not None for fold in _folded(names)]
+    bounded = BETWEEN + wanted.encode() + BETWEEN
+    needles = {*re.split(rb"[*?]", bounded)} - {b"", BETWEEN}
+    return _holding(
+        sorted(needles, key=len)[-_TRIED:], _searching(rf"(?s)\A{meaning}\z", "pattern")
+    )
 
 
-def _with_part(part: str) -> Test:
-    return lambda names: [part in fold for fold in _folded(names)]
+def _with_part(part: str) -> Condition:
+    return _holding([part.encode()], lambda folds: [part in fold for fold in folds])
 
 
-def _folded(names: Names) -> tuple[str, ...]:
-    return names.folded or ()
+def _sorted_as(text: str, key: Callable[[str], str]) -> Condition:
+    """Names whose casefolds have the text for their key, by which they are in order too."""
+
+    def condition(names: Names, places: Sequence[int]) -> Sequence[int]:
+        folded = names.folded or ()
+        start = bisect_left(folded, text, key=key)
+        stop = bisect_right(folded, text, start, key=key)
+        return places[bisect_left(places, start) : bisect_left(places, stop)]
+
+    return condition
+
+
+def _holding(needles: list[bytes], test: Test) -> Condition:
+    """Names whose casefolds meet a test; where one does, all needles are in the text there."""
+
+    def condition(names: Names, places: Sequence[int]) -> Sequence[int]:
+        folded = names.folded or ()
+        for needle in needles:
+            if len(places) == len(folded):
+                places = _found(needle, names, places)
+        return _meeting(test, places, folded)
+
+    return condition
+
+
+def _found(needle: bytes, names: Names, places: Sequence[int]) -> Sequence[int]:
+    """Where the names are that hold the needle; all the places where there are many of them."""
+    few = len(places) // _FEW
+    found = [*islice(_places_of(needle, names), few + 1)]
+    return found if len(found) <= few else places
+
+
+def _places_of(needle: bytes, names: Names) -> Iterator[int]:
+    """Where the names are in whose text the needle begins, or just before it."""
+    text, at, line, counted = names.text, 0, -1, 0
+    while (at := text.find(needle, at)) >= 0:
+        line += text.count(BETWEEN, counted, at + 1)
+        yield line
+        at = counted = text.find(BETWEEN, at + 1)
+
+
+def _searching(expression: str, what: str) -> Test:
+    """Whether each matches; that is asked as long as the request may last."""
+    search = _compiled(expression).search
+
+    def matches(text: str) -> bool:
+        if remaining_s() <= 0:
+            raise BadRequest(f"Error processing the request. '{what}' takes too long.")
+        return search(text) is not None
+
+    return lambda texts: map(matches, texts)
 
 
 _PIECES = {"*": ".*", "?": "."}

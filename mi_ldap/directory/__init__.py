@@ -76,7 +76,7 @@ class Access:
         writable: False for a directory that is configured as read-only.
         roles_writable: False where groups may be read only.
         transactions: whether RFC 5805 is used where the server offers it.
-        index_limit: how many users are held in memory at most; 0 for none.
+        index_limit: how many users and groups are held in memory at most; 0 for none.
     """
 
     address: Address

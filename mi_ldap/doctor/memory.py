@@ -39,9 +39,9 @@ def _finding(patient: Patient) -> Finding:
     limit, why_not = patient.bench.access.index_limit, _why_not(patient)
     if why_not:
         return _directly(why_not)
-    if max(len(patient.users.entries), len(patient.groups.entries)) > limit:
+    if len(patient.users.entries) + len(patient.groups.entries) > limit:
         sentence = f"There are more than {limit} entries, so the directory answers all reads."
-        remedy = "Raise user_store.index_limit, where the machine has 600 bytes a user and worker."
+        remedy = "Raise user_store.index_limit, where the machine has 450 bytes a user and worker."
         return Finding("memory", "warn", sentence, remedy)
     with patient.session() as session:
         if tells_changes(session, patient.tree):

@@ -12,7 +12,7 @@ from gunicorn.app.base import BaseApplication
 
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.serving.logs import GunicornLogger
-from mi_ldap.serving.processes import Signals, die_with_parent
+from mi_ldap.serving.processes import Signals, die_with_parent, give_memory_back
 from mi_ldap.serving.refusals import FIELDS_LIMIT, LINE_LIMIT
 from mi_ldap.serving.worker import RequestWorker
 from mi_ldap.settings import ServerSettings
@@ -128,3 +128,4 @@ def _after_fork(arbiter: Any, _worker: Any) -> None:
     # Until the worker has its own handlers, the arbiter's would swallow a signal to stop.
     Signals.forget()
     die_with_parent(arbiter.pid)
+    give_memory_back()

@@ -185,9 +185,9 @@ class UserStoreSettings(Section):
     )
 
     index_limit: CountOrNone = Field(
-        default=1_000_000,
-        description="Users that are held in memory at most, some 600 bytes each in each worker, "
-        "where the directory tells what has changed; 0: none are",
+        default=2_000_000,
+        description="Users and groups that are held in memory at most, in all, some 450 bytes a "
+        "user and worker, where the directory tells what has changed; 0: none are",
     )
 
     @property

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_ldap.errors import BadRequest
-from mi_ldap.model import Names
+from mi_ldap.model import Names, in_order
 from mi_ldap.queries import Query
 
 NAMES = Names(("admin", "Bob", "bobby", "Zoë", "a*b", "a?b", "a.b", "ALICE", "two\nlines"))
@@ -76,10 +76,11 @@ def test_what_is_no_re2_expression_is_refused(regex: str) -> None:
 
 
 def test_an_evil_regex_takes_linear_time() -> None:
-    names = Names(("a" * 5000 + "!",))
+    names = Names(("a" * 5000 + "!", *(f"user{number}" for number in range(10_000))))
     began = time.perf_counter()
     assert selected(Query(regex="^(a+)+$"), names) == ()
     assert selected(Query(pattern="*a" * 50 + "b"), names) == ()
+    assert selected(Query(pattern="".join(f"*{digit}" for digit in range(10)) * 50), names) == ()
     assert time.perf_counter() - began < 1
 
 
@@ -139,3 +140,44 @@ def test_a_query_knows_whether_a_page_was_asked_for() -> None:
     assert not Query().is_paged
     assert Query(limit=1).is_paged
     assert Query(offset=1).is_paged
+
+
+LETTERS = st.text(alphabet="abAB01é\U0001f600\n\0ÿ\x7f", max_size=5)
+CROWD = [f"user{number:04d}" for number in range(300)]
+
+
+def means(wanted: str) -> re.Pattern[str]:
+    """A pattern by its plain definition, with Python's expressions."""
+    pieces = {"*": ".*", "?": "."}
+    return re.compile("".join(pieces.get(each, re.escape(each)) for each in wanted), re.DOTALL)
+
+
+@given(
+    st.lists(LETTERS).map(lambda names: (*CROWD, *names)) | st.lists(LETTERS).map(tuple),
+    st.lists(st.sampled_from(["*", "?", "a", "B", "1", "é", "\n", "user", "user00", "0", "17"])),
+    LETTERS,
+)
+def test_what_is_found_is_what_the_conditions_mean(
+    names: tuple[str, ...], pieces: list[str], part: str
+) -> None:
+    pattern = "".join(pieces)
+    expected = [
+        name
+        for name in sorted({*names} - {""}, key=lambda name: (name.casefold(), name))
+        if (not pattern or means(pattern.casefold()).fullmatch(name.casefold()))
+        and part.casefold() in name.casefold()
+    ]
+    query = Query(pattern=pattern, search_key=part)
+    assert [*selected(query, Names(names))] == expected
+    assert query.select(Names(names)).total == len(expected)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["user0000001", "user00001*", "*0001", "*0012*", "u*?0017", "x*"]
+)
+def test_few_among_many_are_found_quickly(pattern: str) -> None:
+    names = in_order(f"user{number:07d}" for number in range(100_000))
+    selected(Query(pattern=pattern), names)
+    began = time.process_time()
+    selected(Query(pattern=pattern, limit=25), names)
+    assert time.process_time() - began < 0.02

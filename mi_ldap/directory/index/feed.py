@@ -63,12 +63,12 @@ class Feed:
         """Take in everything.
 
         Raises:
-            NotToBeHeld: there are more than `limit` users, or groups, or places.
+            NotToBeHeld: there are more than `limit` users, groups and places in all.
         """
         settled = self._settled_cookies(session)
         if not self._poller.poll(session, lambda: self._count() <= limit):
             raise NotToBeHeld(
-                f"the directory holds more than {limit} users: see user_store.index_limit"
+                f"there are more than {limit} users and groups: see user_store.index_limit"
             )
         self.settle(settled or self.given)
         for told in self._told:

@@ -1,40 +1,54 @@
-"""The users in memory: some four hundred bytes each, whatever the directory holds of them."""
+"""The users in memory: some 350 bytes each, whatever the directory holds of them."""
 
 from __future__ import annotations
 
 import marshal
 import uuid
 from collections.abc import Iterator
-from itertools import compress
-from sys import intern
+from itertools import chain, compress
+from typing import NamedTuple
 
 from mi_ldap.directory import names
 from mi_ldap.directory.index.sorted_names import SortedNames
 from mi_ldap.directory.index.words import AskTheDirectory, word, words_of_dn
 from mi_ldap.directory.session import Entry
 from mi_ldap.directory.tree import Tree, shown_name
-from mi_ldap.model import Names, User, in_order
+from mi_ldap.model import Names, User, in_order, shared
+
+
+class Kind(NamedTuple):
+    """What many users have in common, one object for all of them.
+
+    Attributes:
+        own: the entry's own name, `"uid=alice"`; None where it is the usual one.
+        parent: the rest of the DN.
+        classes: its classes.
+        keys: the attribute of each of its values in `Person.packed`.
+    """
+
+    own: str | None
+    parent: str
+    classes: tuple[bytes, ...]
+    keys: tuple[str, ...]
 
 
 class Person:
     """A user's entry, packed.
 
     Attributes:
-        uuid: the 16 bytes by which the server speaks of the entry.
+        number: the 16 bytes by which the server speaks of the entry, as an integer: it is smaller.
         name: as it is shown.
-        own: the entry's own name, `"uid=alice"`; None where it is the usual one.
-        parent: the rest of the DN, one text for all who share it.
-        classes: its classes, one tuple for all who share it.
-        more: all its other attributes, as `marshal` packs them.
+        packed: the values of all its other attributes, as `marshal` packs them; `b""` for none.
     """
 
-    __slots__ = ("classes", "more", "name", "own", "parent", "uuid")
+    __slots__ = ("kind", "name", "number", "packed")
 
-    def __init__(
-        self, uuid: bytes, name: str, own: str | None, parent: str, classes: tuple[bytes, ...]
-    ) -> None:
-        self.uuid, self.name, self.own, self.parent, self.classes = uuid, name, own, parent, classes
-        self.more = b""
+    def __init__(self, number: int, name: str, kind: Kind, packed: bytes) -> None:
+        self.number, self.name, self.kind, self.packed = number, name, kind, packed
+
+    @property
+    def uuid(self) -> bytes:
+        return self.number.to_bytes(16)
 
 
 class People:
@@ -48,46 +62,45 @@ class People:
         self._tree = tree
         self._name_key, self._id_key = tree.user_name.lower(), tree.user_id.lower()
         self._prefix = f"{tree.naming}="
-        self._by_uuid: dict[bytes, Person] = {}
+        self._by_number: dict[int, Person] = {}
         self._by_word: dict[str, Person | list[Person]] = {}
-        self._classes: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
+        self._kinds: dict[Kind, Kind] = {}
         self._names: SortedNames | None = None
 
     def __len__(self) -> int:
-        return len(self._by_uuid)
+        return len(self._by_number)
 
     def __iter__(self) -> Iterator[Person]:
-        return iter(self._by_uuid.values())
+        return iter(self._by_number.values())
 
     def get(self, uuid: bytes) -> Person | None:
         """The one whom the server means by those 16 bytes."""
-        return self._by_uuid.get(uuid)
+        return self._by_number.get(int.from_bytes(uuid))
 
     def put(self, uuid: bytes, entry: Entry) -> Person:
         """Hold the entry as it is now; the same object as before stands for it."""
         fresh = self._packed(uuid, entry)
-        held = self._by_uuid.get(uuid)
-        if held is None:
-            held = self._by_uuid[uuid] = fresh
+        held = self._by_number.setdefault(fresh.number, fresh)
+        if held is fresh:
             self._file(held)
-            return held
-        if (held.name, self.dn(held), held.more) != (fresh.name, entry.dn, fresh.more):
+        elif (held.name, self._words(held)) == (fresh.name, self._words(fresh)):
+            _become(held, fresh)
+        else:
             self._unfile(held)
-            for slot in Person.__slots__:
-                setattr(held, slot, getattr(fresh, slot))
+            _become(held, fresh)
             self._file(held)
-        held.classes = fresh.classes
         return held
 
     def pop(self, uuid: bytes) -> Person | None:
         """Hold the entry no more."""
-        held = self._by_uuid.pop(uuid, None)
+        held = self._by_number.pop(int.from_bytes(uuid), None)
         if held:
             self._unfile(held)
         return held
 
     def dn(self, person: Person) -> str:
-        return f"{person.own or self._prefix + person.name},{person.parent}"
+        own, parent, *_ = person.kind
+        return f"{own or self._prefix + person.name},{parent}"
 
     def user(self, person: Person) -> User:
         """The user as the rules know it."""
@@ -107,7 +120,7 @@ class People:
             raise AskTheDirectory from None
         if str(wanted) != user_id:
             raise AskTheDirectory
-        return self._by_uuid.get(wanted.bytes)
+        return self._by_number.get(wanted.int)
 
     def named(self, name: str) -> Person | None:
         """The one whom the server finds under `name`.
@@ -126,7 +139,7 @@ class People:
         """The one whose DN is exactly this text."""
         own, parent = names.own_and_parent(dn)
         for person in self._under(word(names.first_value(own)[1])):
-            if person.parent == parent and self.dn(person) == dn:
+            if person.kind.parent == parent and self.dn(person) == dn:
                 return person
         return None
 
@@ -149,24 +162,22 @@ class People:
     def names_of(self, people: set[Person]) -> Names:
         """The names of those, sorted."""
         everybody = self.names()
-        wanted = {person.name for person in people}
         if len(people) == len(self):
             return everybody
-        if len(wanted) * 16 < len(everybody.names):
-            return in_order(wanted)
+        if len(people) * 16 < len(self):
+            return in_order(person.name for person in people)
+        wanted = {person.name for person in people}
         kept = [name in wanted for name in everybody.names]
-        return Names(
-            tuple(compress(everybody.names, kept)),
-            folded=tuple(compress(everybody.folded or (), kept)),
-        )
+        listed = tuple(compress(everybody.names, kept))
+        return Names(listed, folded=shared(tuple(compress(everybody.folded or (), kept)), listed))
 
     def _under(self, filed: str) -> list[Person]:
         found = self._by_word.get(filed)
         return found if isinstance(found, list) else [found] if found else []
 
     def _words(self, person: Person) -> set[str]:
-        words = {word(name) for name in self._all_names(person)}
-        return words | words_of_dn(person.own) if person.own else words
+        words, own = {word(name) for name in self._all_names(person)}, person.kind.own
+        return words | words_of_dn(own) if own else words
 
     def _file(self, person: Person) -> None:
         for each in self._words(person):
@@ -193,44 +204,45 @@ class People:
             self._names.discard(person.name)
 
     def _all_names(self, person: Person) -> list[str]:
-        values = self._entry(person).all(self._name_key) if person.more else []
-        return values or [person.name]
+        has_others = self._name_key in person.kind.keys
+        return self._entry(person).all(self._name_key) if has_others else [person.name]
 
     # Packing
 
     def _packed(self, uuid: bytes, entry: Entry) -> Person:
-        shown = shown_name(entry, self._name_key)
+        name, number = shown_name(entry, self._name_key), int.from_bytes(uuid)
         own, parent = names.own_and_parent(entry.dn)
-        usual = own == self._prefix + shown
+        usual = own == self._prefix + name
+        more = {**entry.attributes, "objectclass": []}
+        for key, value in ((self._name_key, name.encode()), (self._id_key, _id_of(number))):
+            if more.get(key) == [value]:
+                del more[key]
+        keys = tuple(key for key, values in more.items() for _ in values)
         classes = tuple(entry.attributes.get("objectclass", ()))
-        person = Person(
-            uuid,
-            shown,
-            None if usual else own,
-            intern(parent),
-            self._classes.setdefault(classes, classes),
-        )
-        more = dict(entry.attributes)
-        more.pop("objectclass", None)
-        if more.get(self._name_key) == [shown.encode()]:
-            del more[self._name_key]
-        if more.get(self._id_key) == [_id_of(uuid)]:
-            del more[self._id_key]
-        held = {key: values for key, values in more.items() if values}
-        person.more = marshal.dumps(held) if held else b""
-        return person
+        kind = Kind(None if usual else own, parent, classes, keys)
+        if usual:
+            kind = self._kinds.setdefault(kind, kind)
+        values = tuple(chain.from_iterable(more.values()))
+        return Person(number, name, kind, marshal.dumps(values) if values else b"")
 
     def _entry(self, person: Person) -> Entry:
+        more: dict[str, list[bytes]] = {}
+        values = marshal.loads(person.packed) if person.packed else ()  # noqa: S302 - our own
+        for key, value in zip(person.kind.keys, values, strict=True):
+            more.setdefault(key, []).append(value)
         attributes = {
             self._name_key: [person.name.encode()],
-            self._id_key: [_id_of(person.uuid)],
-            "objectclass": list(person.classes),
+            self._id_key: [_id_of(person.number)],
+            "objectclass": list(person.kind.classes),
+            **more,
         }
-        if person.more:
-            attributes.update(marshal.loads(person.more))  # noqa: S302 - our own, never a file's
         return Entry(self.dn(person), attributes)
 
 
-def _id_of(entry_uuid: bytes) -> bytes:
+def _become(held: Person, fresh: Person) -> None:
+    held.name, held.kind, held.packed = fresh.name, fresh.kind, fresh.packed
+
+
+def _id_of(number: int) -> bytes:
     """As the server writes it (RFC 4530 §2.1)."""
-    return str(uuid.UUID(bytes=entry_uuid)).encode()
+    return str(uuid.UUID(int=number)).encode()

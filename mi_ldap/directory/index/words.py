@@ -18,7 +18,8 @@ def word(text: str) -> str:
     others. Two names under one word may be equal or not.
     """
     if text.isascii() and text.isprintable() and " " not in text:
-        return text.lower()
+        lowered = text.lower()
+        return text if lowered == text else lowered  # one object where it is mostly one text
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(char for char in plain if char.isascii() and char.isprintable() and char != " ")
 
