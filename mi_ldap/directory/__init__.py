@@ -26,6 +26,7 @@ from mi_ldap.directory.admin_group import AdminGroup
 from mi_ldap.directory.changing import Changer
 from mi_ldap.directory.connections import Account, Address, Connector, Pool
 from mi_ldap.directory.index import Index
+from mi_ldap.directory.index.reasons import why_not_held
 from mi_ldap.directory.making import Maker
 from mi_ldap.directory.nesting import Nesting
 from mi_ldap.directory.profiles import Profile
@@ -57,12 +58,6 @@ __all__ = [
     "Profile",
     "Tree",
 ]
-
-
-NO_INDEX = (
-    "this kind of directory is not held in memory, user_store.index_limit is 0, or a list filter "
-    "names an attribute such as memberOf, of which the server is silent"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +155,10 @@ class DirectoryStore:
 
     @property
     def reads(self) -> Reads:
-        index = self._known.index
-        return index.reads if index else Reads("directory", NO_INDEX)
+        known = self._known
+        if known.index:
+            return known.index.reads
+        return Reads("directory", why_not_held(known.tree, self.access.index_limit))
 
     def check(self) -> None:
         self._known.reader.check()
@@ -277,7 +274,7 @@ class DirectoryStore:
             self._pool, self._connect_to_undo, tree, self.admin_role_name, in_transactions
         )
         return _Known(
-            index=self._index_of(profile, reader),
+            index=self._index_of(reader),
             tree=tree,
             reader=reader,
             nesting=nesting,
@@ -286,9 +283,11 @@ class DirectoryStore:
             maker=Maker(reader, changer),
         )
 
-    def _index_of(self, profile: Profile, reader: Reader) -> Index | None:
+    def _index_of(self, reader: Reader) -> Index | None:
         limit = self.access.index_limit
-        if not (limit and profile.tells_changes) or reader.tree.lists_by_silent_attributes:
+        why = why_not_held(reader.tree, limit)
+        if why:
+            log.info("index_off", why=why)
             return None
         return Index(self._connector, reader, limit)
 

@@ -85,8 +85,8 @@ class Profile:
         closing: attributes that `is_closed` looks at.
         is_closed: whether an administrator, or the account's own end, has closed it.
         asserts: whether operations can carry an assertion (RFC 4528).
-        tells_changes: whether it is asked for what has changed (RFC 4533), and answers so that
-            nothing is missed.
+        untold: why it can't be asked for what has changed (RFC 4533) so that nothing is missed,
+            and what would mend that; `""` where it can. Clauses that anybody may read.
         transactions: whether the server offers RFC 5805.
         empty_groups: whether every class of groups may be without a member.
         in_chain: whether the in-chain rule resolves groups in groups ([MS-ADTS] §3.1.1.3.4.4.3).
@@ -121,7 +121,10 @@ class Profile:
     closing: tuple[str, ...] = ("pwdAccountLockedTime", "pwdStartTime", "pwdEndTime")
     is_closed: Callable[[Entry], bool] = field(default=lambda entry: False, repr=False)
     asserts: bool = False
-    tells_changes: bool = False
+    untold: str = (
+        "this kind of directory is not known to tell of every change; where it is an OpenLDAP, "
+        'user_store.profile = "openldap" would enable it'
+    )
     transactions: bool = False
     empty_groups: bool = False
     in_chain: bool = False
@@ -187,7 +190,7 @@ OPENLDAP: Final = Profile(
     stamp="entryCSN",
     is_closed=_is_locked_for_good_or_over,
     asserts=True,
-    tells_changes=True,
+    untold="",
     bind=(Saying(ACCOUNT_DISABLED, _UNWILLING),),
     password=(Saying(WRONG_PASSWORD, _UNWILLING, "verify old password"),),
 )
@@ -199,6 +202,12 @@ DS389: Final = Profile(
     password_stamps=("pwdUpdateTime",),
     closing=("nsAccountLock",),
     is_closed=_is_inactivated,
+    # Content synchronization reads the retro changelog, which lacks the change of a client that
+    # hung up before its answer.
+    untold=(
+        "389 Directory Server leaves changes out of what it tells, with any of its plugins, and "
+        "nothing there would enable it"
+    ),
     empty_groups=True,
     # Its RFC 3062 passes over the minimum age, and says less.
     password_attribute="userPassword",  # noqa: S106
@@ -237,6 +246,11 @@ ACTIVE_DIRECTORY: Final = Profile(
     password_stamps=("pwdLastSet",),
     closing=("userAccountControl", "accountExpires"),
     is_closed=_is_disabled_or_over,
+    # Tombstones are shown to administrators alone, and so are entries that went out of sight.
+    untold=(
+        "Active Directory does not tell this account what was removed or went out of its sight, "
+        "and no right that it should have would enable it"
+    ),
     empty_groups=True,
     in_chain=True,
     by_guid=True,
@@ -287,8 +301,14 @@ def found_in(session: Session, configured: str) -> Profile:
         configured: `user_store.profile`, `"auto"` for what is found.
     """
     root = session.read("", "(objectClass=*)", _TELLING) or Entry("", {})
-    profile = PROFILES[configured] if configured in PROFILES else _told_by(root)
-    offered = replace(profile, transactions=ctl.TRANSACTION_START in root.all("supportedExtension"))
+    told = _told_by(root)
+    profile = PROFILES[configured] if configured in PROFILES else told or _unknown()
+    offered = replace(
+        profile,
+        transactions=ctl.TRANSACTION_START in root.all("supportedExtension"),
+        # Configured as another kind it tells no more than it does.
+        untold=profile.untold or (told.untold if told else ""),
+    )
     log.info(
         "directory_found",
         profile=offered.name,
@@ -298,12 +318,16 @@ def found_in(session: Session, configured: str) -> Profile:
     return offered
 
 
-def _told_by(root: Entry) -> Profile:
+def _told_by(root: Entry) -> Profile | None:
     if _ACTIVE_DIRECTORY_OID in root.all("supportedCapabilities"):
         return ACTIVE_DIRECTORY
     if (root.first("vendorVersion") or "").startswith("389-Directory/"):
         return DS389
     if "OpenLDAProotDSE" in root.all("objectClass"):
         return OPENLDAP
+    return None
+
+
+def _unknown() -> Profile:
     log.warning("directory_unknown", hint="set user_store.profile if it is one of the known ones")
     return OTHER

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from mi_ldap.directory.index.reasons import why_not_held
 from mi_ldap.directory.probing import tells_changes
 from mi_ldap.doctor.findings import Finding
 from mi_ldap.doctor.patient import Patient
 
 _SYNCPROV: Final = (
-    "That is well, only slower. To have them in memory, as the administrator of cn=config (leave "
-    "out what is there already):\n"
+    "That is well, only slower. To have them in memory, as the administrator of cn=config (where "
+    "the module is loaded already, the second entry alone):\n"
     "dn: cn=module{0},cn=config\n"
     "changetype: modify\n"
     "add: olcModuleLoad\n"
@@ -21,12 +22,7 @@ _SYNCPROV: Final = (
     "changetype: add\n"
     "objectClass: olcSyncProvConfig\n"
     "olcOverlay: syncprov\n"
-    "olcSpSessionlog: 10000\n"
-    "\n"
-    "dn: olcDatabase={1}mdb,cn=config\n"
-    "changetype: modify\n"
-    "add: olcDbIndex\n"
-    "olcDbIndex: entryCSN,entryUUID eq"
+    "olcSpSessionlog: 10000"
 )
 
 
@@ -36,7 +32,8 @@ def memory(patient: Patient) -> Iterator[Finding]:
 
 
 def _finding(patient: Patient) -> Finding:
-    limit, why_not = patient.bench.access.index_limit, _why_not(patient)
+    limit = patient.bench.access.index_limit
+    why_not = why_not_held(patient.tree, limit)
     if why_not:
         return _directly(why_not)
     if len(patient.users.entries) + len(patient.groups.entries) > limit:
@@ -47,16 +44,6 @@ def _finding(patient: Patient) -> Finding:
         if tells_changes(session, patient.tree):
             return Finding("memory", "pass", "Reads are answered from memory, as of the moment.")
     return _directly("the database does not tell what has changed", _SYNCPROV)
-
-
-def _why_not(patient: Patient) -> str:
-    access, tree = patient.bench.access, patient.tree
-    reasons = {
-        "user_store.index_limit is 0": not access.index_limit,
-        f"{tree.profile.title} is not held in memory": not tree.profile.tells_changes,
-        "a list filter names an attribute that changes silently": tree.lists_by_silent_attributes,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def _directly(why: str, remedy: str = "") -> Finding:

@@ -72,6 +72,7 @@ def test_389_with_the_shipped_rights(red_hat: Ds389, tmp_path: Path) -> None:
     assert "make and remove them, set passwords" in told(report, "rights", "pass")
     assert of(report, "rights", "skip") == []
     assert "agree" in told(report, "clock", "pass")
+    assert "and nothing there would enable it." in told(report, "memory", "pass")
 
 
 def test_389_before_there_is_anybody(tmp_path: Path, ds389: Ds389) -> None:  # noqa: F811
@@ -195,6 +196,7 @@ def test_active_directory_with_the_shipped_rights(domain: Samba, tmp_path: Path)
     assert "in no group of administrators" in told(report, "too-many-rights", "pass")
     assert "agree" in told(report, "clock", "pass")
     assert "Users can't write adminDescription" in told(report, "custodian", "pass")
+    assert "no right that it should have would enable it." in told(report, "memory", "pass")
 
 
 def test_active_directory_without_rights(domain: Samba, tmp_path: Path) -> None:

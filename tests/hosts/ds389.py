@@ -22,6 +22,7 @@ from tests.hosts.process import LOOPBACK, DirectoryHost, run
 MEMBER_OF = "MemberOf Plugin"
 REFERENTIAL_INTEGRITY = "referential integrity postoperation"
 UNIQUENESS = "attribute uniqueness"
+_TELLING_CHANGES = ("Retro Changelog Plugin", "Content Synchronization", "USN")
 
 _TEMPLATE = Path("/usr/share/dirsrv/data/template-dse.ldif")
 _CONFIG = Path(__file__).parents[2] / "config"
@@ -32,6 +33,11 @@ _FILES = {
     "slapd-collations.conf": 'collation "" "" "" 1 3 2.16.840.1.113730.3.3.2.0.1 default\n',
     "certmap.conf": "certmap default default\n",
 }
+# Without the ids, content synchronization has nothing to tell.
+_WITH_IDS = (
+    "cn: Retro Changelog Plugin\n",
+    "cn: Retro Changelog Plugin\nnsslapd-attribute: nsuniqueid:targetUniqueId\n",
+)
 _FOLDERS = ("db", "run", "lock", "log", "tmp", "bak", "ldif")
 _RIGHTS_BASE = "dc=example,dc=org"
 
@@ -110,6 +116,7 @@ class Ds389(DirectoryHost):
         referential_integrity: bool = True,
         unique: bool = True,
         own_schema: bool = True,
+        tells_changes: bool = False,
     ) -> None:
         super().__init__(folder, base, authority)
         self.manager_password = secrets.token_urlsafe(16)
@@ -124,6 +131,7 @@ class Ds389(DirectoryHost):
             UNIQUENESS: unique,
         }
         self.plugins = [name for name, is_wanted in wanted.items() if is_wanted]
+        self.plugins += _TELLING_CHANGES if tells_changes else ()
 
     def command(self) -> Sequence[str | Path]:
         return [program("ns-slapd"), "-D", self._conf, "-i", self.folder / "run/pid", "-d", "0"]
@@ -149,7 +157,7 @@ class Ds389(DirectoryHost):
         self._fill()
 
     def _dse(self) -> str:
-        template = _TEMPLATE.read_text()
+        template = _TEMPLATE.read_text().replace(*_WITH_IDS)
         for name, value in self._fillings().items():
             template = template.replace(f"%{name}%", value)
         for plugin in self.plugins:

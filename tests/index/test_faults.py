@@ -99,6 +99,40 @@ def test_a_folder_that_goes_elsewhere_takes_its_people_along(
     assert names_of(store) == []
 
 
+def test_a_folder_whose_first_child_came_later_takes_it_along_too(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    """Nothing is told of the folder when the child comes."""
+    inner, elsewhere = f"ou=in,{directory.user_base}", f"ou=out,{directory.suffix}"
+    for dn in (inner, elsewhere):
+        tool.add(dn, ["organizationalUnit"])
+    until(lambda: is_ready(store))
+    tool.add(f"uid=ann,{inner}", ["inetOrgPerson"], uid="ann", cn="ann", sn="x")
+    assert names_of(store) == ["ann"]
+    until(lambda: is_ready(store))
+    tool.move(inner, "ou=in", elsewhere)
+    assert names_of(store) == []
+    until(lambda: is_ready(store))
+    tool.move(f"ou=in,{elsewhere}", "ou=in", directory.user_base)
+    assert names_of(store) == ["ann"]
+
+
+@pytest.mark.parametrize("what", ["", "attrs=hasSubordinates "])
+def test_who_lies_in_a_folder_that_is_not_seen_is_not_held(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool, what: str
+) -> None:
+    """When it moves, nothing would be told."""
+    hidden = f"ou=hidden,{directory.user_base}"
+    tool.add(hidden, ["organizationalUnit"])
+    tool.add(f"uid=ann,{hidden}", ["inetOrgPerson"], uid="ann", cn="ann", sn="x")
+    who = f'by dn.exact="{directory.service_dn}" none by * break'
+    rule = f'{{0}}to dn.base="{hidden}" {what}{who}'
+    tool.add_values("olcDatabase={1}mdb,cn=config", olcAccess=rule)
+    assert names_of(store) == ["ann"]
+    until(lambda: "does not see" in store.reads.why)
+    assert names_of(store) == ["ann"]
+
+
 def test_more_changes_than_the_servers_log_holds_are_all_seen(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
 ) -> None:

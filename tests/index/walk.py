@@ -58,8 +58,8 @@ class Walk:
             self.delete_user, self.delete_user, self.rename_user, self.move_user, self.move_away,
             self.change_user, self.second_name, self.leave_filter, self.delete_group,
             self.rename_group, self.remove_member, self.odd_member, self.nest_group,
-            self.rename_folder, self.store_makes, self.store_takes, self.store_removes,
-            self.empty_group, self.swap_names,
+            self.rename_folder, self.new_folder, self.move_folder, self.swap_names,
+            self.empty_group, self.store_makes, self.store_takes, self.store_removes,
         ]  # fmt: skip
 
     # Other tools
@@ -150,6 +150,23 @@ class Walk:
         self.connection.modify_dn(deep, fresh)
         if self.connection.result["result"] == 0:
             self.parents[2] = f"{fresh},{self.parents[1]}"
+
+    def new_folder(self) -> None:
+        dn = dn_in(self.parents[0], "ou", f"new{self._lot.randrange(3)}")
+        self.connection.add(dn, "organizationalUnit")
+        if self._lot.random() < 0.5:
+            user = self._user()
+            self.connection.modify_dn(user, self._rdn(user), new_superior=dn)
+
+    def move_folder(self) -> None:
+        """With whoever is in it, away or back."""
+        home, away = self.parents[0], f"ou=out,{self.directory.suffix}"
+        for base, elsewhere in ((home, away), (away, home)):
+            folders = self._below(base, "(ou=new*)")
+            if folders:
+                dn = self._lot.choice(sorted(folders))
+                self.connection.modify_dn(dn, self._rdn(dn), new_superior=elsewhere)
+                return
 
     # The store itself
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mi_ldap.directory import ber, names
 from mi_ldap.directory.index.sorted_names import SortedNames
+from mi_ldap.directory.index.whereabouts import strange
 from mi_ldap.directory.index.words import word, words_of_dn
 from mi_ldap.model import folded, in_order
 
@@ -60,3 +61,11 @@ def test_ber_is_read_as_it_was_written(parts: list[tuple[int, bytes]]) -> None:
 @given(st.integers(0, 2**40))
 def test_a_number_is_read_as_it_was_written(number: int) -> None:
     assert int.from_bytes(ber.integer(number), "big", signed=True) == number
+
+
+def test_whoever_is_held_lies_in_a_base_or_below_a_place() -> None:
+    bases, places = ["ou=people,dc=mi"], ["ou=in,ou=people,dc=mi", r"ou=a\2C b,ou=people,dc=mi"]
+    known = [*bases, *places, "OU=People,dc=mi", r"ou=A\, B, ou=people,dc=mi"]
+    assert strange(known, bases, places) == set()
+    fresh = "ou=new,ou=people,dc=mi"
+    assert strange([fresh, "dc=mi"], bases, places) == {fresh}

@@ -19,6 +19,7 @@ from mi_ldap.directory.index.unsettled import (
     still_there,
     wait_for_transactions,
 )
+from mi_ldap.directory.index.whereabouts import strange
 from mi_ldap.directory.session import Entry, Session
 from mi_ldap.directory.tree import Tree
 
@@ -27,6 +28,8 @@ MANY: Final = 2000
 
 QUICK_S: Final = 0.1
 """A poll that takes longer is no gain."""
+
+_IS_PLACE: Final = "(hasSubordinates=TRUE)"
 
 
 class StartAgain(Exception):
@@ -63,7 +66,9 @@ class Feed:
         """Take in everything.
 
         Raises:
-            NotToBeHeld: there are more than `limit` users, groups and places in all.
+            NotToBeHeld: there are more than `limit` users, groups and places in all; or they lie
+                below one that the account does not see.
+            StartAgain: a place was moved meanwhile.
         """
         settled = self._settled_cookies(session)
         if not self._poller.poll(session, lambda: self._count() <= limit):
@@ -74,6 +79,9 @@ class Feed:
         for told in self._told:
             told.is_filled = True
         self._places.is_told = True
+        if any(session.read(dn, _IS_PLACE, ["1.1"]) is None for dn in self._strange()):
+            raise NotToBeHeld("entries lie below one that this account does not see")
+        self._must_know_places()
 
     # What is told before it is so: see `unsettled`
 
@@ -174,9 +182,19 @@ class Feed:
                 told.gone(list(told.unnamed()))
             if told.missing:
                 told.let_go(self._surely_gone(session, told, search))
+        self._must_know_places()
         self._held.all_told()
         if not self._settles:
             self.settle(self.given)
+
+    def _must_know_places(self) -> None:
+        if self._strange():
+            raise StartAgain("an entry has others below it for the first time")
+
+    def _strange(self) -> set[str]:
+        parents = {dn for told in self._told for dn in told.parents}
+        bases = [told.base_dn for told in self._told]
+        return strange(parents, bases, self._places.dns.values()) if parents else parents
 
     def _surely_gone(self, session: Session, told: _Told, search: Search) -> set[bytes]:
         if not self._settles:
@@ -211,6 +229,7 @@ class _Told:
     Attributes:
         named: the ids that the present poll has named, as changed or not.
         missing: those that it has named as gone.
+        parents: the DNs right above the entries that it has told of.
         again: what was told since the cookie that is asked with, and will be told again.
         count: how many changes it has told.
     """
@@ -220,11 +239,12 @@ class _Told:
     is_filled: bool = False
     named: set[bytes] = field(default_factory=set)
     missing: set[bytes] = field(default_factory=set)
+    parents: set[str] = field(default_factory=set)
     again: dict[bytes, Entry] = field(default_factory=dict)
     count: int = 0
 
     def begin(self) -> None:
-        self.named, self.missing, self.count = set(), set(), 0
+        self.named, self.missing, self.parents, self.count = set(), set(), set(), 0
 
     def changed(self, uuid: bytes, entry: Entry) -> None:
         if self.is_filled:
@@ -234,6 +254,7 @@ class _Told:
                 return
             self.again[uuid] = entry
         self.count += 1
+        self.parents.add(names.own_and_parent(entry.dn)[1])
         self.kind.changed(uuid, entry)
 
     def unchanged(self, uuids: Sequence[bytes]) -> None:
@@ -314,7 +335,7 @@ class _Places:
     is_told: bool = False
 
     def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
-        return "(hasSubordinates=TRUE)", ["1.1"]
+        return _IS_PLACE, ["1.1"]
 
     def changed(self, uuid: bytes, entry: Entry) -> None:
         """One that is new may have been there without anything below it, under another name."""
