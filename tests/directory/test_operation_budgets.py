@@ -8,8 +8,9 @@ from functools import partial
 import pytest
 
 from mi_ldap.directory import session
-from mi_ldap.model import AdminRole, Role
+from mi_ldap.model import AdminRole, Performer, Role
 from mi_ldap.queries import Query
+from mi_ldap.roles import RoleChange
 from mi_ldap.wiring import Services
 from tests.api.client import Api
 from tests.machines import MakeApi
@@ -47,6 +48,12 @@ def quick(api_of: MakeApi, meter: Meter) -> Api:
     until(lambda: admin.services.store.reads.source == "memory")
     admin.get("/users/bob")
     return admin
+
+
+def performer(made: Services) -> Performer:
+    user = made.store.find_user("admin")
+    assert user is not None
+    return Performer(user)
 
 
 def in_use(api: Api) -> Api:
@@ -157,6 +164,35 @@ def test_what_decides_a_change_is_read_from_the_directory(quick: Api, meter: Met
     sent = meter.of(lambda: quick.do("DELETE", "/users/bob"))
     assert sent.count("poll") <= 2
     assert sent.count("search") >= 3
+
+
+GIVING = {"true": ["transaction", "modify", "modify", "transaction"], "false": ["look", "modify"]}
+"""What gives a role, after what decides it."""
+
+
+@pytest.mark.parametrize("transactions", ["true", "false"])
+def test_a_role_is_given_and_taken_after_four_searches(
+    api_of: MakeApi, meter: Meter, transactions: str
+) -> None:
+    settings = {"USER_STORE__INDEX_LIMIT": "0", "USER_STORE__TRANSACTIONS": transactions}
+    made = in_use(api_of(meter.append, **settings)).services
+    change = partial(made.roles.change, performer(made))
+    given, taken = RoleChange("boss", added=("dev",)), RoleChange("boss", removed=("dev",))
+    deciding = ["search"] * 4
+    assert meter.of(lambda: change(given)) == deciding + GIVING[transactions]
+    assert meter.of(lambda: change(given)) == deciding
+    assert meter.of(lambda: change(taken)) == [*deciding, "modify"]
+
+
+def test_with_memory_a_role_is_given_and_taken_after_one_search(quick: Api, meter: Meter) -> None:
+    def change(key: str) -> list[str]:
+        return meter.of(lambda: quick.do("PUT", "/roles", {"userId": "boss", key: ["dev"]}))
+
+    asks_for_the_admin_role = ["poll", "search"]
+    assert change("addedRoles") == [*asks_for_the_admin_role, *GIVING["false"]]
+    quick.get("/users/boss")
+    assert change("addedRoles") == asks_for_the_admin_role
+    assert change("removedRoles") == [*asks_for_the_admin_role, "modify"]
 
 
 def test_a_login_proves_in_the_directory_and_polls_for_the_scope(quick: Api, meter: Meter) -> None:
