@@ -44,6 +44,9 @@ PATIENCE_S: Final = 60.0
 KEEP_S: Final = 60.0
 """Polled at least so often: quiet connections are cut, and session logs overrun."""
 SETTLE_S: Final = 1.0
+REST: Final = 4
+"""So many times as long as reading groups took, none are read again while nobody waits for them: a
+large one that keeps changing would keep the server and us busy for nothing."""
 CLOSE_S: Final = 1.0
 RETRY_S: Final = 300.0
 """After so long it is tried again where the server or its limits did not allow it."""
@@ -71,7 +74,7 @@ class Index:
         self._held: Held | None = None
         self._feed: Feed | None = None
         self._session: Session | None = None
-        self._polled_at = self._written_at = 0.0
+        self._polled_at = self._written_at = self._rests_until = 0.0
         self._why = "it is being filled"
         self._off_because = ""
         self._wanted = threading.Event()
@@ -240,15 +243,18 @@ class Index:
         if not (held and groups):
             return KEEP_S
         began = time.monotonic()
+        if began < self._rests_until:
+            return self._rests_until - began
         fetched = list(held.fetch(groups))
-        took_s = time.monotonic() - began
+        now = time.monotonic()
+        self._rests_until = now + REST * (now - began)
         with self._lock:
             if self._held is not held:
                 return SETTLE_S
             held.take(fetched, only_known=True)
             held.believe()
             uncertain = bool(held.groups.uncertain)
-        return max(SETTLE_S, 10 * took_s) if uncertain else KEEP_S
+        return SETTLE_S if uncertain else KEEP_S
 
 
 def _reason(error: Exception) -> str:
