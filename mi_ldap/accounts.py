@@ -63,7 +63,7 @@ def known_user(store: UserReads, name: str) -> User:
     return found
 
 
-def again(store: UserStore, user: User) -> User:
+def again(store: UserReads, user: User) -> User:
     """The user as it is now.
 
     Raises:

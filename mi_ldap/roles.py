@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from mi_ldap import model
@@ -150,9 +150,13 @@ class Roles:
         Raises:
             UserNotFound, RoleNotFound, Forbidden, CustodyRefused: nothing was changed.
         """
-        user = known_user(self._store, wanted.user_name)
+        reads = self._store.view
+        user = known_user(reads, wanted.user_name)
         with self._audit.refusals(performer.name, {"userId": user.name}):
-            decided(lambda: self._change(performer, user, wanted))
+            try:
+                self._change(reads, performer, user, wanted)
+            except Conflict:
+                decided(lambda: self._change_anew(performer, user, wanted))
 
     def _remove(self, performer: Performer, name: str) -> Role:
         role, admin_role = self._removable(performer, name)
@@ -162,7 +166,7 @@ class Roles:
 
     def _removable(self, performer: Performer, name: str) -> tuple[Role, AdminRole]:
         """The role, and the admin role that says it may go."""
-        role = self._changeable(name)
+        role = _changeable(self._store, name)
         admin_role = self._admins.role_for(performer.user)
         if role.id == admin_role.role.id:
             raise Forbidden(f"The admin role {role.name} cannot be deleted.")
@@ -181,8 +185,13 @@ class Roles:
     def _verdict_on_inherited(self, user: User, role: Role) -> str:
         return self.closed or refusal(lambda: self._must_be_own(user, [role]))
 
-    def _change(self, performer: Performer, user: User, wanted: RoleChange) -> None:
-        now = self._decide(performer, user, wanted)
+    def _change_anew(self, performer: Performer, user: User, wanted: RoleChange) -> None:
+        self._change(self._store, performer, again(self._store, user), wanted)
+
+    def _change(
+        self, reads: UserReads, performer: Performer, user: User, wanted: RoleChange
+    ) -> None:
+        now = self._decide(reads, performer, user, wanted)
         if not now.steps:
             return
         info = {
@@ -196,29 +205,34 @@ class Roles:
         ):
             self._store.apply(*now.steps)
 
-    def _decide(self, performer: Performer, user: User, wanted: RoleChange) -> _Decided:
-        """What must be done now; the admin role's guards come first, as `apply` wants them."""
-        added = self._all_changeable(wanted.added)
-        removed = self._all_changeable(wanted.removed)
+    def _decide(
+        self, reads: UserReads, performer: Performer, user: User, wanted: RoleChange
+    ) -> _Decided:
+        """What must be done now; the admin role's guards come first, as `apply` wants them.
+
+        The reads say which roles are meant and what is so already; where that is not true any more,
+        the directory refuses the change. What is allowed is asked of the store.
+        """
+        added = _all_changeable(reads, wanted.added)
+        removed = _all_changeable(reads, wanted.removed)
         if added.keys() & removed.keys():
             raise BadRequest("Error processing the request. A role is both added and removed.")
         admin_role = self._admins.role_for(performer.user)
         for role in (*added.values(), *removed.values()):
             self._admins.must_be_plain(role.id, role.name, admin_role)
-        present = again(self._store, user)
-        details = self._store.details(present)
-        held = {role.id for role in details.roles}
-        inherited = {role.id for role in details.inherited} - held
-        self._must_be_own(present, [role for role in removed.values() if role.id in inherited])
+        if admin_role.role.id in {*added, *removed}:
+            user = again(self._store, user)
+        held = {role.id for role in reads.roles_of(user)}
+        self._must_be_own(user, _through_others(reads, user, removed.keys() - held))
         given = [role for role in added.values() if role.id not in held]
         taken = [role for role in removed.values() if role.id in held]
-        steps = self._admin_steps(performer, present, admin_role, given, taken)
+        steps = self._admin_steps(performer, user, admin_role, given, taken)
         if not steps:  # held through another role already
             given = [role for role in given if role.id != admin_role.role.id]
         if given and not steps:
-            steps = [Unchanged(present)]  # or a namesake that is made meanwhile gets the role
-        steps += [Give(role, present) for role in given if role.id != admin_role.role.id]
-        steps += [Take(role, present) for role in taken if role.id != admin_role.role.id]
+            steps = [Unchanged(user)]  # or a namesake that is made meanwhile gets the role
+        steps += [Give(role, user) for role in given if role.id != admin_role.role.id]
+        steps += [Take(role, user) for role in taken if role.id != admin_role.role.id]
         return _Decided(steps, given, taken)
 
     def _must_be_own(self, user: User, inherited: Sequence[Role]) -> None:
@@ -249,17 +263,25 @@ class Roles:
             return self._admins.demotion(performer.user, user, admin_role)
         return []
 
-    def _all_changeable(self, names: Sequence[str]) -> dict[str, Role]:
-        """The roles by id: each once, whatever names it was sent under."""
-        if len(names) > MAX_ROLES:
-            raise BadRequest(f"Error processing the request. Send at most {MAX_ROLES} roles.")
-        roles = [self._changeable(name) for name in dict.fromkeys(names)]
-        return {role.id: role for role in roles}
 
-    def _changeable(self, name: str) -> Role:
-        if model.full_role_name(name) == EVERYONE:
-            raise Forbidden(f"The role {EVERYONE} belongs to every user and cannot be changed.")
-        return _found(self._store, name)
+def _all_changeable(reads: UserReads, names: Sequence[str]) -> dict[str, Role]:
+    """The roles by id: each once, whatever names it was sent under."""
+    if len(names) > MAX_ROLES:
+        raise BadRequest(f"Error processing the request. Send at most {MAX_ROLES} roles.")
+    roles = [_changeable(reads, name) for name in dict.fromkeys(names)]
+    return {role.id: role for role in roles}
+
+
+def _changeable(reads: UserReads, name: str) -> Role:
+    if model.full_role_name(name) == EVERYONE:
+        raise Forbidden(f"The role {EVERYONE} belongs to every user and cannot be changed.")
+    return _found(reads, name)
+
+
+def _through_others(reads: UserReads, user: User, role_ids: Set[str]) -> list[Role]:
+    """Those of the roles that the user has through other ones."""
+    inherited = reads.details(user).inherited if role_ids else ()
+    return [role for role in inherited if role.id in role_ids]
 
 
 def _found(reads: UserReads, name: str) -> Role:

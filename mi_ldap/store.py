@@ -140,6 +140,9 @@ class UserReads(Protocol):
     def details(self, user: User) -> UserDetails:
         """The user's roles, its own and those through them, and its custodian as it is now."""
 
+    def roles_of(self, user: User) -> tuple[Role, ...]:
+        """The roles given to the user itself."""
+
     def way(self, user: User, role: Role) -> tuple[Role, ...]:
         """The roles through which the user holds a role that it was not given itself."""
 
@@ -192,7 +195,7 @@ class UserStore(UserReads, Protocol):
     def view(self) -> UserReads:
         """The same reads, perhaps answered from memory, for showing and for letting in.
 
-        They are as fresh as the others: as of some moment after the request began. What decides a
+        They are as fresh as the others: as of some moment after the request began. What allows a
         change is read from the store itself.
         """
 

@@ -206,7 +206,7 @@ class Users:
         _must_be_somebody_else(performer, target)
         admin_role = self._admins.role_for(performer.user)
         present = again(self._store, target)
-        roles = self._store.details(present).roles
+        roles = self._store.roles_of(present)
         others = [role for role in roles if role.id != admin_role.role.id]
         return [
             *self._admins.removal(performer.user, present, admin_role),

@@ -24,6 +24,7 @@ from mi_ldap.directory import (
     Profile,
     Tree,
 )
+from mi_ldap.directory.session import SETTLING_S
 from mi_ldap.floor import Floor
 from mi_ldap.login import Login
 from mi_ldap.model import Matches
@@ -86,7 +87,9 @@ def services(
         ConfigurationError: the state folder holds what cannot be used.
     """
     user_store = _on_embedded(settings.user_store, directory) if directory else settings.user_store
-    store = store or _directory_store(user_store, settings.super_admin.admin_role, observe)
+    store = store or _directory_store(
+        user_store, settings.super_admin.admin_role, observe, is_embedded=directory is not None
+    )
     state = StateDatabase(settings.state_dir / "state.sqlite")
     audit = AuditLog(settings.audit.file or settings.state_dir / "audit.log")
     limits = settings.management_api.throttle
@@ -132,13 +135,19 @@ def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) ->
 
 
 def _directory_store(
-    user_store: UserStoreSettings, admin_role: str, observe: Callable[[str], None]
+    user_store: UserStoreSettings,
+    admin_role: str,
+    observe: Callable[[str], None],
+    *,
+    is_embedded: bool,
 ) -> DirectoryStore:
     tree_of = partial(lay_out, user_store)
-    return DirectoryStore(_access(user_store), tree_of, admin_role, observe)
+    return DirectoryStore(
+        _access(user_store, is_embedded=is_embedded), tree_of, admin_role, observe
+    )
 
 
-def _access(user_store: UserStoreSettings) -> Access:
+def _access(user_store: UserStoreSettings, *, is_embedded: bool) -> Access:
     writable = user_store.type == "read_write_ldap"
     password = user_store.connection_password
     return Access(
@@ -150,6 +159,7 @@ def _access(user_store: UserStoreSettings) -> Access:
             key_file=user_store.client_key_file,
             connect_timeout_s=user_store.ldap_connection_timeout / 1000,
             answer_s=user_store.read_timeout / 1000,
+            settling_s=0.0 if is_embedded else SETTLING_S,  # by its olcThreads
         ),
         account_dn=user_store.connection_name,
         password=password.get_secret_value() if password else "",

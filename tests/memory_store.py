@@ -108,6 +108,10 @@ class MemoryStore:
         return UserDetails(self._roles_at(held), custodian, self._roles_at(inherited))
 
     @_locked
+    def roles_of(self, user: User) -> tuple[Role, ...]:
+        return self._roles_at(self.content.roles_naming(user.locator))
+
+    @_locked
     def way(self, user: User, role: Role) -> tuple[Role, ...]:
         return self._roles_at(self.content.way(user.locator, role.locator))
 

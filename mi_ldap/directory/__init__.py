@@ -173,11 +173,14 @@ class DirectoryStore:
         return self._known.reader.user_names(like)
 
     def details(self, user: User) -> UserDetails:
-        known = self._known
-        held = known.reader.roles_naming([known.tree.member_value(user)])
-        inherited = known.nesting.inherited(user, held)
+        known, held = self._known, self.roles_of(user)
+        inherited = known.nesting.inherited(user, [*held])
         custodian = known.reader.user(user.custodian_id) if user.custodian_id else None
-        return UserDetails(tuple(held), custodian, tuple(inherited))
+        return UserDetails(held, custodian, tuple(inherited))
+
+    def roles_of(self, user: User) -> tuple[Role, ...]:
+        known = self._known
+        return tuple(known.reader.roles_naming([known.tree.member_value(user)]))
 
     def way(self, user: User, role: Role) -> tuple[Role, ...]:
         return tuple(self._known.nesting.way(user, role))

@@ -6,7 +6,8 @@ nothing. On a group it is always an operation of its own: an assertion on an ope
 change and leaves `memberOf` wrong.
 
 Where there are no transactions the guard on a group also swaps its revision, and the modification
-that changes its members swaps it once more: nobody who does the same came between.
+that changes its members swaps it once more: nobody who does the same came between. The guard on a
+user whose entry stays as it is only looks then: to write would hold nobody off either.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mi_ldap.directory import epochs, names
-from mi_ldap.directory.operations import Delete, Modification, Modify
+from mi_ldap.directory.operations import Delete, Look, Modification, Modify
 from mi_ldap.directory.plans import Guarded, Plan, replaced
 from mi_ldap.directory.tree import Tree
 from mi_ldap.model import Role, User
@@ -46,7 +47,8 @@ class AssertingPlan(Plan):
         """Right here, unless an operation on the entry comes that can carry the guard."""
         comes = self.modifications(user) or self.removes(user)
         if not comes and (conditions := self._conditions(user)):
-            self.operations.append(self._nothing(user, *conditions))
+            look = Guarded(Look(self.tree.target(user)), conditions)
+            self.operations.append(look if self._swaps else self._nothing(user, *conditions))
 
     def guard_outsider(self, role: Role, user: User) -> None:
         """By `memberOf` where the server keeps it: else every removal would touch the group."""

@@ -1,4 +1,4 @@
-"""The changes that a directory can be asked for, as values (RFC 4511 §4.6 to §4.8)."""
+"""What a change asks of a directory, as values (RFC 4511 §4.5 to §4.8)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ldap3 import MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, Connection
+from ldap3 import BASE, MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, Connection
 
 from mi_ldap.directory.controls import Control
 
@@ -62,4 +62,15 @@ class Modify:
         connection.modify(self.dn, changes, controls or None)
 
 
-Operation = Add | Delete | Modify
+@dataclass(frozen=True, slots=True)
+class Look:
+    """No change: the entry is there, and what is asserted of it is true (RFC 4528 §3)."""
+
+    dn: str
+
+    def send(self, connection: Connection, controls: list[Control]) -> None:
+        anything = "(objectClass=*)"
+        connection.search(self.dn, anything, BASE, attributes=["1.1"], controls=controls or None)
+
+
+Operation = Add | Delete | Modify | Look

@@ -37,9 +37,10 @@ _ASK_PASSWORD_POLICY: Final = messages.control(ctl.PASSWORD_POLICY)
 SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED = 4, 11
 
 SETTLING_S = 0.002
-"""The end of a transaction waits so long. OpenLDAP frees the operations at the end, although the
-thread that answered the last one may still be at work on it: told at once, slapd 2.5.13 crashes in
-one of some thousand transactions (`txn_preop`, `txn_end_extop` in its `txn.c`)."""
+"""The end of a transaction waits so long, where the server may be at work on several operations of
+a connection at one time. OpenLDAP frees them at the end, although the thread that answered the last
+one may still be at work on it: told at once, slapd 2.5.13 with eight threads crashes in one of some
+hundred transactions (`txn_preop`, `txn_end_extop` in its `txn.c`)."""
 
 
 class Refused(Exception):
@@ -92,6 +93,7 @@ class Session:
         answer_s: the longest wait for an answer, in seconds, within the request's own time.
         server: the address of the server at the other end.
         quiet: whether a failure is nothing new, and not worth a warning.
+        settling_s: how long the end of a transaction waits.
     """
 
     connection: Connection
@@ -99,6 +101,7 @@ class Session:
     answer_s: float = 5.0
     server: str = ""
     quiet: bool = False
+    settling_s: float = SETTLING_S
     usable: bool = True
     idle_since: float = field(default_factory=time.monotonic)
 
@@ -226,7 +229,7 @@ class Session:
         wire.close()
 
     def _end_transaction(self, identifier: bytes, *, commit: bool) -> None:
-        time.sleep(min(SETTLING_S, remaining_s()))
+        time.sleep(min(self.settling_s, remaining_s()))
         self._extended(ctl.TRANSACTION_END, ctl.transaction_end(identifier, commit=commit))
 
     def _bind(self, operation: bytes) -> ctl.Policy:

@@ -65,6 +65,12 @@ class View:
 
         return self._ask(found, lambda: self._store.details(user), self._knows_roles)
 
+    def roles_of(self, user: User) -> tuple[Role, ...]:
+        def found(held: Held) -> tuple[Role, ...]:
+            return tuple(group.role for group in held.groups.held_by(_person(held, user)))
+
+        return self._ask(found, lambda: self._store.roles_of(user), self._knows_roles)
+
     def way(self, user: User, role: Role) -> tuple[Role, ...]:
         return self._store.way(user, role)
 

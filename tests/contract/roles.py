@@ -62,9 +62,10 @@ class RoleContract:
         store.apply(Give(role, user))
         assert store.member_names(role).names == ("alice",)
         assert [held.name for held in store.details(user).roles] == ["dev"]
+        assert store.roles_of(user) == store.details(user).roles
         store.apply(Take(role, user))
         assert store.member_names(role).names == ()
-        assert store.details(user).roles == ()
+        assert store.details(user).roles == store.roles_of(user) == ()
 
     def test_giving_what_is_held_is_a_conflict(self, store: UserStore) -> None:
         user, role = make_user(store), store.add_role("dev")
@@ -104,7 +105,7 @@ class RoleContract:
         for inner, outer in ((team, unit), (unit, staff)):
             nest(store, inner, outer)
         details, through = store.details(alice), has_roles_in_roles(store)
-        assert names_of(details.roles) == ["team"]
+        assert names_of(details.roles) == names_of(store.roles_of(alice)) == ["team"]
         assert names_of(details.inherited) == (["staff", "unit"] if through else [])
         assert sorted(store.member_names(staff).names) == (["alice", "bob"] if through else ["bob"])
         way = store.way(alice, role_now(store, staff))

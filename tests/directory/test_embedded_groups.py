@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +13,15 @@ from ldap3 import MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, Connection
 from mi_ldap.directory import controls
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.slapd_process import wait_for
+from mi_ldap.settings import load_settings
+from mi_ldap.store import Give, Take, Unchanged
+from mi_ldap.wiring import services
+from tests.contract.words import make_user
 from tests.directory.slapd_fixture import (
     SUCCESS,
     add_group,
     code_of,
+    manager,
     read,
     replace,
     service,
@@ -22,7 +29,7 @@ from tests.directory.slapd_fixture import (
     user_dn,
 )
 
-__all__ = ["service", "slapd", "user_dn"]
+__all__ = ["manager", "service", "slapd", "user_dn"]
 
 CONSTRAINT, ASSERTION_FAILED = 19, 122
 
@@ -72,6 +79,24 @@ def test_a_transaction_whose_guard_fails_changes_nothing(
     assert read(service, user_dn, "memberOf") == []
     assert read(service, group_dn, "member") == [b""]
     assert read(service, group_dn, "miLdapRevision") == []
+
+
+def test_transactions_that_end_at_once_leave_it_alive(
+    slapd: EmbeddedDirectory, manager: Connection, tmp_path: Path
+) -> None:
+    assert read(manager, "cn=config", "olcThreads") == [b"3"]
+    made = services(load_settings({"MI_LDAP_STATE_DIR": str(tmp_path)}), slapd)
+
+    def give_and_take(name: str) -> None:
+        user, role = make_user(made.store, name), made.store.add_role(name)
+        for _ in range(100):
+            made.store.apply(Unchanged(user), Give(role, user))
+            made.store.apply(Unchanged(user), Take(role, user))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(give_and_take, (f"u{uuid.uuid4().hex}" for _ in range(2))))
+    made.store.check()
+    made.close()
 
 
 def test_an_empty_group_holds_the_empty_name(

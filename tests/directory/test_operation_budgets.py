@@ -9,8 +9,9 @@ from functools import partial
 import pytest
 
 from mi_ldap.directory import DirectoryStore, session
-from mi_ldap.model import AdminRole, Role
+from mi_ldap.model import AdminRole, Performer, Role
 from mi_ldap.queries import Query
+from mi_ldap.roles import RoleChange
 from mi_ldap.wiring import Services
 from tests.api.client import PASSWORD, Api
 from tests.index.places import is_settled
@@ -50,12 +51,23 @@ def quick(api_of: MakeApi, meter: Meter) -> Api:
     """An admin of a service that holds everything in memory."""
     admin = in_use(api_of(meter.append))
     admin.get("/users")
-    store = admin.services.store
-    assert isinstance(store, DirectoryStore)
-    until(lambda: store.reads.source == "memory")
+    until(lambda: admin.services.store.reads.source == "memory")
     admin.get("/users/bob")
-    until(partial(is_settled, store))
+    wait_until_settled(admin)
     return admin
+
+
+def wait_until_settled(api: Api) -> None:
+    """The next poll is the shortest."""
+    store = api.services.store
+    assert isinstance(store, DirectoryStore)
+    until(partial(is_settled, store))
+
+
+def performer(made: Services) -> Performer:
+    user = made.store.find_user("admin")
+    assert user is not None
+    return Performer(user)
 
 
 def in_use(api: Api) -> Api:
@@ -163,9 +175,7 @@ def test_a_change_is_seen_by_two_polls_and_a_groups_by_a_search_more(
 ) -> None:
     subtree.add_user("carl")
     assert meter.of(lambda: quick.get("/users/carl")) == ["poll", "poll"]
-    store = quick.services.store
-    assert isinstance(store, DirectoryStore)
-    until(partial(is_settled, store))
+    wait_until_settled(quick)
     subtree.add_member("dev", subtree.user_dn("boss"))
     assert meter.of(lambda: quick.get("/users/boss")) == ["poll", "poll", "search"]
     assert "dev" in quick.get("/users/boss")["roles"]
@@ -175,6 +185,36 @@ def test_what_decides_a_change_is_read_from_the_directory(quick: Api, meter: Met
     sent = meter.of(lambda: quick.do("DELETE", "/users/bob"))
     assert sent.count("poll") <= 4  # for the performer, and until the removal is told
     assert sent.count("search") >= 3
+
+
+GIVING = {"true": ["transaction", "modify", "modify", "transaction"], "false": ["look", "modify"]}
+"""What gives a role, after what decides it."""
+
+
+@pytest.mark.parametrize("transactions", ["true", "false"])
+def test_a_role_is_given_and_taken_after_four_searches(
+    api_of: MakeApi, meter: Meter, transactions: str
+) -> None:
+    settings = {"USER_STORE__INDEX_LIMIT": "0", "USER_STORE__TRANSACTIONS": transactions}
+    made = in_use(api_of(meter.append, **settings)).services
+    change = partial(made.roles.change, performer(made))
+    given, taken = RoleChange("boss", added=("dev",)), RoleChange("boss", removed=("dev",))
+    deciding = ["search"] * 4
+    assert meter.of(lambda: change(given)) == deciding + GIVING[transactions]
+    assert meter.of(lambda: change(given)) == deciding
+    assert meter.of(lambda: change(taken)) == [*deciding, "modify"]
+
+
+def test_with_memory_a_role_is_given_and_taken_after_one_search(quick: Api, meter: Meter) -> None:
+    def change(key: str) -> list[str]:
+        quick.get("/users/boss")
+        wait_until_settled(quick)
+        return meter.of(lambda: quick.do("PUT", "/roles", {"userId": "boss", key: ["dev"]}))
+
+    asks_for_the_admin_role = ["poll", "search"]
+    assert change("addedRoles") == [*asks_for_the_admin_role, *GIVING["true"]]
+    assert change("addedRoles") == asks_for_the_admin_role
+    assert change("removedRoles") == [*asks_for_the_admin_role, "modify"]
 
 
 def test_a_login_is_one_poll_and_one_bind(quick: Api, meter: Meter) -> None:

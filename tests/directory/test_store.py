@@ -59,6 +59,23 @@ def test_memberships_stay_true_after_guarded_changes(
         assert member_of() == []
 
 
+def test_without_transactions_a_guard_on_a_user_writes_nothing(
+    stores: Stores, subtree: Subtree
+) -> None:
+    store = stores.open(USER_STORE__TRANSACTIONS="false")
+    user, role = make_user(store), store.add_role("dev")
+
+    def stamp() -> list[str]:
+        return subtree.tool.read(user.locator, "entryCSN")["entryCSN"]
+
+    before = stamp()
+    store.apply(Unchanged(user), Give(role, user))
+    assert stamp() == before
+    subtree.tool.delete(user.locator)
+    with pytest.raises(Conflict):
+        store.apply(Unchanged(user))
+
+
 @pytest.mark.parametrize("transactions", ["true", "false"])
 def test_another_tools_change_of_a_user_fails_the_guard(
     stores: Stores, subtree: Subtree, transactions: str

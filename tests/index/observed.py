@@ -33,6 +33,7 @@ def observed(reads: UserReads, users: Iterable[str], roles: Iterable[str]) -> di
         if isinstance(user, User):
             ask(f"id of {name}", partial(reads.user, user.id))
             ask(f"details of {name}", partial(_details, reads, user))
+            ask(f"roles of {name}", partial(_roles, reads, user))
             ask(f"{name} is an admin", partial(_is_admin, reads, user))
     for name in roles:
         role = ask(f"role {name}", partial(reads.find_role, name))
@@ -54,6 +55,10 @@ def _is_admin(reads: UserReads, user: User) -> bool:
 
 def _members(reads: UserReads, role: Role) -> list[str]:
     return sorted(set(reads.member_names(role).names))
+
+
+def _roles(reads: UserReads, user: User) -> frozenset[Role]:
+    return frozenset(reads.roles_of(user))
 
 
 def _details(reads: UserReads, user: User) -> tuple[Any, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mi_ldap import wiring
 from mi_ldap.directory import DirectoryStore, index
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.index.feed import Feed
+from mi_ldap.directory.index.groups import Group
 from mi_ldap.directory.index.held import Held
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Entry
@@ -242,6 +244,33 @@ def test_groups_that_the_server_works_out_are_not_held(
     tool.add(dn, ["groupOfNames", "labeledURIObject"], cn="staff", member="", labeledURI="ldap:///")
     assert store.view.role_names().names == ("staff",)
     until(lambda: "worked out" in store.reads.why)
+
+
+def test_a_large_group_that_keeps_changing_is_read_a_fifth_of_the_time(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_users(tool, directory, "ann")
+    ann, dn = f"uid=ann,{directory.user_base}", f"cn=dev,{directory.group_base}"
+    tool.add(dn, ["groupOfNames"], cn="dev", member="")
+    until(lambda: is_ready(store))
+    monkeypatch.setattr(index, "LARGE", 0)
+    fetch, times = Held.fetch, list[float]()
+
+    def slow(held: Held, groups: Iterable[Group]) -> Iterator[tuple[Group, Entry]]:
+        if wanted := list(groups):
+            times.append(time.monotonic())
+            time.sleep(0.1)
+        return fetch(held, wanted)
+
+    monkeypatch.setattr(Held, "fetch", slow)
+    user = store.find_user("ann")
+    assert user is not None
+    for turn in range(20):
+        tool.replace(dn, member=[ann] if turn % 2 else [""])
+        assert len(store.view.roles_of(user)) == turn % 2
+        time.sleep(0.02)
+    until(lambda: len(times) > 1)
+    assert times[1] - times[0] >= 0.1 * (1 + index.REST)
 
 
 def test_a_group_that_was_read_meanwhile_is_not_read_from_an_older_answer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,7 +15,9 @@ from mi_ldap.errors import (
     Forbidden,
     UserNotFound,
 )
-from mi_ldap.store import RemoveUser, RenewEpoch
+from mi_ldap.roles import RoleChange
+from mi_ldap.store import Give, RemoveUser, RenewEpoch, Take
+from tests.memory_store import MemoryStore
 from tests.unit.custody import Act, demote, promote, remove
 from tests.world import World
 
@@ -134,3 +137,39 @@ def test_a_namesake_made_meanwhile_gets_no_role(family: World) -> None:
     with pytest.raises(UserNotFound):
         family.give("eve", "bob", "dev")
     assert family.services.roles.show("dev").users == ()
+
+
+@pytest.fixture
+def forgetful(family: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """What is read for showing stays as it is now; `bob` holds `dev`, and there is `ops`."""
+    family.store.apply(Give(family.store.add_role("dev"), family.user("bob")))
+    family.store.add_role("ops")
+    old = MemoryStore()
+    old.content = copy.deepcopy(family.store.content)
+    monkeypatch.setattr(type(family.store), "view", old)
+    return family
+
+
+def roles_of(world: World, name: str) -> list[str]:
+    return [role.name for role in world.store.roles_of(world.user(name))]
+
+
+def test_where_memory_is_wrong_it_is_decided_anew_without_it(forgetful: World) -> None:
+    bob = forgetful.user("bob")
+    dev, ops = (forgetful.store.find_role(name) for name in ("dev", "ops"))
+    assert dev is not None
+    assert ops is not None
+    forgetful.store.apply(Take(dev, bob), Give(ops, bob))
+    both = RoleChange("bob", added=("ops",), removed=("dev",))
+    forgetful.services.roles.change(forgetful.performer("eve"), both)
+    assert roles_of(forgetful, "bob") == ["ops"]
+
+
+def test_who_is_an_admin_and_whose_is_never_read_from_memory(forgetful: World) -> None:
+    forgetful.demote("eve", "eve")
+    with pytest.raises(AdminsOnly):
+        forgetful.give("eve", "bob", "ops")
+    assert roles_of(forgetful, "bob") == ["dev"]
+    forgetful.demote("boss", "boss")  # whose charge passes on
+    forgetful.demote("admin", "carl")
+    assert forgetful.admins() == ["admin"]

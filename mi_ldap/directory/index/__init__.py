@@ -48,6 +48,9 @@ PACE_S: Final = 0.1
 """While there are changes, transactions are waited for so often."""
 UNTOLD_S, UNTOLD_PAUSE_S = 1.0, 0.002
 """How long is waited for the server to tell of a removal, and between looks."""
+REST: Final = 4
+"""So many times as long as reading groups took, none are read again while nobody waits for them: a
+large one that keeps changing would keep the server and us busy for nothing."""
 CLOSE_S: Final = 1.0
 RETRY_S: Final = 300.0
 """After so long it is tried again where the server or its limits did not allow it."""
@@ -75,7 +78,7 @@ class Index:
         self._held: Held | None = None
         self._feed: Feed | None = None
         self._session: Session | None = None
-        self._polled_at = self._written_at = self._settled_at = 0.0
+        self._polled_at = self._written_at = self._settled_at = self._rests_until = 0.0
         self._why = "it is being filled"
         self._off_because = ""
         self._wanted = threading.Event()
@@ -290,15 +293,18 @@ class Index:
         if not (held and groups):
             return KEEP_S
         began = time.monotonic()
+        if began < self._rests_until:
+            return self._rests_until - began
         fetched = list(held.fetch(groups))
-        took_s = time.monotonic() - began
+        now = time.monotonic()
+        self._rests_until = now + REST * (now - began)
         with self._lock:
             if self._held is not held:
                 return SETTLE_S
             held.take(fetched, only_known=True)
             held.believe()
             uncertain = bool(held.groups.uncertain)
-        return max(SETTLE_S, 10 * took_s) if uncertain else KEEP_S
+        return SETTLE_S if uncertain else KEEP_S
 
 
 def _reason(error: Exception) -> str:
