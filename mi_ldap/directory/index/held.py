@@ -67,9 +67,11 @@ class Held:
     def user_changed(self, uuid: bytes, entry: Entry) -> None:
         """A user's entry is there, and is now as given."""
         before = self.people.get(uuid)
-        dn_before = self.people.dn(before) if before else ""
-        self._worked_out.clear()
+        name_before, dn_before = (before.name, self.people.dn(before)) if before else ("", "")
         person = self.people.put(uuid, entry)
+        if (person.name, entry.dn) == (name_before, dn_before):
+            return
+        self._worked_out.clear()
         if dn_before == entry.dn:
             return
         if dn_before:
