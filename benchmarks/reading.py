@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, suppress
 from fnmatch import fnmatchcase
@@ -93,6 +94,29 @@ class Reading:
             if EVERYBODY not in answered(caller, "GET", path).json["roles"]:
                 raise BenchmarkError(f"{path} does not hold {EVERYBODY}.")
             return median_ms(lambda turn: answered(caller, "GET", f"/users/{self._user(turn)}"))
+
+    def console_pages(self, cookie: str) -> dict[str, Callable[[], Figure]]:
+        """Pages of the console, of 25 users each, by their names."""
+        last = (len(list(self._population.names())) + 1) // USERS_A_PAGE
+        queries = {
+            "console_page": f"page={last // 2}",
+            "console_search": "q=0012",
+            "console_role": f"role={EVERYBODY}",
+        }
+        return {
+            name: partial(self._console_page, cookie, f"/console/users?{query}")
+            for name, query in queries.items()
+        }
+
+    def _console_page(self, cookie: str, path: str) -> Figure:
+        with Caller(self._port, cookie=cookie) as caller:
+
+            def show(_: int) -> None:
+                answer = caller.ask("GET", path)
+                if answer.status != 200 or b"user0" not in answer.body:
+                    raise BenchmarkError(f"{path}: {answer.status} {answer.body[:200]!r}")
+
+            return median_ms(show)
 
     def users_page(self) -> Figure:
         """The dashboard's page of users, one request after the other."""

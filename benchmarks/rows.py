@@ -164,6 +164,9 @@ _ROWS: tuple[Ratio | Limit, ...] = (
     Limit("`GET /users?role=everybody&limit=25`", ("list_everybody", "ms"), 15),
     Limit("dashboard: Users", ("users_page", "ms"), 250),
     Limit("dashboard: Roles", ("roles_page", "ms"), 1000),
+    Limit("console: a page in the middle", ("console_page", "ms"), 100),
+    Limit("console: a search", ("console_search", "ms"), 100),
+    Limit("console: the users of a role of everybody", ("console_role", "ms"), 100),
     Ratio(
         "`GET /login`",
         ("login", "rps"),

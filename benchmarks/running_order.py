@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks import changing, place
 from benchmarks.bare_ldap import BareLdap
-from benchmarks.callers import basic, login
+from benchmarks.callers import basic, console_cookie, login
 from benchmarks.population import PASSWORD, Population, user_name
 from benchmarks.reading import STRIDE, Reading
 from benchmarks.running import BARE, SERVICE, Server, running
@@ -48,6 +48,7 @@ def measure(users: int, rounds: int) -> dict[str, Figure]:
             **_by_wrk(Path(folder), service, bare, token, population),
             **_past_the_service(ldap, population),
             **_by_one_client(reading, ldap),
+            **reading.console_pages(console_cookie(service.port, *place.ADMIN)),
         }
         found |= _interleaved(works, rounds)
         found["memory"] = {"mb": service.workers_memory_mb()}
