@@ -58,6 +58,7 @@ class Search:
         listener: told what a poll finds.
         cookie: stands for what was told so far; `b""` for nothing. A poll leaves it as it is.
         given: the cookie that the server gave last.
+        told: the newest change that it stands for, by its CSN; `b""` for none.
         is_told_all: whether the last poll named every entry that is there, changed or not: what
             it did not name is gone.
         is_looked_into: whether a poll looks as well for entries of which the server does not tell.
@@ -70,6 +71,7 @@ class Search:
     scope: bytes = requests.SUBTREE
     cookie: bytes = b""
     given: bytes = b""
+    told: bytes = b""
     is_told_all: bool = False
     is_looked_into: bool = False
     _operation: bytes = field(default=b"", repr=False)
@@ -91,11 +93,6 @@ class Search:
         condition = requests.all_of(self.condition, newer)
         looked_for = requests.search(self.base_dn, condition, ["1.1"], size_limit=1)
         return messages.message(number, looked_for)
-
-    @property
-    def told(self) -> bytes:
-        """The newest change that the server has told of, by its CSN; `b""` for none."""
-        return max(csns(self.given), default=b"")
 
 
 class Poller:
@@ -352,7 +349,8 @@ def _done(search: Search, message: bytes, at: int, end: int) -> bool:
             parts = dict(ber.contents(next(ber.contents(value))[1]))
             given = parts.get(ber.OCTET_STRING) or b""
             search.is_told_all = not any(parts.get(ber.BOOLEAN, b""))
-    search.given = given or search.given
+    if given:
+        search.given, search.told = given, max(csns(given), default=b"")
     return bool(given)
 
 

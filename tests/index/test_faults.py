@@ -48,6 +48,14 @@ def add_users(tool: Tool, directory: EmbeddedDirectory, *names: str) -> None:
         tool.add(f"uid={name},{directory.user_base}", ["inetOrgPerson"], uid=name, cn=name, sn="x")
 
 
+def load(directory: EmbeddedDirectory, name: str) -> None:
+    """Behind the server's back; without -w `contextCSN` stays as it was."""
+    ldif = f"dn: uid={name},{directory.user_base}\nobjectClass: inetOrgPerson\nuid: {name}\n"
+    slapadd = ["slapadd", "-F", str(directory.folder / "slapd.d"), "-b", directory.suffix]
+    environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    subprocess.run(slapadd, input=f"{ldif}cn: x\nsn: x\n", text=True, check=True, env=environ)
+
+
 def test_a_restarted_server_is_caught_up_with(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
@@ -200,13 +208,7 @@ def test_what_was_loaded_behind_the_servers_back_is_not_missed(
     add_users(tool, directory, "ann")
     until(lambda: is_ready(store))
     directory.stop()
-    ldif = tmp_path / "late.ldif"
-    ldif.write_text(
-        f"dn: uid=late,{directory.user_base}\nobjectClass: inetOrgPerson\nuid: late\ncn: l\nsn: x\n"
-    )
-    slapadd = ["slapadd", "-F", str(directory.folder / "slapd.d"), "-b", directory.suffix]
-    environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    subprocess.run([*slapadd, "-l", str(ldif)], check=True, env=environ)
+    load(directory, "late")
     directory.start()
     assert names_of(store) == ["ann", "late"]
     until(lambda: "slapadd" in store.reads.why)
@@ -291,3 +293,23 @@ def test_a_group_that_was_read_meanwhile_is_not_read_from_an_older_answer(
     older = [(group, Entry(group.entry.dn, {**group.entry.attributes, "member": [ann.encode()]}))]
     held.take(older, only_known=True)
     assert held.names_in(group).names == ("ann", "bob")
+
+
+def test_a_change_that_is_never_told_leaves_all_to_the_directory(
+    store: DirectoryStore,
+    directory: EmbeddedDirectory,
+    tool: Tool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """slapadd beside a running server makes one: nothing tells syncprov of it."""
+    monkeypatch.setattr(index, "BEHIND_S", 0.2)
+    add_users(tool, directory, "ann")
+    until(lambda: is_ready(store))
+    assert names_of(store) == ["ann"]
+    load(directory, "late")
+    assert names_of(store) == ["ann", "late"]
+    assert store.reads.source == "memory"
+    time.sleep(0.3)
+    assert names_of(store) == ["ann", "late"]
+    until(lambda: "slapadd" in store.reads.why)
+    assert names_of(store) == ["ann", "late"]

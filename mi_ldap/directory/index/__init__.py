@@ -48,6 +48,8 @@ PACE_S: Final = 0.1
 """While there are changes, transactions are waited for so often."""
 UNTOLD_S, UNTOLD_PAUSE_S = 1.0, 0.002
 """How long is waited for the server to tell of a removal, and between looks."""
+BEHIND_S: Final = 10.0
+"""A server that has kept a change to itself for so long will not tell of it."""
 REST: Final = 4
 """So many times as long as reading groups took, none are read again while nobody waits for them: a
 large one that keeps changing would keep the server and us busy for nothing."""
@@ -79,6 +81,7 @@ class Index:
         self._feed: Feed | None = None
         self._session: Session | None = None
         self._polled_at = self._written_at = self._settled_at = self._rests_until = 0.0
+        self._behind_since: float | None = None
         self._why = "it is being filled"
         self._off_because = ""
         self._wanted = threading.Event()
@@ -150,9 +153,17 @@ class Index:
             began = time.monotonic()
             self._poll(self._feed, self._held, self._session)
             if self._feed.is_behind:
+                self._note_behind(began)
                 raise AskTheDirectory
-            self._polled_at = began
+            self._polled_at, self._behind_since = began, None
         return self._held
+
+    def _note_behind(self, now: float) -> None:
+        """What isn't told for long is no matter of a moment: filling anew finds out what it is."""
+        self._behind_since = self._behind_since or now
+        if now - self._behind_since > BEHIND_S:
+            self._behind_since = None
+            self._drop("the server does not tell of a change")
 
     def _poll(self, feed: Feed, held: Held, session: Session) -> None:
         if not self._connector.fits(session):
