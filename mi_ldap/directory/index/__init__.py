@@ -51,8 +51,8 @@ UNTOLD_S, UNTOLD_PAUSE_S = 1.0, 0.002
 BEHIND_S: Final = 10.0
 """A server that has kept a change to itself for so long will not tell of it."""
 REST: Final = 4
-"""So many times as long as reading groups took, none are read again while nobody waits for them: a
-large one that keeps changing would keep the server and us busy for nothing."""
+"""So many times as long as it took to read groups and hold what was read, the keeper reads none
+again: a large one that keeps changing would make everybody wait for memory nearly all the time."""
 CLOSE_S: Final = 1.0
 RETRY_S: Final = 300.0
 """After so long it is tried again where the server or its limits did not allow it."""
@@ -307,14 +307,14 @@ class Index:
         if began < self._rests_until:
             return self._rests_until - began
         fetched = list(held.fetch(groups))
-        now = time.monotonic()
-        self._rests_until = now + REST * (now - began)
         with self._lock:
             if self._held is not held:
                 return SETTLE_S
             held.take(fetched, only_known=True)
             held.believe()
             uncertain = bool(held.groups.uncertain)
+        now = time.monotonic()
+        self._rests_until = now + REST * (now - began)
         return SETTLE_S if uncertain else KEEP_S
 
 
