@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -13,9 +15,13 @@ from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.names import dn_in, own_and_parent
 from mi_ldap.errors import MiLdapError
 from mi_ldap.store import Give, RemoveUser, RenewEpoch, SetCustodian, Take
+from tests.until import until
 
 USERS = ("ann", "Bob", "carl", "dora", "Ünal", "ünal", "o, neil", "PRIMARY", "ａnn")
 ROLES = ("admin", "dev", "ops", "Ops two", "größe")
+
+LOGGED = 10
+"""So many changes the server remembers."""
 
 
 class Walk:
@@ -25,6 +31,8 @@ class Walk:
         self.directory, self.store = directory, store
         self._lot = random.Random(seed)
         self.connection = self._connected()
+        syncprov = "olcOverlay={0}syncprov,olcDatabase={1}mdb,cn=config"
+        self.connection.modify(syncprov, {"olcSpSessionlog": [(MODIFY_REPLACE, [LOGGED])]})
         base = directory.user_base
         self.parents = [base, f"ou=in,{base}", f"ou=deep,ou=in,{base}"]
         for dn in (*self.parents[1:], f"ou=out,{directory.suffix}"):
@@ -40,8 +48,7 @@ class Walk:
         self.connection.unbind()
 
     def reconnect(self) -> None:
-        with suppress(Exception):
-            self.connection.unbind()
+        self.connection.socket.close()  # a server that was killed hears no goodbye
         self.connection = self._connected()
 
     def _connected(self) -> Connection:
@@ -60,6 +67,7 @@ class Walk:
             self.rename_group, self.remove_member, self.odd_member, self.nest_group,
             self.rename_folder, self.new_folder, self.move_folder, self.swap_names,
             self.empty_group, self.store_makes, self.store_takes, self.store_removes,
+            self.overrun_log, self.restart_server, self.kill_server,
         ]  # fmt: skip
 
     # Other tools
@@ -167,6 +175,27 @@ class Walk:
                 dn = self._lot.choice(sorted(folders))
                 self.connection.modify_dn(dn, self._rdn(dn), new_superior=elsewhere)
                 return
+
+    # The server
+
+    def overrun_log(self) -> None:
+        """More changes at once than the server remembers."""
+        for _ in range(LOGGED):
+            self.delete_user()
+            self.add_user()
+            self.add_member()
+
+    def restart_server(self) -> None:
+        self.directory.stop()
+        self.directory.start()
+        self.reconnect()
+
+    def kill_server(self) -> None:
+        assert self.directory.pid is not None
+        os.kill(self.directory.pid, signal.SIGKILL)
+        until(lambda: not self.directory.is_running())
+        self.directory.start()
+        self.reconnect()
 
     # The store itself
 

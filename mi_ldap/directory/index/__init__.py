@@ -215,27 +215,32 @@ class Index:
             with deadline(FILL_S):
                 return self._keep_up() if not self._why else self._begin()
         except DirectoryUnavailable as error:
-            self._why = str(error)
+            self._let_go(str(error))
             return SETTLE_S
         except Refused as refused:
             self._be_off(_reason(refused))
             return RETRY_S if refused.code in _LASTING else SETTLE_S
         except NotToBeHeld as error:
             self._be_off(str(error))
-            return RETRY_S
+            return SETTLE_S if error.for_now else RETRY_S
         except StartAgain:
             return 0.0
         except Exception:
             log.exception("index_failed")
-            with self._lock:
-                self._drop("of an error")
-            self._wanted.clear()
+            self._let_go("of an error")
             return RETRY_S
 
     def _be_off(self, why: str) -> None:
         if why != self._off_because:
             log.warning("index_off", why=why)
-        self._why = self._off_because = why
+        self._off_because = why
+        self._let_go(why)
+
+    def _let_go(self, why: str) -> None:
+        """Hold nothing until it is tried again, after a pause."""
+        with self._lock:
+            self._drop(why)
+            self._wanted.clear()
 
     def _begin(self) -> float:
         """Fill memory, always anew: a server that was killed forgets that something was removed."""
@@ -263,7 +268,6 @@ class Index:
         root = session.read("", "(objectClass=*)", ["namingContexts"])
         feed = Feed(self._reader.tree, held, root.all("namingContexts") if root else ())
         feed.fill(session, self._limit)
-        feed.must_be_whole(session)
         feed.must_be_quick(session)
         held.take(held.fetch([*held.groups.uncertain]))
         held.all_told()

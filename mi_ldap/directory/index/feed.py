@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mi_ldap.directory import names, requests
-from mi_ldap.directory.content_sync import Poller, Search, csns, found
+from mi_ldap.directory.content_sync import Poller, Search
 from mi_ldap.directory.index.held import Held, NotToBeHeld
 from mi_ldap.directory.index.unsettled import (
     cookies_of_now,
@@ -67,15 +67,17 @@ class Feed:
 
         Raises:
             NotToBeHeld: there are more than `limit` users, groups and places in all; or they lie
-                below one that the account does not see.
+                below one that the account does not see; or the server does not tell of some.
             StartAgain: a place was moved meanwhile.
         """
-        settled = self._settled_cookies(session)
+        settled = cookies_of_now(session, self._searches)
+        if self._settles:
+            self.wait_for_transactions(session)
         if not self._poller.poll(session, lambda: self._count() <= limit):
             raise NotToBeHeld(
                 f"there are more than {limit} users and groups: see user_store.index_limit"
             )
-        self.settle(settled or self.given)
+        self.settle(settled if self._settles else self.given)
         for told in self._told:
             told.is_filled = True
         self._places.is_told = True
@@ -114,33 +116,6 @@ class Feed:
             search.cookie = cookie
             told.again.clear()
 
-    def _settled_cookies(self, session: Session) -> list[bytes]:
-        """Of which all is so by now."""
-        if not self._settles:
-            return []
-        cookies = cookies_of_now(session, [told.base_dn for told in self._told])
-        self.wait_for_transactions(session)
-        return cookies
-
-    def must_be_whole(self, session: Session) -> None:
-        """Look whether the server has told all.
-
-        OpenLDAP tells of no entry that is newer than its `contextCSN`, and `slapadd` without `-w`
-        makes such. The next change of any entry brings it up to date.
-
-        Raises:
-            NotToBeHeld: it has not.
-        """
-        untold = self._untold(session)
-        if not untold:
-            return
-        self.refresh(session)  # what was changed a moment ago is told now
-        if untold & self._untold(session):
-            raise NotToBeHeld(
-                "the server does not tell of entries that were loaded by slapadd without -w: "
-                "change any entry there"
-            )
-
     def must_be_quick(self, session: Session) -> None:
         """Look how long a poll takes with nothing new.
 
@@ -157,15 +132,6 @@ class Feed:
                 "the server takes long to tell what is new: index entryCSN and entryUUID there "
                 "(OpenLDAP: olcDbIndex: entryCSN,entryUUID eq)"
             )
-
-    def _untold(self, session: Session) -> set[str]:
-        pairs = zip(self._told, self._searches, strict=True)
-        return {
-            dn
-            for told, search in pairs
-            for dn in _newest(session, search)
-            if not told.kind.holds(dn)
-        }
 
     def refresh(self, session: Session) -> None:
         """Take in what has changed.
@@ -360,15 +326,6 @@ class _Places:
 def _search_of(told: _Told, tree: Tree) -> Search:
     ldap_filter, attributes = told.kind.asked(tree)
     return Search(told.base_dn, requests.condition(ldap_filter), attributes, told)
-
-
-def _newest(session: Session, search: Search) -> Iterator[str]:
-    """The DNs that a plain search finds, of entries no older than what was told."""
-    told = csns(search.cookie)
-    if told:
-        newer = requests.at_least("entryCSN", min(told).decode())
-        condition = requests.all_of(search.condition, newer)
-        yield from (entry.dn for entry in found(session, search.base_dn, condition, ["1.1"]))
 
 
 def _innermost(dn: str, contexts: Sequence[str]) -> str | None:

@@ -25,7 +25,15 @@ T = TypeVar("T")
 
 
 class NotToBeHeld(Exception):
-    """What is in the directory changes without being told of, or there is too much of it."""
+    """What is in the directory changes without being told of, or there is too much of it.
+
+    Attributes:
+        for_now: whether the next change of any entry may end that.
+    """
+
+    def __init__(self, why: str, *, for_now: bool = False) -> None:
+        super().__init__(why)
+        self.for_now = for_now
 
 
 class Held:

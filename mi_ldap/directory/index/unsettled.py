@@ -8,12 +8,15 @@ be gone may be there.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from mi_ldap.directory import requests
 from mi_ldap.directory.content_sync import Poller, Search, found
+from mi_ldap.directory.index.held import NotToBeHeld
 from mi_ldap.directory.operations import Modification, Modify
 from mi_ldap.directory.reading import in_parts
 from mi_ldap.directory.session import NO_SUCH_OBJECT, Entry, Refused, Session
@@ -25,13 +28,32 @@ _OVER: Final = (NO_SUCH_OBJECT, REFERRAL, UNWILLING_TO_PERFORM)
 
 _UUID = "entryUUID"
 
+LOOKS, LOOK_PAUSE_S = 10, 0.02
+"""A change that another one holds back is told of after one of them."""
 
-def cookies_of_now(session: Session, base_dns: Sequence[str]) -> list[bytes]:
-    """For each base the cookie that a poll would give now; nothing is told."""
-    anything = requests.condition("(objectClass=*)")
-    searches = [Search(dn, anything, ["1.1"], _Nobody(), requests.BASE) for dn in base_dns]
-    Poller(searches).poll(session)
-    return [search.given for search in searches]
+
+def cookies_of_now(session: Session, searches: Sequence[Search]) -> list[bytes]:
+    """For each search the cookie that a poll would give now; nothing is told.
+
+    Raises:
+        NotToBeHeld: there are entries which the server will not tell of. OpenLDAP tells of none
+            that is newer than its `contextCSN`; `slapadd` without `-w` makes such, and a server
+            that is killed leaves such. The next change of any entry brings it up to date.
+    """
+    nobody = _Nobody()
+    now = [replace(each, listener=nobody, scope=requests.BASE) for each in searches]
+    poller = Poller(now)
+    poller.poll(session)  # tells what is to be looked for
+    for _ in range(LOOKS):
+        poller.poll(session)
+        if not poller.is_behind:
+            return [search.given for search in now]
+        time.sleep(LOOK_PAUSE_S)
+    raise NotToBeHeld(
+        "the server does not tell of entries that were loaded by slapadd without -w, or were new "
+        "when it was killed: change any entry there",
+        for_now=True,
+    )
 
 
 def wait_for_transactions(session: Session, base_dn: str) -> None:
