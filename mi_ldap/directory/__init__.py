@@ -97,9 +97,9 @@ class _Known:
     maker: Maker
     index: Index | None
 
-    def note_removal(self, entry_id: str) -> None:
+    def note_removal(self, entry: User | Role) -> None:
         if self.index:
-            self.index.note_removal(entry_id)
+            self.index.note_removal(entry)
 
 
 class DirectoryStore:
@@ -225,7 +225,7 @@ class DirectoryStore:
     def discard(self, user: User) -> None:
         with self._writing() as known:
             known.maker.discard(user)
-            known.note_removal(user.id)
+            known.note_removal(user)
 
     def add_role(self, name: str) -> Role:
         with self._writing(roles=True) as known:
@@ -252,7 +252,7 @@ class DirectoryStore:
         with self._writing(roles=any(isinstance(step, _ROLE_STEPS) for step in steps)) as known:
             known.changer.apply(steps)
             for removed in _removed_by(steps):
-                known.note_removal(removed.id)
+                known.note_removal(removed)
 
     @property
     def _known(self) -> _Known:

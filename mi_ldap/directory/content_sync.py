@@ -14,6 +14,8 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 from typing import Final, Protocol
 
 from mi_ldap.deadline import remaining_s
@@ -269,6 +271,14 @@ def csns(cookie: bytes) -> list[bytes]:
     """What a cookie of OpenLDAP's stands for: a change sequence number of each server."""
     found = _CSNS.search(cookie)
     return found[1].split(b";") if found else []
+
+
+@lru_cache(8)
+def seconds_of(csn: bytes) -> float:
+    """When a change sequence number was given, in seconds since the epoch; 0.0 for none."""
+    if not csn:
+        return 0.0
+    return datetime.strptime(f"{csn[:14].decode()}Z", "%Y%m%d%H%M%S%z").timestamp()
 
 
 def _messages(session: Session) -> Iterator[bytes]:

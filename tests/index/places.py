@@ -25,6 +25,21 @@ def opened(
     return store
 
 
+def opened_by_url(folder: Path, directory: EmbeddedDirectory, **keys: str) -> DirectoryStore:
+    """As one of one's own; `keys` are of `user_store`, and win."""
+    of_it = {
+        "CONNECTION_URL": directory.url,
+        "CONNECTION_NAME": directory.service_dn,
+        "CONNECTION_PASSWORD": directory.service_password,
+        "USER_SEARCH_BASE": directory.user_base,
+        "GROUP_SEARCH_BASE": directory.group_base,
+    }
+    named = {f"MI_LDAP_USER_STORE__{key}": value for key, value in {**of_it, **keys}.items()}
+    store = wiring.services(load_settings({**named, "MI_LDAP_STATE_DIR": str(folder)})).store
+    assert isinstance(store, DirectoryStore)
+    return store
+
+
 def is_ready(store: DirectoryStore) -> bool:
     return bool(store.view) and store.reads.source == "memory"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +17,11 @@ import pytest
 from mi_ldap.deadline import deadline
 from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.errors import AmbiguousName
 from mi_ldap.model import Role
 from mi_ldap.store import Give, RemoveUser, SetCustodian, Take, Unchanged
-from tests.index.places import is_ready, opened
+from tests.index.places import is_ready, opened, opened_by_url
+from tests.subtree import Tool
 from tests.until import until
 
 ROUNDS = 120
@@ -93,3 +95,39 @@ def _make_and_remove(one: DirectoryStore, other: DirectoryStore, whose: str) -> 
         for store in (one, other):
             with deadline(20):
                 assert store.view.find_user(name) is None
+
+
+def test_who_goes_to_another_base_and_back_is_never_lost(
+    tmp_path: Path, directory: EmbeddedDirectory
+) -> None:
+    inner = f"ou=in,{directory.user_base}"
+    here, there = f"ou=here,{inner}", f"ou=there,{inner}"
+    both = f"{here}#{there}"
+    with (
+        closing(Tool(directory.url, directory.manager_dn, directory.manager_password)) as tool,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        for dn in (inner, here, there):
+            tool.add(dn, ["organizationalUnit"])
+        for name, base in (("bob", here), ("carl", there)):  # both are places from the beginning
+            tool.add(f"uid={name},{base}", ["inetOrgPerson"], uid=name, cn=name, sn="x")
+        tool.add(f"uid=ann,{here}", ["inetOrgPerson"], uid="ann", cn="ann", sn="x")
+        with closing(opened_by_url(tmp_path, directory, USER_SEARCH_BASE=both)) as store:
+            until(partial(is_ready, store))
+
+            def move() -> None:
+                for _ in range(ROUNDS):
+                    tool.move(f"uid=ann,{here}", "uid=ann", there)
+                    tool.move(f"uid=ann,{there}", "uid=ann", here)
+
+            moving = pool.submit(move)
+            while not moving.done():
+                # The directory itself, asked base by base, may know her twice.
+                with deadline(5), suppress(AmbiguousName):
+                    store.view.find_user("ann")
+            moving.result()
+            with deadline(5):
+                assert store.view.find_user("ann")
+            until(partial(is_ready, store))
+            with deadline(5):
+                assert store.view.find_user("ann")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap import wiring
 from mi_ldap.directory import DirectoryStore, index
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.index.feed import Feed
@@ -20,11 +19,11 @@ from mi_ldap.directory.index.groups import Group
 from mi_ldap.directory.index.held import Held
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Entry
-from mi_ldap.settings import load_settings
+from mi_ldap.store import RemoveUser
 from tests.directory.stores import Stores
 from tests.doctor.places import tool_of
 from tests.hosts.openldap import OpenLdap
-from tests.index.places import is_ready, names_of, opened
+from tests.index.places import is_ready, names_of, opened, opened_by_url
 from tests.kinds import OPENLDAP
 from tests.subtree import Tool, host_like, subtree_in
 from tests.until import until
@@ -48,12 +47,13 @@ def add_users(tool: Tool, directory: EmbeddedDirectory, *names: str) -> None:
         tool.add(f"uid={name},{directory.user_base}", ["inetOrgPerson"], uid=name, cn=name, sn="x")
 
 
-def load(directory: EmbeddedDirectory, name: str) -> None:
+def load(directory: EmbeddedDirectory, name: str, more: str = "", *options: str) -> None:
     """Behind the server's back; without -w `contextCSN` stays as it was."""
-    ldif = f"dn: uid={name},{directory.user_base}\nobjectClass: inetOrgPerson\nuid: {name}\n"
-    slapadd = ["slapadd", "-F", str(directory.folder / "slapd.d"), "-b", directory.suffix]
+    dn = f"uid={name},{directory.user_base}"
+    ldif = f"dn: {dn}\nobjectClass: inetOrgPerson\nuid: {name}\ncn: x\nsn: x\n{more}\n"
+    slapadd = ["slapadd", "-F", str(directory.folder / "slapd.d"), "-b", directory.suffix, *options]
     environ = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    subprocess.run(slapadd, input=f"{ldif}cn: x\nsn: x\n", text=True, check=True, env=environ)
+    subprocess.run(slapadd, input=ldif, text=True, check=True, env=environ)
 
 
 def test_a_restarted_server_is_caught_up_with(
@@ -219,20 +219,7 @@ def test_what_changes_silently_is_not_held(tmp_path: Path, directory: EmbeddedDi
     """The overlay memberof changes entries without a new stamp."""
     place = f"ou=groups,{directory.suffix}"
     listed = f"(&(objectClass=inetOrgPerson)(memberOf=cn=staff,{place}))"
-    silent = {"USER_STORE__USER_NAME_LIST_FILTER": listed}
-    environ = {
-        "USER_STORE__CONNECTION_URL": directory.url,
-        "USER_STORE__CONNECTION_NAME": directory.service_dn,
-        "USER_STORE__CONNECTION_PASSWORD": directory.service_password,
-        "USER_STORE__USER_SEARCH_BASE": directory.user_base,
-        "USER_STORE__GROUP_SEARCH_BASE": directory.group_base,
-    }
-    settings = load_settings(
-        {f"MI_LDAP_{key}": value for key, value in {**environ, **silent}.items()}
-        | {"MI_LDAP_STATE_DIR": str(tmp_path)}
-    )
-    store = wiring.services(settings).store
-    assert isinstance(store, DirectoryStore)
+    store = opened_by_url(tmp_path, directory, USER_NAME_LIST_FILTER=listed)
     with closing(store):
         assert store.view is store
         assert "memberOf" in store.reads.why
@@ -313,3 +300,71 @@ def test_a_change_that_is_never_told_leaves_all_to_the_directory(
     assert names_of(store) == ["ann", "late"]
     until(lambda: "slapadd" in store.reads.why)
     assert names_of(store) == ["ann", "late"]
+
+
+def test_a_server_that_stands_in_the_future_is_not_believed(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    """After its clock was set back it tells of no change until that is caught up with."""
+    until(lambda: is_ready(store))
+    directory.stop()
+    load(directory, "ahead", "entryCSN: 20990101000000.000000Z#000000#000#000000", "-w")
+    directory.start()
+    assert names_of(store) == ["ahead"]
+    until(lambda: "clock" in store.reads.why)
+    with closing(Tool(directory.url, directory.manager_dn, directory.manager_password)) as again:
+        add_users(again, directory, "bob")
+    assert names_of(store) == ["ahead", "bob"]
+
+
+@pytest.mark.parametrize("limit", ["5", "100"])
+def test_removals_leave_memory_as_it_is(
+    tmp_path: Path, directory: EmbeddedDirectory, tool: Tool, limit: str
+) -> None:
+    names = [f"u{number}" for number in range(9)]
+    add_users(tool, directory, *names)
+    with closing(opened(tmp_path, directory, USER_STORE__INDEX_LIMIT=limit)) as store:
+        assert names_of(store) == names
+        until(lambda: is_ready(store) or "index_limit" in store.reads.why)
+        before = store.reads
+        for name in names[:3]:
+            found = store.find_user(name)
+            assert found
+            store.apply(RemoveUser(found))
+        assert store.reads == before
+        assert names_of(store) == names[3:]
+
+
+def test_ids_of_other_attributes_make_removals_no_slower(
+    tmp_path: Path, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    for name in ("ann", "bob"):
+        dn = f"uid={name},{directory.user_base}"
+        tool.add(dn, ["inetOrgPerson"], uid=name, cn=name, sn="x", employeeNumber=name)
+    with closing(opened_by_url(tmp_path, directory, USER_ID_ATTRIBUTE="employeeNumber")) as it:
+        until(lambda: is_ready(it))
+        found = it.find_user("ann")
+        assert found
+        it.apply(RemoveUser(found))
+        assert it.reads.source == "memory"
+        assert names_of(it) == ["bob"]
+
+
+def test_a_group_that_was_renamed_before_it_was_read_is_read_again(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    """Only the poll that tells it makes those doubtful that name it by its old DN."""
+    add_users(tool, directory, "ann")
+    ann, old = f"uid=ann,{directory.user_base}", f"cn=old,{directory.group_base}"
+    tool.add(old, ["groupOfNames"], cn="old", member=ann)
+    until(lambda: is_ready(store))
+    reader = Reader(store._pool, store.tree)
+    held = Held(reader)
+    feed = Feed(store.tree, held)
+    with reader.session() as session:
+        feed.fill(session, 100)
+        tool.move(old, "cn=new", directory.group_base)
+        held.take(held.fetch([*held.groups]))
+        assert held.groups.at(old)
+        feed.refresh(session)
+    assert held.groups.at(f"cn=new,{directory.group_base}")

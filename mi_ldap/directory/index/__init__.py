@@ -29,7 +29,7 @@ from mi_ldap.directory.session import (
     Session,
 )
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.model import Reads
+from mi_ldap.model import Reads, Role, User
 
 log = structlog.get_logger()
 
@@ -115,20 +115,31 @@ class Index:
         """This process has changed something: what was polled before is not fresh enough."""
         self._written_at = time.monotonic()
 
-    def note_removal(self, entry_id: str) -> None:
+    def note_removal(self, entry: User | Role) -> None:
         """Return when memory knows that this process has removed the entry.
 
         A server may keep that to itself as long as a change is under way that began earlier.
         """
         self.note_write()
         ends_at = time.monotonic() + UNTOLD_S
-        while not self._why and time.monotonic() < ends_at:
-            with suppress(AskTheDirectory):
-                if not self.ask(lambda held: held.holds(entry_id)):
-                    return
+        while not self._why and self._still_holds(entry):
+            if time.monotonic() > ends_at:
+                with self._lock:
+                    self._drop("the server does not tell of a removal")
+                return
             time.sleep(UNTOLD_PAUSE_S)
-        with self._lock:
-            self._drop("the server does not tell of a removal")
+
+    def _still_holds(self, entry: User | Role) -> bool:
+        """After a poll of its own; what was told to be gone is, though other things be not told."""
+        self.note_write()
+        if not self._lock.acquire(timeout=remaining_s()):
+            return True
+        try:
+            with suppress(AskTheDirectory):
+                self._fresh()
+            return self._held is not None and self._held.holds(entry)
+        finally:
+            self._lock.release()
 
     def ask(self, question: Callable[[Held], T]) -> T:
         """What memory answers.
@@ -258,7 +269,7 @@ class Index:
                 session.close()
                 return 0.0
             self._held, self._feed, self._session, self._why = held, feed, session, ""
-            self._polled_at = 0.0
+            self._polled_at, self._is_settling = 0.0, False
         seconds = round(time.monotonic() - began, 3)
         log.info("index_ready", users=len(held.people), roles=len(held.groups), seconds=seconds)
         return 0.0 if not feed.is_settled else SETTLE_S if held.groups.uncertain else KEEP_S
@@ -315,7 +326,7 @@ class Index:
             if self._held is not held:
                 return SETTLE_S
             held.take(fetched, only_known=True)
-            held.believe()
+            held.believe(began)
             uncertain = bool(held.groups.uncertain)
         now = time.monotonic()
         self._rests_until = now + REST * (now - began)

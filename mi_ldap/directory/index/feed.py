@@ -16,6 +16,7 @@ from mi_ldap.directory.content_sync import Poller, Search
 from mi_ldap.directory.index.held import Held, NotToBeHeld
 from mi_ldap.directory.index.unsettled import (
     cookies_of_now,
+    must_not_be_ahead,
     still_there,
     wait_for_transactions,
 )
@@ -148,6 +149,7 @@ class Feed:
                 told.gone(list(told.unnamed()))
             if told.missing:
                 told.let_go(self._surely_gone(session, told, search))
+        must_not_be_ahead(self._searches)
         self._must_know_places()
         self._held.all_told()
         if not self._settles:
@@ -183,8 +185,6 @@ class _Kind(Protocol):
 
     def dn_of(self, uuid: bytes) -> str | None: ...
 
-    def holds(self, dn: str) -> bool: ...
-
     def uuids(self) -> Iterable[bytes]: ...
 
 
@@ -216,7 +216,8 @@ class _Told:
         if self.is_filled:
             self.named.add(uuid)
             self.missing.discard(uuid)
-            if self.again.get(uuid) == entry:
+            # Another search may have told meanwhile that it is elsewhere.
+            if self.again.get(uuid) == entry and self.kind.dn_of(uuid) == entry.dn:
                 return
             self.again[uuid] = entry
         self.count += 1
@@ -236,13 +237,19 @@ class _Told:
     def let_go(self, uuids: Iterable[bytes]) -> None:
         """Those are gone; what is elsewhere by now was told of by another search."""
         for uuid in uuids:
-            dn = self.kind.dn_of(uuid)
-            if dn is not None and names.is_under(dn, self.base_dn):
+            if self.holds(uuid):
                 self.kind.gone(uuid)
 
     def unnamed(self) -> Iterator[bytes]:
-        """What is held and was not named."""
-        return (uuid for uuid in self.kind.uuids() if uuid not in self.named)
+        """What is held below the base and was not named."""
+        for uuid in self.kind.uuids():
+            if uuid not in self.named and self.holds(uuid):
+                yield uuid
+
+    def holds(self, uuid: bytes) -> bool:
+        """Whether the entry is held, and below the base."""
+        dn = self.kind.dn_of(uuid)
+        return dn is not None and names.is_under(dn, self.base_dn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +268,6 @@ class _Users:
     def dn_of(self, uuid: bytes) -> str | None:
         person = self.held.people.get(uuid)
         return self.held.people.dn(person) if person else None
-
-    def holds(self, dn: str) -> bool:
-        return self.held.people.at(dn) is not None
 
     def uuids(self) -> Iterable[bytes]:
         return (person.uuid for person in self.held.people)
@@ -285,9 +289,6 @@ class _Roles:
     def dn_of(self, uuid: bytes) -> str | None:
         group = self.held.groups.get(uuid)
         return group.entry.dn if group else None
-
-    def holds(self, dn: str) -> bool:
-        return self.held.groups.at(dn) is not None
 
     def uuids(self) -> Iterable[bytes]:
         return (group.uuid for group in self.held.groups)
@@ -315,9 +316,6 @@ class _Places:
 
     def dn_of(self, uuid: bytes) -> str | None:
         return self.dns.get(uuid)
-
-    def holds(self, dn: str) -> bool:
-        return dn in self.dns.values()
 
     def uuids(self) -> Iterable[bytes]:
         return tuple(self.dns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Final, TypeVar, cast
 
@@ -13,7 +12,7 @@ from mi_ldap.directory.index.groups import Group, Groups
 from mi_ldap.directory.index.people import People
 from mi_ldap.directory.reading import Reader, in_parts
 from mi_ldap.directory.session import Entry
-from mi_ldap.model import AdminRole, Names
+from mi_ldap.model import AdminRole, Names, Role, User
 
 DOUBT_S: Final = 30.0
 """After so long a server has done what it does to groups when a member's entry goes."""
@@ -60,15 +59,12 @@ class Held:
         """The group as the admin role."""
         return self._kept((group, "admin"), lambda: self.groups.admin_role(group))
 
-    def holds(self, entry_id: str) -> bool:
-        """Whether a user or a group has that immutable id.
-
-        Raises:
-            AskTheDirectory: the text is no id as this server writes them.
-        """
-        if self.people.by_id(entry_id):
+    def holds(self, entry: User | Role) -> bool:
+        """Whether that very user or group is held at its DN."""
+        person, group = self.people.at(entry.locator), self.groups.at(entry.locator)
+        if person and self.people.user(person).id == entry.id:
             return True
-        return self.groups.get(uuid.UUID(entry_id).bytes) is not None
+        return group is not None and group.role.id == entry.id
 
     # What is told
 
@@ -151,14 +147,20 @@ class Held:
         for group, entry in fetched:
             if self.groups.get(group.uuid) is not group:
                 continue  # it went meanwhile
+            if entry.dn != group.entry.dn:
+                continue  # that it moved is yet to be told: others may name it
             if only_known and group not in self.groups.uncertain:
                 continue  # it was read meanwhile: what a server changes silently may be older here
             if not only_known or self.groups.stamp_of(entry) == group.told:
                 self.groups.set_members(group, entry)
 
-    def believe(self) -> None:
-        """Take what groups hold for good, once the server had its time to change it silently."""
-        since = time.monotonic() - DOUBT_S
+    def believe(self, read_at_s: float) -> None:
+        """Take what groups hold for good, once the server had its time to change it silently.
+
+        Args:
+            read_at_s: since when, of `time.monotonic()`, they have been read.
+        """
+        since = read_at_s - DOUBT_S
         for group in [*self.groups.uncertain]:
             group.doubts = {text: at for text, at in group.doubts.items() if at > since}
             self.groups.settle(group)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from mi_ldap.directory import requests
-from mi_ldap.directory.content_sync import Poller, Search, found
+from mi_ldap.directory.content_sync import Poller, Search, found, seconds_of
 from mi_ldap.directory.index.held import NotToBeHeld
 from mi_ldap.directory.operations import Modification, Modify
 from mi_ldap.directory.reading import in_parts
@@ -27,6 +27,9 @@ _OVER: Final = (NO_SUCH_OBJECT, REFERRAL, UNWILLING_TO_PERFORM)
 """Nobody else is writing; or nobody may write here, neither we nor a transaction."""
 
 _UUID = "entryUUID"
+
+AHEAD_S = 2.0
+"""So far may the server's clock be ahead of ours."""
 
 LOOKS, LOOK_PAUSE_S = 10, 0.02
 """A change that another one holds back is told of after one of them."""
@@ -47,6 +50,7 @@ def cookies_of_now(session: Session, searches: Sequence[Search]) -> list[bytes]:
     for _ in range(LOOKS):
         poller.poll(session)
         if not poller.is_behind:
+            must_not_be_ahead(now)
             return [search.given for search in now]
         time.sleep(LOOK_PAUSE_S)
     raise NotToBeHeld(
@@ -54,6 +58,23 @@ def cookies_of_now(session: Session, searches: Sequence[Search]) -> list[bytes]:
         "when it was killed: change any entry there",
         for_now=True,
     )
+
+
+def must_not_be_ahead(searches: Iterable[Search]) -> None:
+    """See that the server does not stand where its clock has yet to come.
+
+    After its clock was set back, slapd 2.5 tells of no change until the clock has caught up with
+    `contextCSN`, and never of those that were made until then.
+
+    Raises:
+        NotToBeHeld: it does, by the clock of this machine.
+    """
+    told_s = max(seconds_of(search.told) for search in searches)
+    if told_s > time.time() + AHEAD_S:
+        raise NotToBeHeld(
+            "the server's latest change lies in the future: set its clock and this one by NTP",
+            for_now=True,
+        )
 
 
 def wait_for_transactions(session: Session, base_dn: str) -> None:
