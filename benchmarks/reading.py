@@ -34,8 +34,12 @@ def answered(caller: Caller, method: str, path: str, body: object = None) -> Ans
         Unavailable: it is 503.
         BenchmarkError: it is anything else.
     """
+    return _answer(caller, method, f"/management{path}", body)
+
+
+def _answer(caller: Caller, method: str, path: str, body: object = None) -> Answer:
     began_s = time.perf_counter()
-    answer = caller.ask(method, f"/management{path}", body)
+    answer = caller.ask(method, path, body)
     if answer.status == 503:
         raise Unavailable((time.perf_counter() - began_s) * 1000)
     if answer.status != 200:
@@ -112,9 +116,8 @@ class Reading:
         with Caller(self._port, cookie=cookie) as caller:
 
             def show(_: int) -> None:
-                answer = caller.ask("GET", path)
-                if answer.status != 200 or b"user0" not in answer.body:
-                    raise BenchmarkError(f"{path}: {answer.status} {answer.body[:200]!r}")
+                if b"user0" not in _answer(caller, "GET", path).body:
+                    raise BenchmarkError(f"{path} shows no users.")
 
             return median_ms(show)
 

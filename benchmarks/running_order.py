@@ -47,8 +47,8 @@ def measure(users: int, rounds: int) -> dict[str, Figure]:
         works = {
             **_by_wrk(Path(folder), service, bare, token, population),
             **_past_the_service(ldap, population),
-            **_by_one_client(reading, ldap),
             **reading.console_pages(console_cookie(service.port, *place.ADMIN)),
+            **_by_one_client(reading, ldap),
         }
         found |= _interleaved(works, rounds)
         found["memory"] = {"mb": service.workers_memory_mb()}

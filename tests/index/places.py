@@ -51,4 +51,6 @@ def names_of(store: DirectoryStore) -> list[str]:
 def is_settled(store: DirectoryStore) -> bool:
     """Whether the next poll is the shortest, as long as nothing changes."""
     index = store._known.index
-    return bool(index and index._feed and index._feed.is_settled and not index._is_settling)
+    return bool(
+        index and index._filled and index._filled.feed.is_settled and not index._is_settling
+    )

@@ -18,16 +18,13 @@ import structlog
 
 from mi_ldap.deadline import began_at, deadline, remaining_s
 from mi_ldap.directory.connections import Connector
-from mi_ldap.directory.index.feed import Feed, StartAgain
+from mi_ldap.directory.index.filled import Filled
 from mi_ldap.directory.index.held import Held, NotToBeHeld
+from mi_ldap.directory.index.kinds import StartAgain
+from mi_ldap.directory.index.reasons import UNAVAILABLE_CRITICAL_EXTENSION, reason_for
 from mi_ldap.directory.index.words import AskTheDirectory
 from mi_ldap.directory.reading import Reader
-from mi_ldap.directory.session import (
-    ADMIN_LIMIT_EXCEEDED,
-    SIZE_LIMIT_EXCEEDED,
-    Refused,
-    Session,
-)
+from mi_ldap.directory.session import ADMIN_LIMIT_EXCEEDED, SIZE_LIMIT_EXCEEDED, Refused
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.model import Reads, Role, User
 
@@ -39,8 +36,6 @@ LARGE: Final = 2000
 """A group with more members is not read again while somebody waits."""
 
 FILL_S: Final = 600.0
-PATIENCE_S: Final = 60.0
-"""A server may think for so long before it begins to give everything."""
 KEEP_S: Final = 60.0
 """Polled at least so often: quiet connections are cut, and session logs overrun."""
 SETTLE_S: Final = 1.0
@@ -56,8 +51,6 @@ again: a large one that keeps changing would make everybody wait for memory near
 CLOSE_S: Final = 1.0
 RETRY_S: Final = 300.0
 """After so long it is tried again where the server or its limits did not allow it."""
-
-UNAVAILABLE_CRITICAL_EXTENSION: Final = 12
 
 _LASTING: Final = (UNAVAILABLE_CRITICAL_EXTENSION, SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED)
 """Answers that mean the server won't; after others it is asked again from the beginning."""
@@ -77,9 +70,7 @@ class Index:
     def __init__(self, connector: Connector, reader: Reader, limit: int) -> None:
         self._connector, self._reader, self._limit = connector, reader, limit
         self._lock = threading.Lock()
-        self._held: Held | None = None
-        self._feed: Feed | None = None
-        self._session: Session | None = None
+        self._filled: Filled | None = None
         self._polled_at = self._written_at = self._settled_at = self._rests_until = 0.0
         self._behind_since: float | None = None
         self._why = "it is being filled"
@@ -137,7 +128,7 @@ class Index:
         try:
             with suppress(AskTheDirectory):
                 self._fresh()
-            return self._held is not None and self._held.holds(entry)
+            return self._filled is not None and self._filled.held.holds(entry)
         finally:
             self._lock.release()
 
@@ -158,16 +149,17 @@ class Index:
 
     def _fresh(self) -> Held:
         """What is held, after a poll that began after the request and the last change of ours."""
-        if self._held is None or self._feed is None or self._session is None:
+        filled = self._filled
+        if filled is None:
             raise AskTheDirectory
         if self._polled_at < max(began_at(), self._written_at):
             began = time.monotonic()
-            self._poll(self._feed, self._held, self._session)
-            if self._feed.is_behind:
+            self._poll(filled)
+            if filled.feed.is_behind:
                 self._note_behind(began)
                 raise AskTheDirectory
             self._polled_at, self._behind_since = began, None
-        return self._held
+        return filled.held
 
     def _note_behind(self, now: float) -> None:
         """What isn't told for long is no matter of a moment: filling anew finds out what it is."""
@@ -176,19 +168,19 @@ class Index:
             self._behind_since = None
             self._drop("the server does not tell of a change")
 
-    def _poll(self, feed: Feed, held: Held, session: Session) -> None:
-        if not self._connector.fits(session):
+    def _poll(self, filled: Filled) -> None:
+        if not self._connector.fits(filled.session):
             self._drop("the directory server has changed")
             raise AskTheDirectory
         try:
-            feed.refresh(session)
-            if held.groups.uncertain:
-                self._read_small(held)
-            if not (feed.is_settled or self._is_settling):
+            filled.feed.refresh(filled.session)
+            if filled.held.groups.uncertain:
+                self._read_small(filled.held)
+            if not (filled.feed.is_settled or self._is_settling):
                 self._is_settling = True
                 self._wanted.set()
         except (Refused, StartAgain, NotToBeHeld, DirectoryUnavailable) as error:
-            self._drop(_reason(error))
+            self._drop(reason_for(error))
             raise AskTheDirectory from error
         except Exception as error:
             log.exception("index_failed")
@@ -204,9 +196,9 @@ class Index:
     def _drop(self, why: str) -> None:
         """Answer nothing until the keeper has filled it anew."""
         self._why = why
-        if self._session:
-            self._session.close()
-        self._session = self._held = self._feed = None
+        if self._filled:
+            self._filled.session.close()
+        self._filled = None
         self._wanted.set()
 
     # The keeper's own thread
@@ -229,7 +221,7 @@ class Index:
             self._let_go(str(error))
             return SETTLE_S
         except Refused as refused:
-            self._be_off(_reason(refused))
+            self._be_off(reason_for(refused))
             return RETRY_S if refused.code in _LASTING else SETTLE_S
         except NotToBeHeld as error:
             self._be_off(str(error))
@@ -256,33 +248,17 @@ class Index:
     def _begin(self) -> float:
         """Fill memory, always anew: a server that was killed forgets that something was removed."""
         began = time.monotonic()
-        session = self._connector.bound()
-        usual_s, session.answer_s = session.answer_s, PATIENCE_S
-        try:
-            held, feed = self._filled(session)
-        except BaseException:
-            session.close()
-            raise
-        session.answer_s = usual_s
+        filled = Filled.from_directory(self._connector, self._reader, self._limit)
+        held, feed = filled.held, filled.feed
         with self._lock:
             if self._closed:
-                session.close()
+                filled.session.close()
                 return 0.0
-            self._held, self._feed, self._session, self._why = held, feed, session, ""
+            self._filled, self._why = filled, ""
             self._polled_at, self._is_settling = 0.0, False
         seconds = round(time.monotonic() - began, 3)
         log.info("index_ready", users=len(held.people), roles=len(held.groups), seconds=seconds)
         return 0.0 if not feed.is_settled else SETTLE_S if held.groups.uncertain else KEEP_S
-
-    def _filled(self, session: Session) -> tuple[Held, Feed]:
-        held = Held(self._reader)
-        root = session.read("", "(objectClass=*)", ["namingContexts"])
-        feed = Feed(self._reader.tree, held, root.all("namingContexts") if root else ())
-        feed.fill(session, self._limit)
-        feed.must_be_quick(session)
-        held.take(held.fetch([*held.groups.uncertain]))
-        held.all_told()
-        return held, feed
 
     def _keep_up(self) -> float:
         """Poll what nobody asks, and settle what is not certain."""
@@ -294,51 +270,40 @@ class Index:
     def _settle_cookies(self) -> float:
         """Let what was told before it was so become so, and ask for nothing older."""
         with self._lock:
-            held, feed, session = self._held, self._feed, self._session
-            given = feed.given if feed and not feed.is_settled else None
-            if held is None or feed is None or session is None or given is None:
+            filled = self._filled
+            if filled is None or filled.feed.is_settled:
                 self._is_settling = False
                 return KEEP_S
+            given = filled.feed.given
         pause_s = self._settled_at + PACE_S - time.monotonic()
         if pause_s > 0:
             return pause_s
         with self._reader.session() as other:
-            feed.wait_for_transactions(other)
+            filled.feed.wait_for_transactions(other)
         with self._lock, suppress(AskTheDirectory):
-            if self._feed is feed:
-                self._poll(feed, held, session)
-                feed.settle(given)
+            if self._filled is filled:
+                self._poll(filled)
+                filled.feed.settle(given)
         self._settled_at = time.monotonic()
         return PACE_S
 
     def _settle_groups(self) -> float:
         """Read the groups that changed; again, where the server may yet change them silently."""
         with self._lock:
-            held = self._held
-            groups = [*held.groups.uncertain] if held else []
-        if not (held and groups):
+            filled = self._filled
+            groups = [*filled.held.groups.uncertain] if filled else []
+        if not (filled and groups):
             return KEEP_S
         began = time.monotonic()
         if began < self._rests_until:
             return self._rests_until - began
-        fetched = list(held.fetch(groups))
+        fetched = list(filled.held.fetch(groups))
         with self._lock:
-            if self._held is not held:
+            if self._filled is not filled:
                 return SETTLE_S
-            held.take(fetched, only_known=True)
-            held.believe(began)
-            uncertain = bool(held.groups.uncertain)
+            filled.held.take(fetched, only_known=True)
+            filled.held.believe(began)
+            uncertain = bool(filled.held.groups.uncertain)
         now = time.monotonic()
         self._rests_until = now + REST * (now - began)
         return SETTLE_S if uncertain else KEEP_S
-
-
-def _reason(error: Exception) -> str:
-    """For everybody who may ask; what the server says may hold DNs."""
-    if not isinstance(error, Refused):
-        return str(error)
-    if error.code == UNAVAILABLE_CRITICAL_EXTENSION:
-        return "the server offers no content synchronization (OpenLDAP: the overlay syncprov)"
-    if error.code in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
-        return "the server does not give this account everything: raise its limits (olcLimits)"
-    return f"the server refuses it (LDAP result {error.code})"

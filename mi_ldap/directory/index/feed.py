@@ -1,19 +1,16 @@
-"""What tells memory of changes: content synchronization of users, groups, and places.
-
-A place is an entry that has others below it. When one moves, all below it have moved, and OpenLDAP
-2.5.13 says so of none of them.
-"""
+"""What tells memory of changes: content synchronization of users, groups, and places."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from mi_ldap.directory import names, requests
 from mi_ldap.directory.content_sync import Poller, Search
 from mi_ldap.directory.index.held import Held, NotToBeHeld
+from mi_ldap.directory.index.kinds import IS_PLACE, Kind, Places, Roles, StartAgain, Users
 from mi_ldap.directory.index.unsettled import (
     cookies_of_now,
     must_not_be_ahead,
@@ -30,12 +27,6 @@ MANY: Final = 2000
 QUICK_S: Final = 0.1
 """A poll that takes longer is no gain."""
 
-_IS_PLACE: Final = "(hasSubordinates=TRUE)"
-
-
-class StartAgain(Exception):
-    """What happened can't be taken in change by change."""
-
 
 class Feed:
     """Keeps what is held up to date.
@@ -48,11 +39,11 @@ class Feed:
 
     def __init__(self, tree: Tree, held: Held, contexts: Sequence[str] = ()) -> None:
         self._held = held
-        self._places = places = _Places()
+        self._places = places = Places()
         around = [_Told(places, base) for base in _outermost(tree.user_bases + tree.role_bases)]
         self._told = [
-            *(_Told(_Users(held), base) for base in _outermost(tree.user_bases)),
-            *(_Told(_Roles(held), base) for base in _outermost(tree.role_bases)),
+            *(_Told(Users(held), base) for base in _outermost(tree.user_bases)),
+            *(_Told(Roles(held), base) for base in _outermost(tree.role_bases)),
             *around,
         ]
         self._searches = [_search_of(told, tree) for told in self._told]
@@ -82,7 +73,7 @@ class Feed:
         for told in self._told:
             told.is_filled = True
         self._places.is_told = True
-        if any(session.read(dn, _IS_PLACE, ["1.1"]) is None for dn in self._strange()):
+        if any(session.read(dn, IS_PLACE, ["1.1"]) is None for dn in self._strange()):
             raise NotToBeHeld("entries lie below one that this account does not see")
         self._must_know_places()
 
@@ -173,21 +164,6 @@ class Feed:
         return sum(told.count for told in self._told)
 
 
-class _Kind(Protocol):
-    """What is done with the entries of one search."""
-
-    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
-        """Filter and attributes."""
-
-    def changed(self, uuid: bytes, entry: Entry) -> None: ...
-
-    def gone(self, uuid: bytes) -> None: ...
-
-    def dn_of(self, uuid: bytes) -> str | None: ...
-
-    def uuids(self) -> Iterable[bytes]: ...
-
-
 @dataclass(slots=True)
 class _Told:
     """The listener of one search.
@@ -200,7 +176,7 @@ class _Told:
         count: how many changes it has told.
     """
 
-    kind: _Kind
+    kind: Kind
     base_dn: str
     is_filled: bool = False
     named: set[bytes] = field(default_factory=set)
@@ -250,75 +226,6 @@ class _Told:
         """Whether the entry is held, and below the base."""
         dn = self.kind.dn_of(uuid)
         return dn is not None and names.is_under(dn, self.base_dn)
-
-
-@dataclass(frozen=True, slots=True)
-class _Users:
-    held: Held
-
-    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
-        return tree.user_list_filter, tree.user_attributes
-
-    def changed(self, uuid: bytes, entry: Entry) -> None:
-        self.held.user_changed(uuid, entry)
-
-    def gone(self, uuid: bytes) -> None:
-        self.held.user_gone(uuid)
-
-    def dn_of(self, uuid: bytes) -> str | None:
-        person = self.held.people.get(uuid)
-        return self.held.people.dn(person) if person else None
-
-    def uuids(self) -> Iterable[bytes]:
-        return (person.uuid for person in self.held.people)
-
-
-@dataclass(frozen=True, slots=True)
-class _Roles:
-    held: Held
-
-    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
-        return tree.role_list_filter, [*tree.role_attributes, tree.first_admin]
-
-    def changed(self, uuid: bytes, entry: Entry) -> None:
-        self.held.role_changed(uuid, entry)
-
-    def gone(self, uuid: bytes) -> None:
-        self.held.role_gone(uuid)
-
-    def dn_of(self, uuid: bytes) -> str | None:
-        group = self.held.groups.get(uuid)
-        return group.entry.dn if group else None
-
-    def uuids(self) -> Iterable[bytes]:
-        return (group.uuid for group in self.held.groups)
-
-
-@dataclass(slots=True)
-class _Places:
-    """Where entries are that have others below them; `is_told` once they are known."""
-
-    dns: dict[bytes, str] = field(default_factory=dict)
-    is_told: bool = False
-
-    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
-        return _IS_PLACE, ["1.1"]
-
-    def changed(self, uuid: bytes, entry: Entry) -> None:
-        """One that is new may have been there without anything below it, under another name."""
-        if self.is_told and self.dns.get(uuid) != entry.dn:
-            raise StartAgain("an entry with others below it was moved or is new")
-        self.dns[uuid] = entry.dn
-
-    def gone(self, uuid: bytes) -> None:
-        """It may have taken everybody below it elsewhere."""
-        raise StartAgain("an entry that had others below it is gone")
-
-    def dn_of(self, uuid: bytes) -> str | None:
-        return self.dns.get(uuid)
-
-    def uuids(self) -> Iterable[bytes]:
-        return tuple(self.dns)
 
 
 def _search_of(told: _Told, tree: Tree) -> Search:

@@ -1,12 +1,17 @@
-"""Why users and groups are not held in memory at all, whatever happens in the directory."""
+"""Why users and groups are not held in memory, in words that anybody may read."""
 
 from __future__ import annotations
 
+from typing import Final
+
+from mi_ldap.directory.session import ADMIN_LIMIT_EXCEEDED, SIZE_LIMIT_EXCEEDED, Refused
 from mi_ldap.directory.tree import Tree
+
+UNAVAILABLE_CRITICAL_EXTENSION: Final = 12
 
 
 def why_not_held(tree: Tree, limit: int) -> str:
-    """The reason, in clauses that anybody may read; `""` where there is none.
+    """Why not whatever happens in the directory; `""` where there is no reason.
 
     Args:
         tree: what would be held.
@@ -19,3 +24,14 @@ def why_not_held(tree: Tree, limit: int) -> str:
     if tree.lists_by_silent_attributes:
         return "a list filter names an attribute, such as memberOf, that changes silently"
     return ""
+
+
+def reason_for(error: Exception) -> str:
+    """Why not any more; what the server says may hold DNs."""
+    if not isinstance(error, Refused):
+        return str(error)
+    if error.code == UNAVAILABLE_CRITICAL_EXTENSION:
+        return "the server offers no content synchronization (OpenLDAP: the overlay syncprov)"
+    if error.code in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
+        return "the server does not give this account everything: raise its limits (olcLimits)"
+    return f"the server refuses it (LDAP result {error.code})"

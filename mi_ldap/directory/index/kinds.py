@@ -1,0 +1,105 @@
+"""What is told of: users, groups, and places.
+
+A place is an entry that has others below it. When one moves, all below it have moved, and OpenLDAP
+2.5.13 says so of none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from mi_ldap.directory.index.held import Held
+from mi_ldap.directory.session import Entry
+from mi_ldap.directory.tree import Tree
+
+IS_PLACE: Final = "(hasSubordinates=TRUE)"
+
+
+class StartAgain(Exception):
+    """What happened can't be taken in change by change."""
+
+
+class Kind(Protocol):
+    """What is done with the entries of one search."""
+
+    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
+        """Filter and attributes."""
+
+    def changed(self, uuid: bytes, entry: Entry) -> None: ...
+
+    def gone(self, uuid: bytes) -> None: ...
+
+    def dn_of(self, uuid: bytes) -> str | None: ...
+
+    def uuids(self) -> Iterable[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    held: Held
+
+    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
+        return tree.user_list_filter, tree.user_attributes
+
+    def changed(self, uuid: bytes, entry: Entry) -> None:
+        self.held.user_changed(uuid, entry)
+
+    def gone(self, uuid: bytes) -> None:
+        self.held.user_gone(uuid)
+
+    def dn_of(self, uuid: bytes) -> str | None:
+        person = self.held.people.get(uuid)
+        return self.held.people.dn(person) if person else None
+
+    def uuids(self) -> Iterable[bytes]:
+        return (person.uuid for person in self.held.people)
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    held: Held
+
+    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
+        return tree.role_list_filter, [*tree.role_attributes, tree.first_admin]
+
+    def changed(self, uuid: bytes, entry: Entry) -> None:
+        self.held.role_changed(uuid, entry)
+
+    def gone(self, uuid: bytes) -> None:
+        self.held.role_gone(uuid)
+
+    def dn_of(self, uuid: bytes) -> str | None:
+        group = self.held.groups.get(uuid)
+        return group.entry.dn if group else None
+
+    def uuids(self) -> Iterable[bytes]:
+        return (group.uuid for group in self.held.groups)
+
+
+@dataclass(slots=True)
+class Places:
+    """Where entries are that have others below them; `is_told` once they are known."""
+
+    dns: dict[bytes, str] = field(default_factory=dict)
+    is_told: bool = False
+
+    def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
+        return IS_PLACE, ["1.1"]
+
+    def changed(self, uuid: bytes, entry: Entry) -> None:
+        """One that is new may have been there without anything below it, under another name."""
+        if self.is_told and self.dns.get(uuid) != entry.dn:
+            raise StartAgain("an entry with others below it was moved or is new")
+        self.dns[uuid] = entry.dn
+
+    def gone(self, uuid: bytes) -> None:
+        """It may have taken everybody below it elsewhere."""
+        raise StartAgain("an entry that had others below it is gone")
+
+    def dn_of(self, uuid: bytes) -> str | None:
+        return self.dns.get(uuid)
+
+    def uuids(self) -> Iterable[bytes]:
+        return tuple(self.dns)
