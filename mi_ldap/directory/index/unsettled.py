@@ -17,7 +17,7 @@ from typing import Final
 from mi_ldap.directory import requests
 from mi_ldap.directory.content_sync import Poller, Search, found, seconds_of
 from mi_ldap.directory.index.held import NotToBeHeld
-from mi_ldap.directory.operations import Modification, Modify
+from mi_ldap.directory.operations import Wait
 from mi_ldap.directory.reading import in_parts
 from mi_ldap.directory.session import NO_SUCH_OBJECT, Entry, Refused, Session
 
@@ -88,7 +88,7 @@ def wait_for_transactions(session: Session, base_dn: str) -> None:
     """
     nobody = f"cn={uuid.uuid4()},{base_dn}"
     try:
-        session.do(Modify(nobody, (Modification("add", "objectClass", ("top",)),)))
+        session.do(Wait(nobody))
     except Refused as refused:
         if refused.code not in _OVER:
             raise
