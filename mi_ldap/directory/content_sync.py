@@ -27,7 +27,7 @@ _SYNC_STATE: Final = b"1.3.6.1.4.1.4203.1.9.1.2"
 _SYNC_DONE: Final = b"1.3.6.1.4.1.4203.1.9.1.3"
 _SYNC_INFO: Final = b"1.3.6.1.4.1.4203.1.9.1.4"
 
-_ENTRY, _DONE, _REFERENCE, _INTERMEDIATE = 0x64, 0x65, 0x73, 0x79  # RFC 4511 §4.5.2, §4.13
+_ENTRY, _DONE, _INTERMEDIATE = 0x64, 0x65, 0x79  # RFC 4511 §4.5.2, §4.13
 _PRESENT, _DELETE = 0, 3  # RFC 4533 §2.3
 _ID_SET = 0xA3  # RFC 4533 §2.5
 _REFRESH_ONLY = ber.element(ber.ENUMERATED, b"\x01")
@@ -50,6 +50,16 @@ class Listener(Protocol):
 
     def gone(self, uuids: Sequence[bytes]) -> None:
         """The entries are not found any more."""
+
+
+class Nobody:
+    """A listener who wants to know of nothing."""
+
+    def changed(self, uuid: bytes, entry: Entry) -> None: ...
+
+    def unchanged(self, uuids: Sequence[bytes]) -> None: ...
+
+    def gone(self, uuids: Sequence[bytes]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -102,8 +112,8 @@ class Poller:
 
     In one database, and where all have the same cookie, the first is asked alone: a server that has
     no new cookie for it has had no change at all (seen on OpenLDAP 2.5.13, whose cookies
-    are its `contextCSN`). So the usual poll is one short message each way, the same bytes time and
-    again; a search keeps its message id, since one poll is over before the next begins.
+    are its `contextCSN`). So the usual poll is a few short messages in one piece, the same bytes
+    time and again; a search keeps its message id, since one poll is over before the next begins.
 
     A server keeps a change to itself, after its author had the answer, as long as another is under
     way that began before it (slapd 2.5.13: `slap_get_commit_csn`). So each poll looks as well for
@@ -365,6 +375,9 @@ def _done(search: Search, message: bytes, at: int, end: int) -> bool:
 
 
 def _must_be_success(message: bytes, start: int, stop: int) -> None:
-    code, text = messages.result(message, start, stop)
+    try:
+        code, text = messages.result(message, start, stop)
+    except IndexError:
+        raise ConnectionResetError("the server's answer is cut short") from None
     if code != 0:
         raise Refused(code, text)

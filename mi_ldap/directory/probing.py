@@ -266,23 +266,10 @@ def _plain(attribute: str) -> str:
     return _NO_USERS_CLASS if attribute.lower() == "objectclass" else text
 
 
-class _Nobody:
-    """Told of a search that finds nothing."""
-
-    def changed(self, uuid: bytes, entry: Entry) -> None:
-        pass
-
-    def unchanged(self, uuids: Sequence[bytes]) -> None:
-        pass
-
-    def gone(self, uuids: Sequence[bytes]) -> None:
-        pass
-
-
 def tells_changes(session: Session, tree: Tree) -> bool:
     """Whether the account may ask what has changed (RFC 4533); the session is good for no more."""
     nobody = requests.equals(tree.user_id, "00000000-0000-0000-0000-000000000000")
-    search = content_sync.Search(tree.user_bases[0], nobody, ["1.1"], _Nobody())
+    search = content_sync.Search(tree.user_bases[0], nobody, ["1.1"], content_sync.Nobody())
     try:
         return content_sync.Poller([search]).poll(session)
     except Refused:

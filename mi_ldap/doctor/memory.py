@@ -25,6 +25,11 @@ _SYNCPROV: Final = (
     "olcSpSessionlog: 10000"
 )
 
+_TOLD: Final = (
+    "The database tells what has changed, so reads can come from memory; GET /ready says whether "
+    "they do."
+)
+
 
 def memory(patient: Patient) -> Iterator[Finding]:
     """What answers reads; the directory always can."""
@@ -42,7 +47,7 @@ def _finding(patient: Patient) -> Finding:
         return Finding("memory", "warn", sentence, remedy)
     with patient.session() as session:
         if tells_changes(session, patient.tree):
-            return Finding("memory", "pass", "Reads are answered from memory, as of the moment.")
+            return Finding("memory", "pass", _TOLD)
     return _directly("the database does not tell what has changed", _SYNCPROV)
 
 

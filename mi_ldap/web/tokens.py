@@ -128,7 +128,7 @@ def _sent(location: str) -> str:
     return request.headers.get("Authorization", "")
 
 
-def _decoded(location: str, _sent: str) -> Claims:
+def _decoded(location: str, _key: str) -> Claims:
     """What the request's token claims.
 
     Kept by what was sent: the same text is the same token, and the library takes a third of a

@@ -368,3 +368,37 @@ def test_a_group_that_was_renamed_before_it_was_read_is_read_again(
         assert held.groups.at(old)
         feed.refresh(session)
     assert held.groups.at(f"cn=new,{directory.group_base}")
+
+
+def test_a_server_that_takes_long_to_tell_is_asked_itself(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As without an index of entryCSN."""
+    monkeypatch.setattr(index.feed, "QUICK_S", -1.0)
+    assert names_of(store) == []
+    until(lambda: "entryCSN" in store.reads.why)
+
+
+def test_an_error_of_ours_leaves_all_to_the_directory(
+    store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until(lambda: is_ready(store))
+    add_users(tool, directory, "ann")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Feed, "refresh", fail)
+    assert names_of(store) == ["ann"]
+    until(lambda: "index_failed" in store.reads.why)
+
+
+def test_memory_that_outgrows_its_limit_is_given_up(
+    tmp_path: Path, directory: EmbeddedDirectory, tool: Tool
+) -> None:
+    add_users(tool, directory, "ann")
+    with closing(opened(tmp_path, directory, USER_STORE__INDEX_LIMIT="2")) as store:
+        until(lambda: is_ready(store))
+        add_users(tool, directory, "bob", "carl")
+        assert names_of(store) == ["ann", "bob", "carl"]
+        until(lambda: "index_limit" in store.reads.why)

@@ -64,7 +64,7 @@ class Index:
     Args:
         connector: opens its own session.
         reader: reads what a poll does not tell.
-        limit: with more users and groups than this it stays off.
+        limit: with more users and groups than this it is off.
     """
 
     def __init__(self, connector: Connector, reader: Reader, limit: int) -> None:
@@ -174,6 +174,7 @@ class Index:
             raise AskTheDirectory
         try:
             filled.feed.refresh(filled.session)
+            self._must_fit(filled.held)
             if filled.held.groups.uncertain:
                 self._read_small(filled.held)
             if not (filled.feed.is_settled or self._is_settling):
@@ -184,8 +185,15 @@ class Index:
             raise AskTheDirectory from error
         except Exception as error:
             log.exception("index_failed")
-            self._drop("of an error")
+            self._drop("an error occurred: see index_failed in the log")
             raise AskTheDirectory from error
+
+    def _must_fit(self, held: Held) -> None:
+        if len(held.people) + len(held.groups) > self._limit:
+            raise NotToBeHeld(
+                f"the directory holds more than {self._limit} users and groups: "
+                "see user_store.index_limit"
+            )
 
     def _read_small(self, held: Held) -> None:
         """Groups that changed are read at once, the large ones by the keeper."""
@@ -198,6 +206,8 @@ class Index:
         self._why = why
         if self._filled:
             self._filled.session.close()
+            if not self._closed:
+                log.info("index_dropped", why=why)
         self._filled = None
         self._wanted.set()
 
@@ -230,7 +240,7 @@ class Index:
             return 0.0
         except Exception:
             log.exception("index_failed")
-            self._let_go("of an error")
+            self._let_go("an error occurred: see index_failed in the log")
             return RETRY_S
 
     def _be_off(self, why: str) -> None:
@@ -254,7 +264,7 @@ class Index:
             if self._closed:
                 filled.session.close()
                 return 0.0
-            self._filled, self._why = filled, ""
+            self._filled, self._why, self._off_because = filled, "", ""
             self._polled_at, self._is_settling = 0.0, False
         seconds = round(time.monotonic() - began, 3)
         log.info("index_ready", users=len(held.people), roles=len(held.groups), seconds=seconds)

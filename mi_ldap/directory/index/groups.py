@@ -7,7 +7,7 @@ later. Where a text is merely like a DN, the server decides whether it is the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mi_ldap.directory import names
@@ -217,7 +217,7 @@ class Groups:
             raise AskTheDirectory
         return [group for group in self if person in group.people]
 
-    def above(self, groups: Iterable[Group]) -> list[Group]:
+    def above(self, groups: Sequence[Group]) -> list[Group]:
         """The groups that have one of the groups for a member, at any depth up to `DEPTH`."""
         level, known = list(groups), list(groups)
         for _ in range(DEPTH):
@@ -225,7 +225,7 @@ class Groups:
             if not level:
                 break
             known += level
-        return known[len(list(groups)) :]
+        return known[len(groups) :]
 
     def below(self, group: Group) -> list[Group]:
         """The group, and the groups in it.

@@ -1,4 +1,4 @@
-"""The users in memory: some 350 bytes each, whatever the directory holds of them."""
+"""The users in memory, packed small, whatever the directory holds of them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def why_not_held(tree: Tree, limit: int) -> str:
 
     Args:
         tree: what would be held.
-        limit: how many users may be held, 0 for none.
+        limit: how many users and groups may be held in all, 0 for none.
     """
     if not limit:
         return "user_store.index_limit is 0"

@@ -15,11 +15,11 @@ from dataclasses import replace
 from typing import Final
 
 from mi_ldap.directory import requests
-from mi_ldap.directory.content_sync import Poller, Search, found, seconds_of
+from mi_ldap.directory.content_sync import Nobody, Poller, Search, found, seconds_of
 from mi_ldap.directory.index.held import NotToBeHeld
 from mi_ldap.directory.operations import Wait
 from mi_ldap.directory.reading import in_parts
-from mi_ldap.directory.session import NO_SUCH_OBJECT, Entry, Refused, Session
+from mi_ldap.directory.session import NO_SUCH_OBJECT, Refused, Session
 
 REFERRAL, UNWILLING_TO_PERFORM = 10, 53
 
@@ -43,7 +43,7 @@ def cookies_of_now(session: Session, searches: Sequence[Search]) -> list[bytes]:
             that is newer than its `contextCSN`; `slapadd` without `-w` makes such, and a server
             that is killed leaves such. The next change of any entry brings it up to date.
     """
-    nobody = _Nobody()
+    nobody = Nobody()
     now = [replace(each, listener=nobody, scope=requests.BASE) for each in searches]
     poller = Poller(now)
     poller.poll(session)  # tells what is to be looked for
@@ -101,13 +101,3 @@ def still_there(session: Session, search: Search, uuids: Sequence[bytes]) -> Ite
         wanted = requests.all_of(search.condition, any_of)
         for entry in found(session, search.base_dn, wanted, [_UUID]):
             yield uuid.UUID(entry.first(_UUID) or "").bytes
-
-
-class _Nobody:
-    """A listener who wants the cookie only."""
-
-    def changed(self, uuid: bytes, entry: Entry) -> None: ...
-
-    def unchanged(self, uuids: Sequence[bytes]) -> None: ...
-
-    def gone(self, uuids: Sequence[bytes]) -> None: ...
