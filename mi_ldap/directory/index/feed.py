@@ -24,8 +24,8 @@ from mi_ldap.directory.tree import Tree
 MANY: Final = 2000
 """More changes than this are not taken in while somebody waits."""
 
-QUICK_S: Final = 0.1
-"""A poll that takes longer is no gain."""
+QUICK_S: Final = 0.25
+"""A poll that takes longer goes through all entries, however far away and busy the server is."""
 
 
 class Feed:
