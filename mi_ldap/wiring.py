@@ -24,7 +24,6 @@ from mi_ldap.directory import (
     Profile,
     Tree,
 )
-from mi_ldap.directory.session import SETTLING_S
 from mi_ldap.floor import Floor
 from mi_ldap.login import Login
 from mi_ldap.model import Matches
@@ -87,9 +86,7 @@ def services(
         ConfigurationError: the state folder holds what cannot be used.
     """
     user_store = _on_embedded(settings.user_store, directory) if directory else settings.user_store
-    store = store or _directory_store(
-        user_store, settings.super_admin.admin_role, observe, is_embedded=directory is not None
-    )
+    store = store or _directory_store(user_store, settings.super_admin.admin_role, observe)
     state = StateDatabase(settings.state_dir / "state.sqlite")
     audit = AuditLog(settings.audit.file or settings.state_dir / "audit.log")
     limits = settings.management_api.throttle
@@ -128,8 +125,6 @@ def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) ->
         "user_search_base": (directory.user_base,),
         "group_search_base": (directory.group_base,),
         "member_of_attribute": "memberOf",
-        "transactions": user_store.transactions
-        or "transactions" not in user_store.model_fields_set,
     }
     return user_store.model_copy(update=dictated)
 
@@ -138,16 +133,12 @@ def _directory_store(
     user_store: UserStoreSettings,
     admin_role: str,
     observe: Callable[[str], None],
-    *,
-    is_embedded: bool,
 ) -> DirectoryStore:
     tree_of = partial(lay_out, user_store)
-    return DirectoryStore(
-        _access(user_store, is_embedded=is_embedded), tree_of, admin_role, observe
-    )
+    return DirectoryStore(_access(user_store), tree_of, admin_role, observe)
 
 
-def _access(user_store: UserStoreSettings, *, is_embedded: bool) -> Access:
+def _access(user_store: UserStoreSettings) -> Access:
     writable = user_store.type == "read_write_ldap"
     password = user_store.connection_password
     return Access(
@@ -159,7 +150,6 @@ def _access(user_store: UserStoreSettings, *, is_embedded: bool) -> Access:
             key_file=user_store.client_key_file,
             connect_timeout_s=user_store.ldap_connection_timeout / 1000,
             answer_s=user_store.read_timeout / 1000,
-            settling_s=0.0 if is_embedded else SETTLING_S,  # by its olcThreads
         ),
         account_dn=user_store.connection_name,
         password=password.get_secret_value() if password else "",
@@ -167,7 +157,6 @@ def _access(user_store: UserStoreSettings, *, is_embedded: bool) -> Access:
         pool_size=user_store.pool_size,
         writable=writable,
         roles_writable=user_store.write_groups and user_store.read_groups,
-        transactions=user_store.transactions,
         index_limit=user_store.index_limit,
     )
 

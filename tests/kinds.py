@@ -65,7 +65,7 @@ class Kind:
 
 OPENLDAP: Final = Kind(
     "OpenLDAP",
-    settings={"USER_STORE__MEMBER_OF_ATTRIBUTE": "memberOf", "USER_STORE__TRANSACTIONS": "true"},
+    settings={"USER_STORE__MEMBER_OF_ATTRIBUTE": "memberOf"},
 )
 PLAIN_OPENLDAP: Final = Kind("OpenLDAP without overlays", keeps_members_clean=False)
 REPLICAS: Final = Kind("OpenLDAP, two replicas", keeps_members_clean=False)

@@ -207,7 +207,7 @@ class Subtree:
         return {f"MI_LDAP_{key}": value for key, value in given.items()}
 
     def settings(self, state_dir: Path, **more: str) -> Settings:
-        """Settings that use this place; `more` as in `USER_STORE__TRANSACTIONS="false"`."""
+        """Settings that use this place; `more` as in `USER_STORE__INDEX_LIMIT="0"`."""
         others = {f"MI_LDAP_{key}": value for key, value in more.items()}
         state = {"MI_LDAP_STATE_DIR": str(state_dir)}
         return load_settings({**self.environment, **state, **others})

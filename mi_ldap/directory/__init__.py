@@ -70,7 +70,6 @@ class Access:
         pool_size: connections for reads and changes, and as many for proving passwords.
         writable: False for a directory that is configured as read-only.
         roles_writable: False where groups may be read only.
-        transactions: whether RFC 5805 is used where the server offers it.
         index_limit: how many users and groups are held in memory at most; 0 for none.
     """
 
@@ -81,7 +80,6 @@ class Access:
     pool_size: int = 8
     writable: bool = True
     roles_writable: bool = True
-    transactions: bool = True
     index_limit: int = 0
 
 
@@ -272,10 +270,7 @@ class DirectoryStore:
         log.info("directory_layout", **tree.described)
         reader = Reader(self._pool, tree)
         nesting = Nesting(reader)
-        in_transactions = profile.transactions and self.access.transactions
-        changer = Changer(
-            self._pool, self._connect_to_undo, tree, self.admin_role_name, in_transactions
-        )
+        changer = Changer(self._pool, self._connect_to_undo, tree, self.admin_role_name)
         return _Known(
             index=self._index_of(reader),
             tree=tree,

@@ -5,9 +5,9 @@ nothing. On a group it is always an operation of its own: an assertion on an ope
 `member`, or that deletes a group, is carried by OpenLDAP's memberof overlay to the overlay's own
 change and leaves `memberOf` wrong.
 
-Where there are no transactions the guard on a group also swaps its revision, and the modification
-that changes its members swaps it once more: nobody who does the same came between. The guard on a
-user whose entry stays as it is only looks then: to write would hold nobody off either.
+The guard on a group whose members change also swaps the group's revision, and the modification
+that changes its members swaps it once more: it fails where somebody else did so in between. The
+guard on a user whose entry stays as it is only reads: a write would keep nobody else out either.
 """
 
 from __future__ import annotations
@@ -23,21 +23,16 @@ from mi_ldap.store import NotHeld, RenewEpoch, SetCustodian, Step, Unchanged
 
 
 class AssertingPlan(Plan):
-    """A plan whose guards are assertions.
+    """A plan whose guards are assertions."""
 
-    Args:
-        swaps: whether guards on groups swap revisions as well, for want of transactions.
-    """
-
-    def __init__(self, tree: Tree, admin_role: str, steps: Iterable[Step], *, swaps: bool) -> None:
-        self._swaps = swaps
+    def __init__(self, tree: Tree, admin_role: str, steps: Iterable[Step]) -> None:
         self._guarded: set[str] = set()
         self._modified: set[str] = set()
         super().__init__(tree, admin_role, steps)
 
     def guard_role(self, role: Role) -> None:
         condition = self._as_read(role)
-        if self._swaps and self.changes_members_of(role):
+        if self.changes_members_of(role):
             swapped = Modify(self.tree.target(role), self.swapped_revision(role))
             self.operations.append(Guarded(swapped, (condition,), swaps=True))
         else:
@@ -47,8 +42,7 @@ class AssertingPlan(Plan):
         """Right here, unless an operation on the entry comes that can carry the guard."""
         comes = self.modifications(user) or self.removes(user)
         if not comes and (conditions := self._conditions(user)):
-            look = Guarded(Look(self.tree.target(user)), conditions)
-            self.operations.append(look if self._swaps else self._nothing(user, *conditions))
+            self.operations.append(Guarded(Look(self.tree.target(user)), conditions))
 
     def guard_outsider(self, role: Role, user: User) -> None:
         """By `memberOf` where the server keeps it: else every removal would touch the group."""
@@ -108,11 +102,10 @@ class AssertingPlan(Plan):
         same = self.tree.has_id(entry.id)
         return (same,) if same else ()
 
-    def _nothing(self, entry: User | Role, *conditions: str) -> Guarded:
+    def _nothing(self, role: Role, condition: str) -> Guarded:
         """Adds a class that is there already, which "permissive modify" lets pass."""
-        kind = self.tree.user_class if isinstance(entry, User) else self.tree.role_class
-        nothing = Modify(self.tree.target(entry), (Modification("add", "objectClass", (kind,)),))
-        return Guarded(nothing, conditions, permissive=True)
+        present = Modification("add", "objectClass", (self.tree.role_class,))
+        return Guarded(Modify(self.tree.target(role), (present,)), (condition,), permissive=True)
 
     def _undo_of(self, user: User, changes: tuple[Modification, ...]) -> tuple[Guarded, ...]:
         """Brings back what was read, as long as it is what the operation has set."""

@@ -1,4 +1,4 @@
-"""Carrying out a plan, all or nothing: in one transaction, or one by one with undoing."""
+"""Carry out a plan: its operations one after the other, undone when one of them fails."""
 
 from __future__ import annotations
 
@@ -18,27 +18,16 @@ log = structlog.get_logger()
 Connect = Callable[[], Session]
 
 
-def in_one_transaction(session: Session, operations: list[Guarded]) -> None:
-    """Carry out the operations as one transaction (RFC 5805), checked at commit.
-
-    Raises:
-        Refused: one of them cannot be done; nothing was.
-    """
-    if len(operations) < 2:  # one is all or nothing by itself, and none is done
-        for guarded in operations:
-            session.do(guarded.operation, *guarded.controls)
-        return
-    with session.transaction() as transaction:
-        for guarded in operations:
-            session.do(guarded.operation, *guarded.controls, transaction)
-
-
-def one_by_one(
-    session: Session, again: Connect, profile: Profile, operations: list[Guarded]
+def carry_out(
+    session: Session, reconnect: Connect, profile: Profile, operations: list[Guarded]
 ) -> None:
     """Carry out the operations in their order; what was done is undone when one fails.
 
-    When the session is cut off, `again` opens the one on which that is undone.
+    Args:
+        session: on which the operations are sent, and undone when the server refuses one.
+        reconnect: opens the session on which they are undone when `session` was cut off.
+        profile: by which the server's result codes are read.
+        operations: of a plan.
 
     Raises:
         Refused: one of them cannot be done.
@@ -51,7 +40,8 @@ def one_by_one(
             _undo(session, profile, done)
             raise
         except MiLdapError:
-            _undo_cut_off(again, profile, [*done, guarded])  # the last one may have been done, too
+            # No answer came to the last one: it may have been done, too.
+            _undo_cut_off(reconnect, profile, [*done, guarded])
             raise
         done.append(guarded)
 
@@ -68,10 +58,10 @@ def _do(session: Session, profile: Profile, guarded: Guarded) -> None:
         raise
 
 
-def _undo_cut_off(again: Connect, profile: Profile, done: list[Guarded]) -> None:
+def _undo_cut_off(reconnect: Connect, profile: Profile, done: list[Guarded]) -> None:
     with deadline(UNDO_S):
         try:
-            session = again()
+            session = reconnect()
         except MiLdapError as error:
             log.error("nothing_undone", error=str(error))
             return

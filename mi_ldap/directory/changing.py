@@ -1,4 +1,4 @@
-"""Changes of the directory: steps become a plan, which is carried out as the server can."""
+"""Changes of the directory: steps become a plan, which is carried out operation by operation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from mi_ldap.directory import changes, results
 from mi_ldap.directory.asserting import AssertingPlan
 from mi_ldap.directory.connections import Pool
 from mi_ldap.directory.operations import Operation
-from mi_ldap.directory.plans import Guarded
 from mi_ldap.directory.session import Refused, Session
 from mi_ldap.directory.swapping import SwappingPlan
 from mi_ldap.directory.tree import Tree
@@ -24,14 +23,12 @@ class Changer:
     Attributes:
         connect_to_undo: opens the session on which a change that was cut off is undone.
         admin_role: the name of the admin role, should it be made.
-        in_transactions: whether RFC 5805 is used.
     """
 
     pool: Pool
     connect_to_undo: changes.Connect
     tree: Tree
     admin_role: str
-    in_transactions: bool
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -54,20 +51,9 @@ class Changer:
                 self._carry_out(session, steps)
 
     def _carry_out(self, session: Session, steps: Sequence[Step]) -> None:
-        if self.in_transactions:
-            try:
-                return changes.in_one_transaction(session, self._planned(steps, swaps=False))
-            except Refused as refused:
-                # OpenLDAP 2.5 fails to delete the only entry of a folder inside a transaction.
-                if refused.code != results.OTHER:
-                    raise
-        planned = self._planned(steps, swaps=True)
-        return changes.one_by_one(session, self.connect_to_undo, self.tree.profile, planned)
-
-    def _planned(self, steps: Sequence[Step], *, swaps: bool) -> list[Guarded]:
-        if self.tree.profile.asserts:
-            return AssertingPlan(self.tree, self.admin_role, steps, swaps=swaps).operations
-        return SwappingPlan(self.tree, self.admin_role, steps).operations
+        kind = AssertingPlan if self.tree.profile.asserts else SwappingPlan
+        plan = kind(self.tree, self.admin_role, steps)
+        changes.carry_out(session, self.connect_to_undo, self.tree.profile, plan.operations)
 
     def _may_lack_room(self, refused: Refused) -> bool:
         return refused.code == results.OBJECT_CLASS_VIOLATION and self.tree.shape.wants_a_member

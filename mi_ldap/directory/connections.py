@@ -31,7 +31,7 @@ from mi_ldap.directory.dialing import (
 )
 from mi_ldap.directory.lookout import Pace
 from mi_ldap.directory.servers import AccountRefused, Servers
-from mi_ldap.directory.session import SETTLING_S, Refused, Session
+from mi_ldap.directory.session import Refused, Session
 from mi_ldap.directory.wire import Wire
 from mi_ldap.errors import DirectoryUnavailable
 
@@ -57,7 +57,6 @@ class Address:
         answer_s: how long an answer may take.
         certificate_file: our own certificate; None for none.
         key_file: its key; None where it lies in the same file.
-        settling_s: how long the end of a transaction waits; 0 where `SETTLING_S` need not be.
     """
 
     urls: tuple[str, ...]
@@ -67,7 +66,6 @@ class Address:
     answer_s: float = 5.0
     certificate_file: Path | None = None
     key_file: Path | None = None
-    settling_s: float = SETTLING_S
 
     @property
     def is_encrypted(self) -> bool:
@@ -180,7 +178,7 @@ class Connector:
         told = self._address
         with deadline(min(remaining_s(), told.connect_timeout_s)):
             connection = self._connection(url)
-        return Session(connection, self._observe, told.answer_s, url, quiet, told.settling_s)
+        return Session(connection, self._observe, told.answer_s, url, quiet)
 
     def _connection(self, url: str) -> Connection:
         try:

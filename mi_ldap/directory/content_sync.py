@@ -52,8 +52,8 @@ class Listener(Protocol):
         """The entries are not found any more."""
 
 
-class Nobody:
-    """A listener who wants to know of nothing."""
+class Ignore:
+    """A listener that does nothing."""
 
     def changed(self, uuid: bytes, entry: Entry) -> None: ...
 
@@ -68,8 +68,7 @@ class Search:
 
     Attributes:
         listener: told what a poll finds.
-        cookie: stands for what was told so far; `b""` for nothing. A poll leaves it as it is.
-        given: the cookie that the server gave last.
+        cookie: stands for what was told so far; `b""` for nothing.
         told: the newest change that it stands for, by its CSN; `b""` for none.
         is_told_all: whether the last poll named every entry that is there, changed or not: what
             it did not name is gone.
@@ -82,7 +81,6 @@ class Search:
     listener: Listener
     scope: bytes = requests.SUBTREE
     cookie: bytes = b""
-    given: bytes = b""
     told: bytes = b""
     is_told_all: bool = False
     is_looked_into: bool = False
@@ -151,7 +149,7 @@ class Poller:
         Args:
             session: of the account that may see the entries; for nobody else meanwhile.
             goes_on: asked after each message; where it says no, the poll is given up and the
-                session with it. What was told until then is true, and will be told again.
+                session with it. What was told until then is true.
 
         Returns:
             Whether the poll came to its end.
@@ -370,7 +368,7 @@ def _done(search: Search, message: bytes, at: int, end: int) -> bool:
             given = parts.get(ber.OCTET_STRING) or b""
             search.is_told_all = not any(parts.get(ber.BOOLEAN, b""))
     if given:
-        search.given, search.told = given, max(csns(given), default=b"")
+        search.cookie, search.told = given, max(csns(given), default=b"")
     return bool(given)
 
 

@@ -1,4 +1,4 @@
-"""The controls and extended operations that ldap3 lacks.
+"""The controls that ldap3 lacks.
 
 A control is ldap3's triple `(oid, critical, value)`, `value` BER-encoded bytes.
 """
@@ -11,16 +11,12 @@ from typing import Final
 
 from ldap3.operation.search import compile_filter, parse_filter
 from pyasn1.codec.ber import encoder
-from pyasn1.type import namedtype, univ
 
 from mi_ldap.directory import ber
 
 Control = tuple[str, bool, bytes | None]
 
 ASSERTION: Final = "1.3.6.1.1.12"  # RFC 4528
-TRANSACTION_START: Final = "1.3.6.1.1.21.1"  # RFC 5805
-TRANSACTION_CONTROL: Final = "1.3.6.1.1.21.2"
-TRANSACTION_END: Final = "1.3.6.1.1.21.3"
 PASSWORD_POLICY: Final = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 - draft-behera-10
 PERMISSIVE_MODIFY: Final = "1.2.840.113556.1.4.1413"
 
@@ -45,26 +41,6 @@ def assertion(ldap_filter: str) -> Control:
     """The operation is done only if the filter is true of its entry (RFC 4528; else code 122)."""
     parsed = parse_filter(ldap_filter, None, True, None, None, False).elements[0]
     return (ASSERTION, True, encoder.encode(compile_filter(parsed)))
-
-
-def in_transaction(transaction_id: bytes) -> Control:
-    """The operation waits for the end of its transaction (RFC 5805 §3.3)."""
-    return (TRANSACTION_CONTROL, True, transaction_id)
-
-
-class _TransactionEnd(univ.Sequence):
-    componentType = namedtype.NamedTypes(  # noqa: N815 - pyasn1's name
-        namedtype.DefaultedNamedType("commit", univ.Boolean(True)),
-        namedtype.NamedType("identifier", univ.OctetString()),
-    )
-
-
-def transaction_end(transaction_id: bytes, *, commit: bool) -> bytes:
-    """The request value that commits or gives up a transaction (RFC 5805 §3.4)."""
-    end = _TransactionEnd()
-    end["commit"] = commit
-    end["identifier"] = transaction_id
-    return bytes(encoder.encode(end))
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,14 +73,4 @@ class Look:
         connection.search(self.dn, anything, BASE, attributes=["1.1"], controls=controls or None)
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """No change, for there is no such entry; the server comes to say so in its turn of writing."""
-
-    dn: str
-
-    def send(self, connection: Connection, controls: list[Control]) -> None:
-        connection.modify(self.dn, {"objectClass": [(MODIFY_ADD, ["top"])]}, controls or None)
-
-
-Operation = Add | Delete | Modify | Look | Wait
+Operation = Add | Delete | Modify | Look

@@ -269,7 +269,7 @@ def _plain(attribute: str) -> str:
 def tells_changes(session: Session, tree: Tree) -> bool:
     """Whether the account may ask what has changed (RFC 4533); the session is good for no more."""
     nobody = requests.equals(tree.user_id, "00000000-0000-0000-0000-000000000000")
-    search = content_sync.Search(tree.user_bases[0], nobody, ["1.1"], content_sync.Nobody())
+    search = content_sync.Search(tree.user_bases[0], nobody, ["1.1"], content_sync.Ignore())
     try:
         return content_sync.Poller([search]).poll(session)
     except Refused:

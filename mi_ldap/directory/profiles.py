@@ -14,7 +14,6 @@ from typing import Final, Literal
 
 import structlog
 
-from mi_ldap.directory import controls as ctl
 from mi_ldap.directory.session import Entry, Refused, Session
 
 log = structlog.get_logger()
@@ -87,7 +86,6 @@ class Profile:
         asserts: whether operations can carry an assertion (RFC 4528).
         untold: why it can't be asked for what has changed (RFC 4533) so that nothing is missed,
             and what would mend that; `""` where it can. Clauses that anybody may read.
-        transactions: whether the server offers RFC 5805.
         empty_groups: whether every class of groups may be without a member.
         in_chain: whether the in-chain rule resolves groups in groups ([MS-ADTS] §3.1.1.3.4.4.3).
         by_guid: whether `<GUID=…>` names an entry for a change.
@@ -125,7 +123,6 @@ class Profile:
         "this kind of directory is not known to tell of every change; where it is an OpenLDAP, "
         'user_store.profile = "openldap" would enable it'
     )
-    transactions: bool = False
     empty_groups: bool = False
     in_chain: bool = False
     by_guid: bool = False
@@ -289,7 +286,6 @@ _TELLING = (
     "vendorName",
     "vendorVersion",
     "supportedCapabilities",
-    "supportedExtension",
 )
 
 
@@ -305,7 +301,6 @@ def found_in(session: Session, configured: str) -> Profile:
     profile = PROFILES[configured] if configured in PROFILES else told or _unknown()
     offered = replace(
         profile,
-        transactions=ctl.TRANSACTION_START in root.all("supportedExtension"),
         # Configured as another kind it tells no more than it does.
         untold=profile.untold or (told.untold if told else ""),
     )

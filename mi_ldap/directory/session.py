@@ -36,12 +36,6 @@ _ASK_PASSWORD_POLICY: Final = messages.control(ctl.PASSWORD_POLICY)
 
 SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED = 4, 11
 
-SETTLING_S = 0.002
-"""The end of a transaction waits so long, where the server may be at work on several operations of
-a connection at one time. OpenLDAP frees them at the end, although the thread that answered the last
-one may still be at work on it: told at once, slapd 2.5.13 with eight threads crashes in one of some
-hundred transactions (`txn_preop`, `txn_end_extop` in its `txn.c`)."""
-
 
 class Refused(Exception):
     """The server answered an operation with something other than success.
@@ -93,7 +87,6 @@ class Session:
         answer_s: the longest wait for an answer, in seconds, within the request's own time.
         server: the address of the server at the other end.
         quiet: whether a failure is nothing new, and not worth a warning.
-        settling_s: how long the end of a transaction waits.
     """
 
     connection: Connection
@@ -101,7 +94,6 @@ class Session:
     answer_s: float = 5.0
     server: str = ""
     quiet: bool = False
-    settling_s: float = SETTLING_S
     usable: bool = True
     idle_since: float = field(default_factory=time.monotonic)
 
@@ -195,24 +187,6 @@ class Session:
             )
         self._raise_with_policy_unless_success()
 
-    @contextmanager
-    def transaction(self) -> Iterator[ctl.Control]:
-        """A transaction (RFC 5805): committed at the end of the block, given up on an exception.
-
-        Yields the control that puts an operation into it.
-
-        Raises:
-            Refused: at the end, with the code of the operation that failed; nothing was changed.
-        """
-        self._extended(ctl.TRANSACTION_START, None)
-        identifier = bytes(self._result.get("responseValue") or b"")
-        try:
-            yield ctl.in_transaction(identifier)
-        except Refused:
-            self._end_transaction(identifier, commit=False)
-            raise
-        self._end_transaction(identifier, commit=True)
-
     def is_stale(self) -> bool:
         """Whether the server has hung up, or said anything, since the last answer was read."""
         return self.connection.socket is None or not self.connection.socket.is_silent()
@@ -228,10 +202,6 @@ class Session:
             self.connection.unbind()
         wire.close()
 
-    def _end_transaction(self, identifier: bytes, *, commit: bool) -> None:
-        time.sleep(min(self.settling_s, remaining_s()))
-        self._extended(ctl.TRANSACTION_END, ctl.transaction_end(identifier, commit=commit))
-
     def _bind(self, operation: bytes) -> ctl.Policy:
         with self.on_the_wire("bind"):
             wire = self.connection.socket
@@ -245,11 +215,6 @@ class Session:
     @property
     def _result(self) -> dict[str, Any]:
         return dict(self.connection.result or {})
-
-    def _extended(self, name: str, value: bytes | None) -> None:
-        with self.on_the_wire("transaction"):
-            self.connection.extended(name, value)
-        self._raise_unless_success()
 
     def _raise_unless_success(self) -> None:
         result = self._result

@@ -150,7 +150,7 @@ def overlays(patient: Patient) -> Iterator[Finding]:
         remedy = f"{LOOK} '(olcOverlay=*)'\nand compare with docs/doctor.md"
         yield Finding("overlays", "skip", "They can't be seen.", remedy)
         return
-    found = [*_refint(database), *_unique(patient, database), *_checkpoint(patient, database)]
+    found = [*_refint(database), *_unique(patient, database)]
     found += [*_limit(patient, database)]
     names = ", ".join(_plain(each) for each in database.overlays) or "none"
     yield from found or [Finding("overlays", "pass", f"None of them hurts: {names}.")]
@@ -175,9 +175,7 @@ def _unique(patient: Patient, database: Database) -> Iterator[Finding]:
     if unique is None:
         return
     serialized = any("serialize" in uri.split() for uri in unique.all("olcUniqueURI"))
-    if serialized and patient.bench.access.transactions:
-        yield _stands_still("unique with `serialize`", unique)
-    if not serialized and not patient.bench.access.transactions:
+    if not serialized:
         known = unique.all("olcUniqueURI") or [f"ldap:///{patient.tree.user_bases[0]}?uid?sub"]
         uris = "\n".join(f"olcUniqueURI: serialize {uri}" for uri in known)
         yield Finding(
@@ -186,21 +184,6 @@ def _unique(patient: Patient, database: Database) -> Iterator[Finding]:
             "unique without `serialize` lets two entries of one name in that are made at once.",
             f"Load this:\ndn: {unique.dn}\nchangetype: modify\nreplace: olcUniqueURI\n{uris}",
         )
-
-
-def _checkpoint(patient: Patient, database: Database) -> Iterator[Finding]:
-    syncprov = database.overlay("syncprov")
-    if syncprov and syncprov.all("olcSpCheckpoint") and patient.bench.access.transactions:
-        yield _stands_still("syncprov with olcSpCheckpoint", syncprov)
-
-
-def _stands_still(what: str, overlay: Entry) -> Finding:
-    return Finding(
-        "overlays",
-        "fail",
-        f"{what} and transactions together make slapd 2.5 stand still for good.",
-        f"Set user_store.transactions = false, or change {overlay.dn}.",
-    )
 
 
 def _limit(patient: Patient, database: Database) -> Iterator[Finding]:

@@ -30,6 +30,11 @@ PATHS = frozenset(
     for path, field in SETTINGS.items()
     if {InputFile, OutputFile}.intersection(get_args(field.annotation))
 )
+REMOVED: Mapping[KeyPath, str] = {
+    ("user_store", "transactions"): "every change is made step by step, see docs/custody.md"
+}
+"""Settings of earlier versions, and what holds in their place."""
+
 _NAMES = frozenset([*SETTINGS, *KEYS_OF_MI, *OTHER_NAMES, *((name,) for name in SECTIONS)])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from mi_ldap.settings.catalogue import (
     PATHS,
+    REMOVED,
     SECTIONS,
     SETTINGS,
     dotted,
@@ -140,6 +141,8 @@ def unknown_key(path: KeyPath) -> str:
     """The sentence about a key that does not exist, with the one that was probably meant."""
     if path in (("state_dir",), ("config",)):
         return f"{path[0]} is not read from the TOML: set {variable_of(path)} instead."
+    if path in REMOVED:
+        return f"{dotted(path)} is no longer a setting ({REMOVED[path]}): remove it."
     nearest = nearest_setting(path)
     if nearest is None:
         return f"{dotted(path)} is not a setting: remove it, or see docs/configuration.md."

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mi_ldap.errors import ConfigurationError
-from mi_ldap.settings.catalogue import is_known, nearest_setting, official_path
+from mi_ldap.settings.catalogue import REMOVED, is_known, nearest_setting, official_path
 from mi_ldap.settings.deployment import KeyPath
 from mi_ldap.settings.kinds import Sentence
 
@@ -117,8 +117,14 @@ def _read_variable(name: str, text: str) -> Given:
         return Given(official_path(path), text, name)
     target = (*path[:-1], path[-1].removesuffix("_file"))
     if target == path or not is_known(target):
-        raise Sentence(f"{name} names no setting{_suggest_variable(path)}.")
+        raise Sentence(_unknown_variable(name, path))
     return Given(official_path(target), _read_secret_file(name, Path(text)), name)
+
+
+def _unknown_variable(name: str, path: KeyPath) -> str:
+    if path in REMOVED:
+        return f"{name} is no longer a setting ({REMOVED[path]}): unset it."
+    return f"{name} names no setting{_suggest_variable(path)}."
 
 
 def _suggest_variable(path: KeyPath) -> str:

@@ -178,12 +178,6 @@ class UserStoreSettings(Section):
     epoch_attribute: Attribute | None = _of_profile(
         "Attribute of a user whose change ends its tokens"
     )
-    transactions: Flag = Field(
-        default=False,
-        description="Whether transactions (RFC 5805) are used where the directory has them; "
-        "the embedded one always does",
-    )
-
     index_limit: CountOrNone = Field(
         default=2_000_000,
         description="Users and groups that are held in memory at most, in all, some 450 bytes a "

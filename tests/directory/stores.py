@@ -22,7 +22,7 @@ class Stores:
     opened: list[DirectoryStore] = field(default_factory=list)
 
     def open(self, **settings: str) -> DirectoryStore:
-        """A store; `settings` as in `USER_STORE__TRANSACTIONS="false"`."""
+        """A store; `settings` as in `USER_STORE__INDEX_LIMIT="0"`."""
         return self.observed(lambda operation: None, **settings)
 
     def observed(self, observe: Callable[[str], None], **settings: str) -> DirectoryStore:

@@ -88,7 +88,6 @@ ACTS: list[Callable[[Session], object]] = [
     lambda session: session.do(Modify("uid=a", (Modification("add", "cn", ("a",)),))),
     lambda session: session.do(Delete("uid=a")),
     lambda session: session.set_password("uid=a", "new"),
-    lambda session: session.transaction().__enter__(),
 ]
 
 

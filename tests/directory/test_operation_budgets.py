@@ -8,13 +8,12 @@ from functools import partial
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore, session
+from mi_ldap.directory import session
 from mi_ldap.model import AdminRole, Performer, Role
 from mi_ldap.queries import Query
 from mi_ldap.roles import RoleChange
 from mi_ldap.wiring import Services
 from tests.api.client import PASSWORD, Api
-from tests.index.places import is_settled
 from tests.machines import MakeApi
 from tests.subtree import Subtree
 from tests.until import until
@@ -53,15 +52,7 @@ def quick(api_of: MakeApi, meter: Meter) -> Api:
     admin.get("/users")
     until(lambda: admin.services.store.reads.source == "memory")
     admin.get("/users/bob")
-    wait_until_settled(admin)
     return admin
-
-
-def wait_until_settled(api: Api) -> None:
-    """The next poll is the shortest."""
-    store = api.services.store
-    assert isinstance(store, DirectoryStore)
-    until(partial(is_settled, store))
 
 
 def performer(made: Services) -> Performer:
@@ -175,7 +166,6 @@ def test_a_change_is_seen_by_two_polls_and_a_groups_by_a_search_more(
 ) -> None:
     subtree.add_user("carl")
     assert meter.of(lambda: quick.get("/users/carl")) == ["poll", "poll"]
-    wait_until_settled(quick)
     subtree.add_member("dev", subtree.user_dn("boss"))
     assert meter.of(lambda: quick.get("/users/boss")) == ["poll", "poll", "search"]
     assert "dev" in quick.get("/users/boss")["roles"]
@@ -187,20 +177,16 @@ def test_what_decides_a_change_is_read_from_the_directory(quick: Api, meter: Met
     assert sent.count("search") >= 3
 
 
-GIVING = {"true": ["transaction", "modify", "modify", "transaction"], "false": ["look", "modify"]}
+GIVING = ["look", "modify"]
 """What gives a role, after what decides it."""
 
 
-@pytest.mark.parametrize("transactions", ["true", "false"])
-def test_a_role_is_given_and_taken_after_four_searches(
-    api_of: MakeApi, meter: Meter, transactions: str
-) -> None:
-    settings = {"USER_STORE__INDEX_LIMIT": "0", "USER_STORE__TRANSACTIONS": transactions}
-    made = in_use(api_of(meter.append, **settings)).services
+def test_a_role_is_given_and_taken_after_four_searches(busy: Api, meter: Meter) -> None:
+    made = busy.services
     change = partial(made.roles.change, performer(made))
     given, taken = RoleChange("boss", added=("dev",)), RoleChange("boss", removed=("dev",))
     deciding = ["search"] * 4
-    assert meter.of(lambda: change(given)) == deciding + GIVING[transactions]
+    assert meter.of(lambda: change(given)) == deciding + GIVING
     assert meter.of(lambda: change(given)) == deciding
     assert meter.of(lambda: change(taken)) == [*deciding, "modify"]
 
@@ -208,11 +194,10 @@ def test_a_role_is_given_and_taken_after_four_searches(
 def test_with_memory_a_role_is_given_and_taken_after_one_search(quick: Api, meter: Meter) -> None:
     def change(key: str) -> list[str]:
         quick.get("/users/boss")
-        wait_until_settled(quick)
         return meter.of(lambda: quick.do("PUT", "/roles", {"userId": "boss", key: ["dev"]}))
 
     asks_for_the_admin_role = ["poll", "search"]
-    assert change("addedRoles") == [*asks_for_the_admin_role, *GIVING["true"]]
+    assert change("addedRoles") == [*asks_for_the_admin_role, *GIVING]
     assert change("addedRoles") == asks_for_the_admin_role
     assert change("removedRoles") == [*asks_for_the_admin_role, "modify"]
 

@@ -108,7 +108,7 @@ def fill(place: Subtree, state_dir: Path) -> None:
 
 @pytest.fixture
 def api(place: Subtree, tmp_path: Path) -> Iterator[Api]:
-    settings = {"USER_STORE__TYPE": "read_only_ldap", "USER_STORE__TRANSACTIONS": "false"}
+    settings = {"USER_STORE__TYPE": "read_only_ldap"}
     with api_on(place, tmp_path, **settings) as made:
         yield made
 
@@ -198,7 +198,7 @@ def test_nobody_becomes_the_first_admin(place: Subtree, tmp_path: Path) -> None:
 
 def test_the_account_itself_may_not_write(place: Subtree, tmp_path: Path) -> None:
     """Without the setting the directory says no: 403, and its reason is in the log."""
-    with api_on(place, tmp_path, USER_STORE__TRANSACTIONS="false") as api:
+    with api_on(place, tmp_path) as api:
         answer = api.logged_in("admin")("POST", "/users", {"userId": "dora", "password": PASSWORD})
         assert answer.status_code == 403
         assert "read only" not in answer.text

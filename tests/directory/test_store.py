@@ -59,10 +59,8 @@ def test_memberships_stay_true_after_guarded_changes(
         assert member_of() == []
 
 
-def test_without_transactions_a_guard_on_a_user_writes_nothing(
-    stores: Stores, subtree: Subtree
-) -> None:
-    store = stores.open(USER_STORE__TRANSACTIONS="false")
+def test_a_guard_on_a_user_writes_nothing(stores: Stores, subtree: Subtree) -> None:
+    store = stores.open()
     user, role = make_user(store), store.add_role("dev")
 
     def stamp() -> list[str]:
@@ -76,11 +74,9 @@ def test_without_transactions_a_guard_on_a_user_writes_nothing(
         store.apply(Unchanged(user))
 
 
-@pytest.mark.parametrize("transactions", ["true", "false"])
 def test_another_tools_change_of_a_user_fails_the_guard(
-    stores: Stores, subtree: Subtree, transactions: str
+    store: DirectoryStore, subtree: Subtree
 ) -> None:
-    store = stores.open(USER_STORE__TRANSACTIONS=transactions)
     user = make_user(store)
     subtree.tool.replace(user.locator, miLdapCustodian="somebody")
     with pytest.raises(Conflict):
@@ -96,9 +92,7 @@ def test_another_tools_change_of_a_group_fails_the_guard(
         store.apply(Unchanged(role), Give(role, alice))
 
 
-@pytest.mark.parametrize("transactions", ["true", "false"])
-def test_the_only_user_of_a_folder_can_be_removed(stores: Stores, transactions: str) -> None:
-    store = stores.open(USER_STORE__TRANSACTIONS=transactions)
+def test_the_only_user_of_a_folder_can_be_removed(store: DirectoryStore) -> None:
     user, roles = make_user(store), [store.add_role(name) for name in ("a", "b")]
     store.apply(*(Give(role, user) for role in roles))
     other = make_user(store, "bob")
@@ -108,25 +102,15 @@ def test_the_only_user_of_a_folder_can_be_removed(stores: Stores, transactions: 
     assert store.member_names(roles[0]).names == ()
 
 
-def test_transactions_without_end_leave_the_server_alive(store: DirectoryStore) -> None:
-    user, role = make_user(store), store.add_role("dev")
-    for _ in range(40):
-        store.apply(Give(role, user), Unchanged(user))
-        store.apply(Take(role, user), Unchanged(user))
-    store.check()
-
-
 # A schema that may not grow
 
 
-@pytest.mark.parametrize("transactions", ["true", "false"])
 def test_the_custodian_may_lie_in_an_attribute_of_the_directorys_own(
-    stores: Stores, subtree: Subtree, transactions: str
+    stores: Stores, subtree: Subtree
 ) -> None:
     store = stores.open(
         USER_STORE__CUSTODIAN_ATTRIBUTE="employeeNumber",
         USER_STORE__EPOCH_ATTRIBUTE="displayName",
-        USER_STORE__TRANSACTIONS=transactions,
     )
     boss, user = make_user(store, "boss"), make_user(store)
     store.apply(Unchanged(boss), AddAdminRole(boss))

@@ -216,8 +216,6 @@ def test_a_configuration_that_can_be_read(directory: OpenLdap, state: Path) -> N
     mended = examined(keys_of(directory, state))
     assert faults(mended) == []
     assert "None of them hurts" in told(mended, "overlays", "pass")
-    with_transactions = examined(keys_of(directory, state, transactions="true"))
-    assert "stand still for good" in told(with_transactions, "overlays", "fail")
 
 
 # Admins

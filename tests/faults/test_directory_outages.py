@@ -85,11 +85,10 @@ class Writer:
                 self.answers[name] = said
 
 
-@pytest.mark.parametrize("transactions", ["true", "false"])
 def test_a_directory_killed_amid_writes_has_all_that_was_answered(
-    directory: EmbeddedDirectory, place: Subtree, tmp_path: Path, transactions: str
+    directory: EmbeddedDirectory, place: Subtree, tmp_path: Path
 ) -> None:
-    env = environment(tmp_path / "state", place, user_store__transactions=transactions)
+    env = environment(tmp_path / "state", place)
     with running(env) as service, service.caller() as call:
         token = call.login("root", PASSWORD)
         assert call("POST", "/roles", {"role": "dev"}, token=token).status == 200
@@ -211,15 +210,14 @@ def ask(service: Service, token: str, method: str, path: str, body: object) -> A
 
 
 @pytest.mark.parametrize(
-    ("transactions", "decisive", "which"),
-    [("true", "transaction", 2), ("false", "add", 2), ("false", "modify", 1)],
-    ids=["commit", "last operation", "first operation"],
+    ("decisive", "which"),
+    [("add", 2), ("modify", 1)],
+    ids=["last operation", "first operation"],
 )
 def test_a_first_admin_whose_making_is_not_answered_is_made_whole_or_not_at_all(
     directory: EmbeddedDirectory,
     place: Subtree,
     tmp_path: Path,
-    transactions: str,
     decisive: str,
     which: int,
 ) -> None:
@@ -233,11 +231,7 @@ def test_a_first_admin_whose_making_is_not_answered_is_made_whole_or_not_at_all(
             os.kill(directory.pid, signal.SIGSTOP)
             threading.Timer(DEADLINE_S + 0.3, os.kill, (directory.pid, signal.SIGCONT)).start()
 
-    settings = place.settings(
-        tmp_path,
-        USER_STORE__TRANSACTIONS=transactions,
-        SERVER__REQUEST_DEADLINE_S=str(DEADLINE_S),
-    )
+    settings = place.settings(tmp_path, SERVER__REQUEST_DEADLINE_S=str(DEADLINE_S))
     with local(settings, observe=hang_at_the_decisive_one) as call:
         answer = call("GET", "/login", basic=f"root:{PASSWORD}")
         assert (answer.status, left[0] < 0) == (503, True), answer

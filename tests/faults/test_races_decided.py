@@ -73,15 +73,15 @@ class Stage:
         return look_at(self.place)
 
 
-@pytest.fixture(params=["true", "false"], ids=["transactions", "one-by-one"])
-def stage(request: pytest.FixtureRequest, subtree: Subtree, tmp_path: Path) -> Iterator[Stage]:
+@pytest.fixture
+def stage(subtree: Subtree, tmp_path: Path) -> Iterator[Stage]:
     stores: list[Interrupted] = []
 
     def interrupted(store: UserStore) -> UserStore:
         stores.append(Interrupted(store))
         return cast(UserStore, stores[-1])
 
-    settings = [settings_of(subtree, tmp_path / name, str(request.param)) for name in "ab"]
+    settings = [settings_of(subtree, tmp_path / name) for name in "ab"]
     with local(settings[0], interrupted) as one, local(settings[1]) as two:
         tokens = {"root": one.login("root", PASSWORD)}
         for maker, name, is_admin in (
@@ -95,10 +95,10 @@ def stage(request: pytest.FixtureRequest, subtree: Subtree, tmp_path: Path) -> I
         yield Stage(one, two, stores[0], subtree, tokens)
 
 
-def settings_of(subtree: Subtree, folder: Path, transactions: str) -> Settings:
+def settings_of(subtree: Subtree, folder: Path) -> Settings:
     folder.mkdir()
     key = {"MANAGEMENT_API__JWT_TOKEN_SECURITY_HANDLER__TOKEN_CONFIG__KEY": "one key for both" * 2}
-    return subtree.settings(folder, USER_STORE__TRANSACTIONS=transactions, **key)
+    return subtree.settings(folder, **key)
 
 
 def promote(name: str) -> dict[str, object]:

@@ -1,8 +1,4 @@
-"""An OpenLDAP of the tests' own, as somebody else may have set one up.
-
-Never with `olcSpCheckpoint` nor `unique`'s `serialize`: together with transactions slapd 2.5 stands
-still for good.
-"""
+"""An OpenLDAP of the tests' own, as somebody else may have set one up."""
 
 from __future__ import annotations
 

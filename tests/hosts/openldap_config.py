@@ -15,14 +15,12 @@ _SCHEMAS = Path("/etc/ldap/schema")
 _OWN_SCHEMA = Path(__file__).parents[2] / "config/schema/mi-ldap.ldif"
 _DATABASE = "olcDatabase={1}mdb,cn=config"
 
-# threads: slapd 2.5 crashes in transactions with four and more, see config/ldif/config.ldif.
 _GLOBAL = """
 dn: cn=config
 objectClass: olcGlobal
 cn: config
 olcPidFile: {folder}/slapd.pid
 olcLogLevel: none
-olcThreads: 3
 olcSaslHost: localhost
 olcTLSCACertificateFile: {certificates.ca_file}
 olcTLSCertificateFile: {certificates.cert_file}

@@ -46,11 +46,3 @@ def is_ready(store: DirectoryStore) -> bool:
 
 def names_of(store: DirectoryStore) -> list[str]:
     return sorted(store.view.user_names().names)
-
-
-def is_settled(store: DirectoryStore) -> bool:
-    """Whether the next poll is the shortest, as long as nothing changes."""
-    index = store._known.index
-    return bool(
-        index and index._filled and index._filled.feed.is_settled and not index._is_settling
-    )

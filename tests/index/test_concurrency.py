@@ -29,16 +29,13 @@ ROUNDS = 120
 Write = Callable[[DirectoryStore, DirectoryStore, str], None]
 
 
-@pytest.fixture(params=["true", "false"], ids=["transactions", "one-by-one"])
+@pytest.fixture
 def pair(
-    request: pytest.FixtureRequest, tmp_path: Path, directory: EmbeddedDirectory
+    tmp_path: Path, directory: EmbeddedDirectory
 ) -> Iterator[tuple[DirectoryStore, DirectoryStore]]:
-    way = {"USER_STORE__TRANSACTIONS": request.param}
     with ExitStack() as stack:
         folders = (tmp_path / "one", tmp_path / "other")
-        one, other = (
-            stack.enter_context(closing(opened(folder, directory, **way))) for folder in folders
-        )
+        one, other = (stack.enter_context(closing(opened(folder, directory))) for folder in folders)
         for store in (one, other):
             until(partial(is_ready, store))
         yield one, other

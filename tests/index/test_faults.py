@@ -196,7 +196,7 @@ def test_a_server_that_tells_no_changes_is_asked_directly(tmp_path: Path) -> Non
         subtree_in(host_like(host, OPENLDAP), tool) as place,
         closing(Stores(place, tmp_path)) as stores,
     ):
-        store = stores.open(USER_STORE__TRANSACTIONS="false")
+        store = stores.open()
         assert not store.view.user_names().names
         until(lambda: "syncprov" in store.reads.why)
 

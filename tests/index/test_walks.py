@@ -26,16 +26,12 @@ SEEDS = range(int(os.environ.get("MI_LDAP_WALKS", "4")))
 STEPS = 60
 
 
-@pytest.fixture(params=["true", "false"], ids=["transactions", "one-by-one"])
+@pytest.fixture
 def store(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    directory: EmbeddedDirectory,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, directory: EmbeddedDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[DirectoryStore]:
-    monkeypatch.setattr(index, "SETTLE_S", 0.05)
-    way = {"MI_LDAP_USER_STORE__TRANSACTIONS": request.param}
-    settings = load_settings({"MI_LDAP_STATE_DIR": str(tmp_path), **way})
+    monkeypatch.setattr(index, "RECHECK_S", 0.05)
+    settings = load_settings({"MI_LDAP_STATE_DIR": str(tmp_path)})
     store = wiring.services(settings, directory).store
     assert isinstance(store, DirectoryStore)
     yield store

@@ -18,7 +18,7 @@ END: Final = "<!-- end of the table -->"
 DONE, CANNOT = "✓", "—"
 
 TITLES: Final = {
-    "OpenLDAP": "OpenLDAP with overlays and transactions",
+    "OpenLDAP": "OpenLDAP with overlays",
     "OpenLDAP, groupOfUniqueNames": "OpenLDAP, `groupOfUniqueNames`",
     "OpenLDAP, RFC 2307": "OpenLDAP, `posixGroup` (RFC 2307)",
     "Active Directory": "Active Directory (Samba)",

@@ -1,4 +1,4 @@
-"""What a machine that died has left in a directory without transactions is no lasting harm."""
+"""What a machine that died has left in a directory is no lasting harm."""
 
 from __future__ import annotations
 

@@ -15,18 +15,6 @@ def test_an_assertion_is_a_critical_control_around_a_filter() -> None:
     assert value == bytes.fromhex("a3 08 04 03 75 69 64 04 01 61")
 
 
-def test_the_end_of_a_transaction_says_whether_it_is_committed() -> None:
-    # RFC 5805 §3.4: committing is the default, which DER leaves out.
-    assert controls.transaction_end(b"", commit=True) == bytes.fromhex("30 02 04 00")
-    assert controls.transaction_end(b"id", commit=False) == bytes.fromhex(
-        "30 07 01 01 00 04 02 69 64"
-    )
-
-
-def test_an_operation_names_its_transaction() -> None:
-    assert controls.in_transaction(b"id") == ("1.3.6.1.1.21.2", True, b"id")
-
-
 @pytest.mark.parametrize(
     ("value", "error"),
     [

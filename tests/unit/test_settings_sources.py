@@ -142,6 +142,14 @@ def test_a_mistyped_variable_is_named_with_the_nearest_one(variable: str, meant:
     )
 
 
+def test_a_variable_of_a_removed_setting_is_told_so() -> None:
+    variable = "MI_LDAP_USER_STORE__TRANSACTIONS"
+    assert complaint_of({variable: "true"}) == (
+        f"{variable} is no longer a setting (every change is made step by step, see "
+        "docs/custody.md): unset it."
+    )
+
+
 @pytest.mark.parametrize("variable", ["MI_LDAP_", "MI_LDAP_SERVER", "MI_LDAP_X", "MI_LDAP_A__B"])
 def test_a_variable_that_names_nothing_is_refused(variable: str) -> None:
     assert complaint_of({variable: "1"}) == (

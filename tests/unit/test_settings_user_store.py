@@ -113,7 +113,7 @@ def test_a_right_value_of_the_user_store_is_taken(tmp_path: Path, line: str, exp
         ('role_dn_pattern = "{0}"', "must be a DN with {0} for the name"),
         ('custodian_attribute = "my attribute"', "must be a name from the directory's schema"),
         ('epoch_attribute = "1x"', "must be a name from the directory's schema"),
-        ('transactions = "maybe"', "must be true or false"),
+        ('start_tls = "maybe"', "must be true or false"),
         ("pool_size = 0", "must be a whole number from 1 to 1000"),
         ('ca_file = "none.pem"', "must name a file that exists"),
         ('username_java_regex = "(?=a)b"', "must be a regular expression that RE2 can run"),

@@ -90,6 +90,11 @@ def test_a_wrong_value_elsewhere_is_named(tmp_path: Path, toml: str, said: str) 
             "server.connection_url is not a setting: "
             "remove it, or write user_store.connection_url if you meant that.",
         ),
+        (
+            "[user_store]\ntransactions = true",
+            "user_store.transactions is no longer a setting (every change is made step by step, "
+            "see docs/custody.md): remove it.",
+        ),
         ("[zzz]\nx = 1", "zzz is not a setting: remove it, or see docs/configuration.md."),
         ('["a\\nb"]\nx = 1', "'a\\nb' is not a setting: remove it"),
     ],

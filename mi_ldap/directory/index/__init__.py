@@ -38,9 +38,8 @@ LARGE: Final = 2000
 FILL_S: Final = 600.0
 KEEP_S: Final = 60.0
 """Polled at least so often: quiet connections are cut, and session logs overrun."""
-SETTLE_S: Final = 1.0
-PACE_S: Final = 0.1
-"""While there are changes, transactions are waited for so often."""
+RECHECK_S: Final = 1.0
+"""Groups that refint may yet change are read again, and a lost server is tried, so often."""
 UNTOLD_S, UNTOLD_PAUSE_S = 1.0, 0.002
 """How long is waited for the server to tell of a removal, and between looks."""
 BEHIND_S: Final = 10.0
@@ -71,12 +70,11 @@ class Index:
         self._connector, self._reader, self._limit = connector, reader, limit
         self._lock = threading.Lock()
         self._filled: Filled | None = None
-        self._polled_at = self._written_at = self._settled_at = self._rests_until = 0.0
+        self._polled_at = self._written_at = self._rests_until = 0.0
         self._behind_since: float | None = None
         self._why = "it is being filled"
         self._off_because = ""
         self._wanted = threading.Event()
-        self._is_settling = False
         self._closed = False
         self._keeper: threading.Thread | None = None
 
@@ -177,9 +175,6 @@ class Index:
             self._must_fit(filled.held)
             if filled.held.groups.uncertain:
                 self._read_small(filled.held)
-            if not (filled.feed.is_settled or self._is_settling):
-                self._is_settling = True
-                self._wanted.set()
         except (Refused, StartAgain, NotToBeHeld, DirectoryUnavailable) as error:
             self._drop(reason_for(error))
             raise AskTheDirectory from error
@@ -229,13 +224,13 @@ class Index:
                 return self._keep_up() if not self._why else self._begin()
         except DirectoryUnavailable as error:
             self._let_go(str(error))
-            return SETTLE_S
+            return RECHECK_S
         except Refused as refused:
             self._be_off(reason_for(refused))
-            return RETRY_S if refused.code in _LASTING else SETTLE_S
+            return RETRY_S if refused.code in _LASTING else RECHECK_S
         except NotToBeHeld as error:
             self._be_off(str(error))
-            return SETTLE_S if error.for_now else RETRY_S
+            return RECHECK_S if error.for_now else RETRY_S
         except StartAgain:
             return 0.0
         except Exception:
@@ -259,45 +254,25 @@ class Index:
         """Fill memory, always anew: a server that was killed forgets that something was removed."""
         began = time.monotonic()
         filled = Filled.from_directory(self._connector, self._reader, self._limit)
-        held, feed = filled.held, filled.feed
+        held = filled.held
         with self._lock:
             if self._closed:
                 filled.session.close()
                 return 0.0
             self._filled, self._why, self._off_because = filled, "", ""
-            self._polled_at, self._is_settling = 0.0, False
+            self._polled_at = 0.0
         seconds = round(time.monotonic() - began, 3)
         log.info("index_ready", users=len(held.people), roles=len(held.groups), seconds=seconds)
-        return 0.0 if not feed.is_settled else SETTLE_S if held.groups.uncertain else KEEP_S
+        return RECHECK_S if held.groups.uncertain else KEEP_S
 
     def _keep_up(self) -> float:
-        """Poll what nobody asks, and settle what is not certain."""
+        """Poll where nobody asks, and read the groups whose members are not certain."""
         with self._lock, suppress(AskTheDirectory):
             if time.monotonic() - self._polled_at > KEEP_S:
                 self._fresh()
-        return min(self._settle_cookies(), self._settle_groups())
+        return self._read_groups()
 
-    def _settle_cookies(self) -> float:
-        """Let what was told before it was so become so, and ask for nothing older."""
-        with self._lock:
-            filled = self._filled
-            if filled is None or filled.feed.is_settled:
-                self._is_settling = False
-                return KEEP_S
-            given = filled.feed.given
-        pause_s = self._settled_at + PACE_S - time.monotonic()
-        if pause_s > 0:
-            return pause_s
-        with self._reader.session() as other:
-            filled.feed.wait_for_transactions(other)
-        with self._lock, suppress(AskTheDirectory):
-            if self._filled is filled:
-                self._poll(filled)
-                filled.feed.settle(given)
-        self._settled_at = time.monotonic()
-        return PACE_S
-
-    def _settle_groups(self) -> float:
+    def _read_groups(self) -> float:
         """Read the groups that changed; again, where the server may yet change them silently."""
         with self._lock:
             filled = self._filled
@@ -310,10 +285,10 @@ class Index:
         fetched = list(filled.held.fetch(groups))
         with self._lock:
             if self._filled is not filled:
-                return SETTLE_S
+                return RECHECK_S
             filled.held.take(fetched, only_known=True)
             filled.held.believe(began)
             uncertain = bool(filled.held.groups.uncertain)
         now = time.monotonic()
         self._rests_until = now + REST * (now - began)
-        return SETTLE_S if uncertain else KEEP_S
+        return RECHECK_S if uncertain else KEEP_S

@@ -11,12 +11,7 @@ from mi_ldap.directory import names, requests
 from mi_ldap.directory.content_sync import Poller, Search
 from mi_ldap.directory.index.held import Held, NotToBeHeld
 from mi_ldap.directory.index.kinds import IS_PLACE, Kind, Places, Roles, StartAgain, Users
-from mi_ldap.directory.index.unsettled import (
-    cookies_of_now,
-    must_not_be_ahead,
-    still_there,
-    wait_for_transactions,
-)
+from mi_ldap.directory.index.sync_checks import ensure_complete, ensure_not_ahead
 from mi_ldap.directory.index.whereabouts import strange
 from mi_ldap.directory.session import Entry, Session
 from mi_ldap.directory.tree import Tree
@@ -52,7 +47,6 @@ class Feed:
         for search in self._searches[: -len(around)]:
             search.is_looked_into = True
         self._poller = Poller(self._searches, is_one_database=is_one)
-        self._settles = tree.profile.transactions
 
     def fill(self, session: Session, limit: int) -> None:
         """Take in everything.
@@ -62,14 +56,11 @@ class Feed:
                 below one that the account does not see; or the server does not tell of some.
             StartAgain: a place was moved meanwhile.
         """
-        settled = cookies_of_now(session, self._searches)
-        if self._settles:
-            self.wait_for_transactions(session)
+        ensure_complete(session, self._searches)
         if not self._poller.poll(session, lambda: self._count() <= limit):
             raise NotToBeHeld(
                 f"there are more than {limit} users and groups: see user_store.index_limit"
             )
-        self.settle(settled if self._settles else self.given)
         for told in self._told:
             told.is_filled = True
         self._places.is_told = True
@@ -77,36 +68,10 @@ class Feed:
             raise NotToBeHeld("entries lie below one that this account does not see")
         self._must_know_places()
 
-    # What is told before it is so: see `unsettled`
-
     @property
     def is_behind(self) -> bool:
         """Whether the directory has changed in what the server does not tell of yet."""
         return self._poller.is_behind
-
-    @property
-    def given(self) -> list[bytes]:
-        """The cookies that the server gave last."""
-        return [search.given for search in self._searches]
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether all that the server has told of is so by now."""
-        return all(search.given == search.cookie for search in self._searches)
-
-    def wait_for_transactions(self, session: Session) -> None:
-        """Return when what was under way is over."""
-        for base_dn in {told.base_dn for told in self._told}:
-            wait_for_transactions(session, base_dn)
-
-    def settle(self, given: Sequence[bytes]) -> None:
-        """Ask for what has changed since those cookies were given, and for nothing older.
-
-        Transactions that were under way then must be over, and `refresh` have been called since.
-        """
-        for told, search, cookie in zip(self._told, self._searches, given, strict=True):
-            search.cookie = cookie
-            told.again.clear()
 
     def must_be_quick(self, session: Session) -> None:
         """Look how long a poll takes with nothing new.
@@ -138,13 +103,10 @@ class Feed:
         for told, search in zip(self._told, self._searches, strict=True):
             if search.is_told_all:
                 told.gone(list(told.unnamed()))
-            if told.missing:
-                told.let_go(self._surely_gone(session, told, search))
-        must_not_be_ahead(self._searches)
+            told.let_go(told.missing)
+        ensure_not_ahead(self._searches)
         self._must_know_places()
         self._held.all_told()
-        if not self._settles:
-            self.settle(self.given)
 
     def _must_know_places(self) -> None:
         if self._strange():
@@ -154,11 +116,6 @@ class Feed:
         parents = {dn for told in self._told for dn in told.parents}
         bases = [told.base_dn for told in self._told]
         return strange(parents, bases, self._places.dns.values()) if parents else parents
-
-    def _surely_gone(self, session: Session, told: _Told, search: Search) -> set[bytes]:
-        if not self._settles:
-            return told.missing
-        return told.missing.difference(still_there(session, search, [*told.missing]))
 
     def _count(self) -> int:
         return sum(told.count for told in self._told)
@@ -172,7 +129,6 @@ class _Told:
         named: the ids that the present poll has named, as changed or not.
         missing: those that it has named as gone.
         parents: the DNs right above the entries that it has told of.
-        again: what was told since the cookie that is asked with, and will be told again.
         count: how many changes it has told.
     """
 
@@ -182,7 +138,6 @@ class _Told:
     named: set[bytes] = field(default_factory=set)
     missing: set[bytes] = field(default_factory=set)
     parents: set[str] = field(default_factory=set)
-    again: dict[bytes, Entry] = field(default_factory=dict)
     count: int = 0
 
     def begin(self) -> None:
@@ -192,10 +147,6 @@ class _Told:
         if self.is_filled:
             self.named.add(uuid)
             self.missing.discard(uuid)
-            # Another search may have told meanwhile that it is elsewhere.
-            if self.again.get(uuid) == entry and self.kind.dn_of(uuid) == entry.dn:
-                return
-            self.again[uuid] = entry
         self.count += 1
         self.parents.add(names.own_and_parent(entry.dn)[1])
         self.kind.changed(uuid, entry)
@@ -205,7 +156,6 @@ class _Told:
 
     def gone(self, uuids: Sequence[bytes]) -> None:
         for uuid in uuids:
-            self.again.pop(uuid, None)
             if self.kind.dn_of(uuid) is not None:
                 self.count += 1
                 self.missing.add(uuid)

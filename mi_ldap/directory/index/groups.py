@@ -121,7 +121,7 @@ class Groups:
         group.stamp = group.told
         if group.doubts:
             self._doubt_again(group, doubted, group.others - before)
-        self.settle(group)
+        self.note_certainty(group)
 
     def _let_stay(self, people: set[Person], members: set[str]) -> None:
         """Leave of the people those who are members, and of the members those who are not held.
@@ -135,7 +135,7 @@ class Groups:
             else:
                 people.discard(person)
 
-    def settle(self, group: Group) -> None:
+    def note_certainty(self, group: Group) -> None:
         """Note whether the group is certain."""
         if group.is_certain:
             self.uncertain.discard(group)
@@ -302,7 +302,7 @@ class Groups:
         self._by_dn[entry.dn] = group
         for each in self._words(group):
             self._by_word.setdefault(each, []).append(group)
-        self.settle(group)
+        self.note_certainty(group)
 
     def _unlist(self, group: Group) -> None:
         if self._by_dn.get(group.entry.dn) is group:
@@ -317,7 +317,7 @@ class Groups:
 
     def _doubt(self, group: Group, texts: Iterable[str], at_s: float) -> None:
         group.doubts.update(dict.fromkeys(texts, at_s))
-        self.settle(group)
+        self.note_certainty(group)
 
     def _add_other(self, group: Group, text: str) -> None:
         group.others.add(text)

@@ -163,7 +163,7 @@ class Held:
         since = read_at_s - DOUBT_S
         for group in [*self.groups.uncertain]:
             group.doubts = {text: at for text, at in group.doubts.items() if at > since}
-            self.groups.settle(group)
+            self.groups.note_certainty(group)
 
     def _kept(self, key: Hashable, work_out: Callable[[], T]) -> T:
         """What was worked out once, until something changes."""

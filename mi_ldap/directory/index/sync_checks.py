@@ -1,0 +1,66 @@
+"""Checks that a server tells of all its changes, so that a replica of it can be kept up to date."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from mi_ldap.directory import requests
+from mi_ldap.directory.content_sync import Ignore, Poller, Search, seconds_of
+from mi_ldap.directory.index.held import NotToBeHeld
+from mi_ldap.directory.session import Session
+
+MAX_CLOCK_SKEW_S: Final = 2.0
+"""How far the server's clock may be ahead of ours."""
+
+ATTEMPTS, PAUSE_S = 10, 0.02
+"""slapd tells of a change that waited for an older one within some of these attempts."""
+
+
+def ensure_complete(session: Session, searches: Sequence[Search]) -> None:
+    """Check that the server tells of every entry that it has, and that its clock is right.
+
+    OpenLDAP tells of no entry that is newer than its `contextCSN`. `slapadd` without `-w` makes
+    such entries, and a server that is killed leaves such. The next change of any entry brings its
+    `contextCSN` up to date.
+
+    Args:
+        session: of the account that reads the entries.
+        searches: those that will be polled; they stay as they are.
+
+    Raises:
+        NotToBeHeld: there are entries of which the server does not tell, or its clock is ahead.
+    """
+    ignore = Ignore()
+    bases = [replace(each, listener=ignore, scope=requests.BASE) for each in searches]
+    poller = Poller(bases)
+    poller.poll(session)  # gives the CSNs with which the next polls look for newer entries
+    for _ in range(ATTEMPTS):
+        poller.poll(session)
+        if not poller.is_behind:
+            return ensure_not_ahead(bases)
+        time.sleep(PAUSE_S)
+    raise NotToBeHeld(
+        "the server does not tell of entries that were loaded by slapadd without -w, or were new "
+        "when it was killed: change any entry there",
+        for_now=True,
+    )
+
+
+def ensure_not_ahead(searches: Iterable[Search]) -> None:
+    """Check that the server's latest change does not lie in the future.
+
+    After its clock was set back, slapd 2.5 tells of no change until the clock has caught up with
+    `contextCSN`, and never of those that were made until then.
+
+    Raises:
+        NotToBeHeld: it does, by the clock of this machine.
+    """
+    told_s = max(seconds_of(search.told) for search in searches)
+    if told_s > time.time() + MAX_CLOCK_SKEW_S:
+        raise NotToBeHeld(
+            "the server's latest change lies in the future: set its clock and this one by NTP",
+            for_now=True,
+        )
