@@ -163,8 +163,12 @@ class Reader:
         return [self._with_all_members(entry, wanted) for entry in found]
 
     def groups_at(self, dns: Iterable[str]) -> list[Entry]:
-        """The groups among the entries named, with their members."""
-        wanted = [dn for dn in dns if self._may_be_group(dn)]
+        """The groups among the entries named, with their members.
+
+        Every name below the bases of groups is looked up: neither its attribute nor its container
+        proves that it is a user's.
+        """
+        wanted = [dn for dn in dns if self.tree.holds_roles(dn)]
         found: list[Entry] = []
         for part in in_parts(wanted):
             found += self.role_entries(f"(&{self.tree.role_list_filter}{_by_rdn(part)})")
@@ -208,12 +212,6 @@ class Reader:
             more, following = _part_of(part, self.tree.member)
             members += more
         return members
-
-    def _may_be_group(self, dn: str) -> bool:
-        looks_like_user = self.tree.holds_users(dn) and (
-            names.first_value(dn)[0] == self.tree.user_name.lower()
-        )
-        return not looks_like_user and self.tree.holds_roles(dn)
 
     def _in_parts(
         self, members: Sequence[str], named: Callable[[Sequence[str]], str]
