@@ -20,6 +20,7 @@ from tests.subtree import Tool
 from tests.until import until
 
 _BEING_FILLED = "it is being filled"
+_SIGNING_KEY = "MANAGEMENT_API__JWT_TOKEN_SECURITY_HANDLER__TOKEN_CONFIG__KEY"
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def _environment(case: Case, server: OpenLdap, state: Path) -> dict[str, str]:
         "USER_STORE__CONNECTION_URL": server.ldaps_url,
         "USER_STORE__CA_FILE": str(server.ca_file),
         "CONFIG": str(case.config_file),
+        _SIGNING_KEY: "machines of one installation share a key",
         "STATE_DIR": str(state),
         **case.settings,
     }
