@@ -14,7 +14,7 @@ import structlog
 
 from mi_ldap.audit import AuditLog
 from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, Forbidden
-from mi_ldap.model import AdminRole, User
+from mi_ldap.model import AdminRole, EntryId, User
 from mi_ldap.state import Facts
 from mi_ldap.store import (
     Give,
@@ -99,7 +99,10 @@ class Admins:
         ids = {user.custodian_id for user in holders.values() if user.custodian_id}
         custodians = {each: holders.get(each) or self._store.user(each) for each in ids}
         names = {each: found.name for each, found in custodians.items() if found}
-        return {user.name: names.get(user.custodian_id or "", "") for user in holders.values()}
+        return {
+            user.name: names.get(user.custodian_id, "") if user.custodian_id else ""
+            for user in holders.values()
+        }
 
     def promotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
         """The steps that give the admin role; nothing where the user holds it already."""
@@ -151,7 +154,7 @@ class Admins:
             return [Unchanged(user), RenewEpoch(user, for_reset=True)]
         return [NotHeld(admin_role.role, user), Unchanged(user), RenewEpoch(user, for_reset=True)]
 
-    def must_be_plain(self, role_id: str, role_name: str, admin_role: AdminRole) -> None:
+    def must_be_plain(self, role_id: EntryId, role_name: str, admin_role: AdminRole) -> None:
         """Raises `Forbidden` for a role through which others hold the admin role."""
         if role_id in admin_role.nested:
             raise Forbidden(

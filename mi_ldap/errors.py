@@ -23,6 +23,7 @@
     ├── ClientError               between `mi` and a service: see `mi_ldap.client.errors`
     └── Unavailable               what is needed to answer cannot be reached
         ├── DirectoryUnavailable
+        │   └── IdUnreadable      an entry without an id equals no other one, so it is not served
         ├── AdminRoleUnclear      the admin role cannot be told for certain
         ├── StateUnavailable
         └── AuditUnavailable
@@ -182,6 +183,20 @@ class Unavailable(MiLdapError):
 class DirectoryUnavailable(Unavailable):
     def __init__(self, message: str = "The directory cannot be reached. Try again later.") -> None:
         super().__init__(message)
+
+
+class IdUnreadable(DirectoryUnavailable):
+    """An entry has no id that the service can read, so it can't be told from others.
+
+    Args:
+        attribute: the one that holds ids, `"entryUUID"`.
+    """
+
+    def __init__(self, attribute: str) -> None:
+        super().__init__(
+            f"A user or role that this needs has no single {attribute} that the service's account "
+            "may read (user_store.user_id_attribute). See the service's log."
+        )
 
 
 class AdminRoleUnclear(Unavailable):

@@ -36,6 +36,26 @@ _UNSEEN = frozenset(
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 
 
+class EntryId(str):
+    """The immutable id of a user or role, never empty: an absent id must equal no other one.
+
+    Raises:
+        ValueError: there is nothing in the text.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> EntryId:
+        if not text.strip():
+            raise ValueError("an id is never empty")
+        return super().__new__(cls, text)
+
+
+def entry_id(text: str | None) -> EntryId | None:
+    """The text as an id; None where there is nothing in it."""
+    return EntryId(text) if text and text.strip() else None
+
+
 @dataclass(frozen=True, slots=True)
 class User:
     """A user as it was read.
@@ -54,12 +74,12 @@ class User:
         marked: whether the entry carries the store's own class; without it, it is added first.
     """
 
-    id: str
+    id: EntryId
     name: str
     locator: str
     revision: str
     epoch: str
-    custodian_id: str | None = None
+    custodian_id: EntryId | None = None
     enabled: bool = True
     abandoned: bool = False
     busy: bool = False
@@ -70,7 +90,7 @@ class User:
 class Role:
     """A role as it was read; the attributes as in `User`."""
 
-    id: str
+    id: EntryId
     name: str
     locator: str
     revision: str
@@ -91,9 +111,9 @@ class AdminRole:
 
     role: Role
     holders: frozenset[str]
-    nested: frozenset[str] = frozenset()
+    nested: frozenset[EntryId] = frozenset()
     nested_holders: frozenset[str] = frozenset()
-    first_admin_id: str | None = None
+    first_admin_id: EntryId | None = None
 
 
 @dataclass(frozen=True, slots=True)

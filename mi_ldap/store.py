@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mi_ldap.model import AdminRole, Names, Proof, Reads, Role, User, UserDetails
+from mi_ldap.model import AdminRole, EntryId, Names, Proof, Reads, Role, User, UserDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class SetCustodian:
     """The user's custodian, as it was read, is replaced; None leaves it without one."""
 
     user: User
-    custodian_id: str | None
+    custodian_id: EntryId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class UserReads(Protocol):
         """
 
     def user(self, user_id: str) -> User | None:
-        """The user with that immutable id."""
+        """The user with that immutable id; None for a text that can be nobody's."""
 
     def user_names(self, like: str | None = None) -> Names:
         """The names of all users, unsorted; with `like` (`*` any run) at least those matching."""

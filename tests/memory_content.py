@@ -7,7 +7,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
-from mi_ldap.model import Role, User, folded
+from mi_ldap.model import EntryId, Role, User, folded
 
 ABANDONED_AFTER_S = 60.0
 
@@ -25,11 +25,11 @@ class Account:
     """
 
     name: str
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: EntryId = field(default_factory=lambda: EntryId(str(uuid.uuid4())))
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
     password: str = ""
     password_changes: int = 0
-    custodian_id: str | None = None
+    custodian_id: EntryId | None = None
     unfinished_since: float | None = field(default_factory=time.time)
     resetting_since: float | None = None
     enabled: bool = True
@@ -51,9 +51,9 @@ class Group:
 
     name: str
     members: set[str] = field(default_factory=set)
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: EntryId = field(default_factory=lambda: EntryId(str(uuid.uuid4())))
     revision: int = 0
-    first_admin_id: str | None = None
+    first_admin_id: EntryId | None = None
 
 
 @dataclass

@@ -159,7 +159,7 @@ class DirectoryStore:
         return Reads("directory", why_not_held(known.tree, self.access.index_limit))
 
     def check(self) -> None:
-        self._known.reader.check()
+        self._known.reader.check(self.admin_role_name)
 
     def find_user(self, name: str) -> User | None:
         return self._known.reader.find_user(name)

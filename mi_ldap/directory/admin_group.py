@@ -12,7 +12,7 @@ from mi_ldap.directory.nesting import Nesting
 from mi_ldap.directory.reading import Reader, in_parts
 from mi_ldap.directory.session import Entry
 from mi_ldap.errors import AdminRoleUnclear
-from mi_ldap.model import AdminRole, User
+from mi_ldap.model import AdminRole, EntryId, User, entry_id
 
 log = structlog.get_logger()
 
@@ -27,10 +27,10 @@ class AdminGroup:
     reader: Reader
     nesting: Nesting
     name: str
-    _id: str | None = None
+    _id: EntryId | None = None
 
     @property
-    def id(self) -> str | None:
+    def id(self) -> EntryId | None:
         """The id of the group that was last read; None before that."""
         return self._id
 
@@ -41,18 +41,25 @@ class AdminGroup:
             AdminRoleUnclear: two groups match the name, or the members can't be seen.
         """
         tree = self.reader.tree
-        entry = self._the_one(self.reader.role_entries(self._wanted(), [tree.first_admin]))
+        entry = self._entry()
         if entry is None:
             return None
+        if self._id is None:  # now that it is known, a second group with the same id is seen too
+            self._id = tree.id_of(entry)
+            return self.read()
+        self._id = tree.id_of(entry)
         gathered = self.nesting.below(entry)
-        role = tree.role_from(entry)
-        self._id = role.id
         return AdminRole(
-            role=role,
+            role=tree.role_from(entry),
             holders=frozenset(gathered.holders),
             nested=frozenset(gathered.nested_ids),
             nested_holders=frozenset(gathered.nested_holders),
-            first_admin_id=entry.first(tree.first_admin),
+            first_admin_id=entry_id(entry.first(tree.first_admin)),
+        )
+
+    def _entry(self) -> Entry | None:
+        return self._the_one(
+            self.reader.role_entries(self._wanted(), [self.reader.tree.first_admin])
         )
 
     def holds(self, admin_role: AdminRole, user: User) -> bool:

@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from mi_ldap.deadline import UNDO_S, deadline
-from mi_ldap.directory import results
+from mi_ldap.directory import names, results
 from mi_ldap.directory.changing import Changer, do_unless
-from mi_ldap.directory.operations import Modification, Modify, Operation
+from mi_ldap.directory.operations import Delete, Modification, Modify, Operation
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Refused
 from mi_ldap.errors import (
@@ -96,7 +96,15 @@ class Maker:
             do_unless(session, Modify(tree.target(role), (member,)), gone)
 
     def _withdraw(self, dn: str, mark: str) -> None:
-        """Remove what this very request may have made, known by the mark in its epoch."""
-        made = User(id="", name="", locator=dn, revision=mark, epoch="")
-        with deadline(UNDO_S), suppress(MiLdapError):
-            self.discard(made)
+        """Remove what this very request may have made, known by the mark in its epoch.
+
+        The mark is random, so that no other entry has it, whatever stands at the DN by now.
+        """
+        ours = names.equals(self.reader.tree.epoch, mark)
+        with (
+            deadline(UNDO_S),
+            suppress(MiLdapError),
+            self.changer.session() as session,
+        ):
+            if session.read(dn, ours, ["1.1"]):
+                session.do(Delete(dn))

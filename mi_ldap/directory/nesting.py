@@ -13,7 +13,7 @@ from typing import Final
 from mi_ldap.directory import names
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Entry
-from mi_ldap.model import Names, Role, User
+from mi_ldap.model import EntryId, Names, Role, User
 
 DEPTH: Final = 10
 
@@ -31,7 +31,7 @@ class Gathered:
     """
 
     holders: set[str]
-    nested_ids: set[str] = field(default_factory=set)
+    nested_ids: set[EntryId] = field(default_factory=set)
     nested_holders: set[str] = field(default_factory=set)
 
 
@@ -86,7 +86,7 @@ class Nesting:
     def way(self, user: User, role: Role) -> list[Role]:
         """The groups between the user and a role that it has through them, the nearest first."""
         ways = [[held] for held in self.reader.roles_naming([self.reader.tree.member_value(user)])]
-        seen: set[str] = set()
+        seen: set[EntryId] = set()
         for _ in range(DEPTH):
             ways = [way for way in ways if way[-1].id not in seen]
             for way in ways:

@@ -14,8 +14,8 @@ from mi_ldap.directory import names, results
 from mi_ldap.directory.connections import Pool
 from mi_ldap.directory.session import Entry, Found, Refused, Session
 from mi_ldap.directory.tree import Tree, shown_name
-from mi_ldap.errors import AmbiguousName, DirectoryUnavailable
-from mi_ldap.model import Names, Role, User, folded
+from mi_ldap.errors import AmbiguousName, DirectoryUnavailable, IdUnreadable
+from mi_ldap.model import Names, Role, User, entry_id, folded
 
 MEMBERS_A_SEARCH = 200
 MEMBERS_SEARCHED_FOR = 2000
@@ -49,17 +49,25 @@ class Reader:
             except Refused as refused:
                 raise results.unexpected(refused) from refused
 
-    def check(self) -> None:
-        """Read the bases of users and roles, and nothing below them."""
-        self._must_be_seen(self.tree.user_bases, "user_store.user_search_base")
-        if self.tree.reads_roles:
-            self._must_be_seen(self.tree.role_bases, "user_store.group_search_base")
+    def check(self, admin_role: str) -> None:
+        """Read the bases, with the id of some user in each and that of the admin role.
 
-    def _must_be_seen(self, bases: Sequence[str], key: str) -> None:
+        Raises:
+            DirectoryUnavailable: a base is missing.
+            IdUnreadable: the account does not see the id, so that logins or admins are refused.
+        """
+        some_user, key = self.tree.user_list_filter, "user_store.user_search_base"
+        self._must_be_seen(self.tree.user_bases, some_user, key)
+        if self.tree.reads_roles:
+            named = names.filter_for(self.tree.role_filter, admin_role)
+            wanted = f"(&{self.tree.role_list_filter}{named})"
+            self._must_be_seen(self.tree.role_bases, wanted, "user_store.group_search_base")
+
+    def _must_be_seen(self, bases: Sequence[str], ldap_filter: str, key: str) -> None:
         with self.session() as session:
             for base_dn in bases:
                 try:
-                    session.search(base_dn, "(objectClass=*)", ["objectClass"], base_only=True)
+                    entry = session.first(base_dn, ldap_filter, [self.tree.user_id])
                 except Refused as refused:
                     if refused.code != results.NO_SUCH_OBJECT:
                         raise
@@ -67,6 +75,8 @@ class Reader:
                     raise DirectoryUnavailable(
                         f"A search base does not exist, or the account may not see it: see {key}."
                     ) from refused
+                if entry:
+                    self.tree.id_of(entry)
 
     # Users
 
@@ -76,9 +86,20 @@ class Reader:
         return _only("user", name, self._users(wanted)) if name else None
 
     def user(self, user_id: str) -> User | None:
-        same = self.tree.has_id(user_id)
-        wanted = f"(&{self.tree.user_list_filter}{same})"
-        return next(iter(self._users(wanted)), None) if same else None
+        """The user with just that id; the server may find another one by its own matching.
+
+        Raises:
+            IdUnreadable: two have it, so that it tells nobody from others.
+        """
+        wanted = entry_id(user_id)
+        same = self.tree.has_id(wanted) if wanted else None
+        if same is None:
+            return None
+        found = self._users(f"(&{self.tree.user_list_filter}{same})")
+        if len(found) > 1:
+            log.error("id_not_unique", attribute=self.tree.user_id, id=user_id)
+            raise IdUnreadable(self.tree.user_id)
+        return next((user for user in found if user.id == user_id), None)
 
     def user_at(self, dn: str) -> User | None:
         """The user whose entry is named `dn` by the server's own matching."""
@@ -106,7 +127,7 @@ class Reader:
         """The names of the users of whom the filter is true."""
         listed, named_by = self.tree.user_list_filter, self.tree.user_name
         wanted = f"(&{listed}{condition})" if condition else listed
-        return self._names(self._search(self.tree.user_bases, wanted, [named_by]), named_by)
+        return self._names(self._listing(self.tree.user_bases, wanted, named_by), named_by)
 
     def names_of(self, members: Iterable[str]) -> Names:
         """The names of the users among the members that groups name."""
@@ -116,7 +137,7 @@ class Reader:
         return Names(tuple(user.name for user in self.users_among(wanted)))
 
     def users_among(self, members: Iterable[str]) -> list[User]:
-        """The users among the members, some hundred a search."""
+        """The users among the members, some hundred a search; those without an id left out."""
         wanted = [*members]
         if self.tree.shape.by_name:
             found = {user.id: user for user in self._in_parts(wanted, self._by_name)}.values()
@@ -137,7 +158,7 @@ class Reader:
         if not self.tree.reads_roles:
             return Names(())
         wanted, named_by = self.tree.role_list_filter, self.tree.role_name
-        return self._names(self._search(self.tree.role_bases, wanted, [named_by]), named_by)
+        return self._names(self._listing(self.tree.role_bases, wanted, named_by), named_by)
 
     def roles_naming(self, members: Sequence[str], rule: str = "") -> list[Role]:
         """The groups that name one of the members, whether such an entry exists or not.
@@ -163,8 +184,12 @@ class Reader:
         return [self._with_all_members(entry, wanted) for entry in found]
 
     def groups_at(self, dns: Iterable[str]) -> list[Entry]:
-        """The groups among the entries named, with their members."""
-        wanted = [dn for dn in dns if self._may_be_group(dn)]
+        """The groups among the entries named, with their members.
+
+        Every name below the bases of groups is looked up: neither its attribute nor its container
+        proves that it is a user's.
+        """
+        wanted = [dn for dn in dns if self.tree.holds_roles(dn)]
         found: list[Entry] = []
         for part in in_parts(wanted):
             found += self.role_entries(f"(&{self.tree.role_list_filter}{_by_rdn(part)})")
@@ -209,17 +234,13 @@ class Reader:
             members += more
         return members
 
-    def _may_be_group(self, dn: str) -> bool:
-        looks_like_user = self.tree.holds_users(dn) and (
-            names.first_value(dn)[0] == self.tree.user_name.lower()
-        )
-        return not looks_like_user and self.tree.holds_roles(dn)
-
     def _in_parts(
         self, members: Sequence[str], named: Callable[[Sequence[str]], str]
     ) -> Iterator[User]:
         for part in in_parts(members):
-            yield from self._users(f"(&{self.tree.user_list_filter}{named(part)})")
+            wanted = f"(&{self.tree.user_list_filter}{named(part)})"
+            found = self._whole(self.tree.user_bases, wanted, self.tree.user_attributes)
+            yield from map(self.tree.user_from, self._with_id(found))
 
     def _by_name(self, members: Sequence[str]) -> str:
         return names.any_of([names.equals(self.tree.user_name, name) for name in members])
@@ -227,7 +248,7 @@ class Reader:
     def _listed(self, members: list[str]) -> Names:
         """The names of the members, out of the list of all users."""
         wanted, named_by = self.tree.user_list_filter, self.tree.user_name
-        found = self._search(self.tree.user_bases, wanted, [named_by])
+        found = self._listing(self.tree.user_bases, wanted, named_by)
         if self.tree.shape.by_name:
             kept = [each for each in found.entries if shown_name(each, named_by) in set(members)]
         else:
@@ -248,6 +269,18 @@ class Reader:
     def _names(self, found: Found, attribute: str) -> Names:
         shown = (shown_name(entry, attribute) for entry in found.entries)
         return Names(tuple(name for name in shown if name), found.complete)
+
+    def _listing(self, bases: Sequence[str], ldap_filter: str, named_by: str) -> Found:
+        """Entries with their names, those without an id left out.
+
+        Not by a filter: a presence filter misses entries whose index is not complete (slapd 2.5.13,
+        entries loaded by slapadd), and the right to search is not the right to read.
+        """
+        found = self._search(bases, ldap_filter, [named_by, self.tree.user_id])
+        return Found(self._with_id(found.entries), found.complete)
+
+    def _with_id(self, entries: Iterable[Entry]) -> list[Entry]:
+        return [entry for entry in entries if self.tree.readable_id_of(entry) is not None]
 
     def _whole(self, bases: Sequence[str], ldap_filter: str, attributes: list[str]) -> list[Entry]:
         """What is decided on must not be a part of what is there."""

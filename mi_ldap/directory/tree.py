@@ -1,4 +1,4 @@
-"""Where users and roles lie in the directory, and how an entry becomes one. Pure functions."""
+"""Where users and roles lie in the directory, and how an entry becomes one. No I/O."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ import uuid
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from mi_ldap.directory import epochs, names
 from mi_ldap.directory.operations import Add, Modification, Modify
 from mi_ldap.directory.profiles import Profile, Shape
 from mi_ldap.directory.session import Entry
-from mi_ldap.errors import BadRequest
-from mi_ldap.model import MAX_NAME_BYTES, Role, User
+from mi_ldap.errors import BadRequest, IdUnreadable
+from mi_ldap.model import MAX_NAME_BYTES, EntryId, Role, User, entry_id
+
+log = structlog.get_logger()
 
 PLACEHOLDER_DN: Final = ""
 """The member that keeps an empty group legal (RFC 4519 §3.5 wants one): the DN of nothing."""
 
 PLACEHOLDER_DNS: Final = frozenset({PLACEHOLDER_DN, "cn=empty-membership-placeholder"})
 """Placeholders of other tools that are hidden too."""
+
+_ID_HINT: Final = (
+    "let the account read the attribute, or set user_store.user_id_attribute to one that every "
+    "user and group has, with one value that never changes"
+)
 
 ACCOUNT_CLASS: Final = "miLdapAccount"
 ADMIN_ROLE_CLASS: Final = "miLdapAdminRole"
@@ -140,7 +149,7 @@ class Tree:
             locator=entry.dn,
             revision=stored,
             epoch=epochs.digest(stored, *stamps),
-            custodian_id=entry.first(self.custodian),
+            custodian_id=entry_id(entry.first(self.custodian)),
             enabled=not self.profile.is_closed(entry),
             abandoned=epochs.is_abandoned(stored),
             busy=epochs.is_busy(stored),
@@ -158,27 +167,44 @@ class Tree:
             marked=not self.admin_role_class or _has_class(entry, self.admin_role_class),
         )
 
-    def id_of(self, entry: Entry) -> str:
-        """The immutable id, `"8a3d1872-7a1f-1041-82f4-05905a505f39"`; `""` where it is hidden."""
-        if not self.profile.binary_id:
-            return entry.first(self.user_id) or ""
-        raw = entry.attributes.get(self.user_id.lower(), [b""])[0]
-        return str(uuid.UUID(bytes_le=raw)) if len(raw) == 16 else ""
+    def id_of(self, entry: Entry) -> EntryId:
+        """The immutable id, `"8a3d1872-7a1f-1041-82f4-05905a505f39"`.
 
-    def has_id(self, entry_id: str) -> str | None:
+        Raises:
+            IdUnreadable: it is hidden or missing, has several values, or is no text.
+        """
+        found = self.readable_id_of(entry)
+        if found is None:
+            log.error("id_unreadable", entry=entry.dn, attribute=self.user_id, hint=_ID_HINT)
+            raise IdUnreadable(self.user_id)
+        return found
+
+    def readable_id_of(self, entry: Entry) -> EntryId | None:
+        """The id; None where `id_of` raises."""
+        values = entry.attributes.get(self.user_id.lower(), ())
+        if len(values) != 1:
+            return None
+        if self.profile.binary_id:
+            is_guid = len(values[0]) == 16
+            return EntryId(str(uuid.UUID(bytes_le=values[0]))) if is_guid else None
+        try:
+            return entry_id(values[0].decode())
+        except UnicodeDecodeError:  # replaced bytes would make two ids equal
+            return None
+
+    def has_id(self, wanted: EntryId) -> str | None:
         """The filter that finds the entry with the id; None where it can be no entry's."""
         if not self.profile.binary_id:
-            return names.equals(self.user_id, entry_id) if entry_id else None
+            return names.equals(self.user_id, wanted)
         try:
-            raw = uuid.UUID(entry_id).bytes_le
+            raw = uuid.UUID(wanted).bytes_le
         except ValueError:
             return None
         return f"({self.user_id}={names.filter_bytes(raw)})"
 
     def target(self, entry: User | Role) -> str:
         """By what name an entry is changed: the id where the server takes it, whoever moves it."""
-        by_id = self.profile.by_guid and entry.id
-        return f"<GUID={entry.id}>" if by_id else entry.locator
+        return f"<GUID={entry.id}>" if self.profile.by_guid else entry.locator
 
     def holds_users(self, dn: str) -> bool:
         """Whether users lie where `dn` is."""

@@ -12,7 +12,7 @@ from mi_ldap.directory.session import Entry, Session
 from mi_ldap.directory.tree import shown_name
 from mi_ldap.doctor.findings import Finding, counted
 from mi_ldap.doctor.patient import Listed, Patient
-from mi_ldap.errors import AmbiguousName
+from mi_ldap.errors import AmbiguousName, IdUnreadable
 from mi_ldap.model import folded
 
 SHOWN = 10
@@ -129,7 +129,7 @@ def _is_found_again(patient: Patient, kind: _Kind, name: str) -> bool:
         if kind.what == "users":
             return patient.reader.find_user(name) is not None
         return patient.reader.find_role(name) is not None
-    except AmbiguousName:  # told among the duplicates
+    except (AmbiguousName, IdUnreadable):  # told among the duplicates, and among the rights
         return True
 
 
@@ -218,6 +218,8 @@ def _is_ambiguous(patient: Patient, name: str) -> bool:
         patient.reader.find_user(name)
     except AmbiguousName:
         return True
+    except IdUnreadable:  # told among the rights
+        return False
     return False
 
 

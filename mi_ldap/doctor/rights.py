@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,12 @@ _IF_NOT_YET = {
     "other": "Run",
 }
 
+_IDS = (
+    "user_store.user_id_attribute names the attribute that holds the ids of users and of groups: "
+    "every one of them needs a single value that no other has and that never changes."
+)
+SHOWN = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Right:
@@ -64,8 +71,8 @@ def _reads(patient: Patient) -> Iterator[Finding]:
     """What every decision rests on; a list that shows names may hide it all the same."""
     tree = patient.tree
     unseen = [
-        *(_unseen(patient.users.entries, "users", tree.user_id)),
-        *(_unseen(patient.groups.entries, "groups", tree.user_id)),
+        *(_without_id(patient, patient.users.entries, "users")),
+        *(_without_id(patient, patient.groups.entries, "groups")),
         *(_unseen(patient.groups.entries, "groups", tree.profile.stamp)),
         *(
             _unseen(patient.groups.entries, "groups", tree.member)
@@ -73,11 +80,39 @@ def _reads(patient: Patient) -> Iterator[Finding]:
             else ()
         ),
     ]
+    shared = [*_shared_ids(patient)]
     if unseen:
         sentence = f"The account does not see {', '.join(unseen)}."
-        yield Finding("rights", "fail", sentence, f"Let it read them. {RIGHTS[patient.kind]}")
-    elif patient.users.entries:
+        yield Finding(
+            "rights", "fail", sentence, f"Let it read them. {RIGHTS[patient.kind]} {_IDS}"
+        )
+    if shared:
+        shown = " and ".join(shared[:SHOWN])
+        sentence = f"Users or groups share one {tree.user_id}, so none of them is served: {shown}."
+        yield Finding("rights", "fail", sentence, _IDS)
+    if unseen or shared:
+        return
+    if patient.users.entries:
         yield Finding("rights", "pass", "The account reads ids, stamps and members.")
+
+
+def _without_id(patient: Patient, entries: Sequence[Entry], what: str) -> Iterator[str]:
+    """Nobody without an id is served: it could not be told from others."""
+    without = [entry for entry in entries if patient.tree.readable_id_of(entry) is None]
+    if without:
+        yield f"{patient.tree.user_id} of {len(without)} of {len(entries)} {what}"
+
+
+def _shared_ids(patient: Patient) -> Iterator[str]:
+    """The DNs of users and groups whose id another one has too."""
+    dns: defaultdict[str, list[str]] = defaultdict(list)
+    for entry in (*patient.users.entries, *patient.groups.entries):
+        entry_id = patient.tree.readable_id_of(entry)
+        if entry_id:
+            dns[entry_id].append(entry.dn)
+    for each in dns.values():
+        if len(set(each)) > 1:
+            yield from each
 
 
 def _unseen(entries: Sequence[Entry], what: str, attribute: str) -> Iterator[str]:

@@ -44,7 +44,8 @@ def serve() -> None:
 
 
 @main.command("check-config")
-def check_config() -> None:
+@click.option("--connect", is_flag=True, help="Also read the directory, as GET /ready does.")
+def check_config(connect: bool) -> None:
     """Say whether the configuration can be used, without starting anything."""
     settings = _load()
     from mi_ldap.serving.service import check_files
@@ -52,6 +53,11 @@ def check_config() -> None:
     check_files(settings)
     for note in settings.notes:
         click.echo(note, err=True)
+    if connect:
+        from mi_ldap.serving.recovery import check_directory
+
+        check_directory(settings)
+        click.echo("The directory can be used.")
     source = settings.config_file or "the defaults and the environment"
     click.echo(f"The configuration is good ({source}).")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import click
 import structlog
@@ -41,6 +41,17 @@ def recover_admin(
         password = _ask_password() if set_password else None
         with deadline(PATIENCE_S):
             _recover(recovery, user, password, adopt=adopt)
+
+
+def check_directory(settings: Settings) -> None:
+    """Read a little of the directory, as `GET /ready` does.
+
+    Raises:
+        MiLdapError: the service could not work on it; with the reason.
+    """
+    prepare_state_folder(settings.state_dir)
+    with reachable_services(settings) as found, closing(found), deadline(PATIENCE_S):
+        found.store.check()
 
 
 def _recover(recovery: Recovery, user: User, password: str | None, *, adopt: bool) -> None:

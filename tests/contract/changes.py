@@ -12,7 +12,7 @@ from mi_ldap.errors import (
     Conflict,
     LoginRefused,
 )
-from mi_ldap.model import User
+from mi_ldap.model import EntryId, User
 from mi_ldap.store import (
     Give,
     NotHeld,
@@ -135,7 +135,9 @@ class ChangeContract:
         store.apply(Unchanged(user), RenewEpoch(user))
         store.prove(user, PASSWORD)
 
-    @pytest.mark.parametrize("change", [RenewEpoch, lambda user: SetCustodian(user, "someone")])
+    @pytest.mark.parametrize(
+        "change", [RenewEpoch, lambda user: SetCustodian(user, EntryId("someone"))]
+    )
     def test_a_changed_user_fails_the_guard_and_nothing_is_done(
         self, store: UserStore, change: Callable[[User], RenewEpoch | SetCustodian]
     ) -> None:
@@ -196,7 +198,7 @@ class ChangeContract:
         with pytest.raises(Conflict):
             store.apply(
                 Unchanged(user),
-                SetCustodian(user, "someone"),
+                SetCustodian(user, EntryId("someone")),
                 Give(dev, user),
                 Take(ops, user),
             )

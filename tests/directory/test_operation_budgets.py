@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from mi_ldap.directory import session
-from mi_ldap.model import AdminRole, Performer, Role
+from mi_ldap.model import AdminRole, EntryId, Performer, Role
 from mi_ldap.queries import Query
 from mi_ldap.roles import RoleChange
 from mi_ldap.wiring import Services
@@ -95,7 +95,7 @@ def test_an_unknown_name_is_never_bound(busy: Api, meter: Meter) -> None:
     assert meter.of(lambda: busy.login("nobody")) == ["search"]
 
 
-ADMIN_ROLE = AdminRole(Role("an id", "admin", "cn=admin", ""), frozenset({"uid=boss"}))
+ADMIN_ROLE = AdminRole(Role(EntryId("an id"), "admin", "cn=admin", ""), frozenset({"uid=boss"}))
 """As the guard of a request has read it already."""
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from mi_ldap.directory import DirectoryStore
 from mi_ldap.errors import AdminRoleUnclear, DirectoryUnavailable, ReadOnlyStore
+from mi_ldap.model import EntryId
 from mi_ldap.store import SetCustodian
 from tests.api.client import PASSWORD
 from tests.directory.server import host, tool
@@ -147,7 +148,7 @@ def test_a_server_that_takes_no_changes_is_a_read_only_store(
         with pytest.raises(ReadOnlyStore):
             store.add_user("bob")
         with pytest.raises(ReadOnlyStore):
-            store.apply(SetCustodian(user, "x"))
+            store.apply(SetCustodian(user, EntryId("x")))
         assert store.find_user("alice") == user
     finally:
         access.replace(DATABASE, olcReadOnly="FALSE")

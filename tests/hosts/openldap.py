@@ -32,6 +32,9 @@ class Setup:
             client NAME logs in as `cn=NAME,ou=services` by SASL EXTERNAL.
         size_limit: for everybody but the service and the manager.
         service_limits: in place of those of rights.ldif, as `"size.soft=5 size.hard=5"`.
+        syncprov: whether changes can be polled where nothing is replicated, too.
+        content: LDIF of what is in the directory, in place of a few folders and the accounts.
+        config_changes: LDIF that changes cn=config, after the rights were added.
     """
 
     member_of: bool = True
@@ -43,6 +46,9 @@ class Setup:
     verify_client: str = "never"
     size_limit: int = 500
     service_limits: str = ""
+    syncprov: bool = False
+    content: str = ""
+    config_changes: str = ""
 
 
 class OpenLdap(DirectoryHost):
@@ -83,10 +89,12 @@ class OpenLdap(DirectoryHost):
         self._use("slapadd", 0, openldap_config.config(self))
         # The second of a pair gets it from the first.
         if not self.providers or self.providers[0] is self:
-            self._use("slapadd", 1, openldap_config.tree(self))
+            self._use("slapadd", 1, self.setup.content or openldap_config.tree(self))
         self._use("slapmodify", 0, self._rights())
         if self.setup.ppolicy:
             self._use("slapmodify", 0, self._shipped("rights-ppolicy.ldif"))
+        if self.setup.config_changes:
+            self._use("slapmodify", 0, self.setup.config_changes)
 
     def _use(self, tool: str, database: int, ldif: str) -> None:
         """One of slapd's tools that work while it doesn't run."""
@@ -95,6 +103,7 @@ class OpenLdap(DirectoryHost):
     def _rights(self) -> str:
         """As rights.ldif gives them, but for what there is nothing of here."""
         rights = self._shipped("rights.ldif")
+        rights = rights.replace(f"cn=mi-ldap,ou=services,{self.base}", self.service_dn)
         if not self.setup.own_schema:
             rights = re.sub(r"olcAccess: \S+ attrs=miLdap(.*\n )+.*\n", "", rights)
         if self.setup.service_limits:

@@ -169,7 +169,7 @@ def _schemas(host: OpenLdap) -> Iterator[Path]:
 def _overlays(host: OpenLdap) -> list[str]:
     setup = host.setup
     wanted = {
-        "syncprov": bool(host.providers),
+        "syncprov": setup.syncprov or bool(host.providers),
         "memberof": setup.member_of,
         "refint": setup.refint,
         "unique": setup.unique,

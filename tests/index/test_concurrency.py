@@ -18,7 +18,7 @@ from mi_ldap.deadline import deadline
 from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.errors import AmbiguousName
-from mi_ldap.model import Role
+from mi_ldap.model import EntryId, Role
 from mi_ldap.store import Give, RemoveUser, SetCustodian, Take, Unchanged
 from tests.index.places import is_ready, opened, opened_by_url
 from tests.subtree import Tool
@@ -66,7 +66,7 @@ def _change(role: Role, one: DirectoryStore, other: DirectoryStore, whose: str) 
             assert found
             holds = found.name in one.member_names(role).names
             step = (Take if holds else Give)(role, found)
-            one.apply(Unchanged(found), SetCustodian(found, f"id{number}"), step)
+            one.apply(Unchanged(found), SetCustodian(found, EntryId(f"id{number}")), step)
         with deadline(20):
             seen = other.view.user(found.id)
             assert seen

@@ -14,6 +14,7 @@ from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.names import dn_in, own_and_parent
 from mi_ldap.errors import MiLdapError
+from mi_ldap.model import EntryId
 from mi_ldap.store import Give, RemoveUser, RenewEpoch, SetCustodian, Take
 from tests.until import until
 
@@ -222,7 +223,7 @@ class Walk:
             if user:
                 held = self.store.details(user).roles
                 marks = [RenewEpoch(user)] if self._lot.random() < 0.3 else []
-                self.store.apply(SetCustodian(user, "x"), *marks)
+                self.store.apply(SetCustodian(user, EntryId("x")), *marks)
                 fresh = self.store.user(user.id)
                 if fresh:
                     self.store.apply(*(Take(role, fresh) for role in held), RemoveUser(fresh))

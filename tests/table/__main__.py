@@ -1,4 +1,4 @@
-"""Writes the table of `docs/directories.md` from what every directory does now."""
+"""Writes the tables of `docs/directories.md` from what every directory does now."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 
 import structlog
 
+from tests.field.outcomes import FIELD_TABLE, field_cells
 from tests.hosts_of_kinds import Hosts
 from tests.table.directories import KINDS
-from tests.table.outcomes import Cells, outcome, write
+from tests.table.outcomes import KINDS_TABLE, outcome
+from tests.table.rendering import Cells
 from tests.table.scenarios import SCENARIOS
 
 
@@ -29,4 +31,5 @@ def cells() -> Cells:
 
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    write(cells())
+    KINDS_TABLE.write(cells())
+    FIELD_TABLE.write(field_cells())

@@ -10,7 +10,7 @@ from mi_ldap.errors import (
     DirectoryUnavailable,
     Forbidden,
 )
-from mi_ldap.model import User
+from mi_ldap.model import EntryId, User
 from tests.unit.custody import ACTS, REMOVALS, Act, demote, remove, was_done
 from tests.world import World
 
@@ -92,7 +92,7 @@ def test_an_admin_without_custodian_is_nobodys_and_the_refusal_says_how_to_adopt
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_custodian_that_resolves_to_nothing_is_none(family: World, act: Act) -> None:
-    family.store.account("eve").custodian_id = "no such entry"
+    family.store.account("eve").custodian_id = EntryId("no such entry")
     with pytest.raises(CustodyRefused, match="recover-admin --adopt"):
         act(family, "admin", "eve")
     assert not was_done(family, act, "eve")

@@ -17,6 +17,7 @@ from mi_ldap.errors import (
     DirectoryUnavailable,
     LoginRefused,
 )
+from mi_ldap.model import EntryId
 from mi_ldap.store import RemoveRole, Take
 from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_DEFAULT
 from tests.unit.conftest import MakeWorld
@@ -61,7 +62,7 @@ def test_a_wrong_password_for_an_existing_user_makes_nothing(world: World) -> No
 
 def test_the_tokens_of_a_former_life_die_with_the_promotion(world: World) -> None:
     before = world.add("alice")
-    world.store.account("alice").custodian_id = "somebody of a former life"
+    world.store.account("alice").custodian_id = EntryId("somebody of a former life")
     world.login("alice")
     assert world.user("alice").epoch != before.epoch
     assert world.user("alice").custodian_id is None

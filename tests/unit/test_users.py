@@ -13,6 +13,7 @@ from mi_ldap.errors import (
     UserExists,
     UserNotFound,
 )
+from mi_ldap.model import EntryId
 from mi_ldap.queries import Query
 from mi_ldap.users import NewUser, Shown
 from tests.memory_store import role_locator, user_locator
@@ -164,7 +165,7 @@ def test_a_custodian_is_shown_by_its_present_name_and_only_for_admins(staffed: W
 
 def test_a_custodian_that_is_gone_is_not_shown(staffed: World) -> None:
     staffed.create("admin", "dora", is_admin=True)
-    staffed.store.account("dora").custodian_id = "nobody"
+    staffed.store.account("dora").custodian_id = EntryId("nobody")
     assert staffed.services.users.show("dora").created_by is None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from mi_ldap.admins import refusal
-from mi_ldap.model import EVERYONE, UserDetails
+from mi_ldap.model import EVERYONE, EntryId, UserDetails
 from mi_ldap.store import AddAdminRole, SetCustodian
 from tests.world import World
 
@@ -73,7 +73,7 @@ def test_the_creators_of_all_admins(family: World) -> None:
 
 def test_a_creator_that_is_gone_is_none(world: World) -> None:
     user = world.add("admin")
-    world.store.apply(AddAdminRole(user), SetCustodian(user, "gone"))
+    world.store.apply(AddAdminRole(user), SetCustodian(user, EntryId("gone")))
     admin_role = world.store.admin_role()
     assert admin_role is not None
     assert world.services.admins.creators(admin_role) == {"admin": ""}

@@ -16,7 +16,7 @@ from mi_ldap.directory.index.words import AskTheDirectory, word, words_of_dn
 from mi_ldap.directory.nesting import DEPTH
 from mi_ldap.directory.session import Entry
 from mi_ldap.directory.tree import Tree
-from mi_ldap.model import AdminRole, Names, Role, in_order
+from mi_ldap.model import AdminRole, Names, Role, entry_id, in_order
 
 
 @dataclass(eq=False, slots=True)
@@ -258,7 +258,7 @@ class Groups:
             holders=self._members(group) | through_others,
             nested=frozenset(self._tree.id_of(each.entry) for each in found[1:]),
             nested_holders=through_others,
-            first_admin_id=group.entry.first(self._tree.first_admin),
+            first_admin_id=entry_id(group.entry.first(self._tree.first_admin)),
         )
 
     def _members(self, group: Group) -> frozenset[str]:

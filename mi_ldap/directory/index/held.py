@@ -70,6 +70,7 @@ class Held:
 
     def user_changed(self, uuid: bytes, entry: Entry) -> None:
         """A user's entry is there, and is now as given."""
+        self._must_have_an_id(entry)
         before = self.people.get(uuid)
         name_before, dn_before = (before.name, self.people.dn(before)) if before else ("", "")
         person = self.people.put(uuid, entry)
@@ -97,6 +98,7 @@ class Held:
         self._worked_out.clear()
         if _DYNAMIC & {name.lower() for name in entry.all("objectClass")}:
             raise NotToBeHeld("members of a group are worked out by the server, silently")
+        self._must_have_an_id(entry)
         self.groups.put(uuid, entry)
         if before is None or dn_before != entry.dn:
             self.groups.lost(dn_before, time.monotonic())
@@ -108,6 +110,12 @@ class Held:
         if group:
             self._worked_out.clear()
             self.groups.lost(group.entry.dn, time.monotonic())
+
+    def _must_have_an_id(self, entry: Entry) -> None:
+        """Memory knows entries by the ids of content synchronization, the rules by another one."""
+        tree = self._reader.tree
+        if tree.readable_id_of(entry) is None:
+            raise NotToBeHeld(f"an entry has no {tree.user_id} that the account may read")
 
     def all_told(self) -> None:
         """What came may have been elsewhere before, and named there in groups.
