@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 from mi_ldap.directory.embedded import EmbeddedDirectory
+from tests.hosts.process import free_ports
 from tests.hosts_of_kinds import Hosts
 from tests.subtree import Host, Subtree, Tool, host_of, named_host, subtree_in
 
@@ -30,8 +31,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedDirectory]:
-    """An embedded directory for all tests of this process, quick instead of safe."""
-    with EmbeddedDirectory(tmp_path_factory.mktemp("directory")) as directory:
+    """An embedded directory for all tests of this process, quick instead of safe, also on TCP."""
+    (port,) = free_ports(1)
+    with EmbeddedDirectory(tmp_path_factory.mktemp("directory"), port=port) as directory:
         tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
         tool.replace("olcDatabase={-1}frontend,cn=config", olcPasswordHash="{SSHA}")
         tool.replace("olcDatabase={1}mdb,cn=config", olcDbNoSync="TRUE")

@@ -1,20 +1,25 @@
 """A private OpenLDAP below a folder: for first steps, for the tests, and for docker compose.
 
-    <folder>/             0700
+    <folder>/             0700, so that only its owner reaches the socket
+        ldapi             the socket on which slapd listens
         data/             the database (mdb); all that must be kept
         service.password  of `cn=mi-ldap,ou=services,<suffix>`, the account of mi_ldap
         manager.password  of `cn=manager,<suffix>`, for people: `ldapsearch -y manager.password`
         slapd.d/          the configuration, made anew from `config/ldif/` at every start
-        port              the one that was free the last time
         slapd.log         what slapd has to say since its start
         lock              held by slapd itself, for as long as it runs
 
 A password file that is removed is made anew at the next start, with a new password.
+
+slapd listens on TCP only where a port is given. Whoever is on this machine could else take the port
+of a slapd that died, and would be sent the service account's password; could guess passwords past
+the service's throttle; and could take all connections that slapd has.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -22,8 +27,8 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
-from urllib.parse import SplitResult, urlsplit
+from typing import Final, Self
+from urllib.parse import SplitResult, quote, urlsplit
 
 from ldap3 import NONE, Connection, Server
 from ldap3.core.exceptions import LDAPException
@@ -31,7 +36,6 @@ from ldap3.core.exceptions import LDAPException
 from mi_ldap.directory.slapd_config import Installation, check_suffix, find_installation
 from mi_ldap.directory.slapd_folder import SlapdFolder, read_secret
 from mi_ldap.directory.slapd_process import (
-    find_free_port,
     is_free,
     is_listening,
     last_line,
@@ -42,38 +46,41 @@ from mi_ldap.errors import ConfigurationError
 
 _START_WAIT_S = 10.0
 _STOP_WAIT_S = 5.0
-_PORTS_TRIED = 5
 _SUCCESS, _INVALID_CREDENTIALS = 0, 49
-_REACHED_BY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+MAX_SOCKET_PATH: Final = 106
+"""Bytes of the longest path of a socket: 107 in Linux's `sun_path`, and ldap3 adds a slash."""
 
 
 class EmbeddedDirectory:
-    """An OpenLDAP of our own; `start()` it on the main thread, then speak to `url`.
+    """An OpenLDAP of our own; `start()` it on the main thread, then connect to `url`.
 
     Args:
         folder: where it lives; made if missing. One slapd at a time may use it.
         suffix: the top of the tree, such as `"dc=mi"`; fixed when the directory is made.
-        port: 0 for a free one, used again at the next start while it is free.
-        host: the one address it listens on.
+        port: the TCP port on which it listens besides its socket, None for no TCP.
+        host: the one address of that port.
         slapd: the program, or None to find it.
         service_password_file: in place of `<folder>/service.password`; made if missing.
+
+    Raises:
+        ConfigurationError: the suffix cannot be used, or the folder's path is too long.
     """
 
     def __init__(
         self,
         folder: Path,
         suffix: str = "dc=mi",
-        port: int = 0,
+        port: int | None = None,
         host: str = "127.0.0.1",
         slapd: Path | None = None,
         service_password_file: Path | None = None,
     ) -> None:
         self.folder = folder.absolute()
         self.suffix = check_suffix(suffix)
-        self.host = host
+        self.host, self.port = host, port
         self.user_base = f"ou=people,{suffix}"
         self.group_base = f"ou=groups,{suffix}"
-        self._is_port_settled = port != 0
         self._slapd = slapd
         self._files = SlapdFolder(self.folder, suffix, service_password_file)
         self.service_dn = self._files.service_dn
@@ -81,7 +88,7 @@ class EmbeddedDirectory:
         self.service_password_file = self._files.service_password_file
         self.manager_password_file = self._files.manager_password_file
         self.log_file = self._files.log_file
-        self.port = port or _read_number(self._files.port_file) or 0
+        self.socket_file = check_socket_path(self._files.socket_file)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -93,11 +100,13 @@ class EmbeddedDirectory:
 
     @property
     def url(self) -> str:
-        """Where a client on this machine finds it: `"ldap://127.0.0.1:<port>"`.
+        """The address of its socket, for processes of its owner: `"ldapi://%2F…%2Fldapi"`."""
+        return f"ldapi://{quote(str(self.socket_file), safe='')}"
 
-        The port is known once it was started, also by another process.
-        """
-        return _url(_REACHED_BY.get(self.host, self.host), self.port)
+    @property
+    def urls(self) -> list[str]:
+        """All addresses on which it listens."""
+        return [self.url, *([_tcp_url(self.host, self.port)] if self.port else [])]
 
     @property
     def service_password(self) -> str:
@@ -164,42 +173,34 @@ class EmbeddedDirectory:
             ) from error
 
     def _launch(self, installation: Installation, lock: int) -> None:
-        """Run slapd; on a port of our own choice again, when somebody else was quicker there."""
-        for _ in range(1 if self._is_port_settled else _PORTS_TRIED):
-            self.port = self._choose_port()
-            self._process = spawn_slapd(
-                installation.slapd,
-                url=_url(self.host, self.port),
-                config_dir=self._files.config_dir,
-                log_file=self.log_file,
-                lock=lock,
+        """Run slapd, and return when it answers."""
+        if self.port and not is_free(self.host, self.port):
+            raise ConfigurationError(
+                f"Nothing can listen on {self.host} port {self.port}, it may be taken:"
+                " set embedded_directory.port to another, or remove it to listen on no port."
             )
-            if wait_for(self._has_ended_or_answers, _START_WAIT_S) and self.is_running():
-                self._files.port_file.write_text(str(self.port), encoding="ascii")
-                self._is_port_settled = True  # whoever has the url keeps it
-                return
-            self.stop()
+        self._process = spawn_slapd(
+            installation.slapd,
+            urls=self.urls,
+            config_dir=self._files.config_dir,
+            log_file=self.log_file,
+            lock=lock,
+        )
+        if wait_for(self._has_ended_or_answers, _START_WAIT_S) and self.is_running():
+            self.socket_file.chmod(0o600)  # slapd makes it for everybody, whatever its umask
+            return
+        self.stop()
         said = last_line(self.log_file.read_text(encoding="utf-8", errors="replace"))
         raise ConfigurationError(
             f"The embedded directory doesn't start: slapd says {said!r}, more in {self.log_file}."
         )
 
-    def _choose_port(self) -> int:
-        if self.port and is_free(self.host, self.port):
-            return self.port
-        if not self._is_port_settled:
-            return find_free_port(self.host)
-        raise ConfigurationError(
-            f"Nothing can listen on {self.host} port {self.port}, it may be taken:"
-            " set embedded_directory.port to another, or to 0 for any that is free."
-        )
-
     def _has_ended_or_answers(self) -> bool:
         if self.pid is None:
             return True
-        # slapd writes this file once the port is its own: nobody else is told the password.
+        # slapd writes this file once it listens on all its addresses.
         is_its_own = _read_number(self._files.pid_file) == self.pid
-        return is_its_own and is_listening(self.url) and self._takes_password()
+        return is_its_own and is_listening(self.socket_file) and self._takes_password()
 
     def _takes_password(self) -> bool:
         result = _try_login(self.url, self.service_dn, self.service_password)
@@ -225,7 +226,23 @@ def _try_login(url: str, dn: str, password: str) -> int | None:
         connection.unbind()
 
 
-def _url(host: str, port: int) -> str:
+def check_socket_path(path: Path) -> Path:
+    """The path itself.
+
+    Raises:
+        ConfigurationError: it is too long for a socket.
+    """
+    length = len(os.fsencode(path))
+    if length > MAX_SOCKET_PATH:
+        raise ConfigurationError(
+            f"The path {path} of the embedded directory's socket has {length} bytes, "
+            f"and can have {MAX_SOCKET_PATH}: choose a state folder with a shorter path "
+            "(MI_LDAP_STATE_DIR)."
+        )
+    return path
+
+
+def _tcp_url(host: str, port: int) -> str:
     return f"ldap://[{host}]:{port}" if ":" in host else f"ldap://{host}:{port}"
 
 
@@ -241,7 +258,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(prog="python -m mi_ldap.directory.embedded")
     parser.add_argument("--folder", type=Path, required=True, help="where it lives")
     parser.add_argument(
-        "--url", type=_ldap_url, default="ldap://127.0.0.1:0", help="where it listens"
+        "--url",
+        type=_ldap_url,
+        help="where it listens on TCP; default: nowhere, on its socket alone",
     )
     parser.add_argument("--suffix", default="dc=mi", help="the top of the tree")
     parser.add_argument("--slapd", type=Path, help="the program, where it is not found")
@@ -253,7 +272,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 def _ldap_url(text: str) -> SplitResult:
     url = urlsplit(text)
-    if url.scheme != "ldap" or not url.hostname or url.port is None:
+    if url.scheme != "ldap" or not url.hostname or not url.port:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form ldap://0.0.0.0:389")
     return url
 
@@ -266,13 +285,13 @@ def main() -> int:
     directory = EmbeddedDirectory(
         options.folder,
         suffix=options.suffix,
-        port=options.url.port or 0,
-        host=options.url.hostname,
+        port=options.url.port if options.url else None,
+        host=options.url.hostname if options.url else "127.0.0.1",
         slapd=options.slapd,
         service_password_file=options.service_password_file,
     )
     with directory:
-        print(f"{directory.suffix} is at {directory.url}", flush=True)
+        print(f"{directory.suffix} is at {' and '.join(directory.urls)}", flush=True)
         directory.wait()
     print(f"slapd has ended by itself, see {directory.log_file}", file=sys.stderr)
     return 1

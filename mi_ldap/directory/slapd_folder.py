@@ -34,7 +34,7 @@ class SlapdFolder:
         self.manager_password_file = path / "manager.password"
         self.log_file = path / "slapd.log"
         self.pid_file = path / "slapd.pid"
-        self.port_file = path / "port"
+        self.socket_file = path / "ldapi"
         self.config_dir = path / "slapd.d"
 
     def make(self) -> None:

@@ -10,9 +10,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from mi_ldap.errors import ConfigurationError
 
@@ -61,7 +60,7 @@ def _what_to_do() -> str:
 
 
 def spawn_slapd(
-    slapd: Path, *, url: str, config_dir: Path, log_file: Path, lock: int
+    slapd: Path, *, urls: Sequence[str], config_dir: Path, log_file: Path, lock: int
 ) -> subprocess.Popen[bytes]:
     """slapd in the foreground, in a session of its own, holding the file descriptor `lock`.
 
@@ -70,7 +69,7 @@ def spawn_slapd(
     with log_file.open("wb") as log:
         return subprocess.Popen(
             # -d none: in the foreground, and say only what is critical.
-            ["slapd", "-d", "none", "-h", url, "-F", config_dir],
+            ["slapd", "-d", "none", "-h", " ".join(urls), "-F", config_dir],
             executable=slapd,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -119,33 +118,18 @@ def wait_for(condition: Callable[[], bool], longest_s: float) -> bool:
 
 def is_free(host: str, port: int) -> bool:
     """Whether a server could listen there now."""
-    try:
-        _listen(host, port).close()
-    except OSError:
-        return False
-    return True
-
-
-def find_free_port(host: str) -> int:
-    """A port that nobody listens on; somebody else may take it before we do."""
-    with _listen(host, 0) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def is_listening(url: str) -> bool:
-    """Whether a connection to `"ldap://127.0.0.1:389"` is taken."""
-    address = urlsplit(url)
-    try:
-        socket.create_connection((address.hostname, address.port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError:
+        return False
+    return True
+
+
+def is_listening(socket_file: Path) -> bool:
+    """Whether a process accepts connections on that socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(socket_file)) == 0
 
 
 def last_line(text: str) -> str:

@@ -96,7 +96,7 @@ def reachable_services(settings: Settings) -> Iterator[Services]:
 
 
 def _answers(settings: Settings, directory: EmbeddedDirectory) -> bool:
-    if not directory.port or not directory.service_password_file.exists():
+    if not directory.socket_file.exists() or not directory.service_password_file.exists():
         return False
     try:
         services(settings, directory).store.check()

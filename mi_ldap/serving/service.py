@@ -62,7 +62,7 @@ def serve(settings: Settings) -> int:
 
 
 def check_files(settings: Settings) -> None:
-    """Read every certificate and key that the settings name.
+    """Read every certificate and key that the settings name, and check the directory's folder.
 
     Raises:
         ConfigurationError: one of them cannot be used.
@@ -72,6 +72,8 @@ def check_files(settings: Settings) -> None:
         check_certificate(server.certificate_file, server.key_file)
     verifying_context(store.ca_file, store.client_certificate_file, store.client_key_file)
     tls_context(settings)
+    if settings.is_embedded:
+        embedded_directory(settings)
 
 
 def certificate_of(settings: Settings) -> tuple[Path, Path] | None:

@@ -194,7 +194,6 @@ def _read_role(value: object) -> str:
 
 Flag = Annotated[bool, BeforeValidator(_read_flag)]
 Port = Annotated[int, BeforeValidator(_whole_number(1, 65535))]
-PortOrAny = Annotated[int, BeforeValidator(_whole_number(0, 65535))]
 Count = Annotated[int, BeforeValidator(_whole_number(1, 1000))]
 CountOrNone = Annotated[int, BeforeValidator(_whole_number(0, 100_000_000))]
 Rate = Annotated[int, BeforeValidator(_whole_number(1, 1_000_000))]

@@ -19,7 +19,6 @@ from mi_ldap.settings.kinds import (
     Networks,
     OutputFile,
     Port,
-    PortOrAny,
     Rate,
     Role,
     Seconds,
@@ -84,15 +83,24 @@ class EmbeddedDirectorySettings(Section):
     """`[embedded_directory]`: the private OpenLDAP, used when no directory is configured."""
 
     suffix: Dn = Field(default="dc=mi", description="DN at the top of the embedded directory")
-    host: Host = Field(
-        default="127.0.0.1", description="Address that the embedded directory listens on"
-    )
-    port: PortOrAny = Field(
-        default=0, description="Its port; 0: a free one, kept in the state folder from then on"
+    host: Host = Field(default="127.0.0.1", description="Address of `embedded_directory.port`")
+    port: Port | None = Field(
+        default=None,
+        description="TCP port on which the embedded directory listens besides its socket in the "
+        "state folder; none: on no port",
     )
     slapd: InputFile | None = Field(
         default=None, description="Path of slapd; none: looked for on the PATH and in /usr/sbin"
     )
+
+    @model_validator(mode="after")
+    def _host_needs_a_port(self) -> EmbeddedDirectorySettings:
+        if "host" in self.model_fields_set and self.port is None:
+            raise Sentence(
+                "embedded_directory.host has no effect without embedded_directory.port: "
+                "set the port on which it listens, or remove the host."
+            )
+        return self
 
 
 class BootstrapSettings(Section):

@@ -24,7 +24,7 @@ PASSWORD = "correct horse"
 HERE, ELSEWHERE = "127.0.0.1", "192.0.2.7"
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-TELLTALES = ("dc=", "uid=", "objectClass", "Traceback", "sqlite", "ldap://")
+TELLTALES = ("dc=", "uid=", "objectClass", "Traceback", "sqlite", "ldap://", "ldapi://")
 
 
 @dataclass(frozen=True)

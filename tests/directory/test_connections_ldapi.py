@@ -38,7 +38,7 @@ def url(directory: EmbeddedDirectory, tmp_path: Path) -> Iterator[str]:
     lock = os.open(directory.folder / "lock", os.O_RDWR)
     process = spawn_slapd(
         find_installation().slapd,
-        url=url,
+        urls=[url],
         config_dir=directory.folder / "slapd.d",
         log_file=directory.log_file,
         lock=lock,

@@ -17,6 +17,7 @@ from mi_ldap.deadline import deadline
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
 from tests.directory.stores import connector
+from tests.hosts.process import free_ports
 from tests.subtree import Tool
 
 
@@ -75,7 +76,7 @@ def certified(authority: trustme.CA, *names: str) -> ssl.SSLContext:
 def test_ldaps_with_a_certificate_of_the_configured_authority(
     embedded: EmbeddedDirectory, authority: trustme.CA, ca_file: Path
 ) -> None:
-    with encrypting(embedded.url, certified(authority, "localhost")) as port:
+    with encrypting(embedded.urls[1], certified(authority, "localhost")) as port:
         session = connector(f"ldaps://localhost:{port}", ca_file=ca_file).anonymous()
         session.bind(embedded.service_dn, embedded.service_password)
         session.close()
@@ -86,23 +87,22 @@ def test_ldaps_with_a_certificate_of_nobody_we_know(
 ) -> None:
     stranger = certified(trustme.CA(), "localhost")
     for context, file in ((stranger, ca_file), (certified(authority, "localhost"), None)):
-        with encrypting(embedded.url, context) as port, pytest.raises(DirectoryUnavailable):
+        with encrypting(embedded.urls[1], context) as port, pytest.raises(DirectoryUnavailable):
             connector(f"ldaps://localhost:{port}", ca_file=file).anonymous()
 
 
 def test_ldaps_with_a_certificate_of_another_host(
     embedded: EmbeddedDirectory, authority: trustme.CA, ca_file: Path
 ) -> None:
-    with encrypting(embedded.url, certified(authority, "elsewhere.example")) as port:
+    with encrypting(embedded.urls[1], certified(authority, "elsewhere.example")) as port:
         for host in ("localhost", "127.0.0.1"):
             with pytest.raises(DirectoryUnavailable):
                 connector(f"ldaps://{host}:{port}", ca_file=ca_file).anonymous()
 
 
 def test_ldaps_with_a_server_that_speaks_plain(embedded: EmbeddedDirectory, ca_file: Path) -> None:
-    port = embedded.url.rpartition(":")[2]
     with deadline(0.5), pytest.raises(DirectoryUnavailable):
-        connector(f"ldaps://127.0.0.1:{port}", ca_file=ca_file).anonymous()
+        connector(f"ldaps://127.0.0.1:{embedded.port}", ca_file=ca_file).anonymous()
 
 
 def test_start_tls_where_the_server_has_none_sends_nothing_more(
@@ -110,7 +110,7 @@ def test_start_tls_where_the_server_has_none_sends_nothing_more(
 ) -> None:
     account = embedded.service_dn, embedded.service_password
     with pytest.raises(DirectoryUnavailable):
-        connector(embedded.url, account=account, start_tls=True, ca_file=ca_file).bound()
+        connector(embedded.urls[1], account=account, start_tls=True, ca_file=ca_file).bound()
 
 
 @pytest.fixture
@@ -119,7 +119,8 @@ def start_tls(authority: trustme.CA, tmp_path: Path) -> Iterator[EmbeddedDirecto
     issued = authority.issue_cert("localhost")
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    with EmbeddedDirectory(tmp_path / "directory") as directory:
+    (port,) = free_ports(1)
+    with EmbeddedDirectory(tmp_path / "directory", port=port) as directory:
         tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
         tool.replace(
             "cn=config",
@@ -131,7 +132,7 @@ def start_tls(authority: trustme.CA, tmp_path: Path) -> Iterator[EmbeddedDirecto
 
 
 def test_start_tls_verifies_as_ldaps_does(start_tls: EmbeddedDirectory, ca_file: Path) -> None:
-    port = start_tls.url.rpartition(":")[2]
+    port = start_tls.port
     account = start_tls.service_dn, start_tls.service_password
     demands: dict[str, Any] = {"start_tls": True, "account": account}
     session = connector(f"ldap://localhost:{port}", ca_file=ca_file, **demands).bound()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -9,17 +10,22 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from mi_ldap.directory import slapd_process
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.directory.embedded import MAX_SOCKET_PATH, EmbeddedDirectory
+from mi_ldap.errors import ConfigurationError
 from tests.directory.slapd_fixture import connected
+from tests.hosts.process import free_ports
 
 CHECKOUT = Path(__file__).parents[2]
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def command(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         text=True,
     )
     assert process.stdout
-    assert process.stdout.readline().startswith("dc=mi is at ldap://127.0.0.1:")
+    assert process.stdout.readline().startswith("dc=mi is at ldapi://")
     yield process
     process.kill()
     process.wait()
@@ -68,15 +74,12 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def listening_addresses(port: int) -> set[str]:
-    """The addresses, in hexadecimal as /proc has them, on which that port is listened on."""
+def tcp_listeners(pid: int) -> set[str]:
+    """The TCP addresses on which the process listens, as /proc has them: `"0100007F:0185"`."""
     rows = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
-    sockets = [row.split()[1:4] for row in rows.splitlines() if "local_address" not in row]
-    return {
-        local.partition(":")[0]
-        for local, _, state in sockets
-        if state == "0A" and int(local.partition(":")[2], 16) == port
-    }
+    sockets = [row.split() for row in rows.splitlines() if "local_address" not in row]
+    own = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    return {row[1] for row in sockets if row[3] == "0A" and f"socket:[{row[9]}]" in own}
 
 
 def names_below(directory: EmbeddedDirectory, base: str) -> list[str]:
@@ -90,34 +93,25 @@ def test_a_new_directory_answers_once_it_is_started(directory: EmbeddedDirectory
     assert names_below(directory, directory.user_base) == []
 
 
-def test_a_restart_keeps_entries_passwords_and_port(tmp_path: Path) -> None:
+def test_a_restart_keeps_entries_and_passwords(tmp_path: Path) -> None:
     with EmbeddedDirectory(tmp_path) as first:
         with connected(first.url, first.service_dn, first.service_password) as service:
             service.add(f"uid=ann,{first.user_base}", ["inetOrgPerson"], {"cn": "A", "sn": "A"})
         password = first.service_password
     with EmbeddedDirectory(tmp_path) as second:
-        assert second.url == first.url
         assert second.service_password == password
         assert names_below(second, second.user_base) == [f"uid=ann,{second.user_base}"]
 
 
-def test_another_process_finds_the_url_of_a_running_directory(
+def test_a_slapd_that_was_killed_is_started_again_on_the_socket_that_it_left(
     directory: EmbeddedDirectory,
 ) -> None:
     directory.start()
-    assert EmbeddedDirectory(directory.folder).url == directory.url
-
-
-def test_a_slapd_that_was_killed_is_started_again_on_its_port(
-    directory: EmbeddedDirectory,
-) -> None:
-    directory.start()
-    url = directory.url
     os.kill(pid_of(directory), signal.SIGKILL)
     wait_until(lambda: not directory.is_running())
     assert directory.pid is None
+    assert directory.socket_file.exists()
     directory.start()
-    assert directory.url == url
     assert names_below(directory, directory.user_base) == []
 
 
@@ -186,17 +180,53 @@ def test_start_belongs_to_the_main_thread(directory: EmbeddedDirectory) -> None:
     assert "main thread" in str(errors[0])
 
 
-def test_it_listens_on_loopback_only(directory: EmbeddedDirectory) -> None:
+def test_it_listens_on_no_port(directory: EmbeddedDirectory) -> None:
     directory.start()
-    assert listening_addresses(directory.port) == {"0100007F"}
+    assert tcp_listeners(pid_of(directory)) == set()
+    assert directory.urls == [directory.url]
 
 
-def test_another_port_is_chosen_when_the_kept_one_is_taken(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        taken = other.getsockname()[1]
-        (tmp_path / "port").write_text(str(taken))
-        with EmbeddedDirectory(tmp_path) as directory:
-            assert directory.port != taken
+def test_it_listens_on_the_port_that_is_asked_for_and_no_other(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    with EmbeddedDirectory(tmp_path / "directory", port=port) as directory:
+        assert tcp_listeners(pid_of(directory)) == {f"0100007F:{port:04X}"}
+        assert directory.urls == [directory.url, f"ldap://127.0.0.1:{port}"]
+        for url in directory.urls:
+            with connected(url, directory.service_dn, directory.service_password):
+                pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_the_socket_is_reached_by_its_owner_alone() -> None:
+    """In a folder that everybody reaches; pytest's own is its owner's alone."""
+    with tempfile.TemporaryDirectory() as around:
+        Path(around).chmod(0o755)
+        with EmbeddedDirectory(Path(around) / "directory") as directory:
+            assert error_of_connecting(directory.socket_file, os.getuid()) == 0
+            assert error_of_connecting(directory.socket_file, NOBODY) == errno.EACCES
+            directory.folder.chmod(0o755)
+            assert error_of_connecting(directory.socket_file, NOBODY) == errno.EACCES
+            directory.socket_file.chmod(0o777)
+            assert error_of_connecting(directory.socket_file, NOBODY) == 0
+
+
+def error_of_connecting(socket_file: Path, uid: int) -> int:
+    """The `errno` that a process of that user gets, 0 where it is connected."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+        pid = os.fork()
+    if pid == 0:
+        os.setuid(uid)
+        os._exit(socket.socket(socket.AF_UNIX).connect_ex(str(socket_file)))
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_the_longest_path_of_a_socket(tmp_path: Path) -> None:
+    longest = MAX_SOCKET_PATH - len(f"{tmp_path}//ldapi")
+    with EmbeddedDirectory(tmp_path / ("x" * longest)) as directory:
+        assert names_below(directory, directory.user_base) == []
+    with pytest.raises(ConfigurationError, match=r"has 107 bytes.*MI_LDAP_STATE_DIR"):
+        EmbeddedDirectory(tmp_path / ("x" * (longest + 1)))
 
 
 def test_passwords_are_in_no_argument_environment_log_or_configuration(

@@ -147,7 +147,7 @@ def test_all_of_them_are_in_the_order() -> None:
 
 def test_a_directory_is_found_by_its_domain(embedded: EmbeddedDirectory, names: NameServer) -> None:
     """Here the domain is `localhost`, whose servers are itself, once where nobody listens."""
-    port = embedded.url.rpartition(":")[2]
+    port = embedded.port
     names.records["_ldap._tcp.localhost."] = [f"5 0 {port} localhost.", "1 0 1 localhost."]
     connector = Connector(
         Address(("ldap+srv://localhost",)),

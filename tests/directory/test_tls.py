@@ -30,6 +30,7 @@ from tests.directory.tls_servers import (
     self_signed,
     serving,
 )
+from tests.hosts.process import free_ports
 from tests.subtree import Tool
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -104,8 +105,10 @@ def test_a_certificate_that_vouches_for_itself(ca_file: Path, tmp_path: Path) ->
 
 
 def test_a_server_that_speaks_plain_ldap(embedded: EmbeddedDirectory, ca_file: Path) -> None:
-    port = embedded.url.rpartition(":")[2]
-    assert refusal(f"ldaps://localhost:{port}", ca_file=ca_file) in (tls.NO_TLS, tls.HUNG_UP)
+    assert refusal(f"ldaps://localhost:{embedded.port}", ca_file=ca_file) in (
+        tls.NO_TLS,
+        tls.HUNG_UP,
+    )
 
 
 def test_a_server_that_speaks_something_else(ca_file: Path) -> None:
@@ -202,7 +205,7 @@ def assert_starts_tls(heard: bytes) -> None:
 
 
 def test_a_server_without_start_tls(embedded: EmbeddedDirectory, ca_file: Path) -> None:
-    said = refusal(embedded.url, start_tls=True, ca_file=ca_file)
+    said = refusal(embedded.urls[1], start_tls=True, ca_file=ca_file)
     assert said == tls.NO_START_TLS
 
 
@@ -286,7 +289,8 @@ def encrypted(authority: trustme.CA, ca_file: Path, tmp_path: Path) -> Iterator[
     issued = authority.issue_cert("localhost")
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
     issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    with EmbeddedDirectory(tmp_path / "directory") as directory:
+    (port,) = free_ports(1)
+    with EmbeddedDirectory(tmp_path / "directory", port=port) as directory:
         tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
         tool.replace(
             "cn=config",
@@ -315,7 +319,7 @@ def certificate(authority: trustme.CA, tmp_path: Path) -> Certificate:
 
 
 def start_tls_url(directory: EmbeddedDirectory) -> str:
-    return f"ldap://localhost:{directory.url.rpartition(':')[2]}"
+    return f"ldap://localhost:{directory.port}"
 
 
 def test_the_certificate_is_the_account(

@@ -18,7 +18,8 @@ import trustme
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.slapd_config import find_installation
 from mi_ldap.directory.slapd_process import is_listening, spawn_slapd, wait_for
-from tests.service import Answer, LocalCaller, free_port, local
+from tests.hosts.process import free_ports
+from tests.service import Answer, LocalCaller, local
 from tests.subtree import Subtree, Tool, host_of
 
 PASSWORD = "correct horse"
@@ -46,13 +47,13 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encrypted]:
     issued = authority.issue_cert("localhost")
     issued.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
     issued.private_key_pem.write_to_path(folder / "key.pem")
-    directory = EmbeddedDirectory(folder / "directory", port=free_port())
+    plain_port, tls_port = free_ports(2)
+    directory = EmbeddedDirectory(folder / "directory", port=plain_port)
     with directory:
         place = prepare(directory, folder)
-    tls_port = free_port()
-    with slapd_at(directory, f"{directory.url} ldaps://127.0.0.1:{tls_port}"):
-        wait_for(lambda: is_listening(f"ldaps://127.0.0.1:{tls_port}"), 5)
-        yield Encrypted(place, directory.port, tls_port, folder / "ca.pem", folder / "stranger.pem")
+    with slapd_at(directory, [*directory.urls, f"ldaps://127.0.0.1:{tls_port}"]):
+        wait_for(lambda: is_listening(directory.socket_file), 5)
+        yield Encrypted(place, plain_port, tls_port, folder / "ca.pem", folder / "stranger.pem")
 
 
 def prepare(directory: EmbeddedDirectory, folder: Path) -> Subtree:
@@ -71,12 +72,12 @@ def prepare(directory: EmbeddedDirectory, folder: Path) -> Subtree:
 
 
 @contextmanager
-def slapd_at(directory: EmbeddedDirectory, urls: str) -> Iterator[None]:
+def slapd_at(directory: EmbeddedDirectory, urls: list[str]) -> Iterator[None]:
     """The stopped directory, on addresses that it does not offer by itself."""
     lock = os.open(directory.folder / "lock", os.O_RDWR)
     process = spawn_slapd(
         find_installation().slapd,
-        url=urls,
+        urls=urls,
         config_dir=directory.folder / "slapd.d",
         log_file=directory.log_file,
         lock=lock,
@@ -201,11 +202,16 @@ def test_who_is_not_proved_to_be_the_directory_is_told_no_secret(
 
 @pytest.mark.parametrize(("scheme", "start_tls"), [("ldap", "true"), ("ldaps", "false")])
 def test_where_no_tls_is_offered_plaintext_is_no_way_out(
-    subtree: Subtree, encrypted: Encrypted, tmp_path: Path, scheme: str, start_tls: str
+    embedded: EmbeddedDirectory,
+    subtree: Subtree,
+    encrypted: Encrypted,
+    tmp_path: Path,
+    scheme: str,
+    start_tls: str,
 ) -> None:
-    port = int(subtree.host.url.rpartition(":")[2])
+    assert embedded.port
     more = {"USER_STORE__START_TLS": start_tls, "USER_STORE__CA_FILE": str(encrypted.ca)}
-    with listening(Between(port)) as between:
+    with listening(Between(embedded.port)) as between:
         url = f"{scheme}://localhost:{between.port}"
         with service_at(subtree, tmp_path, url, **more) as call:
             assert_outage_in_time(call)

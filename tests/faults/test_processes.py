@@ -31,6 +31,7 @@ class Service:
     process: subprocess.Popen[str]
     port: int
     folder: Path
+    banner: list[str]
 
     @property
     def slapd(self) -> int:
@@ -132,10 +133,14 @@ def running(folder: Path) -> Iterator[Service]:
             text=True,
             start_new_session=True,
         )
-    service = Service(process, port, folder)
+    service = Service(process, port, folder, [])
     try:
         assert process.stdout
-        assert any("Ctrl-C" in line for line in process.stdout), service.said()
+        for line in process.stdout:
+            service.banner.append(line)
+            if "Ctrl-C" in line:
+                break
+        assert service.banner, service.said()
         yield service
     finally:
         process.kill()
@@ -170,6 +175,26 @@ def test_what_it_keeps_is_for_its_owner_alone(shared: Service) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+def test_the_directory_can_be_searched_as_the_banner_says(shared: Service) -> None:
+    assert shared.get("/management/login") == 200
+    (line,) = [line for line in shared.banner if "ldapsearch" in line]
+    pasted = line.strip().removeprefix("look").strip()
+    found = subprocess.run(
+        ["sh", "-c", pasted], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert "dn: uid=admin,ou=people,dc=mi" in found.stdout
+
+
+def test_doctor_and_recovery_use_the_running_directory(shared: Service) -> None:
+    assert shared.get("/management/login") == 200
+    env = environment(shared.folder, shared.port)
+    examined = run_app("doctor", env=env)
+    assert (examined.returncode, "fail" in examined.stdout) == (0, False), examined.stdout
+    recovered = run_app("recover-admin", "admin", "--yes", env=env)
+    assert (recovered.returncode, "already an admin" in recovered.stdout) == (0, True), recovered
+
+
 def run_app(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "app.py", *arguments]
     return subprocess.run(
@@ -199,6 +224,17 @@ def test_a_wrong_setting_stops_the_start_with_a_sentence(tmp_path: Path) -> None
         assert "THREADS" in refused.stderr
         assert "s3cret" not in refused.stderr
         assert "Traceback" not in refused.stderr
+
+
+def test_a_state_folder_whose_path_is_too_long_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / ("x" * 100)
+    for command in ("check-config", "serve", "doctor", "recover-admin"):
+        name = ["admin"] if command == "recover-admin" else []
+        ran = run_app(command, *name, env=environment(folder, free_port()))
+        said = ran.stdout + ran.stderr
+        assert ran.returncode != 0
+        assert "choose a state folder with a shorter path" in " ".join(said.split())
+        assert "Traceback" not in said
 
 
 def test_check_config_starts_and_makes_nothing(tmp_path: Path) -> None:

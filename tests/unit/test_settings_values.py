@@ -44,7 +44,11 @@ def complaint_of(tmp_path: Path, toml: str) -> str:
         ('[bootstrap]\nmode = "on"', "bootstrap.mode must be 'first_login', 'configured' or 'off'"),
         ('[super_admin]\nadmin_role = "Internal/a"', "super_admin.admin_role must be the name of"),
         ('[embedded_directory]\nslapd = "none"', "embedded_directory.slapd must name a file that"),
-        ("[embedded_directory]\nport = -1", "embedded_directory.port must be a whole number from"),
+        ("[embedded_directory]\nport = 0", "embedded_directory.port must be a whole number from"),
+        (
+            '[embedded_directory]\nhost = "0.0.0.0"',
+            "embedded_directory.host has no effect without embedded_directory.port",
+        ),
         (
             "[management_api.jwt_token_security_handler.token_config]\nexpiry = 0",
             "management_api.jwt_token_security_handler.token_config.expiry must be a whole number",
