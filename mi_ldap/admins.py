@@ -120,7 +120,7 @@ class Admins:
             Forbidden: the user is the last admin.
         """
         if performer.id != user.id:
-            self._must_answer_for(performer, user, "remove it")
+            self._require_custodian(performer, user, "remove it")
         return [
             *self._leaving(user, admin_role),
             SetCustodian(user, None),
@@ -135,19 +135,19 @@ class Admins:
             Forbidden: the user is the last admin.
         """
         if not self._store.is_holder(admin_role, user):
-            charges = self._pass_on(user, admin_role)
-            return [Unchanged(user), NotHeld(admin_role.role, user), *charges]
-        self._must_answer_for(performer, user, "remove it")
+            dependents = self._reassign_dependents(user, admin_role)
+            return [Unchanged(user), NotHeld(admin_role.role, user), *dependents]
+        self._require_custodian(performer, user, "remove it")
         return [Unchanged(user), *self._leaving(user, admin_role)]
 
     def reset(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
         """The steps that go before setting a password without knowing the old one.
 
         Raises:
-            CustodyRefused: the user is an admin, and not the performer's charge.
+            CustodyRefused: the user is an admin, and not the performer's dependent.
         """
         if self._store.is_holder(admin_role, user):
-            self._must_answer_for(performer, user, "change its password")
+            self._require_custodian(performer, user, "change its password")
             return [Unchanged(user), RenewEpoch(user, for_reset=True)]
         return [NotHeld(admin_role.role, user), Unchanged(user), RenewEpoch(user, for_reset=True)]
 
@@ -159,7 +159,7 @@ class Admins:
             )
 
     def _leaving(self, user: User, admin_role: AdminRole) -> list[Step]:
-        """The user's charges are passed on, and the role is taken: in this order (a crash)."""
+        """The user's dependents are passed on, and the role is taken: in this order (a crash)."""
         other = self._store.other_holder(admin_role, user)
         if other is None:
             raise Forbidden("The last admin cannot be removed. Make another admin first.")
@@ -170,37 +170,37 @@ class Admins:
         return [
             Unchanged(admin_role.role),
             Unchanged(other),  # an entry that another tool removes leaves the group as it is
-            *self._pass_on(user, admin_role),
+            *self._reassign_dependents(user, admin_role),
             Take(admin_role.role, user),
         ]
 
-    def _pass_on(self, user: User, admin_role: AdminRole) -> list[Step]:
+    def _reassign_dependents(self, user: User, admin_role: AdminRole) -> list[Step]:
         """Whoever has the user for custodian gets the user's own, or none."""
-        charges = self._store.charges_of(user)
-        heir = self._heir(user, admin_role) if charges else None
+        dependents = self._store.dependents_of(user)
+        successor = self._successor(user, admin_role) if dependents else None
         return [
-            SetCustodian(charge, heir.id if heir and heir.id != charge.id else None)
-            for charge in charges
-            if charge.id != user.id
+            SetCustodian(each, successor.id if successor and successor.id != each.id else None)
+            for each in dependents
+            if each.id != user.id
         ]
 
-    def _heir(self, user: User, admin_role: AdminRole) -> User | None:
-        heir = self._store.user(user.custodian_id) if user.custodian_id else None
-        return heir if heir and self._store.is_holder(admin_role, heir) else None
+    def _successor(self, user: User, admin_role: AdminRole) -> User | None:
+        successor = self._store.user(user.custodian_id) if user.custodian_id else None
+        return successor if successor and self._store.is_holder(admin_role, successor) else None
 
     @contextmanager
     def inheritance(self, performer: User, user: User, steps: list[Step]) -> Iterator[None]:
-        """A line in the audit log for each charge that the steps pass on, before they are done."""
+        """Write an audit line for each reassignment among the steps, before they are done."""
         with ExitStack() as lines:
             for step in steps:
                 if isinstance(step, SetCustodian) and step.user.id != user.id:
-                    heir = self._store.user(step.custodian_id) if step.custodian_id else None
-                    info = {"userId": step.user.name, "custodian": heir.name if heir else ""}
+                    found = self._store.user(step.custodian_id) if step.custodian_id else None
+                    info = {"userId": step.user.name, "custodian": found.name if found else ""}
                     line = self._audit.change(performer.name, "inherited", "admin", info)
                     lines.enter_context(line)
             yield
 
-    def _must_answer_for(self, performer: User, user: User, to_do: str) -> None:
+    def _require_custodian(self, performer: User, user: User, to_do: str) -> None:
         if user.custodian_id == performer.id or self._is_super_admin(performer):
             return
         custodian = self._store.user(user.custodian_id) if user.custodian_id else None

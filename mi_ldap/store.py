@@ -178,7 +178,7 @@ class UserReads(Protocol):
     def holder_users(self, admin_role: AdminRole) -> tuple[User, ...]:
         """All the users who hold the admin role; members that are no users left out."""
 
-    def charges_of(self, user: User) -> tuple[User, ...]:
+    def dependents_of(self, user: User) -> tuple[User, ...]:
         """The users whose custodian is `user`."""
 
 

@@ -158,7 +158,7 @@ class MemoryStore:
         return tuple(user for user in found if user)
 
     @_locked
-    def charges_of(self, user: User) -> tuple[User, ...]:
+    def dependents_of(self, user: User) -> tuple[User, ...]:
         return tuple(other for other in self._users() if other.custodian_id == user.id)
 
     @_locked

@@ -194,8 +194,8 @@ class DirectoryStore:
     def member_names(self, role: Role) -> Names:
         return self._known.nesting.member_names(role)
 
-    def charges_of(self, user: User) -> tuple[User, ...]:
-        return self._known.reader.charges_of(user)
+    def dependents_of(self, user: User) -> tuple[User, ...]:
+        return self._known.reader.dependents_of(user)
 
     def admin_role(self) -> AdminRole | None:
         return self._known.admin_group.read()
