@@ -6,13 +6,13 @@ applies them together. What a rule was decided on is among them as a guard.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from mi_ldap.audit import AuditLog
+from mi_ldap.custody import Custody
 from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, Forbidden
 from mi_ldap.model import AdminRole, User
 from mi_ldap.state import Facts
@@ -64,7 +64,7 @@ class Admins:
         self, store: UserStore, audit: AuditLog, super_admin: SuperAdmin, facts: Facts
     ) -> None:
         self._store = store
-        self._audit = audit
+        self._custody = Custody(store, audit)
         self._super_admin = super_admin
         self._facts = facts
 
@@ -108,6 +108,7 @@ class Admins:
         return [
             Unchanged(admin_role.role),
             Unchanged(user),
+            *self._custody.reassign_dependents(user, admin_role),  # or they came with the user
             SetCustodian(user, performer.id),
             Give(admin_role.role, user),
         ]
@@ -135,21 +136,38 @@ class Admins:
             Forbidden: the user is the last admin.
         """
         if not self._store.is_holder(admin_role, user):
-            dependents = self._reassign_dependents(user, admin_role)
-            return [Unchanged(user), NotHeld(admin_role.role, user), *dependents]
+            leftovers = self._custody.reassign_leftovers(user, admin_role)
+            return [*leftovers, Unchanged(user), NotHeld(admin_role.role, user)]
         self._require_custodian(performer, user, "remove it")
         return [Unchanged(user), *self._leaving(user, admin_role)]
 
-    def reset(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+    def reset(
+        self, performer: User, user: User, admin_role: AdminRole, *, is_done: bool = True
+    ) -> list[Step]:
         """The steps that go before setting a password without knowing the old one.
+
+        A user who is no admin first loses the dependents that it still has: another tool may make
+        it an admin again, and they would be at the mercy of whoever set the password.
+
+        Args:
+            performer: who sets it.
+            user: as it is now.
+            admin_role: as it is now.
+            is_done: False to learn only whether it is allowed, for less reading.
 
         Raises:
             CustodyRefused: the user is an admin, and not the performer's dependent.
         """
+        renewed = RenewEpoch(user, for_reset=True)
         if self._store.is_holder(admin_role, user):
             self._require_custodian(performer, user, "change its password")
-            return [Unchanged(user), RenewEpoch(user, for_reset=True)]
-        return [NotHeld(admin_role.role, user), Unchanged(user), RenewEpoch(user, for_reset=True)]
+            return [Unchanged(user), renewed]
+        leftovers = self._custody.reassign_leftovers(user, admin_role) if is_done else []
+        return [*leftovers, NotHeld(admin_role.role, user), Unchanged(user), renewed]
+
+    def apply(self, performer: User, user: User, steps: Sequence[Step]) -> None:
+        """Carry out a change of the user; see `Custody.apply`."""
+        self._custody.apply(performer.name, user, steps)
 
     def must_be_plain(self, role_id: str, role_name: str, admin_role: AdminRole) -> None:
         """Raises `Forbidden` for a role through which others hold the admin role."""
@@ -170,35 +188,9 @@ class Admins:
         return [
             Unchanged(admin_role.role),
             Unchanged(other),  # an entry that another tool removes leaves the group as it is
-            *self._reassign_dependents(user, admin_role),
+            *self._custody.reassign_dependents(user, admin_role),
             Take(admin_role.role, user),
         ]
-
-    def _reassign_dependents(self, user: User, admin_role: AdminRole) -> list[Step]:
-        """Whoever has the user for custodian gets the user's own, or none."""
-        dependents = self._store.dependents_of(user)
-        successor = self._successor(user, admin_role) if dependents else None
-        return [
-            SetCustodian(each, successor.id if successor and successor.id != each.id else None)
-            for each in dependents
-            if each.id != user.id
-        ]
-
-    def _successor(self, user: User, admin_role: AdminRole) -> User | None:
-        successor = self._store.user(user.custodian_id) if user.custodian_id else None
-        return successor if successor and self._store.is_holder(admin_role, successor) else None
-
-    @contextmanager
-    def inheritance(self, performer: User, user: User, steps: list[Step]) -> Iterator[None]:
-        """Write an audit line for each reassignment among the steps, before they are done."""
-        with ExitStack() as lines:
-            for step in steps:
-                if isinstance(step, SetCustodian) and step.user.id != user.id:
-                    found = self._store.user(step.custodian_id) if step.custodian_id else None
-                    info = {"userId": step.user.name, "custodian": found.name if found else ""}
-                    line = self._audit.change(performer.name, "inherited", "admin", info)
-                    lines.enter_context(line)
-            yield
 
     def _require_custodian(self, performer: User, user: User, to_do: str) -> None:
         if user.custodian_id == performer.id or self._is_super_admin(performer):

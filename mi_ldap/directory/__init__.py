@@ -42,6 +42,7 @@ from mi_ldap.store import (
     MarkFirstAdmin,
     RemoveRole,
     RemoveUser,
+    RenewRevision,
     Step,
     Take,
     UserReads,
@@ -307,7 +308,7 @@ class DirectoryStore:
                 known.index.note_write()
 
 
-_ROLE_STEPS = (Give, Take, RemoveRole, AddAdminRole, MarkFirstAdmin)
+_ROLE_STEPS = (Give, Take, RenewRevision, RemoveRole, AddAdminRole, MarkFirstAdmin)
 
 
 def _removed_by(steps: Iterable[Step]) -> Iterator[User | Role]:
