@@ -6,13 +6,13 @@ applies them together. What a rule was decided on is among them as a guard.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from mi_ldap.audit import AuditLog
+from mi_ldap.custody import Custody
 from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, Forbidden
 from mi_ldap.model import AdminRole, EntryId, User
 from mi_ldap.state import Facts
@@ -64,7 +64,7 @@ class Admins:
         self, store: UserStore, audit: AuditLog, super_admin: SuperAdmin, facts: Facts
     ) -> None:
         self._store = store
-        self._audit = audit
+        self._custody = Custody(store, audit)
         self._super_admin = super_admin
         self._facts = facts
 
@@ -111,6 +111,7 @@ class Admins:
         return [
             Unchanged(admin_role.role),
             Unchanged(user),
+            *self._custody.reassign_dependents(user, admin_role),  # or they came with the user
             SetCustodian(user, performer.id),
             Give(admin_role.role, user),
         ]
@@ -123,7 +124,7 @@ class Admins:
             Forbidden: the user is the last admin.
         """
         if performer.id != user.id:
-            self._must_answer_for(performer, user, "remove it")
+            self._require_custodian(performer, user, "remove it")
         return [
             *self._leaving(user, admin_role),
             SetCustodian(user, None),
@@ -138,21 +139,38 @@ class Admins:
             Forbidden: the user is the last admin.
         """
         if not self._store.is_holder(admin_role, user):
-            charges = self._pass_on(user, admin_role)
-            return [Unchanged(user), NotHeld(admin_role.role, user), *charges]
-        self._must_answer_for(performer, user, "remove it")
+            leftovers = self._custody.reassign_leftovers(user, admin_role)
+            return [*leftovers, Unchanged(user), NotHeld(admin_role.role, user)]
+        self._require_custodian(performer, user, "remove it")
         return [Unchanged(user), *self._leaving(user, admin_role)]
 
-    def reset(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+    def reset(
+        self, performer: User, user: User, admin_role: AdminRole, *, is_done: bool = True
+    ) -> list[Step]:
         """The steps that go before setting a password without knowing the old one.
 
+        A user who is no admin first loses the dependents that it still has: another tool may make
+        it an admin again, and they would be at the mercy of whoever set the password.
+
+        Args:
+            performer: who sets it.
+            user: as it is now.
+            admin_role: as it is now.
+            is_done: False to learn only whether it is allowed, for less reading.
+
         Raises:
-            CustodyRefused: the user is an admin, and not the performer's charge.
+            CustodyRefused: the user is an admin, and not the performer's dependent.
         """
+        renewed = RenewEpoch(user, for_reset=True)
         if self._store.is_holder(admin_role, user):
-            self._must_answer_for(performer, user, "change its password")
-            return [Unchanged(user), RenewEpoch(user, for_reset=True)]
-        return [NotHeld(admin_role.role, user), Unchanged(user), RenewEpoch(user, for_reset=True)]
+            self._require_custodian(performer, user, "change its password")
+            return [Unchanged(user), renewed]
+        leftovers = self._custody.reassign_leftovers(user, admin_role) if is_done else []
+        return [*leftovers, NotHeld(admin_role.role, user), Unchanged(user), renewed]
+
+    def apply(self, performer: User, user: User, steps: Sequence[Step]) -> None:
+        """Carry out a change of the user; see `Custody.apply`."""
+        self._custody.apply(performer.name, user, steps)
 
     def must_be_plain(self, role_id: EntryId, role_name: str, admin_role: AdminRole) -> None:
         """Raises `Forbidden` for a role through which others hold the admin role."""
@@ -162,7 +180,7 @@ class Admins:
             )
 
     def _leaving(self, user: User, admin_role: AdminRole) -> list[Step]:
-        """The user's charges are passed on, and the role is taken: in this order (a crash)."""
+        """The user's dependents are passed on, and the role is taken: in this order (a crash)."""
         other = self._store.other_holder(admin_role, user)
         if other is None:
             raise Forbidden("The last admin cannot be removed. Make another admin first.")
@@ -173,37 +191,11 @@ class Admins:
         return [
             Unchanged(admin_role.role),
             Unchanged(other),  # an entry that another tool removes leaves the group as it is
-            *self._pass_on(user, admin_role),
+            *self._custody.reassign_dependents(user, admin_role),
             Take(admin_role.role, user),
         ]
 
-    def _pass_on(self, user: User, admin_role: AdminRole) -> list[Step]:
-        """Whoever has the user for custodian gets the user's own, or none."""
-        charges = self._store.charges_of(user)
-        heir = self._heir(user, admin_role) if charges else None
-        return [
-            SetCustodian(charge, heir.id if heir and heir.id != charge.id else None)
-            for charge in charges
-            if charge.id != user.id
-        ]
-
-    def _heir(self, user: User, admin_role: AdminRole) -> User | None:
-        heir = self._store.user(user.custodian_id) if user.custodian_id else None
-        return heir if heir and self._store.is_holder(admin_role, heir) else None
-
-    @contextmanager
-    def inheritance(self, performer: User, user: User, steps: list[Step]) -> Iterator[None]:
-        """A line in the audit log for each charge that the steps pass on, before they are done."""
-        with ExitStack() as lines:
-            for step in steps:
-                if isinstance(step, SetCustodian) and step.user.id != user.id:
-                    heir = self._store.user(step.custodian_id) if step.custodian_id else None
-                    info = {"userId": step.user.name, "custodian": heir.name if heir else ""}
-                    line = self._audit.change(performer.name, "inherited", "admin", info)
-                    lines.enter_context(line)
-            yield
-
-    def _must_answer_for(self, performer: User, user: User, to_do: str) -> None:
+    def _require_custodian(self, performer: User, user: User, to_do: str) -> None:
         if user.custodian_id == performer.id or self._is_super_admin(performer):
             return
         custodian = self._store.user(user.custodian_id) if user.custodian_id else None

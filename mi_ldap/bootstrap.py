@@ -16,6 +16,7 @@ import structlog
 
 from mi_ldap.accounts import Rules, find_user, make_user, undone_unless_finished
 from mi_ldap.audit import AuditLog
+from mi_ldap.custody import Custody
 from mi_ldap.errors import (
     AdminRoleUnclear,
     BadRequest,
@@ -179,7 +180,9 @@ class Bootstrap:
         present = self._store.user(user.id)
         if present is None or not _is_vacant(admin_role):
             raise _TooLate
-        self._store.apply(*_first_admin_steps(admin_role, present))
+        custody = Custody(self._store, self._audit)
+        leftovers = custody.reassign_dependents(present, admin_role)
+        custody.apply(user.name, present, _first_admin_steps(admin_role, present, leftovers))
         if admin_role is not None:
             self._must_be_seen(admin_role, present)
 
@@ -233,9 +236,11 @@ def _is_vacant(admin_role: AdminRole | None) -> bool:
     return admin_role is None or not (admin_role.holders or admin_role.first_admin_id)
 
 
-def _first_admin_steps(admin_role: AdminRole | None, user: User) -> list[Step]:
-    """The first admin has no custodian, whatever a former life of the entry has left."""
-    fresh: list[Step] = [Unchanged(user), SetCustodian(user, None), RenewEpoch(user)]
+def _first_admin_steps(
+    admin_role: AdminRole | None, user: User, leftovers: list[Step]
+) -> list[Step]:
+    """The first admin has no custodian and no dependents, whatever the entry has from before."""
+    fresh = [Unchanged(user), *leftovers, SetCustodian(user, None), RenewEpoch(user)]
     if admin_role is None:
         return [*fresh, AddAdminRole(user)]
     role = admin_role.role

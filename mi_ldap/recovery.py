@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from mi_ldap.accounts import Rules, again, end_tokens, known_user
 from mi_ldap.audit import AuditLog
+from mi_ldap.custody import Custody
 from mi_ldap.errors import AdminRoleUnclear, Conflict
 from mi_ldap.model import AdminRole, User
 from mi_ldap.retries import decided
@@ -34,6 +36,10 @@ class Recovery:
     rules: Rules
     operator: str
 
+    @property
+    def _custody(self) -> Custody:
+        return Custody(self.store, self.audit)
+
     def find(self, name: str) -> User:
         """The user that is meant.
 
@@ -49,20 +55,16 @@ class Recovery:
     def set_password(self, user: User, password: str) -> None:
         """Set the password without knowing the old one; every token of the user dies."""
         new = self.rules.new_password(password)
+        self._custody.settle(self.operator, user)
         with self.audit.change(self.operator, "recovered", "user", {"userId": user.name}):
             self.store.reset_password(user, new)
             end_tokens(self.store, user)
 
     def adopt(self, user: User) -> list[str]:
-        """Make the user the custodian of every admin that has none; their names."""
+        """Make the user the custodian of every admin that has none, or no admin; their names."""
         admin_role = self.store.admin_role()
         admins = self.store.holder_users(admin_role) if admin_role else ()
-        orphans = [admin for admin in admins if admin.id != user.id and self._is_orphan(admin)]
-        for orphan in orphans:
-            info = {"userId": orphan.name, "custodian": user.name}
-            with self.audit.change(self.operator, "recovered", "admin", info):
-                self.store.apply(Unchanged(orphan), SetCustodian(orphan, user.id))
-        return [orphan.name for orphan in orphans]
+        return [admin.name for admin in admins if decided(partial(self._adopt, user, admin))]
 
     def _give_role(self, user: User) -> bool:
         steps = self._steps(user)
@@ -70,7 +72,7 @@ class Recovery:
             return False
         with self.audit.change(self.operator, "recovered", "admin", {"userId": user.name}):
             try:
-                self.store.apply(*steps)
+                self._custody.apply(self.operator, user, steps)
             except Conflict:
                 if any(isinstance(step, AddAdminRole) for step in steps) and (
                     self.store.admin_role() is None
@@ -79,8 +81,16 @@ class Recovery:
                 raise
         return True
 
-    def _is_orphan(self, admin: User) -> bool:
-        return not admin.custodian_id or self.store.user(admin.custodian_id) is None
+    def _adopt(self, user: User, admin: User) -> bool:
+        """Whether the admin has no custodian, and the user has become it."""
+        admin_role, present = self.store.admin_role(), self.store.user(admin.id)
+        if present is None or present.id == user.id or self._custody.custodian(present, admin_role):
+            return False
+        steps: list[Step] = [Unchanged(present), SetCustodian(present, user.id)]
+        info = {"userId": admin.name, "custodian": user.name}
+        with self.audit.change(self.operator, "recovered", "admin", info):
+            self.store.apply(*self._custody.guarded(steps, admin_role))
+        return True
 
     def _steps(self, user: User) -> list[Step]:
         admin_role = self.store.admin_role()
@@ -89,7 +99,9 @@ class Recovery:
             raise Conflict
         if admin_role and self.store.is_holder(admin_role, present):
             return []
+        dependents = self._custody.reassign_dependents(present, admin_role)
         fresh: list[Step] = [Unchanged(present), SetCustodian(present, None), RenewEpoch(present)]
+        fresh += dependents
         if admin_role is None:
             return [*fresh, AddAdminRole(present)]
         return [Unchanged(admin_role.role), *fresh, *_mark(admin_role, present)]

@@ -199,11 +199,8 @@ class Roles:
             "addedRoles": [role.name for role in now.given],
             "removedRoles": [role.name for role in now.taken],
         }
-        with (
-            self._audit.change(performer.name, "updated", "role", info),
-            self._admins.inheritance(performer.user, user, now.steps),
-        ):
-            self._store.apply(*now.steps)
+        with self._audit.change(performer.name, "updated", "role", info):
+            self._admins.apply(performer.user, user, now.steps)
 
     def _decide(
         self, reads: UserReads, performer: Performer, user: User, wanted: RoleChange
@@ -229,10 +226,11 @@ class Roles:
         steps = self._admin_steps(performer, user, admin_role, given, taken)
         if not steps:  # held through another role already
             given = [role for role in given if role.id != admin_role.role.id]
+        others: list[Step] = [Give(role, user) for role in given if role.id != admin_role.role.id]
+        others += [Take(role, user) for role in taken if role.id != admin_role.role.id]
         if given and not steps:
             steps = [Unchanged(user)]  # or a namesake that is made meanwhile gets the role
-        steps += [Give(role, user) for role in given if role.id != admin_role.role.id]
-        steps += [Take(role, user) for role in taken if role.id != admin_role.role.id]
+        steps = _with_others(steps, others)
         return _Decided(steps, given, taken)
 
     def _must_be_own(self, user: User, inherited: Sequence[Role]) -> None:
@@ -262,6 +260,16 @@ class Roles:
         if any(role.id == admin_role.role.id for role in taken):
             return self._admins.demotion(performer.user, user, admin_role)
         return []
+
+
+def _with_others(steps: Sequence[Step], others: Sequence[Step]) -> list[Step]:
+    """The admin role is given or taken last: what follows may fail, and it may not be undone then.
+
+    (It is not where somebody else has changed who holds it in between.)
+    """
+    changes = (at for at, step in enumerate(steps) if isinstance(step, Give | Take))
+    at = next(changes, len(steps))
+    return [*steps[:at], *others, *steps[at:]]
 
 
 def _all_changeable(reads: UserReads, names: Sequence[str]) -> dict[str, Role]:

@@ -76,6 +76,16 @@ class RenewEpoch:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewRevision:
+    """The role's revision is replaced, as long as nobody did so since the role was read.
+
+    So of two changes that rest on who holds the role one fails, though neither changes that.
+    """
+
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveUser:
     """The entry goes; taking its roles are steps of their own, before it."""
 
@@ -111,6 +121,7 @@ Step = (
     | Take
     | SetCustodian
     | RenewEpoch
+    | RenewRevision
     | RemoveUser
     | RemoveRole
     | AddAdminRole
@@ -178,7 +189,7 @@ class UserReads(Protocol):
     def holder_users(self, admin_role: AdminRole) -> tuple[User, ...]:
         """All the users who hold the admin role; members that are no users left out."""
 
-    def charges_of(self, user: User) -> tuple[User, ...]:
+    def dependents_of(self, user: User) -> tuple[User, ...]:
         """The users whose custodian is `user`."""
 
 

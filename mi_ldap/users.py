@@ -190,17 +190,15 @@ class Users:
             admin_role = self._admins.role_for(performer.user)
             promotion = self._admins.promotion(performer.user, user, admin_role)
         if promotion:
-            self._store.apply(*promotion[:-1], RenewEpoch(user), promotion[-1])
+            steps = [*promotion[:-1], RenewEpoch(user), promotion[-1]]
+            self._admins.apply(performer.user, user, steps)
         else:
             self._store.apply(Unchanged(user), RenewEpoch(user))
 
     def _remove(self, performer: Performer, target: User) -> None:
         steps = self._removal(performer, target)
-        with (
-            self._audit.change(performer.name, "deleted", "user", {"userId": target.name}),
-            self._admins.inheritance(performer.user, target, steps),
-        ):
-            self._store.apply(*steps)
+        with self._audit.change(performer.name, "deleted", "user", {"userId": target.name}):
+            self._admins.apply(performer.user, target, steps)
 
     def _removal(self, performer: Performer, target: User) -> list[Step]:
         _must_be_somebody_else(performer, target)
@@ -266,15 +264,22 @@ class Users:
 
     def _begin_reset(self, performer: Performer, target: User) -> None:
         """From here on nobody promotes the user until its password is set."""
-        self._store.apply(*self._may_reset(performer, target))
+        steps = self._reset_steps(performer, target)
+        self._admins.apply(performer.user, target, steps)
 
-    def _may_reset(self, performer: Performer, target: User) -> list[Step]:
+    def _may_reset(self, performer: Performer, target: User) -> None:
+        self._reset_steps(performer, target, is_done=False)
+
+    def _reset_steps(
+        self, performer: Performer, target: User, *, is_done: bool = True
+    ) -> list[Step]:
         if target.id == performer.user.id and not self._admins.is_admin(performer.user):
             raise BadRequest(
                 "Error processing the request. Give 'oldPassword' to change your own password."
             )
         admin_role = self._admins.role_for(performer.user)
-        return self._admins.reset(performer.user, self._settled(target), admin_role)
+        present = self._settled(target)
+        return self._admins.reset(performer.user, present, admin_role, is_done=is_done)
 
     def _settled(self, target: User) -> User:
         """The user as it is now, once nobody else is making it or setting its password."""

@@ -25,6 +25,7 @@ from mi_ldap.store import (
     RemoveRole,
     RemoveUser,
     RenewEpoch,
+    RenewRevision,
     SetCustodian,
     Step,
     Take,
@@ -158,7 +159,7 @@ class MemoryStore:
         return tuple(user for user in found if user)
 
     @_locked
-    def charges_of(self, user: User) -> tuple[User, ...]:
+    def dependents_of(self, user: User) -> tuple[User, ...]:
         return tuple(other for other in self._users() if other.custodian_id == user.id)
 
     @_locked
@@ -257,6 +258,9 @@ class MemoryStore:
             case RenewEpoch(user, for_reset, keeps_mark):
                 _demand(self._found(user).mark == user.revision)
                 self._found(user).renew(for_reset=for_reset, keeps_mark=keeps_mark)
+            case RenewRevision(role):
+                _demand(str(self._group(role).revision) == role.revision)
+                self._touched(role)
             case RemoveUser(user):
                 self._found(user)
                 del self.content.users[user.locator]
@@ -318,7 +322,7 @@ class MemoryStore:
             raise ReadOnlyStore
 
 
-_ROLE_STEPS = (Give, Take, RemoveRole, AddAdminRole, MarkFirstAdmin)
+_ROLE_STEPS = (Give, Take, RenewRevision, RemoveRole, AddAdminRole, MarkFirstAdmin)
 
 
 def _demand(holds: bool) -> None:

@@ -42,6 +42,7 @@ from mi_ldap.store import (
     MarkFirstAdmin,
     RemoveRole,
     RemoveUser,
+    RenewRevision,
     Step,
     Take,
     UserReads,
@@ -192,8 +193,8 @@ class DirectoryStore:
     def member_names(self, role: Role) -> Names:
         return self._known.nesting.member_names(role)
 
-    def charges_of(self, user: User) -> tuple[User, ...]:
-        return self._known.reader.charges_of(user)
+    def dependents_of(self, user: User) -> tuple[User, ...]:
+        return self._known.reader.dependents_of(user)
 
     def admin_role(self) -> AdminRole | None:
         return self._known.admin_group.read()
@@ -302,7 +303,7 @@ class DirectoryStore:
                 known.index.note_write()
 
 
-_ROLE_STEPS = (Give, Take, RemoveRole, AddAdminRole, MarkFirstAdmin)
+_ROLE_STEPS = (Give, Take, RenewRevision, RemoveRole, AddAdminRole, MarkFirstAdmin)
 
 
 def _removed_by(steps: Iterable[Step]) -> Iterator[User | Role]:

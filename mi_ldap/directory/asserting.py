@@ -32,7 +32,7 @@ class AssertingPlan(Plan):
 
     def guard_role(self, role: Role) -> None:
         condition = self._as_read(role)
-        if self.changes_members_of(role):
+        if self.swaps_revision_of(role):
             swapped = Modify(self.tree.target(role), self.swapped_revision(role))
             self.operations.append(Guarded(swapped, (condition,), swaps=True))
         else:
@@ -118,4 +118,5 @@ class AssertingPlan(Plan):
         conditions = (
             names.has(name, str(value) if value else None) for name, value in as_set.items()
         )
-        return (Guarded(Modify(self.tree.target(user), back), tuple(conditions)),)
+        restored = Guarded(Modify(self.tree.target(user), back), tuple(conditions))
+        return (restored, *self.voids_decisions(user))

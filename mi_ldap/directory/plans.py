@@ -27,6 +27,7 @@ from mi_ldap.store import (
     RemoveRole,
     RemoveUser,
     RenewEpoch,
+    RenewRevision,
     SetCustodian,
     Step,
     Take,
@@ -116,6 +117,9 @@ class Plan(ABC):
                 self._change_member(role, user, "add" if isinstance(step, Give) else "delete")
             case SetCustodian(user) | RenewEpoch(user):
                 self.modify_user(user)
+            case RenewRevision(role):
+                renewed = Modify(self.tree.target(role), self.swapped_revision(role))
+                self.operations.append(Guarded(renewed, swaps=True))
             case RemoveUser(user):
                 self.remove_user(user)
             case RemoveRole(role):
@@ -154,8 +158,14 @@ class Plan(ABC):
 
     # Groups
 
-    def changes_members_of(self, role: Role) -> bool:
-        return any(isinstance(s, Give | Take) and s.role.id == role.id for s in self.steps)
+    def swaps_revision_of(self, role: Role) -> bool:
+        """Whether a later step swaps the revision: its members change, or nothing else does."""
+        return role.locator in self._swapping_roles
+
+    @property
+    def _swapping_roles(self) -> dict[str, Role]:
+        kinds = Give | Take | RenewRevision
+        return {s.role.locator: s.role for s in self.steps if isinstance(s, kinds)}
 
     def swapped_revision(self, role: Role) -> tuple[Modification, ...]:
         """Fails where somebody swapped the revision since it was read, or since we did."""
@@ -230,6 +240,25 @@ class Plan(ABC):
             case RenewEpoch(entry) if entry.locator == user.locator:
                 return replaced(self.tree.epoch, _renewed(step))
         return None
+
+    def voids_decisions(self, user: User) -> tuple[Guarded, ...]:
+        """What follows once an undo has given the user its former custodian back.
+
+        Whoever takes the role from that custodian at the same moment may have read that it has no
+        such dependent. Its change then fails, for the role has another revision; or it was made
+        before, and is seen by who looks after that (`mi_ldap.custody`). Not for the user who was
+        given the role, or from whom it was taken: undoing that swaps the revision itself.
+        """
+        changed = {s.user.locator for s in self.steps if isinstance(s, Give | Take)}
+        had = any(
+            isinstance(s, SetCustodian) and s.user.locator == user.locator and s.user.custodian_id
+            for s in self.steps
+        )
+        if not had or user.locator in changed:
+            return ()
+        decided_on = [r for at, r in self._swapping_roles.items() if at in self._revisions]
+        fresh = replaced(self.tree.revision, epochs.fresh())
+        return tuple(Guarded(Modify(self.tree.target(role), (fresh,))) for role in decided_on)
 
     def renews(self, user: User) -> bool:
         return any(isinstance(s, RenewEpoch) and s.user.locator == user.locator for s in self.steps)

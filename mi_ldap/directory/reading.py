@@ -116,7 +116,7 @@ class Reader:
         named = self._users(f"(&{self.tree.user_list_filter}{self._by_name([value])})")
         return named[0] if len(named) == 1 and named[0].name == value else None
 
-    def charges_of(self, user: User) -> tuple[User, ...]:
+    def dependents_of(self, user: User) -> tuple[User, ...]:
         mine = names.equals(self.tree.custodian, user.id)
         return tuple(self._users(f"(&{self.tree.user_list_filter}{mine})"))
 

@@ -118,8 +118,8 @@ class View:
     def holder_users(self, admin_role: AdminRole) -> tuple[User, ...]:
         return self._store.holder_users(admin_role)
 
-    def charges_of(self, user: User) -> tuple[User, ...]:
-        return self._store.charges_of(user)
+    def dependents_of(self, user: User) -> tuple[User, ...]:
+        return self._store.dependents_of(user)
 
     def _ask(self, question: Callable[[Held], T], direct: Callable[[], T], may: object = True) -> T:
         if may:

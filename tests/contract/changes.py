@@ -44,11 +44,11 @@ class ChangeContract:
         charge = reread(store, user)
         assert charge.custodian_id == boss.id
         assert store.details(charge).custodian == boss
-        assert [each.id for each in store.charges_of(boss)] == [user.id]
+        assert [each.id for each in store.dependents_of(boss)] == [user.id]
         store.apply(SetCustodian(charge, user.id))
         store.apply(SetCustodian(reread(store, user), None))
         assert reread(store, user).custodian_id is None
-        assert store.charges_of(boss) == ()
+        assert store.dependents_of(boss) == ()
 
     def test_a_custodian_is_replaced_as_it_was_read_or_not_at_all(self, store: UserStore) -> None:
         user, boss = make_user(store), make_user(store, "boss")

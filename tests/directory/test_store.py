@@ -119,7 +119,7 @@ def test_the_custodian_may_lie_in_an_attribute_of_the_directorys_own(
     promoted = reread(store, user)
     assert promoted.custodian_id == boss.id
     assert store.is_holder(admin_role_of(store), promoted)
-    assert [charge.id for charge in store.charges_of(boss)] == [user.id]
+    assert [charge.id for charge in store.dependents_of(boss)] == [user.id]
     dev = store.add_role("dev")
     store.apply(Unchanged(promoted), Give(dev, promoted))
     assert [role.name for role in store.details(promoted).roles] == ["admin", "dev"]

@@ -1,0 +1,154 @@
+"""Custody: which admin answers for which, and who takes over when a custodian leaves.
+
+The dependents of a user are the users whose entries name it as their custodian, by its id. A user
+that ceases to be an admin hands them to its successor. From a user that another tool has taken out
+of the admin role they are taken before it becomes an admin again or gets another password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from mi_ldap.audit import AuditLog
+from mi_ldap.deadline import UNDO_S, deadline
+from mi_ldap.errors import MiLdapError
+from mi_ldap.model import AdminRole, User
+from mi_ldap.retries import decided
+from mi_ldap.store import RenewRevision, SetCustodian, Step, Unchanged, UserStore
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """Hands dependents on, and keeps every custodian an admin; all of it audited."""
+
+    store: UserStore
+    audit: AuditLog
+
+    def custodian(self, user: User, admin_role: AdminRole | None) -> User | None:
+        """The user's custodian; None where it has none, or that one is no admin.
+
+        Raises:
+            DirectoryUnavailable: it cannot be read, which is not "none".
+        """
+        found = self.store.user(user.custodian_id) if user.custodian_id else None
+        return found if found and self._is_admin(found, admin_role) else None
+
+    def successor(self, user: User, admin_role: AdminRole | None) -> User | None:
+        """The nearest admin among the user's custodian, that one's custodian, and so on.
+
+        Raises:
+            DirectoryUnavailable: one of them cannot be read, which is not "none".
+        """
+        seen, custodian_id = {user.id}, user.custodian_id
+        while custodian_id and custodian_id not in seen:
+            seen.add(custodian_id)
+            found = self.store.user(custodian_id)
+            if found is None or self._is_admin(found, admin_role):
+                return found
+            custodian_id = found.custodian_id
+        return None
+
+    def reassign_dependents(self, user: User, admin_role: AdminRole | None) -> list[Step]:
+        """The steps that hand the user's dependents to its successor, or to nobody.
+
+        They belong between `Unchanged(admin_role.role)` and the step that changes who holds it, or
+        `RenewRevision`: else the successor may be removed without them at the same moment.
+        """
+        dependents = [each for each in self.store.dependents_of(user) if each.id != user.id]
+        successor = self.successor(user, admin_role) if dependents else None
+        return _reassigned(dependents, successor)
+
+    def reassign_leftovers(self, user: User, admin_role: AdminRole) -> list[Step]:
+        """The same for a user who is no admin, as a change of its own."""
+        return self.guarded(self.reassign_dependents(user, admin_role), admin_role)
+
+    def guarded(self, steps: list[Step], admin_role: AdminRole | None) -> list[Step]:
+        """Reassignments as a change of its own: whoever they go to stays an admin meanwhile.
+
+        Where the service may not write groups, it takes the admin role from nobody either.
+        """
+        if admin_role is None or not steps or not self.store.roles_writable:
+            return steps
+        return [Unchanged(admin_role.role), *steps, RenewRevision(admin_role.role)]
+
+    def apply(self, by: str, user: User, steps: Sequence[Step]) -> None:
+        """Carry out a change of the user; every reassignment in it leaves its audit line.
+
+        Where it fails, its undo may have given back a custodian who was removed at the same moment,
+        and whose removal did not see that dependent any more. So it is looked at once more.
+
+        Args:
+            by: the name of who does it.
+            user: as it was read for the change.
+            steps: the whole change.
+        """
+        try:
+            with self._audited(by, user, steps):
+                self.store.apply(*steps)
+        except BaseException:
+            if any(isinstance(step, SetCustodian) and step.user.custodian_id for step in steps):
+                self._settle_after_undo(by, user)
+            raise
+
+    def settle(self, by: str, user: User) -> None:
+        """Hand on the dependents of a user who is no admin, and those of its custodian likewise."""
+        decided(lambda: self._settle_dependents(by, user))
+        decided(lambda: self._settle_custodian(by, user))
+
+    def _settle_after_undo(self, by: str, user: User) -> None:
+        with deadline(UNDO_S):
+            try:
+                self.settle(by, user)
+            except MiLdapError as error:
+                log.error("custody_not_checked", user=user.name, error=str(error))
+
+    def _settle_dependents(self, by: str, user: User) -> None:
+        admin_role = self.store.admin_role()
+        present = self.store.user(user.id)
+        if admin_role is None or (present and self._is_admin(present, admin_role)):
+            return
+        former = present or user
+        steps = self.reassign_leftovers(former, admin_role)
+        self._apply_if_any(by, former, steps)
+
+    def _settle_custodian(self, by: str, user: User) -> None:
+        admin_role = self.store.admin_role()
+        present = self.store.user(user.id)
+        if present is None or not present.custodian_id or not self._is_admin(present, admin_role):
+            return
+        if self.custodian(present, admin_role) is None:
+            steps = _reassigned([present], self.successor(present, admin_role))
+            self._apply_if_any(by, None, self.guarded(steps, admin_role))
+
+    def _apply_if_any(self, by: str, user: User | None, steps: Sequence[Step]) -> None:
+        if steps:
+            with self._audited(by, user, steps):
+                self.store.apply(*steps)
+
+    def _is_admin(self, user: User, admin_role: AdminRole | None) -> bool:
+        return admin_role is not None and self.store.is_holder(admin_role, user)
+
+    @contextmanager
+    def _audited(self, by: str, user: User | None, steps: Iterable[Step]) -> Iterator[None]:
+        """Write the audit line of each reassignment among the steps, before they are done."""
+        with ExitStack() as lines:
+            for step in steps:
+                if isinstance(step, SetCustodian) and (user is None or step.user.id != user.id):
+                    found = self.store.user(step.custodian_id) if step.custodian_id else None
+                    info = {"userId": step.user.name, "custodian": found.name if found else ""}
+                    lines.enter_context(self.audit.change(by, "inherited", "admin", info))
+            yield
+
+
+def _reassigned(dependents: Iterable[User], successor: User | None) -> list[Step]:
+    """Nobody becomes its own custodian."""
+    return [
+        SetCustodian(each, successor.id if successor and successor.id != each.id else None)
+        for each in dependents
+    ]

@@ -1,0 +1,165 @@
+"""Dependents never fall to a stranger: whoever was taken out by another tool comes back without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mi_ldap.errors import CustodyRefused, DirectoryUnavailable
+from mi_ldap.model import User
+from mi_ldap.recovery import Recovery
+from tests.unit.conftest import MakeWorld
+from tests.unit.custody import demote
+from tests.world import PASSWORD, World
+
+
+def recovery(world: World) -> Recovery:
+    made = world.services
+    return Recovery(made.store, made.audit, made.rules, "root on this machine")
+
+
+def promote_by_eve(world: World) -> None:
+    world.give("eve", "boss", "admin")
+
+
+def reset_by_eve(world: World) -> None:
+    world.reset("eve", "boss")
+
+
+def delete_by_eve(world: World) -> None:
+    world.delete("eve", "boss")
+
+
+def recover(world: World) -> None:
+    recovery(world).give_role(world.user("boss"))
+
+
+def recover_the_password(world: World) -> None:
+    recovery(world).set_password(world.user("boss"), "new one")
+
+
+COMEBACKS: list[Callable[[World], None]] = [
+    promote_by_eve,
+    reset_by_eve,
+    delete_by_eve,
+    recover,
+    recover_the_password,
+]
+"""What can be done with `boss` once another tool has taken it out of the admin role."""
+
+comebacks = pytest.mark.parametrize("come_back", COMEBACKS)
+
+
+@comebacks
+def test_what_a_former_admin_left_behind_goes_to_its_custodian(
+    family: World, come_back: Callable[[World], None]
+) -> None:
+    demote(family, "boss")
+    come_back(family)
+    assert family.custodian("carl") == "admin"
+    assert ("inherited", "admin", {"userId": "carl", "custodian": "admin"}) in [
+        (line["action"], line["type"], line["info"]) for line in family.lines
+    ]
+    family.delete("admin", "carl")
+
+
+@comebacks
+def test_a_custodian_that_is_no_admin_either_is_passed_over(
+    family: World, come_back: Callable[[World], None]
+) -> None:
+    family.add_admin("dora", "carl")
+    for name in ("boss", "carl"):
+        demote(family, name)
+    come_back(family)
+    if family.is_admin("boss"):
+        family.give("eve", "carl", "admin")
+    else:
+        family.reset("eve", "carl")
+    assert family.custodian("dora") == "admin"
+
+
+@comebacks
+def test_where_nobody_is_left_in_the_line_they_go_to_nobody(
+    family: World, come_back: Callable[[World], None]
+) -> None:
+    demote(family, "boss")
+    demote(family, "admin")
+    family.add_admin("dora", None)
+    come_back(family)
+    assert family.user("carl").custodian_id is None
+    with pytest.raises(CustodyRefused):
+        family.delete("dora", "carl")
+
+
+@comebacks
+def test_a_circle_of_custodians_ends(family: World, come_back: Callable[[World], None]) -> None:
+    """Other tools can make one: boss and admin answer for each other, and neither is an admin."""
+    family.store.account("admin").custodian_id = family.user("boss").id
+    demote(family, "boss")
+    demote(family, "admin")
+    come_back(family)
+    assert family.user("carl").custodian_id is None
+
+
+@comebacks
+def test_a_custodian_that_cannot_be_read_is_an_outage_and_nothing_is_done(
+    family: World, come_back: Callable[[World], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demote(family, "boss")
+    custodian_id, read = family.user("admin").id, family.store.user
+
+    def unreadable(user_id: str) -> User | None:
+        if user_id == custodian_id:
+            raise DirectoryUnavailable
+        return read(user_id)
+
+    monkeypatch.setattr(family.store, "user", unreadable)
+    with pytest.raises(DirectoryUnavailable):
+        come_back(family)
+    monkeypatch.undo()
+    assert family.custodian("carl") == "boss"
+    assert not family.is_admin("boss")
+    assert family.can_log_in("boss", PASSWORD)
+
+
+def test_a_dependent_may_promote_its_former_custodian(family: World) -> None:
+    demote(family, "boss")
+    family.give("carl", "boss", "admin")
+    assert family.custodian("carl") == "admin"
+    assert family.custodian("boss") == "carl"
+
+
+def test_the_password_of_an_admin_is_set_by_its_custodian_and_its_dependents_stay(
+    family: World,
+) -> None:
+    family.reset("admin", "boss")
+    assert family.custodian("carl") == "boss"
+
+
+def test_asking_whether_it_is_allowed_reassigns_nothing(family: World) -> None:
+    demote(family, "boss")
+    verdict = family.services.users.verdict(family.performer("eve"), "boss")
+    assert (verdict.remove, verdict.reset) == ("", "")
+    assert family.custodian("carl") == "boss"
+
+
+def test_who_becomes_the_first_admin_has_no_dependents(world_of: MakeWorld) -> None:
+    world = world_of()
+    for name in ("boss", "carl"):
+        world.add(name)
+    world.store.account("carl").custodian_id = world.user("boss").id
+    world.login("boss")
+    assert world.admins() == ["boss"]
+    assert world.user("carl").custodian_id is None
+
+
+def test_an_admin_whose_custodian_is_no_admin_can_be_adopted(family: World) -> None:
+    demote(family, "boss")
+    assert sorted(recovery(family).adopt(family.user("eve"))) == ["admin", "carl"]
+    assert family.custodian("carl") == family.custodian("admin") == "eve"
+    assert family.custodian("eve") == "admin"
+
+
+def test_nobody_adopts_itself(family: World) -> None:
+    assert recovery(family).adopt(family.user("admin")) == []
