@@ -6,13 +6,12 @@ applies them together. What a rule was decided on is among them as a guard.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
-from mi_ldap.audit import AuditLog
+from mi_ldap.audit import Change
 from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, Forbidden
 from mi_ldap.model import AdminRole, User
 from mi_ldap.state import Facts
@@ -60,11 +59,8 @@ def refusal(decide: Callable[[], object]) -> str:
 class Admins:
     """Who is an admin, and who may act on one."""
 
-    def __init__(
-        self, store: UserStore, audit: AuditLog, super_admin: SuperAdmin, facts: Facts
-    ) -> None:
+    def __init__(self, store: UserStore, super_admin: SuperAdmin, facts: Facts) -> None:
         self._store = store
-        self._audit = audit
         self._super_admin = super_admin
         self._facts = facts
 
@@ -188,17 +184,16 @@ class Admins:
         heir = self._store.user(user.custodian_id) if user.custodian_id else None
         return heir if heir and self._store.is_holder(admin_role, heir) else None
 
-    @contextmanager
-    def inheritance(self, performer: User, user: User, steps: list[Step]) -> Iterator[None]:
-        """A line in the audit log for each charge that the steps pass on, before they are done."""
-        with ExitStack() as lines:
-            for step in steps:
-                if isinstance(step, SetCustodian) and step.user.id != user.id:
-                    heir = self._store.user(step.custodian_id) if step.custodian_id else None
-                    info = {"userId": step.user.name, "custodian": heir.name if heir else ""}
-                    line = self._audit.change(performer.name, "inherited", "admin", info)
-                    lines.enter_context(line)
-            yield
+    def inheritance(self, user: User, steps: list[Step]) -> list[Change]:
+        """What the audit log tells of each charge of the user that the steps pass on."""
+        passed_on = [
+            step for step in steps if isinstance(step, SetCustodian) and step.user.id != user.id
+        ]
+        return [Change("inherited", "admin", self._told_of(step)) for step in passed_on]
+
+    def _told_of(self, step: SetCustodian) -> dict[str, str]:
+        heir = self._store.user(step.custodian_id) if step.custodian_id else None
+        return {"userId": step.user.name, "custodian": heir.name if heir else ""}
 
     def _must_answer_for(self, performer: User, user: User, to_do: str) -> None:
         if user.custodian_id == performer.id or self._is_super_admin(performer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mi_ldap.accounts import Rules, again, end_tokens, known_user
-from mi_ldap.audit import AuditLog
+from mi_ldap.audit import AuditLog, Change, ChangeAttempts
 from mi_ldap.errors import AdminRoleUnclear, Conflict
 from mi_ldap.model import AdminRole, User
 from mi_ldap.retries import decided
@@ -44,7 +44,8 @@ class Recovery:
 
     def give_role(self, user: User) -> bool:
         """Make the user an admin without a custodian; False when it is one already."""
-        return decided(lambda: self._give_role(user))
+        with self.audit.attempts(self.operator) as attempts:
+            return decided(lambda: self._give_role(user, attempts))
 
     def set_password(self, user: User, password: str) -> None:
         """Set the password without knowing the old one; every token of the user dies."""
@@ -64,19 +65,20 @@ class Recovery:
                 self.store.apply(Unchanged(orphan), SetCustodian(orphan, user.id))
         return [orphan.name for orphan in orphans]
 
-    def _give_role(self, user: User) -> bool:
+    def _give_role(self, user: User, attempts: ChangeAttempts) -> bool:
         steps = self._steps(user)
         if not steps:
+            attempts.begin()
             return False
-        with self.audit.change(self.operator, "recovered", "admin", {"userId": user.name}):
-            try:
-                self.store.apply(*steps)
-            except Conflict:
-                if any(isinstance(step, AddAdminRole) for step in steps) and (
-                    self.store.admin_role() is None
-                ):
-                    raise AdminRoleUnclear from None  # it stands there unseen
-                raise
+        attempts.begin(Change("recovered", "admin", {"userId": user.name}))
+        try:
+            self.store.apply(*steps)
+        except Conflict:
+            if any(isinstance(step, AddAdminRole) for step in steps) and (
+                self.store.admin_role() is None
+            ):
+                raise AdminRoleUnclear from None  # it stands there unseen
+            raise
         return True
 
     def _is_orphan(self, admin: User) -> bool:

@@ -18,7 +18,7 @@ from mi_ldap.accounts import (
     undone_unless_finished,
 )
 from mi_ldap.admins import Admins, refusal
-from mi_ldap.audit import AuditLog
+from mi_ldap.audit import AuditLog, Change, ChangeAttempts
 from mi_ldap.errors import (
     BadRequest,
     Conflict,
@@ -154,8 +154,11 @@ class Users:
         """
         target = known_user(self._store, name)
         _must_be_somebody_else(performer, target)
-        with self._audit.refusals(performer.name, {"userId": target.name}):
-            decided(lambda: self._remove(performer, target))
+        with (
+            self._audit.refusals(performer.name, {"userId": target.name}),
+            self._audit.attempts(performer.name) as attempts,
+        ):
+            decided(lambda: self._remove(performer, target, attempts))
         return target
 
     def set_password(self, performer: Performer, name: str, wanted: NewPassword) -> User:
@@ -194,13 +197,11 @@ class Users:
         else:
             self._store.apply(Unchanged(user), RenewEpoch(user))
 
-    def _remove(self, performer: Performer, target: User) -> None:
+    def _remove(self, performer: Performer, target: User, attempts: ChangeAttempts) -> None:
         steps = self._removal(performer, target)
-        with (
-            self._audit.change(performer.name, "deleted", "user", {"userId": target.name}),
-            self._admins.inheritance(performer.user, target, steps),
-        ):
-            self._store.apply(*steps)
+        deletion = Change("deleted", "user", {"userId": target.name})
+        attempts.begin(deletion, *self._admins.inheritance(target, steps))
+        self._store.apply(*steps)
 
     def _removal(self, performer: Performer, target: User) -> list[Step]:
         _must_be_somebody_else(performer, target)

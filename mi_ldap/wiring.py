@@ -91,7 +91,7 @@ def services(
         user_store, settings.super_admin.admin_role, observe, is_embedded=directory is not None
     )
     state = StateDatabase(settings.state_dir / "state.sqlite")
-    audit = AuditLog(settings.audit.file or settings.state_dir / "audit.log")
+    audit = _audit_log(settings)
     limits = settings.management_api.throttle
     throttle = Throttle(state, limits.failures_per_name, limits.failures_per_address)
     rules = _rules(user_store)
@@ -99,7 +99,7 @@ def services(
     place = _place(settings, user_store, directory)
     allowed = settings.super_admin
     super_admin = SuperAdmin(allowed.username, allowed.can_remove_admins, place)
-    admins = Admins(store, audit, super_admin, state)
+    admins = Admins(store, super_admin, state)
     bootstrap = Bootstrap(store, audit, rules, _door(settings, place), state)
     revocations = SqliteRevocations(state)
     return Services(
@@ -116,6 +116,11 @@ def services(
         revocations=revocations,
         keys=_signing_keys(settings),
     )
+
+
+def _audit_log(settings: Settings) -> AuditLog:
+    path = settings.audit.file or settings.state_dir / "audit.log"
+    return AuditLog(path, settings.audit.max_bytes, settings.audit.keep)
 
 
 def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) -> UserStoreSettings:
