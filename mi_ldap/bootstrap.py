@@ -130,12 +130,15 @@ class Bootstrap:
         try:
             name = self._rules.new_user_name(without_primary(applicant.name))
             password = self._rules.new_password(applicant.password)
-            with self._audit.change(name, "bootstrap", "admin", {"userId": name}):
-                if abandoned is not None:
-                    self._forget(abandoned)
-                user = make_user(self._store, name, password)
-                with undone_unless_finished(self._store, user):
-                    self._crown(user)
+            if abandoned is not None:
+                self._forget(abandoned)
+            user = make_user(self._store, name, password)
+            with (
+                undone_unless_finished(self._store, user),
+                # Not before: what was typed may be no name, and what is refused is not told.
+                self._audit.change(name, "bootstrap", "admin", {"userId": name}),
+            ):
+                self._crown(user)
         except (UserExists, Conflict, _TooLate):
             raise LoginRefused from None
         except BadRequest as error:

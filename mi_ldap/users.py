@@ -29,12 +29,12 @@ from mi_ldap.errors import (
     UserExists,
     UserNotFound,
 )
+from mi_ldap.failed_logins import FailedLogins
 from mi_ldap.floor import Floor
 from mi_ldap.model import EVERYONE, AdminRole, Names, Performer, User
 from mi_ldap.queries import Query, Selection
 from mi_ldap.retries import decided
 from mi_ldap.store import RemoveUser, RenewEpoch, Step, Take, Unchanged, UserStore
-from mi_ldap.throttle import Attempt, Throttle
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,14 @@ class Users:
         store: UserStore,
         admins: Admins,
         audit: AuditLog,
-        throttle: Throttle,
+        failed_logins: FailedLogins,
         floor: Floor,
         rules: Rules,
     ) -> None:
         self._store = store
         self._admins = admins
         self._audit = audit
-        self._throttle = throttle
+        self._failed_logins = failed_logins
         self._floor = floor
         self._rules = rules
 
@@ -220,14 +220,13 @@ class Users:
     ) -> User:
         """By the old password, whoever gives it; failures count as those of a login do."""
         since_s = time.monotonic()
-        attempt = Attempt.on(model.without_primary(name), performer.client)
-        self._throttle.check(attempt)
-        if target is None and self._admins.is_admin(performer.user):
-            raise UserNotFound(name)
         try:
-            return self._change_by_old(performer, target, wanted)
+            with self._failed_logins.attempt(name, performer.client) as tried:
+                tried.name = target.name if target else ""
+                if target is None and self._admins.is_admin(performer.user):
+                    raise UserNotFound(name)
+                return self._change_by_old(performer, target, wanted)
         except LoginRefused as error:
-            self._throttle.failed(attempt)
             self._floor.wait(since_s)
             is_plain = str(error) == str(LoginRefused())  # as a login says it, whatever the reason
             why = "'oldPassword' is wrong." if is_plain else str(error)

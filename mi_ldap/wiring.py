@@ -25,6 +25,7 @@ from mi_ldap.directory import (
     Tree,
 )
 from mi_ldap.directory.session import SETTLING_S
+from mi_ldap.failed_logins import FailedLogins
 from mi_ldap.floor import Floor
 from mi_ldap.login import Login
 from mi_ldap.model import Matches
@@ -33,7 +34,7 @@ from mi_ldap.settings import Settings, UserStoreSettings
 from mi_ldap.signing_keys import SigningKeys, configured_key, kept_keys
 from mi_ldap.state import StateDatabase
 from mi_ldap.store import UserStore
-from mi_ldap.throttle import Throttle
+from mi_ldap.throttle import Fingerprints, Throttle
 from mi_ldap.tokens import Revocations, SqliteRevocations
 from mi_ldap.users import Users
 
@@ -58,6 +59,7 @@ class Services:
     roles: Roles
     bootstrap: Bootstrap
     login: Login
+    failed_logins: FailedLogins
     revocations: Revocations
     keys: SigningKeys
 
@@ -94,6 +96,8 @@ def services(
     audit = _audit_log(settings)
     limits = settings.management_api.throttle
     throttle = Throttle(state, limits.failures_per_name, limits.failures_per_address)
+    keys = _signing_keys(settings)
+    failed_logins = FailedLogins(audit, throttle, Fingerprints(keys.oldest))
     rules = _rules(user_store)
     floor = Floor()
     place = _place(settings, user_store, directory)
@@ -101,7 +105,8 @@ def services(
     super_admin = SuperAdmin(allowed.username, allowed.can_remove_admins, place)
     admins = Admins(store, super_admin, state)
     bootstrap = Bootstrap(store, audit, rules, _door(settings, place), state)
-    revocations = SqliteRevocations(state)
+    token = settings.management_api.jwt_token_security_handler.token_config
+    revocations = SqliteRevocations(state, token.expiry)
     return Services(
         settings=settings,
         store=store,
@@ -109,12 +114,13 @@ def services(
         audit=audit,
         rules=rules,
         admins=admins,
-        users=Users(store, admins, audit, throttle, floor, rules),
+        users=Users(store, admins, audit, failed_logins, floor, rules),
         roles=Roles(store, admins, audit, rules),
         bootstrap=bootstrap,
-        login=Login(store, admins, bootstrap, throttle, floor, audit, revocations),
+        login=Login(store, admins, bootstrap, failed_logins, floor, audit, revocations),
+        failed_logins=failed_logins,
         revocations=revocations,
-        keys=_signing_keys(settings),
+        keys=keys,
     )
 
 

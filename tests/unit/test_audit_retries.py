@@ -60,7 +60,7 @@ def test_what_ends_otherwise_after_some_tries_has_one_outcome(family: World) -> 
     def vanish() -> None:
         family.store.apply(RemoveUser(family.user("carl")))
 
-    family.store.meanwhile = [lambda: disturb(family)] * 3 + [vanish]
+    family.store.meanwhile = [*[lambda: disturb(family)] * 3, vanish]
     with pytest.raises(UserNotFound):
         family.delete("boss", "carl")
     assert family.told("action", "outcome") == [("deleted", "done"), ("deleted", "undone")]
