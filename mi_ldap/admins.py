@@ -6,14 +6,16 @@ applies them together. What a rule was decided on is among them as a guard.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import structlog
 
 from mi_ldap.audit import Change
 from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, Forbidden
-from mi_ldap.model import AdminRole, User
+from mi_ldap.machine_lock import MachineLock
+from mi_ldap.model import AdminRole, Performer, User
 from mi_ldap.state import Facts
 from mi_ldap.store import (
     Give,
@@ -59,10 +61,31 @@ def refusal(decide: Callable[[], object]) -> str:
 class Admins:
     """Who is an admin, and who may act on one."""
 
-    def __init__(self, store: UserStore, super_admin: SuperAdmin, facts: Facts) -> None:
+    def __init__(
+        self, store: UserStore, super_admin: SuperAdmin, facts: Facts, lock: MachineLock
+    ) -> None:
         self._store = store
+        self._lock = lock
         self._super_admin = super_admin
         self._facts = facts
+
+    @contextmanager
+    def serialized(self, *, are_concerned: bool = True) -> Iterator[None]:
+        """Decide and apply a change of the admins inside; the others on this machine wait.
+
+        It spares them the conflicts. Against other machines, and where `are_concerned` was wrong,
+        the guards of the steps hold.
+
+        Args:
+            are_concerned: False for a change that leaves the admins alone.
+        """
+        with self._lock.held() if are_concerned else nullcontext():
+            yield
+
+    def may_concern(self, performer: Performer, user: User) -> bool:
+        """Whether the user was an admin when the request began, as far as that was read."""
+        admin_role = performer.admin_role
+        return admin_role is None or self._store.is_holder(admin_role, user)
 
     def is_admin(self, user: User) -> bool:
         """Whether the user holds the admin role now, as the directory says."""

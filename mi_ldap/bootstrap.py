@@ -24,6 +24,7 @@ from mi_ldap.errors import (
     StateUnavailable,
     UserExists,
 )
+from mi_ldap.machine_lock import MachineLock
 from mi_ldap.model import AdminRole, User, folded, without_primary
 from mi_ldap.retries import decided
 from mi_ldap.state import Facts
@@ -82,8 +83,15 @@ class Bootstrap:
     """Makes the first admin, once."""
 
     def __init__(
-        self, store: UserStore, audit: AuditLog, rules: Rules, door: Door, facts: Facts
+        self,
+        store: UserStore,
+        audit: AuditLog,
+        rules: Rules,
+        door: Door,
+        facts: Facts,
+        lock: MachineLock,
     ) -> None:
+        self._lock = lock
         self._store = store
         self._audit = audit
         self._rules = rules
@@ -170,12 +178,16 @@ class Bootstrap:
             AdminRoleUnclear: a group of its name stands there unseen.
         """
         try:
-            decided(lambda: self._try_to_crown(user))
+            decided(lambda: self._try_alone_to_crown(user))
         except Conflict:
             log.error("admin_role_stands_unseen", hint="the account may not read the group")
             raise AdminRoleUnclear from None
         log.warning("first_admin_made", user=user.name)
         self._note(user.id)
+
+    def _try_alone_to_crown(self, user: User) -> None:
+        with self._lock.held():
+            self._try_to_crown(user)
 
     def _try_to_crown(self, user: User) -> None:
         admin_role = self._store.admin_role()

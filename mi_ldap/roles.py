@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from mi_ldap import model
@@ -158,15 +159,17 @@ class Roles:
             self._audit.attempts(performer.name) as attempts,
         ):
             try:
-                self._change(reads, performer, user, wanted, attempts)
+                with self._serialized(performer, wanted):
+                    self._change(reads, performer, user, wanted, attempts)
             except Conflict:
                 decided(lambda: self._change_anew(performer, user, wanted, attempts))
 
     def _remove(self, performer: Performer, name: str, attempts: ChangeAttempts) -> Role:
-        role, admin_role = self._removable(performer, name)
-        attempts.begin(Change("deleted", "role", {"role": role.name}))
-        self._store.apply(Unchanged(admin_role.role), RemoveRole(role))
-        return role
+        with self._admins.serialized():
+            role, admin_role = self._removable(performer, name)
+            attempts.begin(Change("deleted", "role", {"role": role.name}))
+            self._store.apply(Unchanged(admin_role.role), RemoveRole(role))
+            return role
 
     def _removable(self, performer: Performer, name: str) -> tuple[Role, AdminRole]:
         """The role, and the admin role that says it may go."""
@@ -192,7 +195,18 @@ class Roles:
     def _change_anew(
         self, performer: Performer, user: User, wanted: RoleChange, attempts: ChangeAttempts
     ) -> None:
-        self._change(self._store, performer, again(self._store, user), wanted, attempts)
+        with self._serialized(performer, wanted):
+            self._change(self._store, performer, again(self._store, user), wanted, attempts)
+
+    def _serialized(self, performer: Performer, wanted: RoleChange) -> AbstractContextManager[None]:
+        """One change of the admins at a time; by the role's name, as it was read so far."""
+        short = [
+            each for each in wanted.added + wanted.removed if len(each) <= model.MAX_NAME_BYTES
+        ]
+        names = {model.folded(model.full_role_name(each)) for each in short}
+        admin_role = performer.admin_role
+        are_concerned = admin_role is None or model.folded(admin_role.role.name) in names
+        return self._admins.serialized(are_concerned=are_concerned)
 
     def _change(
         self,

@@ -188,20 +188,23 @@ class Users:
             raise BadRequest(
                 "Error processing the request. Somebody else changed the user as it was made."
             )
-        promotion: list[Step] = []
-        if is_admin:
-            admin_role = self._admins.role_for(performer.user)
-            promotion = self._admins.promotion(performer.user, user, admin_role)
-        if promotion:
-            self._store.apply(*promotion[:-1], RenewEpoch(user), promotion[-1])
-        else:
-            self._store.apply(Unchanged(user), RenewEpoch(user))
+        with self._admins.serialized(are_concerned=is_admin):
+            promotion: list[Step] = []
+            if is_admin:
+                admin_role = self._admins.role_for(performer.user)
+                promotion = self._admins.promotion(performer.user, user, admin_role)
+            if promotion:
+                self._store.apply(*promotion[:-1], RenewEpoch(user), promotion[-1])
+            else:
+                self._store.apply(Unchanged(user), RenewEpoch(user))
 
     def _remove(self, performer: Performer, target: User, attempts: ChangeAttempts) -> None:
-        steps = self._removal(performer, target)
-        deletion = Change("deleted", "user", {"userId": target.name})
-        attempts.begin(deletion, *self._admins.inheritance(target, steps))
-        self._store.apply(*steps)
+        are_concerned = self._admins.may_concern(performer, target)
+        with self._admins.serialized(are_concerned=are_concerned):
+            steps = self._removal(performer, target)
+            deletion = Change("deleted", "user", {"userId": target.name})
+            attempts.begin(deletion, *self._admins.inheritance(target, steps))
+            self._store.apply(*steps)
 
     def _removal(self, performer: Performer, target: User) -> list[Step]:
         _must_be_somebody_else(performer, target)
@@ -266,7 +269,9 @@ class Users:
 
     def _begin_reset(self, performer: Performer, target: User) -> None:
         """From here on nobody promotes the user until its password is set."""
-        self._store.apply(*self._may_reset(performer, target))
+        are_concerned = self._admins.may_concern(performer, target)
+        with self._admins.serialized(are_concerned=are_concerned):
+            self._store.apply(*self._may_reset(performer, target))
 
     def _may_reset(self, performer: Performer, target: User) -> list[Step]:
         if target.id == performer.user.id and not self._admins.is_admin(performer.user):

@@ -28,6 +28,7 @@ from mi_ldap.directory.session import SETTLING_S
 from mi_ldap.failed_logins import FailedLogins
 from mi_ldap.floor import Floor
 from mi_ldap.login import Login
+from mi_ldap.machine_lock import MachineLock
 from mi_ldap.model import Matches
 from mi_ldap.roles import Roles
 from mi_ldap.settings import Settings, UserStoreSettings
@@ -103,8 +104,9 @@ def services(
     place = _place(settings, user_store, directory)
     allowed = settings.super_admin
     super_admin = SuperAdmin(allowed.username, allowed.can_remove_admins, place)
-    admins = Admins(store, super_admin, state)
-    bootstrap = Bootstrap(store, audit, rules, _door(settings, place), state)
+    lock = MachineLock(settings.state_dir / "admins.lock")
+    admins = Admins(store, super_admin, state, lock)
+    bootstrap = Bootstrap(store, audit, rules, _door(settings, place), state, lock)
     token = settings.management_api.jwt_token_security_handler.token_config
     revocations = SqliteRevocations(state, token.expiry)
     return Services(

@@ -112,7 +112,7 @@ def test_what_is_no_file_is_refused_with_a_sentence(
     file: Path, make: Callable[[Path], object]
 ) -> None:
     make(file)
-    with pytest.raises(ConfigurationError, match="The state file .* (is not|cannot be)"):
+    with pytest.raises(ConfigurationError, match=r"The state file .* (is not|cannot be)"):
         StateDatabase(file)
 
 
