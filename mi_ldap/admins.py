@@ -6,15 +6,17 @@ applies them together. What a rule was decided on is among them as a guard.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import structlog
 
-from mi_ldap.audit import AuditLog
+from mi_ldap.audit import Change, ChangeAttempts
 from mi_ldap.custody import Custody
 from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, Forbidden
-from mi_ldap.model import AdminRole, EntryId, User
+from mi_ldap.machine_lock import MachineLock
+from mi_ldap.model import AdminRole, EntryId, Performer, User
 from mi_ldap.state import Facts
 from mi_ldap.store import (
     Give,
@@ -61,12 +63,36 @@ class Admins:
     """Who is an admin, and who may act on one."""
 
     def __init__(
-        self, store: UserStore, audit: AuditLog, super_admin: SuperAdmin, facts: Facts
+        self,
+        store: UserStore,
+        custody: Custody,
+        super_admin: SuperAdmin,
+        facts: Facts,
+        lock: MachineLock,
     ) -> None:
         self._store = store
-        self._custody = Custody(store, audit)
+        self._custody = custody
+        self._lock = lock
         self._super_admin = super_admin
         self._facts = facts
+
+    @contextmanager
+    def serialized(self, *, are_concerned: bool = True) -> Iterator[None]:
+        """Decide and apply a change of the admins inside; the others on this machine wait.
+
+        It spares them the conflicts. Against other machines, and where `are_concerned` was wrong,
+        the guards of the steps hold.
+
+        Args:
+            are_concerned: False for a change that leaves the admins alone.
+        """
+        with self._lock.held() if are_concerned else nullcontext():
+            yield
+
+    def may_concern(self, performer: Performer, user: User) -> bool:
+        """Whether the user was an admin when the request began, as far as that was read."""
+        admin_role = performer.admin_role
+        return admin_role is None or self._store.is_holder(admin_role, user)
 
     def is_admin(self, user: User) -> bool:
         """Whether the user holds the admin role now, as the directory says."""
@@ -168,9 +194,11 @@ class Admins:
         leftovers = self._custody.reassign_leftovers(user, admin_role) if is_done else []
         return [*leftovers, NotHeld(admin_role.role, user), Unchanged(user), renewed]
 
-    def apply(self, performer: User, user: User, steps: Sequence[Step]) -> None:
+    def apply(
+        self, attempts: ChangeAttempts, user: User, steps: Sequence[Step], *changes: Change
+    ) -> None:
         """Carry out a change of the user; see `Custody.apply`."""
-        self._custody.apply(performer.name, user, steps)
+        self._custody.apply(attempts, user, steps, *changes)
 
     def must_be_plain(self, role_id: EntryId, role_name: str, admin_role: AdminRole) -> None:
         """Raises `Forbidden` for a role through which others hold the admin role."""

@@ -2,42 +2,70 @@
 
 MI's keys come first, in MI's order (`performedBy`, `action`, `type`, `info`), then ours. A change
 whose line can't be written is not made; one that then fails gets a second line, its outcome
-`undone` (or `unknown`, when the directory went away), under the same request id. There is never a
-password, a token or a hash in it.
+`undone` (or `unknown`, when the directory went away), under the same request id. A change that is
+tried again after a conflict has no further lines. There is never a password, a token or a hash
+in it.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import stat
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from mi_ldap.errors import AuditUnavailable, CustodyRefused, DirectoryUnavailable, MiLdapError
+from mi_ldap.audit_file import AuditFile
+from mi_ldap.errors import (
+    AuditUnavailable,
+    ConfigurationError,
+    CustodyRefused,
+    DirectoryUnavailable,
+    MiLdapError,
+)
 
 log = structlog.get_logger()
+
+MAX_TEXT_BYTES = 1024
+"""Longer names and reasons are cut: whoever can cause a line must not choose its length."""
 
 Info = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Change:
+    """What a line tells besides its performer and outcome; see `AuditLog.write`."""
+
+    action: str
+    kind: str
+    info: Info
+
+
 class AuditLog:
-    """Lines of JSON in a file of mode 0600, each in one write; reopened after a rotation.
+    """Lines of JSON in a file of mode 0600, each in one write.
 
     Args:
-        file: `<state>/audit.log`, or what `audit.file` names.
+        path: `<state>/audit.log`, or what `audit.file` names.
+        max_bytes: the size at which the file is rotated; 0 for never.
+        keep: how many rotated files are kept.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._lock = threading.Lock()
-        self._descriptor: int | None = None
+    def __init__(self, path: Path, max_bytes: int = 0, keep: int = 1) -> None:
+        self._path = path
+        self._file = AuditFile(path, max_bytes, keep)
+
+    def check(self) -> None:
+        """Raises `ConfigurationError` where no line can be written."""
+        try:
+            self._file.check()
+        except OSError as error:
+            raise ConfigurationError(
+                f"The audit log {self._path} cannot be written: {error.strerror}."
+            ) from None
 
     def write(
         self, performer: str, action: str, kind: str, info: Info, *, outcome: str, reason: str = ""
@@ -58,17 +86,21 @@ class AuditLog:
         """
         context = structlog.contextvars.get_contextvars()
         line = {
-            "performedBy": performer,
+            "performedBy": cut_to_bytes(performer, MAX_TEXT_BYTES),
             "action": action,
             "type": kind,
             "info": json.dumps(info, separators=(",", ":")),
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "outcome": outcome,
-            "reason": reason,
+            "reason": cut_to_bytes(reason, MAX_TEXT_BYTES),
             "client": context.get("client", ""),
             "requestId": context.get("requestId", ""),
         }
-        self._append(json.dumps(line).encode() + b"\n")
+        try:
+            self._file.append(json.dumps(line).encode() + b"\n")
+        except OSError as error:
+            log.error("audit_not_written", file=str(self._path), error=str(error))
+            raise AuditUnavailable from error
         log.info("audit", **line)
 
     @contextmanager
@@ -78,12 +110,22 @@ class AuditLog:
         Raises:
             AuditUnavailable: before anything was changed.
         """
-        self.write(performer, action, kind, info, outcome="done")
-        try:
+        with self.attempts(performer) as attempts:
+            attempts.begin(Change(action, kind, info))
             yield
+
+    @contextmanager
+    def attempts(self, performer: str) -> Iterator[ChangeAttempts]:
+        """Record a change that may be tried several times: its lines once, its outcome once."""
+        attempts = ChangeAttempts(self, performer)
+        try:
+            yield attempts
         except BaseException as error:
-            self._write_undone(performer, action, kind, info, error)
+            reason = str(error) if isinstance(error, MiLdapError) else type(error).__name__
+            outcome = "unknown" if isinstance(error, DirectoryUnavailable) else "undone"
+            attempts.end(outcome, reason, attempts.written)
             raise
+        attempts.end("undone", "It was decided anew.", attempts.superseded)
 
     def refused(self, performer: str, kind: str, info: Info, error: MiLdapError) -> None:
         """The line of something that the rules forbade."""
@@ -98,52 +140,60 @@ class AuditLog:
             self.refused(performer, "admin", info, error)
             raise
 
-    def _write_undone(
-        self, performer: str, action: str, kind: str, info: Info, error: BaseException
-    ) -> None:
-        reason = str(error) if isinstance(error, MiLdapError) else type(error).__name__
-        outcome = "unknown" if isinstance(error, DirectoryUnavailable) else "undone"
-        try:
-            self.write(performer, action, kind, info, outcome=outcome, reason=reason)
-        except AuditUnavailable:
-            log.error("audit_undone_line_lost", action=action, reason=reason)
-
-    def _append(self, line: bytes) -> None:
-        with self._lock:
-            try:
-                descriptor = self._opened()
-                whole = _line_end_missing(descriptor) + line
-                if os.write(descriptor, whole) != len(whole):
-                    raise OSError("the disk took a part of the line only")
-            except OSError as error:
-                self.close()
-                log.error("audit_not_written", file=str(self._file), error=str(error))
-                raise AuditUnavailable from error
-
-    def _opened(self) -> int:
-        """The open file; opened again when its name has come to mean another one."""
-        if self._descriptor is not None and not self._is_current(self._descriptor):
-            self.close()
-        if self._descriptor is None:
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._descriptor = os.open(self._file, flags, 0o600)
-        return self._descriptor
-
-    def _is_current(self, descriptor: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(descriptor), self._file.stat())
-        except FileNotFoundError:
-            return False
-
     def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Close the file; the next line opens it again."""
+        self._file.close()
 
 
-def _line_end_missing(descriptor: int) -> bytes:
-    """The newline that a line needs before it where a full disk cut the last one short."""
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
-        return b""
-    return b"" if os.pread(descriptor, 1, status.st_size - 1) == b"\n" else b"\n"
+class ChangeAttempts:
+    """The lines of one change, however often it is tried.
+
+    Attributes:
+        performer: the name of who does it.
+        written: what has a line, in the order of the lines.
+        superseded: what has a line and is no part of the latest try.
+    """
+
+    def __init__(self, audit: AuditLog, performer: str) -> None:
+        self._audit = audit
+        self.performer = performer
+        self.written: list[Change] = []
+        self.superseded: list[Change] = []
+
+    def begin(self, *changes: Change) -> None:
+        """A try begins that makes these changes: write the lines that are not there yet.
+
+        Raises:
+            AuditUnavailable: before this try has changed anything.
+        """
+        self.superseded = [change for change in self.written if change not in changes]
+        for change in changes:
+            if change not in self.written:
+                self._write(change, "done")
+                self.written.append(change)
+
+    def end(self, outcome: str, reason: str, changes: list[Change]) -> None:
+        """Write the second lines of changes that were not made, the latest one first."""
+        for change in reversed(changes):
+            try:
+                self._write(change, outcome, reason)
+            except AuditUnavailable:
+                log.error("audit_undone_line_lost", action=change.action, reason=reason)
+
+    def _write(self, change: Change, outcome: str, reason: str = "") -> None:
+        self._audit.write(
+            self.performer,
+            change.action,
+            change.kind,
+            change.info,
+            outcome=outcome,
+            reason=reason,
+        )
+
+
+def cut_to_bytes(text: str, size: int) -> str:
+    """The beginning of a text that has at most `size` bytes in UTF-8, in whole characters."""
+    encoded = text.encode(errors="surrogatepass")
+    if len(encoded) <= size:
+        return text
+    return encoded[:size].decode(errors="ignore")

@@ -15,7 +15,7 @@ from typing import Literal
 import structlog
 
 from mi_ldap.accounts import Rules, find_user, make_user, undone_unless_finished
-from mi_ldap.audit import AuditLog
+from mi_ldap.audit import AuditLog, ChangeAttempts
 from mi_ldap.custody import Custody
 from mi_ldap.errors import (
     AdminRoleUnclear,
@@ -25,6 +25,7 @@ from mi_ldap.errors import (
     StateUnavailable,
     UserExists,
 )
+from mi_ldap.machine_lock import MachineLock
 from mi_ldap.model import AdminRole, User, folded, without_primary
 from mi_ldap.retries import decided
 from mi_ldap.state import Facts
@@ -83,8 +84,15 @@ class Bootstrap:
     """Makes the first admin, once."""
 
     def __init__(
-        self, store: UserStore, audit: AuditLog, rules: Rules, door: Door, facts: Facts
+        self,
+        store: UserStore,
+        audit: AuditLog,
+        rules: Rules,
+        door: Door,
+        facts: Facts,
+        lock: MachineLock,
     ) -> None:
+        self._lock = lock
         self._store = store
         self._audit = audit
         self._rules = rules
@@ -131,12 +139,15 @@ class Bootstrap:
         try:
             name = self._rules.new_user_name(without_primary(applicant.name))
             password = self._rules.new_password(applicant.password)
-            with self._audit.change(name, "bootstrap", "admin", {"userId": name}):
-                if abandoned is not None:
-                    self._forget(abandoned)
-                user = make_user(self._store, name, password)
-                with undone_unless_finished(self._store, user):
-                    self._crown(user)
+            if abandoned is not None:
+                self._forget(abandoned)
+            user = make_user(self._store, name, password)
+            with (
+                undone_unless_finished(self._store, user),
+                # Not before: what was typed may be no name, and what is refused is not told.
+                self._audit.change(name, "bootstrap", "admin", {"userId": name}),
+            ):
+                self._crown(user)
         except (UserExists, Conflict, _TooLate):
             raise LoginRefused from None
         except BadRequest as error:
@@ -168,21 +179,26 @@ class Bootstrap:
             AdminRoleUnclear: a group of its name stands there unseen.
         """
         try:
-            decided(lambda: self._try_to_crown(user))
+            with self._audit.attempts(user.name) as attempts:
+                decided(lambda: self._try_alone_to_crown(user, attempts))
         except Conflict:
             log.error("admin_role_stands_unseen", hint="the account may not read the group")
             raise AdminRoleUnclear from None
         log.warning("first_admin_made", user=user.name)
         self._note(user.id)
 
-    def _try_to_crown(self, user: User) -> None:
+    def _try_alone_to_crown(self, user: User, attempts: ChangeAttempts) -> None:
+        with self._lock.held():
+            self._try_to_crown(user, attempts)
+
+    def _try_to_crown(self, user: User, attempts: ChangeAttempts) -> None:
         admin_role = self._store.admin_role()
         present = self._store.user(user.id)
         if present is None or not _is_vacant(admin_role):
             raise _TooLate
         custody = Custody(self._store, self._audit)
         leftovers = custody.reassign_dependents(present, admin_role)
-        custody.apply(user.name, present, _first_admin_steps(admin_role, present, leftovers))
+        custody.apply(attempts, present, _first_admin_steps(admin_role, present, leftovers))
         if admin_role is not None:
             self._must_be_seen(admin_role, present)
 

@@ -7,13 +7,12 @@ of the admin role they are taken before it becomes an admin again or gets anothe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from mi_ldap.audit import AuditLog
+from mi_ldap.audit import AuditLog, Change, ChangeAttempts
 from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.errors import MiLdapError
 from mi_ldap.model import AdminRole, User
@@ -77,23 +76,26 @@ class Custody:
             return steps
         return [Unchanged(admin_role.role), *steps, RenewRevision(admin_role.role)]
 
-    def apply(self, by: str, user: User, steps: Sequence[Step]) -> None:
+    def apply(
+        self, attempts: ChangeAttempts, user: User, steps: Sequence[Step], *changes: Change
+    ) -> None:
         """Carry out a change of the user; every reassignment in it leaves its audit line.
 
         Where it fails, its undo may have given back a custodian who was removed at the same moment,
         and whose removal did not see that dependent any more. So it is looked at once more.
 
         Args:
-            by: the name of who does it.
+            attempts: the audit lines of the change, which may be tried several times.
             user: as it was read for the change.
             steps: the whole change.
+            changes: what the audit log tells of it besides the reassignments.
         """
+        attempts.begin(*changes, *self._reassignments(steps, but=user))
         try:
-            with self._audited(by, user, steps):
-                self.store.apply(*steps)
+            self.store.apply(*steps)
         except BaseException:
             if any(isinstance(step, SetCustodian) and step.user.custodian_id for step in steps):
-                self._settle_after_undo(by, user)
+                self._settle_after_undo(attempts.performer, user)
             raise
 
     def settle(self, by: str, user: User) -> None:
@@ -114,8 +116,7 @@ class Custody:
         if admin_role is None or (present and self._is_admin(present, admin_role)):
             return
         former = present or user
-        steps = self.reassign_leftovers(former, admin_role)
-        self._apply_if_any(by, former, steps)
+        self._apply_if_any(by, self.reassign_leftovers(former, admin_role))
 
     def _settle_custodian(self, by: str, user: User) -> None:
         admin_role = self.store.admin_role()
@@ -124,26 +125,29 @@ class Custody:
             return
         if self.custodian(present, admin_role) is None:
             steps = _reassigned([present], self.successor(present, admin_role))
-            self._apply_if_any(by, None, self.guarded(steps, admin_role))
+            self._apply_if_any(by, self.guarded(steps, admin_role))
 
-    def _apply_if_any(self, by: str, user: User | None, steps: Sequence[Step]) -> None:
+    def _apply_if_any(self, by: str, steps: Sequence[Step]) -> None:
         if steps:
-            with self._audited(by, user, steps):
+            with self.audit.attempts(by) as attempts:
+                attempts.begin(*self._reassignments(steps))
                 self.store.apply(*steps)
 
     def _is_admin(self, user: User, admin_role: AdminRole | None) -> bool:
         return admin_role is not None and self.store.is_holder(admin_role, user)
 
-    @contextmanager
-    def _audited(self, by: str, user: User | None, steps: Iterable[Step]) -> Iterator[None]:
-        """Write the audit line of each reassignment among the steps, before they are done."""
-        with ExitStack() as lines:
-            for step in steps:
-                if isinstance(step, SetCustodian) and (user is None or step.user.id != user.id):
-                    found = self.store.user(step.custodian_id) if step.custodian_id else None
-                    info = {"userId": step.user.name, "custodian": found.name if found else ""}
-                    lines.enter_context(self.audit.change(by, "inherited", "admin", info))
-            yield
+    def _reassignments(self, steps: Iterable[Step], but: User | None = None) -> list[Change]:
+        """What the audit log tells of the users, `but` this one, who get another custodian."""
+        reassigned = [step for step in steps if isinstance(step, SetCustodian)]
+        return [
+            Change("inherited", "admin", self._info(step))
+            for step in reassigned
+            if but is None or step.user.id != but.id
+        ]
+
+    def _info(self, step: SetCustodian) -> dict[str, str]:
+        found = self.store.user(step.custodian_id) if step.custodian_id else None
+        return {"userId": step.user.name, "custodian": found.name if found else ""}
 
 
 def _reassigned(dependents: Iterable[User], successor: User | None) -> list[Step]:

@@ -13,13 +13,13 @@ from mi_ldap.errors import (
     AdminRoleUnclear,
     AmbiguousName,
     LoginRefused,
-    TooManyFailures,
     UserNotFound,
 )
+from mi_ldap.failed_logins import FailedLogins
 from mi_ldap.floor import Floor
-from mi_ldap.model import MAX_NAME_BYTES, Performer, Proof, User, without_primary
+from mi_ldap.model import Performer, Proof, User
 from mi_ldap.store import UserReads, UserStore
-from mi_ldap.throttle import Attempt, Throttle
+from mi_ldap.throttle import Tried
 from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT, Revocations
 
 
@@ -46,7 +46,7 @@ class Login:
         store: UserStore,
         admins: Admins,
         bootstrap: Bootstrap,
-        throttle: Throttle,
+        failed_logins: FailedLogins,
         floor: Floor,
         audit: AuditLog,
         revocations: Revocations,
@@ -54,7 +54,7 @@ class Login:
         self._store = store
         self._admins = admins
         self._bootstrap = bootstrap
-        self._throttle = throttle
+        self._failed_logins = failed_logins
         self._floor = floor
         self._audit = audit
         self._revocations = revocations
@@ -70,11 +70,7 @@ class Login:
         since_s = time.monotonic()
         try:
             logged_in = self._prove(applicant)
-        except TooManyFailures:
-            self._note_refusal(applicant, "throttled")
-            raise
-        except LoginRefused as error:
-            self._note_refusal(applicant, error.reason)
+        except LoginRefused:
             self._floor.wait(since_s)
             raise
         self._audit.write(logged_in.user.name, "login", "session", {}, outcome="done")
@@ -89,27 +85,28 @@ class Login:
         with self._audit.change(performer.name, "logout", "session", {}):
             self._revocations.revoke(jti, expires_at)
 
-    def _note_refusal(self, applicant: Applicant, reason: str) -> None:
-        name = applicant.name[:MAX_NAME_BYTES]
-        self._audit.write(name, "login", "session", {}, outcome="refused", reason=reason)
-
     def _prove(self, applicant: Applicant) -> LoggedIn:
-        attempt = Attempt.on(without_primary(applicant.name), applicant.client)
-        self._throttle.check(attempt)
-        # Read before the bind, never after it: a token's epoch must not be newer than the password
-        # that was proved. The view is no older than the request, and proves nothing.
-        user = self._find(self._store.view, applicant.name)
+        tried = Tried()
         try:
-            if not applicant.password:
-                raise LoginRefused
-            if self._bootstrap.is_open():
-                user = self._find(self._store, applicant.name)
-                if self._bootstrap.admits(applicant, user):
-                    return self._first_login(applicant, user)
-            return self._ordinary_login(user, applicant.password)
-        except LoginRefused:
-            self._throttle.failed(attempt)
+            with self._failed_logins.attempt(applicant.name, applicant.client) as tried:
+                # Read before the bind, never after it: a token's epoch must not be newer than the
+                # password that was proved. The view is no older than the request, and proves
+                # nothing.
+                user = self._find(self._store.view, applicant.name)
+                tried.name = user.name if user else ""
+                return self._prove_counted(applicant, user)
+        except LoginRefused as error:
+            self._failed_logins.tell_refused(applicant.name, tried, error.reason)
             raise
+
+    def _prove_counted(self, applicant: Applicant, user: User | None) -> LoggedIn:
+        if not applicant.password:
+            raise LoginRefused
+        if self._bootstrap.is_open():
+            user = self._find(self._store, applicant.name)
+            if self._bootstrap.admits(applicant, user):
+                return self._first_login(applicant, user)
+        return self._ordinary_login(user, applicant.password)
 
     def _find(self, reads: UserReads, name: str) -> User | None:
         try:

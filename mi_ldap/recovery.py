@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mi_ldap.accounts import Rules, again, end_tokens, known_user
-from mi_ldap.audit import AuditLog
+from mi_ldap.audit import AuditLog, Change, ChangeAttempts
 from mi_ldap.custody import Custody
 from mi_ldap.errors import AdminRoleUnclear, Conflict
 from mi_ldap.model import AdminRole, User
@@ -50,7 +50,8 @@ class Recovery:
 
     def give_role(self, user: User) -> bool:
         """Make the user an admin without a custodian; False when it is one already."""
-        return decided(lambda: self._give_role(user))
+        with self.audit.attempts(self.operator) as attempts:
+            return decided(lambda: self._give_role(user, attempts))
 
     def set_password(self, user: User, password: str) -> None:
         """Set the password without knowing the old one; every token of the user dies."""
@@ -66,19 +67,20 @@ class Recovery:
         admins = self.store.holder_users(admin_role) if admin_role else ()
         return [admin.name for admin in admins if decided(partial(self._adopt, user, admin))]
 
-    def _give_role(self, user: User) -> bool:
+    def _give_role(self, user: User, attempts: ChangeAttempts) -> bool:
         steps = self._steps(user)
         if not steps:
+            attempts.begin()
             return False
-        with self.audit.change(self.operator, "recovered", "admin", {"userId": user.name}):
-            try:
-                self._custody.apply(self.operator, user, steps)
-            except Conflict:
-                if any(isinstance(step, AddAdminRole) for step in steps) and (
-                    self.store.admin_role() is None
-                ):
-                    raise AdminRoleUnclear from None  # it stands there unseen
-                raise
+        change = Change("recovered", "admin", {"userId": user.name})
+        try:
+            self._custody.apply(attempts, user, steps, change)
+        except Conflict:
+            if any(isinstance(step, AddAdminRole) for step in steps) and (
+                self.store.admin_role() is None
+            ):
+                raise AdminRoleUnclear from None  # it stands there unseen
+            raise
         return True
 
     def _adopt(self, user: User, admin: User) -> bool:

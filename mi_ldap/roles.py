@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from mi_ldap import model
 from mi_ldap.accounts import Rules, again, find_role, known_user
 from mi_ldap.admins import Admins, refusal
-from mi_ldap.audit import AuditLog
+from mi_ldap.audit import AuditLog, Change, ChangeAttempts
 from mi_ldap.errors import (
     BadRequest,
     Conflict,
@@ -142,7 +143,8 @@ class Roles:
         Raises:
             Forbidden, RoleNotFound: nothing was removed.
         """
-        return decided(lambda: self._remove(performer, name))
+        with self._audit.attempts(performer.name) as attempts:
+            return decided(lambda: self._remove(performer, name, attempts))
 
     def change(self, performer: Performer, wanted: RoleChange) -> None:
         """Give and take roles, all of it or nothing; what is so already is no error.
@@ -152,17 +154,22 @@ class Roles:
         """
         reads = self._store.view
         user = known_user(reads, wanted.user_name)
-        with self._audit.refusals(performer.name, {"userId": user.name}):
+        with (
+            self._audit.refusals(performer.name, {"userId": user.name}),
+            self._audit.attempts(performer.name) as attempts,
+        ):
             try:
-                self._change(reads, performer, user, wanted)
+                with self._serialized(performer, wanted):
+                    self._change(reads, performer, user, wanted, attempts)
             except Conflict:
-                decided(lambda: self._change_anew(performer, user, wanted))
+                decided(lambda: self._change_anew(performer, user, wanted, attempts))
 
-    def _remove(self, performer: Performer, name: str) -> Role:
-        role, admin_role = self._removable(performer, name)
-        with self._audit.change(performer.name, "deleted", "role", {"role": role.name}):
+    def _remove(self, performer: Performer, name: str, attempts: ChangeAttempts) -> Role:
+        with self._admins.serialized():
+            role, admin_role = self._removable(performer, name)
+            attempts.begin(Change("deleted", "role", {"role": role.name}))
             self._store.apply(Unchanged(admin_role.role), RemoveRole(role))
-        return role
+            return role
 
     def _removable(self, performer: Performer, name: str) -> tuple[Role, AdminRole]:
         """The role, and the admin role that says it may go."""
@@ -185,22 +192,40 @@ class Roles:
     def _verdict_on_inherited(self, user: User, role: Role) -> str:
         return self.closed or refusal(lambda: self._must_be_own(user, [role]))
 
-    def _change_anew(self, performer: Performer, user: User, wanted: RoleChange) -> None:
-        self._change(self._store, performer, again(self._store, user), wanted)
+    def _change_anew(
+        self, performer: Performer, user: User, wanted: RoleChange, attempts: ChangeAttempts
+    ) -> None:
+        with self._serialized(performer, wanted):
+            self._change(self._store, performer, again(self._store, user), wanted, attempts)
+
+    def _serialized(self, performer: Performer, wanted: RoleChange) -> AbstractContextManager[None]:
+        """One change of the admins at a time; by the role's name, as it was read so far."""
+        short = [
+            each for each in wanted.added + wanted.removed if len(each) <= model.MAX_NAME_BYTES
+        ]
+        names = {model.folded(model.full_role_name(each)) for each in short}
+        admin_role = performer.admin_role
+        are_concerned = admin_role is None or model.folded(admin_role.role.name) in names
+        return self._admins.serialized(are_concerned=are_concerned)
 
     def _change(
-        self, reads: UserReads, performer: Performer, user: User, wanted: RoleChange
+        self,
+        reads: UserReads,
+        performer: Performer,
+        user: User,
+        wanted: RoleChange,
+        attempts: ChangeAttempts,
     ) -> None:
         now = self._decide(reads, performer, user, wanted)
         if not now.steps:
+            attempts.begin()
             return
         info = {
             "userId": user.name,
             "addedRoles": [role.name for role in now.given],
             "removedRoles": [role.name for role in now.taken],
         }
-        with self._audit.change(performer.name, "updated", "role", info):
-            self._admins.apply(performer.user, user, now.steps)
+        self._admins.apply(attempts, user, now.steps, Change("updated", "role", info))
 
     def _decide(
         self, reads: UserReads, performer: Performer, user: User, wanted: RoleChange

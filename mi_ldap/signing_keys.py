@@ -30,6 +30,11 @@ class SigningKeys:
     def signing_key(self) -> str:
         return self.keys[self.current]
 
+    @property
+    def oldest(self) -> str:
+        """For what must not change when a key is added."""
+        return next(iter(self.keys.values()))
+
 
 def configured_key(secret: str) -> SigningKeys:
     """The one key that the configuration gives.

@@ -1,6 +1,6 @@
 """What the workers of one machine share: a SQLite file in the state folder.
 
-Revoked tokens, failed logins and a few facts (that bootstrap is over). Each thread has a connection
+Revoked tokens, failed logins and a few facts (that bootstrap is over). Each thread has connections
 of its own; writers wait for each other at most `BUSY_S`.
 """
 
@@ -20,6 +20,19 @@ from mi_ldap.errors import ConfigurationError, StateUnavailable
 log = structlog.get_logger()
 
 BUSY_S = 2.0
+COUNTERS_BUSY_S = 0.5
+
+COUNTERS = """
+    CREATE TABLE login_attempts (key TEXT PRIMARY KEY, failed INTEGER NOT NULL,
+        pending INTEGER NOT NULL, ends_at REAL NOT NULL, wall_ends_at REAL NOT NULL,
+        name TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+    CREATE INDEX login_attempts_by_end ON login_attempts (ends_at);
+    CREATE INDEX login_attempts_by_wall_end ON login_attempts (wall_ends_at);
+    CREATE TABLE throttled_logins (key TEXT NOT NULL, ends_at REAL NOT NULL, who TEXT NOT NULL,
+        name TEXT NOT NULL, client TEXT NOT NULL, count INTEGER NOT NULL,
+        PRIMARY KEY (key, ends_at)) WITHOUT ROWID;
+    """
+"""Failed logins; also made in memory, for when the file cannot be written. See `throttle`."""
 
 _MIGRATIONS = (
     """
@@ -28,6 +41,12 @@ _MIGRATIONS = (
     CREATE TABLE failures (key TEXT PRIMARY KEY, count INTEGER NOT NULL, expires_at REAL NOT NULL)
         WITHOUT ROWID;
     CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
+    f"""
+    DROP TABLE failures;
+    {COUNTERS}
+    ALTER TABLE revoked ADD COLUMN boot_id TEXT NOT NULL DEFAULT '';
+    ALTER TABLE revoked ADD COLUMN uptime_s REAL NOT NULL DEFAULT 0;
     """,
 )
 
@@ -55,9 +74,15 @@ class StateDatabase:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
-        path.touch(mode=0o600)
         try:
+            path.touch(mode=0o600)
+            if not path.is_file():  # SQLite would wait for whoever writes into a FIFO
+                raise ConfigurationError(f"The state file {path} is not a file: move it away.")
             self._migrate()
+        except OSError as error:
+            raise ConfigurationError(
+                f"The state file {path} cannot be used: {error.strerror}."
+            ) from None
         except StateUnavailable as error:
             raise ConfigurationError(
                 f"The state file {path} cannot be used ({error.__cause__}): move it away."
@@ -65,29 +90,54 @@ class StateDatabase:
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection.
+        """This thread's connection, whose commits survive a loss of power.
 
         Raises:
             StateUnavailable: the disk is full, the file locked for too long, or damaged.
         """
+        with self._used("lasting", BUSY_S, "FULL") as connection:
+            yield connection
+
+    @contextmanager
+    def counters(self) -> Iterator[sqlite3.Connection]:
+        """A transaction for what a loss of power may undo, and a login must not wait long for.
+
+        Raises:
+            StateUnavailable: as of `connection`.
+        """
+        with (
+            self._used("counters", COUNTERS_BUSY_S, "NORMAL") as connection,
+            transaction(connection),
+        ):
+            yield connection
+
+    @contextmanager
+    def _used(self, kind: str, busy_s: float, synchronous: str) -> Iterator[sqlite3.Connection]:
         try:
-            yield getattr(self._local, "connection", None) or self._connect()
+            yield getattr(self._local, kind, None) or self._connect(kind, busy_s, synchronous)
         except sqlite3.Error as error:
             self.close()
             log.error("state_not_usable", file=str(self._path), error=str(error))
             raise StateUnavailable from error
 
     def close(self) -> None:
-        """Close this thread's connection; none may be open when the process forks."""
-        connection = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None:
+        """Close this thread's connections; none may be open when the process forks."""
+        for connection in vars(self._local).values():
             connection.close()
+        vars(self._local).clear()
 
     def fact(self, key: str) -> str | None:
         with self.connection() as connection:
             row = connection.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
+
+    def facts_beginning(self, prefix: str) -> list[str]:
+        """The keys of all facts that begin so."""
+        with self.connection() as connection:
+            rows = connection.execute(
+                "SELECT key FROM facts WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def note_fact(self, key: str, value: str) -> str:
         """Keep the first value that anyone noted under `key`, and return it."""
@@ -95,25 +145,54 @@ class StateDatabase:
             connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (key, value))
         return self.fact(key) or value
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
+    def forget_facts(self, keys: list[str]) -> None:
+        """Remove these facts."""
+        with self.connection() as connection:
+            connection.executemany("DELETE FROM facts WHERE key = ?", [(key,) for key in keys])
+
+    def _connect(self, kind: str, busy_s: float, synchronous: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=busy_s, isolation_level=None)
+        setattr(self._local, kind, connection)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        self._local.connection = connection
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
         return connection
 
     def _migrate(self) -> None:
         with self.connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(_MIGRATIONS):
-                connection.execute("ROLLBACK")
-                raise ConfigurationError(
-                    f"The state file {self._path} was made by a newer version of mi_ldap."
-                )
-            for script in _MIGRATIONS[version:]:
-                for statement in filter(str.strip, script.split(";")):
-                    connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-            connection.execute("COMMIT")
+            if _version_of(connection) != len(_MIGRATIONS):
+                with transaction(connection):
+                    self._apply_migrations(connection)
         self.close()
+
+    def _apply_migrations(self, connection: sqlite3.Connection) -> None:
+        version = _version_of(connection)
+        if version > len(_MIGRATIONS):
+            raise ConfigurationError(
+                f"The state file {self._path} was made by a newer version of mi_ldap."
+            )
+        for script in _MIGRATIONS[version:]:
+            run_script(connection, script)
+        connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything inside is committed together, or nothing is."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # some errors, such as a full disk, have ended it already
+            connection.execute("ROLLBACK")
+        raise
+
+
+def run_script(connection: sqlite3.Connection, script: str) -> None:
+    """Run each statement, within the transaction that is open."""
+    for statement in filter(str.strip, script.split(";")):
+        connection.execute(statement)
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

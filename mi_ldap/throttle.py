@@ -1,24 +1,48 @@
 """How often logins may fail: by name and address together, and by address alone.
 
-Never by name alone, or a stranger could lock an admin out. Counted with the `limits` library, in
-the state file, so that all workers of a machine count together.
+Never by name alone, or a stranger could lock an admin out. All workers of a machine count together,
+in the state file; a worker that cannot write it counts for itself, in memory.
+
+A failure is counted before the password is tried and given back when the login succeeds: however
+many guesses come at once, no more than the limit are tried.
+
+Windows are measured by the machine's monotonic clock, which all processes share and nobody sets; it
+stands still while the machine is suspended, so a window is also over when the wall clock says so.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
+import ipaddress
 import math
+import sqlite3
+import threading
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from limits import RateLimitItemPerMinute
-from limits.storage import Storage
-from limits.strategies import FixedWindowRateLimiter
+import structlog
 
-from mi_ldap.errors import StateUnavailable, TooManyFailures
-from mi_ldap.state import StateDatabase
+from mi_ldap.deadline import remaining_s
+from mi_ldap.errors import LoginRefused, StateUnavailable, TooManyFailures
+from mi_ldap.state import COUNTERS, StateDatabase, run_script, transaction
+
+log = structlog.get_logger()
+
+WINDOW_S = 60.0
+WAIT_S = 2.0
+"""So long a login waits at most while as many others as may fail are under way, in seconds."""
+RETRY_STATE_S = 10.0
+"""So long a worker counts in memory before it tries the state file again, in seconds."""
+
+_POLL_S = 0.01
+_LONGEST_FOLDED = 512  # characters; NFKD takes quadratic time (combining marks)
+_MAX_MEMORY_PAGES = 16_384  # of 4 kB
+
+Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +57,88 @@ class Attempt:
     who: str
     client: str
 
-    @classmethod
-    def on(cls, name: str, client: str) -> Attempt:
-        """An attempt on a name as typed; spellings that a directory might fold are one name.
 
-        Only a fingerprint is kept: people type passwords where names belong.
-        """
-        decomposed = unicodedata.normalize("NFKD", name.casefold()).casefold()
-        letters = "".join(c for c in decomposed if unicodedata.category(c)[0] not in "MCZ")
-        return cls(hashlib.sha256(letters.encode(errors="replace")).hexdigest()[:32], client)
+@dataclass(slots=True)
+class Tried:
+    """What becomes known while an attempt is under way.
+
+    Attributes:
+        name: the stored name of the user, `""` where nobody has the name that was typed.
+    """
+
+    name: str = ""
+
+
+class Throttled(TooManyFailures):
+    """An attempt that was refused.
+
+    Args:
+        retry_after_s: seconds until the next one may be tried.
+        is_first: whether it is the first refusal in its window.
+        name: the stored name of the user where earlier attempts found it, else `""`.
+    """
+
+    def __init__(self, retry_after_s: int, *, is_first: bool, name: str) -> None:
+        super().__init__(retry_after_s)
+        self.is_first = is_first
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottledLogins:
+    """The refusals of one name and address, or of one address, in one window.
+
+    Attributes:
+        who: the fingerprint of the first one's name.
+        name: the stored name of that user, `""` where it is not known.
+        client: the network that was counted, `"192.0.2.7"` or `"2001:db8::/64"`.
+        count: how many there were.
+    """
+
+    who: str
+    name: str
+    client: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """One of the two things that are counted for an attempt."""
+
+    key: str
+    client: str
+    most: int
+
+
+class Fingerprints:
+    """Stand for names that were typed: people type passwords where names belong.
+
+    Args:
+        key: a secret; without it a short text could be found by trying all.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = hashlib.sha256(b"fingerprint:" + key.encode(errors="replace")).digest()
+
+    def of(self, name: str) -> str:
+        """32 hexadecimal digits; the same for all spellings that a directory might fold."""
+        letters = _letters_of(name) if len(name) <= _LONGEST_FOLDED else name
+        digest = hmac.digest(self._key, letters.encode(errors="replace"), "sha256")
+        return digest.hex()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What was counted under one key since the first attempt; `ends_at` of the clock."""
+
+    key: str
+    failed: int
+    pending: int
+    ends_at: float
+
+
+Counters = Callable[[], AbstractContextManager[sqlite3.Connection]]
+"""Opens a transaction on the tables of `mi_ldap.state.COUNTERS`."""
 
 
 class Throttle:
@@ -51,78 +148,258 @@ class Throttle:
         state: where the counts are kept.
         per_name: failures of one name from one address in a minute.
         per_address: failures from one address in a minute.
+        clock: seconds that never go back, the same for all processes of the machine.
     """
 
-    def __init__(self, state: StateDatabase, per_name: int, per_address: int) -> None:
-        self._storage = _SqliteStorage(state)
-        self._limiter = FixedWindowRateLimiter(self._storage)
-        self._per_name = RateLimitItemPerMinute(per_name, namespace="name")
-        self._per_address = RateLimitItemPerMinute(per_address, namespace="address")
+    def __init__(
+        self, state: StateDatabase, per_name: int, per_address: int, clock: Clock = time.monotonic
+    ) -> None:
+        self._shared: Counters = state.counters
+        self._own: Counters = _MemoryCounters().counters
+        self._per_name = per_name
+        self._per_address = per_address
+        self._clock = clock
+        self._own_until = -math.inf
 
-    def check(self, attempt: Attempt) -> None:
-        """Raises `TooManyFailures` where the address, or the name from it, has none left."""
-        limits = {limit.key_for(*by): limit.amount for limit, by in self._limits(attempt)}
-        counted = self._storage.counted(*limits)
-        ends_at = [ends for key, count, ends in counted if count >= limits[key]]
-        if ends_at:
-            raise TooManyFailures(max(1, math.ceil(max(ends_at) - time.time())))
+    @contextmanager
+    def attempt(self, attempt: Attempt) -> Iterator[Tried]:
+        """Count a failure of what is tried inside; it is given back unless `LoginRefused` comes.
 
-    def failed(self, attempt: Attempt) -> None:
-        """Count one failure."""
-        for limit, by in self._limits(attempt):
-            self._limiter.hit(limit, *by)
+        Raises:
+            Throttled: the address, or the name from it, has none left; nothing was tried.
+        """
+        limits = self._limits(attempt)
+        counters, windows = self._wait_for_windows(limits, attempt.who)
+        tried = Tried()
+        has_failed = False
+        try:
+            yield tried
+        except LoginRefused:
+            has_failed = True
+            raise
+        finally:
+            self._settle(counters, windows, tried, has_failed)
 
-    def _limits(self, attempt: Attempt) -> Iterator[tuple[RateLimitItemPerMinute, Sequence[str]]]:
-        yield self._per_address, (attempt.client,)
-        yield self._per_name, (attempt.who, attempt.client)
+    def close_windows(
+        self, tell: Callable[[ThrottledLogins], None], *, all_of_them: bool = False
+    ) -> float | None:
+        """Tell of the refusals of every window that has ended, once for all workers.
+
+        Args:
+            tell: where it raises, the windows stay for the next time.
+            all_of_them: also of windows that have not ended.
+
+        Returns:
+            The seconds until the next window ends; None where there is none.
+
+        Raises:
+            StateUnavailable: the state file cannot be written; those of memory were told of.
+        """
+        now = self._clock()
+        next_end = _close_windows(self._own, tell, now, all_of_them)
+        other_end = _close_windows(self._shared, tell, now, all_of_them)
+        return min((each for each in (next_end, other_end) if each is not None), default=None)
+
+    def _limits(self, attempt: Attempt) -> tuple[_Limit, _Limit]:
+        network, site = _network(attempt.client, 64), _network(attempt.client, 48)
+        return (
+            _Limit(f"address {site}", site, self._per_address),
+            _Limit(f"name {attempt.who} {network}", network, self._per_name),
+        )
+
+    def _wait_for_windows(
+        self, limits: Sequence[_Limit], who: str
+    ) -> tuple[Counters, list[_Window]]:
+        """Count a failure, once as few others are under way that it may be one."""
+        give_up_at = time.monotonic() + min(WAIT_S, remaining_s() / 2)
+        while True:
+            must_decide = time.monotonic() >= give_up_at
+            counters = self._counters()
+            try:
+                windows = self._reserve(counters, limits, who, must_decide)
+            except StateUnavailable:
+                if counters is self._own:
+                    raise
+                self._own_until = self._clock() + RETRY_STATE_S
+                log.error("login_failures_counted_in_memory", for_s=RETRY_STATE_S)
+                continue
+            if windows is not None:
+                return counters, windows
+            time.sleep(_POLL_S)
+
+    def _counters(self) -> Counters:
+        return self._own if self._clock() < self._own_until else self._shared
+
+    def _reserve(
+        self, counters: Counters, limits: Sequence[_Limit], who: str, must_decide: bool
+    ) -> list[_Window] | None:
+        """The windows in which a failure was counted; None to try again in a moment.
+
+        Raises:
+            Throttled: nothing was counted but the refusal.
+        """
+        now = self._clock()
+        with counters() as connection:
+            _forget_old_windows(connection, now)
+            full = _find_full_window(connection, limits)
+            if full is None:
+                return [_open_window(connection, limit.key, now) for limit in limits]
+            limit, window = full
+            if window.failed < limit.most and not must_decide:
+                return None  # some that are under way may yet succeed
+            name = _known_name(connection, limits)
+            is_first = _count_refusal(connection, limit, window, who, name)
+        retry_after_s = max(1, math.ceil(window.ends_at - now))
+        raise Throttled(retry_after_s, is_first=is_first, name=name)
+
+    def _settle(
+        self, counters: Counters, windows: list[_Window], tried: Tried, has_failed: bool
+    ) -> None:
+        now = self._clock()
+        try:
+            with counters() as connection:
+                for window in windows:
+                    _settle_window(connection, window, now, tried.name, has_failed)
+        except StateUnavailable:  # it counts as a failure until its window ends
+            log.error("login_attempt_not_settled", has_failed=has_failed)
 
 
-class _SqliteStorage(Storage):
-    """`limits`' counters in the table `failures`; a row is worth nothing once it has expired."""
+class _MemoryCounters:
+    """The counters of one worker, for as long as the state file cannot be written."""
 
-    STORAGE_SCHEME = None
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
 
-    def __init__(self, state: StateDatabase) -> None:
-        super().__init__()
-        self._state = state
+    @contextmanager
+    def counters(self) -> Iterator[sqlite3.Connection]:
+        """A transaction.
 
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return StateUnavailable
+        Raises:
+            StateUnavailable: so much was counted that it does not fit.
+        """
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._open()
+            try:
+                with transaction(self._connection):
+                    yield self._connection
+            except sqlite3.Error as error:
+                raise StateUnavailable from error
 
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        now = time.time()
-        with self._state.connection() as connection:
-            connection.execute("DELETE FROM failures WHERE expires_at < ?", (now,))
-            row = connection.execute(
-                "INSERT INTO failures VALUES (?, ?, ?) "
-                "ON CONFLICT (key) DO UPDATE SET count = count + excluded.count RETURNING count",
-                (key, amount, now + expiry),
-            ).fetchone()
-        return int(row[0])
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.execute(f"PRAGMA max_page_count = {_MAX_MEMORY_PAGES}")
+        run_script(connection, COUNTERS)
+        return connection
 
-    def get(self, key: str) -> int:
-        return next((count for _, count, _ in self.counted(key)), 0)
 
-    def get_expiry(self, key: str) -> float:
-        return next((ends_at for _, _, ends_at in self.counted(key)), time.time())
+def _letters_of(name: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", name.casefold()).casefold()
+    return "".join(c for c in decomposed if unicodedata.category(c)[0] not in "MCZ")
 
-    def check(self) -> bool:
-        return not self.counted("")
 
-    def reset(self) -> int | None:
-        with self._state.connection() as connection:
-            return connection.execute("DELETE FROM failures").rowcount
+def _forget_old_windows(connection: sqlite3.Connection, now: float) -> None:
+    """Forget what has ended, and what would end later than a window that begins now.
 
-    def clear(self, key: str) -> None:
-        with self._state.connection() as connection:
-            connection.execute("DELETE FROM failures WHERE key = ?", (key,))
+    The latter is of the time before the last boot.
+    """
+    connection.execute(
+        "DELETE FROM login_attempts WHERE ends_at <= ? OR ends_at > ? OR wall_ends_at <= ?",
+        (now, now + WINDOW_S + 1, time.time()),
+    )
 
-    def counted(self, key: str, other: str = "") -> list[tuple[str, int, float]]:
-        """Key, count and end of each of the keys that has not expired."""
-        with self._state.connection() as connection:
-            return connection.execute(
-                "SELECT key, count, expires_at FROM failures "
-                "WHERE key IN (?, ?) AND expires_at >= ?",
-                (key, other, time.time()),
-            ).fetchall()
+
+def _find_full_window(
+    connection: sqlite3.Connection, limits: Sequence[_Limit]
+) -> tuple[_Limit, _Window] | None:
+    for limit in limits:
+        row = connection.execute(
+            "SELECT key, failed, pending, ends_at FROM login_attempts WHERE key = ?", (limit.key,)
+        ).fetchone()
+        window = _Window(*row) if row else None
+        if window and window.failed + window.pending >= limit.most:
+            return limit, window
+    return None
+
+
+def _open_window(connection: sqlite3.Connection, key: str, now: float) -> _Window:
+    """Count one more attempt under way."""
+    row = connection.execute(
+        "INSERT INTO login_attempts (key, failed, pending, ends_at, wall_ends_at) "
+        "VALUES (?, 0, 1, ?, ?) ON CONFLICT (key) "
+        "DO UPDATE SET pending = pending + 1 RETURNING key, failed, pending, ends_at",
+        (key, now + WINDOW_S, time.time() + WINDOW_S),
+    ).fetchone()
+    return _Window(*row)
+
+
+def _settle_window(
+    connection: sqlite3.Connection, window: _Window, now: float, name: str, has_failed: bool
+) -> None:
+    """An attempt is no longer under way; a failure whose window is over begins another one."""
+    this = (window.key, window.ends_at)
+    found = connection.execute(
+        "UPDATE login_attempts SET pending = max(0, pending - 1), failed = failed + ?, "
+        "name = ? WHERE key = ? AND ends_at = ?",
+        (has_failed, name, *this),
+    ).rowcount
+    if has_failed and not found:
+        connection.execute(
+            "INSERT INTO login_attempts VALUES (?, 1, 0, ?, ?, ?) "
+            "ON CONFLICT (key) DO UPDATE SET failed = failed + 1",
+            (window.key, now + WINDOW_S, time.time() + WINDOW_S, name),
+        )
+    connection.execute(
+        "DELETE FROM login_attempts WHERE key = ? AND ends_at = ? AND failed + pending = 0", this
+    )
+
+
+def _known_name(connection: sqlite3.Connection, limits: Sequence[_Limit]) -> str:
+    """The stored name of the user that earlier attempts on this name have found."""
+    key = limits[-1].key
+    row = connection.execute("SELECT name FROM login_attempts WHERE key = ?", (key,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _count_refusal(
+    connection: sqlite3.Connection, limit: _Limit, window: _Window, who: str, name: str
+) -> bool:
+    """Count a refusal; whether it is the first one of its window."""
+    (count,) = connection.execute(
+        "INSERT INTO throttled_logins VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT (key, ends_at) "
+        "DO UPDATE SET count = count + 1 RETURNING count",
+        (limit.key, window.ends_at, who, name, limit.client),
+    ).fetchone()
+    return bool(count == 1)
+
+
+def _close_windows(
+    counters: Counters, tell: Callable[[ThrottledLogins], None], now: float, all_of_them: bool
+) -> float | None:
+    with counters() as connection:
+        ended = connection.execute(
+            "DELETE FROM throttled_logins WHERE ? OR ends_at <= ? OR ends_at > ? "
+            "RETURNING who, name, client, count",
+            (all_of_them, now, now + WINDOW_S + 1),
+        ).fetchall()
+        for row in ended:
+            tell(ThrottledLogins(*row))
+        (next_end,) = connection.execute("SELECT min(ends_at) FROM throttled_logins").fetchone()
+    return None if next_end is None else max(0.0, float(next_end) - now)
+
+
+def _network(client: str, ipv6_prefix: int) -> str:
+    """An IPv4 address as it is, an IPv6 one's network; what is no address stays as it is.
+
+    An IPv6 host has a whole /64 to itself, and a customer up to a /48 (RFC 6177).
+    """
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:
+        return client
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address), ipv6_prefix), strict=False))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final, Protocol
 
 from mi_ldap.state import StateDatabase
@@ -11,6 +14,8 @@ from mi_ldap.state import StateDatabase
 SCOPE_ADMIN: Final = "admin"
 SCOPE_DEFAULT: Final = "default"
 SCOPE_CHANGE_PASSWORD: Final = "change-password"  # noqa: S105 - a scope, not a password
+
+SLACK_S = 86_400.0
 
 _PRUNE_EVERY = 64
 
@@ -26,15 +31,34 @@ class Revocations(Protocol):
 
 
 class SqliteRevocations:
-    """For all workers of one machine; rows whose tokens have expired anyway are pruned."""
+    """For all workers of one machine; rows of tokens that have surely expired are pruned.
 
-    def __init__(self, state: StateDatabase) -> None:
+    A token expires by the wall clock, which may jump ahead and back again. So a row goes only when
+    both clocks say that it may: the wall clock is a day past the token's end, and the machine has
+    run for the longest life of a token and a day since the revocation.
+
+    Args:
+        state: where the rows are kept.
+        longest_life_s: the configured life of a token, in seconds.
+        uptime: the seconds since the boot; never set, and the same for all processes.
+    """
+
+    def __init__(
+        self,
+        state: StateDatabase,
+        longest_life_s: float = 0.0,
+        uptime: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._state = state
+        self._longest_life_s = longest_life_s
+        self._uptime = uptime
+        self._boot_id = _boot_id()
         self._since_pruned = 0
 
     def revoke(self, jti: str, expires_at: float) -> None:
+        row = (jti, expires_at, self._boot_id, self._uptime())
         with self._state.connection() as connection:
-            connection.execute("INSERT OR IGNORE INTO revoked VALUES (?, ?)", (jti, expires_at))
+            connection.execute("INSERT OR IGNORE INTO revoked VALUES (?, ?, ?, ?)", row)
             self._prune(connection)
 
     def is_revoked(self, jti: str) -> bool:
@@ -46,4 +70,18 @@ class SqliteRevocations:
         self._since_pruned += 1
         if self._since_pruned >= _PRUNE_EVERY:
             self._since_pruned = 0
-            connection.execute("DELETE FROM revoked WHERE expires_at < ?", (time.time(),))
+            uptime_s = self._uptime()
+            # What was revoked before the last boot is older than the uptime.
+            connection.execute(
+                "DELETE FROM revoked WHERE expires_at < ? "
+                "AND ? - CASE boot_id WHEN ? THEN uptime_s ELSE 0 END > ?",
+                (time.time() - SLACK_S, uptime_s, self._boot_id, self._longest_life_s + SLACK_S),
+            )
+
+
+def _boot_id() -> str:
+    """What tells one boot of the machine from another; random where that is not known."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return uuid.uuid4().hex

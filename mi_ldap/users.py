@@ -18,7 +18,7 @@ from mi_ldap.accounts import (
     undone_unless_finished,
 )
 from mi_ldap.admins import Admins, refusal
-from mi_ldap.audit import AuditLog
+from mi_ldap.audit import AuditLog, Change, ChangeAttempts
 from mi_ldap.errors import (
     BadRequest,
     Conflict,
@@ -29,12 +29,12 @@ from mi_ldap.errors import (
     UserExists,
     UserNotFound,
 )
+from mi_ldap.failed_logins import FailedLogins
 from mi_ldap.floor import Floor
 from mi_ldap.model import EVERYONE, AdminRole, Names, Performer, User
 from mi_ldap.queries import Query, Selection
 from mi_ldap.retries import decided
 from mi_ldap.store import RemoveUser, RenewEpoch, Step, Take, Unchanged, UserStore
-from mi_ldap.throttle import Attempt, Throttle
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,14 @@ class Users:
         store: UserStore,
         admins: Admins,
         audit: AuditLog,
-        throttle: Throttle,
+        failed_logins: FailedLogins,
         floor: Floor,
         rules: Rules,
     ) -> None:
         self._store = store
         self._admins = admins
         self._audit = audit
-        self._throttle = throttle
+        self._failed_logins = failed_logins
         self._floor = floor
         self._rules = rules
 
@@ -142,8 +142,11 @@ class Users:
         info = {"userId": name, "isAdmin": wanted.is_admin}
         with self._audit.change(performer.name, "created", "user", info):
             user = make_user(self._store, name, password)
-            with undone_unless_finished(self._store, user):
-                decided(lambda: self._finish(performer, user, is_admin=wanted.is_admin))
+            with (
+                undone_unless_finished(self._store, user),
+                self._audit.attempts(performer.name) as attempts,
+            ):
+                decided(lambda: self._finish(performer, user, attempts, is_admin=wanted.is_admin))
         return name
 
     def remove(self, performer: Performer, name: str) -> User:
@@ -154,8 +157,11 @@ class Users:
         """
         target = known_user(self._store, name)
         _must_be_somebody_else(performer, target)
-        with self._audit.refusals(performer.name, {"userId": target.name}):
-            decided(lambda: self._remove(performer, target))
+        with (
+            self._audit.refusals(performer.name, {"userId": target.name}),
+            self._audit.attempts(performer.name) as attempts,
+        ):
+            decided(lambda: self._remove(performer, target, attempts))
         return target
 
     def set_password(self, performer: Performer, name: str, wanted: NewPassword) -> User:
@@ -179,26 +185,31 @@ class Users:
         found = find_role(view, query.role)
         return view.member_names(found) if found else Names(())
 
-    def _finish(self, performer: Performer, user: User, *, is_admin: bool) -> None:
+    def _finish(
+        self, performer: Performer, user: User, attempts: ChangeAttempts, *, is_admin: bool
+    ) -> None:
         """What has its password becomes a user, or an admin, in one change."""
         if again(self._store, user).revision != user.revision:
             raise BadRequest(
                 "Error processing the request. Somebody else changed the user as it was made."
             )
-        promotion: list[Step] = []
-        if is_admin:
-            admin_role = self._admins.role_for(performer.user)
-            promotion = self._admins.promotion(performer.user, user, admin_role)
-        if promotion:
-            steps = [*promotion[:-1], RenewEpoch(user), promotion[-1]]
-            self._admins.apply(performer.user, user, steps)
-        else:
-            self._store.apply(Unchanged(user), RenewEpoch(user))
+        with self._admins.serialized(are_concerned=is_admin):
+            promotion: list[Step] = []
+            if is_admin:
+                admin_role = self._admins.role_for(performer.user)
+                promotion = self._admins.promotion(performer.user, user, admin_role)
+            if promotion:
+                steps = [*promotion[:-1], RenewEpoch(user), promotion[-1]]
+                self._admins.apply(attempts, user, steps)
+            else:
+                self._store.apply(Unchanged(user), RenewEpoch(user))
 
-    def _remove(self, performer: Performer, target: User) -> None:
-        steps = self._removal(performer, target)
-        with self._audit.change(performer.name, "deleted", "user", {"userId": target.name}):
-            self._admins.apply(performer.user, target, steps)
+    def _remove(self, performer: Performer, target: User, attempts: ChangeAttempts) -> None:
+        are_concerned = self._admins.may_concern(performer, target)
+        with self._admins.serialized(are_concerned=are_concerned):
+            steps = self._removal(performer, target)
+            deletion = Change("deleted", "user", {"userId": target.name})
+            self._admins.apply(attempts, target, steps, deletion)
 
     def _removal(self, performer: Performer, target: User) -> list[Step]:
         _must_be_somebody_else(performer, target)
@@ -217,14 +228,13 @@ class Users:
     ) -> User:
         """By the old password, whoever gives it; failures count as those of a login do."""
         since_s = time.monotonic()
-        attempt = Attempt.on(model.without_primary(name), performer.client)
-        self._throttle.check(attempt)
-        if target is None and self._admins.is_admin(performer.user):
-            raise UserNotFound(name)
         try:
-            return self._change_by_old(performer, target, wanted)
+            with self._failed_logins.attempt(name, performer.client) as tried:
+                tried.name = target.name if target else ""
+                if target is None and self._admins.is_admin(performer.user):
+                    raise UserNotFound(name)
+                return self._change_by_old(performer, target, wanted)
         except LoginRefused as error:
-            self._throttle.failed(attempt)
             self._floor.wait(since_s)
             is_plain = str(error) == str(LoginRefused())  # as a login says it, whatever the reason
             why = "'oldPassword' is wrong." if is_plain else str(error)
@@ -255,17 +265,19 @@ class Users:
         with self._audit.refusals(performer.name, info):
             decided(lambda: self._may_reset(performer, target))
             with self._audit.change(performer.name, "updated", "user", info):
-                decided(lambda: self._begin_reset(performer, target))
+                with self._audit.attempts(performer.name) as attempts:
+                    decided(lambda: self._begin_reset(performer, target, attempts))
                 try:
                     self._store.reset_password(target, new)
                 finally:
                     end_tokens(self._store, target)
         return target
 
-    def _begin_reset(self, performer: Performer, target: User) -> None:
+    def _begin_reset(self, performer: Performer, target: User, attempts: ChangeAttempts) -> None:
         """From here on nobody promotes the user until its password is set."""
-        steps = self._reset_steps(performer, target)
-        self._admins.apply(performer.user, target, steps)
+        are_concerned = self._admins.may_concern(performer, target)
+        with self._admins.serialized(are_concerned=are_concerned):
+            self._admins.apply(attempts, target, self._reset_steps(performer, target))
 
     def _may_reset(self, performer: Performer, target: User) -> None:
         self._reset_steps(performer, target, is_done=False)

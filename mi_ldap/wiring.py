@@ -15,6 +15,7 @@ from mi_ldap.accounts import Rules
 from mi_ldap.admins import Admins, SuperAdmin
 from mi_ldap.audit import AuditLog
 from mi_ldap.bootstrap import Bootstrap, Door
+from mi_ldap.custody import Custody
 from mi_ldap.directory import (
     ACCOUNT_CLASS,
     ADMIN_ROLE_CLASS,
@@ -24,15 +25,17 @@ from mi_ldap.directory import (
     Profile,
     Tree,
 )
+from mi_ldap.failed_logins import FailedLogins
 from mi_ldap.floor import Floor
 from mi_ldap.login import Login
+from mi_ldap.machine_lock import MachineLock
 from mi_ldap.model import Matches
 from mi_ldap.roles import Roles
 from mi_ldap.settings import Settings, UserStoreSettings
 from mi_ldap.signing_keys import SigningKeys, configured_key, kept_keys
 from mi_ldap.state import StateDatabase
 from mi_ldap.store import UserStore
-from mi_ldap.throttle import Throttle
+from mi_ldap.throttle import Fingerprints, Throttle
 from mi_ldap.tokens import Revocations, SqliteRevocations
 from mi_ldap.users import Users
 
@@ -57,6 +60,7 @@ class Services:
     roles: Roles
     bootstrap: Bootstrap
     login: Login
+    failed_logins: FailedLogins
     revocations: Revocations
     keys: SigningKeys
 
@@ -88,17 +92,21 @@ def services(
     user_store = _on_embedded(settings.user_store, directory) if directory else settings.user_store
     store = store or _directory_store(user_store, settings.super_admin.admin_role, observe)
     state = StateDatabase(settings.state_dir / "state.sqlite")
-    audit = AuditLog(settings.audit.file or settings.state_dir / "audit.log")
+    audit = _audit_log(settings)
     limits = settings.management_api.throttle
     throttle = Throttle(state, limits.failures_per_name, limits.failures_per_address)
+    keys = _signing_keys(settings)
+    failed_logins = FailedLogins(audit, throttle, Fingerprints(keys.oldest))
     rules = _rules(user_store)
     floor = Floor()
     place = _place(settings, user_store, directory)
     allowed = settings.super_admin
     super_admin = SuperAdmin(allowed.username, allowed.can_remove_admins, place)
-    admins = Admins(store, audit, super_admin, state)
-    bootstrap = Bootstrap(store, audit, rules, _door(settings, place), state)
-    revocations = SqliteRevocations(state)
+    lock = MachineLock(settings.state_dir / "admins.lock")
+    admins = Admins(store, Custody(store, audit), super_admin, state, lock)
+    bootstrap = Bootstrap(store, audit, rules, _door(settings, place), state, lock)
+    token = settings.management_api.jwt_token_security_handler.token_config
+    revocations = SqliteRevocations(state, token.expiry)
     return Services(
         settings=settings,
         store=store,
@@ -106,13 +114,19 @@ def services(
         audit=audit,
         rules=rules,
         admins=admins,
-        users=Users(store, admins, audit, throttle, floor, rules),
+        users=Users(store, admins, audit, failed_logins, floor, rules),
         roles=Roles(store, admins, audit, rules),
         bootstrap=bootstrap,
-        login=Login(store, admins, bootstrap, throttle, floor, audit, revocations),
+        login=Login(store, admins, bootstrap, failed_logins, floor, audit, revocations),
+        failed_logins=failed_logins,
         revocations=revocations,
-        keys=_signing_keys(settings),
+        keys=keys,
     )
+
+
+def _audit_log(settings: Settings) -> AuditLog:
+    path = settings.audit.file or settings.state_dir / "audit.log"
+    return AuditLog(path, settings.audit.max_bytes, settings.audit.keep)
 
 
 def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) -> UserStoreSettings:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -63,14 +64,17 @@ def _stderr(*names: str) -> _Stderr:
 
 
 def log_request(request: Any, response: Any, environ: dict[str, Any], seconds: float) -> None:
-    """One line for a request that the application answered; at level debug for a health check.
+    """One line for a request that the application answered; for some at level debug alone.
+
+    Those are health checks, and logins that are throttled: the audit log counts them.
 
     Called in the request's own context, whose `requestId` and `client` (behind proxies) it shows.
     """
     is_check = request.path in {"/health", "/ready"} and response.status_code == 200
+    is_quiet = is_check or response.status_code == HTTPStatus.TOO_MANY_REQUESTS
     bound = structlog.contextvars.get_contextvars()
     access_log.log(
-        logging.DEBUG if is_check else logging.INFO,
+        logging.DEBUG if is_quiet else logging.INFO,
         "request",
         method=request.method,
         path=request.path,

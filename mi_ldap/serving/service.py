@@ -45,20 +45,34 @@ def serve(settings: Settings) -> int:
         _running_directory(settings) as directory,
     ):
         found = services(settings, directory)
+        found.audit.check()
+        _tell_throttled_logins(found)
         application = create_app(found)
         certificate = certificate_of(settings)
         hearts = _hearts(settings, directory)
         gc.freeze()  # a collection in a worker would copy what it shares with the others
         server = Child(HttpServer(settings.server, listener, certificate, application).run)
         listener.close()  # else clients would still be let in while gunicorn stops
-        return supervise(
-            server,
-            directory,
-            signals,
-            is_answering=lambda: is_answering(settings.server),
-            announce=lambda: _announce(settings, directory, found),
-            companions=hearts,
-        )
+        try:
+            return supervise(
+                server,
+                directory,
+                signals,
+                is_answering=lambda: is_answering(settings.server),
+                announce=lambda: _announce(settings, directory, found),
+                companions=hearts,
+            )
+        finally:
+            _tell_throttled_logins(found)
+
+
+def _tell_throttled_logins(found: Services) -> None:
+    """Write what no worker can: of those that were killed, or are gone by now."""
+    try:
+        found.failed_logins.close_windows(all_of_them=True)
+    except MiLdapError as error:
+        log.error("throttled_logins_not_told", error=str(error))
+    found.close()
 
 
 def check_files(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mi_ldap.settings.kinds import (
+    Bytes,
     Count,
     DashboardUrl,
     Dn,
@@ -251,3 +252,8 @@ class AuditSettings(Section):
     file: OutputFile | None = Field(
         default=None, description="Audit log; none: `audit.log` in the state folder"
     )
+    max_bytes: Bytes = Field(
+        default=100_000_000,
+        description="Size at which the service rotates it to `<file>.1`; 0: never",
+    )
+    keep: Count = Field(default=10, description="Rotated files that are kept")

@@ -136,7 +136,10 @@ class UserStoreSettings(Section):
         description="DN of a new user, {0} for the name; "
         "none: under the first of `user_search_base`",
     )
-    user_id_attribute: Attribute | None = _of_profile("Attribute with the id that never changes")
+    user_id_attribute: Attribute | None = _of_profile(
+        "Attribute with the id that never changes, of users and of groups: each needs one value of "
+        "its own that the account may read, or it is not served"
+    )
     read_groups: Flag = Field(default=True, description="Whether roles are read from the directory")
     write_groups: Flag = Field(default=True, description="Whether roles may be changed")
     group_search_base: Dns = _search_base("group", "Groups")

@@ -37,6 +37,9 @@ CONSOLE = "console"
 _REQUIRED = ("uid", "epoch", "jti", "exp")
 """What a token of ours always claims; the library lets one without an expiry live forever."""
 
+LEEWAY_S = 60
+"""So far ahead may the clock be of the machine that made a token (`iat`, `nbf`), in seconds."""
+
 KEPT = 512
 """So many good tokens, of a kilobyte each, are not decoded again by a worker."""
 
@@ -54,6 +57,7 @@ def init_app(app: Flask, services: Services) -> None:
         JWT_ENCODE_ISSUER=token.issuer,
         JWT_DECODE_ISSUER=token.issuer,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=token.expiry),
+        JWT_DECODE_LEEWAY=LEEWAY_S,  # `exp` is looked at without it, see `_claims`
         JWT_TOKEN_LOCATION=["headers"],  # cookies on the console only, see `performer`
         JWT_ACCESS_COOKIE_NAME=_cookie_name(services),
         JWT_COOKIE_SECURE=True,
@@ -179,8 +183,8 @@ def _cookie_name(services: Services) -> str:
 
     By the oldest key, so that adding one logs nobody out.
     """
-    oldest = next(iter(services.keys.keys.values()))
-    return f"__Host-mi-ldap-{hashlib.sha256(b'cookie:' + oldest.encode()).hexdigest()[:12]}"
+    digest = hashlib.sha256(b"cookie:" + services.keys.oldest.encode()).hexdigest()
+    return f"__Host-mi-ldap-{digest[:12]}"
 
 
 def _sentence(error: Exception) -> str:

@@ -85,10 +85,19 @@ def test_a_token_is_decoded_once_and_judged_each_time(
 
 
 def test_an_expired_token_is_refused(light_admin: Api) -> None:
-    with time_machine.travel(time.time() + 3599, tick=False):
+    with time_machine.travel(time.time() + 3590, tick=False):
         assert refusal(light_admin, f"Bearer {light_admin.token}") == 200
     with time_machine.travel(time.time() + 3601, tick=False):
         assert refusal(light_admin, f"Bearer {light_admin.token}") == 401
+
+
+@pytest.mark.parametrize(("ahead_s", "status"), [(1, 200), (59, 200), (120, 401), (86_400, 401)])
+def test_a_token_of_a_clock_that_is_a_little_ahead_is_good(
+    light_admin: Api, ahead_s: int, status: int
+) -> None:
+    claims = claims_of(light_admin)
+    moved = {key: claims[key] + ahead_s for key in ("iat", "nbf", "exp")}
+    assert refusal(light_admin, f"Bearer {signed(light_admin, {**claims, **moved})}") == status
 
 
 def test_another_epoch_ends_it_at_once(admin: Api, bob: Api) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 
+from mi_ldap import throttle
 from mi_ldap.errors import AuditUnavailable, DirectoryUnavailable, LoginRefused, TooManyFailures
 from mi_ldap.floor import Floor
 from mi_ldap.model import Proof, User
@@ -159,11 +161,65 @@ def test_logins_that_succeed_are_not_counted(staffed: World) -> None:
 
 def test_logins_are_told(staffed: World) -> None:
     staffed.login("BOB")
-    fail(staffed, "ghost", 1)
+    fail(staffed, "BOB", 1)
     assert staffed.told("performedBy", "action", "type", "outcome", "reason") == [
         ("bob", "login", "session", "done", ""),
-        ("ghost", "login", "session", "refused", "credentials"),
+        ("bob", "login", "session", "refused", "credentials"),
     ]
+
+
+@pytest.mark.parametrize("typed", ["my s3cret", "grün" * 300, "x" * 1_000_000, 'x"}\n{"a"', ""])
+def test_a_name_that_nobody_has_is_told_by_its_fingerprint(staffed: World, typed: str) -> None:
+    fail(staffed, typed, 2)
+    one, other = staffed.lines
+    assert one["performedBy"] == other["performedBy"]
+    assert re.fullmatch("unknown:[0-9a-f]{16}", one["performedBy"])
+    assert {one["outcome"], one["reason"]} == {"refused", "credentials"}
+
+
+@pytest.mark.parametrize(("typed", "told"), [("bob", "bob"), ("ghost", "unknown:")])
+def test_logins_that_are_throttled_have_two_lines(
+    staffed: World, typed: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail(staffed, typed, 3, ELSEWHERE)
+    for _ in range(10):
+        with pytest.raises(TooManyFailures):
+            staffed.login(typed, PASSWORD, ELSEWHERE)
+    staffed.services.failed_logins.close_windows(all_of_them=True)
+    first, last = staffed.lines[3:]
+    for line in (first, last):
+        assert line["performedBy"].startswith(told)
+        assert (line["action"], line["outcome"], line["reason"]) == (
+            "login",
+            "refused",
+            "throttled",
+        )
+    assert (first["info"], last["info"]) == ({}, {"refusals": 10, "seconds": 60})
+    assert last["client"] == ELSEWHERE
+    assert "ghost" not in capsys.readouterr().out
+
+
+def test_a_window_that_ends_without_a_request_is_told_too(
+    staffed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "WINDOW_S", 0.3)
+    fail(staffed, "bob", 3, ELSEWHERE)
+    with pytest.raises(TooManyFailures):
+        staffed.login("bob", PASSWORD, ELSEWHERE)
+    give_up_at = time.monotonic() + 5
+    while len(staffed.lines) < 5 and time.monotonic() < give_up_at:
+        time.sleep(0.02)
+    assert staffed.lines[-1]["info"]["refusals"] == 1
+
+
+@pytest.mark.parametrize("typed", ["my s3cret", "ambiguous"])
+def test_a_first_login_that_is_refused_keeps_its_name_to_itself(
+    world_of: MakeWorld, typed: str
+) -> None:
+    world = world_of(BOOTSTRAP__USERS="alice")
+    with pytest.raises(LoginRefused):
+        world.login(typed, "wrong")
+    assert typed not in str(world.lines)
 
 
 def test_a_login_that_cannot_be_told_is_none(staffed: World) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from mi_ldap.errors import ConfigurationError, StateUnavailable
 from mi_ldap.state import StateDatabase
+from mi_ldap.tokens import SqliteRevocations
 
 
 @pytest.fixture
@@ -83,3 +86,39 @@ def test_two_that_start_at_once_make_one_schema(file: Path) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(start, range(4))) == ["value"] * 4
+
+
+def test_a_file_of_the_first_version_keeps_what_was_revoked(file: Path) -> None:
+    old = sqlite3.connect(file)
+    old.executescript(
+        """
+        CREATE TABLE revoked (jti TEXT PRIMARY KEY, expires_at REAL NOT NULL) WITHOUT ROWID;
+        CREATE TABLE failures (key TEXT PRIMARY KEY, count INTEGER, expires_at REAL) WITHOUT ROWID;
+        CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        INSERT INTO revoked VALUES ('jti', 1e12);
+        PRAGMA user_version = 1;
+        """
+    )
+    old.close()
+    state = StateDatabase(file)
+    assert SqliteRevocations(state).is_revoked("jti")
+    with state.counters() as connection:
+        assert connection.execute("SELECT count(*) FROM login_attempts").fetchone() == (0,)
+    state.close()
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere/x")])
+def test_what_is_no_file_is_refused_with_a_sentence(
+    file: Path, make: Callable[[Path], object]
+) -> None:
+    make(file)
+    with pytest.raises(ConfigurationError, match=r"The state file .* (is not|cannot be)"):
+        StateDatabase(file)
+
+
+def test_a_start_writes_nothing_where_nothing_is_new(state: StateDatabase, file: Path) -> None:
+    """A full disk must not be in the way of a start that needs no room."""
+    locker = sqlite3.connect(file, isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    StateDatabase(file).close()
+    locker.close()

@@ -7,15 +7,17 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import time_machine
 
 from mi_ldap import state as state_module
 from mi_ldap.errors import ConfigurationError, StateUnavailable
 from mi_ldap.signing_keys import configured_key, kept_keys, rotate_key
 from mi_ldap.state import StateDatabase
-from mi_ldap.tokens import SqliteRevocations
+from mi_ldap.tokens import SLACK_S, SqliteRevocations
 
 KEY = "k" * 32
 
@@ -55,15 +57,63 @@ def test_every_process_sees_a_revocation_at_once(
     elsewhere.close()
 
 
-def test_revocations_of_expired_tokens_are_pruned(
-    revocations: SqliteRevocations, state: StateDatabase
+@dataclass
+class Uptime:
+    """The machine's monotonic clock."""
+
+    now_s: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def revoke_others(revocations: SqliteRevocations) -> None:
+    """So many that the rows are pruned."""
+    for number in range(64):
+        revocations.revoke(f"other {time.time()} {number}", time.time() + 3600)
+
+
+@pytest.mark.parametrize("boots", [False, True])
+def test_revocations_of_expired_tokens_are_pruned(state: StateDatabase, boots: bool) -> None:
+    uptime = Uptime()
+    revocations = SqliteRevocations(state, 3600, uptime)
+    with time_machine.travel("2026-01-01T00:00:00Z", tick=False) as wall_clock:
+        revocations.revoke("jti", time.time() + 3600)
+        wall_clock.shift(2 * SLACK_S)
+        uptime.now_s += 2 * SLACK_S
+        if boots:
+            with state.connection() as connection:
+                connection.execute("UPDATE revoked SET boot_id = 'another'")
+        revoke_others(revocations)
+        assert not revocations.is_revoked("jti")
+
+
+@pytest.mark.parametrize("ahead_s", [3601.0, 2 * SLACK_S, 86_400 * 3650.0])
+@pytest.mark.parametrize("boots", [False, True])
+def test_a_clock_that_jumps_ahead_and_back_revives_no_token(
+    state: StateDatabase, ahead_s: float, boots: bool
 ) -> None:
-    for number in range(200):
-        revocations.revoke(str(number), time.time() - 1)
-    revocations.revoke("alive", time.time() + 60)
-    with state.connection() as connection:
-        assert connection.execute("SELECT count(*) FROM revoked").fetchone()[0] < 80
-    assert revocations.is_revoked("alive")
+    uptime = Uptime()
+    revocations = SqliteRevocations(state, 3600, uptime)
+    with time_machine.travel("2026-01-01T00:00:00Z", tick=False) as wall_clock:
+        revocations.revoke("jti", time.time() + 3600)
+        wall_clock.shift(ahead_s)
+        uptime.now_s = 60.0 if boots else uptime.now_s + 60
+        revoke_others(revocations)
+        wall_clock.shift(-ahead_s)
+        revoke_others(revocations)
+        assert revocations.is_revoked("jti")
+
+
+def test_a_clock_set_back_lets_no_revocation_go_early(state: StateDatabase) -> None:
+    uptime = Uptime()
+    revocations = SqliteRevocations(state, 3600, uptime)
+    with time_machine.travel("2026-01-01T00:00:00Z", tick=False) as wall_clock:
+        revocations.revoke("jti", time.time() + 3600)
+        wall_clock.shift(-86_400 * 365)
+        uptime.now_s += 100 * SLACK_S
+        revoke_others(revocations)
+        assert revocations.is_revoked("jti")
 
 
 def test_a_locked_file_is_an_outage(revocations: SqliteRevocations, file: Path) -> None:

@@ -1,0 +1,90 @@
+"""A lock that the threads and processes of one machine share, within the request's deadline."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from mi_ldap.deadline import remaining_s
+from mi_ldap.errors import Conflict
+
+log = structlog.get_logger()
+
+WAIT_SHARE = 0.8
+"""So much of the time that a request has left it may wait; the rest is for what it wants to do."""
+
+_POLL_S = 0.001
+_COURTESY_S = 0.004
+"""So long a process that had the lock leaves it to others, who look for it every `_POLL_S`."""
+
+
+class MachineLock:
+    """An exclusive lock on a file (flock); the kernel releases it when its holder dies.
+
+    Threads of one process wait for each other first, so that one of them at a time tries the file.
+    It is reentrant in a thread. Where the file cannot be used there is no lock, and a log line:
+    it saves conflicts, it does not replace the guards of a change.
+
+    Args:
+        path: made when missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread_lock = threading.RLock()
+        self._depth = 0
+        self._free_since = 0.0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else on this machine is inside at the same time.
+
+        Raises:
+            Conflict: it could not be had in time.
+        """
+        give_up_at = time.monotonic() + WAIT_SHARE * remaining_s()
+        if not self._thread_lock.acquire(timeout=max(0.0, give_up_at - time.monotonic())):
+            raise Conflict
+        try:
+            with self._file_locked(give_up_at):
+                yield
+        finally:
+            self._thread_lock.release()
+
+    @contextmanager
+    def _file_locked(self, give_up_at: float) -> Iterator[None]:
+        descriptor = None if self._depth else self._lock_file(give_up_at)
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if descriptor is not None:
+                os.close(descriptor)
+                self._free_since = time.monotonic()
+
+    def _lock_file(self, give_up_at: float) -> int | None:
+        """The locked file's descriptor; None where it cannot be used."""
+        time.sleep(max(0.0, self._free_since + _COURTESY_S - time.monotonic()))
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+            descriptor = os.open(self._path, flags, 0o600)
+        except OSError as error:
+            log.warning("machine_lock_not_usable", file=str(self._path), error=str(error))
+            return None
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return descriptor
+            except BlockingIOError:
+                if time.monotonic() > give_up_at:
+                    os.close(descriptor)
+                    raise Conflict from None
+                time.sleep(_POLL_S)
