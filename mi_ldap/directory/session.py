@@ -37,6 +37,8 @@ GOODBYE_S = 0.5
 _FIRST_ID: Final = 0x08000000
 """Far from the message ids that ldap3 gives on the same connection."""
 
+NOT_IN_TIME: Final = "The directory did not answer in time. Try again later."
+
 LONGEST_PAGE: Final = 256 * 1024 * 1024
 """In bytes; a server that has no pages gives all its users at once."""
 
@@ -308,13 +310,15 @@ class Session:
     @contextmanager
     def on_the_wire(self, operation: str) -> Iterator[None]:
         """Give the operation what is left of the request's time; drop the session on any error."""
-        left_s = remaining_s()
-        if left_s <= 0 or self.connection.socket is None:
+        left_s, wire = remaining_s(), self.connection.socket
+        if left_s <= 0:  # nothing is sent: the connection is as good as before
+            raise DirectoryUnavailable(NOT_IN_TIME)
+        if wire is None:
             self.usable = False
             raise DirectoryUnavailable
         self.observe(operation)
         try:
-            self.connection.socket.end_at = time.monotonic() + min(left_s, self.answer_s)
+            wire.end_at = time.monotonic() + min(left_s, self.answer_s)
             yield
         except (Refused, MiLdapError, Stopped):
             self.usable = False
@@ -323,18 +327,17 @@ class Session:
             # Whatever it is: ldap3 2.9.1 raises KeyError, IndexError, TypeError and UnicodeError,
             # too, where an answer is not what it expects.
             self.usable = False
-            self._report(operation, error)
-            raise DirectoryUnavailable from error
+            self._report(operation, error, wire.error)
+            raise DirectoryUnavailable(*_reasons(wire.error)) from error
         except BaseException:
             self.usable = False
             raise
         finally:
             self.idle_since = time.monotonic()
 
-    def _report(self, operation: str, error: Exception) -> None:
+    def _report(self, operation: str, error: Exception, wire_error: OSError | None) -> None:
         is_foreseen = isinstance(error, (LDAPException, OSError, PyAsn1Error))
         write = log.debug if self.quiet and is_foreseen else log.warning
-        wire_error = getattr(self.connection.socket, "error", None)
         write(
             "directory_operation_failed",
             operation=operation,
@@ -342,6 +345,10 @@ class Session:
             cause=str(wire_error or ""),
             exc_info=None if is_foreseen else error,
         )
+
+
+def _reasons(wire_error: OSError | None) -> tuple[str, ...]:
+    return (NOT_IN_TIME,) if isinstance(wire_error, TimeoutError) else ()
 
 
 NO_SUCH_OBJECT, INVALID_DN_SYNTAX = 32, 34
