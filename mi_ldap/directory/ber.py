@@ -12,6 +12,8 @@ ENUMERATED: Final = 0x0A
 SEQUENCE: Final = 0x30
 SET: Final = 0x31
 
+_LENGTH_BYTES: Final = 4
+
 
 def element(tag: int, *content: bytes) -> bytes:
     """One element; the contents are put side by side."""
@@ -33,9 +35,12 @@ def head(data: bytes | bytearray, at: int = 0) -> tuple[int, int, int]:
 
     Raises:
         IndexError: not even its head is there; the end may lie beyond what is there.
+        ValueError: its length is indefinite, or takes more than four bytes.
     """
     length, start = data[at + 1], at + 2
     if length & 0x80:
+        if not 0 < length & 0x7F <= _LENGTH_BYTES:
+            raise ValueError("a length that LDAP does not allow")
         start += length & 0x7F
         if start > len(data):
             raise IndexError
@@ -44,14 +49,31 @@ def head(data: bytes | bytearray, at: int = 0) -> tuple[int, int, int]:
 
 
 def elements(data: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int]]:
-    """Tag, start and end of each element that lies between `at` and `end`."""
+    """Tag, start and end of each element that lies between `at` and `end`.
+
+    Raises:
+        IndexError, ValueError: the bytes are not elements, or the last one ends beyond `end`.
+    """
     end = len(data) if end is None else end
     while at < end:
         tag, start, at = head(data, at)
+        if at > end:
+            raise IndexError("an element ends beyond what it lies in")
         yield tag, start, at
 
 
 def contents(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and content of each element in `data`."""
+    """Tag and content of each element in `data`; raises as `elements`."""
     for tag, start, end in elements(data):
         yield tag, data[start:end]
+
+
+def enumerated(tag: int, content: bytes) -> int:
+    """The number that an ENUMERATED element holds.
+
+    Raises:
+        ValueError: it is another element, is empty, or is longer than any code of LDAP's.
+    """
+    if tag != ENUMERATED or not 0 < len(content) <= _LENGTH_BYTES:
+        raise ValueError("no number where one is due")
+    return int.from_bytes(content, "big")

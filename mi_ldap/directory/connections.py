@@ -17,8 +17,6 @@ from threading import BoundedSemaphore, Lock
 
 import structlog
 from ldap3 import Connection
-from ldap3.core.exceptions import LDAPException
-from pyasn1.error import PyAsn1Error
 
 from mi_ldap.deadline import deadline, remaining_s
 from mi_ldap.directory import srv, tls
@@ -30,7 +28,7 @@ from mi_ldap.directory.dialing import (
     is_local_socket,
 )
 from mi_ldap.directory.lookout import Pace
-from mi_ldap.directory.servers import AccountRefused, Servers
+from mi_ldap.directory.servers import AccountRefused, ServerBusy, Servers
 from mi_ldap.directory.session import Refused, Session
 from mi_ldap.directory.wire import Wire
 from mi_ldap.errors import DirectoryUnavailable
@@ -108,7 +106,7 @@ class Connector:
             if address.is_encrypted
             else None
         )
-        pace = pace or Pace(only_s=address.connect_timeout_s)
+        pace = pace or Pace(only_s=address.connect_timeout_s + address.answer_s)
         self.servers = Servers(srv.Addresses(address.urls, look_up), self._probe, pace)
 
     def anonymous(self) -> Session:
@@ -158,6 +156,9 @@ class Connector:
             # With TLS 1.3 a server refuses our certificate, or its absence, only now.
             original = wire.error or error
             raise _outage(url, original, in_handshake=self._wants_tls(url)) from original
+        except BaseException:
+            session.close()
+            raise
         return session
 
     def _introduce(self, session: Session, url: str) -> None:
@@ -168,7 +169,7 @@ class Connector:
 
     def _refusal(self, refused: Refused) -> DirectoryUnavailable:
         if refused.code in (BUSY, UNAVAILABLE):
-            return DirectoryUnavailable()
+            return ServerBusy("The directory is busy. Try again later.")
         log.error("directory_account_refused", account=self._account.dn, code=refused.code)
         return AccountRefused(
             "The directory does not accept the service's own account. See the service's log."
@@ -183,15 +184,15 @@ class Connector:
     def _connection(self, url: str) -> Connection:
         try:
             plain = dial(url, self._address.answer_s)
-        except (OSError, UnicodeError) as error:
+        except Exception as error:
             raise _outage(url, error) from error
         wire = Wire(plain, time.monotonic() + remaining_s())
         connection = connection_over(wire)
         try:
             self._encrypt(connection, url)
-        except (LDAPException, OSError, PyAsn1Error, tls.NoStartTls) as error:
-            original = wire.error or error
+        except Exception as error:  # noqa: BLE001 - any is an outage
             wire.close()
+            original = wire.error or error
             raise _outage(url, original, in_handshake=True) from original
         return connection
 
@@ -223,8 +224,11 @@ class _Line:
     def failed(self) -> None:
         self.servers.doubt(self.url)
 
-    def is_hopeless(self) -> bool:
-        return self.servers.is_hopeless(self.url)
+    def answered(self) -> None:
+        self.servers.note_answer(self.url)
+
+    def is_hopeless(self, silent_s: float) -> bool:
+        return self.servers.is_hopeless(self.url, silent_s)
 
 
 def _outage(url: str, error: BaseException, *, in_handshake: bool = False) -> DirectoryUnavailable:

@@ -20,14 +20,14 @@ from typing import Final, Protocol
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.directory import ber, messages, requests
-from mi_ldap.directory.session import Entry, Refused, Session
+from mi_ldap.directory.messages import Entry, Message
+from mi_ldap.directory.session import SUCCESS, Refused, Session, entry_below
 
 SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"
 _SYNC_STATE: Final = b"1.3.6.1.4.1.4203.1.9.1.2"
 _SYNC_DONE: Final = b"1.3.6.1.4.1.4203.1.9.1.3"
 _SYNC_INFO: Final = b"1.3.6.1.4.1.4203.1.9.1.4"
 
-_ENTRY, _DONE, _INTERMEDIATE = 0x64, 0x65, 0x79  # RFC 4511 §4.5.2, §4.13
 _PRESENT, _DELETE = 0, 3  # RFC 4533 §2.3
 _ID_SET = 0xA3  # RFC 4533 §2.5
 _REFRESH_ONLY = ber.element(ber.ENUMERATED, b"\x01")
@@ -202,7 +202,7 @@ class Poller:
         with session.on_the_wire("poll"):
             session.connection.socket.sendall(b"".join(wanted))
             for message in _messages(session):
-                number = self._nothing.get(message)
+                number = self._nothing.get(message.body)
                 if number is None:
                     number = self._taken_in(message)
                 asked.discard(number)
@@ -222,35 +222,30 @@ class Poller:
             self._requests[number] = since, said
         return said
 
-    def _taken_in(self, message: bytes) -> int:
+    def _taken_in(self, message: Message) -> int:
         """The id of a search that is through, 0 while none is."""
-        _, start, stop = ber.head(message)
-        number = int.from_bytes(message[start:stop], "big")
-        if number in self._looks:
-            return self._seen(number, message, stop)
-        search = self._searches.get(number)
-        if search is None:
-            raise ConnectionResetError("the server says something that nobody asked for")
-        if message[stop] != _DONE:
+        if message.number in self._looks:
+            return self._seen(message)
+        search = self._searches[message.number]
+        if message.tag != messages.DONE:
             self._has_nothing_new = False
-            _told(search, message[stop], message, stop, len(message))
+            _told(search, message)
             return 0
-        if _done(search, message, stop, len(message)) or search.is_told_all:
+        if _done(search, message) or search.is_told_all:
             self._has_nothing_new = False
         else:
-            self._nothing[message] = number
-        return number
+            self._nothing[message.body] = message.number
+        return message.number
 
-    def _seen(self, number: int, message: bytes, at: int) -> int:
+    def _seen(self, message: Message) -> int:
         """As `_taken_in`, for a look: an entry, and where there is another one, a limit."""
-        if message[at] != _DONE:
-            self.is_behind = self.is_behind or message[at] == _ENTRY
+        if message.tag != messages.DONE:
+            self.is_behind = self.is_behind or message.tag == messages.ENTRY
             return 0
-        _, start, stop = ber.head(message, at)
         if not self.is_behind:
-            _must_be_success(message, start, stop)
-            self._nothing[message] = number
-        return number
+            _must_be_success(messages.answer_in(message))
+            self._nothing[message.body] = message.number
+        return message.number
 
 
 def found(
@@ -266,12 +261,10 @@ def found(
     with session.on_the_wire("search"):
         session.connection.socket.sendall(request)
         for message in _messages(session):
-            _, _, at = ber.head(message)
-            _, start, stop = ber.head(message, at)
-            if message[at] == _ENTRY:
-                yield _entry(message, start, stop)
-            elif message[at] == _DONE:
-                _must_be_success(message, start, stop)
+            if message.tag == messages.ENTRY:
+                yield entry_below(base_dn, message)
+            elif message.tag == messages.DONE:
+                _must_be_success(messages.answer_in(message))
                 return
 
 
@@ -289,28 +282,26 @@ def seconds_of(csn: bytes) -> float:
     return datetime.strptime(f"{csn[:14].decode()}Z", "%Y%m%d%H%M%S%z").timestamp()
 
 
-def _messages(session: Session) -> Iterator[bytes]:
+def _messages(session: Session) -> Iterator[Message]:
     """The messages as they come; the answer may be long, and each piece has its time."""
     wire = session.connection.socket
 
-    def receive(size: int) -> bytes:
-        wire.end_at = time.monotonic() + min(remaining_s(), session.answer_s)
-        data: bytes = wire.recv(size)
-        return data
+    def end_of_next_piece() -> float:
+        return time.monotonic() + min(remaining_s(), session.answer_s)
 
-    return messages.whole(receive)
-
-
-def _told(search: Search, tag: int, message: bytes, at: int, end: int) -> None:
-    _, start, stop = ber.head(message, at)
-    if tag == _ENTRY:
-        _entry_told(search, message, start, stop, end)
-    elif tag == _INTERMEDIATE:
-        _info_told(search, message, start, stop)
+    while True:
+        yield wire.next_message(end_of_next_piece)
 
 
-def _entry_told(search: Search, message: bytes, start: int, stop: int, end: int) -> None:
-    for oid, value in messages.controls(message, stop, end):
+def _told(search: Search, message: Message) -> None:
+    if message.tag == messages.ENTRY:
+        _entry_told(search, message)
+    elif message.tag == messages.INTERMEDIATE:
+        _info_told(search, message)
+
+
+def _entry_told(search: Search, message: Message) -> None:
+    for oid, value in messages.controls(message.body, message.end, len(message.body)):
         if oid == _SYNC_STATE:
             parts = dict(ber.contents(next(ber.contents(value))[1]))
             uuid, kind = parts[ber.OCTET_STRING], parts[ber.ENUMERATED][0]
@@ -319,29 +310,13 @@ def _entry_told(search: Search, message: bytes, start: int, stop: int, end: int)
             elif kind == _PRESENT:
                 search.listener.unchanged([uuid])
             else:
-                search.listener.changed(uuid, _entry(message, start, stop))
+                search.listener.changed(uuid, entry_below(search.base_dn, message))
 
 
-def _entry(message: bytes, start: int, stop: int) -> Entry:
-    _, dn_at, dn_end = ber.head(message, start)
-    _, at, _ = ber.head(message, dn_end)
-    attributes: dict[str, list[bytes]] = {}
-    while at < stop:
-        _, at, attribute_end = ber.head(message, at)
-        _, name_at, name_end = ber.head(message, at)
-        _, value_at, values_end = ber.head(message, name_end)
-        values = []
-        while value_at < values_end:
-            _, start, value_at = ber.head(message, value_at)
-            values.append(message[start:value_at])
-        attributes[message[name_at:name_end].decode().lower()] = values
-        at = attribute_end
-    return Entry(message[dn_at:dn_end].decode(errors="replace"), attributes)
-
-
-def _info_told(search: Search, message: bytes, start: int, stop: int) -> None:
+def _info_told(search: Search, message: Message) -> None:
     """A sync info message (RFC 4533 §2.5); cookies on the way are not kept."""
-    parts = {tag: message[a:b] for tag, a, b in ber.elements(message, start, stop)}
+    body = message.body
+    parts = {tag: body[a:b] for tag, a, b in ber.elements(body, message.start, message.end)}
     if parts.get(0x80) != _SYNC_INFO:
         return
     for tag, content in ber.contents(parts.get(0x81, b"")):
@@ -357,25 +332,20 @@ def _ids_told(search: Search, parts: dict[int, bytes]) -> None:
         search.listener.unchanged(uuids)
 
 
-def _done(search: Search, message: bytes, at: int, end: int) -> bool:
+def _done(search: Search, message: Message) -> bool:
     """Whether there is a new cookie."""
-    _, start, stop = ber.head(message, at)
-    _must_be_success(message, start, stop)
+    answer = messages.answer_in(message)
+    _must_be_success(answer)
     given = b""
-    for oid, value in messages.controls(message, stop, end):
-        if oid == _SYNC_DONE:
-            parts = dict(ber.contents(next(ber.contents(value))[1]))
-            given = parts.get(ber.OCTET_STRING) or b""
-            search.is_told_all = not any(parts.get(ber.BOOLEAN, b""))
+    if value := answer.controls.get(_SYNC_DONE):
+        parts = dict(ber.contents(next(ber.contents(value))[1]))
+        given = parts.get(ber.OCTET_STRING) or b""
+        search.is_told_all = not any(parts.get(ber.BOOLEAN, b""))
     if given:
         search.cookie, search.told = given, max(csns(given), default=b"")
     return bool(given)
 
 
-def _must_be_success(message: bytes, start: int, stop: int) -> None:
-    try:
-        code, text = messages.result(message, start, stop)
-    except IndexError:
-        raise ConnectionResetError("the server's answer is cut short") from None
-    if code != 0:
-        raise Refused(code, text)
+def _must_be_success(answer: messages.Answer) -> None:
+    if answer.code != SUCCESS:
+        raise Refused(answer.code, answer.text)

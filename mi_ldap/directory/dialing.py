@@ -14,6 +14,7 @@ from ldap3 import ANONYMOUS, NONE, SYNC, Connection, Server
 from ldap3.utils import asn1
 
 from mi_ldap.deadline import remaining_s
+from mi_ldap.directory.name_resolution import addresses_of
 from mi_ldap.directory.wire import Wire
 
 # ldap3 2.9.1 reads no referral in the answer to an extended operation (RFC 4511 §4.12), as a server
@@ -95,7 +96,7 @@ def _dial_local(path: str) -> socket.socket:
 
 
 def _dial_host(host: str, port: int, unheard_s: float) -> socket.socket:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = addresses_of(host, port)
     for at, (family, kind, protocol, _, address) in enumerate(found):
         opened = socket.socket(family, kind, protocol)
         try:

@@ -5,16 +5,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger()
+
+FAR: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How long is waited for what, in seconds.
 
+    What is said of one server of several holds where it is near; one that is known to be far away
+    is given `FAR` times what it took the last time.
+
     Attributes:
-        attempt_s: for one server while there are others, and for a verdict on one in doubt.
-        probe_s: for the last of several, and for a look at one of them while all are lost.
-        only_s: for a look at the only one.
+        attempt_s: for one server while there are others, to connect or to clear a doubt.
+        probe_s: for the last of several, and for the first look at one of them while all are lost;
+            it doubles with each look up to `only_s`.
+        only_s: for a look at the only one; as long as the configured timeouts allow.
         soonest_s: from the first look to the second while all are lost; it doubles each time.
         latest_s: the most that it grows to.
         return_s: from one look for a better server to the next; each between half and all of it.
@@ -79,7 +90,11 @@ class Lookout:
 
     def _run(self) -> None:
         while self._wait():
-            self._look()
+            try:
+                self._look()
+            except Exception:
+                # Without this thread a directory that is back would stay lost for good.
+                log.exception("directory_health_check_failed")
 
     def _wait(self) -> bool:
         """Until it is time for a look; False when there is none to come."""

@@ -97,6 +97,32 @@ def is_under(dn: str, base_dn: str) -> bool:
     return below or (dn.count(",") == base_dn.count(",") and _ends_with(dn, base_dn))
 
 
+def may_lie_at(dn: str, base_dn: str, *, exactly: bool) -> bool:
+    """Whether a search below `base_dn` may find an entry of that DN; `exactly` for it alone.
+
+    Doubt speaks for the server, which may call an attribute by another of its names (`userid` for
+    `uid`), write a value in another way, or take a name such as `<GUID=…>`.
+    """
+    if base_dn == "" or base_dn.startswith("<"):
+        return base_dn != "" or not exactly or dn == ""
+    if not exactly and is_under(dn, base_dn):
+        return True
+    own, base = _values_in(dn), _values_in(base_dn)
+    if exactly and len(own) != len(base):
+        return False
+    pairs = zip(reversed(own), reversed(base), strict=False)
+    # RFC 4514 §2.4 lets a server write a value as "#" and the hexadecimal of its BER.
+    return len(own) >= len(base) and all(a == b or "#" in (a[:1], b[:1]) for a, b in pairs)
+
+
+def _values_in(dn: str) -> list[str]:
+    """The values of each RDN, without types, without case and spaces."""
+    return [
+        "+".join(sorted("".join(value.split()) for _, value in relative))
+        for relative in parsed_dn(dn)
+    ]
+
+
 @lru_cache(maxsize=4096)
 def _ends_with(dn: str, base_dn: str) -> bool:
     base = parsed_dn(base_dn)

@@ -27,14 +27,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from ldap3 import BASE, DEREF_NEVER, SUBTREE, Connection
+from ldap3 import Connection
 
-from mi_ldap.directory import Access, DirectoryStore, content_sync, requests, srv
+from mi_ldap.directory import Access, DirectoryStore, content_sync, messages, requests, srv
 from mi_ldap.directory import controls as ctl
 from mi_ldap.directory.connections import Account, Connector
 from mi_ldap.directory.operations import Modification, Modify
 from mi_ldap.directory.profiles import Profile
-from mi_ldap.directory.session import Entry, Refused, Session, _entries
+from mi_ldap.directory.session import Entry, RawSearchResult, Refused, Session
 from mi_ldap.directory.tree import Tree
 
 SUCCESS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, DENIED, MISNAMED = 0, 16, 32, 50, 65
@@ -102,20 +102,6 @@ def certificate_ends_at(session: Session) -> datetime | None:
 # Searches that the store does not make
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What one search gave: its result code, its entries, and the nearest entry that is there.
-
-    Attributes:
-        matched_dn: with code 32, the part of the name that exists (RFC 4511 §4.1.9), `""` where the
-            server does not say.
-    """
-
-    code: int
-    entries: list[Entry]
-    matched_dn: str = ""
-
-
 def look(
     session: Session,
     base_dn: str,
@@ -125,7 +111,7 @@ def look(
     base_only: bool = True,
     at_most: int = 0,
     control: ctl.Control | None = None,
-) -> Given:
+) -> RawSearchResult:
     """One search without pages; whatever the server answers is an answer.
 
     Args:
@@ -137,19 +123,15 @@ def look(
         at_most: so many entries, 0 for all.
         control: sent along.
     """
-    with session.on_the_wire("search"):
-        session.connection.search(
-            base_dn,
-            ldap_filter,
-            BASE if base_only else SUBTREE,
-            dereference_aliases=DEREF_NEVER,
-            attributes=list(attributes),
-            size_limit=at_most,
-            controls=[control] if control else None,
-        )
-    result = dict(session.connection.result or {})
-    entries = list(_entries(session.connection.response or ()))
-    return Given(int(result["result"]), entries, str(result.get("dn") or ""))
+    oid, is_critical, value = control or ("", False, b"")
+    return session.search_once(
+        base_dn,
+        requests.encoded_filter(ldap_filter),
+        attributes,
+        base_only=base_only,
+        size_limit=at_most,
+        control=messages.control(oid, value or b"", critical=is_critical) if oid else b"",
+    )
 
 
 def is_missing(session: Session, dn: str) -> bool:

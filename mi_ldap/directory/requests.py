@@ -6,14 +6,16 @@ asked besides is put around it here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 from ldap3.operation.search import compile_filter, parse_filter
 from pyasn1.codec.ber import encoder
 
-from mi_ldap.directory import ber
+from mi_ldap.directory import ber, messages
+
+PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
 
 BASE, SUBTREE = b"\x00", b"\x02"
 
@@ -53,11 +55,34 @@ def search(
     )
 
 
-@lru_cache(64)
-def condition(ldap_filter: str) -> bytes:
-    """A filter as text (RFC 4515), such as one of the settings; not for one that names a user."""
+def encoded_filter(ldap_filter: str) -> bytes:
+    """A filter that was given as text (RFC 4515)."""
     parsed = parse_filter(ldap_filter, None, True, None, None, False).elements[0]
     return bytes(encoder.encode(compile_filter(parsed)))
+
+
+condition = lru_cache(64)(encoded_filter)
+"""The same, kept: for filters of the settings, and none that names a user."""
+
+
+def paged(size: int, cookie: bytes) -> bytes:
+    """The control that asks for at most `size` entries at a time (RFC 2696)."""
+    value = (ber.element(ber.INTEGER, ber.integer(size)), ber.element(ber.OCTET_STRING, cookie))
+    return messages.control(PAGED_RESULTS, ber.element(ber.SEQUENCE, *value))
+
+
+def next_page(controls: Mapping[bytes, bytes]) -> bytes:
+    """The cookie for the next page, `b""` after the last.
+
+    Raises:
+        IndexError, ValueError: the server's control is none.
+    """
+    value = controls.get(PAGED_RESULTS.encode())
+    if value is None:
+        return b""
+    ((_, body),) = ber.contents(value)
+    _, (_, cookie) = ber.contents(body)
+    return cookie
 
 
 def all_of(*conditions: bytes) -> bytes:

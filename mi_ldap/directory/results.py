@@ -18,6 +18,7 @@ from mi_ldap.directory.profiles import (
     Profile,
     Saying,
 )
+from mi_ldap.directory.result_codes import is_read_only, reason_for, result_code
 from mi_ldap.directory.session import Refused
 from mi_ldap.errors import (
     BadRequest,
@@ -46,11 +47,8 @@ _CANNOT_TELL = frozenset({NO_SUCH_OBJECT, 34, 48, 49})
 """Codes of a bind whose name or password is wrong, or whose entry may not bind."""
 
 CHANGED_MEANWHILE = EXISTS | GONE
-_BAD_VALUE = frozenset({18, CONSTRAINT_VIOLATION, 21, 34, 64, 65, 69, 71})
-_READ_ONLY = frozenset({10, UNWILLING_TO_PERFORM})
 _ENCRYPTION_WANTED = frozenset({8, 13})
 
-_NO_SCHEMA = frozenset({16, 17, 21, OBJECT_CLASS_VIOLATION})
 _LACKS = r"(?i)objectclass: value|undefined attribute|unknown object class|not allowed|miLdap"
 """How OpenLDAP and 389 tell of what their schema has not."""
 
@@ -146,19 +144,13 @@ def closed() -> MiLdapError:
 
 
 def change_error(refused: Refused) -> MiLdapError:
-    """Why a change was not made."""
-    if refused.code in CHANGED_MEANWHILE:
+    """Why a change was not made: what will not go away is never told as an outage."""
+    if refused.code == NO_SUCH_ATTRIBUTE and is_of_the_schema(refused):
+        return _rejected(BadRequest, refused)  # Active Directory's 16 for an unknown attribute
+    known = result_code(refused.code)
+    if known.error is Conflict:
         return Conflict()
-    if refused.code in _NO_SCHEMA and re.search(_LACKS, refused.message):
-        log.error("directory_lacks_schema", code=refused.code, answer=refused.message)
-        return DirectoryUnavailable(
-            "The directory does not know a class or an attribute that this service writes: "
-            "run `python app.py doctor`."
-        )
-    if refused.code in _BAD_VALUE:
-        log.warning("directory_refused", code=refused.code, answer=refused.message, hint=_SCHEMA)
-        return BadRequest(_refused("a name or value of this request"))
-    if refused.code in _READ_ONLY:
+    if known.error is ReadOnlyStore or is_read_only(refused.code, refused.message):
         return ReadOnlyStore()
     if refused.code == INSUFFICIENT_RIGHTS:
         hint = "python app.py doctor shows which right is missing; docs/directories has them all"
@@ -166,7 +158,20 @@ def change_error(refused: Refused) -> MiLdapError:
         return Forbidden(
             "The directory does not allow this to the service's account. See the service's log."
         )
-    return unexpected(refused)
+    if known.is_temporary:
+        return unexpected(refused)
+    return _rejected(known.error, refused)
+
+
+def is_of_the_schema(refused: Refused) -> bool:
+    """Whether the message names a class or an attribute that the server does not know."""
+    return bool(re.search(_LACKS, refused.message))
+
+
+def _rejected(kind: type[MiLdapError], refused: Refused) -> MiLdapError:
+    log.warning("directory_refused", code=refused.code, answer=refused.message, hint=_SCHEMA)
+    reason = reason_for(refused.code, refused.message)
+    return kind(f"The directory rejected the operation: {reason} (LDAP {refused.code}).")
 
 
 def is_duplicate(refused: Refused) -> bool:
@@ -182,8 +187,17 @@ def is_duplicate(refused: Refused) -> bool:
 
 def unexpected(refused: Refused) -> DirectoryUnavailable:
     """An answer that is nobody's fault here: logged whole, told as an outage."""
-    log.error("directory_refused", code=refused.code, answer=refused.message, hint=_WHERE)
-    return DirectoryUnavailable("The directory could not carry this out. See the service's log.")
+    known = result_code(refused.code)
+    log.error(
+        "directory_refused",
+        code=refused.code,
+        name=known.name,
+        answer=refused.message,
+        hint=_WHERE,
+    )
+    if known.is_temporary and known.reason:
+        return DirectoryUnavailable(f"The directory rejected the operation: {known.reason}.")
+    return DirectoryUnavailable("The directory rejected the operation. See the service's log.")
 
 
 def _refused(what: str) -> str:

@@ -4,8 +4,10 @@ Replicas lag behind each other, so that reading from one what was just written t
 half of the time: every session of the process goes to the *current* server.
 
 * A server that cannot be reached is *lost*: the next one in order becomes the current one.
-* A server that leaves an operation unanswered is *in doubt*: a thread looks at it at once, and
-  whoever needs it meanwhile waits for the verdict, so that one slow search loses no server.
+* A server that leaves an operation unanswered is *in doubt*: a thread looks at it at once. Where
+  there is another one, whoever needs it meanwhile waits for the verdict, so that one slow search
+  loses no server. The only one is used all the same, and is lost only when it answers nobody within
+  the configured timeouts: a slow server is not one that is down.
 * When all are lost, requests are told so at once, and the thread goes on looking.
 * While the current one is not the first in order, the thread looks for a better one now and then.
 
@@ -25,7 +27,7 @@ from typing import TypeVar
 import structlog
 
 from mi_ldap.deadline import deadline, remaining_s
-from mi_ldap.directory.lookout import Lookout, Pace
+from mi_ldap.directory.lookout import FAR, Lookout, Pace
 from mi_ldap.errors import DirectoryUnavailable
 
 log = structlog.get_logger()
@@ -38,6 +40,10 @@ class AccountRefused(DirectoryUnavailable):
     """The server answers, and does not accept the service's own account."""
 
 
+class ServerBusy(DirectoryUnavailable):
+    """The server answers that it has no time (LDAP 51 and 52): another one may have."""
+
+
 QUICK_S = 0.2
 """A look that failed within this time costs so little that a request may wait for another one."""
 
@@ -46,6 +52,9 @@ CALM_S = 0.5
 
 GRACE_S = 0.2
 """A verdict may come so much later than the look that it follows from."""
+
+LONGEST_CLOSE_S = 5.0
+"""A look that takes longer is not waited for at the end."""
 
 AGAIN_S = 0.05
 """A request does not ask for another look sooner than this."""
@@ -75,7 +84,9 @@ class Servers:
         self._in_doubt = False
         self._rounds = 0  # looks at all of them, in vain
         self._quick = True  # whether the last such look was
+        self._took_s: dict[str, float] = {}  # the last connection to each, or look at it
         self._looked_at = self._resolved_at = self._cleared_at = self._used_at = -math.inf
+        self._answered_at = -math.inf
         self._lookout = Lookout(self._changed, self._look, self._pause_s, self._is_settled)
 
     @property
@@ -98,14 +109,19 @@ class Servers:
             began_at = time.monotonic()
             try:
                 with deadline(self._time_for(url)):
-                    return connect(url)
+                    connected = connect(url)
             except AccountRefused:
                 raise
             except DirectoryUnavailable as error:
+                if isinstance(error, ServerBusy) and not self._others_than(url):
+                    raise
                 if remaining_s() <= 0:  # it may have had too little time
                     self.doubt(url)
                     raise
                 self._lose(url, error, time.monotonic() - began_at)
+            else:
+                self._took_s[url] = time.monotonic() - began_at
+                return connected
 
     def is_current(self, url: str) -> bool:
         """Whether what is connected to it may be used; waits for the verdict on one in doubt."""
@@ -122,15 +138,20 @@ class Servers:
                 return
             self._in_doubt = self._lookout.call()
 
-    def is_hopeless(self, url: str) -> bool:
+    def is_hopeless(self, url: str, silent_s: float = math.inf) -> bool:
         """Whether a server that is silent is lost; looked at early where there is another."""
-        if len(self._urls) > 1:
+        if silent_s > self._took_s.get(url, 0.0) and self._others_than(url):
             self.doubt(url)
         return url in self._lost
 
+    def note_answer(self, url: str) -> None:
+        """It has answered an operation."""
+        if url == self._current:
+            self._answered_at = time.monotonic()
+
     def close(self) -> None:
         """End the thread, and wait until it has ended."""
-        self._lookout.close(self._probe_s + 1)
+        self._lookout.close(min(self._pace.only_s, LONGEST_CLOSE_S) + 1)
 
     # What requests do
 
@@ -149,8 +170,9 @@ class Servers:
             return self._current
 
     def _await_verdict(self) -> None:
-        if self._in_doubt:
-            within_s = min(remaining_s(), self._pace.attempt_s + GRACE_S)
+        url = self._current
+        if self._in_doubt and url and self._others_than(url):
+            within_s = min(remaining_s(), self._attempt_s(url) + GRACE_S)
             self._changed.wait_for(lambda: not self._in_doubt, within_s)
 
     def _await_look(self, patient: bool) -> None:
@@ -166,11 +188,23 @@ class Servers:
             remaining_s() if patient else min(self._pace.attempt_s, remaining_s()),
         )
 
+    def _others_than(self, url: str) -> bool:
+        """Whether there is another one that is not lost."""
+        return any(other != url and other not in self._lost for other in self._urls)
+
     def _time_for(self, url: str) -> float:
-        with self._changed:
-            others = any(other != url and other not in self._lost for other in self._urls)
-        longest_s = self._pace.probe_s if len(self._urls) > 1 else math.inf
-        return min(remaining_s(), self._pace.attempt_s if others else longest_s)
+        if self._others_than(url):
+            return min(remaining_s(), self._attempt_s(url))
+        if len(self._urls) == 1:
+            return remaining_s()
+        return min(remaining_s(), max(self._pace.probe_s, self._usual_s(url)))
+
+    def _attempt_s(self, url: str) -> float:
+        """How long one of several may take, which is longer where it is far away."""
+        return max(self._pace.attempt_s, min(self._usual_s(url), self._pace.only_s))
+
+    def _usual_s(self, url: str) -> float:
+        return FAR * self._took_s.get(url, 0.0)
 
     # What changes
 
@@ -246,9 +280,13 @@ class Servers:
 
     def _judge(self, url: str) -> None:
         began_at = time.monotonic()
-        fault = self._fault_of(url, self._pace.attempt_s)
+        has_others = self._others_than(url)
+        fault = self._fault_of(url, self._attempt_s(url) if has_others else self._pace.only_s)
         with self._changed:
-            if fault and not isinstance(fault, AccountRefused):
+            answers = isinstance(fault, AccountRefused) or (
+                not has_others and (isinstance(fault, ServerBusy) or self._answered_at > began_at)
+            )
+            if fault and not answers:
                 self._lose(url, fault, time.monotonic() - began_at)
             else:
                 self._cleared_at = time.monotonic()
@@ -260,7 +298,7 @@ class Servers:
             self._resolve()
         urls = self._urls
         better = urls[: urls.index(current)] if current in urls else urls
-        found = next((url for url in better if not self._fault_of(url, self._pace.attempt_s)), None)
+        found = next((u for u in better if not self._fault_of(u, self._attempt_s(u))), None)
         with self._changed:
             if found and self._current == current:
                 self._choose(found)
@@ -271,7 +309,7 @@ class Servers:
         for url in self._urls:
             fault = self._fault_of(url, self._probe_s)
             # One that refuses the account is there: requests are to be told what is wrong.
-            if fault is None or isinstance(fault, AccountRefused):
+            if fault is None or isinstance(fault, AccountRefused | ServerBusy):
                 with self._changed:
                     return self._choose(url)
             faults[url] = fault
@@ -290,12 +328,19 @@ class Servers:
 
     @property
     def _probe_s(self) -> float:
-        return self._pace.probe_s if len(self._urls) > 1 else self._pace.only_s
+        if len(self._urls) == 1:
+            return self._pace.only_s
+        return min(self._pace.probe_s * 2.0 ** min(self._rounds, 20), self._pace.only_s)
 
     def _fault_of(self, url: str, within_s: float) -> DirectoryUnavailable | None:
+        began_at = time.monotonic()
         try:
             with deadline(within_s):
                 self._probe(url)
         except DirectoryUnavailable as fault:
             return fault
+        except Exception:
+            log.exception("directory_health_check_failed", server=url)
+            return DirectoryUnavailable()
+        self._took_s[url] = time.monotonic() - began_at
         return None

@@ -8,33 +8,48 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from ldap3 import BASE, DEREF_NEVER, SUBTREE, Connection
+from ldap3 import Connection
 from ldap3.core.exceptions import LDAPException
 from pyasn1.error import PyAsn1Error
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.directory import controls as ctl
-from mi_ldap.directory import messages
+from mi_ldap.directory import messages, names, requests
+from mi_ldap.directory.message_reader import BadAnswer
+from mi_ldap.directory.messages import Entry
 from mi_ldap.directory.operations import Operation
-from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.directory.wire import Wire
+from mi_ldap.errors import DirectoryUnavailable, MiLdapError
+
+__all__ = ["Entry", "Found", "RawSearchResult", "Refused", "Session", "Stopped"]
 
 log = structlog.get_logger()
 
 PAGE_SIZE = 1000
 GOODBYE_S = 0.5
 
-_BIND_ID: Final = 0x0FFFFFFE
+_FIRST_ID: Final = 0x08000000
 """Far from the message ids that ldap3 gives on the same connection."""
+
+NOT_IN_TIME: Final = "The directory did not answer in time. Try again later."
+
+LONGEST_PAGE: Final = 256 * 1024 * 1024
+"""In bytes; a server that has no pages gives all its users at once."""
 
 _ASK_PASSWORD_POLICY: Final = messages.control(ctl.PASSWORD_POLICY)
 
+SUCCESS = 0
 SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED = 4, 11
+
+
+class Stopped(Exception):
+    """Whoever takes in an answer wants no more of it; no fault of the server's."""
 
 
 class Refused(Exception):
@@ -52,20 +67,22 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A raw entry: its DN, and the values of its attributes by lower-case name."""
+class RawSearchResult:
+    """What one search request gave.
 
-    dn: str
-    attributes: Mapping[str, list[bytes]]
+    Attributes:
+        code: the LDAP result code.
+        matched_dn: with code 32, the part of the name that exists (RFC 4511 §4.1.9), `""` where the
+            server does not say.
+        text: the server's diagnostic text.
+        next_page: the cookie for the next page, `b""` after the last.
+    """
 
-    def all(self, attribute: str) -> list[str]:
-        return [
-            value.decode(errors="replace") for value in self.attributes.get(attribute.lower(), ())
-        ]
-
-    def first(self, attribute: str) -> str | None:
-        values = self.attributes.get(attribute.lower())
-        return values[0].decode(errors="replace") if values else None
+    code: int
+    entries: list[Entry]
+    matched_dn: str = ""
+    text: str = ""
+    next_page: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +113,7 @@ class Session:
     quiet: bool = False
     usable: bool = True
     idle_since: float = field(default_factory=time.monotonic)
+    _sent: int = 0
 
     def bind(self, dn: str, password: str) -> ctl.Policy:
         """Prove a password (RFC 4513 §5.1); one bind, whose answer is final.
@@ -127,33 +145,69 @@ class Session:
         Where the server gives this account no pages, as much as it gives at once.
         """
         entries: list[Entry] = []
-        cookie: bytes | None = None
-        page_size = None if base_only else PAGE_SIZE
+        cookie, page_size = b"", 0 if base_only else PAGE_SIZE
+        condition = requests.encoded_filter(ldap_filter)
         while True:
-            with self.on_the_wire("search"):
-                self.connection.search(
-                    base_dn,
-                    ldap_filter,
-                    BASE if base_only else SUBTREE,
-                    dereference_aliases=DEREF_NEVER,
-                    attributes=list(attributes),
-                    paged_size=page_size,
-                    paged_cookie=cookie,
-                )
-            entries.extend(_entries(self.connection.response or ()))
-            if self._result["result"] == ADMIN_LIMIT_EXCEEDED and page_size and not entries:
-                page_size = None
+            control = requests.paged(page_size, cookie) if page_size else b""
+            page = self.search_once(
+                base_dn, condition, attributes, base_only=base_only, control=control
+            )
+            entries += page.entries
+            if page.code == ADMIN_LIMIT_EXCEEDED and page_size and not entries:
+                page_size = 0
                 continue
-            if self._result["result"] in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
+            if page.code in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
                 hint = (
                     "raise the account's limit (OpenLDAP: olcLimits; 389: nsPagedLookThroughLimit)"
                 )
                 log.warning("directory_limit_reached", base=base_dn, got=len(entries), hint=hint)
                 return Found(entries, complete=False)
-            self._raise_unless_success()
-            cookie = self._next_page()
+            if page.code != SUCCESS:
+                raise Refused(page.code, page.text)
+            cookie = page.next_page
             if not cookie:
                 return Found(entries)
+
+    def search_once(
+        self,
+        base_dn: str,
+        condition: bytes,
+        attributes: Sequence[str],
+        *,
+        base_only: bool = False,
+        size_limit: int = 0,
+        control: bytes = b"",
+    ) -> RawSearchResult:
+        """One search request; whatever the server answers is an answer.
+
+        Args:
+            base_dn: where.
+            condition: a filter, as `requests` writes it.
+            attributes: of each entry.
+            base_only: whether that entry alone.
+            size_limit: at most so many entries, 0 for all.
+            control: sent along, as `messages.control` writes it.
+        """
+        scope = requests.BASE if base_only else requests.SUBTREE
+        operation = requests.search(base_dn, condition, attributes, scope, size_limit)
+        entries: list[Entry] = []
+        left = LONGEST_PAGE
+        with self.on_the_wire("search"):
+            wire = self._send(operation, control)
+            while (message := wire.next_message()).tag != messages.DONE:
+                left -= len(message.body)
+                if left < 0:
+                    raise BadAnswer(f"a page of more than {LONGEST_PAGE} bytes")
+                if message.tag == messages.ENTRY:
+                    entries.append(entry_below(base_dn, message, base_only=base_only))
+            answer = messages.answer_in(message)
+            return RawSearchResult(
+                answer.code,
+                entries,
+                answer.matched_dn,
+                answer.text,
+                requests.next_page(answer.controls),
+            )
 
     def read(self, dn: str, ldap_filter: str, attributes: Sequence[str]) -> Entry | None:
         """The entry at `dn` if it is there and matches."""
@@ -187,9 +241,8 @@ class Session:
         Raises:
             Refused: the server did not.
         """
-        with self.on_the_wire(type(operation).__name__.lower()):
-            operation.send(self.connection, list(controls))
-        self._raise_unless_success()
+        name = type(operation).__name__.lower()
+        self._exchange(name, lambda: operation.send(self.connection, list(controls)))
 
     def set_password(self, dn: str, new: str, old: str | None = None) -> None:
         """Let the server set and hash a password (RFC 3062).
@@ -197,11 +250,14 @@ class Session:
         Raises:
             Refused: with the password policy's reason where the server gives one.
         """
-        with self.on_the_wire("password"):
-            self.connection.extend.standard.modify_password(
-                dn, old.encode() if old else None, new.encode(), controls=[ctl.ASK_PASSWORD_POLICY]
-            )
-        self._raise_with_policy_unless_success()
+        old_bytes, new_bytes = old.encode() if old else None, new.encode()
+        controls = [ctl.ASK_PASSWORD_POLICY]
+        self._exchange(
+            "password",
+            lambda: self.connection.extend.standard.modify_password(
+                dn, old_bytes, new_bytes, controls=controls
+            ),
+        )
 
     def is_stale(self) -> bool:
         """Whether the server has hung up, or said anything, since the last answer was read."""
@@ -213,70 +269,98 @@ class Session:
         wire = self.connection.socket
         if wire is None:
             return
-        wire.end_at = time.monotonic() + GOODBYE_S
-        with contextlib.suppress(LDAPException, OSError, PyAsn1Error):
+        with contextlib.suppress(Exception):
+            wire.end_at = time.monotonic() + GOODBYE_S
             self.connection.unbind()
-        wire.close()
+        with contextlib.suppress(Exception):
+            wire.close()
 
     def _bind(self, operation: bytes) -> ctl.Policy:
         with self.on_the_wire("bind"):
-            wire = self.connection.socket
-            wire.sendall(messages.message(_BIND_ID, operation, _ASK_PASSWORD_POLICY))
-            said = messages.bound(_BIND_ID, next(messages.whole(wire.recv)))
-        policy = ctl.password_policy(said.controls.get(ctl.PASSWORD_POLICY.encode()))
-        if said.code != 0:
-            raise Refused(said.code, said.text, policy.error)
+            wire = self._send(operation, _ASK_PASSWORD_POLICY)
+            answer = messages.answer_in(wire.next_message())
+            policy = ctl.password_policy(answer.controls.get(ctl.PASSWORD_POLICY.encode()))
+        if answer.code != SUCCESS:
+            raise Refused(answer.code, answer.text, policy.error)
         return policy
 
-    @property
-    def _result(self) -> dict[str, Any]:
-        return dict(self.connection.result or {})
+    def _send(self, operation: bytes, controls: bytes = b"") -> Wire:
+        """Send one request, with an id that no other request on this connection has."""
+        wire: Wire = self.connection.socket
+        self._sent += 1
+        wire.sendall(messages.message(_FIRST_ID + self._sent, operation, controls))
+        return wire
 
-    def _raise_unless_success(self) -> None:
-        result = self._result
-        if result["result"] != 0:
-            raise Refused(result["result"], result.get("message") or result["description"])
+    def _exchange(self, name: str, send: Callable[[], object]) -> None:
+        """One operation that ldap3 writes and reads.
 
-    def _raise_with_policy_unless_success(self) -> None:
-        result = self._result
-        control = (result.get("controls") or {}).get(ctl.PASSWORD_POLICY) or {}
-        policy = ctl.password_policy(control.get("value"))
-        if result["result"] != 0:
-            raise Refused(result["result"], result.get("message") or "", policy.error)
-
-    def _next_page(self) -> bytes | None:
-        control = (self._result.get("controls") or {}).get("1.2.840.113556.1.4.319")
-        return control["value"]["cookie"] if control else None
+        Raises:
+            Refused: the server did not carry it out, with the password policy's reason if any.
+        """
+        with self.on_the_wire(name):
+            send()
+            result = self.connection.result
+            code = int(result["result"])
+            control = (result.get("controls") or {}).get(ctl.PASSWORD_POLICY) or {}
+            policy = ctl.password_policy(control.get("value"))
+            message = str(result.get("message") or result["description"])
+        if code != SUCCESS:
+            raise Refused(code, message, policy.error)
 
     @contextmanager
     def on_the_wire(self, operation: str) -> Iterator[None]:
         """Give the operation what is left of the request's time; drop the session on any error."""
-        left_s = remaining_s()
-        if left_s <= 0 or self.connection.socket is None:
+        left_s, wire = remaining_s(), self.connection.socket
+        if left_s <= 0:  # nothing is sent: the connection is as good as before
+            raise DirectoryUnavailable(NOT_IN_TIME)
+        if wire is None:
             self.usable = False
             raise DirectoryUnavailable
         self.observe(operation)
         try:
-            self.connection.socket.end_at = time.monotonic() + min(left_s, self.answer_s)
+            wire.end_at = time.monotonic() + min(left_s, self.answer_s)
             yield
-        except (LDAPException, OSError, PyAsn1Error) as error:
+        except (Refused, MiLdapError, Stopped):
             self.usable = False
-            tell = log.debug if self.quiet else log.warning
-            tell("directory_operation_failed", operation=operation, error=type(error).__name__)
-            raise DirectoryUnavailable from error
+            raise
+        except Exception as error:
+            # Whatever it is: ldap3 2.9.1 raises KeyError, IndexError, TypeError and UnicodeError,
+            # too, where an answer is not what it expects.
+            self.usable = False
+            self._report(operation, error, wire.error)
+            raise DirectoryUnavailable(*_reasons(wire.error)) from error
         except BaseException:
             self.usable = False
             raise
         finally:
             self.idle_since = time.monotonic()
 
+    def _report(self, operation: str, error: Exception, wire_error: OSError | None) -> None:
+        is_foreseen = isinstance(error, (LDAPException, OSError, PyAsn1Error))
+        write = log.debug if self.quiet and is_foreseen else log.warning
+        write(
+            "directory_operation_failed",
+            operation=operation,
+            error=type(wire_error or error).__name__,
+            cause=str(wire_error or ""),
+            exc_info=None if is_foreseen else error,
+        )
+
+
+def _reasons(wire_error: OSError | None) -> tuple[str, ...]:
+    return (NOT_IN_TIME,) if isinstance(wire_error, TimeoutError) else ()
+
 
 NO_SUCH_OBJECT, INVALID_DN_SYNTAX = 32, 34
 
 
-def _entries(response: Sequence[Any]) -> Iterator[Entry]:
-    for item in response:
-        if item["type"] == "searchResEntry":
-            raw = item["raw_attributes"]
-            values_of = {name.lower(): values or [] for name, values in raw.items()}  # None: empty
-            yield Entry(item["dn"], values_of)
+def entry_below(base_dn: str, message: messages.Message, *, base_only: bool = False) -> Entry:
+    """The entry that a search below that base has found.
+
+    Raises:
+        BadAnswer: it lies elsewhere.
+    """
+    entry = messages.entry_in(message)
+    if not names.may_lie_at(entry.dn, base_dn, exactly=base_only):
+        raise BadAnswer("the server gives an entry that lies outside of the search base")
+    return entry

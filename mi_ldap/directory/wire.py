@@ -9,7 +9,14 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from mi_ldap.directory import ber
+from mi_ldap.directory.message_reader import BadAnswer, MessageReader
+from mi_ldap.directory.messages import Message
+
+_AT_ONCE: Final = 65536
 
 PATIENCE_S = 0.25
 """After so long a silence somebody else looks whether the server is still there."""
@@ -21,7 +28,10 @@ class Line(Protocol):
     def failed(self) -> None:
         """An operation was not answered, or was cut off."""
 
-    def is_hopeless(self) -> bool:
+    def answered(self) -> None:
+        """Something has come from the server."""
+
+    def is_hopeless(self, silent_s: float) -> bool:
         """Whether waiting is in vain; asked after each `PATIENCE_S` of silence."""
 
 
@@ -38,32 +48,67 @@ class Wire:
         self.end_at = end_at
         self.line: Line | None = None
         self.error: OSError | None = None
+        self._reader = MessageReader()
 
     @property
     def bare(self) -> socket.socket:
         """The socket itself, to be wrapped in TLS."""
         return self._socket
 
-    def recv(self, size: int) -> bytes:
+    def recv(self, _size: int) -> bytes:
+        """One whole message, whatever the size: ldap3 asks for bytes and looks for messages."""
+        return ber.element(ber.SEQUENCE, self.next_message().body)
+
+    def next_message(self, end_of_next_piece: Callable[[], float] | None = None) -> Message:
+        """The next message of the server's.
+
+        Args:
+            end_of_next_piece: until when the next piece of an answer may take that is too long for
+                one deadline, as `end_at`.
+
+        Raises:
+            OSError: none came in time, or one that cannot be in good faith (`BadAnswer`).
+        """
         try:
-            data = self._received(size)
+            while (message := self._reader.next_message()) is None:
+                if end_of_next_piece:
+                    self.end_at = end_of_next_piece()
+                self._reader.feed(self._received(_AT_ONCE))
         except OSError as error:
             self._note(error)
             raise
-        if not data:
-            self._note(ConnectionResetError("the server hung up"))
-        return data
+        return message
 
     def sendall(self, data: bytes) -> None:
+        """Send whole requests.
+
+        Raises:
+            OSError: that failed, or the server has said something before it was asked: a second
+                answer to the last request would be taken for the answer to this one.
+        """
         try:
-            self._socket.settimeout(self._left_s())
-            self._socket.sendall(data)
+            if not self._is_quiet():
+                raise BadAnswer("the server has hung up, or speaks before it is asked")
+            self._reader.note_sent(data)
+            # A socket within TLS gives each record its own time, so the loop is ours.
+            rest = memoryview(data)
+            while rest:
+                self._socket.settimeout(self._left_s())
+                rest = rest[self._socket.send(rest) :]
         except OSError as error:
             self._note(error)
             raise
 
     def is_silent(self) -> bool:
         """Whether the other side is there and has said nothing that was not read."""
+        if self._is_quiet():
+            return True
+        self.line = None  # what fails on it from now on says nothing new
+        return False
+
+    def _is_quiet(self) -> bool:
+        if not self._reader.is_empty:
+            return False
         try:
             self._socket.setblocking(False)
             self._socket.recv(1)
@@ -71,7 +116,6 @@ class Wire:
             return True
         except OSError:
             pass
-        self.line = None  # what fails on it from now on says nothing new
         return False
 
     def shutdown(self, how: int) -> None:
@@ -81,14 +125,21 @@ class Wire:
         self._socket.close()
 
     def _received(self, size: int) -> bytes:
+        began_at = time.monotonic()
         while True:
             left_s = self._left_s()
             self._socket.settimeout(min(left_s, PATIENCE_S))
             try:
-                return self._socket.recv(size)
+                data = self._socket.recv(size)
             except TimeoutError:
-                if self.line and self.line.is_hopeless():
+                if self.line and self.line.is_hopeless(time.monotonic() - began_at):
                     raise
+            else:
+                if not data:
+                    raise ConnectionResetError("the server hung up")
+                if self.line:
+                    self.line.answered()
+                return data
 
     def _note(self, error: OSError) -> None:
         if self.error is None:

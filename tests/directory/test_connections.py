@@ -20,7 +20,7 @@ from mi_ldap.directory import Access
 from mi_ldap.directory.connections import Address
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.operations import Add, Delete, Modification, Modify
-from mi_ldap.directory.session import Session
+from mi_ldap.directory.session import Session, Stopped
 from mi_ldap.directory.wire import Wire
 from mi_ldap.errors import DirectoryUnavailable
 from tests.directory.stores import connector
@@ -39,6 +39,13 @@ def ldap3_errors() -> list[type[Exception]]:
 
 WIRE_ERRORS = [
     *ldap3_errors(),
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    UnicodeDecodeError,
+    RecursionError,
+    MemoryError,
     OSError,
     TimeoutError,
     ConnectionResetError,
@@ -72,12 +79,24 @@ class BrokenConnection:
     search = add = delete = modify = extended = send = post_send_single_response = unbind = fail
 
 
+@dataclass
+class BrokenSocket:
+    """A socket on which everything fails with the same error."""
+
+    error: Exception
+
+    def fail(self, *_: Any) -> None:
+        raise self.error
+
+    setblocking = settimeout = recv = send = shutdown = close = fail
+
+
 @contextmanager
 def broken(error: Exception) -> Iterator[Session]:
     """A session over such a connection."""
-    with socket.socket() as plain:
-        connection: Any = BrokenConnection(error, Wire(plain, time.monotonic()))
-        yield Session(connection)
+    plain: Any = BrokenSocket(error)
+    connection: Any = BrokenConnection(error, Wire(plain, time.monotonic() + 5))
+    yield Session(connection)
 
 
 ACTS: list[Callable[[Session], object]] = [
@@ -105,9 +124,9 @@ def test_there_are_as_many_as_the_library_has() -> None:
     assert len(ldap3_errors()) > 100
 
 
-def test_an_error_of_our_own_ends_the_session_too() -> None:
-    with broken(KeyError("ours")) as session:
-        with pytest.raises(KeyError):
+def test_who_stops_taking_in_an_answer_is_told_so_and_the_session_is_over() -> None:
+    with broken(Stopped("enough")) as session:
+        with pytest.raises(Stopped, match="enough"):
             session.search("dc=x", "(uid=a)", ["uid"])
         assert not session.usable
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import pytest
 from structlog.testing import capture_logs
 
-from mi_ldap.deadline import deadline
+from mi_ldap.deadline import deadline, remaining_s
 from mi_ldap.directory.lookout import Pace
-from mi_ldap.directory.servers import AccountRefused, Servers
+from mi_ldap.directory.servers import AccountRefused, ServerBusy, Servers
 from mi_ldap.directory.slapd_process import wait_for
 from mi_ldap.errors import DirectoryUnavailable
 
@@ -125,8 +125,6 @@ def test_a_silent_one_costs_no_more_than_one_attempt_while_others_are_left(
 
 
 def wait_for_nothing() -> None:
-    from mi_ldap.deadline import remaining_s
-
     time.sleep(remaining_s())
     raise TimeoutError
 
@@ -328,3 +326,114 @@ def test_where_no_address_is_known_they_are_asked_for_again(world: World) -> Non
     assert wait_for(lambda: servers.current == "a", 5)
     assert servers.connected(world.connect) == "a"
     servers.close()
+
+
+@pytest.mark.parametrize("kind", [KeyError, TypeError, RuntimeError, MemoryError])
+def test_the_thread_survives_whatever_a_look_raises(world: World, kind: type[Exception]) -> None:
+    faults = [kind("unforeseen"), kind("unforeseen"), kind("unforeseen")]
+
+    def probe(url: str) -> None:
+        if faults:
+            raise faults.pop()
+        world.probe(url)
+
+    servers = Servers(lambda: ("a",), probe, QUICK)
+    world.states["a"] = "gone"
+    with capture_logs() as said:
+        with pytest.raises(DirectoryUnavailable):
+            servers.connected(world.connect)
+        world.states["a"] = UP
+        assert wait_for(lambda: servers.current == "a", 5)
+    servers.close()
+    assert "directory_health_check_failed" in [line["event"] for line in said]
+    assert not faults
+
+
+def test_a_doubt_is_over_whatever_the_look_raises(world: World) -> None:
+    def probe(url: str) -> None:
+        raise KeyError(url)
+
+    servers = Servers(lambda: ("a", "b"), probe, QUICK)
+    servers.connected(world.connect)
+    servers.doubt("a")
+    began_s = time.monotonic()
+    assert servers.connected(world.connect) == "b"
+    assert time.monotonic() - began_s < 1
+    servers.close()
+
+
+# A server that is far away, or busy
+
+
+FAR_S = 0.4
+
+
+@dataclass
+class Slow(World):
+    """Every server takes longer than one of several may when it is near."""
+
+    def _answer(self, url: str) -> str:
+        if remaining_s() < FAR_S:
+            time.sleep(remaining_s())
+            raise DirectoryUnavailable("too slow")
+        time.sleep(FAR_S)
+        return super()._answer(url)
+
+
+def test_the_only_one_is_not_lost_by_a_doubt_and_nobody_waits(make: Make) -> None:
+    world = Slow()
+    servers = Servers(lambda: ("a",), world.probe, Pace(attempt_s=0.1, only_s=5))
+    assert servers.connected(world.connect) == "a"
+    servers.doubt("a")
+    began_s = time.monotonic()
+    assert servers.is_current("a")
+    assert time.monotonic() - began_s < FAR_S / 2
+    assert wait_for(lambda: world.probed == ["a"], 5)
+    time.sleep(2 * FAR_S)
+    assert servers.is_current("a")
+    servers.close()
+
+
+def test_the_only_one_is_not_lost_while_it_answers_somebody(world: World) -> None:
+    def probe(url: str) -> None:
+        world.probed.append(url)
+        time.sleep(0.1)
+        servers.note_answer(url)
+        raise DirectoryUnavailable("too slow")
+
+    servers = Servers(lambda: ("a",), probe, QUICK)
+    servers.connected(world.connect)
+    servers.doubt("a")
+    assert wait_for(lambda: world.probed == ["a"], 5)
+    time.sleep(0.3)
+    assert servers.is_current("a")
+    servers.close()
+
+
+def test_several_that_are_far_away_are_found_and_then_given_their_time() -> None:
+    world = Slow()
+    pace = Pace(attempt_s=0.1, probe_s=0.1, only_s=5, soonest_s=0.02, latest_s=0.05)
+    servers = Servers(lambda: ("a", "b"), world.probe, pace)
+    with suppress(DirectoryUnavailable), deadline(5):
+        servers.connected(world.connect)
+    assert wait_for(lambda: servers.current is not None, 10)
+    current = servers.current
+    assert current is not None
+    with deadline(5):
+        for _ in range(3):
+            assert servers.connected(world.connect) == current
+        servers.doubt(current)
+        assert servers.connected(world.connect) == current
+    servers.close()
+
+
+def test_the_only_one_that_is_busy_is_not_lost(world: World, make: Make) -> None:
+    def connect(url: str) -> str:
+        raise ServerBusy("busy")
+
+    alone, several = make("a"), make("a", "b")
+    for _ in range(2):
+        with pytest.raises(ServerBusy):
+            alone.connected(connect)
+    assert alone.current == "a"
+    assert several.connected(lambda url: connect(url) if url == "a" else url) == "b"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ldap3.core import results as ldap3_results
 
-from mi_ldap.directory import results
+from mi_ldap.directory import result_codes, results
 from mi_ldap.directory.profiles import ACTIVE_DIRECTORY, DS389, OPENLDAP, PROFILES, Profile
 from mi_ldap.directory.session import Refused
 from mi_ldap.errors import (
@@ -17,8 +17,10 @@ from mi_ldap.errors import (
     MiLdapError,
     PolicyRefused,
     ReadOnlyStore,
+    Unavailable,
 )
 
+NEEDS = "class posixAccount needs the attribute uidNumber"
 SECRET_TEXT = "uid=alice,ou=people,dc=mi (&(objectClass=*))"
 ALL_CODES = sorted(
     value
@@ -164,14 +166,79 @@ def test_the_policys_reason_is_told(policy: str | None, words: str) -> None:
         (21, BadRequest),
         (34, BadRequest),
         (10, ReadOnlyStore),
-        (53, ReadOnlyStore),
+        (53, Forbidden),
         (50, Forbidden),
+        (17, BadRequest),
+        (54, BadRequest),
+        (64, BadRequest),
+        (65, BadRequest),
+        (66, BadRequest),
+        (3, DirectoryUnavailable),
         (51, DirectoryUnavailable),
         (80, DirectoryUnavailable),
+        (4242, DirectoryUnavailable),
     ],
 )
 def test_a_refused_change_is_somebodys_fault(code: int, kind: type[MiLdapError]) -> None:
     assert type(results.change_error(refused(code))) is kind
+
+
+def test_the_table_names_every_code() -> None:
+    assert set(result_codes.RESULT_CODES) == set(ALL_CODES) - {ldap3_results.RESULT_RESERVED}
+    for code, known in result_codes.RESULT_CODES.items():
+        assert known.name.lower() == ldap3_results.RESULT_CODES[code].lower().replace(
+            "loopdetected", "loopdetect"
+        ).replace("affectmultipledsas", "affectsmultipledsas")
+
+
+@pytest.mark.parametrize("code", ALL_CODES)
+def test_only_what_may_go_away_is_an_outage(code: int) -> None:
+    error = results.change_error(refused(code))
+    assert isinstance(error, Unavailable) == result_codes.result_code(code).is_temporary
+
+
+def test_whatever_is_answered_for_good_has_a_reason() -> None:
+    for code, known in result_codes.RESULT_CODES.items():
+        if known.error in (BadRequest, Forbidden) and code != 50:
+            assert known.reason, code
+            assert f"{known.reason} (LDAP {code})." in str(results.change_error(refused(code)))
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "words"),
+    [
+        (65, "object class 'posixAccount' requires attribute 'uidNumber'", NEEDS),
+        (65, 'missing attribute "uidNumber" required by object class "posixAccount"', NEEDS),
+        (65, "attribute 'cn' not allowed", "do not allow the attribute cn"),
+        (65, 'attribute "cn" not allowed\n', "do not allow the attribute cn"),
+        (
+            65,
+            "invalid structural object class chain (account/inetOrgPerson)",
+            "inetOrgPerson at once",
+        ),
+        (65, "no structural object class provided", "a structural one is missing"),
+        (65, 'unknown object class "miLdapAccount"', "does not know the class miLdapAccount"),
+        (21, "objectClass: value #1 invalid per syntax", "does not know a class"),
+        (17, "miLdapEpoch: attribute type undefined", "does not know the attribute miLdapEpoch"),
+        (64, "naming attribute 'uid' is not present in entry", "needs the attribute uid"),
+        (66, "subordinate objects must be deleted first", "other entries lie below"),
+    ],
+)
+def test_a_class_or_attribute_that_is_missing_is_named(code: int, message: str, words: str) -> None:
+    assert words in str(results.change_error(Refused(code, message)))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "shadow context; no update referral",
+        "operation restricted",
+        "Server is read-only",
+    ],
+)
+def test_a_server_that_takes_no_changes_is_told_from_one_that_is_unwilling(message: str) -> None:
+    assert isinstance(results.change_error(Refused(53, message)), ReadOnlyStore)
+    assert isinstance(results.change_error(Refused(53, "no such rule")), Forbidden)
 
 
 def test_a_duplicate_is_told_from_other_broken_constraints() -> None:

@@ -11,7 +11,7 @@ from mi_ldap.directory.content_sync import found
 from mi_ldap.directory.index.groups import Group, Groups
 from mi_ldap.directory.index.people import People
 from mi_ldap.directory.reading import Reader, in_parts
-from mi_ldap.directory.session import Entry
+from mi_ldap.directory.session import Entry, Stopped
 from mi_ldap.model import AdminRole, Names, Role, User
 
 DOUBT_S: Final = 30.0
@@ -23,7 +23,7 @@ _DYNAMIC: Final = {"groupofurls", "labeleduriobject"}
 T = TypeVar("T")
 
 
-class NotToBeHeld(Exception):
+class NotToBeHeld(Stopped):
     """What is in the directory changes without being told of, or there is too much of it.
 
     Attributes:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mi_ldap.directory.index.held import Held
-from mi_ldap.directory.session import Entry
+from mi_ldap.directory.session import Entry, Stopped
 from mi_ldap.directory.tree import Tree
 
 IS_PLACE: Final = "(hasSubordinates=TRUE)"
 
 
-class StartAgain(Exception):
+class StartAgain(Stopped):
     """What happened can't be taken in change by change."""
 
 

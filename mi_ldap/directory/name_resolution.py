@@ -1,0 +1,70 @@
+"""Addresses of a host name, within what is left of the request's time.
+
+The system's resolver (getaddrinfo(3)) takes no deadline: with a name server that does not answer it
+takes 5 s and more for each. So it works in a thread of its own, of which there is at most one for
+each host, however many requests wait for it and however long it takes.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from concurrent.futures import Future
+from threading import Lock, Thread
+from typing import Any, Final
+
+from mi_ldap.deadline import remaining_s
+
+AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
+
+_Key = tuple[int, str, int]
+
+_lock: Final = Lock()
+_lookups: Final[dict[_Key, Future[list[AddressInfo]]]] = {}
+
+
+def addresses_of(host: str, port: int) -> list[AddressInfo]:
+    """The addresses in the system's order, as `socket.getaddrinfo` gives them.
+
+    Raises:
+        socket.gaierror: there are none, or nobody has said in time.
+        UnicodeError: no host can have such a name.
+    """
+    try:
+        return _looked_up(host, port, socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        lookup = _running_lookup(host, port)
+    try:
+        return lookup.result(remaining_s())
+    except TimeoutError as error:
+        reason = "the system's resolver did not answer in time"
+        raise socket.gaierror(socket.EAI_AGAIN, reason) from error
+
+
+def _looked_up(host: str, port: int, flags: int = 0) -> list[AddressInfo]:
+    return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)]
+
+
+def _running_lookup(host: str, port: int) -> Future[list[AddressInfo]]:
+    key = (os.getpid(), host, port)  # a thread does not survive a fork
+    with _lock:
+        if key not in _lookups:
+            _lookups[key] = Future()
+            Thread(target=_look_up, args=(key,), name="name-resolution", daemon=True).start()
+        return _lookups[key]
+
+
+def _look_up(key: _Key) -> None:
+    future = _lookups[key]
+    try:
+        found = _looked_up(*key[1:])
+    except BaseException as error:  # noqa: BLE001 - whoever waits is told of any
+        outcome: BaseException | None = error
+    else:
+        outcome = None
+    with _lock:
+        del _lookups[key]
+    if outcome is None:
+        future.set_result(found)
+    else:
+        future.set_exception(outcome)

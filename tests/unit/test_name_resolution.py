@@ -1,0 +1,81 @@
+"""A name server that does not answer costs no more than the request's time, and one thread."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from mi_ldap.deadline import deadline
+from mi_ldap.directory.name_resolution import addresses_of
+from mi_ldap.errors import DirectoryUnavailable
+from tests.directory.stores import connector
+
+real_getaddrinfo = socket.getaddrinfo
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The system's resolver hangs for every name until this is set; addresses need none."""
+    answers = threading.Event()
+
+    def getaddrinfo(host: str, port: int, *rest: Any, **more: Any) -> Any:
+        if not more.get("flags"):
+            answers.wait(10)
+            host = "127.0.0.1"
+        return real_getaddrinfo(host, port, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    yield answers
+    answers.set()
+    for thread in resolving():
+        thread.join()
+
+
+def resolving() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == "name-resolution"]
+
+
+def ask() -> float:
+    began_s = time.monotonic()
+    with deadline(0.3), pytest.raises(socket.gaierror, match="did not answer in time"):
+        addresses_of("ldap.example.org", 389)
+    return time.monotonic() - began_s
+
+
+def test_many_who_wait_have_one_thread_and_their_own_deadline(answering: threading.Event) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        took_s = [each.result() for each in [pool.submit(ask) for _ in range(60)]]
+    assert max(took_s) < 1
+    assert len(resolving()) == 1
+    answering.set()
+    with deadline(5):
+        assert addresses_of("ldap.example.org", 389)[0][4] == ("127.0.0.1", 389)
+    for thread in resolving():
+        thread.join(5)
+    assert not resolving()
+
+
+def test_an_address_needs_no_resolver(answering: threading.Event) -> None:
+    with deadline(1):
+        assert addresses_of("127.0.0.1", 389)[0][4] == ("127.0.0.1", 389)
+        assert addresses_of("::1", 389)[0][4][:2] == ("::1", 389)
+    assert not resolving()
+
+
+@pytest.mark.usefixtures("answering")
+def test_a_directory_whose_name_is_not_found_in_time_is_an_outage() -> None:
+    began_s = time.monotonic()
+    with deadline(1), pytest.raises(DirectoryUnavailable):
+        connector("ldap://ldap.example.org").bound()
+    assert time.monotonic() - began_s < 1.5
+
+
+def test_what_the_resolver_says_is_told() -> None:
+    with deadline(5), pytest.raises((socket.gaierror, UnicodeError)):
+        addresses_of("a" * 64 + ".invalid", 389)
