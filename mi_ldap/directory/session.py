@@ -221,19 +221,10 @@ class Session:
 
     def first(self, base_dn: str, ldap_filter: str, attributes: Sequence[str]) -> Entry | None:
         """Any one entry that matches; None where there is none."""
-        with self.on_the_wire("search"):
-            self.connection.search(
-                base_dn,
-                ldap_filter,
-                SUBTREE,
-                dereference_aliases=DEREF_NEVER,
-                attributes=list(attributes),
-                size_limit=1,
-            )
-        entry = next(_entries(self.connection.response or ()), None)
-        if self._result["result"] != SIZE_LIMIT_EXCEEDED:
-            self._raise_unless_success()
-        return entry
+        page = self.search_once(base_dn, requests.condition(ldap_filter), attributes, size_limit=1)
+        if page.code not in (SUCCESS, SIZE_LIMIT_EXCEEDED):
+            raise Refused(page.code, page.text)
+        return next(iter(page.entries), None)
 
     def do(self, operation: Operation, *controls: ctl.Control) -> None:
         """Carry out one change.

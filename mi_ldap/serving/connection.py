@@ -1,169 +1,203 @@
-"""One client's connection: the TLS handshake, requests in, answers out, each bounded in time."""
+"""One client's connection: the TLS handshake, requests in, responses out, each bounded in time."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-from asyncio import IncompleteReadError, StreamReader, StreamReaderProtocol, StreamWriter
+import struct
+from asyncio import timeout_at
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
-from mi_ldap.serving.refusals import HEAD_LIMIT, Refusal, too_slow
-from mi_ldap.serving.requests import read_body, read_head
+from mi_ldap.serving.client_sockets import (
+    SLICE,
+    ClientSocket,
+    PlainHttpError,
+    PlainSocket,
+    receive,
+)
+from mi_ldap.serving.connection_table import ConnectionTable, Entry
+from mi_ldap.serving.environ import Address
+from mi_ldap.serving.errors import RequestError, too_slow
+from mi_ldap.serving.request_body import BodyReader, ChunkedBody, SizedBody
+from mi_ldap.serving.request_head import HeadReader, RequestHead
 
-Address = tuple[Any, ...]
-"""What a socket calls its ends: `("127.0.0.1", 9164)`, longer for IPv6."""
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_RESET = struct.pack("ii", 1, 0)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long a client may take, in seconds."""
 
     handshake_s: float = 5.0
     head_s: float = 5.0
     body_s: float = 30.0
-    answer_s: float = 60.0
-    """To take an answer in."""
+    send_s: float = 15.0
+    """To take the next 64 kB of a response."""
     queue_s: float = 2.0
     """How long a complete request waits for a thread; after that it is answered 503."""
-    farewell_s: float = 2.0
-    """How long a closing connection is still listened to, so that a last answer gets through."""
+    linger_s: float = 2.0
+    """How long a connection is still read from after its last response, which a reset destroys."""
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A request with its whole body, bare of any chunks."""
+
+    head: RequestHead
+    body: bytes
+
+
 class Connection:
-    """A connection that is ready for requests; made by `open_connection`."""
+    """A client's connection; what it holds in memory is counted in the table.
 
-    stream: StreamReader
-    writer: StreamWriter
-    client: Address
-    server: Address
-    cfg: Any
-    patience: Patience
+    Args:
+        accepted: the client's socket.
+        ends: the addresses of the client and of this side.
+        table: the worker's connections.
+        entry: this one's.
+        timeouts: how long the client may take.
+    """
 
-    async def next_request(self, idle_s: float | None = None) -> Any:
-        """The next request with its whole body, as gunicorn's `Request`; None when none comes.
+    def __init__(
+        self,
+        accepted: ClientSocket,
+        ends: tuple[Address, Address],
+        table: ConnectionTable,
+        entry: Entry,
+        timeouts: Timeouts,
+    ) -> None:
+        self._socket = accepted
+        self.ends = ends
+        self._table = table
+        self._entry = entry
+        self._timeouts = timeouts
+        self._buffer = bytearray()
+
+    async def handshake(self) -> None:
+        """Do the TLS handshake, where there is TLS.
+
+        Raises:
+            RequestError: the client speaks plain HTTP.
+            OSError: it speaks no TLS that is accepted here, or not in time.
+        """
+        try:
+            async with asyncio.timeout(self._timeouts.handshake_s):
+                await self._socket.handshake()
+        except PlainHttpError:
+            self._socket = PlainSocket(self._socket.raw)
+            sentence = "This port speaks https: write https:// in the address."
+            raise RequestError(400, sentence) from None
+
+    async def next_request(self, idle_s: float | None = None) -> Request | None:
+        """The next request; None when none comes.
 
         Args:
             idle_s: how long the client may stay silent before it begins; the time for the head
                 starts then. None for a new connection, whose time for the head has started.
 
         Raises:
-            Refusal: it cannot be read, or not in time.
+            RequestError: it cannot be read, or not in time.
+            OSError: the client went away in the midst of it.
         """
-        clock = asyncio.get_running_loop().time
-        head_by = clock() + self.patience.head_s
-        first = await self._first_byte(head_by if idle_s is None else clock() + idle_s)
-        if not first:
+        now = asyncio.get_running_loop().time
+        head_by = now() + self._timeouts.head_s
+        if not await self._begins(head_by if idle_s is None else now() + idle_s):
             return None
         if idle_s is not None:
-            head_by = clock() + self.patience.head_s
-        with suppress(IncompleteReadError):
-            request = await self._head(first, head_by)
-            await self._body(request)
-            return request
-        return None
+            head_by = now() + self._timeouts.head_s
+        head = await self._read(HeadReader().read, head_by, "head")
+        if head.length == 0:
+            return Request(head, b"")
+        if head.expects_continue and not self._buffer:
+            await self.send([_CONTINUE])
+        reader: BodyReader = ChunkedBody() if head.length is None else SizedBody(head.length)
+        return Request(head, await self._read(reader.read, now() + self._timeouts.body_s, "body"))
 
-    async def _first_byte(self, until: float) -> bytes:
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                return await self.stream.read(1)
-        return b""
-
-    async def _head(self, first: bytes, until: float) -> Any:
-        try:
-            async with asyncio.timeout_at(until):
-                return await read_head(self.stream, first, self.cfg, self.client)
-        except TimeoutError:
-            raise too_slow("head") from None
-
-    async def _body(self, request: Any) -> None:
-        try:
-            async with asyncio.timeout(self.patience.body_s):
-                await read_body(self.stream, self.writer, request)
-        except TimeoutError:
-            raise too_slow("body") from None
-
-    async def send(self, data: bytes) -> None:
-        """Write it all.
+    async def send(self, pieces: Sequence[bytes]) -> None:
+        """Send it all, a slice after the other.
 
         Raises:
-            OSError: the client is gone, or does not read.
+            OSError: the client is gone, or does not take the next slice in time.
         """
-        self.writer.write(data)
-        async with asyncio.timeout(self.patience.answer_s):
-            await self.writer.drain()
+        self._table.hold(self._entry, sum(map(len, pieces)))
+        for piece in pieces:
+            content = memoryview(piece)
+            for start in range(0, len(content), SLICE):
+                part = content[start : start + SLICE]
+                async with asyncio.timeout(self._timeouts.send_s):
+                    await self._socket.send(part)
+                self._table.release(self._entry, len(part))
+                self._table.moved(self._entry)
+                if start:
+                    await asyncio.sleep(0)  # a client that is as quick as we are keeps nobody out
 
-    async def hear_out(self) -> None:
-        """Take in what is still being sent: closing over it would destroy the answer on its way."""
+    def forget_request(self) -> None:
+        """The body of the last request is not in memory any more; what follows it still is."""
+        self._table.release(self._entry, self._entry.held - len(self._buffer))
+
+    async def drain_input(self) -> None:
+        """Read what still comes, as it is: a reset would destroy the last response."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self.patience.farewell_s):
-                while await self.stream.read(HEAD_LIMIT):
-                    pass
+            async with asyncio.timeout(self._timeouts.linger_s):
+                while await receive(self._socket.raw, SLICE):
+                    await asyncio.sleep(0)
 
     async def close(self) -> None:
-        """Say goodbye, in TLS too."""
-        self.writer.close()
-        async with asyncio.timeout(self.patience.farewell_s):
-            await self.writer.wait_closed()
+        """Send the end of the stream, in TLS too."""
+        async with asyncio.timeout(self._timeouts.linger_s):
+            await self._socket.end()
+
+    def abort(self) -> None:
+        """Have the kernel drop what it still has for the client."""
+        with suppress(OSError):
+            self._socket.raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+    async def _begins(self, until: float) -> bool:
+        if self._buffer:
+            return True
+        with suppress(TimeoutError):
+            async with timeout_at(until):
+                return await self._receive()
+        return False
+
+    async def _read(self, read: Callable[[bytearray], T | None], until: float, part: str) -> T:
+        found = read(self._buffer)
+        if found is not None:
+            return found
+        try:
+            async with timeout_at(until):
+                while (found := read(self._buffer)) is None:
+                    if not await self._receive():
+                        raise ConnectionResetError
+                    await asyncio.sleep(0)
+        except TimeoutError:
+            raise too_slow(part) from None
+        return found
+
+    async def _receive(self) -> bool:
+        """Read what has come; False at the end."""
+        received = await self._socket.receive(SLICE)
+        self._buffer += received
+        self._table.hold(self._entry, len(received))
+        self._table.moved(self._entry)
+        return bool(received)
 
 
-async def open_connection(
-    accepted: socket.socket,
-    client: Address,
-    tls: ssl.SSLContext | None,
-    cfg: Any,
-    patience: Patience,
-) -> Connection:
-    """Do the TLS handshake, where there is TLS.
-
-    Raises:
-        OSError: the client speaks no TLS that is accepted here, or not in time.
-    """
-    loop = asyncio.get_running_loop()
-    server = accepted.getsockname()
-    began = loop.time()
-    is_mistaken = tls is not None and not await _begins_tls(accepted, patience.handshake_s)
-    spent_s = loop.time() - began
-    stream = StreamReader(HEAD_LIMIT, loop)
-    protocol = StreamReaderProtocol(stream, loop=loop)
-    tls_options: dict[str, Any] = {
-        "ssl": tls,
-        "ssl_handshake_timeout": max(patience.handshake_s - spent_s, 0.001),
-        "ssl_shutdown_timeout": patience.farewell_s,
-    }
-    transport, _ = await loop.connect_accepted_socket(
-        lambda: protocol, accepted, **({} if tls is None or is_mistaken else tls_options)
-    )
-    transport.set_write_buffer_limits(high=1)  # 0 never resumes: asyncio's TLS pauses at >= high
-    writer = StreamWriter(transport, protocol, stream, loop)
-    connection = Connection(stream, writer, client, server, cfg, patience)
-    if is_mistaken:
-        await _explain_https(connection)
-    return connection
+def set_options(accepted: socket.socket) -> None:
+    """Small responses go at once, and the kernel keeps little of what a client does not take."""
+    if accepted.family in (socket.AF_INET, socket.AF_INET6):
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(AttributeError, OSError):  # Linux has it
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 2 * SLICE)
 
 
-async def _begins_tls(accepted: socket.socket, patience_s: float) -> bool:
-    """Look at the first byte without taking it."""
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(accepted, readable.set)
-    try:
-        async with asyncio.timeout(patience_s):
-            await readable.wait()
-    finally:
-        loop.remove_reader(accepted)
-    return accepted.recv(1, socket.MSG_PEEK) in (_TLS_HANDSHAKE, b"")
-
-
-async def _explain_https(connection: Connection) -> NoReturn:
-    refusal = Refusal(400, "This port speaks https: write https:// in the address.")
-    await connection.send(refusal.response())
-    await connection.hear_out()
-    connection.writer.transport.abort()
-    raise ConnectionAbortedError
-
-
-_TLS_HANDSHAKE = b"\x16"
+def ends_of(accepted: socket.socket, client: Any) -> tuple[Address, Address]:
+    """The addresses of both sides; a UNIX socket's client has none."""
+    is_tcp = isinstance(client, tuple)
+    return client if is_tcp else ("", ""), accepted.getsockname() if is_tcp else ("localhost", "")

@@ -13,12 +13,9 @@ from gunicorn.app.base import BaseApplication
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.serving.logs import GunicornLogger
 from mi_ldap.serving.processes import Signals, die_with_parent, give_memory_back
-from mi_ldap.serving.refusals import FIELDS_LIMIT, LINE_LIMIT
-from mi_ldap.serving.worker import RequestWorker
+from mi_ldap.serving.worker import RequestWorker, limits_of
 from mi_ldap.settings import ServerSettings
 
-WORKER_CONNECTIONS = 256
-"""For each worker; half a megabyte each at the worst, but for bodies under way."""
 KEEP_ALIVE_S = 60
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - for the workers' signs of life, which a slow disk delays
@@ -98,29 +95,21 @@ def _options(
 ) -> dict[str, Any]:
     return {
         "bind": f"fd://{listener.fileno()}",
-        "worker_class": RequestWorker,
+        "worker_class": type("RequestWorker", (RequestWorker,), {"limits": limits_of(server)}),
         "workers": server.workers,
         "threads": server.threads,
-        "worker_connections": WORKER_CONNECTIONS,
+        "worker_connections": server.max_connections,
         "worker_tmp_dir": str(_MEMORY) if _MEMORY.is_dir() else None,
         "keepalive": KEEP_ALIVE_S,
         "graceful_timeout": server.graceful_timeout_s,
         "preload_app": True,
         "certfile": str(certificate[0]) if certificate else None,
         "keyfile": str(certificate[1]) if certificate else None,
-        "limit_request_line": LINE_LIMIT,
-        "limit_request_fields": FIELDS_LIMIT,
-        "limit_request_field_size": LINE_LIMIT,
-        "http_parser": "python",
         "logger_class": GunicornLogger,
         "loglevel": server.log_level,
         "umask": 0o077,
         "post_fork": _after_fork,
-        # No gift of authority to whoever calls from loopback, and no socket in the home folder.
-        "forwarded_allow_ips": "",
-        "forwarder_headers": "",
-        "secure_scheme_headers": {},
-        "control_socket_disable": True,
+        "control_socket_disable": True,  # it would be in the home folder
     }
 
 

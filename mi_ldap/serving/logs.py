@@ -16,9 +16,13 @@ import structlog
 from gunicorn.glogging import Logger
 from structlog.typing import EventDict, Processor
 
-from mi_ldap.serving.refusals import Refusal
+from mi_ldap.serving.errors import RequestError
+from mi_ldap.serving.request_head import RequestHead
 
 access_log = structlog.get_logger("mi_ldap.access")
+
+_LONGEST_PATH = 1024
+"""Characters; a name of 240 bytes, percent-encoded, and what stands before it."""
 
 
 def configure_logging(level: str = "info") -> None:
@@ -63,43 +67,43 @@ def _stderr(*names: str) -> _Stderr:
     return _Stderr(_NAMED(*names).name)
 
 
-def log_request(request: Any, response: Any, environ: dict[str, Any], seconds: float) -> None:
+def log_request(head: RequestHead, status: int, environ: dict[str, Any], seconds: float) -> None:
     """One line for a request that the application answered; for some at level debug alone.
 
     Those are health checks, and logins that are throttled: the audit log counts them.
 
     Called in the request's own context, whose `requestId` and `client` (behind proxies) it shows.
     """
-    is_check = request.path in {"/health", "/ready"} and response.status_code == 200
-    is_quiet = is_check or response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    is_check = head.path in {"/health", "/ready"} and status == 200
+    is_quiet = is_check or status == HTTPStatus.TOO_MANY_REQUESTS
     bound = structlog.contextvars.get_contextvars()
     access_log.log(
         logging.DEBUG if is_quiet else logging.INFO,
         "request",
-        method=request.method,
-        path=request.path,
-        status=response.status_code,
+        method=head.method,
+        path=head.path[:_LONGEST_PATH],
+        status=status,
         ms=round(seconds * 1000, 1),
         client=bound.get("client", environ.get("REMOTE_ADDR")),
     )
 
 
-def log_refusal(refusal: Refusal, request: Any, client: tuple[Any, ...]) -> None:
+def log_request_error(error: RequestError, head: RequestHead | None, client: str) -> None:
     """One line for a request that never came to the application, or broke it.
 
     Args:
-        refusal: what the client was told.
-        request: gunicorn's, or None when it could not be read.
+        error: what the client was told.
+        head: None when it could not be read.
         client: the peer's address.
     """
     access_log.info(
         "request_refused",
-        requestId=refusal.request_id,
-        method=request.method if request else None,
-        path=request.path if request else None,
-        status=refusal.status.value,
-        reason=refusal.sentence,
-        client=client[0] if client else None,
+        requestId=error.request_id,
+        method=head.method if head else None,
+        path=head.path[:_LONGEST_PATH] if head else None,
+        status=error.status.value,
+        reason=error.sentence,
+        client=client,
     )
 
 

@@ -1,53 +1,59 @@
 """The gunicorn worker: a thread is spent on a request only when all of it is here.
 
-One event loop accepts, does the TLS handshakes, reads requests and writes answers, each under a
-time limit of its own; the threads of the pool run the application and nothing else. So however
-many clients are slow, silent or half gone, they cost memory and never a thread. (gunicorn's gthread
-reads inside its threads: as many half-sent requests as threads stop it.)
+One event loop accepts, does the TLS handshakes, reads requests and sends responses, each under a
+time limit of its own; the threads of the pool run the application and nothing else. So however many
+clients are slow, silent or half gone, they hold no thread, and no more memory than their share.
+(gunicorn's gthread reads inside its threads: as many half-sent requests as threads stop it.)
 
 Spoken are HTTP/1.1 and HTTP/1.0, with keep-alive, pipelining and `Expect: 100-continue`, plain or
-over TLS 1.2 and newer. Answers are collected in memory before they are sent.
+over TLS 1.2 and newer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import ipaddress
 import os
 import signal
 import socket
 import time
 from asyncio import Task
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from contextvars import Context
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from gunicorn.workers.base import Worker
 
-from mi_ldap.serving.answers import answer
 from mi_ldap.serving.certificate import server_context
-from mi_ldap.serving.connection import Address, Connection, Patience, open_connection
-from mi_ldap.serving.logs import log_refusal
-from mi_ldap.serving.refusals import Refusal
+from mi_ldap.serving.client_sockets import PlainSocket, TlsSocket
+from mi_ldap.serving.connection import Connection, Request, Timeouts, ends_of, set_options
+from mi_ldap.serving.connection_table import ConnectionTable, Entry, Limits, Phase
+from mi_ldap.serving.environ import environ_of
+from mi_ldap.serving.errors import RequestError
+from mi_ldap.serving.file_descriptors import reserve_descriptors
+from mi_ldap.serving.logs import log_request_error
+from mi_ldap.serving.responses import Response
+from mi_ldap.settings import ServerSettings, load_settings
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class RequestWorker(Worker):  # type: ignore[misc]
-    """Serves the application; `cfg.keepalive` bounds idle connections, in seconds.
+    """Serves the application.
 
-    `cfg.worker_connections` bounds all of them: over it, the one that has waited longest without
-    a complete request makes room.
+    `cfg.keepalive` bounds idle connections, in seconds, and `cfg.worker_connections` the number of
+    all of them; `limits` has the rest. None: as the settings say, under a gunicorn of one's own.
     """
 
-    patience = Patience()
+    timeouts = Timeouts()
+    limits: Limits | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.alive: bool = True
-        self._connections: set[Task[None]] = set()
-        self._waiting: dict[
-            Task[None] | None, None
-        ] = {}  # those that nothing is owed; oldest first
+        self._tasks: set[Task[None]] = set()
 
     def handle_quit(self, _number: int, _frame: Any) -> NoReturn:
         """Called by gunicorn when it must be quick: requests in flight are given up."""
@@ -57,6 +63,9 @@ class RequestWorker(Worker):  # type: ignore[misc]
         """Serve until told to stop, or until the arbiter is gone."""
         self._tls = server_context(self.cfg.certfile, self.cfg.keyfile) if self.cfg.is_ssl else None
         self._pool = ThreadPoolExecutor(self.cfg.threads, "request")
+        connections = reserve_descriptors(self.cfg.worker_connections)
+        limits = self.limits or limits_of(load_settings().server)
+        self._table = ConnectionTable(replace(limits, connections=connections))
         asyncio.run(self._serve())
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -76,91 +85,107 @@ class RequestWorker(Worker):  # type: ignore[misc]
     async def _finish(self) -> None:
         """Complete requests are answered; who has sent none yet gets a moment to do so."""
         started = time.monotonic()
-        while self._connections and time.monotonic() - started < self.cfg.graceful_timeout:
+        while self._tasks and time.monotonic() - started < self.cfg.graceful_timeout:
             self.notify()
-            await asyncio.wait(self._connections, timeout=0.25)
-            if time.monotonic() - started > self.patience.farewell_s / 2:
-                for task in filter(None, self._waiting):
-                    task.cancel()
+            await asyncio.wait(self._tasks, timeout=0.25)
+            if time.monotonic() - started > self.timeouts.linger_s / 2:
+                for entry in self._table.entries(Phase.NEW, Phase.WAITING):
+                    entry.drop()
 
     async def _accept(self, listener: socket.socket) -> NoReturn:
         loop = asyncio.get_running_loop()
         while True:
             try:
                 accepted, client = await loop.sock_accept(listener)
-            except OSError:  # out of descriptors, or the client is gone already
-                self._drop_oldest()
-                await asyncio.sleep(0.05)
-                continue
-            if len(self._connections) >= self.cfg.worker_connections:
-                self._drop_oldest()
-            task = asyncio.create_task(self._attend(accepted, client))
-            self._connections.add(task)
-            task.add_done_callback(self._connections.discard)
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._table.drop_one("file_descriptors")
+                    await asyncio.sleep(0.05)
+                continue  # else the client is gone already
+            if self._table.make_room(_address(client)):
+                task = asyncio.create_task(self._serve_connection(accepted, client))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            else:
+                accepted.close()
             await asyncio.sleep(0)  # sock_accept does not yield while more clients wait
 
-    def _drop_oldest(self) -> None:
-        if task := next(iter(self._waiting), None):
-            del self._waiting[task]
-            task.cancel()
-
-    @contextmanager
-    def _waits(self) -> Iterator[None]:
-        """Mark the present connection as one that may be dropped."""
+    async def _serve_connection(self, accepted: socket.socket, client: Any) -> None:
         task = asyncio.current_task()
-        self._waiting[task] = None
-        try:
-            yield
-        finally:
-            self._waiting.pop(task, None)
+        assert task is not None  # noqa: S101 - this is one
+        entry = self._table.add(_address(client), task.cancel)
+        with accepted:
+            connection = self._connection(accepted, client, entry)
+            try:
+                await self._request_loop(connection, entry)
+            except (OSError, asyncio.CancelledError):  # it is gone, takes nothing, or was dropped
+                connection.abort()
+            finally:
+                self._table.remove(entry)
 
-    async def _attend(self, accepted: socket.socket, client: Address) -> None:
-        try:
-            with self._waits():
-                connection = await open_connection(
-                    accepted, client, self._tls, self.cfg, self.patience
-                )
-        except (OSError, asyncio.CancelledError):  # no TLS, not in time, or dropped
-            accepted.close()
-            return
-        try:
-            await self._converse(connection)
-        except OSError:  # the client is gone, or does not read its answer
-            pass
-        finally:
-            connection.writer.transport.abort()
+    def _connection(self, accepted: socket.socket, client: Any, entry: Entry) -> Connection:
+        set_options(accepted)
+        tls = self._tls
+        wrapped = PlainSocket(accepted) if tls is None else TlsSocket(accepted, tls)
+        ends = ends_of(accepted, client)
+        return Connection(wrapped, ends, self._table, entry, self.timeouts)
 
-    async def _converse(self, connection: Connection) -> None:
+    async def _request_loop(self, connection: Connection, entry: Entry) -> None:
         """Answer request after request, until one side has enough."""
         idle_s: float | None = None
-        keep_alive = True
-        while keep_alive:
-            request = None
-            try:
-                with self._waits():
-                    request = await connection.next_request(idle_s)
-                if request is None:
+        request = None
+        try:
+            await connection.handshake()
+            while (request := await connection.next_request(idle_s)) is not None:
+                if not await self._answer(request, connection, entry):
                     break
-                reply, keep_alive = await self._answer(request, connection)
-                await connection.send(reply)
-                idle_s = self.cfg.keepalive
-            except Refusal as refusal:
-                log_refusal(refusal, request, connection.client)
-                await connection.send(refusal.response())
-                with self._waits():
-                    await connection.hear_out()
-                break
-        with self._waits():
+                idle_s, request = self.cfg.keepalive, None
+            await connection.close()
+            await connection.drain_input()
+        except RequestError as error:
+            head = request.head if request else None
+            log_request_error(error, head, _address(connection.ends[0]))
+            if request is not None:  # who sends no request is no better off for having sent rubbish
+                self._table.enter(entry, Phase.SENDING)
+            await connection.send([error.response()])
+            await connection.drain_input()  # before the end: some clients send on until they know
             await connection.close()
 
-    async def _answer(self, request: Any, connection: Connection) -> tuple[bytes, bool]:
-        """Run the application in a thread, in a context of its own."""
-        queued = time.monotonic()
-
-        def work() -> tuple[bytes, bool]:
-            if time.monotonic() - queued > self.patience.queue_s:
-                raise Refusal(503, "The service is too busy. Try again later.", retry_after_s=1)
-            return answer(self, request, connection)
-
+    async def _answer(self, request: Request, connection: Connection, entry: Entry) -> bool:
+        """Send what the application answers; whether the connection may be used again."""
+        response = self._response(request, connection)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, Context().run, work)
+        try:
+            while not response.is_complete:
+                self._table.enter(entry, Phase.SERVED)
+                produce = response.produce
+                pieces = await loop.run_in_executor(self._pool, produce, self.timeouts.queue_s)
+                self._table.enter(entry, Phase.SENDING)
+                await connection.send(pieces)
+        except BaseException:
+            self._pool.submit(response.abandon)
+            raise
+        self._table.enter(entry, Phase.WAITING)
+        connection.forget_request()
+        return response.keeps_connection
+
+    def _response(self, request: Request, connection: Connection) -> Response:
+        scheme = "http" if self._tls is None else "https"
+        head, ends = request.head, connection.ends
+        environ = environ_of(head, request.body, ends, scheme, self.cfg.workers)
+        return Response(self.wsgi, head, environ, is_stopping=lambda: not self.alive)
+
+
+def limits_of(server: ServerSettings) -> Limits:
+    """The bounds that the settings give each worker."""
+    return Limits(
+        connections=server.max_connections,
+        per_address=server.max_connections_per_address,
+        held_bytes=server.max_buffered_mb * 1024 * 1024,
+        trusted_proxies=tuple(map(ipaddress.ip_network, server.trusted_proxies)),
+    )
+
+
+def _address(client: Any) -> str:
+    """The client's address, `""` for a UNIX socket."""
+    return str(client[0]) if isinstance(client, tuple) else ""

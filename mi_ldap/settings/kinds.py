@@ -195,6 +195,8 @@ def _read_role(value: object) -> str:
 Flag = Annotated[bool, BeforeValidator(_read_flag)]
 Port = Annotated[int, BeforeValidator(_whole_number(1, 65535))]
 Count = Annotated[int, BeforeValidator(_whole_number(1, 1000))]
+Connections = Annotated[int, BeforeValidator(_whole_number(16, 1_000_000))]
+Megabytes = Annotated[int, BeforeValidator(_whole_number(8, 1_000_000))]
 CountOrNone = Annotated[int, BeforeValidator(_whole_number(0, 100_000_000))]
 Bytes = Annotated[int, BeforeValidator(_whole_number(0, 1_000_000_000_000))]
 Rate = Annotated[int, BeforeValidator(_whole_number(1, 1_000_000))]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from mi_ldap.settings.kinds import (
     Bytes,
+    Connections,
     Count,
     DashboardUrl,
     Dn,
@@ -16,6 +17,7 @@ from mi_ldap.settings.kinds import (
     Host,
     InputFile,
     Key,
+    Megabytes,
     Names,
     Networks,
     OutputFile,
@@ -49,6 +51,19 @@ class ServerSettings(Section):
         description="Worker processes; one for each core",
     )
     threads: Count = Field(default=8, description="Threads of each worker")
+    max_connections: Connections = Field(
+        default=2048, description="Connections that each worker keeps open at most"
+    )
+    max_connections_per_address: Connections = Field(
+        default=1024,
+        description="Those of one address (IPv6: of a /64) in each worker; `trusted_proxies` are "
+        "not limited by it",
+    )
+    max_buffered_mb: Megabytes = Field(
+        default=64,
+        description="Megabytes of requests under way and of responses that clients have not taken, "
+        "in each worker",
+    )
     tls: Flag = Field(
         default=True, description="https; false is plain http, behind a proxy that does TLS"
     )

@@ -44,7 +44,7 @@ Act = Callable[[Session], object]
 
 
 def poll(session: Session) -> object:
-    nobody = content_sync.Nobody()
+    nobody = content_sync.Ignore()
     searches = [content_sync.Search("dc=x", _ANYTHING, ["uid"], nobody) for _ in range(2)]
     return content_sync.Poller(searches).poll(session)
 

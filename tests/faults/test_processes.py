@@ -61,7 +61,8 @@ class Service:
         plain = socket.create_connection(("127.0.0.1", self.port), 10)
         connection = context.wrap_socket(plain)
         basic = base64.b64encode(b"admin:admin").decode()
-        head = f"GET {path} HTTP/1.1\r\nAuthorization: Basic {basic}\r\nConnection: close\r\n\r\n"
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {basic}\r\n"
+        head += "Connection: close\r\n\r\n"
         connection.sendall(head.encode())
         return connection
 

@@ -52,7 +52,7 @@ def seconds_for_hello(service: Service) -> float:
     return time.monotonic() - began
 
 
-HALF_POST = b"POST /echo HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"
+HALF_POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"
 
 
 # Slow and silent
@@ -106,7 +106,7 @@ def test_a_request_that_stops_half_way_is_answered_408(service: Service, sent: b
 def test_a_head_that_drips_is_cut_off_in_time(service: Service) -> None:
     with service.connect() as connection:
         began = time.monotonic()
-        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
         while not select.select([connection], [], [], 0.05)[0]:
             connection.sendall(b"y")
         assert_refused(read_answer(connection), "408 Request Timeout")
@@ -118,7 +118,7 @@ def test_clients_that_do_not_read_their_answers_hold_no_thread(service: Service)
         for _ in range(2 * THREADS):
             connection = stack.enter_context(service.connect())
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.sendall(b"GET /big HTTP/1.1\r\n\r\n")
+            connection.sendall(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
         assert service.send(GET)[2] == b"hello"
 
 
@@ -126,7 +126,7 @@ def test_a_request_that_finds_no_thread_in_time_is_answered_503(service: Service
     with ExitStack() as stack:
         connections = [stack.enter_context(service.connect()) for _ in range(4 * THREADS)]
         for connection in connections:
-            connection.sendall(b"GET /sleep HTTP/1.1\r\n\r\n")
+            connection.sendall(b"GET /sleep HTTP/1.1\r\nHost: x\r\n\r\n")
         answers = [read_answer(connection) for connection in connections]
     assert THREADS <= sum(body == b"slept" for _, _, body in answers) <= 2 * THREADS
     too_late = next(answer for answer in answers if answer[0] != 200)
@@ -140,7 +140,7 @@ def test_a_request_that_finds_no_thread_in_time_is_answered_503(service: Service
 def test_stopping_finishes_what_is_in_flight_and_waits_for_nobody_else(patient: Service) -> None:
     with ExitStack() as stack:
         busy = stack.enter_context(patient.connect())
-        busy.sendall(b"GET /sleep HTTP/1.1\r\n\r\n")
+        busy.sendall(b"GET /sleep HTTP/1.1\r\nHost: x\r\n\r\n")
         for number in range(20):
             stack.enter_context(half_open(patient, number))
         patient.process.terminate()

@@ -31,6 +31,7 @@ EVERYWHERE: Problems = {
         "The head of the request is too large: at most 16 kB in all, 100 fields, and 8190 bytes "
         "a field.",
     ),
+    501: ("Of the transfer codings only chunked is understood.",),
     503: ("The service is too busy. Try again later.",),
 }
 """What is answered wherever a request goes, mostly before anybody has looked at it."""

@@ -44,6 +44,7 @@ _MEANINGS = {
     414: "The address is too long.",
     429: "Too many failures.",
     431: "The head is too large.",
+    501: "The transfer coding of the request is not supported.",
     503: "What is needed for an answer can't be used; nothing was done.",
 }
 _HEADERS_OF = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}

@@ -1,0 +1,54 @@
+"""What the application is told of a request (PEP 3333)."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from mi_ldap.serving.request_head import RequestHead
+
+Address = tuple[Any, ...]
+"""What a socket calls its ends: `("127.0.0.1", 9164)`, longer for IPv6."""
+
+_BARE = frozenset({"content-type", "content-length"})
+
+
+def environ_of(
+    head: RequestHead, body: bytes, ends: tuple[Address, Address], scheme: str, workers: int
+) -> dict[str, Any]:
+    """The environment of one request.
+
+    Args:
+        head: the request.
+        body: without any chunks.
+        ends: the addresses of the client and of this side.
+        scheme: `"http"` or `"https"`.
+        workers: how many processes run the application.
+    """
+    client, server = ends
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": head.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(head.path).decode("latin-1"),
+        "QUERY_STRING": head.query,
+        "SERVER_PROTOCOL": head.version,
+        "SERVER_NAME": str(server[0]),
+        "SERVER_PORT": str(server[1]),
+        "REMOTE_ADDR": str(client[0]),
+        "REMOTE_PORT": str(client[1]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.input_terminated": True,  # a chunked body has no CONTENT_LENGTH
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": workers > 1,
+        "wsgi.run_once": False,
+    }
+    for name, value in head.fields:
+        key = name.upper().replace("-", "_")
+        key = key if name in _BARE else f"HTTP_{key}"
+        environ[key] = f"{environ[key]},{value}" if key in environ else value
+    return environ

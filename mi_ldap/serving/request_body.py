@@ -1,0 +1,126 @@
+"""The body of a request: taken off a buffer, however its bytes arrive; no I/O.
+
+Strict where h11 is lenient: chunk extensions without control characters, trailers without bare line
+feeds, and not more framing than content.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from mi_ldap.serving.errors import (
+    BODY_LIMIT,
+    INVALID_CHUNKS,
+    body_too_large,
+    invalid,
+)
+
+# RFC 9112, 7.1: the size of a chunk, and extensions that mean nothing to anybody.
+_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e]*)?\r\n")
+_TRAILER: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*\r\n")
+_LINE_LIMIT: Final = 4096
+_FRAMING_LIMIT: Final = 256 * 1024
+"""Bytes of sizes, line ends and trailers: a megabyte in chunks of a byte takes a second to read."""
+
+
+class BodyReader(Protocol):
+    """What reads a body of one kind."""
+
+    def read(self, buffer: bytearray) -> bytes | None:
+        """The whole body, removed from the buffer; None while it is not complete.
+
+        Raises:
+            RequestError: it is too large, or not as it was announced.
+        """
+
+
+class SizedBody:
+    """A body whose length was announced."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def read(self, buffer: bytearray) -> bytes | None:
+        if len(buffer) < self._length:
+            return None
+        with memoryview(buffer) as view:
+            body = bytes(view[: self._length])
+        del buffer[: self._length]
+        return body
+
+
+class _Part(Enum):
+    """What is read next of a chunked body."""
+
+    SIZE = auto()
+    CONTENT = auto()
+    LINE_END = auto()
+    TRAILERS = auto()
+    NOTHING = auto()
+
+
+class ChunkedBody:
+    """A chunked body, bare of its chunks and without its trailers."""
+
+    def __init__(self) -> None:
+        self._body = bytearray()
+        self._part = _Part.SIZE
+        self._left = 0  # bytes that are still to come of the present chunk
+        self._framing = 0  # bytes that were no content
+
+    def read(self, buffer: bytearray) -> bytes | None:
+        at = 0
+        try:
+            while self._part is not _Part.NOTHING:
+                end = self._read_part(buffer, at)
+                if end == at:
+                    return None
+                at = end
+        finally:
+            del buffer[:at]
+        return bytes(self._body)
+
+    def _read_part(self, buffer: bytearray, at: int) -> int:
+        """Where the next part begins; `at` itself where this one has not arrived."""
+        if self._part is _Part.CONTENT:
+            return self._read_content(buffer, at)
+        end = buffer.find(b"\n", at, at + _LINE_LIMIT) + 1
+        if end == 0:
+            if len(buffer) - at >= _LINE_LIMIT:
+                raise invalid(INVALID_CHUNKS)
+            return at
+        self._take_line(bytes(buffer[at:end]))
+        return end
+
+    def _read_content(self, buffer: bytearray, at: int) -> int:
+        with memoryview(buffer) as view:
+            content = bytes(view[at : at + self._left])
+        self._body += content
+        self._left -= len(content)
+        if not self._left:
+            self._part = _Part.LINE_END
+        return at + len(content)
+
+    def _take_line(self, line: bytes) -> None:
+        self._framing += len(line)
+        if self._framing > _FRAMING_LIMIT:
+            raise invalid(INVALID_CHUNKS)
+        if self._part is _Part.SIZE:
+            self._take_size(line)
+        elif self._part is _Part.LINE_END and line == b"\r\n":
+            self._part = _Part.SIZE
+        elif self._part is _Part.TRAILERS and _TRAILER.fullmatch(line):
+            self._part = _Part.NOTHING if line == b"\r\n" else _Part.TRAILERS
+        else:
+            raise invalid(INVALID_CHUNKS)
+
+    def _take_size(self, line: bytes) -> None:
+        match = _CHUNK_SIZE.fullmatch(line)
+        if match is None:
+            raise invalid(INVALID_CHUNKS)
+        self._left = int(match[1], 16)
+        if len(self._body) + self._left > BODY_LIMIT:
+            raise body_too_large()
+        self._part = _Part.CONTENT if self._left else _Part.TRAILERS

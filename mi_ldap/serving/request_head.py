@@ -1,0 +1,245 @@
+"""The head of a request: strict checks line by line, then h11; no I/O.
+
+h11 takes what proxies read in other ways: line feeds without carriage returns, folded fields,
+control characters, a length beside a transfer coding. It also spends a third of a second on a field
+of 8 kB of spaces before a NUL. So every line is checked before h11 sees it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import h11
+
+from mi_ldap.serving.errors import (
+    BODY_LIMIT,
+    FIELDS_LIMIT,
+    HEAD_LIMIT,
+    LINE_LIMIT,
+    RequestError,
+    body_too_large,
+    head_too_large,
+    invalid,
+    line_too_long,
+)
+
+_REQUEST_LINE: Final = re.compile(rb"[^ ]+ [\x21-\x7e]+ HTTP/[0-9]\.[0-9]\r\n")
+_METHOD: Final = re.compile(rb"[A-Z][A-Z0-9_-]{0,19} ")
+# Absolute-form (RFC 9112, 3.2.2) is what clients send to a proxy; a fragment is never sent.
+_TARGET: Final = re.compile(rb"(?:https?://([^/?#]*))?((?:/[^?#]*)?)(?:\?([^#]*))?", re.IGNORECASE)
+_FIELD_NAME: Final = re.compile(rb"[!#$%&'*+.^`|~0-9A-Za-z-]+:")  # no `_`: WSGI takes it for `-`
+_UNPRINTABLE: Final = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
+# RFC 9110, 7.2, and RFC 3986, 3.2.2; an http(s) address has a host (RFC 9110, 4.2.1).
+_HOST: Final = re.compile(
+    rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
+)
+_ONCE: Final = frozenset((b"host", b"content-length", b"content-type"))
+_MAX_DIGITS: Final = 15
+_AMBIGUOUS: Final = "A header field is not valid, stands twice, or contradicts another one."
+_CODINGS: Final = "Of the transfer codings only chunked is understood."
+_NO_TARGET: Final = "The target of the request is not the address of a resource."
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """A request without its body.
+
+    Attributes:
+        method: `"GET"`.
+        path: percent-encoded, `"/users/a%2Fb"`; `"*"` for the server itself.
+        query: what follows the `?`, percent-encoded.
+        version: `"HTTP/1.1"`.
+        fields: names in lower case, and their values, in the order in which they came.
+        length: bytes of the body, None for a chunked one.
+        expects_continue: whether the client waits for `100 Continue`.
+        exchange: h11's connection of this one exchange, which frames the response.
+    """
+
+    method: str
+    path: str
+    query: str
+    version: str
+    fields: tuple[tuple[str, str], ...]
+    length: int | None
+    expects_continue: bool
+    exchange: h11.Connection
+
+
+class HeadReader:
+    """Takes the head off the front of a buffer, however the bytes of it arrive.
+
+    Each line is checked as soon as it is complete, so that what is found does not depend on how the
+    bytes were cut.
+    """
+
+    def __init__(self) -> None:
+        self._lines = 0
+        self._checked = 0  # bytes, all of them in complete lines
+        self._searched = 0
+
+    def read(self, buffer: bytearray) -> RequestHead | None:
+        """The head, removed from the buffer; None while it is not complete.
+
+        Raises:
+            RequestError: it is not valid, too large, or asks for what is not supported.
+        """
+        while (end := buffer.find(b"\n", self._searched) + 1) > 0:
+            line = bytes(buffer[self._checked : end])
+            self._check(line)
+            self._lines += 1
+            self._checked = self._searched = end
+            if line == b"\r\n":
+                head = bytes(buffer[:end])
+                del buffer[:end]
+                return parse(head)
+        self._searched = len(buffer)
+        self._check_size(len(buffer) - self._checked)
+        return None
+
+    def _check(self, line: bytes) -> None:
+        self._check_size(len(line))
+        if not line.endswith(b"\r\n") or _UNPRINTABLE.search(line, 0, len(line) - 2):
+            raise invalid()
+        if self._lines == 0:
+            _check_request_line(line)
+        elif line != b"\r\n":
+            if self._lines > FIELDS_LIMIT:
+                raise head_too_large()
+            _check_field(line)
+
+    def _check_size(self, length: int) -> None:
+        if length > LINE_LIMIT and self._lines == 0:
+            raise line_too_long()
+        if length > LINE_LIMIT or self._checked + length > HEAD_LIMIT:
+            raise head_too_large()
+
+
+def parse(head: bytes) -> RequestHead:
+    """The head, whose lines have been checked, as h11 reads it.
+
+    Raises:
+        RequestError: it is not valid, or asks for what is not supported.
+    """
+    exchange = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
+    fields = [_split(line) for line in head.split(b"\r\n")[1:-2]]
+    _check_single(fields)
+    length = _framing(head, fields)
+    exchange.receive_data(head)
+    try:
+        request = exchange.next_event()
+    except h11.RemoteProtocolError:
+        raise invalid() from None
+    assert isinstance(request, h11.Request)  # noqa: S101 - the head ends with an empty line
+    _check_host(request.http_version, fields)
+    authority, path, query = _split_target(request.method, request.target)
+    if authority:  # RFC 9112, 3.2.2: it counts, and not the field
+        fields = [(b"host", authority), *(each for each in fields if each[0] != b"host")]
+    return RequestHead(
+        method=request.method.decode("ascii"),
+        path=path,
+        query=query,
+        version=f"HTTP/{min(request.http_version, b'1.1').decode('ascii')}",
+        fields=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in fields),
+        length=length,
+        expects_continue=_expects_continue(request.http_version, fields),
+        exchange=exchange,
+    )
+
+
+Fields = list[tuple[bytes, bytes]]
+
+
+def _check_request_line(line: bytes) -> None:
+    if not _REQUEST_LINE.fullmatch(line):
+        raise invalid(
+            "The request line is not valid: it takes a method, a path in printable ASCII with "
+            "everything else percent-encoded, and the version, separated by single spaces."
+        )
+    if not _METHOD.match(line):
+        raise invalid("The method of the request is not an HTTP method.")
+    if line[-5:-4] != b"1":  # a minor version that is not known is answered as 1.1 (RFC 9110, 2.5)
+        raise invalid("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+
+
+def _check_field(line: bytes) -> None:
+    if line[:1] in b" \t":
+        raise invalid("A header field goes over several lines; write it on one.")
+    if b":" not in line:
+        raise invalid(_AMBIGUOUS)
+    if not _FIELD_NAME.match(line):
+        raise invalid("The name of a header field is not valid.")
+
+
+def _split(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b":")
+    return name.lower(), value.strip(b" \t")
+
+
+def _check_single(fields: Fields) -> None:
+    names = [name for name, _ in fields if name in _ONCE]
+    if len(names) != len(set(names)):
+        raise invalid(_AMBIGUOUS)
+
+
+def _framing(head: bytes, fields: Fields) -> int | None:
+    """How many bytes the body has, None for a chunked one (RFC 9112, 6.3).
+
+    Raises:
+        RequestError: two readers of the same bytes could disagree about it.
+    """
+    codings = [value for name, value in fields if name == b"transfer-encoding"]
+    lengths = [value for name, value in fields if name == b"content-length"]
+    if codings:
+        if lengths or head[: head.index(b"\r\n")].endswith(b"/1.0"):
+            raise invalid(_AMBIGUOUS)
+        _check_codings(b",".join(codings))
+        return None
+    return _length(lengths[0]) if lengths else 0
+
+
+def _check_codings(sent: bytes) -> None:
+    codings = [coding.strip(b" \t").lower() for coding in sent.split(b",")]
+    if codings.count(b"chunked") != 1 or codings[-1] != b"chunked":
+        raise invalid(_CODINGS)
+    if codings != [b"chunked"]:  # RFC 9112, 6.1: its length can be told, its content cannot
+        raise RequestError(501, _CODINGS)
+
+
+def _length(value: bytes) -> int:
+    if not value.isdigit():
+        raise invalid(_AMBIGUOUS)
+    digits = value.lstrip(b"0") or b"0"
+    if len(digits) > _MAX_DIGITS or int(digits) > BODY_LIMIT:
+        raise body_too_large()
+    return int(digits)
+
+
+def _split_target(method: bytes, target: bytes) -> tuple[bytes, str, str]:
+    """Authority where there is one, path and query, percent-encoded; CONNECT is for proxies."""
+    if target == b"*" and method == b"OPTIONS":
+        return b"", "*", ""
+    match = _TARGET.fullmatch(target)
+    if match is None or method == b"CONNECT" or (match[1] is None and not match[2]):
+        raise invalid(_NO_TARGET)
+    if match[1] is not None and not _HOST.fullmatch(match[1]):
+        raise invalid(_NO_TARGET)
+    return match[1] or b"", (match[2] or b"/").decode("ascii"), (match[3] or b"").decode("ascii")
+
+
+def _check_host(version: bytes, fields: Fields) -> None:
+    """RFC 9112, 3.2: exactly one, which is valid; HTTP/1.0 may do without."""
+    host = next((value for name, value in fields if name == b"host"), None)
+    if host is None and version < b"1.1":
+        return
+    if host is None or not _HOST.fullmatch(host):
+        raise invalid("The request has no Host field, or one that is no host.")
+
+
+def _expects_continue(version: bytes, fields: Fields) -> bool:
+    """RFC 9110, 10.1.1; HTTP/1.0 knows no such thing."""
+    expected = [value.lower() for name, value in fields if name == b"expect"]
+    if any(value != b"100-continue" for value in expected):
+        raise invalid("Of the expectations only 100-continue is understood.")
+    return bool(expected) and version >= b"1.1"
