@@ -45,6 +45,8 @@ def add(options: Options, role: str) -> None:
     with options.api() as api:
         answer = api.add_role(role)
     options.done(answer, f"Role {role} was added.")
+    if answer.get("warning"):
+        output.complain(f"Warning: {answer['warning']}")
 
 
 @role.command(examples=(("mi role remove developers", "nobody holds it any longer"),))

@@ -15,6 +15,17 @@ def test_a_role_comes_and_goes(mi: Person) -> None:
     assert mi("role", "remove", "dev, all").status == 1
 
 
+def test_a_role_name_that_the_dashboard_cannot_show_is_warned_of_beside_the_answer(
+    mi: Person,
+) -> None:
+    ran = mi.done("role", "add", "two words")
+    assert ran.out == "Role two words was added.\n"
+    assert ran.sentence.startswith("Warning: The role name contains a space")
+    ran = mi.done("role", "add", "three more words", "--format", "json")
+    assert set(ran.json) == {"role", "status", "warning"}
+    assert mi.done("role", "add", "oneword").err == ""
+
+
 def test_roles_are_given_and_taken(mi: Person) -> None:
     for user in ("holder a", "holder b"):
         mi.done("user", "add", user, PASSWORD, "no")

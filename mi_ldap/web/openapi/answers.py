@@ -121,6 +121,7 @@ class UserWritten(_Closed):
 class RoleWritten(_Closed):
     name = _text("Which it was about.", "role")
     status = _word("Added", "Deleted")
+    warning = _text("Why clients may fail on the name of the new role.", needed=False)
 
 
 class Up(_Closed):
