@@ -14,7 +14,7 @@ import structlog
 
 from mi_ldap.audit import AuditLog
 from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, Forbidden
-from mi_ldap.model import AdminRole, User
+from mi_ldap.model import AdminRole, User, sorted_names
 from mi_ldap.state import Facts
 from mi_ldap.store import (
     Give,
@@ -46,6 +46,19 @@ class SuperAdmin:
     name: str | None = None
     can_remove_admins: bool = False
     place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What happens to the dependents of an admin who stops being one.
+
+    Attributes:
+        dependents: names of the users whose custodian the admin is, sorted.
+        successor: name of the admin who becomes their custodian; `""` where nobody does.
+    """
+
+    dependents: tuple[str, ...]
+    successor: str
 
 
 def refusal(decide: Callable[[], object]) -> str:
@@ -100,6 +113,12 @@ class Admins:
         custodians = {each: holders.get(each) or self._store.user(each) for each in ids}
         names = {each: found.name for each, found in custodians.items() if found}
         return {user.name: names.get(user.custodian_id or "", "") for user in holders.values()}
+
+    def handover(self, user: User, admin_role: AdminRole) -> Handover:
+        """Who would take over from the user."""
+        dependents = [each.name for each in self._store.charges_of(user) if each.id != user.id]
+        successor = self._heir(user, admin_role) if dependents else None
+        return Handover(sorted_names(dependents), successor.name if successor else "")
 
     def promotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
         """The steps that give the admin role; nothing where the user holds it already."""
