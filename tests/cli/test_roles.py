@@ -32,7 +32,7 @@ def test_roles_are_given_and_taken(mi: Person) -> None:
     for role in ("one", "two", "three"):
         mi.done("role", "add", role)
     said = mi.done("role", "assign", "holder a", "one", "two", "one", "three").out
-    assert said == "User holder a holds one, two and three.\n"
+    assert said == "holder a now has the roles one, two and three.\n"
     mi.done("role", "assign", "holder b", "one", "--format", "json")
     assert mi.done("role", "show", "one").lines == [
         "Role   one",
@@ -45,7 +45,7 @@ def test_roles_are_given_and_taken(mi: Person) -> None:
         "one,holder b",
     ]
     said = mi.done("role", "revoke", "holder a", "one", "two").out
-    assert said == "User holder a doesn't hold one and two any longer.\n"
+    assert said == "Revoked one and two from holder a.\n"
     roles = mi.done("user", "show", "holder a", "--format", "json").json["roles"]
     assert roles == ["Internal/everyone", "three"]
 

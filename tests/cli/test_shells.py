@@ -222,7 +222,7 @@ def test_bash_completes_names_between_quotes(noting: Person) -> None:
     """In an interactive bash, which edits the line and runs it."""
     make_roles(noting, *INSIDE)
     with at_prompt(noting, "bash") as typed:
-        for quote in OFFERED:
+        for quote, offered in OFFERED.items():
             for name in INSIDE:
                 escaped = re.sub(r"(\W)", r"\\\1", name[:7])
                 for begun in (name[:2], name[:3] if quote else escaped):
@@ -230,7 +230,7 @@ def test_bash_completes_names_between_quotes(noting: Person) -> None:
                     typed(f"mi role show {quote}{begun}")
                     file = noting.home / "noted"
                     ran = file.read_text() if file.exists() else ""
-                    if name in OFFERED[quote]:
+                    if name in offered:
                         assert ran == f"role show {name}\n", (quote, begun)
                     else:
                         assert ran in ("", f"role show {begun}\n"), (quote, begun)

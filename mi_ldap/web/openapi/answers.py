@@ -70,6 +70,17 @@ class Server(_Closed):
     os_version = _text("Its version.", "osVersion")
 
 
+class Rules(_Closed):
+    """`GET /management/rules`."""
+
+    admin_role = _text("The role whose members are the admins.", "adminRole")
+    allow_any_name = fields.Boolean(required=True, data_key="allowAnyName")
+    min_length = _count("Characters of a password at least.", "passwordMinLength", needed=False)
+    user_name = _text("RE2 for whole user names.", "userNameRegex", needed=False)
+    role_name = _text("RE2 for whole role names.", "roleNameRegex", needed=False)
+    password = _text("RE2 for whole passwords.", "passwordRegex", needed=False)
+
+
 class UserName(_Closed):
     name = _text("The name.", "userId")
 

@@ -77,6 +77,19 @@ OPERATIONS = (
     ),
     Operation(
         method="get",
+        path="/management/rules",
+        tag="Service",
+        summary="Rules of new names and passwords",
+        about="`passwordMinLength` is missing where the service cannot read it in the directory.",
+        answer=Answer(
+            "The rules.",
+            answers.Rules(),
+            {"rules": {"adminRole": "admin", "allowAnyName": False, "passwordMinLength": 5}},
+        ),
+        problems=problems.NO_TOKEN,
+    ),
+    Operation(
+        method="get",
         path="/health",
         tag="Service",
         summary="Does the process live?",
