@@ -23,17 +23,25 @@ Found = TypeVar("Found", User, Role)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the settings demand of new names and passwords besides our own rules."""
+    """What the settings demand of new names and passwords besides our own rules.
+
+    Attributes:
+        user_name, role_name, password: what each must match, if anything.
+        allow_any_name: whether names may contain characters that are special in URLs.
+    """
 
     user_name: Matches | None = None
     role_name: Matches | None = None
     password: Matches | None = None
+    allow_any_name: bool = False
 
     def new_user_name(self, text: str) -> str:
-        return model.narrowed(model.new_user_name(text), self.user_name, "user name")
+        name = model.new_user_name(text, allow_any=self.allow_any_name)
+        return model.narrowed(name, self.user_name, "user name")
 
     def new_role_name(self, text: str) -> str:
-        return model.narrowed(model.new_role_name(text), self.role_name, "role name")
+        name = model.new_role_name(text, allow_any=self.allow_any_name)
+        return model.narrowed(name, self.role_name, "role name")
 
     def new_password(self, text: str) -> str:
         return model.narrowed(model.new_password(text), self.password, "password")

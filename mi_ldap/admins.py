@@ -16,7 +16,7 @@ from mi_ldap.audit import Change, ChangeAttempts
 from mi_ldap.custody import Custody
 from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, Forbidden
 from mi_ldap.machine_lock import MachineLock
-from mi_ldap.model import AdminRole, EntryId, Performer, User
+from mi_ldap.model import AdminRole, EntryId, Performer, User, sorted_names
 from mi_ldap.state import Facts
 from mi_ldap.store import (
     Give,
@@ -48,6 +48,19 @@ class SuperAdmin:
     name: str | None = None
     can_remove_admins: bool = False
     place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What happens to the dependents of an admin who stops being one.
+
+    Attributes:
+        dependents: names of the users whose custodian the admin is, sorted.
+        successor: name of the admin who becomes their custodian; `""` where nobody does.
+    """
+
+    dependents: tuple[str, ...]
+    successor: str
 
 
 def refusal(decide: Callable[[], object]) -> str:
@@ -129,6 +142,12 @@ class Admins:
             user.name: names.get(user.custodian_id, "") if user.custodian_id else ""
             for user in holders.values()
         }
+
+    def handover(self, user: User, admin_role: AdminRole) -> Handover:
+        """Who would take over from the user."""
+        dependents = [each.name for each in self._store.dependents_of(user) if each.id != user.id]
+        successor = self._custody.successor(user, admin_role) if dependents else None
+        return Handover(sorted_names(dependents), successor.name if successor else "")
 
     def promotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
         """The steps that give the admin role; nothing where the user holds it already."""

@@ -3,6 +3,7 @@
     MiLdapError
     ├── ConfigurationError        the settings name something that cannot be used
     ├── NotAuthenticated          no proof of who is asking
+    │   ├── TokenExpired          an authentic token whose time is over
     │   └── LoginRefused          a login that proved nothing, or whose account is closed
     ├── TooManyFailures           the throttle stands before the login
     ├── Forbidden                 known, and not allowed
@@ -45,6 +46,13 @@ class ConfigurationError(MiLdapError):
 
 class NotAuthenticated(MiLdapError):
     """The request carries no valid proof of who is asking."""
+
+
+class TokenExpired(NotAuthenticated):
+    """The token is authentic, but its time is over."""
+
+    def __init__(self) -> None:
+        super().__init__("The token has expired. Log in again.")
 
 
 class LoginRefused(NotAuthenticated):

@@ -35,6 +35,13 @@ _UNSEEN = frozenset(
 
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 
+_SPECIAL_IN_URLS = "#?%\\"
+"""What WSO2's command-line clients and dashboard put into a URL without escaping it."""
+
+_ONLY_QUESTION_MARKS = (
+    "it consists of '?' only, which ISO-8859-1 clients send for other characters; send it as UTF-8"
+)
+
 
 class EntryId(str):
     """The immutable id of a user or role, never empty: an absent id must equal no other one.
@@ -237,28 +244,48 @@ def folded(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", lowered).split())
 
 
-def new_user_name(text: str) -> str:
+def new_user_name(text: str, *, allow_any: bool = False) -> str:
     """`text` as the name of a new user.
+
+    Args:
+        text: as typed.
+        allow_any: whether characters that are special in URLs are allowed.
 
     Raises:
         BadRequest: the name breaks a rule; says which.
     """
-    name = _plain_name(text, "user name")
+    name = _plain_name(text, "user name", allow_any=allow_any)
     if "/" in name:
         raise _refused("user name", "it holds '/', which separates the domain from the name")
     return name
 
 
-def new_role_name(text: str) -> str:
+def new_role_name(text: str, *, allow_any: bool = False) -> str:
     """`text` as the name of a new role; `Internal/` and `Application/` may lead it.
+
+    Args:
+        text: as typed.
+        allow_any: whether characters that are special in URLs are allowed.
 
     Raises:
         BadRequest: the name breaks a rule; says which.
     """
     domain, slash, rest = text.strip().partition("/")
     if slash and _hybrid_domain(domain):
-        return full_role_name(f"{domain}/{_bare_role_name(rest)}")
-    return _bare_role_name(text)
+        return full_role_name(f"{domain}/{_bare_role_name(rest, allow_any=allow_any)}")
+    return _bare_role_name(text, allow_any=allow_any)
+
+
+def role_name_warning(name: str) -> str:
+    """What the creator of a role of that name should know, or `""`."""
+    special = any(char in _SPECIAL_IN_URLS for char in name)
+    if not special and not any(char.isspace() for char in name):
+        return ""
+    what = f"one of {_listed(_SPECIAL_IN_URLS)}" if special else "a space"
+    return (
+        f"The role name contains {what}: the Roles page of the WSO2 dashboard fails "
+        "while a role of such a name exists."
+    )
 
 
 def new_password(text: str) -> str:
@@ -274,7 +301,7 @@ def new_password(text: str) -> str:
     if any(unicodedata.category(char) == "Cc" for char in text):
         raise _refused("password", "it holds a control character")
     if not text.strip("?"):
-        raise _refused("password", "nothing but '?' is left of it; send it as UTF-8")
+        raise _refused("password", _ONLY_QUESTION_MARKS)
     return text
 
 
@@ -322,21 +349,23 @@ def _hybrid_domain(domain: str) -> str | None:
     return next((known for known in HYBRID_DOMAINS if known.casefold() == domain.casefold()), None)
 
 
-def _bare_role_name(text: str) -> str:
-    name = _plain_name(text, "role name")
+def _bare_role_name(text: str, *, allow_any: bool) -> str:
+    name = _plain_name(text, "role name", allow_any=allow_any)
     if "/" in name:
         raise _refused("role name", "only 'Internal/' and 'Application/' may lead it")
     return name
 
 
-def _plain_name(text: str, what: str) -> str:
+def _plain_name(text: str, what: str, *, allow_any: bool) -> str:
     name = text.strip()
     if not name:
         raise _refused(what, "it is empty")
     if name in (".", ".."):
         raise _refused(what, "clients rewrite '.' and '..' in an address")
     if not name.strip("?"):
-        raise _refused(what, "nothing but '?' is left of it; send it as UTF-8")
+        raise _refused(what, _ONLY_QUESTION_MARKS)
+    if not allow_any:
+        _ensure_no_special(name, what)
     if ":" in name:
         raise _refused(what, "it holds ':', which ends the name in a login")
     if any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c in _UNSEEN for c in name):
@@ -344,6 +373,21 @@ def _plain_name(text: str, what: str) -> str:
     if len(_utf8(name, what)) > MAX_NAME_BYTES:
         raise _refused(what, f"it is longer than {MAX_NAME_BYTES} bytes")
     return name
+
+
+def _ensure_no_special(name: str, what: str) -> None:
+    """Raises `BadRequest`: `mi delete user 'c#sharp'` of WSO2 would delete the user `c`."""
+    found = next((char for char in name if char in _SPECIAL_IN_URLS), None)
+    if found is not None:
+        raise _refused(
+            what,
+            f"it contains '{found}', which WSO2's command-line clients and dashboard do not escape "
+            "in a URL; user_store.allow_any_name permits it",
+        )
+
+
+def _listed(characters: str) -> str:
+    return ", ".join(f"'{char}'" for char in characters)
 
 
 def _utf8(text: str, what: str) -> bytes:

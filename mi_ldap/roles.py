@@ -6,6 +6,8 @@ from collections.abc import Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import structlog
+
 from mi_ldap import model
 from mi_ldap.accounts import Rules, again, find_role, known_user
 from mi_ldap.admins import Admins, refusal
@@ -22,6 +24,8 @@ from mi_ldap.model import EVERYONE, AdminRole, Names, Performer, Role, User
 from mi_ldap.queries import Query, Selection
 from mi_ldap.retries import decided
 from mi_ldap.store import Give, RemoveRole, Step, Take, Unchanged, UserReads, UserStore
+
+log = structlog.get_logger()
 
 MAX_ROLES = 200
 """To give, or to take, in one change: each is looked up."""
@@ -125,7 +129,7 @@ class Roles:
         return tuple(sorted(found, key=lambda each: (each.name.casefold(), each.name)))
 
     def create(self, performer: Performer, name: str) -> str:
-        """Make an empty role; its full name.
+        """Create an empty role; its full name.
 
         Raises:
             RoleExists, BadRequest: nothing was made.
@@ -135,6 +139,8 @@ class Roles:
             raise RoleExists(name)
         with self._audit.change(performer.name, "created", "role", {"role": name}):
             self._store.add_role(name)
+        if warning := model.role_name_warning(name):
+            log.warning("role_name_breaks_clients", role=name, warning=warning)
         return name
 
     def remove(self, performer: Performer, name: str) -> Role:

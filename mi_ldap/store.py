@@ -214,6 +214,9 @@ class UserStore(UserReads, Protocol):
     def reads(self) -> Reads:
         """What answers the view now."""
 
+    def password_min_length(self) -> int | None:
+        """The least number of characters that the policy allows; None where that is not known."""
+
     def prove(self, user: User, password: str) -> Proof:
         """Exactly one bind.
 

@@ -221,6 +221,7 @@ def _rules(user_store: UserStoreSettings) -> Rules:
         user_name=_matcher(user_store.username_java_regex),
         role_name=_matcher(user_store.rolename_java_regex),
         password=_matcher(user_store.password_java_regex),
+        allow_any_name=user_store.allow_any_name,
     )
 
 

@@ -162,6 +162,9 @@ class MemoryStore:
     def dependents_of(self, user: User) -> tuple[User, ...]:
         return tuple(other for other in self._users() if other.custodian_id == user.id)
 
+    def password_min_length(self) -> int | None:
+        return None
+
     @_locked
     def prove(self, user: User, password: str) -> Proof:
         account = self._account(user)

@@ -7,7 +7,8 @@ from typing import Final
 
 import click
 
-from mi_ldap.cli.output import complain, safe
+from mi_ldap.cli.output import complain
+from mi_ldap.client.text import safe
 
 _MEANINGS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
@@ -41,8 +42,8 @@ def password(question: str, missing: str) -> str:
 def new_password(question: str) -> str:
     """One that is typed twice, so that it is the one that was meant."""
     first = password(question, "PASSWORD")
-    if sys.stdin.isatty() and password("The same again", "PASSWORD") != first:
-        raise click.ClickException("The two passwords differ: nothing was changed.")
+    if sys.stdin.isatty() and password("Repeat password", "PASSWORD") != first:
+        raise click.ClickException("The passwords do not match. Nothing was changed.")
     return first
 
 
@@ -56,10 +57,25 @@ def yes(question: str, missing: str) -> bool:
     return _MEANINGS[answer]
 
 
+def is_asked(*, is_confirmed: bool) -> bool:
+    """Whether to ask before a change: on a terminal, unless `--yes` was given."""
+    return sys.stdin.isatty() and not is_confirmed
+
+
+def confirm(question: str) -> None:
+    """Go on only after a yes.
+
+    Raises:
+        click.ClickException: the answer was no.
+    """
+    if not yes(question, ""):
+        raise click.ClickException("Nothing was changed.")
+
+
 def note_visible_password() -> None:
     """What stands on a command line is no secret."""
     if sys.stderr.isatty():
-        complain("Others on this machine can see a password that is typed as an argument.")
+        complain("Other users of this machine can see a password that is typed as an argument.")
 
 
 def _answer(question: str, missing: str) -> str:

@@ -129,7 +129,7 @@ def _everywhere() -> list[click.Option]:
         _Everywhere(
             "--remote",
             metavar="NAME",
-            help="Speak to this remote, not to the selected one.",
+            help="Use this remote instead of the selected one.",
             shell_complete=remote_names,
         ),
         _Everywhere(
@@ -156,10 +156,13 @@ def _everywhere() -> list[click.Option]:
             type=click.FloatRange(0.1, 3600),
             help="How long an answer may take; 60 unless told.",
         ),
-        _Everywhere(
-            "-v", "--verbose", is_flag=True, help="Tell on stderr what is asked of the service."
-        ),
+        _Everywhere("-v", "--verbose", is_flag=True, help="Log each request on stderr."),
     ]
+
+
+def yes_option() -> Callable[[Decorated], Decorated]:
+    """For commands that ask on a terminal."""
+    return click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 
 
 def domain_option() -> Callable[[Decorated], Decorated]:

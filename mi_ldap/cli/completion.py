@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import Any, Final
 
@@ -13,7 +14,8 @@ from mi_ldap.cli.root import mi
 _VARIABLE: Final = "_MI_COMPLETE"
 # click's own script splits a name at its spaces, and offers it unquoted.
 _BASH: Final = r"""%(complete_func)s() {
-    local kind value
+    # bash 5.2 assigns COMP_WORDS for the command before it expands what follows: copy first.
+    local kind value words="${COMP_WORDS[*]}" word=${COMP_WORDS[COMP_CWORD]}
     COMPREPLY=()
     while IFS=',' read -r kind value; do
         case $kind in
@@ -22,11 +24,12 @@ _BASH: Final = r"""%(complete_func)s() {
             plain) COMPREPLY+=("$(printf %%q "$value")") ;;
             quoted) COMPREPLY+=("$value") ;;
         esac
-    done < <(COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD \
-        COMP_WORD=${COMP_WORDS[COMP_CWORD]} %(complete_var)s=bash_complete "$1" 2>/dev/null)
+    done < <(COMP_WORDS=$words COMP_CWORD=$COMP_CWORD COMP_WORD=$word \
+        %(complete_var)s=bash_complete "$1" 2>/dev/null)
 }
 complete -o nosort -F %(complete_func)s %(prog_name)s
 """
+_ESCAPED: Final = re.compile(r"\\.")
 # What a name must not hold to mean itself between those quotes. Outside of them it is quoted; but
 # the command may stand in `…`, where a backslash and a backtick are read before all quoting.
 _SPECIAL: Final = {"'": "\\`'", '"': '\\`"$!', "": "\\`"}
@@ -43,7 +46,11 @@ class _Bash(shell_completion.BashComplete):
         """Nothing that would be code where the cursor stands."""
         word = os.environ["COMP_WORD"]
         quote = _open_quote(word)
-        if _has(word.removeprefix(quote), _SPECIAL[quote] if quote else "`'\""):
+        if quote:
+            is_code = _has(word.removeprefix(quote), _SPECIAL[quote])
+        else:
+            is_code = "`" in word or _has(_ESCAPED.sub("", word), "'\"")
+        if is_code:
             return []
         found = super().get_completions(args, incomplete)
         return [item for item in found if not _has(item.value, _SPECIAL[quote])]

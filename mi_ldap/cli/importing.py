@@ -26,24 +26,22 @@ _SHOWN = 10
     cls=Command,
     examples=(
         ("mi user import people.csv --dry-run", "what would be done"),
-        ("mi user import people.csv", "do it; what failed stands in people.csv.failed"),
+        ("mi user import people.csv", "do it; failed lines are written to people.csv.failed"),
     ),
 )
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV in UTF-8."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Check the file, and change nothing.")
 @click.option(
     "--admin-role",
     metavar="ROLE",
-    default="admin",
-    show_default=True,
-    help="What makes an admin of a user who exists already.",
+    help="What makes an admin of a user who exists already; the service's own unless told.",
 )
 @domain_option()
 @pass_options
-def import_users(options: Options, file: Path, dry_run: bool, admin_role: str) -> int:
-    """Make users of the lines of a CSV file.
+def import_users(options: Options, file: Path, dry_run: bool, admin_role: str | None) -> int:
+    """Create users from the lines of a CSV file.
 
     The first line names the columns: user,password,admin,roles. The last two may be left out;
     admin is true or false, and several roles are separated by semicolons. The roles must exist.
@@ -51,6 +49,9 @@ def import_users(options: Options, file: Path, dry_run: bool, admin_role: str) -
     It can be repeated: users that exist keep their passwords and are given what they lack, so an
     interrupted run goes on where it was. FILE.failed tells what failed and why, without passwords;
     a run in which nothing fails removes it.
+
+    A dry run checks names, roles and the length of passwords, as far as the service knows the
+    directory's rules, and changes nothing.
     """
     from mi_ldap.client.batch import Batch
     from mi_ldap.client.people import Person, Result, read_people
@@ -61,7 +62,7 @@ def import_users(options: Options, file: Path, dry_run: bool, admin_role: str) -
     with options.api() as api:
         # Whoever may not do this at all is told so once.
         api.users(limit="1")
-        batch = Batch(api, admin_role)
+        batch = Batch(api, admin_role or api.rules().admin_role)
         doing = batch.foreseen(people) if dry_run else batch.carried_out(people)
         with _reported(options, file, results, to_do=len(people), dry_run=dry_run):
             results.extend(_with_bar(doing, len(people)))
@@ -85,7 +86,8 @@ def _reported(
     finally:
         results.sort(key=lambda each: each.line)
         failed = [each for each in results if each.outcome == "failed"]
-        _show(options, results, failed)
+        # A dry run writes no file that has the rest.
+        _show(options, results, failed, len(failed) if dry_run else _SHOWN)
         if not dry_run:
             _write(file, failed)
 
@@ -101,7 +103,7 @@ def _with_bar(doing: Iterable[Result], total: int) -> Iterator[Result]:
     yield from track(doing, "Users", total, console=Console(stderr=True), transient=True)
 
 
-def _show(options: Options, results: Sequence[Result], failed: Sequence[Result]) -> None:
+def _show(options: Options, results: Sequence[Result], failed: Sequence[Result], most: int) -> None:
     if options.form == "csv":
         rows = ([str(each.line), each.user, each.outcome, each.error] for each in results)
         output.show_csv(["line", "user", "outcome", "error"], rows)
@@ -111,10 +113,10 @@ def _show(options: Options, results: Sequence[Result], failed: Sequence[Result])
         output.show_json({**counts, "errors": [_as_json(each) for each in failed]})
         return
     output.say(", ".join(f"{count} {word}" for word, count in counts.items()) or "No users.")
-    for each in failed[:_SHOWN]:
+    for each in failed[:most]:
         output.complain(f"Line {each.line}, {each.user or 'nobody'}: {each.error}")
-    if len(failed) > _SHOWN:
-        output.complain(f"… and {len(failed) - _SHOWN} more.")
+    if len(failed) > most:
+        output.complain(f"… and {len(failed) - most} more.")
 
 
 def _as_json(result: Result) -> dict[str, str | int]:
@@ -129,8 +131,8 @@ def _write(file: Path, failed: Sequence[Result]) -> None:
     try:
         if failed:
             write_failures(report, failed)
-            output.complain(f"What failed stands in {report}.")
+            output.complain(f"Failed lines were written to {report}.")
         elif remove_failures(report):
-            output.complain(f"{report} was of an earlier run, and was removed.")
+            output.complain(f"{report}, written by an earlier run, was removed.")
     except OSError:
         output.complain(f"{report} can't be written.")

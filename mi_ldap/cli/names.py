@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mi_ldap.cli.options import Options
-from mi_ldap.cli.output import safe
+from mi_ldap.client.text import safe
 
 if TYPE_CHECKING:
     from mi_ldap.client.api import ManagementApi

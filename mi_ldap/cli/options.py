@@ -64,8 +64,8 @@ class Options:
 
         if self.insecure:
             output.complain(
-                f"WARNING: the certificate of {remote.url} is not verified: whoever stands between "
-                "can read every password and act as you."
+                f"WARNING: the certificate of {remote.url} is not verified: an attacker on the "
+                "network can read every password and act as you."
             )
         log = output.complain if self.verbose else _silent
         return ConnectionOptions(remote, self.ca, not self.insecure, self.answer_s, log)
@@ -89,7 +89,7 @@ class Options:
         else:
             output.show_names("USER" if key == "userId" else "ROLE", names)
         if not complete:
-            output.complain("The directory would not give the whole list: some are missing here.")
+            output.complain("The list is incomplete: the directory limits the size of lists.")
 
 
 pass_options = click.make_pass_decorator(Options, ensure=True)

@@ -6,12 +6,11 @@ import codecs
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any, Literal
 
-_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+from mi_ldap.client.text import csv_line, safe
 
 
 def complain(text: str) -> None:
@@ -20,13 +19,6 @@ def complain(text: str) -> None:
     with suppress(OSError):
         sys.stderr.write("\n".join(lines) + "\n")
         sys.stderr.flush()
-
-
-def safe(text: str) -> str:
-    """Names are others' to choose: nothing in one may steer the terminal."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_visible(char) for char in text)
 
 
 def is_styled(stream: IO[str]) -> bool:
@@ -54,12 +46,9 @@ def show_json(content: object) -> None:
 
 
 def show_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A header and lines; what holds several values has them apart by `;`."""
-    from mi_ldap.client.people import csv_line
-
-    shown = safe if sys.stdout.isatty() else str
+    """A header and lines; several values of a cell are separated by `;`."""
     sys.stdout.write(csv_line(headings))
-    sys.stdout.writelines(csv_line(shown(_word(cell)) for cell in row) for row in rows)
+    sys.stdout.writelines(csv_line(_word(cell) for cell in row) for row in rows)
 
 
 def show_names(heading: str, names: Iterable[str]) -> None:
@@ -108,16 +97,10 @@ def _add(table: Any, rows: Iterable[Sequence[str]]) -> None:
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
-def _visible(char: str) -> str:
-    if unicodedata.category(char) not in _UNSAFE:
-        return char
-    return char.encode("unicode_escape", "surrogatepass").decode()
-
-
 def _can_show(text: str) -> bool:
     if codecs.lookup(sys.stdout.encoding).name != "utf-8":
         return text.isascii()
-    return not sys.stdout.isatty() or all(safe(line) == line for line in text.split("\n"))
+    return all(safe(line) == line for line in text.split("\n"))
 
 
 def _word(value: object) -> str:

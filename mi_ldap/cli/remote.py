@@ -222,7 +222,10 @@ def _ask(chosen: Remote, shown: Shown) -> None:
         f"  until    {shown.until:%Y-%m-%d}"
     )
     if chosen.certificate not in {None, shown.pem}:
-        output.complain("It is another one than you trusted: renewed, or somebody stands between.")
+        output.complain(
+            "It differs from the one you trusted: it was renewed, or an attacker is intercepting "
+            "the connection."
+        )
     if not asking.yes(f"Trust it for {chosen.name}", ""):
         raise click.ClickException("Nothing was changed: say yes, or give --yes.")
 

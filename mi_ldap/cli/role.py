@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from mi_ldap.cli import output
-from mi_ldap.cli.commands import Group, domain_option
+from mi_ldap.cli import asking, output
+from mi_ldap.cli.commands import Group, domain_option, yes_option
 from mi_ldap.cli.names import role_names, user_names
 from mi_ldap.cli.options import Options, pass_options
+from mi_ldap.model import folded, full_role_name, without_primary
+
+if TYPE_CHECKING:
+    from mi_ldap.client.api import ManagementApi
 
 
 @click.group(
     cls=Group,
     no_args_is_help=True,
     examples=(
-        ("mi role add developers", "make a role"),
-        ("mi role assign bob developers testers", "give bob two of them, or none if one is wrong"),
+        ("mi role add developers", "create a role"),
+        ("mi role assign bob developers testers", "assign both to bob, or none if one is wrong"),
         ("mi role show developers", "who holds it"),
     ),
 )
@@ -36,24 +42,32 @@ _roles = click.argument(
 _user = click.argument("user", shell_complete=user_names, help="The user's name.")
 
 
-@role.command(examples=(("mi role add developers", "nobody holds it yet"),))
+@role.command(examples=(("mi role add developers", "without members"),))
 @click.argument("role", help="The new role's name.")
 @domain_option()
 @pass_options
 def add(options: Options, role: str) -> None:
-    """Make a role."""
+    """Create a role."""
     with options.api() as api:
         answer = api.add_role(role)
     options.done(answer, f"Role {role} was added.")
+    if answer.get("warning"):
+        output.complain(f"Warning: {answer['warning']}")
 
 
-@role.command(examples=(("mi role remove developers", "nobody holds it any longer"),))
+@role.command(examples=(("mi role remove developers", "asks on a terminal"),))
 @_role
+@yes_option()
 @domain_option()
 @pass_options
-def remove(options: Options, role: str) -> None:
-    """Remove a role."""
+def remove(options: Options, role: str, yes: bool) -> None:
+    """Delete a role and all its memberships."""
     with options.api() as api:
+        if asking.is_asked(is_confirmed=yes):
+            found = api.role(role)
+            count = len(found["users"])
+            members = f"its {count} membership{'' if count == 1 else 's'}"
+            asking.confirm(f"Delete role {found['role']} and {members}? This cannot be undone.")
         answer = api.remove_role(role)
     options.done(answer, f"Role {role} was removed.")
 
@@ -93,22 +107,43 @@ def show(options: Options, role: str | None) -> None:
 @domain_option()
 @pass_options
 def assign(options: Options, user: str, roles: tuple[str, ...]) -> None:
-    """Give a user roles; those held already are no error."""
+    """Assign roles to a user; those held already are no error."""
     with options.api() as api:
         answer = api.change_roles(user, add=roles)
-    options.done(answer, f"User {user} holds {_listed(roles)}.")
+    what = "role" if len(roles) == 1 else "roles"
+    options.done(answer, f"{user} now has the {what} {_listed(roles)}.")
 
 
-@role.command(examples=(("mi role revoke bob testers", "bob keeps all others"),))
+@role.command(
+    examples=(
+        ("mi role revoke bob testers", "bob keeps all others"),
+        ("mi role revoke carol admin", "asks on a terminal: carol is no admin after that"),
+    )
+)
 @_user
 @_roles
+@yes_option()
 @domain_option()
 @pass_options
-def revoke(options: Options, user: str, roles: tuple[str, ...]) -> None:
-    """Take roles from a user; those not held are no error."""
+def revoke(options: Options, user: str, roles: tuple[str, ...], yes: bool) -> None:
+    """Revoke roles from a user; those not held are no error."""
     with options.api() as api:
+        if asking.is_asked(is_confirmed=yes):
+            _confirm_admin(api, user, roles)
         answer = api.change_roles(user, remove=roles)
-    options.done(answer, f"User {user} doesn't hold {_listed(roles)} any longer.")
+    options.done(answer, f"Revoked {_listed(roles)} from {user}.")
+
+
+def _confirm_admin(api: ManagementApi, user: str, roles: tuple[str, ...]) -> None:
+    """Ask before the admin role is revoked, one's own above all."""
+    admin_role = folded(api.rules().admin_role)
+    if admin_role not in {folded(full_role_name(role)) for role in roles}:
+        return
+    name = str(api.user(user)["userId"])
+    if folded(name) == folded(without_primary(api.me)):
+        asking.confirm("Revoke the admin role from yourself? You will be logged out everywhere.")
+    else:
+        asking.confirm(f"Revoke the admin role from {name}? {name} will be logged out everywhere.")
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -41,9 +41,9 @@ _NOTES = (
     examples=(
         ("mi remote trust", "look at the certificate of https://localhost:9164, and keep it"),
         ("mi remote login admin", "log in there; the password is asked for"),
-        ("mi user add bob", "make a user"),
+        ("mi user add bob", "create a user"),
         ("mi user show -p '*b*'", "all users whose name has a b"),
-        ("mi role assign bob developers testers", "give two roles"),
+        ("mi role assign bob developers testers", "assign two roles"),
         ("mi user show --format csv > users.csv", "a list for other programs"),
     ),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mi_ldap.cli import asking, output
-from mi_ldap.cli.commands import Group, domain_option
+from mi_ldap.cli.commands import Group, domain_option, yes_option
 from mi_ldap.cli.importing import import_users
 from mi_ldap.cli.names import role_names, user_names
 from mi_ldap.cli.options import Options, pass_options
@@ -74,7 +74,7 @@ _user = click.argument("user", shell_complete=user_names, help="The user's name.
 @domain_option()
 @pass_options
 def add(options: Options, user: str, password: str | None, is_admin: bool | None) -> None:
-    """Make a user. Who makes an admin is the only one who can remove it."""
+    """Create a user. Only the creator of an admin can remove it."""
     with options.api() as api:
         if password is None:
             secret = asking.new_password(f"Password of {user}")
@@ -86,13 +86,23 @@ def add(options: Options, user: str, password: str | None, is_admin: bool | None
     options.done(answer, f"{'Admin' if admin else 'User'} {user} was added.")
 
 
-@user.command(examples=(("mi user remove bob", "gone, and out of all roles"),))
+@user.command(
+    examples=(
+        ("mi user remove bob", "asks on a terminal"),
+        ("mi user remove bob --yes", "does not ask"),
+    )
+)
 @_user
+@yes_option()
 @domain_option()
 @pass_options
-def remove(options: Options, user: str) -> None:
-    """Remove a user. An admin can only be removed by its creator."""
+def remove(options: Options, user: str, yes: bool) -> None:
+    """Delete a user and all role memberships. An admin can only be deleted by its creator."""
     with options.api() as api:
+        if asking.is_asked(is_confirmed=yes):
+            found = api.user(user)
+            kind, name = "admin" if found.get("isAdmin") else "user", found["userId"]
+            asking.confirm(f"Delete {kind} {name} and all role memberships? This cannot be undone.")
         answer = api.remove_user(user)
     options.done(answer, f"User {user} was removed.")
 
@@ -149,13 +159,13 @@ def show(
 
 @user.command(
     examples=(
-        ("mi user password", "your own: asks for the present one, and twice for the new one"),
-        ("mi user password bob", "that of somebody who is no admin, or whom you made one"),
-        ("mi user password --old carol", "that of any admin whose present one you know"),
+        ("mi user password", "your own: asks for the current one, and twice for the new one"),
+        ("mi user password bob", "that of a user who is no admin, or of an admin you created"),
+        ("mi user password --old carol", "that of any admin whose current one you know"),
     )
 )
 @click.argument("user", required=False, shell_complete=user_names, help="Yourself if missing.")
-@click.option("--old", "with_old", is_flag=True, help="Ask for the present password too.")
+@click.option("--old", "with_old", is_flag=True, help="Ask for the current password too.")
 @domain_option()
 @pass_options
 def password(options: Options, user: str | None, with_old: bool) -> None:
@@ -163,7 +173,7 @@ def password(options: Options, user: str | None, with_old: bool) -> None:
     with options.api() as api:
         name = api.me if user is None else user
         is_own = _is_same(name, api.me) and is_primary(options.domain)
-        old = asking.password(f"Present password of {name}", "OLD") if is_own or with_old else None
+        old = asking.password(f"Current password of {name}", "OLD") if is_own or with_old else None
         new = asking.new_password(f"New password of {name}")
         answer = api.set_password(name, new, old)
         options.done(answer, f"The password of {name} was changed.")

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 
 from mi_ldap.client.errors import LoginNeeded, NotAllowed, NotTheApi, Refused
 from mi_ldap.client.http import Answer, ConnectionOptions, HttpClient, quoted_only
+from mi_ldap.client.rules import Rules
 from mi_ldap.client.tokens import Login
 from mi_ldap.model import is_primary
 
@@ -82,6 +83,15 @@ class ManagementApi:
         body = {"newPassword": new, "confirmPassword": new}
         proof = {} if old is None else {"oldPassword": old}
         return self._write("PATCH", f"users/{_segment(name)}", {**body, **proof})
+
+    def rules(self) -> Rules:
+        """What new names and passwords must be like; an older service does not tell."""
+        try:
+            return Rules.of(self._content(self._send("GET", "rules", {})))
+        except Refused as error:
+            if error.status != 404:
+                raise
+            return Rules()
 
     def roles(self, **conditions: str | None) -> tuple[Json, bool]:
         """The list, and whether it is complete; `searchKey`."""

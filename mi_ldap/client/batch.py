@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -12,7 +12,8 @@ from mi_ldap.client.api import Json, ManagementApi
 from mi_ldap.client.errors import NotAllowed, Refused
 from mi_ldap.client.http import MOST_AT_ONCE
 from mi_ldap.client.people import Person, Result
-from mi_ldap.model import folded, without_primary
+from mi_ldap.errors import RoleNotFound
+from mi_ldap.model import folded, full_role_name, without_primary
 
 Answer = TypeVar("Answer")
 _PASSING: Final = {409, 429, 503}
@@ -48,12 +49,22 @@ class Batch:
             pool.shutdown(cancel_futures=True)
 
     def foreseen(self, people: Sequence[Person]) -> Iterator[Result]:
-        """What would happen, as far as can be told without doing it."""
-        content, _ = self.api.users()
-        names = {folded(entry["userId"]) for entry in content["list"]}
+        """What would happen, as far as can be told without doing it.
+
+        A user that exists keeps the password, so that its name and password are not checked.
+        """
+        users, _ = self.api.users()
+        names = {folded(entry["userId"]) for entry in users["list"]}
+        found, complete = self.api.roles()
+        roles = {folded(entry["role"]) for entry in found["list"]}
+        rules = self.api.rules()
         for each in people:
-            outcome = "exists" if folded(without_primary(each.user)) in names else "new"
-            yield Result(each.line, each.user, outcome)
+            exists = folded(without_primary(each.user)) in names
+            why = _missing_role(each, roles) if complete else ""
+            if not exists:
+                why = rules.why_refused(each.user, each.password) or why
+            outcome = "failed" if why else "exists" if exists else "new"
+            yield Result(each.line, each.user, outcome, why)
 
     def _one(self, person: Person) -> Result:
         outcome = ""
@@ -98,6 +109,14 @@ class Batch:
                 if error.status not in _PASSING or self.stopped.wait(wait_s):
                     raise
         return ask()
+
+
+def _missing_role(person: Person, known: Set[str]) -> str:
+    """What the service would say to the first role that does not exist, or `""`."""
+    for role in person.roles:
+        if folded(full_role_name(role)) not in known:
+            return str(RoleNotFound(full_role_name(role)))
+    return ""
 
 
 def _missing(person: Person, found: Json, admin_role: str) -> list[str]:

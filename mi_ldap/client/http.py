@@ -171,7 +171,7 @@ def unreachable(remote: Remote, error: BaseException, *, is_pinned: bool = False
         if isinstance(cause, TimeoutError):
             return NoConnection(f"{url} can't be reached: it doesn't answer.")
         if isinstance(cause, ssl.SSLError):
-            return NoConnection(f"{url} can't be reached: no TLS is spoken there.")
+            return NoConnection(f"{url} can't be reached: the server there does not use TLS.")
     reason = next((c.strerror for c in _causes(error) if isinstance(c, OSError) and c.strerror), "")
     return NoConnection(f"{url} can't be reached: {(reason or 'no connection').lower()}.")
 
@@ -252,7 +252,7 @@ def _explained(options: ConnectionOptions) -> Iterator[None]:
     except httpx2.InvalidURL as error:
         raise NotAllowed(f"A name or the host makes no address: {error}.") from None
     except (httpx2.RequestError, UnicodeError):
-        raise NoConnection(f"{url} broke off the connection, or speaks no HTTP.") from None
+        raise NoConnection(f"{url} broke off the connection, or does not use HTTP.") from None
 
 
 _NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
@@ -268,8 +268,8 @@ def _distrust(remote: Remote, error: ssl.SSLCertVerificationError, *, is_pinned:
         return f"{said}: the service needs a new one, unless a clock is wrong."
     if is_pinned:
         return (
-            f"{said}: it is another one than you trusted. Somebody may stand between; "
-            f"if it was renewed, trust it with {trust}."
+            f"{said}: it differs from the one you trusted. An attacker may be intercepting the "
+            f"connection; if it was renewed, trust it with {trust}."
         )
     return f"{said}: see it with {trust}, or name its issuer with --ca FILE."
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from mi_ldap.client.errors import FileTrouble
+from mi_ldap.client.text import csv_line, restored
 from mi_ldap.model import EVERYONE, folded, full_role_name, without_primary
 
 _COLUMNS: Final = ("user", "password", "admin", "roles")
@@ -79,17 +80,6 @@ def remove_failures(path: Path) -> bool:
     return True
 
 
-def csv_line(cells: Iterable[str]) -> str:
-    """RFC 4180, but for the end of the line: `csv` would leave a CR unquoted before a bare LF."""
-    return ",".join(_cell(cell) for cell in cells) + "\n"
-
-
-def _cell(text: str) -> str:
-    if not any(char in text for char in ',"\r\n'):
-        return text
-    return '"' + text.replace('"', '""') + '"'
-
-
 def _lines(file: IO[str], path: Path) -> Iterator[Person | Result]:
     reader = csv.reader(file, strict=True)
     # A line may go on over several: the first one is named.
@@ -119,7 +109,7 @@ def _columns(heading: list[str], path: Path) -> list[str]:
 
 def _person(line: int, columns: list[str], cells: list[str]) -> Person | Result:
     row = dict(zip(columns, cells, strict=False))
-    user = row.get("user", "").strip()
+    user = restored(row.get("user", "").strip())
     if len(cells) > len(columns):
         return Result(line, user, "failed", "The line has more cells than there are columns.")
     if not user or not row.get("password"):
@@ -132,7 +122,7 @@ def _person(line: int, columns: list[str], cells: list[str]) -> Person | Result:
 
 def _roles(cell: str) -> Iterator[str]:
     """Those that can be given: one is everybody's."""
-    for role in cell.split(";"):
+    for role in restored(cell).split(";"):
         if role.strip() and full_role_name(role) != EVERYONE:
             yield role.strip()
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from mi_ldap.directory import passwords, profiles, results
+from mi_ldap.directory import password_policy, passwords, profiles, results
 from mi_ldap.directory.admin_group import AdminGroup
 from mi_ldap.directory.changing import Changer
 from mi_ldap.directory.connections import Account, Address, Connector, Pool
@@ -211,6 +211,11 @@ class DirectoryStore:
 
     def holder_users(self, admin_role: AdminRole) -> tuple[User, ...]:
         return tuple(self._known.admin_group.users(admin_role))
+
+    def password_min_length(self) -> int | None:
+        reader = self._known.reader
+        with reader.pool.session() as session:
+            return password_policy.min_length(session, reader.tree)
 
     def prove(self, user: User, password: str) -> Proof:
         profile = self.tree.profile

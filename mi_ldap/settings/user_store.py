@@ -175,6 +175,11 @@ class UserStoreSettings(Section):
     password_java_regex: JavaRegex | None = Field(
         default=None, description="What a new password must match, whole"
     )
+    allow_any_name: Flag = Field(
+        default=False,
+        description="Whether new names may contain `#`, `?`, `%` and `\\`, which WSO2's clients do "
+        "not escape in URLs",
+    )
     custodian_attribute: Attribute | None = _of_profile(
         "Attribute of an admin that holds its custodian's id"
     )

@@ -15,6 +15,7 @@ from mi_ldap.web import (
     openapi,
     operations,
     roles,
+    rules,
     server,
     sessions,
     users,
@@ -43,6 +44,6 @@ def create_app(services: Services) -> Flask:
     errors.init_app(app)
     guards.init_app(app, services)
     cors.init_app(app, services.settings.management_api.cors)
-    for module in (operations, openapi, sessions, server, users, roles, artifacts, console):
+    for module in (operations, openapi, sessions, server, rules, users, roles, artifacts, console):
         app.register_blueprint(module.blueprint(services))
     return app

@@ -1,9 +1,14 @@
-"""The integration artifacts that the dashboard and the CLIs list: there are none here."""
+"""The integration artifacts that the dashboard and the CLIs list: there are none here.
+
+Lists are empty. A query that names one artifact is answered with 404: the CLIs take 200 for
+"found", print an empty record, and `get logs` overwrites a local file.
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
+from mi_ldap.errors import NotFound
 from mi_ldap.wiring import Services
 
 KINDS = (
@@ -25,6 +30,26 @@ KINDS = (
     "registry-resources",
 )
 
+NAMING_KEYS = (
+    "apiName",
+    "carbonAppName",
+    "dataServiceName",
+    "endpointName",
+    "file",
+    "inboundEndpointName",
+    "loggerName",
+    "name",
+    "proxyServiceName",
+    "sequenceName",
+    "taskName",
+)
+"""The query keys that name one artifact, of whatever kind."""
+
+NO_SUCH_ARTIFACT = (
+    "Requested resource not found. This service has no artifacts: "
+    "no Micro Integrator is configured behind it."
+)
+
 
 def blueprint(_services: Services) -> Blueprint:
     """The resource's views over the services."""
@@ -33,10 +58,18 @@ def blueprint(_services: Services) -> Blueprint:
 
     @artifacts.get(f"/<any({kinds}):kind>")
     def list_artifacts(kind: str) -> Response:
+        _ensure_names_none()
         return jsonify(count=0, list=[])
 
     @artifacts.get("/applications")
     def list_applications() -> Response:
+        _ensure_names_none()
         return jsonify(totalCount=0, activeCount=0, activeList=[], faultyCount=0, faultyList=[])
 
     return artifacts
+
+
+def _ensure_names_none() -> None:
+    """Raises `NotFound` where the query names one artifact, an empty name included."""
+    if any(key in request.args for key in NAMING_KEYS):
+        raise NotFound(NO_SUCH_ARTIFACT)

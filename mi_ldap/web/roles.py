@@ -29,8 +29,11 @@ def blueprint(services: Services) -> Blueprint:
         if sent["name"] is None:
             raise missing("role")
         name = model.role_of_domain(sent["name"], sent["domain"])
-        services.roles.create(current_performer(), name)
-        return jsonify(role=sent["name"], status="Added")
+        created = services.roles.create(current_performer(), name)
+        answer = {"role": sent["name"], "status": "Added"}
+        if warning := model.role_name_warning(created):
+            answer["warning"] = warning
+        return jsonify(answer)
 
     @roles.put("/roles")
     def change_roles() -> Response:

@@ -11,7 +11,7 @@ from mi_ldap.bootstrap import Applicant
 from mi_ldap.errors import LoginRefused
 from mi_ldap.web import tokens
 from mi_ldap.web.context import is_local
-from mi_ldap.web.guards import current_performer
+from mi_ldap.web.guards import current_performer, logged_out
 from mi_ldap.wiring import Services
 
 
@@ -30,7 +30,7 @@ def blueprint(services: Services) -> Blueprint:
     @sessions.get("/logout")
     def logout() -> Response:
         tokens.log_out(services, current_performer())
-        return Response(status=200, content_type="application/json")
+        return logged_out()
 
     return sessions
 

@@ -19,9 +19,9 @@ from flask_jwt_extended import (
     verify_jwt_in_request,
 )
 from flask_jwt_extended.exceptions import JWTExtendedException
-from jwt import PyJWTError
+from jwt import ExpiredSignatureError, PyJWTError
 
-from mi_ldap.errors import NotAuthenticated
+from mi_ldap.errors import NotAuthenticated, TokenExpired
 from mi_ldap.login import LoggedIn
 from mi_ldap.model import Performer
 from mi_ldap.tokens import SCOPE_CHANGE_PASSWORD
@@ -43,7 +43,6 @@ LEEWAY_S = 60
 KEPT = 512
 """So many good tokens, of a kilobyte each, are not decoded again by a worker."""
 
-_EXPIRED = "The token has expired. Log in again."
 _LOGGED_OUT = "The token was logged out. Log in again."
 _NOT_VALID = "The token is not valid. Log in again."
 
@@ -103,26 +102,22 @@ def performer(services: Services, use: str | None = None) -> Performer:
             One is never taken for the other.
 
     Raises:
+        TokenExpired: the token is authentic, but expired.
         NotAuthenticated: there is no token, it is not good, or not any more.
         Unavailable: that cannot be told; the token is neither accepted nor refused.
     """
-    claims = g.claims = _claims("cookies" if use else "headers")
+    location = "cookies" if use else "headers"
+    claims = g.claims = current_app.extensions["mi_ldap_decoded"](location, _sent(location))
     if claims.get("use") != use:
         raise NotAuthenticated(_NOT_VALID)
+    if int(claims["exp"]) <= time.time():
+        raise TokenExpired
     if services.revocations.is_revoked(str(claims["jti"])):
         raise NotAuthenticated(_LOGGED_OUT)
     user = services.store.view.user(str(claims["uid"]))
     if user is None or not user.enabled or user.epoch != claims["epoch"]:
         raise NotAuthenticated("The token is no longer good. Log in again.")
     return Performer(user, claims.get("scope") == SCOPE_CHANGE_PASSWORD, g.client)
-
-
-def _claims(location: str) -> Claims:
-    """What the request's token claims, which is ours and has not expired."""
-    claims: Claims = current_app.extensions["mi_ldap_decoded"](location, _sent(location))
-    if int(claims["exp"]) <= time.time():
-        raise NotAuthenticated(_EXPIRED)
-    return claims
 
 
 def _sent(location: str) -> str:
@@ -133,7 +128,7 @@ def _sent(location: str) -> str:
 
 
 def _decoded(location: str, _key: str) -> Claims:
-    """What the request's token claims.
+    """The claims of the request's token, which is authentic; it may have expired.
 
     Kept by what was sent: the same text is the same token, and the library takes a third of a
     millisecond for it. What may be otherwise the next time is looked at each time: whether it has
@@ -141,6 +136,10 @@ def _decoded(location: str, _key: str) -> Claims:
     """
     try:
         verify_jwt_in_request(locations=location)
+        claims: Claims = get_jwt()
+    except ExpiredSignatureError as error:
+        # flask-jwt-extended 4.7 verifies signature, issuer and key before it sets these.
+        claims = error.jwt_data  # type: ignore[attr-defined]
     except (
         JWTExtendedException,
         PyJWTError,
@@ -150,7 +149,6 @@ def _decoded(location: str, _key: str) -> Claims:
         RecursionError,
     ) as error:
         raise NotAuthenticated(_sentence(error)) from error
-    claims: Claims = get_jwt()
     if not all(claims.get(name) for name in _REQUIRED):
         raise NotAuthenticated(_NOT_VALID)
     return claims
@@ -189,7 +187,6 @@ def _cookie_name(services: Services) -> str:
 
 def _sentence(error: Exception) -> str:
     words = {
-        "ExpiredSignatureError": _EXPIRED,
         "RevokedTokenError": _LOGGED_OUT,
         "NoAuthorizationError": "Log in first: the request carries no token.",
     }

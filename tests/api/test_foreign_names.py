@@ -80,6 +80,27 @@ def test_a_path_takes_any_name(admin: Api, subtree: Subtree, name: str) -> None:
         assert admin("DELETE", at(resource, name)).status_code == 404
 
 
+@pytest.mark.parametrize("name", ["c#sharp", "what?", "50%", "back\\slash", "???"])
+def test_a_name_that_is_refused_when_new_stays_manageable(
+    admin: Api, subtree: Subtree, name: str
+) -> None:
+    for path, body in (("/users", {"userId": name, "password": PASSWORD}), ("/roles", {})):
+        assert admin("POST", path, {"role": name, **body}).status_code == 400
+    subtree.add_user(name, "its own password")
+    subtree.add_group(name)
+    assert name in admin.names()
+    assert name in admin.roles()
+    admin.give(name, name)
+    assert admin.user(name)["roles"] == ["Internal/everyone", name]
+    assert admin.get(at("roles", name))["users"] == [name]
+    new = {"newPassword": "another one", "confirmPassword": "another one"}
+    admin.do("PATCH", at("users", name), new)
+    assert admin.login(name, "another one").status_code == 200
+    for resource in ("users", "roles"):
+        admin.do("DELETE", at(resource, name))
+        assert admin("GET", at(resource, name)).status_code == 404
+
+
 def test_the_role_of_everybody_is_no_entry(admin: Api, subtree: Subtree) -> None:
     subtree.add_group("internal/everyone")
     assert admin.get("/roles/internal%2Feveryone")["users"] == ["admin", "victim"]

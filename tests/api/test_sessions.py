@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 
+import jwt
 import pytest
 import time_machine
 
 from tests.api.client import PASSWORD, Api, Family, basic
 from tests.api.conftest import MakeApi
 from tests.api.stores import where_width_is_folded
+from tests.api.tokens import KEY, claims_of, signed
 from tests.memory_store import MemoryStore
 
 REFUSED = {"Error": "Invalid credentials."}
@@ -239,6 +241,47 @@ def test_a_logout_holds_in_every_worker(light_api_of: MakeApi) -> None:
     assert elsewhere("GET", "/server").status_code == 200
     admin("GET", "/logout")
     assert elsewhere("GET", "/server").status_code == 401
+
+
+def test_an_expired_token_is_logged_out_of(light_admin: Api, memory: MemoryStore) -> None:
+    """WSO2's command line keeps a login until its logout is answered with 200."""
+    with time_machine.travel(time.time() + 3700):
+        assert light_admin("GET", "/server").status_code == 401
+        lines = len(light_admin.lines)
+        for path in ("/logout", "/logout/"):
+            answer = light_admin("GET", path)
+            assert (answer.status, answer.data) == ("200 OK", b"")
+        memory.is_down = True
+        assert light_admin("GET", "/logout").status_code == 200
+        assert len(light_admin.lines) == lines
+        assert light_admin("GET", "/logoutx").status_code == 401
+
+
+def test_only_an_authentic_expired_token_is_logged_out_of(light_admin: Api) -> None:
+    claims = claims_of(light_admin)
+    past = {**claims, "exp": int(time.time()) - 10, "iat": int(time.time()) - 100, "nbf": 1}
+    header = f"Bearer {signed(light_admin, past)}"
+    assert logout_with(light_admin, header) == 200
+    forged = [
+        signed(light_admin, past, key=KEY),
+        signed(light_admin, {**past, "iss": "another"}),
+        signed(light_admin, {**past, "use": "console"}),
+        signed(light_admin, {**past, "uid": ""}),
+        signed(light_admin, {**past, "jti": None}),
+        signed(light_admin, past, kid="another"),
+        signed(light_admin, past, alg="HS512"),
+        signed(light_admin, past)[:-2] + "xx",
+    ]
+    for token in forged:
+        assert logout_with(light_admin, f"Bearer {token}") == 401, jwt.decode(
+            token, options={"verify_signature": False}
+        )
+    for header in ("", "Bearer", "Basic YTpi", f"Basic {forged[0]}"):
+        assert logout_with(light_admin, header) == 401
+
+
+def logout_with(api: Api, header: str) -> int:
+    return api.stranger()("GET", "/logout", headers={"Authorization": header}).status_code
 
 
 def test_a_token_outlives_a_restart(api_of: MakeApi) -> None:

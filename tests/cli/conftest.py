@@ -45,6 +45,7 @@ def stage(embedded: EmbeddedDirectory, tmp_path_factory: pytest.TempPathFactory)
         closing.callback(tool.close)
         place = closing.enter_context(subtree_in(host, tool))
         env = environment(tmp_path_factory.mktemp("state"), place)
+        env = {**env, "MI_LDAP_USER_STORE__ALLOW_ANY_NAME": "true"}
         service = closing.enter_context(running(env))
         root = Person(tmp_path_factory.mktemp("home"))
         root.done("remote", "update", "default", "localhost", str(service.port))

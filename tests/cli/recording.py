@@ -40,7 +40,7 @@ class Step:
     status: int = 0
 
 
-PASSWORDS = (("Password of bob: ", "builder"), ("The same again: ", "builder"))
+PASSWORDS = (("Password of bob: ", "builder"), ("Repeat password: ", "builder"))
 SESSION = (
     Step("mi version"),
     Step("mi remote show"),
@@ -64,14 +64,14 @@ SESSION = (
     Step("mi user show --role developers --format csv"),
     Step("mi role show"),
     Step("mi role show developers"),
-    Step("mi -v role remove testers"),
+    Step("mi -v role remove testers", (("[y/N]: ", "y"),)),
     Step(
         "mi user password bob",
-        (("New password of bob: ", "the builder"), ("The same again: ", "the builder")),
+        (("New password of bob: ", "the builder"), ("Repeat password: ", "the builder")),
     ),
-    Step("mi user remove bob"),
+    Step("mi user remove bob", (("[y/N]: ", "y"),)),
     Step("mi user remove bob", (), 1),
-    Step("mi user remove admin", (), 1),
+    Step("mi user remove admin", (("[y/N]: ", "y"),), 1),
     Step("mi remote add prod mi.example.org 9164"),
     Step("mi remote select prod"),
     Step("mi user show", (), 1),

@@ -54,11 +54,11 @@ def test_whom_one_trusts_is_the_only_one(newcomer: Person, tmp_path: Path) -> No
         kept["remotes"]["default"]["port"] = other.port
         newcomer.remotes_file.write_text(json.dumps(kept))
         ran = newcomer("remote", "login", "root", "x")
-        assert (ran.status, "another one than you trusted" in ran.sentence) == (3, True)
+        assert (ran.status, "differs from the one you trusted" in ran.sentence) == (3, True)
         ran = newcomer("remote", "login", "root", "x", "--ca", str(strange))
         assert (ran.status, "name its issuer" in ran.sentence) == (3, True)
         child = newcomer.at_terminal("remote", "trust")
-        child.expect_exact("another one than you trusted")
+        child.expect_exact("differs from the one you trusted")
         child.expect_exact("[y/N]: ")
         newcomer.done("remote", "update", "default", "localhost", "1")
         child.sendline("y")
@@ -86,7 +86,7 @@ def test_trust_in_what_can_not_be_trusted(newcomer: Person, tmp_path: Path) -> N
         Thread(target=plain.handle_request, daemon=True).start()
         newcomer.done("remote", "update", "default", "localhost", str(plain.server_address[1]))
         ran = newcomer("remote", "trust")
-    assert (ran.status, "no TLS is spoken there" in ran.sentence) == (3, True)
+    assert (ran.status, "does not use TLS" in ran.sentence) == (3, True)
 
 
 class PlainText(socketserver.StreamRequestHandler):

@@ -45,8 +45,8 @@ def test_all_kinds_of_lines_and_again(mi: Person) -> None:
         "line,user,error",
         "6,imp-bad,The column admin is neither true nor false.",
         "7,imp-none,The user or the password is missing.",
-        "8,imp-role,The user was added; its roles: "
-        "Requested resource not found. Role: no such role cannot be found.",
+        '8,imp-role,"The user was added; its roles: '
+        'Requested resource not found. Role: no such role cannot be found."',
     ]
     assert PASSWORD not in report.read_text() + ran.err
     shown = mi.done("user", "show", "Imp, First", "--format", "json").json
@@ -69,7 +69,7 @@ def test_a_good_run_leaves_no_report(mi: Person) -> None:
     report.write_text("line,user,error\n2,imp-good,of old\n")
     ran = mi.done("user", "import", str(file), "--format", "csv")
     assert ran.lines == ["line,user,outcome,error", "2,imp-good,added,"]
-    assert ran.sentence == f"{report} was of an earlier run, and was removed."
+    assert ran.sentence == f"{report}, written by an earlier run, was removed."
     assert not report.exists()
     report.write_text("somebody's own")
     assert mi.done("user", "import", str(file)).err == ""
@@ -92,7 +92,7 @@ def test_names_are_compared_as_the_directory_does(mi: Person) -> None:
         "3,imp-strasse,added,",
         "4,ＩＭＰ-strasse,failed,The user stands on line 3 too.",
     ]
-    assert [line.partition(",")[0] for line in ran.lines[4:]] == ["5", 'lines"', "7"]
+    assert [line.partition(",")[0] for line in ran.lines[4:]] == ["5", "7"]
     assert "stands on line 2 too" in ran.lines[-1]
     assert "2 exists" in mi("user", "import", str(file), "--dry-run").out
     ran = mi("user", "import", str(file), "--dry-run", "--domain", "nowhere")
@@ -105,6 +105,41 @@ def test_a_dry_run_does_nothing(mi: Person) -> None:
     assert (ran.status, ran.out) == (1, "1 exists, 1 new, 1 failed\n")
     assert mi("user", "show", "imp-dry").status == 1
     assert not file.with_name("people.csv.failed").exists()
+
+
+def test_a_dry_run_foretells_every_failure_with_its_line(stage: Stage, mi: Person) -> None:
+    """What a dry run calls new is added, and what it calls failed fails."""
+    mi.done("role", "add", "foretold")
+    lines = [
+        f"dry-good,{PASSWORD},foretold;INTERNAL/everyone",
+        f"dry:colon,{PASSWORD},",
+        f"dry/slash,{PASSWORD},",
+        f"dry\u200bunseen,{PASSWORD},",
+        f"..,{PASSWORD},",
+        f"{'x' * 241},{PASSWORD},",
+        f"???,{PASSWORD},",
+        "dry-short,1234,",
+        "dry-tab,tab\tinside,",
+        "dry-marks,??????,",
+        f"dry-role,{PASSWORD},foretold;no such role here",
+        "root,1,",
+        f"ROOT,{PASSWORD},none such",
+        "dry-enough,12345,",
+    ]
+    file = people(mi, "user,password,roles\n" + "".join(f"{line}\n" for line in lines))
+    foretold = mi("user", "import", str(file), "--dry-run", "--format", "csv")
+    assert foretold.status == 1
+    outcomes = [line.split(",")[2] for line in foretold.lines[1:]]
+    wanted = ["new", *["failed"] * 10, "exists", "failed", "new"]
+    assert outcomes == wanted
+    shown = mi("user", "import", str(file), "--dry-run")
+    assert shown.err.count("Line ") == wanted.count("failed")
+    assert "Line 9, dry-short: The password has fewer than 5 characters." in shown.err
+    assert "Line 12, dry-role: Requested resource not found. Role: no such role here" in shown.err
+    assert mi("user", "show", "dry-good").status == 1
+    done = mi("user", "import", str(file), "--format", "csv")
+    happened = [line.split(",")[2] for line in done.lines[1:]]
+    assert [word.replace("added", "new") for word in happened] == wanted
 
 
 @pytest.mark.parametrize(

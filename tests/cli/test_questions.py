@@ -10,7 +10,7 @@ def test_add_asks_for_what_is_missing(mi: Person) -> None:
     child = mi.at_terminal("user", "add", "asked")
     child.expect_exact("Password of asked: ")
     child.sendline(PASSWORD)
-    child.expect_exact("The same again: ")
+    child.expect_exact("Repeat password: ")
     child.sendline(PASSWORD)
     child.expect_exact("Is asked an admin [y/N]: ")
     child.sendline("y")
@@ -27,7 +27,7 @@ def test_add_asks_for_what_is_missing(mi: Person) -> None:
 def test_nobody_sees_the_password_and_only_a_yes_is_one(mi: Person) -> None:
     child = mi.at_terminal("user", "add", "unseen")
     before = ""
-    for question, answer in (("Password", PASSWORD), ("again", PASSWORD), ("[y/N]", "")):
+    for question, answer in (("Password", PASSWORD), ("Repeat", PASSWORD), ("[y/N]", "")):
         child.expect_exact(question)
         before += str(child.before)
         child.sendline(answer)
@@ -41,10 +41,10 @@ def test_passwords_that_differ_make_nobody(mi: Person) -> None:
     child = mi.at_terminal("user", "add", "differing")
     child.expect_exact("Password of differing: ")
     child.sendline(PASSWORD)
-    child.expect_exact("The same again: ")
+    child.expect_exact("Repeat password: ")
     child.sendline("something else")
     status, shown = ended(child)
-    assert (status, "differ" in shown) == (1, True)
+    assert (status, "do not match" in shown) == (1, True)
     assert mi("user", "show", "differing").status == 1
 
 
@@ -62,7 +62,7 @@ def test_no_answer_makes_nobody_and_an_unclear_one_is_asked_for_again(mi: Person
     for given, missing in (([], "PASSWORD"), ([PASSWORD, PASSWORD], "IS-ADMIN")):
         child = mi.at_terminal("user", "add", "unsaid")
         for answer in given:
-            child.expect(["Password of unsaid: ", "same again: "])
+            child.expect(["Password of unsaid: ", "Repeat password: "])
             child.sendline(answer)
         child.expect(["Password of unsaid: ", r"\[y/N\]: "])
         child.sendeof()

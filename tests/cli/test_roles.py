@@ -15,13 +15,24 @@ def test_a_role_comes_and_goes(mi: Person) -> None:
     assert mi("role", "remove", "dev, all").status == 1
 
 
+def test_a_role_name_that_the_dashboard_cannot_show_is_warned_of_beside_the_answer(
+    mi: Person,
+) -> None:
+    ran = mi.done("role", "add", "two words")
+    assert ran.out == "Role two words was added.\n"
+    assert ran.sentence.startswith("Warning: The role name contains a space")
+    ran = mi.done("role", "add", "three more words", "--format", "json")
+    assert set(ran.json) == {"role", "status", "warning"}
+    assert mi.done("role", "add", "oneword").err == ""
+
+
 def test_roles_are_given_and_taken(mi: Person) -> None:
     for user in ("holder a", "holder b"):
         mi.done("user", "add", user, PASSWORD, "no")
     for role in ("one", "two", "three"):
         mi.done("role", "add", role)
     said = mi.done("role", "assign", "holder a", "one", "two", "one", "three").out
-    assert said == "User holder a holds one, two and three.\n"
+    assert said == "holder a now has the roles one, two and three.\n"
     mi.done("role", "assign", "holder b", "one", "--format", "json")
     assert mi.done("role", "show", "one").lines == [
         "Role   one",
@@ -34,7 +45,7 @@ def test_roles_are_given_and_taken(mi: Person) -> None:
         "one,holder b",
     ]
     said = mi.done("role", "revoke", "holder a", "one", "two").out
-    assert said == "User holder a doesn't hold one and two any longer.\n"
+    assert said == "Revoked one and two from holder a.\n"
     roles = mi.done("user", "show", "holder a", "--format", "json").json["roles"]
     assert roles == ["Internal/everyone", "three"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -206,6 +207,33 @@ def test_no_name_is_code_to_a_shell(noting: Person, shell: str) -> None:
     assert not (noting.home / "ran").exists()
     noted = (noting.home / "noted").read_text().splitlines()
     assert {"role show zz$(touch ran)", "role show zx';touch ran;echo '"} <= set(noted)
+
+
+INSIDE = ["qa two words", "qb it's me", 'qc qu"ote', "qd dollar $x", "qe bang!x", "qf star * x"]
+# In which quotes a name is what it says: the others are not offered there.
+OFFERED = {
+    "": INSIDE,
+    "'": [name for name in INSIDE if "'" not in name],
+    '"': [name for name in INSIDE if not set(name) & set('"$!')],
+}
+
+
+def test_bash_completes_names_between_quotes(noting: Person) -> None:
+    """In an interactive bash, which edits the line and runs it."""
+    make_roles(noting, *INSIDE)
+    with at_prompt(noting, "bash") as typed:
+        for quote, offered in OFFERED.items():
+            for name in INSIDE:
+                escaped = re.sub(r"(\W)", r"\\\1", name[:7])
+                for begun in (name[:2], name[:3] if quote else escaped):
+                    (noting.home / "noted").unlink(missing_ok=True)
+                    typed(f"mi role show {quote}{begun}")
+                    file = noting.home / "noted"
+                    ran = file.read_text() if file.exists() else ""
+                    if name in offered:
+                        assert ran == f"role show {name}\n", (quote, begun)
+                    else:
+                        assert ran in ("", f"role show {begun}\n"), (quote, begun)
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="no fish here")

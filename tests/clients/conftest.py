@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -40,8 +42,22 @@ class Stage:
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One service with a directory of its own, for all the tests; each makes its own users."""
-    folder = tmp_path_factory.mktemp("state")
-    with running({"MI_LDAP_STATE_DIR": str(folder), "MI_LDAP_SERVER__WORKERS": "1"}) as service:
+    with _started(tmp_path_factory.mktemp("state")) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def any_name_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """As `stage`, with `user_store.allow_any_name`."""
+    folder = tmp_path_factory.mktemp("any-name")
+    with _started(folder, MI_LDAP_USER_STORE__ALLOW_ANY_NAME="true") as stage:
+        yield stage
+
+
+@contextmanager
+def _started(folder: Path, **settings: str) -> Iterator[Stage]:
+    own = {"MI_LDAP_STATE_DIR": str(folder), "MI_LDAP_SERVER__WORKERS": "1"}
+    with running({**own, **settings}) as service:
         with service.caller() as call:
             token = call.login("root", PASSWORD)
         yield Stage(service, token)

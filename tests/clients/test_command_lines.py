@@ -126,7 +126,6 @@ def test_names_stand_in_the_path_as_they_are(stage: Stage, wire: Wire, name: str
     [
         ("Jürgen Müller", "J%C3%BCrgen%20M%C3%BCller"),
         ("山田", "%E5%B1%B1%E7%94%B0"),
-        ("50%", "50%25"),
     ],
 )
 def test_go_escapes_what_a_path_cannot_hold(
@@ -139,6 +138,62 @@ def test_go_escapes_what_a_path_cannot_hold(
     shown = go(wire, "GET", f"users/{as_go_writes_it}", bearer(stage)).json
     assert shown == {"userId": name, "isAdmin": False, "roles": ["Internal/everyone"]}
     assert status_of(go(wire, "DELETE", f"users/{as_go_writes_it}", bearer(stage))) == "Deleted"
+
+
+@pytest.mark.parametrize("name", ["c#sharp", "what?", "50%", "a\\b"])
+def test_no_name_is_created_that_means_another_one_in_a_raw_path(
+    stage: Stage, wire: Wire, name: str
+) -> None:
+    for path, body in (
+        ("users", {"userId": name, "password": PASSWORD, "isAdmin": "false"}),
+        ("roles", {"role": name}),
+    ):
+        answer = go(wire, "POST", path, bearer(stage), json.dumps(body))
+        assert answer.status_line == "HTTP/1.1 400 Bad Request"
+        assert "user_store.allow_any_name" in error_of(answer)
+
+
+def test_a_role_with_a_space_is_created_with_a_warning_in_a_map_of_strings(
+    stage: Stage, wire: Wire
+) -> None:
+    answer = go(wire, "POST", "roles", bearer(stage), json.dumps({"role": "release managers"}))
+    assert status_of(answer) == "Added"
+    assert list(answer.string_map) == ["role", "status", "warning"]
+    assert "contains a space" in answer.string_map["warning"]
+
+
+NAMED = (
+    "apis?apiName=x",
+    "endpoints?endpointName=x",
+    "proxy-services?proxyServiceName=x",
+    "sequences?sequenceName=x",
+    "tasks?taskName=x",
+    "inbound-endpoints?inboundEndpointName=x",
+    "data-services?dataServiceName=x",
+    "applications?carbonAppName=x",
+    "message-processors?name=x",
+    "message-stores?name=x",
+    "local-entries?name=x",
+    "data-sources?name=x",
+    "templates?type=endpoint&name=x",
+    "logging?loggerName=x",
+    "logs?file=wso2carbon.log",
+    "logs?file=",
+)
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_an_artifact_that_is_named_is_not_found(stage: Stage, wire: Wire, path: str) -> None:
+    answer = go(wire, "GET", path, bearer(stage))
+    assert answer.status_line == "HTTP/1.1 404 Not Found"
+    assert "no Micro Integrator is configured" in error_of(answer)
+    assert go(wire, "GET", path.partition("?")[0], "Bearer none").status == 401
+
+
+def test_artifacts_that_are_searched_are_an_empty_list(stage: Stage, wire: Wire) -> None:
+    for path in ("apis", "apis?searchKey=x", "templates?type=sequence", "logs", "logging"):
+        answer = go(wire, "GET", path, bearer(stage))
+        assert (answer.status, answer.json) == (200, {"count": 0, "list": []})
 
 
 @pytest.mark.parametrize("raw", ["a b", "ü", "a\x01"])

@@ -57,7 +57,8 @@ _PICTURES: tuple[tuple[str, str, tuple[int, int], Scheme], ...] = (
     ("custody", "/user?name=carl", WIDE, "light"),
     ("add-user", "/users/add", WIDE, "light"),
     ("role", "/role?name=admin", WIDE, "dark"),
-    ("remove", "/user/remove?name=bob", WIDE, "light"),
+    ("delete", "/user/delete?name=boss", WIDE, "light"),
+    ("resign", "/user/revoke-admin?name=admin", WIDE, "light"),
     ("users-phone", "/users", NARROW, "light"),
     ("custody-phone", "/user?name=carl", NARROW, "dark"),
     ("account-phone", "/account", NARROW, "light"),
@@ -71,10 +72,13 @@ def main() -> None:
         running({"MI_LDAP_STATE_DIR": f"{folder}/state"}) as service,
         browser() as chromium,
     ):
+        IMAGES.mkdir(exist_ok=True)
+        with window(chromium, service) as opened:
+            opened.open("/login")
+            _shoot(opened, "first-login")
         with service.caller() as call:
             stage = Stage(service, call.login("admin", PASSWORD))
         _people(stage)
-        IMAGES.mkdir(exist_ok=True)
         for name, path, size, scheme in _PICTURES:
             with window(chromium, service, size=size, scheme=scheme) as opened:
                 opened.log_in("admin", path=path)

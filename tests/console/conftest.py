@@ -18,7 +18,12 @@ OpenWindow = Callable[..., Window]
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One service with a directory of its own, for all the tests; each makes its own users."""
     folder = tmp_path_factory.mktemp("console")
-    with running({"MI_LDAP_STATE_DIR": str(folder), "MI_LDAP_SERVER__WORKERS": "1"}) as service:
+    settings = {
+        "MI_LDAP_STATE_DIR": str(folder),
+        "MI_LDAP_SERVER__WORKERS": "1",
+        "MI_LDAP_USER_STORE__ALLOW_ANY_NAME": "true",
+    }
+    with running(settings) as service:
         with service.caller() as call:
             token = call.login("root", PASSWORD)
         yield Stage(service, token)

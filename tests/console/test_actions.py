@@ -13,9 +13,9 @@ def test_a_user_is_added_and_can_log_in(stage: Stage, here: Window) -> None:
     page.get_by_role("link", name="Add user").click()
     page.get_by_label("User name").fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password once more").fill(PASSWORD)
+    page.get_by_label("Confirm password").fill(PASSWORD)
     here.press("Add user")
-    here.says("The user was added.")
+    here.says("User created.")
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
     expect(page.get_by_text("A user without admin rights")).to_be_visible()
     assert stage.login(name)
@@ -26,7 +26,7 @@ def test_an_admin_is_added_and_its_creator_is_seen(stage: Stage, here: Window) -
     page = here.log_in("root", path="/users/add")
     page.get_by_label("User name").fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password once more").fill(PASSWORD)
+    page.get_by_label("Confirm password").fill(PASSWORD)
     page.get_by_label("Make this user an admin").check()
     here.press("Add user")
     expect(page.get_by_text("Made an admin by root")).to_be_visible()
@@ -40,7 +40,7 @@ def test_what_is_wrong_with_a_new_user_is_said_beside_the_field(stage: Stage, he
     page = here.log_in("root", path="/users/add")
     page.get_by_label("User name").fill(taken)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_label("Password once more").fill(PASSWORD)
+    page.get_by_label("Confirm password").fill(PASSWORD)
     here.press("Add user")
     field = page.get_by_label("User name")
     expect(field).to_have_attribute("aria-invalid", "true")
@@ -51,51 +51,110 @@ def test_what_is_wrong_with_a_new_user_is_said_beside_the_field(stage: Stage, he
 def test_a_role_is_given_and_taken(stage: Stage, here: Window) -> None:
     name, role = stage.add(fresh("dora")), stage.add_role(fresh("testers"))
     page = here.log_in("root", path=f"/user?name={name}")
-    page.get_by_label("Give a role").select_option(role)
-    here.press("Give role")
-    here.says("The role was given.")
+    page.get_by_label("Assign a role").select_option(role)
+    here.press("Assign role")
+    here.says(f"{name} now has the role {role}.")
     assert role in stage.roles_of(name)
-    page.get_by_role("button", name=f"Take away {role}").click()
-    here.says("The role was taken.")
+    page.get_by_role("button", name=f"Revoke {role}").click()
+    here.says(f"Revoked {role} from {name}.")
     assert role not in stage.roles_of(name)
 
 
 def test_the_admin_role_is_given_and_taken_by_its_giver(stage: Stage, here: Window) -> None:
     name = stage.add(fresh("dora"))
     page = here.log_in("root", path=f"/user?name={name}")
-    page.get_by_label("Give a role").select_option("admin")
-    here.press("Give role")
+    page.get_by_label("Assign a role").select_option("admin")
+    here.press("Assign role")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Make {name} an admin?")
+    page.get_by_role("link", name="Cancel").click()
+    assert "admin" not in stage.roles_of(name)
+    page.get_by_label("Assign a role").select_option("admin")
+    here.press("Assign role")
+    here.press("Assign admin role")
+    here.says(f"{name} now has the role admin.")
     expect(page.get_by_text("Made an admin by root")).to_be_visible()
-    page.get_by_role("button", name="Take away admin").click()
+    page.get_by_role("link", name="Revoke admin…").click()
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text(f"Revoke the admin role from {name}?")
+    assert "admin" in stage.roles_of(name)
+    here.press("Revoke admin role")
+    here.says(f"Revoked admin from {name}.")
     expect(page.get_by_text("A user without admin rights")).to_be_visible()
     assert "admin" not in stage.roles_of(name)
+
+
+def test_an_admin_resigns_knowingly(stage: Stage, here: Window) -> None:
+    boss = stage.add(fresh("boss"), is_admin=True)
+    carl = stage.add(fresh("carl"), is_admin=True, by=boss)
+    page = here.log_in(boss, path=f"/user?name={boss}")
+    page.get_by_role("link", name="Revoke admin…").click()
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text(f"Revoke the admin role from yourself, {boss}?")
+    here.says("you are logged out everywhere")
+    here.says(f"You are the custodian of {carl}. root becomes their custodian.")
+    here.press("Revoke admin role")
+    here.says("You are no longer an admin. Log in to continue.")
+    assert "admin" not in stage.roles_of(boss)
+    assert stage.do("GET", f"/users/{carl}")["createdBy"] == "root"
+
+
+def test_the_deletion_of_an_admin_names_who_takes_over(stage: Stage, here: Window) -> None:
+    boss = stage.add(fresh("boss"), is_admin=True)
+    carl = stage.add(fresh("carl"), is_admin=True, by=boss)
+    page = here.log_in("root", path=f"/user/delete?name={boss}")
+    here.says("Deletes the user and all role memberships. This cannot be undone.")
+    here.says(f"{boss} is the custodian of {carl}. root becomes their custodian.")
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(boss)
+
+
+def test_a_refused_form_is_reloaded_with_what_was_typed(stage: Stage, here: Window) -> None:
+    """The page has an address of its own: neither F5 nor Enter in the address sends anything."""
+    taken, sent = stage.add(fresh("dora")), list[str]()
+    page = here.log_in("root", path="/users/add")
+    page.on("request", lambda request: sent.append(request.method))
+    page.get_by_label("User name").fill(taken)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Confirm password").fill(PASSWORD)
+    page.get_by_label("Make this user an admin").check()
+    here.press("Add user")
+    for again in (lambda: None, page.reload, lambda: page.goto(page.url)):
+        again()  # type: ignore[no-untyped-call]
+        here.says(f"User: {taken} already exists.")
+        expect(page.get_by_label("User name")).to_have_value(taken)
+        expect(page.get_by_label("Make this user an admin")).to_be_checked()
+        for label in ("Password", "Confirm password"):
+            expect(page.get_by_label(label, exact=True)).to_have_value("")
+    assert sent.count("POST") == 1
+    here.open("/users/add")
+    expect(page.get_by_label("User name")).to_have_value("")
 
 
 def test_a_password_is_set(stage: Stage, here: Window) -> None:
     name = stage.add(fresh("dora"))
     page = here.log_in("root", path=f"/user?name={name}")
     page.get_by_label("New password", exact=True).fill("another horse")
-    page.get_by_label("New password once more").fill("a different horse")
+    page.get_by_label("Confirm password").fill("a different horse")
     here.press("Set password")
-    expect(page.get_by_label("New password once more")).to_have_accessible_description(
+    expect(page.get_by_label("Confirm password")).to_have_accessible_description(
         "The new password and its confirmation differ."
     )
     page.get_by_label("New password", exact=True).fill("another horse")
-    page.get_by_label("New password once more").fill("another horse")
+    page.get_by_label("Confirm password").fill("another horse")
     here.press("Set password")
-    here.says("The password was set.")
+    here.says("Password set.")
     assert stage.login(name, "another horse")
 
 
 def test_a_user_is_removed_after_a_question(stage: Stage, here: Window) -> None:
     name = stage.add(fresh("dora"))
     page = here.log_in("root", path=f"/user?name={name}")
-    page.get_by_role("link", name="Remove user…").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(f"Remove {name}?")
-    page.get_by_role("link", name="Keep").click()
-    page.get_by_role("link", name="Remove user…").click()
-    here.press("Remove user")
-    here.says("The user was removed.")
+    page.get_by_role("link", name="Delete user…").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Delete user {name}?")
+    page.get_by_role("link", name="Cancel").click()
+    page.get_by_role("link", name="Delete user…").click()
+    here.press("Delete user")
+    here.says("User deleted.")
     assert name not in str(stage.do("GET", "/users"))
 
 
@@ -105,13 +164,13 @@ def test_a_role_is_added_given_and_removed(stage: Stage, here: Window) -> None:
     page.get_by_role("link", name="Add role").click()
     page.get_by_label("Role name").fill(role)
     here.press("Add role")
-    here.says("The role was added.")
+    here.says("Role created.")
     page.get_by_label("User name").fill(name)
-    here.press("Give role")
+    here.press("Assign role")
     expect(page.get_by_role("row").filter(has_text=name)).to_be_visible()
-    page.get_by_role("link", name="Remove role…").click()
-    here.press("Remove role")
-    here.says("The role was removed.")
+    page.get_by_role("link", name="Delete role…").click()
+    here.press("Delete role")
+    here.says("Role deleted.")
     assert role not in str(stage.do("GET", "/roles"))
 
 
@@ -119,7 +178,7 @@ def test_a_giving_that_fails_says_why(stage: Stage, here: Window) -> None:
     role = stage.add_role(fresh("testers"))
     page = here.log_in("root", path=f"/role?name={role}")
     page.get_by_label("User name").fill("nobody here")
-    here.press("Give role")
+    here.press("Assign role")
     here.says("User: nobody here cannot be found.")
 
 
@@ -128,11 +187,11 @@ def test_ones_own_password_is_changed(stage: Stage, here: Window) -> None:
     page = here.log_in(name)
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
     _change_password(here, "wrong horse", "another horse")
-    expect(page.get_by_label("Present password")).to_have_accessible_description(
-        "The present password is wrong."
+    expect(page.get_by_label("Current password")).to_have_accessible_description(
+        "The current password is wrong."
     )
     _change_password(here, PASSWORD, "another horse")
-    here.says("Your password was changed. Log in with the new one.")
+    here.says("Password changed. Log in with the new password.")
     here.log_in(name, "another horse")
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
 
@@ -172,7 +231,7 @@ def test_a_wrong_password_is_told(here: Window) -> None:
 
 
 def _change_password(here: Window, old: str, new: str) -> None:
-    here.page.get_by_label("Present password").fill(old)
+    here.page.get_by_label("Current password").fill(old)
     here.page.get_by_label("New password", exact=True).fill(new)
-    here.page.get_by_label("New password once more").fill(new)
+    here.page.get_by_label("Confirm password").fill(new)
     here.press("Change password")

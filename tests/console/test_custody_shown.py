@@ -14,9 +14,9 @@ def test_another_ones_admin_is_out_of_reach(stage: Stage, here: Window) -> None:
     expect(page.get_by_text(f"Made an admin by {boss}")).to_be_visible()
     why = f"Only the creator of admin user '{carl}' can"
     for label, act in (
-        ("Remove user", "remove it"),
+        ("Delete user", "remove it"),
         ("Set password", "change its password"),
-        ("Take away admin", "remove it"),
+        ("Revoke admin", "remove it"),
     ):
         button = page.get_by_role("button", name=label, exact=True)
         expect(button).to_be_disabled()
@@ -27,20 +27,20 @@ def test_the_creator_is_not_kept_from_anything(stage: Stage, here: Window) -> No
     boss = stage.add(fresh("boss"), is_admin=True)
     carl = stage.add(fresh("carl"), is_admin=True, by=boss)
     page = here.log_in(boss, path=f"/user?name={carl}")
-    expect(page.get_by_role("link", name="Remove user…")).to_be_visible()
-    for label in ("Set password", "Take away admin"):
-        expect(page.get_by_role("button", name=label, exact=True)).to_be_enabled()
+    expect(page.get_by_role("link", name="Delete user…")).to_be_visible()
+    expect(page.get_by_role("button", name="Set password", exact=True)).to_be_enabled()
+    expect(page.get_by_role("link", name="Revoke admin…")).to_be_visible()
 
 
 def test_nobody_removes_oneself(here: Window) -> None:
     page = here.log_in("root", path="/user?name=root")
-    button = page.get_by_role("button", name="Remove user", exact=True)
+    button = page.get_by_role("button", name="Delete user", exact=True)
     expect(button).to_be_disabled()
-    expect(button).to_have_accessible_description("You can't remove yourself.")
+    expect(button).to_have_accessible_description("You cannot delete your own account.")
 
 
 def test_the_admin_role_stays(here: Window) -> None:
     page = here.log_in("root", path="/role?name=admin")
-    button = page.get_by_role("button", name="Remove role", exact=True)
+    button = page.get_by_role("button", name="Delete role", exact=True)
     expect(button).to_be_disabled()
     expect(button).to_have_accessible_description("The admin role admin cannot be deleted.")

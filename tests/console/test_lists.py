@@ -63,7 +63,7 @@ def test_where_the_list_does_not_come_a_search_is_offered(
     monkeypatch.setattr(here.world.store, "user_names", too_slow)
     answer = here.get("/users")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert "A search for a part of a name asks the directory for less." in answer.text
+    assert "Search for a part of a name to get a shorter list." in answer.text
     assert 'name="q"' in answer.text
 
 
@@ -90,7 +90,7 @@ def test_addresses_keep_what_is_wanted(here: Clicker) -> None:
 
 def test_a_list_that_is_not_complete_says_so(here: Clicker) -> None:
     here.world.store.complete = False
-    assert "the directory did not give all of them" in here.get("/users").text
+    assert "incomplete: the directory limits the size of lists" in here.get("/users").text
 
 
 def test_a_page_of_a_hundred_thousand_users_is_a_small_one(

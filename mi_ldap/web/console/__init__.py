@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from mi_ldap.web.console import account, answers, assets, entry, guard, role, roles, user, users
+from mi_ldap.web.console import (
+    account,
+    answers,
+    assets,
+    assignments,
+    entry,
+    guard,
+    role,
+    roles,
+    user,
+    users,
+)
 from mi_ldap.wiring import Services
 
 
@@ -18,7 +29,7 @@ def blueprint(services: Services) -> Blueprint:
     answers.init(console)
     guard.init(console, services)
     assets.add_views(console)
-    for module in (entry, account, users, user, roles, role):
+    for module in (entry, account, users, user, assignments, roles, role):
         module.add_views(console, services)
     answers.add_missing(console)
     return console

@@ -7,25 +7,26 @@ from flask import Blueprint, Response, request
 from mi_ldap import model
 from mi_ldap.users import NewPassword
 from mi_ldap.web import tokens
-from mi_ldap.web.console.answers import moved, page, tried
+from mi_ldap.web.console.answers import page
+from mi_ldap.web.console.flash import redirect_to
+from mi_ldap.web.console.forms import handle_form, refused_form
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
+
+_CHANGED = "Password changed. Log in with the new password."
 
 
 def add_views(console: Blueprint, services: Services) -> None:
     """The views over the services."""
 
-    def account_page(errors: dict[str, str]) -> Response:
+    @console.get("/account")
+    def account() -> Response:
         performer = current_performer()
         # A password that must be changed first opens nothing else.
         is_open = not performer.must_change_password
         shown = services.users.show(performer.name, performer.admin_role) if is_open else None
         closed = services.users.closed
-        return page("account.html", shown=shown, errors=errors, closed=closed)
-
-    @console.get("/account")
-    def account() -> Response:
-        return account_page({})
+        return page("account.html", shown=shown, errors=refused_form().errors, closed=closed)
 
     @console.post("/account/password")
     def set_own_password() -> Response:
@@ -35,6 +36,6 @@ def add_views(console: Blueprint, services: Services) -> None:
         def change() -> Response:
             model.must_agree(wanted.new, request.form.get("confirmed", ""))
             services.users.set_password(performer, performer.name, wanted)
-            return tokens.drop_cookie(moved("login", "own-password"))
+            return tokens.drop_cookie(redirect_to("login", _CHANGED))
 
-        return tried(change, account_page)
+        return handle_form(change)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -12,10 +11,8 @@ from flask import (
     abort,
     g,
     make_response,
-    redirect,
     render_template,
     request,
-    url_for,
 )
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
@@ -24,19 +21,17 @@ from werkzeug.routing import Rule
 from mi_ldap import __version__
 from mi_ldap.errors import (
     AdminsOnly,
-    BadRequest,
-    Conflict,
-    Forbidden,
     MiLdapError,
     NotAuthenticated,
     NotFound,
     PasswordChangeFirst,
-    TooManyFailures,
     Unavailable,
 )
 from mi_ldap.model import EVERYONE, Performer
 from mi_ldap.web import tokens
-from mi_ldap.web.console import notices, words
+from mi_ldap.web.console import flash, forms, words
+from mi_ldap.web.console.flash import redirect_to
+from mi_ldap.web.console.guard import OlderSession
 from mi_ldap.web.console.listing import SIZES, View
 from mi_ldap.web.errors import RETRY_AFTER_S, status_of, with_retry
 
@@ -52,17 +47,14 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-REFUSALS = (BadRequest, Conflict, Forbidden, NotFound, TooManyFailures)
-"""What is said beside the form that was sent; all else has a page of its own."""
-
 _TITLES = {
-    400: "That did not work",
+    400: "Request failed",
     403: "Not allowed",
     404: "Not found",
-    409: "Changed meanwhile",
+    409: "Conflict",
     413: "Too large",
     429: "Too many failed logins",
-    503: "Not available just now",
+    503: "Temporarily unavailable",
 }
 _SENTENCES = {404: "There is no such page.", 413: "The form is larger than 1 MB."}
 
@@ -94,7 +86,7 @@ def init(console: Blueprint) -> None:
         if isinstance(error, NotAuthenticated):
             return _to_login()
         if isinstance(error, PasswordChangeFirst):
-            return moved("account")
+            return redirect_to("account")
         if isinstance(error, Unavailable) and request.endpoint == "console.log_out":
             return _half_logged_out(error)
         return _error_page(status_of(error), words.sentence(str(error)), error)
@@ -102,12 +94,12 @@ def init(console: Blueprint) -> None:
     @console.errorhandler(HTTPException)
     def of_http(error: HTTPException) -> Response:
         code = error.code or 500
-        return _error_page(code, _SENTENCES.get(code, "The request can't be understood."))
+        return _error_page(code, _SENTENCES.get(code, "The request is not valid."))
 
     @console.errorhandler(Exception)
     def unforeseen(error: Exception) -> Response:
         log.error("unforeseen_error", path=request.path, exc_info=error)
-        return _error_page(500, "The service failed. Its log has more, under the request's id.")
+        return _error_page(500, "The service failed. See its log under the request id.")
 
 
 def add_missing(console: Blueprint) -> None:
@@ -130,24 +122,16 @@ def _missing(rest: str = "") -> Response:
 
 
 def page(template: str, **values: Any) -> Response:
-    """A page; what was just done is said on top of it."""
-    return make_response(render_template(template, notice=notices.taken(), **values))
+    """A page; the notice of what was just done is on top of it."""
+    return make_response(render_template(template, notice=flash.pop_notice(), **values))
 
 
-def listed(template: str, view: View, **values: Any) -> Response:
+def render_list(template: str, view: View, **values: Any) -> Response:
     """A list's page. A part of it that a script asked for is found under the list's address."""
     response = page(template, view=view, sizes=SIZES, **values)
     if "HX-Request" in request.headers:
         response.headers["HX-Push-Url"] = view.address()
     return response
-
-
-def moved(endpoint: str, done: str = "", **values: Any) -> Response:
-    """To another page of the console, by GET; it says what was done."""
-    answer: Response = redirect(url_for(f"console.{endpoint}", **values), 303)  # type: ignore[assignment]
-    if done:
-        notices.carry(answer, done)
-    return answer
 
 
 def status_and_retry(response: Response, error: MiLdapError) -> Response:
@@ -156,23 +140,17 @@ def status_and_retry(response: Response, error: MiLdapError) -> Response:
     return with_retry(response, error)
 
 
-def tried(act: Callable[[], Response], again: Callable[[dict[str, str]], Response]) -> Response:
-    """What a form's act answers; where the services refuse it, the form again with their words."""
-    try:
-        return act()
-    except REFUSALS as error:
-        return status_and_retry(again(words.errors_of(error)), error)
-
-
 def _to_login() -> Response:
-    """The way to the login, and from there back to the page that was wanted."""
+    """A redirect to the login, and from there back to the page or form that was wanted."""
     wanted = request.full_path.rstrip("?")
-    if request.method != "GET":
-        answer = moved("login", "session-over")
+    if forms.is_form():
+        answer = redirect_to("login", words.SESSION_OVER, next=forms.keep({"": words.TYPED_AGAIN}))
+    elif request.method != "GET":
+        answer = redirect_to("login", words.SESSION_OVER)
     elif request.endpoint == "console.home":
-        answer = moved("login")
+        answer = redirect_to("login")
     else:
-        answer = moved("login", next=wanted)
+        answer = redirect_to("login", next=wanted)
     if "HX-Request" in request.headers:  # as a page of its own, not as a part of this one
         answer.status_code, answer.data = 200, b""
         answer.headers["HX-Redirect"] = answer.headers.pop("Location")
@@ -186,11 +164,12 @@ def _half_logged_out(error: MiLdapError) -> Response:
 
 
 def _error_page(code: int, sentence: str, error: MiLdapError | None = None) -> Response:
-    title = "Not found" if isinstance(error, NotFound) else _TITLES.get(code, "That did not work")
-    hint = "Ask an admin to give you the admin role." if isinstance(error, AdminsOnly) else ""
+    title = "Not found" if isinstance(error, NotFound) else _TITLES.get(code, "Request failed")
+    hint = "Ask an admin to assign the admin role to you." if isinstance(error, AdminsOnly) else ""
     if code == 503 and request.method == "GET":
-        hint = f"Nothing is lost. Try again in {RETRY_AFTER_S} seconds."
-    response = page("error.html", title=title, sentence=sentence, hint=hint, code=code)
+        hint = f"Try again in {RETRY_AFTER_S} seconds."
+    back = forms.keep({"": sentence}) if isinstance(error, OlderSession) and forms.is_form() else ""
+    response = page("error.html", title=title, sentence=sentence, hint=hint, code=code, back=back)
     response.status_code = code
     if "HX-Request" in request.headers:  # in place of the page, not of the part that was asked for
         response.headers.update({"HX-Retarget": "main", "HX-Reselect": "main"})

@@ -11,8 +11,10 @@ from mi_ldap.bootstrap import Applicant
 from mi_ldap.errors import LoginRefused, MiLdapError, TooManyFailures, Unavailable
 from mi_ldap.login import LoggedIn
 from mi_ldap.web import tokens
-from mi_ldap.web.console import words
-from mi_ldap.web.console.answers import is_open_to, moved, page, status_and_retry
+from mi_ldap.web.console import flash, words
+from mi_ldap.web.console.answers import is_open_to, page
+from mi_ldap.web.console.flash import redirect_to
+from mi_ldap.web.console.forms import refused, refused_form
 from mi_ldap.web.context import is_local
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
@@ -25,35 +27,32 @@ def add_views(console: Blueprint, services: Services) -> None:
     """The views over the services."""
     needs_proxy = not services.settings.server.tls
 
-    def login_page(name: str = "", error: str = "") -> Response:
-        hint = needs_proxy and request.headers.get("X-Forwarded-Proto") != "https"
-        wanted = internal(request.values.get("next", ""))
-        return page("login.html", name=name, error=error, next=wanted, plain_http=hint)
-
     @console.get("")
     def home() -> Response:
-        return moved("users" if is_open_to(current_performer()) else "account")
+        return redirect_to("users" if is_open_to(current_performer()) else "account")
 
     @console.get("/login")
     def login() -> Response:
-        return login_page()
+        form = refused_form()
+        return page(
+            "login.html",
+            refused=form,
+            next=internal(form.values.get("next") or request.args.get("next", "")),
+            bootstrap=services.settings.bootstrap.mode if _has_no_admin(services) else "",
+            plain_http=needs_proxy and request.headers.get("X-Forwarded-Proto") != "https",
+        )
 
     @console.post("/login")
     def log_in() -> Response:
-        name, password = request.form.get("name", ""), request.form.get("password", "")
-        applicant = Applicant(name, password, client=g.client, is_local=is_local())
         try:
-            logged_in = services.login.login(applicant)
+            return _log_in(services)
         except (LoginRefused, TooManyFailures, Unavailable) as error:
-            return _refused(login_page(name, words.sentence(str(error))), error)
-        wanted = internal(request.form.get("next", "")) or _HOME
-        answer: Response = redirect(wanted, 303)  # type: ignore[assignment]
-        return tokens.put_into_cookie(answer, _console_token(services, logged_in))
+            return refused({"": words.sentence(str(error))})
 
     @console.post("/logout")
     def log_out() -> Response:
         tokens.log_out(services, current_performer())
-        return tokens.drop_cookie(moved("login", "logged-out"))
+        return tokens.drop_cookie(redirect_to("login", "You are logged out."))
 
 
 def internal(address: str) -> str:
@@ -65,15 +64,40 @@ def internal(address: str) -> str:
     return address if is_ours and plain else ""
 
 
+def _log_in(services: Services) -> Response:
+    """Log in; while there is no admin, only with the password typed twice.
+
+    A typo would otherwise make an admin whom nobody can log in as, and nobody can remove.
+    """
+    name, password = request.form.get("name", ""), request.form.get("password", "")
+    had_no_admin = services.bootstrap.is_open()
+    if had_no_admin and services.settings.bootstrap.mode == "first_login":
+        confirmed = request.form.get("confirmed")
+        if confirmed != password:
+            return refused({"confirmed": words.PASSWORDS_DIFFER if confirmed else words.CONFIRM})
+    applicant = Applicant(name, password, client=g.client, is_local=is_local())
+    logged_in = services.login.login(applicant)
+    wanted = internal(request.form.get("next", "")) or _HOME
+    answer: Response = redirect(wanted, 303)  # type: ignore[assignment]
+    if had_no_admin and _is_first_admin(services, logged_in):
+        flash.set_notice(answer, words.FIRST_ADMIN)
+    return tokens.put_into_cookie(answer, _console_token(services, logged_in))
+
+
+def _has_no_admin(services: Services) -> bool:
+    """Whether the next login makes the first admin, as far as that can be told."""
+    try:
+        return services.bootstrap.is_open()
+    except MiLdapError:
+        return False
+
+
+def _is_first_admin(services: Services, logged_in: LoggedIn) -> bool:
+    admin_role = services.store.admin_role()
+    return admin_role is not None and admin_role.first_admin_id == logged_in.user.id
+
+
 def _console_token(services: Services, logged_in: LoggedIn) -> str:
     """Good for the console alone; its forms repeat `csrf`, and its pages show `warning`."""
     own = {"use": tokens.CONSOLE, "csrf": secrets.token_urlsafe(24)}
     return tokens.encode(services, logged_in, **own, warning=logged_in.warning)
-
-
-def _refused(response: Response, error: MiLdapError) -> Response:
-    """403 where the API says 401: that would want a challenge, and browsers a box of their own."""
-    status_and_retry(response, error)
-    if isinstance(error, LoginRefused):
-        response.status_code = 403
-    return response

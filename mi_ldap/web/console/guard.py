@@ -16,7 +16,16 @@ from mi_ldap.wiring import Services
 _OPEN = frozenset({"console.login", "console.log_in", "console.asset", "console.missing"})
 _OWN = frozenset({"console.home", "console.account", "console.set_own_password", "console.log_out"})
 
-NO_SESSION = "The form is of an older session, or was not sent from the console. Send it again."
+NO_SESSION = (
+    "The form belongs to an older session, or was not sent from the console. Send it again."
+)
+
+
+class OlderSession(Forbidden):
+    """A form of this console without the value of the present session."""
+
+    def __init__(self) -> None:
+        super().__init__(NO_SESSION)
 
 
 def init(console: Blueprint, services: Services) -> None:
@@ -77,4 +86,4 @@ def _must_carry_the_sessions_value() -> None:
     """What no other page can read: the claim `csrf` of the token in the cookie."""
     sent, wanted = request.form.get("csrf", ""), tokens.claim("csrf")
     if not wanted or not hmac.compare_digest(sent.encode(), wanted.encode()):
-        raise Forbidden(NO_SESSION)
+        raise OlderSession

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from mi_ldap.model import Names
+from mi_ldap.model import EVERYONE, Names
 from mi_ldap.queries import Query
-from mi_ldap.roles import RoleChange
-from mi_ldap.web.console.answers import listed, moved, page, tried
+from mi_ldap.web.console.answers import page, render_list
+from mi_ldap.web.console.assignments import assign_role
+from mi_ldap.web.console.flash import redirect_to
+from mi_ldap.web.console.forms import handle_form, refused_form
 from mi_ldap.web.console.listing import View, page_of
-from mi_ldap.web.console.users import creators
+from mi_ldap.web.console.users import creators, first_admin_name
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
 
@@ -17,49 +19,46 @@ from mi_ldap.wiring import Services
 def add_views(console: Blueprint, services: Services) -> None:
     """The views over the services."""
 
-    def role_page(errors: dict[str, str]) -> Response:
+    @console.get("/role")
+    def role() -> Response:
         found = services.roles.show(_name())
         view = View.of_request("role", found.name)
         selection = Query(search_key=view.q).select(Names(found.users, found.complete))
         admin_role = current_performer().admin_role
-        return listed(
+        return render_list(
             "role.html",
             view,
             shown=page_of(view, selection),
             is_admin_role=admin_role is not None and found.name == admin_role.role.name,
             creators=creators(services),
+            first_admin=first_admin_name(services),
             closed=services.roles.closed,
             refusal=services.roles.verdict(current_performer(), found.name),
-            errors=errors,
+            refused=refused_form(),
         )
 
-    @console.get("/role")
-    def role() -> Response:
-        return role_page({})
-
-    @console.post("/role/give")
+    @console.post("/role/assign")
     def add_member() -> Response:
         user = request.form.get("user", "")
+        return handle_form(
+            lambda: assign_role(services, user, _name(), lambda: ("role", {"name": _name()}))
+        )
 
-        def give() -> Response:
-            services.roles.change(current_performer(), RoleChange(user, added=(_name(),)))
-            return moved("role", "given", name=_name())
-
-        return tried(give, role_page)
-
-    @console.get("/role/remove")
-    def ask_to_remove_role() -> Response:
+    @console.get("/role/delete")
+    def confirm_deletion_of_role() -> Response:
         name = _name()
+        found = services.roles.show(name)
         refusal = services.roles.verdict(current_performer(), name)
-        return page("remove_role.html", name=services.roles.show(name).name, refusal=refusal)
+        members = len(found.users) if found.name != EVERYONE else 0
+        return page("delete_role.html", name=found.name, members=members, refusal=refusal)
 
-    @console.post("/role/remove")
-    def remove_role() -> Response:
-        def remove() -> Response:
+    @console.post("/role/delete")
+    def delete_role() -> Response:
+        def delete() -> Response:
             services.roles.remove(current_performer(), _name())
-            return moved("roles", "role-removed")
+            return redirect_to("roles", "Role deleted.")
 
-        return tried(remove, role_page)
+        return handle_form(delete)
 
 
 def _name() -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from mi_ldap.web.console.answers import listed, moved, page, tried
+from mi_ldap.model import role_name_warning
+from mi_ldap.web.console.answers import page, render_list
+from mi_ldap.web.console.flash import redirect_to
+from mi_ldap.web.console.forms import handle_form, refused_form
 from mi_ldap.web.console.listing import View, page_of
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
@@ -18,7 +21,7 @@ def add_views(console: Blueprint, services: Services) -> None:
         view = View.of_request("roles")
         shown = page_of(view, services.roles.select(view.query))
         admin_role = current_performer().admin_role
-        return listed(
+        return render_list(
             "roles.html",
             view,
             shown=shown,
@@ -26,19 +29,15 @@ def add_views(console: Blueprint, services: Services) -> None:
             closed=services.roles.closed,
         )
 
-    def form(name: str, errors: dict[str, str]) -> Response:
-        return page("add_role.html", name=name, errors=errors, closed=services.roles.closed)
-
     @console.get("/roles/add")
     def add_role() -> Response:
-        return form("", {})
+        return page("add_role.html", refused=refused_form(), closed=services.roles.closed)
 
     @console.post("/roles/add")
     def create_role() -> Response:
-        name = request.form.get("name", "")
-
         def create() -> Response:
-            made = services.roles.create(current_performer(), name)
-            return moved("role", "role-added", name=made)
+            created = services.roles.create(current_performer(), request.form.get("name", ""))
+            notice = f"Role created. {role_name_warning(created)}".strip()
+            return redirect_to("role", notice, name=created)
 
-        return tried(create, lambda errors: form(name, errors))
+        return handle_form(create)

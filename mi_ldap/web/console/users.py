@@ -9,7 +9,9 @@ from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.queries import Query, Selection
 from mi_ldap.users import NewUser
 from mi_ldap.web.console import words
-from mi_ldap.web.console.answers import listed, moved, page, status_and_retry, tried
+from mi_ldap.web.console.answers import page, render_list, status_and_retry
+from mi_ldap.web.console.flash import redirect_to
+from mi_ldap.web.console.forms import handle_form, refused_form
 from mi_ldap.web.console.listing import View, page_of
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
@@ -25,21 +27,19 @@ def add_views(console: Blueprint, services: Services) -> None:
             selection = services.users.select(view.query)
         except DirectoryUnavailable as error:
             return status_and_retry(_too_many(view, error), error)
-        return listed(
+        return render_list(
             "users.html",
             view,
             shown=page_of(view, selection),
             roles=services.roles.select(Query()).names,
             creators=creators(services),
+            first_admin=first_admin_name(services),
             closed=services.users.closed,
         )
 
-    def form(sent: NewUser, errors: dict[str, str]) -> Response:
-        return page("add_user.html", sent=sent, errors=errors, closed=services.users.closed)
-
     @console.get("/users/add")
     def add_user() -> Response:
-        return form(NewUser("", ""), {})
+        return page("add_user.html", refused=refused_form(), closed=services.users.closed)
 
     @console.post("/users/add")
     def create_user() -> Response:
@@ -48,20 +48,29 @@ def add_views(console: Blueprint, services: Services) -> None:
 
         def create() -> Response:
             model.must_agree(wanted.password, sent.get("confirmed", ""))
-            made = services.users.create(current_performer(), wanted)
-            return moved("user", "added", name=made)
+            created = services.users.create(current_performer(), wanted)
+            return redirect_to("user", "User created.", name=created)
 
-        return tried(create, lambda errors: form(wanted, errors))
+        return handle_form(create)
 
 
 def _too_many(view: View, error: DirectoryUnavailable) -> Response:
     """The directory answers, but not with so many names in time: the search still helps."""
     nobody = page_of(view, Selection((), 0, complete=True))
     trouble = words.sentence(str(error))
-    return listed("users.html", view, shown=nobody, roles=(), creators={}, trouble=trouble)
+    return render_list("users.html", view, shown=nobody, roles=(), creators={}, trouble=trouble)
 
 
 def creators(services: Services) -> dict[str, str]:
-    """The admins' names, each with who created it."""
+    """The admins' names, each with its custodian's, or `""`."""
     admin_role = current_performer().admin_role
     return services.admins.creators(admin_role) if admin_role else {}
+
+
+def first_admin_name(services: Services) -> str:
+    """The name of the user who was made the first admin; `""` where that is not known."""
+    admin_role = current_performer().admin_role
+    if admin_role is None or not admin_role.first_admin_id:
+        return ""
+    first = services.store.view.user(admin_role.first_admin_id)
+    return first.name if first else ""

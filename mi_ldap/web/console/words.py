@@ -13,31 +13,22 @@ _LEADS = (
 """What the API's clients want to read first, and a person doesn't."""
 
 _REWORDED = {
-    "'oldPassword' is wrong.": "The present password is wrong.",
+    "'oldPassword' is wrong.": "The current password is wrong.",
     "Attempt to delete the logged in user. Operation not allowed. "
-    "Please login from another user.": "You can't remove yourself.",
-    "User store is read only": "The user store takes no changes.",
+    "Please login from another user.": "You cannot delete your own account.",
+    "User store is read only": "The user store is read-only.",
 }
-
-DONE = {
-    "added": "The user was added.",
-    "removed": "The user was removed.",
-    "given": "The role was given.",
-    "taken": "The role was taken.",
-    "password": "The password was set. The user has to log in again everywhere.",
-    "role-added": "The role was added.",
-    "role-removed": "The role was removed.",
-    "own-password": "Your password was changed. Log in with the new one.",
-    "logged-out": "You are logged out.",
-    "session-over": "Log in to go on.",
-}
-"""What a page says after something was done, by the word that is carried to it."""
-
 
 NOT_TOLD = (
-    "This browser is logged out, but the service could not be told: elsewhere the session is good "
-    "until it ends by itself."
+    "This browser is logged out, but the session could not be ended in the service: its token "
+    "stays valid until it expires."
 )
+SESSION_OVER = "Your session has ended. Log in to continue."
+NO_LONGER_ADMIN = "You are no longer an admin. Log in to continue."
+PASSWORDS_DIFFER = "The passwords do not match."
+CONFIRM = "Type the password twice: this login creates the first administrator."
+FIRST_ADMIN = "You are the first administrator."
+TYPED_AGAIN = "The form was not sent because the session had ended. Check it and send it again."
 
 
 def sentence(text: str) -> str:

@@ -70,6 +70,17 @@ class Server(_Closed):
     os_version = _text("Its version.", "osVersion")
 
 
+class Rules(_Closed):
+    """`GET /management/rules`."""
+
+    admin_role = _text("The role whose members are the admins.", "adminRole")
+    allow_any_name = fields.Boolean(required=True, data_key="allowAnyName")
+    min_length = _count("Characters of a password at least.", "passwordMinLength", needed=False)
+    user_name = _text("RE2 for whole user names.", "userNameRegex", needed=False)
+    role_name = _text("RE2 for whole role names.", "roleNameRegex", needed=False)
+    password = _text("RE2 for whole passwords.", "passwordRegex", needed=False)
+
+
 class UserName(_Closed):
     name = _text("The name.", "userId")
 
@@ -121,6 +132,7 @@ class UserWritten(_Closed):
 class RoleWritten(_Closed):
     name = _text("Which it was about.", "role")
     status = _word("Added", "Deleted")
+    warning = _text("Why clients may fail on the name of the new role.", needed=False)
 
 
 class Up(_Closed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mi_ldap.web.artifacts import NAMING_KEYS, NO_SUCH_ARTIFACT
 from mi_ldap.web.openapi import answers, problems
 from mi_ldap.web.openapi.words import Answer, Operation, together
 
@@ -13,21 +14,27 @@ _NONE = {
     "faultyList": [],
 }
 
+_ABOUT = f"404 where the query names one: {', '.join(f'`{key}`' for key in NAMING_KEYS)}."
+
 OPERATIONS = (
     Operation(
         method="get",
         path="/management/{artifacts}",
         tag="Artifacts",
         summary="List integration artifacts",
+        about=_ABOUT,
         answer=Answer("None.", answers.NoArtifacts(), {"none": {"count": 0, "list": []}}),
-        problems=together(problems.NO_TOKEN, {404: ("Requested resource not found.",)}),
+        problems=together(
+            problems.NO_TOKEN, {404: (NO_SUCH_ARTIFACT, "Requested resource not found.")}
+        ),
     ),
     Operation(
         method="get",
         path="/management/applications",
         tag="Artifacts",
         summary="List applications",
+        about=_ABOUT,
         answer=Answer("None.", answers.NoApplications(), {"none": _NONE}),
-        problems=problems.NO_TOKEN,
+        problems=together(problems.NO_TOKEN, {404: (NO_SUCH_ARTIFACT,)}),
     ),
 )

@@ -9,6 +9,7 @@ from mi_ldap.errors import (
     RoleNotFound,
     UserNotFound,
 )
+from mi_ldap.model import role_name_warning
 from mi_ldap.web.openapi import answers, problems
 from mi_ldap.web.openapi.words import Answer, Operation, Problems, together
 from mi_ldap.web.schemas import ListQuery, RoleBody, RoleChangeBody, missing
@@ -40,14 +41,22 @@ OPERATIONS = (
         method="post",
         path="/management/roles",
         tag="Roles",
-        summary="Make a role",
-        about="Nobody holds it yet. `Internal/` and `Application/` may lead its name.",
+        summary="Create a role",
+        about="It has no members yet. `Internal/` and `Application/` may lead its name. The answer "
+        "has a `warning` where the dashboard fails on the name.",
         body=RoleBody(),
         sent={"role": {"role": "developers"}, "hybrid": {"role": "testers", "domain": "Internal"}},
         answer=Answer(
             "It was made.",
             answers.RoleWritten(),
-            {"added": {"role": "developers", "status": "Added"}},
+            {
+                "added": {"role": "developers", "status": "Added"},
+                "warning": {
+                    "role": "release managers",
+                    "status": "Added",
+                    "warning": role_name_warning("release managers"),
+                },
+            },
         ),
         problems=together(
             _ADMINS,

@@ -33,7 +33,8 @@ OPERATIONS = (
         path="/management/logout",
         tag="Sessions",
         summary="Log out",
-        about="The token is dead at once, in every worker.",
+        about="The token is dead at once, in every worker. An authentic token that has expired is "
+        "answered with 200 too.",
         answer=Answer("Done; the body is empty."),
         problems=together(problems.NO_TOKEN, {503: problems.WRITING[503]}),
     ),
@@ -71,6 +72,19 @@ OPERATIONS = (
                     "osVersion": "6.1.0-18-amd64",
                 }
             },
+        ),
+        problems=problems.NO_TOKEN,
+    ),
+    Operation(
+        method="get",
+        path="/management/rules",
+        tag="Service",
+        summary="Rules of new names and passwords",
+        about="`passwordMinLength` is missing where the service cannot read it in the directory.",
+        answer=Answer(
+            "The rules.",
+            answers.Rules(),
+            {"rules": {"adminRole": "admin", "allowAnyName": False, "passwordMinLength": 5}},
         ),
         problems=problems.NO_TOKEN,
     ),

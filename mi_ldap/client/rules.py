@@ -1,0 +1,63 @@
+"""What a service demands of new names and passwords, checked without asking it for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from mi_ldap import model
+from mi_ldap.errors import BadRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of one service.
+
+    Attributes:
+        admin_role: name of the role that makes admins.
+        allow_any_name: whether names may contain characters that are special in URLs.
+        password_min_length: characters; None where the service does not know it.
+        user_name_regex, password_regex: RE2, over the whole text; `""` for none.
+    """
+
+    admin_role: str = "admin"
+    allow_any_name: bool = False
+    password_min_length: int | None = None
+    user_name_regex: str = ""
+    password_regex: str = ""
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Self:
+        """The rules in an answer of `GET /management/rules`; what is missing is no rule."""
+        length = content.get("passwordMinLength")
+        return cls(
+            admin_role=str(content.get("adminRole") or "admin"),
+            allow_any_name=content.get("allowAnyName") is True,
+            password_min_length=length if isinstance(length, int) else None,
+            user_name_regex=str(content.get("userNameRegex") or ""),
+            password_regex=str(content.get("passwordRegex") or ""),
+        )
+
+    def why_refused(self, name: str, password: str) -> str:
+        """Why a user would not be created, as one sentence; `""` where no known rule forbids it."""
+        try:
+            plain = model.without_primary(name)
+            new = model.new_user_name(plain, allow_any=self.allow_any_name)
+            model.narrowed(new, _matcher(self.user_name_regex), "user name")
+            model.new_password(password)
+            model.narrowed(password, _matcher(self.password_regex), "password")
+        except BadRequest as error:
+            return str(error)
+        if self.password_min_length and len(password) < self.password_min_length:
+            return f"The password has fewer than {self.password_min_length} characters."
+        return ""
+
+
+def _matcher(expression: str) -> model.Matches | None:
+    if not expression:
+        return None
+    import re2
+
+    compiled = re2.compile(expression)
+    return lambda text: compiled.fullmatch(text) is not None

@@ -1,0 +1,83 @@
+"""Values for the next page, in signed cookies of this browser: no link can bring them along."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from flask import Response, after_this_request, current_app, redirect, request, url_for
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+NOTICE_S: Final = 60
+MAX_COOKIE_BYTES: Final = 3500
+"""Browsers keep 4096 bytes of a cookie, its name and attributes included (RFC 6265 §6.1)."""
+
+_NOTICE: Final = "notice"
+_OURS: Final = {"secure": True, "httponly": True, "samesite": "Strict"}
+
+
+def redirect_to(endpoint: str, notice: str = "", **values: Any) -> Response:
+    """A redirect to another page of the console, which shows the notice."""
+    response: Response = redirect(url_for(f"console.{endpoint}", **values), 303)  # type: ignore[assignment]
+    if notice:
+        set_notice(response, notice)
+    return response
+
+
+def set_notice(response: Response, sentence: str) -> None:
+    """Have the next page show the sentence."""
+    put(response, _NOTICE, sentence, NOTICE_S)
+
+
+def pop_notice() -> str:
+    """The sentence that this page is to show, once; `""` for none."""
+    sentence = get(_NOTICE, NOTICE_S)
+    if sentence is None:
+        return ""
+
+    @after_this_request
+    def forget(response: Response) -> Response:
+        response.delete_cookie(_cookie_name(_NOTICE), **_OURS)  # type: ignore[arg-type]
+        return response
+
+    return str(sentence)
+
+
+def put(response: Response, kind: str, value: object, seconds: int) -> bool:
+    """Keep a value of JSON in the browser; False where it is too large for a cookie."""
+    signed = _signer(kind).dumps(value)
+    text = signed if isinstance(signed, str) else signed.decode()
+    if len(text) > MAX_COOKIE_BYTES:
+        return False
+    response.set_cookie(_cookie_name(kind), text, max_age=seconds, **_OURS)  # type: ignore[arg-type]
+    return True
+
+
+def get(kind: str, seconds: int) -> Any:
+    """The value that was kept at most so long ago, or None."""
+    sent = request.cookies.get(_cookie_name(kind))
+    if sent is None:
+        return None
+    try:
+        return _signer(kind).loads(sent, max_age=seconds)
+    except BadSignature:
+        return None
+
+
+class _Json:
+    """JSON in UTF-8: names that are not ASCII stay short."""
+
+    @staticmethod
+    def dumps(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    loads = staticmethod(json.loads)
+
+
+def _signer(kind: str) -> URLSafeTimedSerializer:
+    keys = current_app.extensions["mi_ldap"].keys
+    return URLSafeTimedSerializer(keys.signing_key, salt=f"console:{kind}", serializer=_Json)
+
+
+def _cookie_name(kind: str) -> str:
+    return f"{current_app.config['JWT_ACCESS_COOKIE_NAME']}-{kind}"
