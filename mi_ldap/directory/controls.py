@@ -64,7 +64,7 @@ def password_policy(value: bytes | None) -> Policy:
     Lengths may come in BER's long form (389 Directory Server sends them so).
     """
     said = Policy()
-    with suppress(IndexError):  # rubbish says nothing
+    with suppress(IndexError, ValueError):  # a malformed value says nothing
         for _, body in ber.contents(value or b""):
             for tag, content in ber.contents(body):
                 if tag == 0x81 and content and content[0] < len(_POLICY_ERRORS):
