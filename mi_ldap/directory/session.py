@@ -199,6 +199,13 @@ class Session:
             operation.send(self.connection, list(controls))
         self._raise_unless_success()
 
+    def who_am_i(self) -> str:
+        """Whom the server takes this connection for (RFC 4532), `"dn:uid=svc,dc=x"`."""
+        with self.on_the_wire("whoami"):
+            told = self.connection.extend.standard.who_am_i()
+        self._raise_unless_success()
+        return told.decode(errors="replace") if isinstance(told, bytes) else str(told or "")
+
     def set_password(self, dn: str, new: str, old: str | None = None) -> None:
         """Let the server set and hash a password (RFC 3062).
 
