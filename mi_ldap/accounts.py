@@ -11,7 +11,7 @@ import structlog
 
 from mi_ldap import model
 from mi_ldap.deadline import UNDO_S, deadline
-from mi_ldap.errors import MiLdapError, UserNotFound
+from mi_ldap.errors import Forbidden, MiLdapError, UserNotFound
 from mi_ldap.model import EVERYONE, Matches, Role, User
 from mi_ldap.retries import decided
 from mi_ldap.store import RenewEpoch, Unchanged, UserReads, UserStore
@@ -81,6 +81,17 @@ def again(store: UserReads, user: User) -> User:
     if found is None:
         raise UserNotFound(user.name)
     return found
+
+
+def ensure_not_own_account(store: UserStore, user: User) -> None:
+    """Raise `Forbidden` for the account that the service itself works with.
+
+    Changed through the API it would shut the service out of its directory.
+    """
+    if store.is_own_account(user):
+        raise Forbidden(
+            f"{user.name} is the service's own account. Change it with the directory's tools."
+        )
 
 
 def make_user(store: UserStore, name: str, password: str) -> User:

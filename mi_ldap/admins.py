@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from mi_ldap.accounts import again
 from mi_ldap.audit import Change, ChangeAttempts
 from mi_ldap.custody import Custody
 from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, Forbidden
 from mi_ldap.machine_lock import MachineLock
-from mi_ldap.model import AdminRole, EntryId, Performer, User, sorted_names
+from mi_ldap.model import AdminRole, EntryId, Performer, Role, User, sorted_names
 from mi_ldap.state import Facts
 from mi_ldap.store import (
     Give,
@@ -32,6 +33,7 @@ from mi_ldap.store import (
 log = structlog.get_logger()
 
 NO_CREATOR = "It has none: see recover-admin --adopt."
+LAST_ADMIN = "The last admin cannot be removed. Make another admin first."
 _HINT = "the account may not read the admin role's group, or: python app.py recover-admin NAME"
 
 
@@ -176,6 +178,49 @@ class Admins:
             RenewEpoch(user),
         ]
 
+    def disappearance(
+        self,
+        performer: User,
+        user: User,
+        admin_role: AdminRole,
+        given: Sequence[Role],
+        taken: Sequence[Role],
+    ) -> list[Step]:
+        """The steps of a demotion, where a change of roles would hide an admin from the filters.
+
+        Raises:
+            CustodyRefused, Forbidden: as `demotion`.
+        """
+        if not self._store.would_hide(user, given, taken):
+            return []
+        if not self._store.is_holder(admin_role, user):
+            return []
+        return self.demotion(performer, again(self._store, user), admin_role)
+
+    def ensure_nobody_disappears(self, performer: User, role: Role, admin_role: AdminRole) -> None:
+        """Refuse to delete a role without which the filters would not find some admin.
+
+        Raises:
+            CustodyRefused: one of them is somebody else's.
+            Forbidden: they are the performer's own, or all that there are.
+        """
+        if not self._store.finds_users_by_roles:
+            return
+        admins = self._store.holder_users(admin_role)
+        hidden = [user for user in admins if self._store.would_hide(user, (), (role,))]
+        if not hidden:
+            return
+        for user in hidden:
+            if user.id != performer.id:
+                self._require_custodian(performer, user, "remove it")
+        if not any(user.enabled for user in admins if user not in hidden):
+            raise Forbidden(LAST_ADMIN)
+        shown = ", ".join(user.name for user in hidden)
+        raise Forbidden(
+            f"Without the role {role.name} the user store would not find the admins {shown}. "
+            "Revoke their admin role first."
+        )
+
     def removal(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
         """The steps that must go before the removal of a user's entry.
 
@@ -228,9 +273,11 @@ class Admins:
 
     def _leaving(self, user: User, admin_role: AdminRole) -> list[Step]:
         """The user's dependents are passed on, and the role is taken: in this order (a crash)."""
+        if admin_role.role.is_dynamic:
+            raise Forbidden("The directory works out who is an admin. Change it in the directory.")
         other = self._store.other_holder(admin_role, user)
         if other is None:
-            raise Forbidden("The last admin cannot be removed. Make another admin first.")
+            raise Forbidden(LAST_ADMIN)
         if self._store.holds_through_others(admin_role, user):
             raise Forbidden(
                 f"User {user.name} is an admin through another role. Change it in the directory."

@@ -95,13 +95,21 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role as it was read; the attributes as in `User`."""
+    """A role as it was read; the attributes as in `User`.
+
+    Attributes:
+        is_dynamic: whether the directory works out its members.
+        foreign_class: the class of a group that holds its members in another attribute than the
+            configured one, `"posixGroup"`; `""` where it does not.
+    """
 
     id: EntryId
     name: str
     locator: str
     revision: str
     marked: bool = True
+    is_dynamic: bool = False
+    foreign_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from mi_ldap import model
-from mi_ldap.accounts import Rules, again, find_role, known_user
+from mi_ldap.accounts import Rules, again, ensure_not_own_account, find_role, known_user
 from mi_ldap.admins import Admins, refusal
 from mi_ldap.audit import AuditLog, Change, ChangeAttempts
 from mi_ldap.errors import (
@@ -184,14 +184,18 @@ class Roles:
         if role.id == admin_role.role.id:
             raise Forbidden(f"The admin role {role.name} cannot be deleted.")
         self._admins.must_be_plain(role.id, role.name, admin_role)
+        self._admins.ensure_nobody_disappears(performer.user, role, admin_role)
         return role, admin_role
 
     def _verdict_on_taking(
         self, performer: Performer, user: User, role: Role, admin_role: AdminRole
     ) -> str:
         def decide() -> None:
+            ensure_not_own_account(self._store, user)
+            _ensure_members_can_change(role)
             self._admins.must_be_plain(role.id, role.name, admin_role)
-            self._admin_steps(performer, user, admin_role, [], [role])
+            if not self._admin_steps(performer, user, admin_role, [], [role]):
+                self._admins.disappearance(performer.user, user, admin_role, [], [role])
 
         return self.closed or refusal(decide)
 
@@ -246,7 +250,9 @@ class Roles:
         if added.keys() & removed.keys():
             raise BadRequest("Error processing the request. A role is both added and removed.")
         admin_role = self._admins.role_for(performer.user)
+        ensure_not_own_account(self._store, user)
         for role in (*added.values(), *removed.values()):
+            _ensure_members_can_change(role)
             self._admins.must_be_plain(role.id, role.name, admin_role)
         if admin_role.role.id in {*added, *removed}:
             user = again(self._store, user)
@@ -257,6 +263,8 @@ class Roles:
         steps = self._admin_steps(performer, user, admin_role, given, taken)
         if not steps:  # held through another role already
             given = [role for role in given if role.id != admin_role.role.id]
+            steps = self._admins.disappearance(performer.user, user, admin_role, given, taken)
+            taken += [admin_role.role] if steps else []
         others: list[Step] = [Give(role, user) for role in given if role.id != admin_role.role.id]
         others += [Take(role, user) for role in taken if role.id != admin_role.role.id]
         if given and not steps:
@@ -309,6 +317,18 @@ def _all_changeable(reads: UserReads, names: Sequence[str]) -> dict[str, Role]:
         raise BadRequest(f"Error processing the request. Send at most {MAX_ROLES} roles.")
     roles = [_changeable(reads, name) for name in dict.fromkeys(names)]
     return {role.id: role for role in roles}
+
+
+def _ensure_members_can_change(role: Role) -> None:
+    if role.is_dynamic:
+        raise Forbidden(
+            f"{role.name} is a dynamic role: the directory works out its members by a search."
+        )
+    if role.foreign_class:
+        raise BadRequest(
+            f"Error processing the request. The role {role.name} is a {role.foreign_class}, which "
+            "holds its members in another attribute than user_store.membership_attribute."
+        )
 
 
 def _changeable(reads: UserReads, name: str) -> Role:

@@ -9,7 +9,7 @@ Every method may raise `DirectoryUnavailable`; none raises anything but `mi_ldap
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -203,6 +203,10 @@ class UserStore(UserReads, Protocol):
     """False where users may be changed and roles may not."""
 
     @property
+    def finds_users_by_roles(self) -> bool:
+        """Whether the filters that find users ask for roles, so that `would_hide` may be true."""
+
+    @property
     def view(self) -> UserReads:
         """The same reads, perhaps answered from memory, for showing and for letting in.
 
@@ -216,6 +220,12 @@ class UserStore(UserReads, Protocol):
 
     def password_min_length(self) -> int | None:
         """The least number of characters that the policy allows; None where that is not known."""
+
+    def is_own_account(self, user: User) -> bool:
+        """Whether the store itself works as that user: the service's own account."""
+
+    def would_hide(self, user: User, given: Sequence[Role], taken: Sequence[Role]) -> bool:
+        """Whether the user might be found no more, once those roles are given and taken."""
 
     def prove(self, user: User, password: str) -> Proof:
         """Exactly one bind.

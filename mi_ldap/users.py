@@ -11,6 +11,7 @@ from mi_ldap.accounts import (
     Rules,
     again,
     end_tokens,
+    ensure_not_own_account,
     find_role,
     find_user,
     known_user,
@@ -213,10 +214,11 @@ class Users:
 
     def _removal(self, performer: Performer, target: User) -> list[Step]:
         _must_be_somebody_else(performer, target)
+        ensure_not_own_account(self._store, target)
         admin_role = self._admins.role_for(performer.user)
         present = again(self._store, target)
         roles = self._store.roles_of(present)
-        others = [role for role in roles if role.id != admin_role.role.id]
+        others = [r for r in roles if r.id != admin_role.role.id and not r.is_dynamic]
         return [
             *self._admins.removal(performer.user, present, admin_role),
             *(Take(role, present) for role in others),
@@ -250,6 +252,7 @@ class Users:
         """
         if target is None:
             raise LoginRefused
+        ensure_not_own_account(self._store, target)
         line = self._audit.change(performer.name, "updated", "user", {"userId": target.name})
         with ExitStack() as changing:
             with self._floor.learning():
@@ -285,6 +288,7 @@ class Users:
     def _reset_steps(
         self, performer: Performer, target: User, *, is_done: bool = True
     ) -> list[Step]:
+        ensure_not_own_account(self._store, target)
         if target.id == performer.user.id and not self._admins.is_admin(performer.user):
             raise BadRequest(
                 "Error processing the request. Give 'oldPassword' to change your own password."

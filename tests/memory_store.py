@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from mi_ldap.errors import (
@@ -71,6 +71,7 @@ class MemoryStore:
         self.roles_writable = True
         self.is_down = False
         self.complete = True
+        self.wanted_role = ""  # who loses the role of that name would be hidden by a filter
         self.lock = threading.RLock()
         self.content = Content()
         self._admin_role = role_locator(admin_role)
@@ -87,6 +88,16 @@ class MemoryStore:
     @_locked
     def check(self) -> None:
         pass
+
+    def is_own_account(self, user: User) -> bool:
+        return False
+
+    @property
+    def finds_users_by_roles(self) -> bool:
+        return bool(self.wanted_role)
+
+    def would_hide(self, user: User, given: Sequence[Role], taken: Sequence[Role]) -> bool:
+        return any(role.name == self.wanted_role for role in taken)
 
     @_locked
     def find_user(self, name: str) -> User | None:

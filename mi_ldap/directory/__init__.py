@@ -15,7 +15,7 @@ Words, as RFC 4511 and RFC 4512 use them:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -29,11 +29,13 @@ from mi_ldap.directory.index import Index
 from mi_ldap.directory.index.reasons import why_not_held
 from mi_ldap.directory.making import Maker
 from mi_ldap.directory.nesting import Nesting
+from mi_ldap.directory.own_account import OwnAccount
 from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Refused
 from mi_ldap.directory.tree import ACCOUNT_CLASS, ADMIN_ROLE_CLASS, Tree
 from mi_ldap.directory.view import View
+from mi_ldap.directory.visibility import Visibility
 from mi_ldap.errors import ReadOnlyStore
 from mi_ldap.model import AdminRole, Names, Proof, Reads, Role, User, UserDetails
 from mi_ldap.store import (
@@ -94,6 +96,8 @@ class _Known:
     admin_group: AdminGroup
     changer: Changer
     maker: Maker
+    visibility: Visibility
+    own_account: OwnAccount
     index: Index | None
 
     def note_removal(self, entry: User | Role) -> None:
@@ -217,6 +221,16 @@ class DirectoryStore:
         with reader.pool.session() as session:
             return password_policy.min_length(session, reader.tree)
 
+    def is_own_account(self, user: User) -> bool:
+        return self._known.own_account.is_user(user)
+
+    @property
+    def finds_users_by_roles(self) -> bool:
+        return bool(self._known.visibility.memberships)
+
+    def would_hide(self, user: User, given: Sequence[Role], taken: Sequence[Role]) -> bool:
+        return self._known.visibility.would_hide(user, given, taken)
+
     def prove(self, user: User, password: str) -> Proof:
         profile = self.tree.profile
         with self._proving.session() as session:
@@ -285,6 +299,8 @@ class DirectoryStore:
             admin_group=AdminGroup(reader, nesting, self.admin_role_name),
             changer=changer,
             maker=Maker(reader, changer),
+            visibility=Visibility(tree, nesting),
+            own_account=OwnAccount(reader, self.access.account_dn),
         )
 
     def _index_of(self, reader: Reader) -> Index | None:

@@ -84,7 +84,8 @@ class Maker:
 
     def _take_everywhere(self, member: str) -> None:
         for role in self.reader.roles_naming([member]):
-            self._take_if_held(role, member)
+            if not role.is_dynamic:
+                self._take_if_held(role, member)
 
     def _take_if_held(self, role: Role, value: str) -> None:
         tree = self.reader.tree

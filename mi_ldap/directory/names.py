@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from typing import Final
 
 from ldap3.utils.conv import escape_filter_chars
 
@@ -75,12 +76,34 @@ def dn_from_pattern(pattern: str, value: str) -> str:
     return pattern.replace("{0}", rdn("x", value).partition("=")[2])
 
 
+ParsedDn = tuple[tuple[tuple[str, str], ...], ...]
+
+_TYPE_NAMES: Final = {
+    long: short
+    for short, others in {
+        "cn": ("commonname", "2.5.4.3"),
+        "sn": ("surname", "2.5.4.4"),
+        "c": ("countryname", "2.5.4.6"),
+        "l": ("localityname", "2.5.4.7"),
+        "st": ("stateorprovincename", "2.5.4.8"),
+        "street": ("streetaddress", "2.5.4.9"),
+        "o": ("organizationname", "2.5.4.10"),
+        "ou": ("organizationalunitname", "2.5.4.11"),
+        "uid": ("userid", "0.9.2342.19200300.100.1.1"),
+        "dc": ("domaincomponent", "0.9.2342.19200300.100.1.25"),
+        "mail": ("rfc822mailbox", "0.9.2342.19200300.100.1.3"),
+    }.items()
+    for long in others
+}
+"""Other names of attribute types that DNs are written with (RFC 4519, RFC 4524)."""
+
+
 @lru_cache(maxsize=16384)  # a user is looked for among thousands of members
-def parsed_dn(dn: str) -> tuple[tuple[tuple[str, str], ...], ...]:
+def parsed_dn(dn: str) -> ParsedDn:
     r"""The RDNs of a DN, outermost last, each a sorted tuple of (type, value), for comparing.
 
-    Types are without case, values unescaped and folded, so `\2C` equals `\,`. Whether two DNs that
-    are alike name one entry is for the server to say.
+    Types are without case and by their short names, values unescaped and folded, so `\2C` equals
+    `\,`. Whether two DNs that are alike name one entry is for the server to say.
     """
     return tuple(
         tuple(sorted(_parsed_pair(pair) for pair in _split(relative, "+")))
@@ -154,7 +177,7 @@ def _plain_pair(pair: str) -> tuple[str, str]:
 
 def _parsed_pair(pair: str) -> tuple[str, str]:
     attribute, value = _plain_pair(pair)
-    return attribute, folded(value)
+    return _TYPE_NAMES.get(attribute, attribute), folded(value)
 
 
 def _split(dn: str, separator: str) -> list[str]:

@@ -1,23 +1,20 @@
 """Groups in groups: who is in a group through others, and what a user holds through others.
 
-Followed level by level to a depth; a cycle ends by itself, as no group is followed twice. Active
-Directory follows them by its in-chain rule ([MS-ADTS] §3.1.1.3.4.4.3). Where groups name their
-members by name (RFC 2307), no group can be a member.
+Followed level by level, to any depth; a cycle ends by itself, as no group is followed twice. Where
+groups name their members by name (RFC 2307), no group can be a member.
+
+Active Directory could follow them itself by its in-chain rule ([MS-ADTS] §3.1.1.3.4.4.3). It is not
+used: it also goes through groups that are no roles here, by the filters or the bases, so that a
+user would have a role in one answer and not in another.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
-from mi_ldap.directory import names
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Entry
 from mi_ldap.model import EntryId, Names, Role, User
-
-DEPTH: Final = 10
-
-IN_CHAIN: Final = "1.2.840.113556.1.4.1941"
 
 
 @dataclass
@@ -47,22 +44,19 @@ class Nesting:
         gathered = Gathered(set(tree.members(group)))
         level = gathered.holders
         root_id = tree.id_of(group)  # in a circle it is not in itself: its members are its own
-        for _ in range(DEPTH):
+        while True:
             groups = [] if tree.shape.by_name else self.reader.groups_at(level)
             seen = {root_id, *gathered.nested_ids}
             fresh = [each for each in groups if tree.id_of(each) not in seen]
             if not fresh:
-                break
+                return gathered
             gathered.nested_ids.update(tree.id_of(each) for each in fresh)
             level = {dn for each in fresh for dn in tree.members(each)}
             gathered.nested_holders.update(level)
             gathered.holders = gathered.holders | level
-        return gathered
 
     def member_names(self, role: Role) -> Names:
         """The names of the users in the role, directly and through others."""
-        if self.reader.tree.profile.in_chain:
-            return self.reader.names_where(names.equals(f"memberOf:{IN_CHAIN}:", role.locator))
         group = self.reader.group(role)
         return self.reader.names_of(self.below(group).holders) if group else Names(())
 
@@ -70,16 +64,10 @@ class Nesting:
         """The roles that the user has through the ones that it holds itself, each once."""
         if not held or self.reader.tree.shape.by_name:
             return []
-        if self.reader.tree.profile.in_chain:
-            found = self.reader.roles_naming([user.locator], rule=f":{IN_CHAIN}:")
-            return _without(found, held)
-        known = list(held)
-        level = held
-        for _ in range(DEPTH):
+        known, level = list(held), held
+        while level:
             above = self.reader.roles_naming([role.locator for role in level])
             level = _without(above, known)
-            if not level:
-                break
             known += level
         return _without(known, held)
 
@@ -87,7 +75,7 @@ class Nesting:
         """The groups between the user and a role that it has through them, the nearest first."""
         ways = [[held] for held in self.reader.roles_naming([self.reader.tree.member_value(user)])]
         seen: set[EntryId] = set()
-        for _ in range(DEPTH):
+        while ways:
             ways = [way for way in ways if way[-1].id not in seen]
             for way in ways:
                 if way[-1].id == role.id:

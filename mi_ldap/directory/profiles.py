@@ -87,13 +87,13 @@ class Profile:
         untold: why it can't be asked for what has changed (RFC 4533) so that nothing is missed,
             and what would mend that; `""` where it can. Clauses that anybody may read.
         empty_groups: whether every class of groups may be without a member.
-        in_chain: whether the in-chain rule resolves groups in groups ([MS-ADTS] §3.1.1.3.4.4.3).
         by_guid: whether `<GUID=…>` names an entry for a change.
         password_attribute: where passwords are set by a modification, `""` for RFC 3062.
         binds_to_change: whether who must change the password can log in to do so.
         name_limit: the longest login name, in characters.
         not_in_names: characters that no login name may have.
         is_member, is_no_member: codes of adding a member that is there, removing one that is not.
+        dynamic_classes: classes of groups whose members the server works out as they are read.
         second_value: what is said of adding a second value to an attribute that takes one.
         bind: what a refused bind says in the server's own way, the first that fits.
         proves: words that a bind says only after the right password.
@@ -124,12 +124,12 @@ class Profile:
         'user_store.profile = "openldap" would enable it'
     )
     empty_groups: bool = False
-    in_chain: bool = False
     by_guid: bool = False
     password_attribute: str = ""
     binds_to_change: bool = True
     name_limit: int | None = None
     not_in_names: str = ""
+    dynamic_classes: tuple[str, ...] = ()
     is_member: frozenset[int] = frozenset({20})
     is_no_member: frozenset[int] = frozenset({16})
     second_value: tuple[Saying, ...] = (Saying("", frozenset({19, 20})),)
@@ -188,6 +188,7 @@ OPENLDAP: Final = Profile(
     is_closed=_is_locked_for_good_or_over,
     asserts=True,
     untold="",
+    dynamic_classes=("groupOfURLs", "labeledURIObject"),  # of the overlay dynlist
     bind=(Saying(ACCOUNT_DISABLED, _UNWILLING),),
     password=(Saying(WRONG_PASSWORD, _UNWILLING, "verify old password"),),
 )
@@ -249,7 +250,6 @@ ACTIVE_DIRECTORY: Final = Profile(
         "and no right that it should have would enable it"
     ),
     empty_groups=True,
-    in_chain=True,
     by_guid=True,
     password_attribute="unicodePwd",  # noqa: S106
     binds_to_change=False,

@@ -116,17 +116,17 @@ class Reader:
         named = self._users(f"(&{self.tree.user_list_filter}{self._by_name([value])})")
         return named[0] if len(named) == 1 and named[0].name == value else None
 
+    def users_where(self, condition: str) -> list[User]:
+        """The users of whom the filter is true."""
+        return self._users(f"(&{self.tree.user_list_filter}{condition})")
+
     def dependents_of(self, user: User) -> tuple[User, ...]:
         mine = names.equals(self.tree.custodian, user.id)
         return tuple(self._users(f"(&{self.tree.user_list_filter}{mine})"))
 
     def user_names(self, like: str | None) -> Names:
-        return self.names_where(f"({self.tree.user_name}={like})" if like is not None else "")
-
-    def names_where(self, condition: str = "") -> Names:
-        """The names of the users of whom the filter is true."""
         listed, named_by = self.tree.user_list_filter, self.tree.user_name
-        wanted = f"(&{listed}{condition})" if condition else listed
+        wanted = listed if like is None else f"(&{listed}({named_by}={like}))"
         return self._names(self._listing(self.tree.user_bases, wanted, named_by), named_by)
 
     def names_of(self, members: Iterable[str]) -> Names:
@@ -160,20 +160,27 @@ class Reader:
         wanted, named_by = self.tree.role_list_filter, self.tree.role_name
         return self._names(self._listing(self.tree.role_bases, wanted, named_by), named_by)
 
-    def roles_naming(self, members: Sequence[str], rule: str = "") -> list[Role]:
+    def roles_naming(self, members: Sequence[str]) -> list[Role]:
         """The groups that name one of the members, whether such an entry exists or not.
 
-        Args:
-            members: as groups name them.
-            rule: a matching rule after the attribute, `":1.2.840.113556.1.4.1941:"`.
+        The members of dynamic groups are read: OpenLDAP's dynlist adds them to what is shown and
+        does not search by them (2.5.13).
         """
         found: list[Role] = []
+        dynamic = [names.equals("objectClass", name) for name in self.tree.profile.dynamic_classes]
         for part in in_parts(members):
-            naming = names.any_of(
-                [names.equals(f"{self.tree.member}{rule}", each) for each in part]
-            )
-            found += self._roles(f"(&{self.tree.role_list_filter}{naming})")
-        return found
+            naming = [names.equals(self.tree.member, each) for each in part]
+            wanted = names.any_of([*naming, *dynamic])
+            found += self._roles(f"(&{self.tree.role_list_filter}{wanted})")
+        return [role for role in found if not role.is_dynamic or self._names_any(role, members)]
+
+    def _names_any(self, role: Role, members: Sequence[str]) -> bool:
+        group = self.group(role)
+        named = self.tree.members(group) if group else []
+        if self.tree.shape.by_name:
+            return not set(named).isdisjoint(members)
+        wanted = {names.parsed_dn(dn) for dn in members}
+        return any(names.parsed_dn(dn) in wanted for dn in named)
 
     def role_entries(self, ldap_filter: str, attributes: Sequence[str] = ()) -> list[Entry]:
         """The groups that match, with their members."""

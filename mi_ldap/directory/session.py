@@ -235,6 +235,14 @@ class Session:
         name = type(operation).__name__.lower()
         self._exchange(name, lambda: operation.send(self.connection, list(controls)))
 
+    def who_am_i(self) -> str:
+        """Whom the server takes this connection for (RFC 4532), `"dn:uid=svc,dc=x"`."""
+        answers: list[object] = []
+        standard = self.connection.extend.standard
+        self._exchange("whoami", lambda: answers.append(standard.who_am_i()))
+        told = answers[0]
+        return told.decode(errors="replace") if isinstance(told, bytes) else str(told or "")
+
     def set_password(self, dn: str, new: str, old: str | None = None) -> None:
         """Let the server set and hash a password (RFC 3062).
 

@@ -12,7 +12,7 @@ import structlog
 
 from mi_ldap.directory import epochs, names
 from mi_ldap.directory.operations import Add, Modification, Modify
-from mi_ldap.directory.profiles import Profile, Shape
+from mi_ldap.directory.profiles import SHAPES, Profile, Shape
 from mi_ldap.directory.session import Entry
 from mi_ldap.errors import BadRequest, IdUnreadable
 from mi_ldap.model import MAX_NAME_BYTES, EntryId, Role, User, entry_id
@@ -165,7 +165,20 @@ class Tree:
             locator=entry.dn,
             revision=f"{entry.first(self.profile.stamp) or ''}|{revision}",
             marked=not self.admin_role_class or _has_class(entry, self.admin_role_class),
+            is_dynamic=self.is_dynamic(entry),
+            foreign_class=self.foreign_class(entry),
         )
+
+    def is_dynamic(self, entry: Entry) -> bool:
+        """Whether the server works out the members of a group as they are read."""
+        return any(_has_class(entry, name) for name in self.profile.dynamic_classes)
+
+    def foreign_class(self, entry: Entry) -> str:
+        """The class of groups that the entry has, where none of its classes has our attribute."""
+        shapes = {name: SHAPES[name.lower()] for name in _classes_of_groups(entry)}
+        if any(shape.member.lower() == self.member.lower() for shape in shapes.values()):
+            return ""
+        return next(iter(shapes), "")
 
     def id_of(self, entry: Entry) -> EntryId:
         """The immutable id, `"8a3d1872-7a1f-1041-82f4-05905a505f39"`.
@@ -222,7 +235,10 @@ class Tree:
 
     def members(self, entry: Entry) -> list[str]:
         """The members that a group names, placeholders left out."""
-        return [value for value in entry.all(self.member) if value not in PLACEHOLDER_DNS]
+        values = entry.all(self.member)
+        if self.member.lower() == "uniquemember":
+            values = [_OPTIONAL_UID.sub("", value) for value in values]
+        return [value for value in values if value not in PLACEHOLDER_DNS]
 
     def placeholder_in(self, role: Role) -> Modify:
         """Gives a group the member that lets its last one go."""
@@ -285,6 +301,9 @@ class Tree:
             )
 
 
+_OPTIONAL_UID = re.compile(r"#'[01]*'B\Z")
+"""What may follow the DN in `uniqueMember` (RFC 4517 §3.3.21); matching does not regard it."""
+
 _REFUSED = "Error processing the request. {}."
 
 
@@ -306,6 +325,10 @@ def shown_name(entry: Entry, attribute: str) -> str:
         return values[0]
     named_by = dict(names.own_pairs(entry.dn))
     return named_by.get(attribute.lower()) or next(iter(values), "")
+
+
+def _classes_of_groups(entry: Entry) -> list[str]:
+    return [name for name in entry.all("objectClass") if name.lower() in SHAPES]
 
 
 def _has_class(entry: Entry, name: str) -> bool:

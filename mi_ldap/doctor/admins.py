@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
+from mi_ldap.directory.own_account import OwnAccount
+from mi_ldap.directory.visibility import Visibility
 from mi_ldap.doctor.findings import Finding, counted
 from mi_ldap.doctor.patient import Patient
 from mi_ldap.errors import AdminRoleUnclear, AmbiguousName, StateUnavailable
@@ -31,7 +33,39 @@ def admins(patient: Patient) -> Iterator[Finding]:
         yield Finding("admins", "pass", f"There is no group {patient.bench.admin_role} yet.")
     else:
         yield from _holders(patient, role)
+    yield from _own_account(patient)
+    yield from _conditions_on_roles(patient)
     yield from _door(patient)
+
+
+def _own_account(patient: Patient) -> Iterator[Finding]:
+    """Whoever knows its password has all its rights, and it is a user like any other."""
+    own = OwnAccount(patient.reader, patient.account_dn).users()
+    if own:
+        shown = ", ".join(user.name for user in own)
+        yield Finding(
+            "admins",
+            "warn",
+            f"The service's own account is among the users: {shown}.",
+            "Move it out of user_store.user_search_base, or leave it out with "
+            "user_store.user_name_list_filter.",
+        )
+
+
+def _conditions_on_roles(patient: Patient) -> Iterator[Finding]:
+    """Who loses such a role is no user any more, and no admin."""
+    items = Visibility(patient.tree, patient.nesting).memberships
+    if items:
+        shown = ", ".join(f"{item.attribute}{item.operator}{item.value}" for item in items)
+        yield Finding(
+            "admins",
+            "warn",
+            f"The filters for users ask for membership in groups ({shown}): an admin who leaves "
+            "such a group can't log in any more. Through the API that counts as the admin's "
+            "removal; other tools can do it at any time.",
+            "Leave the groups out of user_store.user_name_list_filter and "
+            "user_name_search_filter, or let only the admins' own custodians change them.",
+        )
 
 
 def _holders(patient: Patient, role: AdminRole) -> Iterator[Finding]:

@@ -243,6 +243,7 @@ def members(patient: Patient) -> Iterator[Finding]:
     if not patient.users.complete:
         yield Finding("members", "skip", "Not looked at: see limits first.")
         return
+    yield from _foreign_classes(patient)
     broken = dangling(patient)
     if not broken:
         yield Finding("members", "pass", "No group has a member that is nobody.")
@@ -259,6 +260,22 @@ def members(patient: Patient) -> Iterator[Finding]:
     if len(broken) > SHOWN:
         rest = f"{len(broken) - SHOWN} more groups have members that are nobody."
         yield Finding("members", "warn", rest, "python app.py doctor --fix-members")
+
+
+def _foreign_classes(patient: Patient) -> Iterator[Finding]:
+    """Groups that look empty, because their class has another attribute for members."""
+    tree = patient.tree
+    classes = ((group, tree.foreign_class(group)) for group in patient.groups.entries)
+    shown = [f"{shown_name(group, tree.role_name)} ({name})" for group, name in classes if name]
+    if shown:
+        more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+        yield Finding(
+            "members",
+            "warn",
+            f"These groups do not hold their members in {tree.member}, so they are shown without "
+            f"any, and nobody can be added: {', '.join(shown[:SHOWN])}{more}.",
+            "Leave them out with user_store.group_name_list_filter and group_name_search_filter.",
+        )
 
 
 def dangling(patient: Patient) -> list[Dangling]:

@@ -70,21 +70,18 @@ def held(patient: Patient) -> Iterator[Finding]:
 def _reads(patient: Patient) -> Iterator[Finding]:
     """What every decision rests on; a list that shows names may hide it all the same."""
     tree = patient.tree
+    ours = [entry for entry in patient.groups.entries if not tree.foreign_class(entry)]
     unseen = [
         *(_without_id(patient, patient.users.entries, "users")),
         *(_without_id(patient, patient.groups.entries, "groups")),
         *(_unseen(patient.groups.entries, "groups", tree.profile.stamp)),
-        *(
-            _unseen(patient.groups.entries, "groups", tree.member)
-            if tree.shape.wants_a_member
-            else ()
-        ),
+        *(_unseen(ours, "groups", tree.member) if tree.shape.wants_a_member else ()),
     ]
     shared = [*_shared_ids(patient)]
     if unseen:
         sentence = f"The account does not see {', '.join(unseen)}."
         yield Finding(
-            "rights", "fail", sentence, f"Let it read them. {RIGHTS[patient.kind]} {_IDS}"
+            "rights", "fail", sentence, f"Let it read them. {RIGHTS[patient.kind]}\n{_IDS}"
         )
     if shared:
         shown = " and ".join(shared[:SHOWN])

@@ -32,6 +32,8 @@ class Setup:
             client NAME logs in as `cn=NAME,ou=services` by SASL EXTERNAL.
         size_limit: for everybody but the service and the manager.
         service_limits: in place of those of rights.ldif, as `"size.soft=5 size.hard=5"`.
+        schemas: further ones of OpenLDAP's own, as `"dyngroup"`.
+        modules: further ones, whose overlays are added by `config_changes`.
         syncprov: whether changes can be polled where nothing is replicated, too.
         content: LDIF of what is in the directory, in place of a few folders and the accounts.
         config_changes: LDIF that changes cn=config, after the rights were added.
@@ -46,6 +48,8 @@ class Setup:
     verify_client: str = "never"
     size_limit: int = 500
     service_limits: str = ""
+    schemas: Sequence[str] = ()
+    modules: Sequence[str] = ()
     syncprov: bool = False
     content: str = ""
     config_changes: str = ""

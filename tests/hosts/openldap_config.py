@@ -129,7 +129,9 @@ def config(host: OpenLdap) -> str:
             _GLOBAL.format(
                 **names,
                 modules=_MODULES,
-                module_loads=_lines(f"olcModuleLoad: {name}" for name in overlays),
+                module_loads=_lines(
+                    f"olcModuleLoad: {name}" for name in (*overlays, *host.setup.modules)
+                ),
                 server_ids=_lines(_server_ids(host)),
                 includes="\n\n".join(f"include: file://{file}" for file in _schemas(host)),
             ),
@@ -162,6 +164,8 @@ def _schemas(host: OpenLdap) -> Iterator[Path]:
     if host.setup.nis:
         yield _SCHEMAS / "nis.ldif"
     yield _SCHEMAS / "inetorgperson.ldif"
+    for name in host.setup.schemas:
+        yield _SCHEMAS / f"{name}.ldif"
     if host.setup.own_schema:
         yield _OWN_SCHEMA
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from mi_ldap.directory import names
 from mi_ldap.directory.index.people import People, Person
 from mi_ldap.directory.index.words import AskTheDirectory, word, words_of_dn
-from mi_ldap.directory.nesting import DEPTH
 from mi_ldap.directory.session import Entry
 from mi_ldap.directory.tree import Tree
 from mi_ldap.model import AdminRole, Names, Role, entry_id, in_order
@@ -218,12 +217,10 @@ class Groups:
         return [group for group in self if person in group.people]
 
     def above(self, groups: Sequence[Group]) -> list[Group]:
-        """The groups that have one of the groups for a member, at any depth up to `DEPTH`."""
+        """The groups that have one of the groups for a member, at any depth."""
         level, known = list(groups), list(groups)
-        for _ in range(DEPTH):
+        while level:
             level = [each for each in self._naming_any(level) if each not in known]
-            if not level:
-                break
             known += level
         return known[len(groups) :]
 
@@ -234,10 +231,8 @@ class Groups:
             AskTheDirectory: one of them is not certain.
         """
         found, level = [group], [group]
-        for _ in range(DEPTH):
+        while level:
             level = [each for each in self._nested_in(level) if each not in found]
-            if not level:
-                break
             found += level
         if not self.uncertain.isdisjoint(found):
             raise AskTheDirectory

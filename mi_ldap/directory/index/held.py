@@ -17,9 +17,6 @@ from mi_ldap.model import AdminRole, Names, Role, User
 DOUBT_S: Final = 30.0
 """After so long a server has done what it does to groups when a member's entry goes."""
 
-_DYNAMIC: Final = {"groupofurls", "labeleduriobject"}
-"""Classes whose members OpenLDAP's dynlist works out as they are read."""
-
 T = TypeVar("T")
 
 
@@ -96,7 +93,7 @@ class Held:
         before = self.groups.get(uuid)
         dn_before = before.entry.dn if before else entry.dn
         self._worked_out.clear()
-        if _DYNAMIC & {name.lower() for name in entry.all("objectClass")}:
+        if self._reader.tree.is_dynamic(entry):
             raise NotToBeHeld("members of a group are worked out by the server, silently")
         self._must_have_an_id(entry)
         self.groups.put(uuid, entry)
