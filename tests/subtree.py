@@ -24,6 +24,7 @@ from ldap3 import (
     Connection,
     Server,
 )
+from ldap3.core.exceptions import LDAPException
 
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.names import dn_in
@@ -101,7 +102,10 @@ class Tool:
         self._demand(self._connection.bind())
 
     def close(self) -> None:
-        self._connection.unbind()
+        try:
+            self._connection.unbind()
+        except LDAPException:  # a socket in the file system tells that its server is gone
+            self._connection.socket.close()
 
     def add(self, dn: str, classes: Iterable[str], **attributes: Values) -> str:
         self._demand(self._connection.add(dn, list(classes), _lists(attributes)))

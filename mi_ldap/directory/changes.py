@@ -8,6 +8,7 @@ import structlog
 
 from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.directory import results
+from mi_ldap.directory.operations import Delete
 from mi_ldap.directory.plans import Guarded
 from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.session import Refused, Session
@@ -32,18 +33,16 @@ def carry_out(
     Raises:
         Refused: one of them cannot be done.
     """
-    done: list[Guarded] = []
-    for guarded in operations:
+    for number, guarded in enumerate(operations):
         try:
             _do(session, profile, guarded)
         except Refused:
-            _undo(session, profile, done)
+            _undo(session, profile, operations[:number], guarded)
             raise
         except MiLdapError:
             # No answer came to the last one: it may have been done, too.
-            _undo_cut_off(reconnect, profile, [*done, guarded])
+            _undo_cut_off(reconnect, profile, operations[: number + 1])
             raise
-        done.append(guarded)
 
 
 def _do(session: Session, profile: Profile, guarded: Guarded) -> None:
@@ -65,22 +64,30 @@ def _undo_cut_off(reconnect: Connect, profile: Profile, done: list[Guarded]) -> 
         except MiLdapError as error:
             log.error("nothing_undone", error=str(error))
             return
-        _undo(session, profile, done)
+        _undo(session, profile, done, done[-1])
         session.close()
 
 
-def _undo(session: Session, profile: Profile, done: list[Guarded]) -> None:
-    """Latest first; where one can't be told the earlier ones stay, which are its foundation."""
+def _undo(session: Session, profile: Profile, done: list[Guarded], failed: Guarded) -> None:
+    """Undo the operations, latest first; when one can't be undone, those before it stay as well.
+
+    A deletion is the last operation of a change. Once its entry is gone, whoever deleted it, the
+    change stands: what is undone would give roles and dependents back to nobody.
+    """
     with deadline(UNDO_S):
-        for guarded in reversed(done):
-            try:
+        try:
+            if isinstance(failed.operation, Delete) and _is_gone(session, failed.operation):
+                return
+            for guarded in reversed(done):
                 _undo_one(session, profile, guarded.undo)
-            except Refused as refused:
-                log.error("undoing_given_up", code=refused.code)
-                return
-            except MiLdapError as error:
-                log.error("undoing_given_up", error=str(error))
-                return
+        except Refused as refused:
+            log.error("undoing_given_up", code=refused.code)
+        except MiLdapError as error:
+            log.error("undoing_given_up", error=str(error))
+
+
+def _is_gone(session: Session, deletion: Delete) -> bool:
+    return session.read(deletion.dn, "(objectClass=*)", ["1.1"]) is None
 
 
 def _undo_one(session: Session, profile: Profile, undo: tuple[Guarded, ...]) -> None:

@@ -24,7 +24,7 @@ PASSWORD = "correct horse"
 HERE, ELSEWHERE = "127.0.0.1", "192.0.2.7"
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-TELLTALES = ("dc=", "uid=", "objectClass", "Traceback", "sqlite", "ldap://", "ldapi://")
+TELLTALES = ("dc=", "uid=", "objectClass", "Traceback", "sqlite", "ldap://", "%2F")
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def test_a_removal_that_is_cut_off_leaves_a_user_that_can_be_removed(
         whole(session, profile, guarded)  # type: ignore[arg-type]
 
     monkeypatch.setattr(changes, "_do", cut_off)
-    monkeypatch.setattr(changes, "_undo", lambda session, profile, done: None)
+    monkeypatch.setattr(changes, "_undo", lambda *_: None)
     assert admin("DELETE", "/users/bob").status_code == 503
     assert done
     monkeypatch.undo()
