@@ -112,6 +112,7 @@ class Bootstrap:
         except AdminRoleUnclear:
             return False
         if admin_role is None or _is_vacant(admin_role):
+            self._store.check()  # what the account cannot see is not missing
             return self._store.writable and self._store.roles_writable
         if admin_role.first_admin_id or self._store.holder_users(admin_role):
             self._note(admin_role.first_admin_id or admin_role.role.id)

@@ -53,7 +53,7 @@ class Reader:
         """Read the bases, with the id of some user in each and that of the admin role.
 
         Raises:
-            DirectoryUnavailable: a base is missing.
+            DirectoryUnavailable: a base is missing, or the account sees nothing of what lies there.
             IdUnreadable: the account does not see the id, so that logins or admins are refused.
         """
         some_user, key = self.tree.user_list_filter, "user_store.user_search_base"
@@ -77,6 +77,8 @@ class Reader:
                     ) from refused
                 if entry:
                     self.tree.id_of(entry)
+                else:
+                    _ensure_not_hidden(session, base_dn, key)
 
     # Users
 
@@ -302,6 +304,30 @@ class Reader:
             found = [session.search(base_dn, ldap_filter, attributes) for base_dn in bases]
         entries = {entry.dn: entry for each in found for entry in each.entries}
         return Found(list(entries.values()), all(each.complete for each in found))
+
+
+def _ensure_not_hidden(session: Session, base_dn: str, key: str) -> None:
+    """See that nothing is found below the base because there is nothing.
+
+    A server hides entries without a word from an account that has no right to see them. What a
+    base tells of itself (`hasSubordinates`, X.501; 389 has `numSubordinates` too) it tells all.
+
+    Raises:
+        DirectoryUnavailable: the base is hidden, or all that lies below it.
+    """
+    base = session.read(base_dn, _ANYTHING, ["hasSubordinates", "numSubordinates"])
+    if base is not None:
+        told = (base.first("hasSubordinates") or "").upper(), base.first("numSubordinates") or "0"
+        has_others = told[0] == "TRUE" or told[1] != "0"
+        if not has_others or len(session.some(base_dn, _ANYTHING, ["1.1"], 2)) > 1:
+            return
+    log.error("search_base_hidden", base=base_dn, key=key)
+    raise DirectoryUnavailable(
+        f"The service's account sees nothing of what lies in a search base: see {key}."
+    )
+
+
+_ANYTHING = "(objectClass=*)"
 
 
 def _part_of(entry: Entry, attribute: str) -> tuple[list[bytes], int | None]:

@@ -221,10 +221,22 @@ class Session:
 
     def first(self, base_dn: str, ldap_filter: str, attributes: Sequence[str]) -> Entry | None:
         """Any one entry that matches; None where there is none."""
-        page = self.search_once(base_dn, requests.condition(ldap_filter), attributes, size_limit=1)
-        if page.code not in (SUCCESS, SIZE_LIMIT_EXCEEDED):
-            raise Refused(page.code, page.text)
-        return next(iter(page.entries), None)
+        return next(iter(self.some(base_dn, ldap_filter, attributes, 1)), None)
+
+    def some(
+        self, base_dn: str, ldap_filter: str, attributes: Sequence[str], at_most: int
+    ) -> list[Entry]:
+        """Some of the entries that match.
+
+        Raises:
+            Refused: the server does not give as many, be it for a limit of its own.
+        """
+        condition = requests.encoded_filter(ldap_filter)
+        given = self.search_once(base_dn, condition, attributes, size_limit=at_most)
+        is_cut_by_us = given.code == SIZE_LIMIT_EXCEEDED and len(given.entries) == at_most
+        if given.code != SUCCESS and not is_cut_by_us:
+            raise Refused(given.code, given.text)
+        return given.entries
 
     def do(self, operation: Operation, *controls: ctl.Control) -> None:
         """Carry out one change.

@@ -46,8 +46,8 @@ HUNG_UP = (
 )
 NO_AGREEMENT = "The directory and this service agree on no way to encrypt. See the service's log."
 NO_SOCKET = (
-    "The directory's socket is not there: is it running, and is the path of the "
-    "ldapi:// address right?"
+    "The directory's socket is not there: is it running, and is the path in "
+    "user_store.connection_url right?"
 )
 NO_PERMISSION = "This process may not use the directory's socket: give its user the right to."
 NO_NAME = "The directory's host name cannot be resolved: look at user_store.connection_url and DNS."

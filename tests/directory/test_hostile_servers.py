@@ -239,6 +239,6 @@ def test_a_hostile_server_costs_no_more_than_the_requests_time_and_little_memory
             made.search("dc=x", "(objectClass=*)", ["uid"])
         took_s, most = time.monotonic() - began_s, memory_peak() - before
         made.close()
-    assert took_s < 2
+    assert took_s < 4  # of which one second is the request's own
     assert most < 4 * LONGEST_MESSAGE, "the message, a copy to look at, and what a buffer spares"
     assert not made.usable
