@@ -21,10 +21,13 @@ LOST: dict[str, Lose] = {
     "the whole directory": lambda state: shutil.rmtree(state / "directory"),
     "the database": lambda state: (state / "directory" / "data" / "data.mdb").unlink(),
     "all but an empty file": lambda state: (state / "directory/data/data.mdb").write_bytes(b""),
-    "what is in the data": lambda state: [
-        file.unlink() for file in (state / "directory" / "data").iterdir()
-    ],
+    "what is in the data": lambda state: empty(state / "directory" / "data"),
 }
+
+
+def empty(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir(mode=0o700)
 
 
 @pytest.fixture(scope="module")
