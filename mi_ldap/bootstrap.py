@@ -45,6 +45,10 @@ from mi_ldap.store import (
 log = structlog.get_logger()
 
 
+RECORD = "first_admin_made"
+"""What the key of the fact begins with that bootstrap is over in a place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """Who may become the first admin.
@@ -117,6 +121,10 @@ class Bootstrap:
         if admin_role.first_admin_id or self._store.holder_users(admin_role):
             self._note(admin_role.first_admin_id or admin_role.role.id)
         return False
+
+    def has_record(self) -> bool:
+        """Whether the state folder knows that this directory has had an admin."""
+        return self._facts.fact(self._key) is not None
 
     def admits(self, applicant: Applicant, user: User | None) -> bool:
         """Whether this login may be the one; for a user that exists, by the entry it is."""
@@ -245,7 +253,7 @@ class Bootstrap:
 
     @property
     def _key(self) -> str:
-        return f"first_admin_made {self._door.place}"
+        return f"{RECORD} {self._door.place}"
 
 
 def _is_vacant(admin_role: AdminRole | None) -> bool:

@@ -92,7 +92,7 @@ def services(
     user_store = _on_embedded(settings.user_store, directory) if directory else settings.user_store
     store = store or _directory_store(user_store, settings.super_admin.admin_role, observe)
     state = StateDatabase(settings.state_dir / "state.sqlite")
-    audit = _audit_log(settings)
+    audit = audit_log(settings)
     limits = settings.management_api.throttle
     throttle = Throttle(state, limits.failures_per_name, limits.failures_per_address)
     keys = _signing_keys(settings)
@@ -124,7 +124,8 @@ def services(
     )
 
 
-def _audit_log(settings: Settings) -> AuditLog:
+def audit_log(settings: Settings) -> AuditLog:
+    """The audit log that is configured."""
     path = settings.audit.file or settings.state_dir / "audit.log"
     return AuditLog(path, settings.audit.max_bytes, settings.audit.keep)
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import SplitResult, quote, urlsplit
 
-from ldap3 import NONE, Connection, Server
+from ldap3 import LEVEL, NONE, Connection, Server
 from ldap3.core.exceptions import LDAPException
 
 from mi_ldap.directory.slapd_config import Installation, check_suffix, find_installation
@@ -46,7 +46,7 @@ from mi_ldap.errors import ConfigurationError
 
 _START_WAIT_S = 10.0
 _STOP_WAIT_S = 5.0
-_SUCCESS, _INVALID_CREDENTIALS = 0, 49
+_SUCCESS, _NO_SUCH_OBJECT, _INVALID_CREDENTIALS = 0, 32, 49
 
 MAX_SOCKET_PATH: Final = 106
 """Bytes of the longest path of a socket: 107 in Linux's `sun_path`, and ldap3 adds a slash."""
@@ -81,6 +81,7 @@ class EmbeddedDirectory:
         self.host, self.port = host, port
         self.user_base = f"ou=people,{suffix}"
         self.group_base = f"ou=groups,{suffix}"
+        self._bases = (self.user_base, self.group_base)
         self._slapd = slapd
         self._files = SlapdFolder(self.folder, suffix, service_password_file)
         self.service_dn = self._files.service_dn
@@ -107,6 +108,16 @@ class EmbeddedDirectory:
     def urls(self) -> list[str]:
         """All addresses on which it listens."""
         return [self.url, *([_tcp_url(self.host, self.port)] if self.port else [])]
+
+    @property
+    def data_dir(self) -> Path:
+        """Where the database lies."""
+        return self._files.data_dir
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is a database, of whatever content."""
+        return self._files.has_data
 
     @property
     def service_password(self) -> str:
@@ -153,6 +164,17 @@ class EmbeddedDirectory:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def has_entries(self) -> bool:
+        """Whether the running directory has a user or a group; True where that can't be told."""
+        connection = _connection(self.url, self.service_dn, self.service_password)
+        try:
+            connection.bind()
+            return any(_has_entry_below(connection, base) for base in self._bases)
+        except LDAPException:
+            return True
+        finally:
+            connection.unbind()
 
     def wait(self) -> None:
         """Return when slapd has ended."""
@@ -214,8 +236,7 @@ class EmbeddedDirectory:
 
 def _try_login(url: str, dn: str, password: str) -> int | None:
     """The LDAP result code of a bind; None where nobody answers."""
-    server = Server(url, get_info=NONE, connect_timeout=1)
-    connection = Connection(server, dn, password, receive_timeout=int(_START_WAIT_S))
+    connection = _connection(url, dn, password)
     try:
         connection.bind()
         code: int = connection.result["result"]
@@ -240,6 +261,17 @@ def check_socket_path(path: Path) -> Path:
             "(MI_LDAP_STATE_DIR)."
         )
     return path
+
+
+def _connection(url: str, dn: str, password: str) -> Connection:
+    server = Server(url, get_info=NONE, connect_timeout=1)
+    return Connection(server, dn, password, receive_timeout=int(_START_WAIT_S))
+
+
+def _has_entry_below(connection: Connection, base: str) -> bool:
+    connection.search(base, "(objectClass=*)", LEVEL, attributes=["1.1"], size_limit=1)
+    found = {_SUCCESS: bool(connection.response), _NO_SUCH_OBJECT: False}
+    return found.get(connection.result["result"], True)
 
 
 def _tcp_url(host: str, port: int) -> str:

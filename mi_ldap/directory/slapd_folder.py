@@ -36,6 +36,13 @@ class SlapdFolder:
         self.pid_file = path / "slapd.pid"
         self.socket_file = path / "ldapi"
         self.config_dir = path / "slapd.d"
+        self.data_dir = path / "data"
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is a database; an empty file is what LMDB takes for a new one."""
+        file = self.data_dir / "data.mdb"
+        return file.is_file() and file.stat().st_size > 0
 
     def make(self) -> None:
         """The folder, for its owner alone."""
@@ -59,7 +66,7 @@ class SlapdFolder:
 
     def prepare(self, installation: Installation) -> None:
         """The database where it is missing, and the configuration anew, with slapd stopped."""
-        data_dir = self.path / "data"
+        data_dir = self.data_dir
         if not data_dir.exists():
             self._make_data(installation, data_dir)
         self._check_suffix(data_dir)
@@ -81,6 +88,11 @@ class SlapdFolder:
         unfinished.rename(data_dir)
 
     def _check_suffix(self, data_dir: Path) -> None:
+        if not self.has_data:
+            raise ConfigurationError(
+                f"The embedded directory has lost its database ({data_dir}): restore it from a "
+                "backup, or move the folder away to begin with an empty one."
+            )
         made_with = (data_dir / "suffix").read_text(encoding="ascii")
         if made_with != self.suffix:
             raise ConfigurationError(

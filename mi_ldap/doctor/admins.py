@@ -29,7 +29,9 @@ def admins(patient: Patient) -> Iterator[Finding]:
             "Rename one of them, or let the account read their members.",
         )
         return
-    if role is None:
+    if role is None and _is_known_to_have_had_admins(patient):
+        yield _lost_role(patient)
+    elif role is None:
         yield Finding("admins", "pass", f"There is no group {patient.bench.admin_role} yet.")
     else:
         yield from _holders(patient, role)
@@ -66,6 +68,23 @@ def _conditions_on_roles(patient: Patient) -> Iterator[Finding]:
             "Leave the groups out of user_store.user_name_list_filter and "
             "user_name_search_filter, or let only the admins' own custodians change them.",
         )
+
+
+def _is_known_to_have_had_admins(patient: Patient) -> bool:
+    with suppress(StateUnavailable):
+        return patient.services.bootstrap.has_record()
+    return False
+
+
+def _lost_role(patient: Patient) -> Finding:
+    role = patient.bench.admin_role
+    return Finding(
+        "admins",
+        "fail",
+        f"There is no group {role}, although an admin was made here before: nobody is one now.",
+        "Restore the group, correct user_store.group_search_base or super_admin.admin_role, or: "
+        "python app.py recover-admin NAME",
+    )
 
 
 def _holders(patient: Patient, role: AdminRole) -> Iterator[Finding]:

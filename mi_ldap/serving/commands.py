@@ -98,6 +98,23 @@ def rotate_key() -> None:
     click.echo(f"Key {kid} signs from the next start on.")
 
 
+@main.command("new-directory")
+@click.option("--yes", is_flag=True, help="Do not ask whether to go on.")
+def new_directory(yes: bool) -> None:
+    """Let the next start make an empty embedded directory, where the old one's data is lost."""
+    settings = _load()
+    if not settings.is_embedded:
+        raise ConfigurationError("user_store.connection_url names a directory of your own.")
+    from mi_ldap.serving.lost_directory import forget_directory
+    from mi_ldap.serving.service import embedded_directory
+
+    if not yes:
+        question = "The next start begins with an empty directory and without admins. Go on?"
+        click.confirm(question, abort=True)
+    forget_directory(settings, embedded_directory(settings))
+    click.echo("The next start makes an empty directory; the first login makes its first admin.")
+
+
 def create_app() -> Any:
     """The application for `gunicorn 'app:create_app()'`, on a directory that the settings name.
 

@@ -14,7 +14,7 @@ from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.model import User
 from mi_ldap.recovery import Recovery
-from mi_ldap.serving.service import embedded_directory
+from mi_ldap.serving.service import embedded_directory, started_directory
 from mi_ldap.serving.state_folder import prepare_state_folder
 from mi_ldap.settings import Settings
 from mi_ldap.wiring import Services, services
@@ -91,7 +91,7 @@ def reachable_services(settings: Settings) -> Iterator[Services]:
     if _answers(settings, directory):
         yield services(settings, directory)
         return
-    with directory:
+    with started_directory(settings) as directory:
         yield services(settings, directory)
 
 

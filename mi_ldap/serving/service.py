@@ -19,6 +19,11 @@ from mi_ldap.serving.banner import print_banner
 from mi_ldap.serving.certificate import check_certificate, self_signed_certificate
 from mi_ldap.serving.heartbeat import Heart, tls_context
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
+from mi_ldap.serving.lost_directory import (
+    refuse_empty_directory,
+    refuse_lost_data,
+    warn_of_lost_admins,
+)
 from mi_ldap.serving.processes import Child, Signals
 from mi_ldap.serving.state_folder import held_state_folder
 from mi_ldap.serving.supervisor import supervise
@@ -112,6 +117,19 @@ def embedded_directory(settings: Settings) -> EmbeddedDirectory:
     return EmbeddedDirectory(folder, own.suffix, own.port, own.host, own.slapd)
 
 
+@contextmanager
+def started_directory(settings: Settings) -> Iterator[EmbeddedDirectory]:
+    """The embedded directory, running.
+
+    Raises:
+        ConfigurationError: it does not start, or its data is gone.
+    """
+    directory = embedded_directory(settings)
+    refuse_lost_data(settings, directory)
+    with directory:
+        yield directory
+
+
 def _hearts(settings: Settings, directory: EmbeddedDirectory | None) -> list[Heart]:
     """What sends heartbeats to the dashboard, where there is one."""
     if not settings.dashboard_config.dashboard_url:
@@ -122,6 +140,7 @@ def _hearts(settings: Settings, directory: EmbeddedDirectory | None) -> list[Hea
 def _announce(settings: Settings, directory: EmbeddedDirectory | None, found: Services) -> None:
     trouble = _trouble(found)
     is_open = not trouble and _is_bootstrap_open(found)
+    warn_of_lost_admins(found)
     found.close()  # the heartbeats' process is forked after this
     print_banner(settings, directory, is_open, trouble)
 
@@ -154,5 +173,6 @@ def _running_directory(settings: Settings) -> Iterator[EmbeddedDirectory | None]
     if not settings.is_embedded:
         yield None
         return
-    with embedded_directory(settings) as directory:
+    with started_directory(settings) as directory:
+        refuse_empty_directory(settings, directory)
         yield directory

@@ -1,0 +1,113 @@
+"""An embedded directory whose data is gone while the rest of the state folder knows of its admins.
+
+Started as if nothing had happened, it would be an empty directory in which every login is refused.
+"""
+
+from __future__ import annotations
+
+import getpass
+import re
+import time
+from contextlib import closing
+from pathlib import Path
+
+import structlog
+
+from mi_ldap.bootstrap import RECORD
+from mi_ldap.deadline import deadline
+from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.errors import ConfigurationError, MiLdapError
+from mi_ldap.serving.state_folder import held_state_folder
+from mi_ldap.settings import Settings
+from mi_ldap.state import StateDatabase
+from mi_ldap.wiring import Services, audit_log
+
+log = structlog.get_logger(__name__)
+
+_WHAT_TO_DO = (
+    "restore it from a backup, or run `python app.py new-directory` to begin with an empty one."
+)
+
+
+def refuse_lost_data(settings: Settings, directory: EmbeddedDirectory) -> None:
+    """Raises `ConfigurationError` where the database is missing although it had admins."""
+    if not directory.has_data and _records(settings, directory):
+        raise ConfigurationError(
+            f"The data of the embedded directory ({directory.data_dir}) is gone, although it had "
+            f"admins: {_WHAT_TO_DO}"
+        )
+
+
+def refuse_empty_directory(settings: Settings, directory: EmbeddedDirectory) -> None:
+    """Raises `ConfigurationError` where nothing is left in a directory that had admins."""
+    if _records(settings, directory) and not directory.has_entries():
+        raise ConfigurationError(
+            f"The embedded directory ({directory.data_dir}) has neither users nor roles, although "
+            f"it had admins: {_WHAT_TO_DO}"
+        )
+
+
+def warn_of_lost_admins(found: Services) -> None:
+    """Log an error where the directory, of whatever kind, had admins and has no admin role."""
+    try:
+        with deadline(found.settings.server.request_deadline_s):
+            is_lost = found.bootstrap.has_record() and found.store.admin_role() is None
+    except MiLdapError:
+        return
+    if is_lost:
+        log.error(
+            "admin_role_lost",
+            role=found.settings.super_admin.admin_role,
+            hint="an admin was made before, and there is no such group: look at "
+            "user_store.group_search_base, restore the group, or: python app.py recover-admin NAME",
+        )
+
+
+def forget_directory(settings: Settings, directory: EmbeddedDirectory) -> None:
+    """Let the next start make an empty directory; what is left of the old one is kept aside.
+
+    Raises:
+        ConfigurationError: the service runs, or the directory has its data.
+    """
+    with held_state_folder(settings.state_dir):
+        if directory.has_data and _has_entries_when_started(directory):
+            raise ConfigurationError(
+                f"The embedded directory has its data: move {directory.data_dir} away first, if it "
+                "is to be given up."
+            )
+        with audit_log(settings).change(
+            f"{getpass.getuser()} on this machine",
+            "recovered",
+            "admin",
+            {"newDirectory": directory.suffix},
+        ):
+            if directory.data_dir.exists():
+                directory.data_dir.rename(_unused_name(directory.data_dir))
+            with closing(StateDatabase(settings.state_dir / "state.sqlite")) as state:
+                state.forget_facts(_records_in(state, directory))
+
+
+def _unused_name(path: Path) -> Path:
+    return path.with_name(f"{path.name}.old-{time.strftime('%Y%m%dT%H%M%S')}")
+
+
+def _has_entries_when_started(directory: EmbeddedDirectory) -> bool:
+    with directory:
+        return directory.has_entries()
+
+
+def _records(settings: Settings, directory: EmbeddedDirectory) -> list[str]:
+    file = settings.state_dir / "state.sqlite"
+    if not file.exists():
+        return []
+    with closing(StateDatabase(file)) as state:
+        return _records_in(state, directory)
+
+
+def _records_in(state: StateDatabase, directory: EmbeddedDirectory) -> list[str]:
+    """The keys that tell of admins of an embedded directory of this suffix, whichever it was.
+
+    What makes it an embedded one is the digest at the end, see `wiring`.
+    """
+    found = state.facts_beginning(f"{RECORD} {directory.group_base} ")
+    return [key for key in found if re.search(" [0-9a-f]{12}$", key)]
