@@ -8,7 +8,7 @@ RUN apt-get update \
 
 WORKDIR /opt/mi-ldap
 COPY requirements.txt ./
-RUN pip install --no-cache-dir -r requirements.txt
+RUN pip install --no-cache-dir --require-hashes -r requirements.txt
 COPY app.py ./
 COPY config ./config
 COPY mi_ldap ./mi_ldap
@@ -19,6 +19,6 @@ RUN useradd --system --no-create-home mi-ldap \
     && install -d -o mi-ldap -g mi-ldap -m 0700 /var/lib/mi-ldap /run/mi-ldap
 USER mi-ldap
 
-ENV MI_LDAP_STATE_DIR=/var/lib/mi-ldap PYTHONUNBUFFERED=1
+ENV MI_LDAP_STATE_DIR=/var/lib/mi-ldap PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 EXPOSE 9164
 CMD ["python", "app.py"]

@@ -126,6 +126,32 @@ def test_the_directory_is_reached_by_the_api_alone_and_first() -> None:
     assert "ports" not in DIRECTORY
 
 
+def test_the_containers_are_hardened() -> None:
+    for service in SERVICES.values():
+        assert service["read_only"] is True
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["cap_drop"] == ["ALL"]
+        assert not service.keys() & {"cap_add", "privileged", "pid", "ipc", "network_mode"}
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+        assert service["pids_limit"] >= 64
+        assert service["user"] == arguments_of("USER")[0]
+        (tmpfs,) = service["tmpfs"]
+        assert re.fullmatch(r"/tmp:mode=1777,size=\d+m", tmpfs)
+
+
+def test_the_limits_leave_room_for_every_worker() -> None:
+    settings = load_settings({key: API["environment"][key] for key in ("MI_LDAP_SERVER__WORKERS",)})
+    of_a_worker = settings.server.threads + 8  # and the threads that look after the directory
+    assert settings.server.workers * of_a_worker + 16 < API["pids_limit"]
+
+
+def test_nobody_in_the_image_is_root_or_writes_to_its_code() -> None:
+    names = [name for name, _ in INSTRUCTIONS]
+    assert names.index("USER") > max(at for at, name in enumerate(names) if name == "RUN")
+    assert not any("--chown" in copied for copied in arguments_of("COPY"))
+    assert image_environment()["PYTHONDONTWRITEBYTECODE"] == "1"
+
+
 def test_the_stop_leaves_time_for_requests_in_flight() -> None:
     seconds = int(API["stop_grace_period"].removesuffix("s"))
     assert seconds > load_settings({}).server.graceful_timeout_s
