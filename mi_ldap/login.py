@@ -97,8 +97,8 @@ class Login:
         attempt = Attempt.on(without_primary(applicant.name), applicant.client)
         self._throttle.check(attempt)
         # Read before the bind, never after it: a token's epoch must not be newer than the password
-        # that was proved. The view is no older than the request, and proves nothing.
-        user = self._find(self._store.view, applicant.name)
+        # that was proved.
+        user = self._find(self._store.authority(changes=False), applicant.name)
         try:
             if not applicant.password:
                 raise LoginRefused
@@ -161,7 +161,7 @@ class Login:
     def _is_admin(self, user: User) -> bool:
         """For the token's information only: where it can't be told, others may still log in."""
         try:
-            return self._admins.holds(self._store.view.admin_role(), user)
+            return self._admins.holds(self._store.authority(changes=False).admin_role(), user)
         except AdminRoleUnclear:
             return False
 

@@ -23,6 +23,7 @@ from mi_ldap.directory import ber, messages, requests
 from mi_ldap.directory.session import Entry, Refused, Session
 
 SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"
+MANAGE_DSA_IT: Final = "2.16.840.1.113730.3.4.2"
 _SYNC_STATE: Final = b"1.3.6.1.4.1.4203.1.9.1.2"
 _SYNC_DONE: Final = b"1.3.6.1.4.1.4203.1.9.1.3"
 _SYNC_INFO: Final = b"1.3.6.1.4.1.4203.1.9.1.4"
@@ -167,10 +168,13 @@ class Poller:
             return False
         if self._has_nothing_new:
             return True
-        if others and not self._ask(session, others, self._newest(), goes_on):
+        if others and not self._ask(session, others, {}, goes_on):
             return False
-        # What has changed meanwhile may have been told by now.
-        return not self.is_behind or self._ask(session, [], self._told(), goes_on)
+        # slapd does what it is asked in one piece in any order. An entry that is changed again
+        # before its first change is told is told of neither until the second one is over: only a
+        # look that begins after the searches finds it.
+        looks = self._told()
+        return not looks or self._ask(session, [], looks, goes_on)
 
     def _may_ask_one_for_all(self) -> bool:
         cookies = {search.cookie for search in self._searches.values()}
@@ -254,15 +258,30 @@ class Poller:
 
 
 def found(
-    session: Session, base_dn: str, condition: bytes, attributes: Sequence[str]
+    session: Session,
+    base_dn: str,
+    condition: bytes,
+    attributes: Sequence[str],
+    *,
+    as_stored: bool = False,
 ) -> Iterator[Entry]:
     """The entries that a plain search finds, as they come: the largest groups are read so.
+
+    Args:
+        session: whose rights are used; for nobody else until all have come.
+        base_dn: below which is searched.
+        condition: a filter, as `requests` writes it.
+        attributes: the names of those that are wanted.
+        as_stored: whether without what is computed when an entry is read. OpenLDAP's overlay
+            dynlist computes nothing where the control ManageDsaIT (RFC 3296) is sent.
 
     Raises:
         Refused: the server does not give all of them.
         DirectoryUnavailable: it was cut off.
     """
-    request = messages.message(_FIRST_ID - 1, requests.search(base_dn, condition, attributes))
+    operation = requests.search(base_dn, condition, attributes)
+    controls = messages.control(MANAGE_DSA_IT) if as_stored else b""
+    request = messages.message(_FIRST_ID - 1, operation, controls)
     with session.on_the_wire("search"):
         session.connection.socket.sendall(request)
         for message in _messages(session):
