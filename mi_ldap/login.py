@@ -90,9 +90,8 @@ class Login:
         try:
             with self._failed_logins.attempt(applicant.name, applicant.client) as tried:
                 # Read before the bind, never after it: a token's epoch must not be newer than the
-                # password that was proved. The view is no older than the request, and proves
-                # nothing.
-                user = self._find(self._store.view, applicant.name)
+                # password that was proved.
+                user = self._find(self._store.authority(changes=False), applicant.name)
                 tried.name = user.name if user else ""
                 return self._prove_counted(applicant, user)
         except LoginRefused as error:
@@ -158,7 +157,7 @@ class Login:
     def _is_admin(self, user: User) -> bool:
         """For the token's information only: where it can't be told, others may still log in."""
         try:
-            return self._admins.holds(self._store.view.admin_role(), user)
+            return self._admins.holds(self._store.authority(changes=False).admin_role(), user)
         except AdminRoleUnclear:
             return False
 

@@ -158,7 +158,7 @@ class Roles:
         Raises:
             UserNotFound, RoleNotFound, Forbidden, CustodyRefused: nothing was changed.
         """
-        reads = self._store.view
+        reads = self._store.authority(changes=False)
         user = known_user(reads, wanted.user_name)
         with (
             self._audit.refusals(performer.name, {"userId": user.name}),

@@ -214,6 +214,14 @@ class UserStore(UserReads, Protocol):
         change is read from the store itself.
         """
 
+    def authority(self, *, changes: bool) -> UserReads:
+        """The reads that decide who may act: whether a token's user exists and who is an admin.
+
+        Args:
+            changes: whether the request may change anything. Then the directory itself is read,
+                else memory too, where it is proved to hold what the directory holds.
+        """
+
     @property
     def reads(self) -> Reads:
         """What answers the view now."""

@@ -90,7 +90,9 @@ def services(
         ConfigurationError: the state folder holds what cannot be used.
     """
     user_store = _on_embedded(settings.user_store, directory) if directory else settings.user_store
-    store = store or _directory_store(user_store, settings.super_admin.admin_role, observe)
+    store = store or _directory_store(
+        user_store, settings.super_admin.admin_role, observe, is_private=directory is not None
+    )
     state = StateDatabase(settings.state_dir / "state.sqlite")
     audit = audit_log(settings)
     limits = settings.management_api.throttle
@@ -148,12 +150,14 @@ def _directory_store(
     user_store: UserStoreSettings,
     admin_role: str,
     observe: Callable[[str], None],
+    *,
+    is_private: bool,
 ) -> DirectoryStore:
     tree_of = partial(lay_out, user_store)
-    return DirectoryStore(_access(user_store), tree_of, admin_role, observe)
+    return DirectoryStore(_access(user_store, is_private=is_private), tree_of, admin_role, observe)
 
 
-def _access(user_store: UserStoreSettings) -> Access:
+def _access(user_store: UserStoreSettings, *, is_private: bool) -> Access:
     writable = user_store.type == "read_write_ldap"
     password = user_store.connection_password
     return Access(
@@ -173,6 +177,7 @@ def _access(user_store: UserStoreSettings) -> Access:
         writable=writable,
         roles_writable=user_store.write_groups and user_store.read_groups,
         index_limit=user_store.index_limit,
+        is_private=is_private,
     )
 
 

@@ -81,6 +81,9 @@ class MemoryStore:
     def view(self) -> MemoryStore:
         return self
 
+    def authority(self, *, changes: bool) -> MemoryStore:
+        return self
+
     @property
     def reads(self) -> Reads:
         return Reads("memory")

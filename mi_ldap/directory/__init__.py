@@ -74,6 +74,7 @@ class Access:
         writable: False for a directory that is configured as read-only.
         roles_writable: False where groups may be read only.
         index_limit: how many users and groups are held in memory at most; 0 for none.
+        is_private: whether the directory is the embedded one, arranged by the service itself.
     """
 
     address: Address
@@ -84,6 +85,7 @@ class Access:
     writable: bool = True
     roles_writable: bool = True
     index_limit: int = 0
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,11 @@ class DirectoryStore:
             return self
         known.index.start()
         return View(known.index, self, known.tree, known.admin_group)
+
+    def authority(self, *, changes: bool) -> UserReads:
+        view, memory = self.view, self._known.index
+        is_proved = memory is not None and memory.is_proved
+        return view if is_proved and not changes else self
 
     @property
     def reads(self) -> Reads:
@@ -309,7 +316,7 @@ class DirectoryStore:
         if why:
             log.info("index_off", why=why)
             return None
-        return Index(self._connector, reader, limit)
+        return Index(self._connector, reader, limit, is_private=self.access.is_private)
 
     @contextmanager
     def _writing(self, *, roles: bool = False) -> Iterator[_Known]:

@@ -24,6 +24,7 @@ from mi_ldap.directory.messages import Entry, Message
 from mi_ldap.directory.session import SUCCESS, Refused, Session, entry_below
 
 SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"
+MANAGE_DSA_IT: Final = "2.16.840.1.113730.3.4.2"
 _SYNC_STATE: Final = b"1.3.6.1.4.1.4203.1.9.1.2"
 _SYNC_DONE: Final = b"1.3.6.1.4.1.4203.1.9.1.3"
 _SYNC_INFO: Final = b"1.3.6.1.4.1.4203.1.9.1.4"
@@ -166,12 +167,14 @@ class Poller:
             return False
         if self._has_nothing_new:
             return True
-        if not self._ask(session, numbers[len(first) :], {}, goes_on):
+        others = numbers[len(first) :]
+        if others and not self._ask(session, others, {}, goes_on):
             return False
         # Only now: slapd works at several operations of a connection at a time, and a search leaves
         # out an entry that has changed since its cookie, with what changed before (2.5.13). Looked
         # for at the same time, that entry would be missed by both.
-        return self._ask(session, [], self._told())
+        looks = self._told()
+        return not looks or self._ask(session, [], looks, goes_on)
 
     def _may_ask_one_for_all(self) -> bool:
         cookies = {search.cookie for search in self._searches.values()}
@@ -245,15 +248,30 @@ class Poller:
 
 
 def found(
-    session: Session, base_dn: str, condition: bytes, attributes: Sequence[str]
+    session: Session,
+    base_dn: str,
+    condition: bytes,
+    attributes: Sequence[str],
+    *,
+    as_stored: bool = False,
 ) -> Iterator[Entry]:
     """The entries that a plain search finds, as they come: the largest groups are read so.
+
+    Args:
+        session: whose rights are used; for nobody else until all have come.
+        base_dn: below which is searched.
+        condition: a filter, as `requests` writes it.
+        attributes: the names of those that are wanted.
+        as_stored: whether without what is computed when an entry is read. OpenLDAP's overlay
+            dynlist computes nothing where the control ManageDsaIT (RFC 3296) is sent.
 
     Raises:
         Refused: the server does not give all of them.
         DirectoryUnavailable: it was cut off.
     """
-    request = messages.message(_FIRST_ID - 1, requests.search(base_dn, condition, attributes))
+    operation = requests.search(base_dn, condition, attributes)
+    controls = messages.control(MANAGE_DSA_IT) if as_stored else b""
+    request = messages.message(_FIRST_ID - 1, operation, controls)
     with session.on_the_wire("search"):
         session.connection.socket.sendall(request)
         for message in _messages(session):

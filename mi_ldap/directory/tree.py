@@ -89,7 +89,7 @@ class Tree:
         OpenLDAP's overlays write so: memberof, ppolicy, lastbind (seen on 2.5.13).
         """
         asked = _ASKED.findall(self.user_list_filter + self.role_list_filter)
-        return any(_SILENT.fullmatch(name) for name in asked)
+        return any(changes_silently(name) for name in asked)
 
     @property
     def finds_users_by_name(self) -> bool:
@@ -311,6 +311,11 @@ _ASKED = re.compile(r"\(([A-Za-z0-9.-]+)[^=()]*=")
 _SILENT = re.compile(
     r"memberOf|isMemberOf|pwd.*|authTimestamp|hasSubordinates|numSubordinates", re.IGNORECASE
 )
+
+
+def changes_silently(attribute: str) -> bool:
+    """Whether servers change the attribute of an entry without changing its stamp."""
+    return _SILENT.fullmatch(attribute) is not None
 
 
 def _must_be_short(name: str) -> None:

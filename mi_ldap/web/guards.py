@@ -20,7 +20,6 @@ _OPEN = frozenset({"", "login"})
 _FOR_ADMINS = frozenset({"users", "roles"})
 _FOR_EVERYONE_LOGGED_IN = frozenset({"users.set_password"})
 _FOR_PASSWORD_CHANGE = frozenset({"users.set_password", "sessions.logout"})
-_READING = frozenset({"GET", "HEAD"})
 
 
 def init_app(app: Flask, services: Services) -> None:
@@ -53,7 +52,7 @@ def init_app(app: Flask, services: Services) -> None:
     def _wants_admin(resource: str) -> bool:
         if resource not in _FOR_ADMINS or request.endpoint in _FOR_EVERYONE_LOGGED_IN:
             return False
-        return request.method not in _READING or authorization.reserves(f"/{resource}")
+        return request.method not in tokens.READING or authorization.reserves(f"/{resource}")
 
 
 def logged_out() -> Response:
@@ -67,7 +66,7 @@ def as_admin(services: Services, performer: Performer) -> Performer:
     Raises:
         AdminsOnly: it does not hold it.
     """
-    admin_role = services.store.view.admin_role()
+    admin_role = tokens.authority(services).admin_role()
     if not services.admins.holds(admin_role, performer.user):
         raise AdminsOnly
     return replace(performer, admin_role=admin_role)

@@ -24,12 +24,16 @@ from jwt import ExpiredSignatureError, PyJWTError
 from mi_ldap.errors import NotAuthenticated, TokenExpired
 from mi_ldap.login import LoggedIn
 from mi_ldap.model import Performer
+from mi_ldap.store import UserReads
 from mi_ldap.tokens import SCOPE_CHANGE_PASSWORD
 from mi_ldap.wiring import Services
 
 ALGORITHM = "HS256"
 
 Claims = Mapping[str, Any]
+
+READING = frozenset({"GET", "HEAD"})
+"""The methods of requests that change nothing in the directory."""
 
 CONSOLE = "console"
 """The claim `use` of a token that lies in a cookie; one of the API has none."""
@@ -114,10 +118,15 @@ def performer(services: Services, use: str | None = None) -> Performer:
         raise TokenExpired
     if services.revocations.is_revoked(str(claims["jti"])):
         raise NotAuthenticated(_LOGGED_OUT)
-    user = services.store.view.user(str(claims["uid"]))
+    user = authority(services).user(str(claims["uid"]))
     if user is None or not user.enabled or user.epoch != claims["epoch"]:
         raise NotAuthenticated("The token is no longer good. Log in again.")
     return Performer(user, claims.get("scope") == SCOPE_CHANGE_PASSWORD, g.client)
+
+
+def authority(services: Services) -> UserReads:
+    """Where it is read who may send this request: the directory itself for every change."""
+    return services.store.authority(changes=request.method not in READING)
 
 
 def _sent(location: str) -> str:

@@ -249,5 +249,5 @@ def run(*command: str | Path, given: str = "", env: dict[str, str] | None = None
         command, input=given, capture_output=True, encoding="utf-8", env=env, check=False
     )
     said = done.stderr + done.stdout
-    assert done.returncode == 0, f"{command[0]} failed: {said[-2000:]}"
+    assert done.returncode == 0, f"{command[0]} failed ({done.returncode}): {said[-2000:]}"
     return done.stdout

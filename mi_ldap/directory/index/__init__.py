@@ -18,10 +18,12 @@ import structlog
 
 from mi_ldap.deadline import began_at, deadline, remaining_s
 from mi_ldap.directory.connections import Connector
-from mi_ldap.directory.index.filled import Filled
+from mi_ldap.directory.index.comparison import Difference
+from mi_ldap.directory.index.filled import UNREPORTED, Filled
 from mi_ldap.directory.index.held import Held, NotToBeHeld
 from mi_ldap.directory.index.kinds import StartAgain
 from mi_ldap.directory.index.reasons import UNAVAILABLE_CRITICAL_EXTENSION, reason_for
+from mi_ldap.directory.index.verification import Verification
 from mi_ldap.directory.index.words import AskTheDirectory
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import ADMIN_LIMIT_EXCEEDED, SIZE_LIMIT_EXCEEDED, Refused
@@ -48,11 +50,22 @@ REST: Final = 4
 """So many times as long as it took to read groups and hold what was read, the keeper reads none
 again: a large one that keeps changing would make everybody wait for memory nearly all the time."""
 CLOSE_S: Final = 1.0
+SYNCPROV_S: Final = 30.0
+"""After so long it is tried again where the server does not synchronize: syncprov may be loaded."""
 RETRY_S: Final = 300.0
 """After so long it is tried again where the server or its limits did not allow it."""
 
-_LASTING: Final = (UNAVAILABLE_CRITICAL_EXTENSION, SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED)
-"""Answers that mean the server won't; after others it is asked again from the beginning."""
+NOT_PROVED: Final = (
+    "who may act is read from the directory, since this account may not read how its databases are "
+    "arranged (OpenLDAP: cn=Databases,cn=Monitor)"
+)
+
+_PAUSES_S: Final = {
+    UNAVAILABLE_CRITICAL_EXTENSION: SYNCPROV_S,
+    SIZE_LIMIT_EXCEEDED: RETRY_S,
+    ADMIN_LIMIT_EXCEEDED: RETRY_S,
+}
+"""When it is tried again after an answer that means the server won't; after others at once."""
 
 T = TypeVar("T")
 
@@ -64,16 +77,23 @@ class Index:
         connector: opens its own session.
         reader: reads what a poll does not tell.
         limit: with more users and groups than this it is off.
+        is_private: whether the directory is the service's own, so that it is known how it is
+            arranged.
     """
 
-    def __init__(self, connector: Connector, reader: Reader, limit: int) -> None:
+    def __init__(
+        self, connector: Connector, reader: Reader, limit: int, *, is_private: bool = False
+    ) -> None:
         self._connector, self._reader, self._limit = connector, reader, limit
+        self._is_private = is_private
         self._lock = threading.Lock()
         self._filled: Filled | None = None
         self._polled_at = self._written_at = self._rests_until = 0.0
         self._behind_since: float | None = None
         self._why = "it is being filled"
         self._off_because = ""
+        self._verification = Verification(connector, reader.tree)
+        self._is_distrusted = False
         self._wanted = threading.Event()
         self._closed = False
         self._keeper: threading.Thread | None = None
@@ -81,7 +101,15 @@ class Index:
     @property
     def reads(self) -> Reads:
         """What answers now."""
-        return Reads("directory", self._why) if self._why else Reads("memory")
+        if self._why:
+            return Reads("directory", self._why)
+        return Reads("memory", "" if self.is_proved else NOT_PROVED)
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether memory answers, and is proved to hold what the directory holds."""
+        filled = self._filled
+        return filled is not None and filled.is_proved
 
     def start(self) -> None:
         """Begin to fill it, in a thread of its own; at the first call only."""
@@ -227,11 +255,12 @@ class Index:
             return RECHECK_S
         except Refused as refused:
             self._be_off(reason_for(refused))
-            return RETRY_S if refused.code in _LASTING else RECHECK_S
+            return _PAUSES_S.get(refused.code, RECHECK_S)
         except NotToBeHeld as error:
             self._be_off(str(error))
             return RECHECK_S if error.for_now else RETRY_S
-        except StartAgain:
+        except StartAgain as error:
+            self._let_go(str(error))
             return 0.0
         except Exception:
             log.exception("index_failed")
@@ -252,8 +281,12 @@ class Index:
 
     def _begin(self) -> float:
         """Fill memory, always anew: a server that was killed forgets that something was removed."""
+        if self._is_distrusted:
+            raise NotToBeHeld(f"{UNREPORTED}; restart the service when that is mended")
         began = time.monotonic()
-        filled = Filled.from_directory(self._connector, self._reader, self._limit)
+        filled = Filled.from_directory(
+            self._connector, self._reader, self._limit, is_private=self._is_private
+        )
         held = filled.held
         with self._lock:
             if self._closed:
@@ -262,7 +295,14 @@ class Index:
             self._filled, self._why, self._off_because = filled, "", ""
             self._polled_at = 0.0
         seconds = round(time.monotonic() - began, 3)
-        log.info("index_ready", users=len(held.people), roles=len(held.groups), seconds=seconds)
+        log.info(
+            "index_ready",
+            users=len(held.people),
+            roles=len(held.groups),
+            seconds=seconds,
+            is_proved=filled.is_proved,
+        )
+        self._verification.rest(seconds)
         return RECHECK_S if held.groups.uncertain else KEEP_S
 
     def _keep_up(self) -> float:
@@ -270,7 +310,32 @@ class Index:
         with self._lock, suppress(AskTheDirectory):
             if time.monotonic() - self._polled_at > KEEP_S:
                 self._fresh()
+        if self._verification.is_due:
+            self._verify()
         return self._read_groups()
+
+    def _verify(self) -> None:
+        """Look again whether the server reports all that searches find.
+
+        Raises:
+            NotToBeHeld: it does not; what it reported before may be wrong too.
+        """
+        filled = self._filled
+        if filled is None or self._is_private:
+            return
+        try:
+            self._verification.verify(filled, lambda each: self._confirmed(filled, each))
+        except NotToBeHeld:
+            self._is_distrusted = True
+            raise
+
+    def _confirmed(self, filled: Filled, suspects: set[Difference]) -> set[Difference]:
+        """Those that differ still, right after a poll; none where memory was dropped meanwhile."""
+        with self._lock, suppress(AskTheDirectory):
+            self.note_write()
+            if self._filled is filled and self._fresh() is filled.held:
+                return filled.comparison.confirmed(filled.session, suspects)
+        return set()
 
     def _read_groups(self) -> float:
         """Read the groups that changed; again, where the server may yet change them silently."""

@@ -29,10 +29,10 @@ class Feed:
     Args:
         tree: what is searched for.
         held: takes in what is told.
-        contexts: the naming contexts of the server (RFC 4512 §5.1), each a database.
+        is_one_database: whether one database is behind all bases.
     """
 
-    def __init__(self, tree: Tree, held: Held, contexts: Sequence[str] = ()) -> None:
+    def __init__(self, tree: Tree, held: Held, *, is_one_database: bool = False) -> None:
         self._held = held
         self._places = places = Places()
         around = [_Told(places, base) for base in _outermost(tree.user_bases + tree.role_bases)]
@@ -42,11 +42,9 @@ class Feed:
             *around,
         ]
         self._searches = [_search_of(told, tree) for told in self._told]
-        databases = {_innermost(told.base_dn, contexts) for told in self._told}
-        is_one = len(databases) == 1 and None not in databases
         for search in self._searches[: -len(around)]:
             search.is_looked_into = True
-        self._poller = Poller(self._searches, is_one_database=is_one)
+        self._poller = Poller(self._searches, is_one_database=is_one_database)
 
     def fill(self, session: Session, limit: int) -> None:
         """Take in everything.
@@ -181,12 +179,6 @@ class _Told:
 def _search_of(told: _Told, tree: Tree) -> Search:
     ldap_filter, attributes = told.kind.asked(tree)
     return Search(told.base_dn, requests.condition(ldap_filter), attributes, told)
-
-
-def _innermost(dn: str, contexts: Sequence[str]) -> str | None:
-    """The database that the DN lies in, by its naming context."""
-    around = [each for each in contexts if names.is_under(dn, each)]
-    return max(around, key=lambda each: len(names.parsed_dn(each)), default=None)
 
 
 def _outermost(bases: Sequence[str]) -> list[str]:

@@ -6,26 +6,45 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from mi_ldap.directory.connections import Connector
+from mi_ldap.directory.index import coverage
+from mi_ldap.directory.index.comparison import Comparison, Difference
 from mi_ldap.directory.index.feed import Feed
-from mi_ldap.directory.index.held import Held
+from mi_ldap.directory.index.held import Held, NotToBeHeld
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Session
 
 PATIENCE_S: Final = 60.0
 """A server may think for so long before it begins to give everything."""
 
+UNREPORTED: Final = "a search finds other entries than the server reports"
+
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """They belong together: another session is asked anew, by another feed for another memory."""
+    """They belong together: another session is asked anew, by another feed for another memory.
+
+    Attributes:
+        is_proved: whether the server's list of databases proves that it reports every change.
+            Else searches are compared with what is held, now and then.
+    """
 
     held: Held
     feed: Feed
     session: Session
+    comparison: Comparison
+    is_proved: bool
 
     @classmethod
-    def from_directory(cls, connector: Connector, reader: Reader, limit: int) -> Self:
+    def from_directory(
+        cls, connector: Connector, reader: Reader, limit: int, *, is_private: bool
+    ) -> Self:
         """All that the directory has.
+
+        Args:
+            connector: opens the session.
+            reader: reads the members of groups.
+            limit: how many users and groups may be held.
+            is_private: whether the directory is the service's own, arranged by nobody else.
 
         Raises:
             NotToBeHeld, StartAgain: it can't be held, or not in this moment.
@@ -34,16 +53,37 @@ class Filled:
         """
         session = connector.bound()
         usual_s, session.answer_s = session.answer_s, PATIENCE_S
+        tree = reader.tree
+        bases = (*tree.user_bases, *tree.role_bases)
         try:
-            held = Held(reader)
-            root = session.read("", "(objectClass=*)", ["namingContexts"])
-            feed = Feed(reader.tree, held, root.all("namingContexts") if root else ())
+            is_proved = is_private or coverage.is_proved(session, bases)
+            held = Held(reader, is_proved=is_proved)
+            is_one = coverage.share_database(session, bases)
+            feed = Feed(tree, held, is_one_database=is_one)
             feed.fill(session, limit)
+            filled = cls(held, feed, session, Comparison(tree, held), is_proved)
+            if not is_private:
+                coverage.ensure_one_database(session, bases, held.parents())
             feed.must_be_quick(session)
             held.take(held.fetch([*held.groups.uncertain]))
             held.all_told()
+            if not is_proved:
+                filled._ensure_all_reported()
         except BaseException:
             session.close()
             raise
         session.answer_s = usual_s
-        return cls(held, feed, session)
+        return filled
+
+    def _ensure_all_reported(self) -> None:
+        """Check that plain searches find what is held, and nothing else.
+
+        Raises:
+            NotToBeHeld: they do not.
+        """
+        if self.comparison.is_different(self.session, self._confirmed):
+            raise NotToBeHeld(UNREPORTED)
+
+    def _confirmed(self, suspects: set[Difference]) -> set[Difference]:
+        self.feed.refresh(self.session)
+        return self.comparison.confirmed(self.session, suspects)

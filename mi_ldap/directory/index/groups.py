@@ -81,6 +81,14 @@ class Groups:
     def get(self, uuid: bytes) -> Group | None:
         return self._by_uuid.get(uuid)
 
+    def entry_of(self, uuid: bytes) -> Entry | None:
+        """The group's entry without its members; None where there is none."""
+        group = self.get(uuid)
+        return group.entry if group else None
+
+    def uuids(self) -> Iterator[bytes]:
+        return iter([*self._by_uuid])
+
     def put(self, uuid: bytes, entry: Entry) -> Group:
         """Hold the entry as it is now; its members are another matter."""
         held = self._by_uuid.get(uuid)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar, cast
 
-from mi_ldap.directory import requests
+from mi_ldap.directory import names, requests
 from mi_ldap.directory.content_sync import found
 from mi_ldap.directory.index.groups import Group, Groups
 from mi_ldap.directory.index.people import People
 from mi_ldap.directory.reading import Reader, in_parts
 from mi_ldap.directory.session import Entry, Stopped
+from mi_ldap.directory.tree import Tree
 from mi_ldap.model import AdminRole, Names, Role, User
 
 DOUBT_S: Final = 30.0
 """After so long a server has done what it does to groups when a member's entry goes."""
+
+_LABELED_URI: Final = "labeledURI"
+"""With its subtypes (memberURL) what dynlist and autogroup compute members from."""
+
+_COMPUTED: Final = "the server computes members of groups (overlay dynlist) and does not report it"
 
 T = TypeVar("T")
 
@@ -37,10 +43,12 @@ class Held:
 
     Args:
         reader: reads the members of groups, which are not told.
+        is_proved: whether it is known that the server computes no members of groups.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, *, is_proved: bool = True) -> None:
         self._reader = reader
+        self._is_proved = is_proved
         self.people = People(reader.tree)
         self.groups = Groups(reader.tree, self.people)
         self._somebody_came = False
@@ -62,6 +70,11 @@ class Held:
         if person and self.people.user(person).id == entry.id:
             return True
         return group is not None and group.role.id == entry.id
+
+    def parents(self) -> set[str]:
+        """The DNs right above the users and groups."""
+        above = {person.kind.parent for person in self.people}
+        return above | {names.own_and_parent(group.entry.dn)[1] for group in self.groups}
 
     # What is told
 
@@ -94,7 +107,11 @@ class Held:
         dn_before = before.entry.dn if before else entry.dn
         self._worked_out.clear()
         if self._reader.tree.is_dynamic(entry):
-            raise NotToBeHeld("members of a group are worked out by the server, silently")
+            raise NotToBeHeld(_COMPUTED)
+        if any(
+            value.startswith(b"ldap:///") for each in entry.attributes.values() for value in each
+        ):
+            raise NotToBeHeld(_COMPUTED)
         self._must_have_an_id(entry)
         self.groups.put(uuid, entry)
         if before is None or dn_before != entry.dn:
@@ -129,16 +146,35 @@ class Held:
 
     def fetch(self, groups: Iterable[Group]) -> Iterator[tuple[Group, Entry]]:
         """The groups' entries with their members; those that went meanwhile left out."""
-        tree = self._reader.tree
-        wanted = [*tree.role_attributes, tree.first_admin, tree.member]
         for part in in_parts(list(groups)):
-            by_id = {group.role.id: group for group in part}
-            any_of = requests.any_of(requests.equals(tree.user_id, each) for each in by_id)
-            one_of_them = requests.all_of(requests.condition(tree.role_list_filter), any_of)
-            with self._reader.session() as session:
-                for base_dn in tree.role_bases:
-                    for entry in found(session, base_dn, one_of_them, wanted):
-                        yield by_id[tree.id_of(entry)], entry
+            stored = {} if self._is_proved else dict(self._read(part, as_stored=True))
+            for group, entry in self._read(part):
+                self._ensure_not_computed(stored.get(group), entry)
+                yield group, entry
+
+    def _read(
+        self, groups: Sequence[Group], *, as_stored: bool = False
+    ) -> Iterator[tuple[Group, Entry]]:
+        tree = self._reader.tree
+        wanted = [*role_attributes(tree), tree.member]
+        by_id = {group.role.id: group for group in groups}
+        any_of = requests.any_of(requests.equals(tree.user_id, each) for each in by_id)
+        one_of_them = requests.all_of(requests.condition(tree.role_list_filter), any_of)
+        with self._reader.session() as session:
+            for base_dn in tree.role_bases:
+                for entry in found(session, base_dn, one_of_them, wanted, as_stored=as_stored):
+                    yield by_id[tree.id_of(entry)], entry
+
+    def _ensure_not_computed(self, stored: Entry | None, entry: Entry) -> None:
+        """Check that the members read are those that are stored.
+
+        Raises:
+            NotToBeHeld: they are not, and nothing changed the group in between.
+        """
+        if stored and self.groups.stamp_of(stored) == self.groups.stamp_of(entry):
+            tree = self._reader.tree
+            if {*tree.members(stored)} != {*tree.members(entry)}:
+                raise NotToBeHeld(_COMPUTED)
 
     def take(self, fetched: Iterable[tuple[Group, Entry]], *, only_known: bool = False) -> None:
         """Hold those members.
@@ -175,3 +211,8 @@ class Held:
         if key not in self._worked_out:
             self._worked_out[key] = work_out()
         return cast("T", self._worked_out[key])
+
+
+def role_attributes(tree: Tree) -> list[str]:
+    """The attributes of groups that are synchronized: all but the members."""
+    return [*tree.role_attributes, tree.first_admin, _LABELED_URI]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from mi_ldap.directory.index.held import Held
+from mi_ldap.directory.index.held import Held, role_attributes
 from mi_ldap.directory.session import Entry, Stopped
 from mi_ldap.directory.tree import Tree
 
@@ -62,7 +62,7 @@ class Roles:
     held: Held
 
     def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
-        return tree.role_list_filter, [*tree.role_attributes, tree.first_admin]
+        return tree.role_list_filter, role_attributes(tree)
 
     def changed(self, uuid: bytes, entry: Entry) -> None:
         self.held.role_changed(uuid, entry)

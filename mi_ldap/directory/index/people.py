@@ -104,7 +104,7 @@ class People:
 
     def user(self, person: Person) -> User:
         """The user as the rules know it."""
-        return self._tree.user_from(self._entry(person))
+        return self._tree.user_from(self.entry(person))
 
     def by_id(self, user_id: str) -> Person | None:
         """The one with the immutable id.
@@ -205,7 +205,7 @@ class People:
 
     def _all_names(self, person: Person) -> list[str]:
         has_others = self._name_key in person.kind.keys
-        return self._entry(person).all(self._name_key) if has_others else [person.name]
+        return self.entry(person).all(self._name_key) if has_others else [person.name]
 
     # Packing
 
@@ -225,7 +225,16 @@ class People:
         values = tuple(chain.from_iterable(more.values()))
         return Person(number, name, kind, marshal.dumps(values) if values else b"")
 
-    def _entry(self, person: Person) -> Entry:
+    def entry_of(self, uuid: bytes) -> Entry | None:
+        """The user's entry as it was synchronized; None where there is none."""
+        person = self.get(uuid)
+        return self.entry(person) if person else None
+
+    def uuids(self) -> Iterator[bytes]:
+        return (person.uuid for person in [*self])
+
+    def entry(self, person: Person) -> Entry:
+        """The entry as it was synchronized."""
         more: dict[str, list[bytes]] = {}
         values = marshal.loads(person.packed) if person.packed else ()  # noqa: S302 - our own
         for key, value in zip(person.kind.keys, values, strict=True):

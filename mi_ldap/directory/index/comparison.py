@@ -1,0 +1,159 @@
+"""Compares what was synchronized with what plain searches find."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from mi_ldap.directory import requests
+from mi_ldap.directory.content_sync import found
+from mi_ldap.directory.index.held import Held, NotToBeHeld, role_attributes
+from mi_ldap.directory.reading import in_parts
+from mi_ldap.directory.session import Entry, Session
+from mi_ldap.directory.tree import Tree, changes_silently
+
+UUID_ATTRIBUTE: Final = "entryUUID"
+
+MANY: Final = 1000
+"""So many differences are looked at again; more would be differences of the same kind."""
+
+BURST, YIELD_S = 500, 0.002
+"""After so many entries other threads of the process get their turn."""
+
+ATTEMPTS, PAUSE_S = 5, 0.05
+"""So many times differences are looked at again, and the pause before each."""
+
+
+class Difference(NamedTuple):
+    """An entry that is held in another form than a plain search gives it."""
+
+    kind: _Kind
+    uuid: bytes
+
+
+class _Entries(Protocol):
+    """The entries that are held, by entryUUID."""
+
+    def uuids(self) -> Iterator[bytes]: ...
+
+    def entry_of(self, uuid: bytes) -> Entry | None: ...
+
+
+class _Kind(NamedTuple):
+    """Users or groups: what is held, and what is searched for."""
+
+    held: _Entries
+    bases: tuple[str, ...]
+    condition: bytes
+    attributes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Finds entries that the server has and does not report, and the other way round.
+
+    Attributes:
+        tree: where users and groups are.
+        held: what is compared.
+    """
+
+    tree: Tree
+    held: Held
+
+    def is_different(
+        self, session: Session, confirm: Callable[[set[Difference]], set[Difference]]
+    ) -> bool:
+        """Whether there are differences that outlast polls, so are no changes of that moment.
+
+        Args:
+            session: of the account that reads the entries.
+            confirm: those of the differences that are there still, after a poll.
+        """
+        suspects = self.differences(session)
+        for _ in range(ATTEMPTS):
+            if not suspects:
+                break
+            time.sleep(PAUSE_S)
+            suspects = confirm(suspects)
+        return bool(suspects)
+
+    def differences(self, session: Session) -> set[Difference]:
+        """What differs, is missing or is gone, whatever changes meanwhile included."""
+        differing = set()
+        for kind in self._kinds():
+            missing = {*kind.held.uuids()}
+            for number, (each, entry) in enumerate(_read(session, kind, kind.condition)):
+                missing.discard(each)
+                if not _is_same(kind.held.entry_of(each), entry):
+                    differing.add(Difference(kind, each))
+                if number % BURST == 0:
+                    time.sleep(YIELD_S)
+            differing.update(Difference(kind, each) for each in missing)
+        return differing
+
+    def confirmed(self, session: Session, suspects: Iterable[Difference]) -> set[Difference]:
+        """Those of the differences that are there still; to be asked right after a poll."""
+        remaining: set[Difference] = set()
+        for part in in_parts([*suspects][:MANY]):
+            for kind in self._kinds():
+                mine = [each for each in part if each.kind == kind]
+                there = _named(session, kind, [each.uuid for each in mine])
+                remaining.update(
+                    each
+                    for each in mine
+                    if not _is_same(kind.held.entry_of(each.uuid), there.get(each.uuid))
+                )
+        return remaining
+
+    def _kinds(self) -> Iterator[_Kind]:
+        tree, held = self.tree, self.held
+        users, roles = requests.condition(tree.user_list_filter), tree.role_list_filter
+        yield _Kind(held.people, tree.user_bases, users, tuple(tree.user_attributes))
+        of_roles = tuple(role_attributes(tree))
+        yield _Kind(held.groups, tree.role_bases, requests.condition(roles), of_roles)
+
+
+def _named(session: Session, kind: _Kind, uuids: Sequence[bytes]) -> dict[bytes, Entry]:
+    if not uuids:
+        return {}
+    one_of_them = requests.any_of(
+        requests.equals(UUID_ATTRIBUTE, str(uuid.UUID(bytes=each))) for each in uuids
+    )
+    return dict(_read(session, kind, requests.all_of(kind.condition, one_of_them)))
+
+
+def _read(session: Session, kind: _Kind, condition: bytes) -> Iterator[tuple[bytes, Entry]]:
+    """The entries by entryUUID, with the attributes that are synchronized."""
+    key = UUID_ATTRIBUTE.lower()
+    is_synchronized = key in (name.lower() for name in kind.attributes)
+    for base in kind.bases:
+        for entry in found(session, base, condition, [*kind.attributes, UUID_ATTRIBUTE]):
+            kept = dict(entry.attributes)
+            if not is_synchronized:
+                kept.pop(key, None)
+            yield _uuid_of(entry), Entry(entry.dn, kept)
+
+
+def _uuid_of(entry: Entry) -> bytes:
+    try:
+        return uuid.UUID(entry.first(UUID_ATTRIBUTE) or "").bytes
+    except ValueError:
+        raise NotToBeHeld("a search finds entries without an entryUUID") from None
+
+
+def _is_same(held: Entry | None, entry: Entry | None) -> bool:
+    if held is None or entry is None:
+        return held is entry
+    return held.dn == entry.dn and _sorted(held) == _sorted(entry)
+
+
+def _sorted(entry: Entry) -> dict[str, list[bytes]]:
+    """The values of what synchronization reports when it changes."""
+    return {
+        name: sorted(values)
+        for name, values in entry.attributes.items()
+        if values and not changes_silently(name)
+    }

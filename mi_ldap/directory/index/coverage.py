@@ -1,0 +1,230 @@
+"""Checks that one database is behind each base, so that synchronization reports every change.
+
+slapd can answer a search from several databases: subordinate ones (olcSubordinate) and those of
+other servers (back-ldap, back-meta). They are not in the root DSE's namingContexts, and the overlay
+syncprov of the database above them does not report their changes (seen on OpenLDAP 2.5.13).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mi_ldap.directory import names, requests
+from mi_ldap.directory.content_sync import Ignore, Poller, Search, csns
+from mi_ldap.directory.index.held import NotToBeHeld
+from mi_ldap.directory.index.reasons import UNAVAILABLE_CRITICAL_EXTENSION
+from mi_ldap.directory.session import Entry, Refused, Session
+
+PROBES: Final = 200
+"""So many requests are sent at once: the answers to more could fill the socket's buffers."""
+
+_ANYTHING: Final = "(objectClass=*)"
+
+_DATABASES: Final = (
+    "several databases are behind a search base (olcSubordinate), and the server does not report "
+    "the changes of all"
+)
+
+_STORED: Final = frozenset({"mdb", "hdb", "bdb", "wt"})
+"""Backends that keep the entries themselves."""
+
+_COMPUTING: Final = frozenset(
+    {"autogroup", "collect", "dynlist", "pcache", "relay", "rwm", "translucent"}
+)
+"""Overlays that show what no change of an entry reports."""
+
+_KNOWN: Final = frozenset(
+    {
+        *("accesslog", "auditlog", "chain", "constraint", "dds", "deref", "dyngroup", "glue"),
+        *("homedir", "lastbind", "memberof", "otp", "ppolicy", "refint", "remoteauth", "retcode"),
+        *("seqmod", "smbk5pwd", "sssvlv", "syncprov", "unique", "valsort"),
+    }
+)
+"""Overlays whose changes of entries are reported, or are doubted by `index.groups`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database of the server.
+
+    Attributes:
+        suffixes: the DNs of its topmost entries.
+        backend: `"mdb"`.
+        overlays: their names.
+        is_subordinate: whether a search of the database above it finds its entries too.
+    """
+
+    suffixes: tuple[str, ...]
+    backend: str
+    overlays: frozenset[str]
+    is_subordinate: bool
+
+
+def is_proved(session: Session, bases: Iterable[str]) -> bool:
+    """Whether the server's list of databases proves that one is behind each base.
+
+    Args:
+        session: of the service's account; few may read that list.
+        bases: the DNs below which is searched.
+
+    Raises:
+        NotToBeHeld: the list proves the opposite.
+    """
+    databases = [*(_of_monitor(session) or _of_config(session))]
+    covered = [_is_covered(base, databases) for base in bases]
+    return bool(databases) and all(covered)
+
+
+def _is_covered(base: str, databases: Sequence[Database]) -> bool:
+    """Whether all entries below the base are in one database without computed content.
+
+    Raises:
+        NotToBeHeld: some are not.
+    """
+    for database in databases:
+        for suffix in database.suffixes:
+            if database.is_subordinate and suffix and _is_strictly_under(suffix, base):
+                raise NotToBeHeld(_DATABASES)
+    own = _database_of(base, databases)
+    if own is None:
+        return False
+    if own.backend not in _STORED:
+        raise NotToBeHeld(f"the database is a proxy for another server (back-{own.backend})")
+    above_all = [each.overlays for each in databases if each.backend == "frontend"]
+    overlays = own.overlays.union(*above_all)
+    computing = sorted(overlays & _COMPUTING)
+    if computing:
+        raise NotToBeHeld(f"the overlay {computing[0]} computes entries when they are read")
+    return overlays <= _KNOWN
+
+
+def _database_of(base: str, databases: Iterable[Database]) -> Database | None:
+    around = [
+        (len(names.parsed_dn(suffix)), at, database)
+        for at, database in enumerate(databases)
+        for suffix in database.suffixes
+        if suffix and names.is_under(base, suffix)
+    ]
+    return max(around, key=lambda each: each[:2])[2] if around else None
+
+
+def _is_strictly_under(dn: str, base: str) -> bool:
+    return names.is_under(dn, base) and names.parsed_dn(dn) != names.parsed_dn(base)
+
+
+# The server's list of databases
+
+
+def _of_monitor(session: Session) -> list[Database]:
+    """As `cn=Databases,cn=Monitor` (slapd-monitor(5)) has it; nothing where it can't be read."""
+    wanted = ["namingContexts", "monitoredInfo", "monitorOverlay", "monitorSuperiorDN"]
+    entries = _readable(session, "cn=Databases,cn=Monitor", "(monitoredInfo=*)", wanted)
+    return [
+        Database(
+            suffixes=tuple(entry.all("namingContexts")),
+            backend=entry.first("monitoredInfo") or "",
+            overlays=frozenset(entry.all("monitorOverlay")),
+            is_subordinate=bool(entry.first("monitorSuperiorDN")),
+        )
+        for entry in entries
+        if re.match(r"cn=(Frontend|Database \d+),cn=Databases,", entry.dn, re.IGNORECASE)
+    ]
+
+
+def _of_config(session: Session) -> Iterator[Database]:
+    """As cn=config (slapd-config(5)) has it; nothing where it can't be read."""
+    wanted = ["olcDatabase", "olcSuffix", "olcSubordinate", "olcOverlay"]
+    entries = _readable(session, "cn=config", "(|(olcDatabase=*)(olcOverlay=*))", wanted)
+    for entry in entries:
+        if entry.first("olcDatabase"):
+            below = [each for each in entries if _is_strictly_under(each.dn, entry.dn)]
+            yield Database(
+                suffixes=tuple(entry.all("olcSuffix")),
+                backend=_plain(entry.first("olcDatabase") or ""),
+                overlays=frozenset(_plain(each.first("olcOverlay") or "") for each in below),
+                is_subordinate=(entry.first("olcSubordinate") or "FALSE").upper() != "FALSE",
+            )
+
+
+def _readable(
+    session: Session, base: str, ldap_filter: str, attributes: Sequence[str]
+) -> list[Entry]:
+    try:
+        found = session.search(base, ldap_filter, attributes)
+    except Refused:
+        return []
+    return found.entries if found.complete else []
+
+
+def _plain(value: str) -> str:
+    """The name in `"{1}mdb"`."""
+    return re.sub(r"^\{-?\d+\}", "", value).lower()
+
+
+# What the server synchronizes
+
+
+def ensure_one_database(session: Session, bases: Sequence[str], parents: Iterable[str]) -> None:
+    """Check that the entries below the parents are in the database that is synchronized.
+
+    A synchronization of a single entry is answered by the database that holds it: with another
+    cookie than that of the base where it is another one, and not at all where that database has no
+    syncprov (seen on OpenLDAP 2.5.13).
+
+    Args:
+        session: of the account that reads the entries; not to be used after an error.
+        bases: the DNs below which is searched.
+        parents: the DNs right above the users and groups.
+
+    Raises:
+        NotToBeHeld: some are in another database.
+    """
+    parents = [*parents]
+    for base in bases:
+        within = [dn for dn in parents if names.is_under(dn, base)]
+        before = _cookies(session, [base])[0]
+        for start in range(0, len(within), PROBES):
+            probed = within[start : start + PROBES]
+            try:
+                cookies = _cookies(session, probed)
+            except Refused as refused:
+                if refused.code != UNAVAILABLE_CRITICAL_EXTENSION:
+                    raise
+                raise NotToBeHeld(_DATABASES) from refused
+            after = _cookies(session, [base])[0]
+            if not all(_is_between(before, cookie, after) for cookie in cookies):
+                raise NotToBeHeld(_DATABASES)
+
+
+def share_database(session: Session, bases: Sequence[str]) -> bool:
+    """Whether one database is behind all the bases.
+
+    Raises:
+        Refused: the server does not synchronize one of them.
+    """
+    before = _cookies(session, bases[:1])[0]
+    others = _cookies(session, bases)
+    after = _cookies(session, bases[:1])[0]
+    return all(_is_between(before, cookie, after) for cookie in others)
+
+
+def _cookies(session: Session, dns: Sequence[str]) -> list[dict[bytes, bytes]]:
+    """Of the database that holds each entry, the latest CSN by server id."""
+    condition = requests.condition(_ANYTHING)
+    probes = [Search(dn, condition, ["1.1"], Ignore(), scope=requests.BASE) for dn in dns]
+    Poller(probes).poll(session)
+    return [{csn.split(b"#")[2]: csn for csn in csns(probe.cookie)} for probe in probes]
+
+
+def _is_between(
+    before: dict[bytes, bytes], cookie: dict[bytes, bytes], after: dict[bytes, bytes]
+) -> bool:
+    """Whether the CSNs can be those of one database, changes meanwhile included."""
+    return bool(cookie) and (
+        before.keys() <= cookie.keys() <= after.keys()
+        and all(cookie[sid] >= csn for sid, csn in before.items())
+        and all(after[sid] >= csn for sid, csn in cookie.items())
+    )
