@@ -85,9 +85,10 @@ class Stage:
         if role is not None:
             return f"role, {len(role)} members"
         parts = [] if entry is None else [*self._marks(name, entry), *self._standing(name, entry)]
-        dependents = [self._custodian(self._users()[each]) for each in dependents_of(name, self)]
-        if dependents:
-            parts.append(f"dependents of {' and '.join(dependents)}")
+        users = self._users()
+        custodians = sorted(self._custodian(users[each]) for each in dependents_of(name, self))
+        if custodians:  # `boss` comes before all names of the tests
+            parts.append(f"dependents of {' and '.join(custodians)}")
         return ", ".join(["no entry" if entry is None else "user", *parts])
 
     def _marks(self, name: str, entry: dict[str, list[str]]) -> Iterator[str]:
