@@ -365,21 +365,17 @@ CHANGES = (
         (
             Step("set the custodian", "user, custodian boss, in dev", "no admin; the old roles"),
             Step(
-                "assign the admin role",
-                "user, admin, custodian boss, in dev",
-                "an admin; the old roles",
-            ),
-            Step(
                 "assign a role",
-                "user, admin, custodian boss, in dev ops",
-                "an admin; that role and the old ones",
+                "user, custodian boss, in dev ops",
+                "no admin; that role and the old ones",
             ),
             Step(
                 "assign the last role",
-                "user, admin, custodian boss, in dev ops qa",
-                "an admin; the new roles and the old ones",
+                "user, custodian boss, in dev ops qa",
+                "no admin; the new roles and the old ones",
             ),
-            Step("revoke a role", "user, admin, custodian boss, in ops qa"),
+            Step("revoke a role", "user, custodian boss, in ops qa", "no admin; the new roles"),
+            Step("assign the admin role", "user, admin, custodian boss, in ops qa"),
         ),
     ),
     Change(
