@@ -157,7 +157,7 @@ class Admins:
             Unchanged(admin_role.role),
             Unchanged(user),
             *self._custody.reassign_dependents(user, admin_role),  # or they came with the user
-            SetCustodian(user, performer.id),
+            SetCustodian(user, performer.id, appoints=True),
             Give(admin_role.role, user),
         ]
 

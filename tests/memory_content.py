@@ -30,11 +30,18 @@ class Account:
     password: str = ""
     password_changes: int = 0
     custodian_id: EntryId | None = None
+    appointment: str = ""
     unfinished_since: float | None = field(default_factory=time.time)
     resetting_since: float | None = None
     enabled: bool = True
     must_change: bool = False
     closed: str = ""
+
+    def set_custodian(self, custodian_id: str | None, *, appoints: bool) -> None:
+        """Give it another one, or none; that it had one is kept."""
+        if appoints or (not self.appointment and (self.custodian_id or custodian_id)):
+            self.appointment = secrets.token_hex(4)
+        self.custodian_id = custodian_id
 
     def renew(self, *, for_reset: bool, keeps_mark: bool = False) -> None:
         """Give it another epoch."""
@@ -108,6 +115,7 @@ def as_user(locator: str, account: Account) -> User:
         revision=account.mark,
         epoch=f"{account.mark}/{account.password_changes}",
         custodian_id=account.custodian_id,
+        appointment=account.appointment,
         enabled=account.enabled,
         abandoned=unfinished_s > ABANDONED_AFTER_S,
         busy=0 <= max(unfinished_s, resetting_s) <= ABANDONED_AFTER_S,

@@ -133,7 +133,25 @@ class Plan(ABC):
 
     def modifications(self, user: User) -> tuple[Modification, ...]:
         found = (self._modification(step, user) for step in self.steps)
-        return tuple(change for change in found if change is not None)
+        changes = tuple(change for change in found if change is not None)
+        return self._with_appointment(user, changes) if self.appoints(user) else changes
+
+    def appoints(self, user: User) -> bool:
+        """Whether it must be kept that the user is an admin by another's will, or was until now."""
+        found = (s for s in self.steps if isinstance(s, SetCustodian))
+        return any(
+            s.appoints or (not s.user.appointment and (s.user.custodian_id or s.custodian_id))
+            for s in found
+            if s.user.locator == user.locator
+        )
+
+    def _with_appointment(
+        self, user: User, changes: tuple[Modification, ...]
+    ) -> tuple[Modification, ...]:
+        renewed = [change for change in changes if change.attribute == self.tree.epoch]
+        stored = str(renewed[0].values[0]) if renewed else user.revision
+        others = (change for change in changes if change.attribute != self.tree.epoch)
+        return (*others, replaced(self.tree.epoch, epochs.appointed(stored)))
 
     def removes(self, user: User) -> bool:
         return any(isinstance(s, RemoveUser) and s.user.locator == user.locator for s in self.steps)
@@ -207,7 +225,7 @@ class Plan(ABC):
         password of an admin.
         """
         stored = self.stored.get(user.locator, user.revision)
-        mark = epochs.marked(epochs.RESETTING)
+        mark = epochs.marked(epochs.RESETTING, stored)
         hold = Modify(self.tree.target(user), swap(self.tree.epoch, stored, mark))
         let_go = Modify(self.tree.target(user), swap(self.tree.epoch, mark, stored))
         return Guarded(hold, swaps=True), Guarded(let_go, swaps=True)
@@ -266,7 +284,7 @@ class Plan(ABC):
 
 def _renewed(step: RenewEpoch) -> str:
     if step.for_reset:
-        return epochs.marked(epochs.RESETTING)
+        return epochs.marked(epochs.RESETTING, step.user.revision)
     return epochs.renewed(step.user.revision, keeps_mark=step.keeps_mark)
 
 

@@ -151,6 +151,7 @@ class Tree:
             epoch=epochs.digest(stored, *stamps),
             custodian_id=entry_id(entry.first(self.custodian)),
             enabled=not self.profile.is_closed(entry),
+            appointment=epochs.appointment(stored),
             abandoned=epochs.is_abandoned(stored),
             busy=epochs.is_busy(stored),
             marked=not self.account_class or _has_class(entry, self.account_class),
