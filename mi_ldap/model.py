@@ -95,6 +95,11 @@ class User:
     busy: bool = False
     marked: bool = True
 
+    @property
+    def is_unappointed(self) -> bool:
+        """Whether it has no custodian and never had one."""
+        return not (self.custodian_id or self.appointment)
+
 
 @dataclass(frozen=True, slots=True)
 class Role:

@@ -37,7 +37,7 @@ class Account:
     must_change: bool = False
     closed: str = ""
 
-    def set_custodian(self, custodian_id: str | None, *, appoints: bool) -> None:
+    def set_custodian(self, custodian_id: EntryId | None, *, appoints: bool) -> None:
         """Give it another one, or none; that it had one is kept."""
         if appoints or (not self.appointment and (self.custodian_id or custodian_id)):
             self.appointment = secrets.token_hex(4)

@@ -21,7 +21,8 @@ from mi_ldap.serving.heartbeat import Heart, tls_context
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
 from mi_ldap.serving.processes import Child, Signals
 from mi_ldap.serving.state_folder import held_state_folder
-from mi_ldap.serving.supervisor import supervise
+from mi_ldap.serving.super_admin import SuperAdminPin
+from mi_ldap.serving.supervisor import Companion, supervise
 from mi_ldap.settings import Settings
 from mi_ldap.web import create_app
 from mi_ldap.wiring import Services, services
@@ -49,7 +50,7 @@ def serve(settings: Settings) -> int:
         _tell_throttled_logins(found)
         application = create_app(found)
         certificate = certificate_of(settings)
-        hearts = _hearts(settings, directory)
+        companions = _companions(settings, directory)
         gc.freeze()  # a collection in a worker would copy what it shares with the others
         server = Child(HttpServer(settings.server, listener, certificate, application).run)
         listener.close()  # else clients would still be let in while gunicorn stops
@@ -60,7 +61,7 @@ def serve(settings: Settings) -> int:
                 signals,
                 is_answering=lambda: is_answering(settings.server),
                 announce=lambda: _announce(settings, directory, found),
-                companions=hearts,
+                companions=companions,
             )
         finally:
             _tell_throttled_logins(found)
@@ -112,11 +113,15 @@ def embedded_directory(settings: Settings) -> EmbeddedDirectory:
     return EmbeddedDirectory(folder, own.suffix, own.port, own.host, own.slapd)
 
 
-def _hearts(settings: Settings, directory: EmbeddedDirectory | None) -> list[Heart]:
-    """What sends heartbeats to the dashboard, where there is one."""
-    if not settings.dashboard_config.dashboard_url:
-        return []
-    return [Heart(settings, partial(services, settings, directory))]
+def _companions(settings: Settings, directory: EmbeddedDirectory | None) -> list[Companion]:
+    """What pins the super admin, and what sends heartbeats, where the settings ask for it."""
+    make_services = partial(services, settings, directory)
+    found: list[Companion] = []
+    if settings.super_admin.can_remove_admins:
+        found.append(SuperAdminPin(make_services))
+    if settings.dashboard_config.dashboard_url:
+        found.append(Heart(settings, make_services))
+    return found
 
 
 def _announce(settings: Settings, directory: EmbeddedDirectory | None, found: Services) -> None:

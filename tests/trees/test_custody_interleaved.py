@@ -33,6 +33,7 @@ from mi_ldap.store import (
     UserStore,
 )
 from mi_ldap.wiring import Services
+from tests.api.client import PASSWORD
 from tests.kinds import ACTIVE_DIRECTORY, DS389, PLAIN_OPENLDAP
 from tests.machines import MakeApi
 from tests.subtree import Subtree
@@ -265,6 +266,7 @@ def find_or_add(store: UserStore, name: str) -> User:
 
 def add_user(store: UserStore, name: str) -> User:
     user = store.add_user(name)
+    store.reset_password(user, PASSWORD)  # Active Directory keeps it closed until then
     store.apply(Unchanged(user), RenewEpoch(user))
     found = store.find_user(name)
     assert found is not None
