@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from mi_ldap.model import EntryId, Role, User, folded
 
 ABANDONED_AFTER_S = 60.0
+ADOPTED = "adopted"
 
 
 @dataclass
@@ -39,8 +40,10 @@ class Account:
 
     def set_custodian(self, custodian_id: EntryId | None, *, appoints: bool) -> None:
         """Give it another one, or none; that it had one is kept."""
-        if appoints or (not self.appointment and (self.custodian_id or custodian_id)):
+        if appoints:
             self.appointment = secrets.token_hex(4)
+        elif self.custodian_id or custodian_id:
+            self.appointment = self.appointment or ADOPTED
         self.custodian_id = custodian_id
 
     def renew(self, *, for_reset: bool, keeps_mark: bool = False) -> None:
@@ -115,7 +118,7 @@ def as_user(locator: str, account: Account) -> User:
         revision=account.mark,
         epoch=f"{account.mark}/{account.password_changes}",
         custodian_id=account.custodian_id,
-        appointment=account.appointment,
+        appointment=account.appointment or (ADOPTED if account.custodian_id else ""),
         enabled=account.enabled,
         abandoned=unfinished_s > ABANDONED_AFTER_S,
         busy=0 <= max(unfinished_s, resetting_s) <= ABANDONED_AFTER_S,

@@ -25,6 +25,9 @@ LEAVING: Final = "leaving:"
 ABANDONED_AFTER_S: Final = 60.0
 """How old a mark must be for whoever made it to be dead, in seconds."""
 
+ADOPTED: Final = "00000000"
+"""The appointment of who has a custodian, but was made an admin by another tool or version."""
+
 _ID = re.compile(r"[0-9A-Fa-f-]{32,36}")
 _OURS = re.compile(r"(((unfinished|resetting|leaving):\d+:)?[0-9a-f]{16})?(\.[0-9a-f]{8}){0,2}")
 
@@ -47,9 +50,9 @@ def renewed(stored: str, *, keeps_mark: bool) -> str:
     return _appointed(renewed, appointment(stored))
 
 
-def appointed(stored: str) -> str:
-    """The same epoch with a fresh appointment."""
-    return _appointed(stored.partition(".")[0], secrets.token_hex(4))
+def appointed(stored: str, *, anew: bool = True) -> str:
+    """The same epoch with a fresh appointment, or with `ADOPTED`."""
+    return _appointed(stored.partition(".")[0], secrets.token_hex(4) if anew else ADOPTED)
 
 
 def appointment(stored: str) -> str:

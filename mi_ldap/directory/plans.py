@@ -137,12 +137,11 @@ class Plan(ABC):
         return self._with_appointment(user, changes) if self.appoints(user) else changes
 
     def appoints(self, user: User) -> bool:
-        """Whether it must be kept that the user is an admin by another's will, or was until now."""
-        found = (s for s in self.steps if isinstance(s, SetCustodian))
+        """Whether an appointment must be stored: a fresh one, or for want of any."""
+        is_stored = bool(epochs.appointment(user.revision))
         return any(
-            s.appoints or (not s.user.appointment and (s.user.custodian_id or s.custodian_id))
-            for s in found
-            if s.user.locator == user.locator
+            step.appoints or (not is_stored and bool(step.user.custodian_id or step.custodian_id))
+            for step in self._custodians_of(user)
         )
 
     def _with_appointment(
@@ -151,7 +150,12 @@ class Plan(ABC):
         renewed = [change for change in changes if change.attribute == self.tree.epoch]
         stored = str(renewed[0].values[0]) if renewed else user.revision
         others = (change for change in changes if change.attribute != self.tree.epoch)
-        return (*others, replaced(self.tree.epoch, epochs.appointed(stored)))
+        is_anew = any(step.appoints for step in self._custodians_of(user))
+        return (*others, replaced(self.tree.epoch, epochs.appointed(stored, anew=is_anew)))
+
+    def _custodians_of(self, user: User) -> list[SetCustodian]:
+        found = (step for step in self.steps if isinstance(step, SetCustodian))
+        return [step for step in found if step.user.locator == user.locator]
 
     def removes(self, user: User) -> bool:
         return any(isinstance(s, RemoveUser) and s.user.locator == user.locator for s in self.steps)
@@ -268,10 +272,7 @@ class Plan(ABC):
         given the role, or from whom it was taken: undoing that swaps the revision itself.
         """
         changed = {s.user.locator for s in self.steps if isinstance(s, Give | Take)}
-        had = any(
-            isinstance(s, SetCustodian) and s.user.locator == user.locator and s.user.custodian_id
-            for s in self.steps
-        )
+        had = any(step.user.custodian_id for step in self._custodians_of(user))
         if not had or user.locator in changed:
             return ()
         decided_on = [r for at, r in self._swapping_roles.items() if at in self._revisions]

@@ -77,6 +77,15 @@ class ChangeContract:
         store.apply(SetCustodian(promoted, user.id))
         assert reread(store, user).appointment == promoted.appointment
 
+    def test_who_is_adopted_keeps_that_it_was(self, store: UserStore) -> None:
+        user, boss = make_user(store), make_user(store, "boss")
+        store.apply(SetCustodian(user, boss.id))
+        adopted = reread(store, user)
+        assert adopted.appointment
+        for custodian_id in (user.id, None):
+            store.apply(SetCustodian(reread(store, user), custodian_id))
+            assert reread(store, user).appointment == adopted.appointment
+
     def test_a_revision_is_renewed_as_it_was_read_or_not_at_all(self, store: UserStore) -> None:
         role = store.add_role("dev")
         store.apply(Unchanged(role), RenewRevision(role))

@@ -54,7 +54,9 @@ def test_an_appointment_stays_whatever_is_renewed(
 def test_an_appointment_ends_no_token_and_keeps_every_mark(stored: str, done: list[Change]) -> None:
     for change in done:
         stored = change(stored)
-    appointed = epochs.appointed(stored)
+    adopted = epochs.appointed(stored, anew=False)
+    assert epochs.appointment(adopted) == epochs.ADOPTED
+    appointed = epochs.appointed(adopted)
     assert epochs.digest(appointed) == epochs.digest(stored)
     assert epochs.is_busy(appointed) == epochs.is_busy(stored)
     assert epochs.is_new(appointed) == epochs.is_new(stored)
