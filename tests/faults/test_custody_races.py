@@ -210,7 +210,9 @@ def assert_sound(admins: dict[str, User], pair: Pair, first: Answer, when: str) 
     assert not {*pair.gone} & {*admins}, when
     if pair.made:
         assert (pair.made in admins) == (first.status == 200), when
-    custodians = {name: ids.get(user.custodian_id or "", "") for name, user in admins.items()}
+    custodians = {
+        name: ids[user.custodian_id] if user.custodian_id else "" for name, user in admins.items()
+    }
     # They had a line of custodians up to `root`: nobody in it is passed over, nobody else comes in.
     line: list[str] = [name for name in ("a", "p", "root") if name in admins]
     expected: dict[str, str] = {name: line[0] for name in ("d", "e") if name in admins}

@@ -250,7 +250,10 @@ def make_family(place: Subtree, store: DirectoryStore) -> None:
         custodian_id = found[FAMILY[name]].id if name in FAMILY else None
         if found[name].busy or found[name].custodian_id != custodian_id:
             custodian = [custodian_id] if custodian_id else []
-            marks = {store.tree.epoch: [epochs.fresh()], store.tree.custodian: custodian}
+            marks: dict[str, list[str]] = {
+                store.tree.epoch: [epochs.fresh()],
+                store.tree.custodian: [*custodian],
+            }
             place.tool.replace(found[name].locator, **marks)
     give_only(place, store, "admin", [found[name] for name in ("root", *FAMILY)])
     give_only(place, store, "dev", [found["u"]])
