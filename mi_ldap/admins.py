@@ -167,12 +167,14 @@ class Admins:
         ]
 
     def demotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
-        """The steps that take the admin role.
+        """The steps that take the admin role; nothing where the user does not hold it any more.
 
         Raises:
             CustodyRefused: the performer is neither the user nor its custodian.
             Forbidden: the user is the last admin.
         """
+        if not self._store.is_holder(admin_role, user):
+            return []
         if performer.id != user.id:
             self._require_custodian(performer, user, "remove it")
         return [
