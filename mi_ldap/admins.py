@@ -51,6 +51,11 @@ class SuperAdmin:
     can_remove_admins: bool = False
     place: str = ""
 
+    @property
+    def pinned_under(self) -> str:
+        """Under what the id is noted."""
+        return f"super_admin {self.name} {self.place}"
+
 
 @dataclass(frozen=True, slots=True)
 class Handover:
@@ -159,17 +164,19 @@ class Admins:
             Unchanged(admin_role.role),
             Unchanged(user),
             *self._custody.reassign_dependents(user, admin_role),  # or they came with the user
-            SetCustodian(user, performer.id),
+            SetCustodian(user, performer.id, appoints=True),
             Give(admin_role.role, user),
         ]
 
     def demotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
-        """The steps that take the admin role.
+        """The steps that take the admin role; nothing where the user does not hold it any more.
 
         Raises:
             CustodyRefused: the performer is neither the user nor its custodian.
             Forbidden: the user is the last admin.
         """
+        if not self._store.is_holder(admin_role, user):
+            return []
         if performer.id != user.id:
             self._require_custodian(performer, user, "remove it")
         return [
@@ -298,13 +305,26 @@ class Admins:
             hint = "Give oldPassword to change your own."
         raise CustodyRefused(user.name, to_do, hint)
 
-    def _is_super_admin(self, performer: User) -> bool:
-        """By id, pinned at first use: a name made anew is another account."""
+    def pin_super_admin(self) -> None:
+        """Note which entry is the super admin, once and for all; called when the service starts.
+
+        It is the one of that name that is an admin, and that nobody ever made one. Never at a later
+        use: an account that another admin has made would wait for its custodian to be gone.
+        """
         wanted = self._super_admin
-        if not (wanted.can_remove_admins and wanted.name) or performer.custodian_id:
+        if not (wanted.can_remove_admins and wanted.name):
+            return
+        admin_role, named = self._store.admin_role(), self._store.find_user(wanted.name)
+        is_admin = admin_role and named and self._store.is_holder(admin_role, named)
+        if named and is_admin and named.is_unappointed:
+            self._facts.note_fact(wanted.pinned_under, named.id)
+
+    def _is_super_admin(self, performer: User) -> bool:
+        """By the id that was pinned: a name made anew is another account."""
+        wanted = self._super_admin
+        if not (wanted.can_remove_admins and wanted.name):
+            return False
+        if self._facts.fact(wanted.pinned_under) != performer.id:
             return False
         named = self._store.find_user(wanted.name)
-        if named is None or named.id != performer.id:
-            return False
-        key = f"super_admin {wanted.name} {wanted.place}"
-        return self._facts.note_fact(key, named.id) == performer.id
+        return named is not None and named.id == performer.id and named.is_unappointed

@@ -7,7 +7,7 @@ members is unclear, and the change that makes the first admin fails where one st
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,6 +22,7 @@ from mi_ldap.errors import (
     BadRequest,
     Conflict,
     LoginRefused,
+    MiLdapError,
     StateUnavailable,
     UserExists,
 )
@@ -95,6 +96,7 @@ class Bootstrap:
         door: Door,
         facts: Facts,
         lock: MachineLock,
+        pin_super_admin: Callable[[], None],
     ) -> None:
         self._lock = lock
         self._store = store
@@ -102,6 +104,7 @@ class Bootstrap:
         self._rules = rules
         self._door = door
         self._facts = facts
+        self._pin_super_admin = pin_super_admin
         self._closed = False
 
     def is_open(self) -> bool:
@@ -195,6 +198,10 @@ class Bootstrap:
             raise AdminRoleUnclear from None
         log.warning("first_admin_made", user=user.name)
         self._note(user.id)
+        try:
+            self._pin_super_admin()
+        except MiLdapError as error:
+            log.warning("super_admin_not_pinned", error=str(error), hint="restart the service")
 
     def _try_alone_to_crown(self, user: User, attempts: ChangeAttempts) -> None:
         with self._lock.held():

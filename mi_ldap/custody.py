@@ -17,7 +17,7 @@ from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.errors import MiLdapError
 from mi_ldap.model import AdminRole, User
 from mi_ldap.retries import decided
-from mi_ldap.store import RenewRevision, SetCustodian, Step, Unchanged, UserStore
+from mi_ldap.store import RenewRevision, SetCustodian, Step, Take, Unchanged, UserStore
 
 log = structlog.get_logger()
 
@@ -81,12 +81,12 @@ class Custody:
     ) -> None:
         """Carry out a change of the user; every reassignment in it leaves its audit line.
 
-        Where it fails, its undo may have given back a custodian who was removed at the same moment,
-        and whose removal did not see that dependent any more. So it is looked at once more.
+        Where it fails, its undo may have given a custodian back who ceased to be an admin at the
+        same moment, by a change that did not see that dependent any more. So it is looked at again.
 
         Args:
             attempts: the audit lines of the change, which may be tried several times.
-            user: as it was read for the change.
+            user: whose change it is.
             steps: the whole change.
             changes: what the audit log tells of it besides the reassignments.
         """
@@ -95,39 +95,66 @@ class Custody:
             self.store.apply(*steps)
         except BaseException:
             if any(isinstance(step, SetCustodian) and step.user.custodian_id for step in steps):
-                self._settle_after_undo(attempts.performer, user)
+                self._check_after_undo(attempts.performer, _as_read(user, steps), steps)
             raise
 
-    def settle(self, by: str, user: User) -> None:
-        """Hand on the dependents of a user who is no admin, and those of its custodian likewise."""
-        decided(lambda: self._settle_dependents(by, user))
-        decided(lambda: self._settle_custodian(by, user))
+    def hand_on_leftovers(self, by: str, user: User) -> None:
+        """Hand the user's dependents on, unless it is an admin."""
+        decided(lambda: self._hand_on_leftovers(by, user))
 
-    def _settle_after_undo(self, by: str, user: User) -> None:
+    def _hand_on_leftovers(self, by: str, user: User) -> None:
+        admin_role, present = self.store.admin_role(), self.store.user(user.id) or user
+        if not self._is_admin(present, admin_role):
+            steps = self.guarded(self.reassign_dependents(present, admin_role), admin_role)
+            self._apply_audited(by, steps)
+
+    def _check_after_undo(self, by: str, user: User, steps: Sequence[Step]) -> None:
+        """In a time of its own: that of the request may be over."""
         with deadline(UNDO_S):
             try:
-                self.settle(by, user)
+                decided(lambda: self._reassign_restored(by, user, steps))
+                decided(lambda: self._reassign_admin(by, user))
             except MiLdapError as error:
                 log.error("custody_not_checked", user=user.name, error=str(error))
 
-    def _settle_dependents(self, by: str, user: User) -> None:
+    def _reassign_restored(self, by: str, user: User, steps: Sequence[Step]) -> None:
+        """Hand on the dependents that the undo has given back to a user that is not what it was."""
         admin_role = self.store.admin_role()
-        present = self.store.user(user.id)
-        if admin_role is None or (present and self._is_admin(present, admin_role)):
+        if self._is_still_in_office(user, admin_role, steps):
             return
-        former = present or user
-        self._apply_if_any(by, self.reassign_leftovers(former, admin_role))
+        changed = [step.user for step in steps if isinstance(step, SetCustodian)]
+        present = [self.store.user(each.id) for each in changed if each.id != user.id]
+        restored = [each for each in present if each and each.custodian_id == user.id]
+        again = _reassigned(restored, self.successor(user, admin_role) if restored else None)
+        self._apply_audited(by, self.guarded(again, admin_role))
 
-    def _settle_custodian(self, by: str, user: User) -> None:
-        admin_role = self.store.admin_role()
-        present = self.store.user(user.id)
+    def _reassign_admin(self, by: str, user: User) -> None:
+        """Give the user another custodian, where it is an admin and its own is none any more."""
+        admin_role, present = self.store.admin_role(), self.store.user(user.id)
         if present is None or not present.custodian_id or not self._is_admin(present, admin_role):
             return
         if self.custodian(present, admin_role) is None:
             steps = _reassigned([present], self.successor(present, admin_role))
-            self._apply_if_any(by, self.guarded(steps, admin_role))
+            self._apply_audited(by, self.guarded(steps, admin_role))
 
-    def _apply_if_any(self, by: str, steps: Sequence[Step]) -> None:
+    def _is_still_in_office(
+        self, user: User, admin_role: AdminRole | None, steps: Sequence[Step]
+    ) -> bool:
+        """Whether the user is the admin that the change was about, and was so all the time.
+
+        One that was made an admin anew has another custodian, and none of its former dependents.
+        """
+        taken = {step.role.id for step in steps if isinstance(step, Take)}
+        present = self.store.user(user.id)
+        return (
+            admin_role is not None
+            and admin_role.role.id in taken
+            and present is not None
+            and present.appointment == user.appointment
+            and self._is_admin(present, admin_role)
+        )
+
+    def _apply_audited(self, by: str, steps: Sequence[Step]) -> None:
         if steps:
             with self.audit.attempts(by) as attempts:
                 attempts.begin(*self._reassignments(steps))
@@ -148,6 +175,12 @@ class Custody:
     def _info(self, step: SetCustodian) -> dict[str, str]:
         found = self.store.user(step.custodian_id) if step.custodian_id else None
         return {"userId": step.user.name, "custodian": found.name if found else ""}
+
+
+def _as_read(user: User, steps: Iterable[Step]) -> User:
+    """The user as the steps were decided on."""
+    entries = (s.entry if isinstance(s, Unchanged) else getattr(s, "user", None) for s in steps)
+    return next((e for e in entries if isinstance(e, User) and e.id == user.id), user)
 
 
 def _reassigned(dependents: Iterable[User], successor: User | None) -> list[Step]:

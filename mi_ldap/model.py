@@ -74,6 +74,8 @@ class User:
         revision: opaque; stands for what a decision about the entry depends on, see `Unchanged`.
         epoch: opaque; tokens made under another one are dead.
         custodian_id: the id of the admin who answers for this one, or None.
+        appointment: opaque; replaced whenever another admin makes the user an admin, and kept for
+            good; `""` for somebody who never had a custodian.
         enabled: False when the directory closes the account for good.
         abandoned: True for an entry whose making was cut off before its password was set.
         busy: True while it is being made, or its password is being set by an admin who was told
@@ -87,10 +89,16 @@ class User:
     revision: str
     epoch: str
     custodian_id: EntryId | None = None
+    appointment: str = ""
     enabled: bool = True
     abandoned: bool = False
     busy: bool = False
     marked: bool = True
+
+    @property
+    def is_unappointed(self) -> bool:
+        """Whether it has no custodian and never had one."""
+        return not (self.custodian_id or self.appointment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Recovery:
     def set_password(self, user: User, password: str) -> None:
         """Set the password without knowing the old one; every token of the user dies."""
         new = self.rules.new_password(password)
-        self._custody.settle(self.operator, user)
+        self._custody.hand_on_leftovers(self.operator, user)
         with self.audit.change(self.operator, "recovered", "user", {"userId": user.name}):
             self.store.reset_password(user, new)
             end_tokens(self.store, user)

@@ -261,8 +261,9 @@ class Roles:
         given = [role for role in added.values() if role.id not in held]
         taken = [role for role in removed.values() if role.id in held]
         steps = self._admin_steps(performer, user, admin_role, given, taken)
-        if not steps:  # held through another role already
+        if not steps:  # held through another role already, or taken by somebody else meanwhile
             given = [role for role in given if role.id != admin_role.role.id]
+            taken = [role for role in taken if role.id != admin_role.role.id]
             steps = self._admins.disappearance(performer.user, user, admin_role, given, taken)
             taken += [admin_role.role] if steps else []
         others: list[Step] = [Give(role, user) for role in given if role.id != admin_role.role.id]

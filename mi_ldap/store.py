@@ -52,10 +52,19 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class SetCustodian:
-    """The user's custodian, as it was read, is replaced; None leaves it without one."""
+    """The user's custodian, as it was read, is replaced; None leaves it without one.
+
+    That it has, or had, one is kept for good: see `User.appointment`.
+
+    Attributes:
+        user: as it was read.
+        custodian_id: the new one.
+        appoints: whether that one makes the user an admin, and has not taken it over.
+    """
 
     user: User
     custodian_id: EntryId | None
+    appoints: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,8 @@ def services(
     super_admin = SuperAdmin(allowed.username, allowed.can_remove_admins, place)
     lock = MachineLock(settings.state_dir / "admins.lock")
     admins = Admins(store, Custody(store, audit), super_admin, state, lock)
-    bootstrap = Bootstrap(store, audit, rules, _door(settings, place), state, lock)
+    door = _door(settings, place)
+    bootstrap = Bootstrap(store, audit, rules, door, state, lock, admins.pin_super_admin)
     token = settings.management_api.jwt_token_security_handler.token_config
     revocations = SqliteRevocations(state, token.expiry)
     return Services(

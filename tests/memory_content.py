@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from mi_ldap.model import EntryId, Role, User, folded
 
 ABANDONED_AFTER_S = 60.0
+ADOPTED = "adopted"
 
 
 @dataclass
@@ -30,11 +31,20 @@ class Account:
     password: str = ""
     password_changes: int = 0
     custodian_id: EntryId | None = None
+    appointment: str = ""
     unfinished_since: float | None = field(default_factory=time.time)
     resetting_since: float | None = None
     enabled: bool = True
     must_change: bool = False
     closed: str = ""
+
+    def set_custodian(self, custodian_id: EntryId | None, *, appoints: bool) -> None:
+        """Give it another one, or none; that it had one is kept."""
+        if appoints:
+            self.appointment = secrets.token_hex(4)
+        elif self.custodian_id or custodian_id:
+            self.appointment = self.appointment or ADOPTED
+        self.custodian_id = custodian_id
 
     def renew(self, *, for_reset: bool, keeps_mark: bool = False) -> None:
         """Give it another epoch."""
@@ -108,6 +118,7 @@ def as_user(locator: str, account: Account) -> User:
         revision=account.mark,
         epoch=f"{account.mark}/{account.password_changes}",
         custodian_id=account.custodian_id,
+        appointment=account.appointment or (ADOPTED if account.custodian_id else ""),
         enabled=account.enabled,
         abandoned=unfinished_s > ABANDONED_AFTER_S,
         busy=0 <= max(unfinished_s, resetting_s) <= ABANDONED_AFTER_S,

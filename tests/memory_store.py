@@ -269,9 +269,9 @@ class MemoryStore:
             case Take(role, user):
                 _demand(user.locator in self._group(role).members)
                 self._touched(role).members.remove(user.locator)
-            case SetCustodian(user, custodian_id):
+            case SetCustodian(user, custodian_id, appoints):
                 _demand(self._found(user).custodian_id == user.custodian_id)
-                self._found(user).custodian_id = custodian_id
+                self._found(user).set_custodian(custodian_id, appoints=appoints)
             case RenewEpoch(user, for_reset, keeps_mark):
                 _demand(self._found(user).mark == user.revision)
                 self._found(user).renew(for_reset=for_reset, keeps_mark=keeps_mark)

@@ -83,7 +83,9 @@ class AssertingPlan(Plan):
             case NotHeld(role, entry) if entry.locator == user.locator and self.tree.member_of:
                 return f"(!{names.equals(self.tree.member_of, role.locator)})"
             case SetCustodian(entry) if entry.locator == user.locator:
-                return names.has(self.tree.custodian, user.custodian_id)
+                custodian = names.has(self.tree.custodian, user.custodian_id)
+                epoch = names.has(self.tree.epoch, user.revision) if self.appoints(user) else ""
+                return f"(&{custodian}{epoch})"
             case RenewEpoch(entry) if entry.locator == user.locator:
                 return names.has(self.tree.epoch, user.revision)
         return None

@@ -2,6 +2,7 @@
 
     9f5d02a1c3e47b68                         a digest of this is in the user's tokens
     9f5d02a1c3e47b68.1c20aa57                the same; what is after the dot was swapped since
+    9f5d02a1c3e47b68.1c20aa57.5e0b77d3       the last part is its appointment: an admin made it one
     unfinished:1795284684:9f5d02a1c3e47b68   the entry is being made since then (Unix time)
     resetting:1795284684:9f5d02a1c3e47b68    an admin is setting its password
     leaving:1795284684:9f5d02a1c3e47b68      the entry is about to be deleted
@@ -24,8 +25,11 @@ LEAVING: Final = "leaving:"
 ABANDONED_AFTER_S: Final = 60.0
 """How old a mark must be for whoever made it to be dead, in seconds."""
 
+ADOPTED: Final = "00000000"
+"""The appointment of who has a custodian, but was made an admin by another tool or version."""
+
 _ID = re.compile(r"[0-9A-Fa-f-]{32,36}")
-_OURS = re.compile(r"(((unfinished|resetting|leaving):\d+:)?[0-9a-f]{16})?(\.[0-9a-f]{8})?")
+_OURS = re.compile(r"(((unfinished|resetting|leaving):\d+:)?[0-9a-f]{16})?(\.[0-9a-f]{8}){0,2}")
 
 
 def fresh() -> str:
@@ -33,16 +37,27 @@ def fresh() -> str:
     return secrets.token_hex(8)
 
 
-def marked(kind: str) -> str:
-    """A fresh epoch that says what is going on since now."""
-    return f"{kind}{time.time():.0f}:{fresh()}"
+def marked(kind: str, stored: str = "") -> str:
+    """A fresh epoch that says what is going on since now; the appointment stays."""
+    return _appointed(f"{kind}{time.time():.0f}:{fresh()}", appointment(stored))
 
 
 def renewed(stored: str, *, keeps_mark: bool) -> str:
     """A fresh epoch. A user that is leaving stays so, and with `keeps_mark` every mark stays."""
     kept = (UNFINISHED, RESETTING, LEAVING) if keeps_mark else (LEAVING,)
     mark, _, nonce = stored.partition(".")[0].rpartition(":")
-    return f"{mark}:{fresh()}" if nonce and stored.startswith(kept) else fresh()
+    renewed = f"{mark}:{fresh()}" if nonce and stored.startswith(kept) else fresh()
+    return _appointed(renewed, appointment(stored))
+
+
+def appointed(stored: str, *, anew: bool = True) -> str:
+    """The same epoch with a fresh appointment, or with `ADOPTED`."""
+    return _appointed(stored.partition(".")[0], secrets.token_hex(4) if anew else ADOPTED)
+
+
+def appointment(stored: str) -> str:
+    """What is replaced whenever another admin makes the user an admin; `""` for never."""
+    return stored.partition(".")[2].partition(".")[2]
 
 
 def is_new(stored: str) -> bool:
@@ -51,8 +66,8 @@ def is_new(stored: str) -> bool:
 
 
 def swapped(stored: str) -> str:
-    """Another text for the same epoch."""
-    return f"{stored.partition('.')[0]}.{secrets.token_hex(4)}"
+    """Another text for the same epoch; the appointment stays."""
+    return _appointed(f"{stored.partition('.')[0]}.{secrets.token_hex(4)}", appointment(stored))
 
 
 def is_ours(stored: str) -> bool:
@@ -79,6 +94,13 @@ def digest(stored: str, *stamps: str | None) -> str:
     """What tokens carry of the epoch and of the server's own stamps of the password."""
     parts = (stored.partition(".")[0], *(stamp or "" for stamp in stamps))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _appointed(epoch: str, appointment: str) -> str:
+    if not appointment:
+        return epoch
+    swapped = epoch if "." in epoch else f"{epoch}.{secrets.token_hex(4)}"
+    return f"{swapped}.{appointment}"
 
 
 def _age_s(stored: str, *kinds: str) -> float:

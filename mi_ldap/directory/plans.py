@@ -133,7 +133,29 @@ class Plan(ABC):
 
     def modifications(self, user: User) -> tuple[Modification, ...]:
         found = (self._modification(step, user) for step in self.steps)
-        return tuple(change for change in found if change is not None)
+        changes = tuple(change for change in found if change is not None)
+        return self._with_appointment(user, changes) if self.appoints(user) else changes
+
+    def appoints(self, user: User) -> bool:
+        """Whether an appointment must be stored: a fresh one, or for want of any."""
+        is_stored = bool(epochs.appointment(user.revision))
+        return any(
+            step.appoints or (not is_stored and bool(step.user.custodian_id or step.custodian_id))
+            for step in self._custodians_of(user)
+        )
+
+    def _with_appointment(
+        self, user: User, changes: tuple[Modification, ...]
+    ) -> tuple[Modification, ...]:
+        renewed = [change for change in changes if change.attribute == self.tree.epoch]
+        stored = str(renewed[0].values[0]) if renewed else user.revision
+        others = (change for change in changes if change.attribute != self.tree.epoch)
+        is_anew = any(step.appoints for step in self._custodians_of(user))
+        return (*others, replaced(self.tree.epoch, epochs.appointed(stored, anew=is_anew)))
+
+    def _custodians_of(self, user: User) -> list[SetCustodian]:
+        found = (step for step in self.steps if isinstance(step, SetCustodian))
+        return [step for step in found if step.user.locator == user.locator]
 
     def removes(self, user: User) -> bool:
         return any(isinstance(s, RemoveUser) and s.user.locator == user.locator for s in self.steps)
@@ -207,7 +229,7 @@ class Plan(ABC):
         password of an admin.
         """
         stored = self.stored.get(user.locator, user.revision)
-        mark = epochs.marked(epochs.RESETTING)
+        mark = epochs.marked(epochs.RESETTING, stored)
         hold = Modify(self.tree.target(user), swap(self.tree.epoch, stored, mark))
         let_go = Modify(self.tree.target(user), swap(self.tree.epoch, mark, stored))
         return Guarded(hold, swaps=True), Guarded(let_go, swaps=True)
@@ -250,10 +272,7 @@ class Plan(ABC):
         given the role, or from whom it was taken: undoing that swaps the revision itself.
         """
         changed = {s.user.locator for s in self.steps if isinstance(s, Give | Take)}
-        had = any(
-            isinstance(s, SetCustodian) and s.user.locator == user.locator and s.user.custodian_id
-            for s in self.steps
-        )
+        had = any(step.user.custodian_id for step in self._custodians_of(user))
         if not had or user.locator in changed:
             return ()
         decided_on = [r for at, r in self._swapping_roles.items() if at in self._revisions]
@@ -266,7 +285,7 @@ class Plan(ABC):
 
 def _renewed(step: RenewEpoch) -> str:
     if step.for_reset:
-        return epochs.marked(epochs.RESETTING)
+        return epochs.marked(epochs.RESETTING, step.user.revision)
     return epochs.renewed(step.user.revision, keeps_mark=step.keeps_mark)
 
 

@@ -52,7 +52,8 @@ class SwappingPlan(Plan):
     def remove_user(self, user: User) -> None:
         """What came after the mark may have taken long: it must be there still."""
         self.modify_user(user)
-        mark, again = self.stored[user.locator], epochs.marked(epochs.LEAVING)
+        mark = self.stored[user.locator]
+        again = epochs.marked(epochs.LEAVING, mark)
         swapped = Modify(self.tree.target(user), swap(self.tree.epoch, mark, again))
         back = Modify(self.tree.target(user), swap(self.tree.epoch, again, mark))
         undo = (Guarded(back, swaps=True),)
@@ -63,7 +64,7 @@ class SwappingPlan(Plan):
         """The epoch always, the custodian where a step changes it."""
         set_to = {change.attribute: change.values for change in self.modifications(user)}
         if self.removes(user):
-            set_to[self.tree.epoch] = (epochs.marked(epochs.LEAVING),)
+            set_to[self.tree.epoch] = (epochs.marked(epochs.LEAVING, user.revision),)
         set_to.setdefault(self.tree.epoch, (epochs.swapped(user.revision),))
         self.stored[user.locator] = _only(set_to[self.tree.epoch]) or ""
         read = {self.tree.epoch: user.revision, self.tree.custodian: user.custodian_id}

@@ -143,6 +143,8 @@ class Tree:
         """
         stored = entry.first(self.epoch) or ""
         stamps = (entry.first(name) for name in self.profile.password_stamps)
+        custodian_id = entry.first(self.custodian)
+        adopted = epochs.ADOPTED if custodian_id else ""
         return User(
             id=self.id_of(entry),
             name=shown_name(entry, self.user_name),
@@ -151,6 +153,7 @@ class Tree:
             epoch=epochs.digest(stored, *stamps),
             custodian_id=entry_id(entry.first(self.custodian)),
             enabled=not self.profile.is_closed(entry),
+            appointment=epochs.appointment(stored) or adopted,
             abandoned=epochs.is_abandoned(stored),
             busy=epochs.is_busy(stored),
             marked=not self.account_class or _has_class(entry, self.account_class),

@@ -26,7 +26,8 @@ from mi_ldap.serving.lost_directory import (
 )
 from mi_ldap.serving.processes import Child, Signals
 from mi_ldap.serving.state_folder import held_state_folder
-from mi_ldap.serving.supervisor import supervise
+from mi_ldap.serving.super_admin import SuperAdminPin
+from mi_ldap.serving.supervisor import Companion, supervise
 from mi_ldap.settings import Settings
 from mi_ldap.web import create_app
 from mi_ldap.wiring import Services, services
@@ -54,7 +55,7 @@ def serve(settings: Settings) -> int:
         _tell_throttled_logins(found)
         application = create_app(found)
         certificate = certificate_of(settings)
-        hearts = _hearts(settings, directory)
+        companions = _companions(settings, directory)
         gc.freeze()  # a collection in a worker would copy what it shares with the others
         server = Child(HttpServer(settings.server, listener, certificate, application).run)
         listener.close()  # else clients would still be let in while gunicorn stops
@@ -65,7 +66,7 @@ def serve(settings: Settings) -> int:
                 signals,
                 is_answering=lambda: is_answering(settings.server),
                 announce=lambda: _announce(settings, directory, found),
-                companions=hearts,
+                companions=companions,
             )
         finally:
             _tell_throttled_logins(found)
@@ -130,11 +131,15 @@ def started_directory(settings: Settings) -> Iterator[EmbeddedDirectory]:
         yield directory
 
 
-def _hearts(settings: Settings, directory: EmbeddedDirectory | None) -> list[Heart]:
-    """What sends heartbeats to the dashboard, where there is one."""
-    if not settings.dashboard_config.dashboard_url:
-        return []
-    return [Heart(settings, partial(services, settings, directory))]
+def _companions(settings: Settings, directory: EmbeddedDirectory | None) -> list[Companion]:
+    """What pins the super admin, and what sends heartbeats, where the settings ask for it."""
+    make_services = partial(services, settings, directory)
+    found: list[Companion] = []
+    if settings.super_admin.can_remove_admins:
+        found.append(SuperAdminPin(make_services))
+    if settings.dashboard_config.dashboard_url:
+        found.append(Heart(settings, make_services))
+    return found
 
 
 def _announce(settings: Settings, directory: EmbeddedDirectory | None, found: Services) -> None:

@@ -18,6 +18,7 @@ from mi_ldap.store import (
     NotHeld,
     RemoveUser,
     RenewEpoch,
+    RenewRevision,
     SetCustodian,
     Take,
     Unchanged,
@@ -49,6 +50,56 @@ class ChangeContract:
         store.apply(SetCustodian(reread(store, user), None))
         assert reread(store, user).custodian_id is None
         assert store.dependents_of(boss) == ()
+
+    def test_that_a_user_ever_had_a_custodian_is_kept_whatever_happens(
+        self, store: UserStore
+    ) -> None:
+        user, boss = make_user(store), make_user(store, "boss")
+        assert user.appointment == ""
+        store.apply(SetCustodian(user, boss.id, appoints=True))
+        promoted = reread(store, user)
+        assert promoted.epoch == user.epoch
+        store.apply(SetCustodian(promoted, None), RenewEpoch(promoted))
+        store.reset_password(user, PASSWORD)
+        store.apply(RenewEpoch(reread(store, user), for_reset=True))
+        store.apply(Unchanged(reread(store, user)))
+        store.apply(RenewEpoch(reread(store, user)))
+        later = reread(store, user)
+        assert later.custodian_id is None
+        assert later.appointment == promoted.appointment != ""
+        store.apply(SetCustodian(later, user.id, appoints=True))
+        assert reread(store, user).appointment not in {"", later.appointment}
+
+    def test_a_custodian_that_takes_over_appoints_nobody(self, store: UserStore) -> None:
+        user, boss = make_user(store), make_user(store, "boss")
+        store.apply(SetCustodian(user, boss.id, appoints=True))
+        promoted = reread(store, user)
+        store.apply(SetCustodian(promoted, user.id))
+        assert reread(store, user).appointment == promoted.appointment
+
+    def test_who_is_adopted_keeps_that_it_was(self, store: UserStore) -> None:
+        user, boss = make_user(store), make_user(store, "boss")
+        store.apply(SetCustodian(user, boss.id))
+        adopted = reread(store, user)
+        assert adopted.appointment
+        for custodian_id in (user.id, None):
+            store.apply(SetCustodian(reread(store, user), custodian_id))
+            assert reread(store, user).appointment == adopted.appointment
+
+    def test_a_revision_is_renewed_as_it_was_read_or_not_at_all(self, store: UserStore) -> None:
+        role = store.add_role("dev")
+        store.apply(Unchanged(role), RenewRevision(role))
+        with pytest.raises(Conflict):
+            store.apply(Unchanged(role), RenewRevision(role))
+        renewed = role_now(store, role)
+        store.apply(Unchanged(renewed), RenewRevision(renewed))
+
+    def test_what_was_decided_before_a_renewed_revision_is_void(self, store: UserStore) -> None:
+        user, role = make_user(store), store.add_role("dev")
+        store.apply(Unchanged(role), RenewRevision(role))
+        with pytest.raises(Conflict):
+            store.apply(Unchanged(role), Give(role, user))
+        assert store.roles_of(user) == ()
 
     def test_a_custodian_is_replaced_as_it_was_read_or_not_at_all(self, store: UserStore) -> None:
         user, boss = make_user(store), make_user(store, "boss")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from mi_ldap.errors import CustodyRefused, DirectoryUnavailable
 from mi_ldap.model import User
 from mi_ldap.recovery import Recovery
+from tests.memory_store import MemoryStore
 from tests.unit.conftest import MakeWorld
 from tests.unit.custody import demote
 from tests.world import PASSWORD, World
@@ -163,3 +165,16 @@ def test_an_admin_whose_custodian_is_no_admin_can_be_adopted(family: World) -> N
 
 def test_nobody_adopts_itself(family: World) -> None:
     assert recovery(family).adopt(family.user("admin")) == []
+
+
+def test_who_was_demoted_meanwhile_is_no_admin_already(
+    family: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read for showing is older than the demotion: it was not there when this began."""
+    old = MemoryStore()
+    old.content = copy.deepcopy(family.store.content)
+    family.demote("boss", "carl")
+    lines = len(family.lines)
+    monkeypatch.setattr(type(family.store), "view", old)
+    family.demote("boss", "carl")
+    assert len(family.lines) == lines
