@@ -81,8 +81,8 @@ class Applicant:
     is_local: bool
 
 
-class _TooLate(Exception):
-    """Somebody else has become the first admin."""
+class Overtaken(Exception):
+    """Another login is making the first admin, or has made it: decide anew on what is there now."""
 
 
 class Bootstrap:
@@ -107,9 +107,14 @@ class Bootstrap:
         self._pin_super_admin = pin_super_admin
         self._closed = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether this process knows already that no login makes the first admin."""
+        return self._closed or self._door.mode == "off"
+
     def is_open(self) -> bool:
         """Whether the next successful login makes the first admin."""
-        if self._closed or self._door.mode == "off":
+        if self.is_over:
             return False
         if self._facts.fact(self._key):
             self._closed = True
@@ -131,9 +136,13 @@ class Bootstrap:
 
     def admits(self, applicant: Applicant, user: User | None) -> bool:
         """Whether this login may be the one; for a user that exists, by the entry it is."""
+        if user is None:
+            return self._may_be_made(applicant)
+        if self._store.is_own_account(user):
+            return False
         if self._door.mode == "configured":
-            return self._is_one_of((self._door.configured_name,), applicant, user)
-        return not self._door.users or self._is_one_of(self._door.users, applicant, user)
+            return self._is_one_of((self._door.configured_name,), user)
+        return not self._door.users or self._is_one_of(self._door.users, user)
 
     def make(self, applicant: Applicant, abandoned: User | None) -> User:
         """The first admin, made with the credentials of a login whose name nobody has.
@@ -143,8 +152,9 @@ class Bootstrap:
             abandoned: what a login that was cut off has left under the name.
 
         Raises:
-            LoginRefused: it may not be made, somebody else was first, or the directory does not
-                take the name or the password; nothing is left of it.
+            LoginRefused: it may not be made, or the directory does not take the name or the
+                password; nothing is left of it.
+            Overtaken: another login was first; nothing is left of it.
         """
         if not self._may_make(applicant):
             raise LoginRefused
@@ -160,8 +170,8 @@ class Bootstrap:
                 self._audit.change(name, "bootstrap", "admin", {"userId": name}),
             ):
                 self._crown(user)
-        except (UserExists, Conflict, _TooLate):
-            raise LoginRefused from None
+        except (UserExists, Conflict) as error:
+            raise Overtaken from error
         except BadRequest as error:
             raise LoginRefused(f"The first admin was not made. {error}", "bootstrap") from error
         return user
@@ -170,24 +180,21 @@ class Bootstrap:
         """Give the admin role to the user, whose password was proved, if still nobody holds it.
 
         Raises:
-            LoginRefused: its password is another one by now.
+            Overtaken: somebody holds it by now, or the password is another one.
         """
-        if not _is_vacant(self._store.admin_role()):
-            return
         present = self._store.user(user.id)
         if present is None or present.epoch != user.epoch:
-            raise LoginRefused
-        with (
-            suppress(_TooLate),
-            self._audit.change(user.name, "bootstrap", "admin", {"userId": user.name}),
-        ):
+            raise Overtaken
+        if not _is_vacant(self._store.admin_role()):
+            raise Overtaken
+        with self._audit.change(user.name, "bootstrap", "admin", {"userId": user.name}):
             self._crown(user)
 
     def _crown(self, user: User) -> None:
         """Give the admin role for the first time.
 
         Raises:
-            _TooLate: somebody else was given it.
+            Overtaken: somebody else was given it.
             AdminRoleUnclear: a group of its name stands there unseen.
         """
         try:
@@ -211,7 +218,7 @@ class Bootstrap:
         admin_role = self._store.admin_role()
         present = self._store.user(user.id)
         if present is None or not _is_vacant(admin_role):
-            raise _TooLate
+            raise Overtaken
         custody = Custody(self._store, self._audit)
         leftovers = custody.reassign_dependents(present, admin_role)
         custody.apply(attempts, present, _first_admin_steps(admin_role, present, leftovers))
@@ -235,22 +242,30 @@ class Bootstrap:
         log.warning("abandoned_user_removed", user=abandoned.name)
         self._store.apply(Unchanged(abandoned), RemoveUser(abandoned))
 
-    def _is_one_of(self, names: Iterable[str], applicant: Applicant, user: User | None) -> bool:
-        if user is None:
-            typed = folded(without_primary(applicant.name))
-            return typed in {folded(name) for name in names}
+    def _is_one_of(self, names: Iterable[str], user: User) -> bool:
+        """Whether one of the names is the user's, by the directory's own matching."""
         found = (find_user(self._store, name) for name in names)
         return any(known is not None and known.id == user.id for known in found)
+
+    def _may_be_made(self, applicant: Applicant) -> bool:
+        """Whether a user of that name is wanted: by the very text of the list.
+
+        A name that is merely alike may be another one to the directory: to 389 DS `\uff41lice`,
+        with a full-width letter, is not `alice`.
+        """
+        typed = without_primary(applicant.name)
+        if self._door.mode == "configured":  # the configured password is asked for as well
+            return folded(typed) == folded(without_primary(self._door.configured_name))
+        listed = [without_primary(name) for name in self._door.users]
+        return not listed or typed in listed
 
     def _may_make(self, applicant: Applicant) -> bool:
         if self._door.mode == "configured":
             same = applicant.password.encode(), self._door.configured_password.encode()
             return hmac.compare_digest(*same)
-        return (
-            self._door.makes_users
-            or applicant.is_local
-            or self._is_one_of(self._door.users, applicant, None)
-        )
+        if not self._may_be_made(applicant):
+            return False
+        return self._door.makes_users or applicant.is_local or bool(self._door.users)
 
     def _note(self, value: str) -> None:
         """Keep that bootstrap is over: a shortcut only, the group's own mark decides."""
@@ -271,9 +286,17 @@ def _is_vacant(admin_role: AdminRole | None) -> bool:
 def _first_admin_steps(
     admin_role: AdminRole | None, user: User, leftovers: list[Step]
 ) -> list[Step]:
-    """The first admin has no custodian and no dependents, whatever the entry has from before."""
-    fresh = [Unchanged(user), *leftovers, SetCustodian(user, None), RenewEpoch(user)]
-    if admin_role is None:
-        return [*fresh, AddAdminRole(user)]
-    role = admin_role.role
-    return [Unchanged(role), *fresh, Give(role, user), MarkFirstAdmin(role, user)]
+    """The first admin has no custodian and no dependents, whatever the entry has from before.
+
+    A user with nothing to clear is changed last: of several logins at once only the one that gave
+    the role renews the epoch, so that no token of the others dies.
+    """
+    role = admin_role.role if admin_role else None
+    guard: list[Step] = [Unchanged(role)] if role else []
+    give: list[Step] = [AddAdminRole(user)]
+    if role:
+        give = [Give(role, user), MarkFirstAdmin(role, user)]
+    if leftovers or user.custodian_id or user.busy or user.abandoned:
+        cleared = [Unchanged(user), *leftovers, SetCustodian(user, None), RenewEpoch(user)]
+        return [*guard, *cleared, *give]
+    return [*guard, *give, Unchanged(user), RenewEpoch(user)]

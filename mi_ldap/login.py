@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass
 
 from mi_ldap.accounts import again, find_user
 from mi_ldap.admins import Admins
 from mi_ldap.audit import AuditLog
-from mi_ldap.bootstrap import Applicant, Bootstrap
+from mi_ldap.bootstrap import Applicant, Bootstrap, Overtaken
+from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import (
     AdminRoleUnclear,
     AmbiguousName,
@@ -21,6 +23,11 @@ from mi_ldap.model import Performer, Proof, User
 from mi_ldap.store import UserReads, UserStore
 from mi_ldap.throttle import Tried
 from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT, Revocations
+
+_CHANCE = random.SystemRandom()
+_PAUSE_S = 0.05
+"""Between two looks at a first admin whom another login is making."""
+_MISSES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +108,8 @@ class Login:
     def _prove_counted(self, applicant: Applicant, user: User | None) -> LoggedIn:
         if not applicant.password:
             raise LoginRefused
-        if self._bootstrap.is_open():
-            user = self._find(self._store, applicant.name)
-            if self._bootstrap.admits(applicant, user):
-                return self._first_login(applicant, user)
+        if not self._bootstrap.is_over:
+            return self._login_while_none_is_admin(applicant)
         return self._ordinary_login(user, applicant.password)
 
     def _find(self, reads: UserReads, name: str) -> User | None:
@@ -113,22 +118,50 @@ class Login:
         except AmbiguousName as error:
             raise LoginRefused(f"{error} Ask an administrator.", "ambiguous") from error
 
-    def _first_login(self, applicant: Applicant, user: User | None) -> LoggedIn:
+    def _login_while_none_is_admin(self, applicant: Applicant) -> LoggedIn:
+        """A login that may make the first admin; several at once wait for the one that does.
+
+        Raises:
+            LoginRefused: as an ordinary login, or the first admin was not made, or another login
+                is making that user for longer than this request may last.
+        """
+        give_up_at = time.monotonic() + remaining_s()
+        misses = 0
+        while True:
+            is_open = self._bootstrap.is_open()
+            user = self._find(self._store, applicant.name)
+            if user is None or not user.busy:
+                try:
+                    return self._try_first_login(applicant, user, is_open=is_open)
+                except Overtaken:
+                    misses += user is None
+            pause_s = _CHANCE.uniform(0.5, 1) * _PAUSE_S
+            # After several misses the name is taken by an entry that the filters do not find.
+            if misses > _MISSES or time.monotonic() + 2 * pause_s > give_up_at:
+                raise LoginRefused
+            time.sleep(pause_s)
+
+    def _try_first_login(
+        self, applicant: Applicant, user: User | None, *, is_open: bool
+    ) -> LoggedIn:
+        """Raises `Overtaken` where another login has changed what this one was decided on."""
+        if not (is_open and self._bootstrap.admits(applicant, user)):
+            logged_in = self._ordinary_login(user, applicant.password)
+            # Only the logins of the moment in which it was found out that there is an admin.
+            return self._undisturbed(logged_in) if self._bootstrap.is_over else logged_in
         if user is None or user.abandoned:
-            return self._made(applicant, user)
+            return self._as_promoted(self._bootstrap.make(applicant, user), Proof())
         proof = self._proved(user, applicant.password)
         self._bootstrap.promote(user)
         return self._as_promoted(user, proof)
 
-    def _made(self, applicant: Applicant, abandoned: User | None) -> LoggedIn:
-        try:
-            return self._as_promoted(self._bootstrap.make(applicant, abandoned), Proof())
-        except LoginRefused:
-            user = self._find(self._store, applicant.name)
-            if user is None:
-                raise
-            # Somebody else was first, under the same name.
-            return self._ordinary_login(user, applicant.password)
+    def _undisturbed(self, logged_in: LoggedIn) -> LoggedIn:
+        """Raises `Overtaken` where another login is promoting the user: its epoch changes last."""
+        time.sleep(_PAUSE_S)
+        present = self._store.user(logged_in.user.id)
+        if present is None or present.epoch != logged_in.user.epoch:
+            raise Overtaken
+        return logged_in
 
     def _as_promoted(self, user: User, proof: Proof) -> LoggedIn:
         """As it stands after its promotion, which gave it a new epoch."""

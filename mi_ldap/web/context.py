@@ -22,6 +22,9 @@ _BEARER = re.compile(r"\Abearer[ ]+", re.IGNORECASE)
 
 _FORWARDING = ("X_FORWARDED_FOR", "FORWARDED", "X_REAL_IP", "VIA")
 
+_MAPPED_BITS = 96
+"""Of `::ffff:0:0/96`, before the IPv4 address (RFC 4291 §2.5.5.2)."""
+
 UNKNOWN = "unknown"
 """The client, where a proxy has sent something that is no address."""
 
@@ -30,12 +33,13 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 def init_app(app: Flask, server: ServerSettings) -> None:
     """Begin each request with its context, and give its id back."""
-    proxies = [ipaddress.ip_network(each, strict=False) for each in server.trusted_proxies]
+    proxies = [_network(each) for each in server.trusted_proxies]
     app.wsgi_app = _InTime(app.wsgi_app, server.request_deadline_s)  # type: ignore[method-assign]
 
     @app.before_request
     def begin() -> None:
         g.client = _client(request.environ, proxies)
+        g.is_local = _is_local(request.environ, proxies)
         sent = request.headers.get("X-Request-Id", "")
         own = secrets.token_hex(16)  # one of ours is in it always: an audit line must not be forged
         g.request_id = f"{sent}.{own[:12]}" if _REQUEST_ID.fullmatch(sent) else own
@@ -82,9 +86,25 @@ def _client(environ: dict[str, Any], proxies: list[Network]) -> str:
 
 def is_local() -> bool:
     """Whether the request surely comes from this machine: straight from loopback, by no proxy."""
-    peer = _address(request.remote_addr or "")
-    forwarded = any(f"HTTP_{name}" in request.environ for name in _FORWARDING)
-    return peer is not None and peer.is_loopback and not forwarded
+    return bool(g.is_local)
+
+
+def _is_local(environ: dict[str, Any], proxies: list[Network]) -> bool:
+    """A proxy for TCP adds no header, so that it must be named in `server.trusted_proxies`."""
+    peer = _address(str(environ.get("REMOTE_ADDR") or ""))
+    forwarded = any(f"HTTP_{name}" in environ for name in _FORWARDING)
+    if peer is None or forwarded or _is_in(str(peer), proxies):
+        return False
+    return peer.is_loopback
+
+
+def _network(text: str) -> Network:
+    """IPv4 addresses that are written as IPv6 ones are compared as IPv4, as those of peers are."""
+    network = ipaddress.ip_network(text, strict=False)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return ipaddress.ip_network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 def _is_in(text: str, networks: list[Network]) -> bool:

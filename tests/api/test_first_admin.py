@@ -77,7 +77,33 @@ def test_configured_makes_its_account_alone(api_of: MakeApi) -> None:
 def test_bootstrap_users_alone_may_win(api_of: MakeApi) -> None:
     api = api_of(BOOTSTRAP__USERS="root, chief")
     assert api.login("admin").status_code == 401
-    assert api.logged_in("Chief").names() == ["Chief"]
+    assert api.login("Chief").status_code == 401
+    assert api.logged_in("chief").names() == ["chief"]
+
+
+@pytest.mark.parametrize("typed", ["\uff41lice", "ALICE", "al\u00adice", " alice x"])
+def test_nobody_is_made_by_a_name_that_is_merely_like_a_listed_one(
+    api_of: MakeApi, typed: str
+) -> None:
+    api = api_of(BOOTSTRAP__USERS="alice")
+    for stranger in (api, api.elsewhere()):
+        assert stranger.login(typed).status_code == 401
+    assert api.services.store.user_names().names == ()
+    assert api.services.store.admin_role() is None
+    assert api.elsewhere().logged_in("alice").names() == ["alice"]
+
+
+@pytest.mark.parametrize("proxies", ["127.0.0.1", "127.0.0.0/8", "10.1.1.1, ::ffff:127.0.0.1"])
+def test_a_trusted_proxy_is_never_this_machine(directory_api_of: MakeApi, proxies: str) -> None:
+    """A proxy for TCP adds no header, and everybody comes by it."""
+    api = directory_api_of(SERVER__TRUSTED_PROXIES=proxies)
+    assert api.login("admin").status_code == 401
+    assert api.services.store.user_names().names == ()
+
+
+def test_another_trusted_proxy_changes_nothing_for_this_machine(directory_api_of: MakeApi) -> None:
+    api = directory_api_of(SERVER__TRUSTED_PROXIES="10.1.1.1")
+    assert api.logged_in("admin").names() == ["admin"]
 
 
 def test_a_directory_of_ones_own_lets_nobody_be_made_from_elsewhere(

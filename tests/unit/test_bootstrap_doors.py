@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mi_ldap.errors import (
-    LoginRefused,
-)
+from mi_ldap.errors import LoginRefused
 from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_DEFAULT
 from tests.unit.conftest import MakeWorld
 from tests.world import ELSEWHERE, PASSWORD, World
@@ -49,6 +47,22 @@ def test_bootstrap_users_alone_may_win(world_of: MakeWorld) -> None:
     with pytest.raises(LoginRefused):
         world.login("emil")
     assert world.admins() == []
+    assert world.login("Alice").scope == SCOPE_ADMIN
+
+
+@pytest.mark.parametrize("typed", ["ALICE", "\uff21lice", "Alice\u00ad", "A lice", "dorA"])
+def test_a_user_is_made_by_the_very_text_of_the_list_only(world_of: MakeWorld, typed: str) -> None:
+    """To some directories a name that is alike is another one."""
+    world = world_of(BOOTSTRAP__USERS="Alice, dora")
+    with pytest.raises(LoginRefused):
+        world.login(typed)
+    assert world.admins() == []
+    assert world.store.user_names().names == ()
+
+
+def test_a_listed_user_that_exists_is_known_by_any_spelling(world_of: MakeWorld) -> None:
+    world = world_of(BOOTSTRAP__USERS="Alice, dora")
+    world.add("alice")
     assert world.login("ALICE").scope == SCOPE_ADMIN
 
 
