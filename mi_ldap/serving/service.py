@@ -16,7 +16,11 @@ from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.tls import verifying_context
 from mi_ldap.errors import MiLdapError
 from mi_ldap.serving.banner import print_banner
-from mi_ldap.serving.certificate import check_certificate, self_signed_certificate
+from mi_ldap.serving.certificate import (
+    CertificateRenewal,
+    check_certificate,
+    self_signed_certificate,
+)
 from mi_ldap.serving.heartbeat import Heart, tls_context
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
 from mi_ldap.serving.lost_directory import (
@@ -26,7 +30,7 @@ from mi_ldap.serving.lost_directory import (
 )
 from mi_ldap.serving.processes import Child, Signals
 from mi_ldap.serving.state_folder import held_state_folder
-from mi_ldap.serving.supervisor import supervise
+from mi_ldap.serving.supervisor import Companion, supervise
 from mi_ldap.settings import Settings
 from mi_ldap.web import create_app
 from mi_ldap.wiring import Services, services
@@ -54,7 +58,7 @@ def serve(settings: Settings) -> int:
         _tell_throttled_logins(found)
         application = create_app(found)
         certificate = certificate_of(settings)
-        hearts = _hearts(settings, directory)
+        companions: list[Companion] = [*_hearts(settings, directory), *_renewals(settings)]
         gc.freeze()  # a collection in a worker would copy what it shares with the others
         server = Child(HttpServer(settings.server, listener, certificate, application).run)
         listener.close()  # else clients would still be let in while gunicorn stops
@@ -65,7 +69,7 @@ def serve(settings: Settings) -> int:
                 signals,
                 is_answering=lambda: is_answering(settings.server),
                 announce=lambda: _announce(settings, directory, found),
-                companions=hearts,
+                companions=companions,
             )
         finally:
             _tell_throttled_logins(found)
@@ -135,6 +139,13 @@ def _hearts(settings: Settings, directory: EmbeddedDirectory | None) -> list[Hea
     if not settings.dashboard_config.dashboard_url:
         return []
     return [Heart(settings, partial(services, settings, directory))]
+
+
+def _renewals(settings: Settings) -> list[CertificateRenewal]:
+    """What renews the certificate, where it is one that the service makes itself."""
+    server = settings.server
+    is_own = server.tls and not server.certificate_file
+    return [CertificateRenewal(settings.state_dir)] if is_own else []
 
 
 def _announce(settings: Settings, directory: EmbeddedDirectory | None, found: Services) -> None:
