@@ -21,6 +21,7 @@ from mi_ldap.serving.certificate import (
     check_certificate,
     self_signed_certificate,
 )
+from mi_ldap.serving.disk_watch import DiskWatch
 from mi_ldap.serving.heartbeat import Heart, tls_context
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
 from mi_ldap.serving.lost_directory import (
@@ -58,7 +59,11 @@ def serve(settings: Settings) -> int:
         _tell_throttled_logins(found)
         application = create_app(found)
         certificate = certificate_of(settings)
-        companions: list[Companion] = [*_hearts(settings, directory), *_renewals(settings)]
+        companions: list[Companion] = [
+            *_hearts(settings, directory),
+            *_renewals(settings),
+            DiskWatch(found.disk),
+        ]
         gc.freeze()  # a collection in a worker would copy what it shares with the others
         server = Child(HttpServer(settings.server, listener, certificate, application).run)
         listener.close()  # else clients would still be let in while gunicorn stops
