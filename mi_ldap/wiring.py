@@ -25,6 +25,7 @@ from mi_ldap.directory import (
     Profile,
     Tree,
 )
+from mi_ldap.disk_space import DiskSpace
 from mi_ldap.failed_logins import FailedLogins
 from mi_ldap.floor import Floor
 from mi_ldap.login import Login
@@ -51,6 +52,7 @@ class Services:
     """Everything that a face of the service speaks to."""
 
     settings: Settings
+    disk: DiskSpace
     store: UserStore
     state: StateDatabase
     audit: AuditLog
@@ -112,6 +114,7 @@ def services(
     revocations = SqliteRevocations(state, token.expiry)
     return Services(
         settings=settings,
+        disk=_disk_space(settings),
         store=store,
         state=state,
         audit=audit,
@@ -131,6 +134,13 @@ def audit_log(settings: Settings) -> AuditLog:
     """The audit log that is configured."""
     path = settings.audit.file or settings.state_dir / "audit.log"
     return AuditLog(path, settings.audit.max_bytes, settings.audit.keep)
+
+
+def _disk_space(settings: Settings) -> DiskSpace:
+    folders = [settings.state_dir]
+    if settings.audit.file:
+        folders.append(settings.audit.file.parent)
+    return DiskSpace(folders, settings.server.min_free_mb)
 
 
 def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) -> UserStoreSettings:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,7 +20,92 @@ from mi_ldap.errors import ConfigurationError
 
 LIFE = timedelta(days=730)
 RENEWAL = timedelta(days=30)
-"""A self-signed certificate with less than that left is replaced at the next start."""
+"""A self-signed certificate with less than that left is replaced, also while the service runs."""
+CHECK_S = 10.0
+"""So often the supervisor looks at it, in seconds."""
+
+log = structlog.get_logger(__name__)
+
+
+class ServedCertificate:
+    """The TLS context of new connections; it follows the files when they are replaced."""
+
+    def __init__(self, certificate_file: str, key_file: str) -> None:
+        self._files = certificate_file, key_file
+        self._loaded = self._refused = self._state()
+        self.context = server_context(certificate_file, key_file)
+
+    def refresh(self) -> None:
+        """Load the files again where they have changed; a pair that does not match is no use.
+
+        One file may just have been replaced and the other not yet: that is tried again, and told
+        the second time.
+        """
+        state = self._state()
+        if state == self._loaded:
+            return
+        try:
+            self.context = server_context(*self._files)
+        except (ssl.SSLError, OSError, ValueError) as error:
+            if self._refused == state:
+                log.error("certificate_not_reloaded", file=self._files[0], error=str(error))
+                self._loaded = state
+            self._refused = state
+        else:
+            self._loaded = state
+            log.info("certificate_reloaded", file=self._files[0])
+
+    def _state(self) -> list[tuple[int, int, int] | None]:
+        """What changes with the files' content: inode, time of change, size."""
+        return [_state_of(Path(name)) for name in self._files]
+
+
+def _state_of(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+class CertificateRenewal:
+    """Renews the self-signed certificate of a running service; a companion of the supervisor."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._next_look = 0.0
+
+    def look_after(self) -> None:
+        """Called every now and then."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + CHECK_S
+        try:
+            renew_certificate(self._folder)
+        except OSError as error:
+            log.error("certificate_not_renewed", folder=str(self._folder), error=str(error))
+
+    def stop(self) -> None:
+        """Nothing is to be stopped."""
+
+
+def renew_certificate(folder: Path) -> bool:
+    """Replace the self-signed certificate where it nears its end; whether that was done.
+
+    Raises:
+        OSError: the new one cannot be written; the old one is still there.
+    """
+    certificate_file, _ = _files_in(folder)
+    try:
+        ends_at = x509.load_pem_x509_certificate(certificate_file.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):  # gone or damaged: the next start makes one
+        return False
+    if ends_at - datetime.now(UTC) > RENEWAL:
+        return False
+    _make_pair(folder, _own_names())
+    log.warning("certificate_renewed", file=str(certificate_file), ended_at=ends_at.isoformat())
+    return True
 
 
 def server_context(certificate_file: str, key_file: str) -> ssl.SSLContext:
@@ -53,14 +140,34 @@ def check_certificate(certificate_file: Path, key_file: Path) -> None:
 
 
 def self_signed_certificate(folder: Path) -> tuple[Path, Path]:
-    """`(certificate, key)` in the folder, made or renewed where there is no good one."""
-    certificate_file, key_file = folder / "certificate.pem", folder / "certificate.key"
+    """`(certificate, key)` in the folder, made or renewed where there is no good one.
+
+    Raises:
+        ConfigurationError: they cannot be written.
+    """
+    certificate_file, key_file = _files_in(folder)
     names = _own_names()
     if not _is_good(certificate_file, key_file, names):
-        key, certificate = _make(names)
-        _write(key_file, key)
-        _write(certificate_file, certificate)
+        try:
+            _make_pair(folder, names)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The certificate {certificate_file} cannot be made: {error.strerror}."
+            ) from None
+        log.info("certificate_made", file=str(certificate_file))
     return certificate_file, key_file
+
+
+def _files_in(folder: Path) -> tuple[Path, Path]:
+    return folder / "certificate.pem", folder / "certificate.key"
+
+
+def _make_pair(folder: Path, names: list[str]) -> None:
+    """Write a new key and its certificate; in between no pair of them is loaded, see `refresh`."""
+    certificate_file, key_file = _files_in(folder)
+    key, certificate = _make(names)
+    _write(key_file, key)
+    _write(certificate_file, certificate)
 
 
 def _own_names() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ def main(context: click.Context) -> None:
 @main.command()
 def serve() -> None:
     """Run the service in the foreground (the default)."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the supervisor has its own handler
     settings = _load()
     from mi_ldap.serving.service import serve as run
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import ssl
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.serving.logs import GunicornLogger
@@ -50,6 +52,16 @@ class HttpServer(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """Called by gunicorn."""
         return self._application
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        _Arbiter(self).run()
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    def handle_hup(self) -> None:
+        """Called by gunicorn for SIGHUP: no worker is replaced, each looks at its certificate."""
+        self.kill_workers(signal.SIGHUP)
 
 
 def listen(server: ServerSettings) -> socket.socket:

@@ -76,13 +76,17 @@ class Child:
 
 
 class Signals:
-    """The signals that end or wake the service, in the order in which they came."""
+    """The signals that end or wake the service, in the order in which they came.
 
-    STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    SIGHUP ends nothing, in no process: it has the certificate's files looked at.
+    """
+
+    STOP = (signal.SIGINT, signal.SIGTERM)
+    RELOAD = signal.SIGHUP
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[int] = queue.SimpleQueue()
-        for number in (*self.STOP, signal.SIGCHLD):
+        for number in (*self.STOP, self.RELOAD, signal.SIGCHLD):
             signal.signal(number, self._keep)
 
     def _keep(self, number: int, _frame: FrameType | None) -> None:
@@ -100,6 +104,7 @@ class Signals:
         """In a child: let signals do again what they do by default."""
         for number in (*cls.STOP, signal.SIGCHLD, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
+        signal.signal(cls.RELOAD, signal.SIG_IGN)
 
 
 def _run_to_exit(run: Callable[[], None], parent_pid: int) -> None:

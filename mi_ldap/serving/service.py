@@ -16,7 +16,12 @@ from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.directory.tls import verifying_context
 from mi_ldap.errors import MiLdapError
 from mi_ldap.serving.banner import print_banner
-from mi_ldap.serving.certificate import check_certificate, self_signed_certificate
+from mi_ldap.serving.certificate import (
+    CertificateRenewal,
+    check_certificate,
+    self_signed_certificate,
+)
+from mi_ldap.serving.disk_watch import DiskWatch
 from mi_ldap.serving.heartbeat import Heart, tls_context
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
 from mi_ldap.serving.lost_directory import (
@@ -55,7 +60,7 @@ def serve(settings: Settings) -> int:
         _tell_throttled_logins(found)
         application = create_app(found)
         certificate = certificate_of(settings)
-        companions = _companions(settings, directory)
+        companions = [*_companions(settings, directory), DiskWatch(found.disk)]
         gc.freeze()  # a collection in a worker would copy what it shares with the others
         server = Child(HttpServer(settings.server, listener, certificate, application).run)
         listener.close()  # else clients would still be let in while gunicorn stops
@@ -132,14 +137,21 @@ def started_directory(settings: Settings) -> Iterator[EmbeddedDirectory]:
 
 
 def _companions(settings: Settings, directory: EmbeddedDirectory | None) -> list[Companion]:
-    """What pins the super admin, and what sends heartbeats, where the settings ask for it."""
+    """What the settings ask for: heartbeats, the pin of the super admin, a new certificate."""
     make_services = partial(services, settings, directory)
-    found: list[Companion] = []
+    found: list[Companion] = [*_renewals(settings)]
     if settings.super_admin.can_remove_admins:
         found.append(SuperAdminPin(make_services))
     if settings.dashboard_config.dashboard_url:
         found.append(Heart(settings, make_services))
     return found
+
+
+def _renewals(settings: Settings) -> list[CertificateRenewal]:
+    """What renews the certificate, where it is one that the service makes itself."""
+    server = settings.server
+    is_own = server.tls and not server.certificate_file
+    return [CertificateRenewal(settings.state_dir)] if is_own else []
 
 
 def _announce(settings: Settings, directory: EmbeddedDirectory | None, found: Services) -> None:

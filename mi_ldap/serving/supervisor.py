@@ -108,6 +108,9 @@ def supervise(
                 companion.stop()
             server.send(signal.SIGINT if is_stopping else signal.SIGTERM)
             is_stopping = True
+        if number == Signals.RELOAD:
+            log.info("reload_requested")
+            server.send(Signals.RELOAD)
         if revival and not is_stopping:
             revival.look_after()
         if not (is_announced or is_stopping) and is_answering():

@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 
 from gunicorn.workers.base import Worker
 
-from mi_ldap.serving.certificate import server_context
+from mi_ldap.serving.certificate import ServedCertificate
 from mi_ldap.serving.client_sockets import PlainSocket, TlsSocket
 from mi_ldap.serving.connection import Connection, Request, Timeouts, ends_of, set_options
 from mi_ldap.serving.connection_table import ConnectionTable, Entry, Limits, Phase
@@ -55,13 +55,20 @@ class RequestWorker(Worker):  # type: ignore[misc]
         self.alive: bool = True
         self._tasks: set[Task[None]] = set()
 
+    def init_signals(self) -> None:
+        """Called by gunicorn; SIGHUP stops no worker, not even before `run` has its handler."""
+        super().init_signals()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
     def handle_quit(self, _number: int, _frame: Any) -> NoReturn:
         """Called by gunicorn when it must be quick: requests in flight are given up."""
         os._exit(0)
 
     def run(self) -> None:
         """Serve until told to stop, or until the arbiter is gone."""
-        self._tls = server_context(self.cfg.certfile, self.cfg.keyfile) if self.cfg.is_ssl else None
+        self._certificate = (
+            ServedCertificate(self.cfg.certfile, self.cfg.keyfile) if self.cfg.is_ssl else None
+        )
         self._pool = ThreadPoolExecutor(self.cfg.threads, "request")
         connections = reserve_descriptors(self.cfg.worker_connections)
         limits = self.limits or limits_of(load_settings().server)
@@ -72,15 +79,21 @@ class RequestWorker(Worker):  # type: ignore[misc]
     async def _serve(self) -> None:
         stopping = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._refresh_certificate)
         acceptors = [asyncio.create_task(self._accept(each.sock)) for each in self.sockets]
         while self.alive and not stopping.is_set() and os.getppid() == self.ppid:
             self.notify()
+            self._refresh_certificate()
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), 1.0)
         self.alive = False
         for acceptor in acceptors:
             acceptor.cancel()
         await self._finish()
+
+    def _refresh_certificate(self) -> None:
+        if self._certificate:
+            self._certificate.refresh()
 
     async def _finish(self) -> None:
         """Complete requests are answered; who has sent none yet gets a moment to do so."""
@@ -125,8 +138,11 @@ class RequestWorker(Worker):  # type: ignore[misc]
 
     def _connection(self, accepted: socket.socket, client: Any, entry: Entry) -> Connection:
         set_options(accepted)
-        tls = self._tls
-        wrapped = PlainSocket(accepted) if tls is None else TlsSocket(accepted, tls)
+        wrapped = (
+            TlsSocket(accepted, self._certificate.context)
+            if self._certificate
+            else PlainSocket(accepted)
+        )
         ends = ends_of(accepted, client)
         return Connection(wrapped, ends, self._table, entry, self.timeouts)
 
@@ -170,7 +186,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
         return response.keeps_connection
 
     def _response(self, request: Request, connection: Connection) -> Response:
-        scheme = "http" if self._tls is None else "https"
+        scheme = "https" if self._certificate else "http"
         head, ends = request.head, connection.ends
         environ = environ_of(head, request.body, ends, scheme, self.cfg.workers)
         return Response(self.wsgi, head, environ, is_stopping=lambda: not self.alive)

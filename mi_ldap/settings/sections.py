@@ -18,6 +18,7 @@ from mi_ldap.settings.kinds import (
     InputFile,
     Key,
     Megabytes,
+    MegabytesOrNone,
     Names,
     Networks,
     OutputFile,
@@ -80,6 +81,11 @@ class ServerSettings(Section):
     )
     graceful_timeout_s: WholeSeconds = Field(
         default=30, description="Seconds for requests in flight when the service is stopped"
+    )
+    min_free_mb: MegabytesOrNone = Field(
+        default=256,
+        description="Megabytes that should be free where the state folder and the audit log are; "
+        "with less a warning is logged, and `/ready` shows it; 0: not watched",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severity that is logged: debug, info, warning or error"

@@ -18,10 +18,14 @@ def blueprint(services: Services) -> Blueprint:
 
     @operations.get("/ready")
     def ready() -> Response:
-        """The directory answers; 503 with the reason where it does not."""
+        """The directory answers; 503 with the reason where it does not.
+
+        `disk` is `low` while there is less room than `server.min_free_mb`.
+        """
         services.store.check()
         reads = services.store.reads
-        answer = {"status": "ready", "reads": reads.source, "why": reads.why}
+        disk = "low" if services.disk.is_low() else ""
+        answer = {"status": "ready", "reads": reads.source, "why": reads.why, "disk": disk}
         return jsonify({key: value for key, value in answer.items() if value})
 
     return operations

@@ -17,9 +17,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import time_machine
+
+from mi_ldap.serving.certificate import LIFE, RENEWAL, _make_pair
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +69,10 @@ class Service:
         head += "Connection: close\r\n\r\n"
         connection.sendall(head.encode())
         return connection
+
+    def certificate(self) -> str:
+        """What a new connection is shown, in PEM."""
+        return ssl.get_server_certificate(("127.0.0.1", self.port), timeout=10)
 
     def said(self) -> str:
         return (self.folder / "log").read_text()
@@ -269,7 +277,69 @@ def test_a_bare_gunicorn_has_no_embedded_directory(tmp_path: Path) -> None:
 # Ending
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_hangup_stops_nothing(service: Service) -> None:
+    """Not the supervisor, not gunicorn's arbiter, no worker, whoever is sent it and how often."""
+    family = [service.process.pid, service.arbiter, *service.workers]
+    for _ in range(3):
+        for pid in family:
+            os.kill(pid, signal.SIGHUP)
+            assert service.get("/health") == 200
+    os.killpg(service.process.pid, signal.SIGHUP)
+    time.sleep(0.5)
+    assert service.get("/ready") == 200
+    assert [service.process.pid, service.arbiter, *service.workers] == family
+    assert "reload_requested" in service.said()
+
+
+def test_a_hangup_while_it_starts_stops_nothing(tmp_path: Path) -> None:
+    env = environment(tmp_path, free_port())
+    with (tmp_path / "log").open("w") as log:
+        starting = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    lock = tmp_path / "state" / "lock"
+    while not lock.exists():
+        time.sleep(0.005)
+    for _ in range(100):
+        starting.send_signal(signal.SIGHUP)
+        time.sleep(0.01)
+    assert starting.stdout
+    assert any("Ctrl-C" in line for line in starting.stdout)
+    starting.terminate()
+    assert starting.wait(10) == 0
+    starting.stdout.close()
+
+
+def test_new_connections_get_a_certificate_that_was_renewed(service: Service) -> None:
+    """One that nears its end is renewed by the service itself, one of others is taken up."""
+    before = service.certificate()
+    with service.ask("/health") as old_connection:
+        folder = service.folder / "state"
+        with time_machine.travel(datetime.now(UTC) - LIFE + RENEWAL / 2):
+            _make_pair(folder, ["localhost"])
+        ending = (folder / "certificate.pem").read_text()
+        service.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: service.certificate() not in {before, ending}, within_s=20)
+        assert read_status(old_connection) == 200
+    assert "certificate_renewed" in service.said()
+    assert "certificate_reloaded" in service.said()
+    assert eventually(lambda: len({service.certificate() for _ in range(20)}) == 1)
+
+
+def test_a_pair_that_does_not_match_is_not_taken(service: Service) -> None:
+    before = service.certificate()
+    (service.folder / "state" / "certificate.pem").write_text("no certificate")
+    assert eventually(lambda: "certificate_not_reloaded" in service.said())
+    assert service.certificate() == before
+    assert service.said().count("certificate_not_reloaded") <= 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_all_of_it(service: Service, number: signal.Signals) -> None:
     family = service.family
     os.killpg(service.process.pid, number)

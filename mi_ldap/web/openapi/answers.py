@@ -147,6 +147,7 @@ class Ready(_Closed):
     status = _word("ready")
     reads = _word("memory", "directory")
     why = _text("Why they are not answered from memory.", needed=False)
+    disk = _text("`low`: there is less room than `server.min_free_mb`.", needed=False)
 
 
 class NoArtifacts(_Closed):
