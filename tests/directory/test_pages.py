@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from tests.hosts.ds389 import Ds389
 from tests.hosts.installed import program
 from tests.hosts.openldap import OpenLdap
 from tests.hosts.process import DirectoryHost, run
+from tests.hosts.samba import Samba
 from tests.kinds import DS389, OPENLDAP, Kind
 from tests.service import running
 from tests.subtree import Subtree, Tool, host_like
@@ -152,10 +153,21 @@ def steps_of(page: str) -> list[tuple[str, list[str]]]:
     return steps
 
 
-def pasted(host: DirectoryHost, commands: str) -> list[str]:
-    """What a terminal shows of the commands, but for empty lines."""
+def of_ldap(host: DirectoryHost, commands: str) -> tuple[str, dict[str, str]]:
+    """The commands with the server's addresses, and the answers to what they ask."""
     ldapi = f"ldapi://{quote(str(host.folder / 'ldapi'), safe='')}"
     commands = commands.replace("ldapi:///", ldapi).replace("ldap://ds1.example.org", host.url)
+    of_account = "-D cn=mi-ldap" in commands
+    answers = {
+        "Enter LDAP Password: ": host.service_password if of_account else host.manager_password,
+        "New password: ": host.service_password,
+        "Re-enter new password: ": host.service_password,
+    }
+    return commands, answers
+
+
+def pasted(host: DirectoryHost, commands: str, answers: Mapping[str, str]) -> list[str]:
+    """What a terminal shows of the commands, but for empty lines."""
     child = pexpect.spawn(
         "bash",
         ["--norc", "-e", "-o", "pipefail", "-c", commands],
@@ -166,12 +178,6 @@ def pasted(host: DirectoryHost, commands: str) -> list[str]:
         dimensions=(24, 200),
         echo=False,
     )
-    of_account = "-D cn=mi-ldap" in commands
-    answers = {
-        "Enter LDAP Password: ": host.service_password if of_account else host.manager_password,
-        "New password: ": host.service_password,
-        "Re-enter new password: ": host.service_password,
-    }
     shown = ""
     while (at := child.expect([*map(re.escape, answers), pexpect.EOF])) < len(answers):
         shown += f"{child.before}{child.after}\n"
@@ -200,7 +206,7 @@ def test_the_steps_of_a_page_prepare_a_fresh_server(
     assert len(steps) >= 7
     for commands, output in steps:
         assert output, f"no output is shown of {commands}"
-        assert pasted(server, commands) == output
+        assert pasted(server, *of_ldap(server, commands)) == output
     assert_serves(page, server, tmp_path)
 
 
@@ -223,3 +229,30 @@ def assert_serves(page: str, server: DirectoryHost, tmp_path: Path) -> None:
             work_with(call, place)
             if kind is OPENLDAP:
                 assert call.ask("GET", "/ready").json["reads"] == "memory"
+
+
+_FRESH = {"services": "services2", "people": "people2", "groups": "groups2"}
+
+
+def test_the_steps_for_active_directory(tmp_path: Path) -> None:
+    """In the domain of the tests, in folders and with an account of their own."""
+
+    with Samba(tmp_path / "server") as domain:
+
+        def here(text: str) -> str:
+            text = text.replace("DC=example,DC=org", domain.base).replace("mi-ldap", "mi-ldap2")
+            text = text.replace("ldap://dc1.example.org", domain.url)
+            return re.sub("OU=([a-z]+)", lambda found: f"OU={_FRESH[found[1]]}", text)
+
+        answers = {
+            "New Password: ": "the account's Passw0rd",
+            "Retype Password: ": "the account's Passw0rd",
+            r"Password for [EXAMPLE\administrator]:": domain.manager_password,
+            "Password: ": domain.manager_password,
+        }
+        steps = steps_of("active-directory")
+        assert len(steps) == 6
+        for commands, output in steps:
+            assert pasted(domain, here(commands), answers) == [here(line) for line in output]
+        account = f"CN=mi-ldap2,OU=services2,{domain.base}"
+        assert domain.takes(account, "the account's Passw0rd")
