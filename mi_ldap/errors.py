@@ -25,7 +25,7 @@
     └── Unavailable               what is needed to answer cannot be reached
         ├── DirectoryUnavailable
         │   └── IdUnreadable      an entry without an id equals no other one, so it is not served
-        ├── AdminRoleUnclear      the admin role cannot be told for certain
+        ├── AdminRoleUnclear      the admin role is ambiguous, or cannot be read
         ├── StateUnavailable
         └── AuditUnavailable
 
@@ -181,7 +181,7 @@ class Conflict(MiLdapError):
     """What was decided on is no longer so; nothing was changed, decide again."""
 
     def __init__(self) -> None:
-        super().__init__("The user or role was changed by somebody else meanwhile. Try again.")
+        super().__init__("The user or role was changed by someone else meanwhile. Try again.")
 
 
 class Unavailable(MiLdapError):
@@ -212,8 +212,8 @@ class AdminRoleUnclear(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            "The admin role cannot be told for certain in the directory: two groups bear its name, "
-            "or the service's account may not read it. See the service's log."
+            "The admin role is ambiguous: two groups have that name, or the service account cannot "
+            "read it. See the service's log."
         )
 
 

@@ -199,14 +199,14 @@ def _warning(proof: Proof) -> str:
     if proof.grace_logins is not None:
         return f"The password has expired. {_still_open(proof.grace_logins)}"
     if proof.expires_in_s is not None:
-        days = proof.expires_in_s // 86400
-        when = f"in {days} days" if days > 1 else "within two days"
-        return f"The password expires {when}: change it before."
+        days = max(1, proof.expires_in_s // 86400)
+        when = f"{days} days" if days > 1 else "1 day"
+        return f"Your password expires in {when}. Change it before then."
     return ""
 
 
 def _still_open(logins: int) -> str:
     """Also a change proves the old password by a login."""
     if not logins:
-        return "This was the last login that it opens: ask an administrator for a new one."
-    return f"It opens {logins} more {'login' if logins == 1 else 'logins'}: change it now."
+        return "This was the last grace login. Ask an administrator for a new password."
+    return f"{logins} grace {'login' if logins == 1 else 'logins'} left. Change your password now."

@@ -279,7 +279,7 @@ class Roles:
             way = ", ".join(self._way(user, role))
             raise BadRequest(
                 f"Error processing the request. User {user.name} holds {role.name} through "
-                f"{way or 'another role'}. Take that role, or change it in the directory."
+                f"{way or 'another role'}. Revoke that role, or change it in the directory."
             )
 
     def _way(self, user: User, role: Role) -> tuple[str, ...]:
@@ -334,7 +334,7 @@ def _ensure_members_can_change(role: Role) -> None:
 
 def _changeable(reads: UserReads, name: str) -> Role:
     if model.full_role_name(name) == EVERYONE:
-        raise Forbidden(f"The role {EVERYONE} belongs to every user and cannot be changed.")
+        raise Forbidden(f"Every user has the role {EVERYONE}; it cannot be changed.")
     return _found(reads, name)
 
 

@@ -192,7 +192,8 @@ class Users:
         """What has its password becomes a user, or an admin, in one change."""
         if again(self._store, user).revision != user.revision:
             raise BadRequest(
-                "Error processing the request. Somebody else changed the user as it was made."
+                "Error processing the request. The user was changed by someone else while it was "
+                "being created."
             )
         with self._admins.serialized(are_concerned=is_admin):
             promotion: list[Step] = []

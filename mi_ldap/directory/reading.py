@@ -295,7 +295,7 @@ class Reader:
         """What is decided on must not be a part of what is there."""
         found = self._search(bases, ldap_filter, attributes)
         if not found.complete:
-            raise DirectoryUnavailable("The directory does not give all that this needs.")
+            raise DirectoryUnavailable("The directory returned an incomplete result (size limit).")
         return found.entries
 
     def _search(self, bases: Sequence[str], ldap_filter: str, attributes: list[str]) -> Found:

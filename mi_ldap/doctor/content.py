@@ -246,7 +246,7 @@ def members(patient: Patient) -> Iterator[Finding]:
     yield from _foreign_classes(patient)
     broken = dangling(patient)
     if not broken:
-        yield Finding("members", "pass", "No group has a member that is nobody.")
+        yield Finding("members", "pass", "No dangling group members.")
     for each in broken[:SHOWN]:
         shown = "; ".join(each.members[:SHOWN])
         more = f" and {len(each.members) - SHOWN} more" if len(each.members) > SHOWN else ""

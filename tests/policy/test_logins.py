@@ -86,17 +86,18 @@ def test_an_expired_password_is_named_once_it_is_proved(world: World) -> None:
 def test_a_reset_ends_the_expiry(world: World) -> None:
     world.server.expire(world.bob_dn)
     assert world.reset() == ""
-    assert world.warning(NEW) in ("", "The password expires in 10 days: change it before.")
+    assert world.warning(NEW) in ("", "Your password expires in 10 days. Change it before then.")
 
 
 @on("openldap", "389ds")
 def test_the_logins_that_an_expired_password_still_opens_are_counted(world: World) -> None:
     world.server.demand("grace")
     world.server.expire(world.bob_dn)
-    assert world.warning() == ("The password has expired. It opens 1 more login: change it now.")
+    left = "The password has expired. 1 grace login left. Change your password now."
+    assert world.warning() == left
     assert world.warning() == (
-        "The password has expired. This was the last login that it opens: "
-        "ask an administrator for a new one."
+        "The password has expired. This was the last grace login. "
+        "Ask an administrator for a new password."
     )
     assert world.refusal(PASSWORD) == EXPIRED
 
@@ -106,7 +107,7 @@ def test_a_wrong_password_spends_none_of_those_logins(world: World) -> None:
     world.server.demand("grace")
     world.server.expire(world.bob_dn)
     assert world.refusal(WRONG) == CREDENTIALS
-    assert "opens 1 more login" in world.warning()
+    assert "1 grace login left" in world.warning()
 
 
 @on("openldap", "389ds")
@@ -114,7 +115,7 @@ def test_a_password_that_expires_soon_is_warned_of(world: World) -> None:
     world.server.demand("warning")
     world.server.set_password(world.bob_dn, PASSWORD)
     warnings = {world.warning(), world.warning()}
-    assert "The password expires in 2 days: change it before." in warnings
+    assert "Your password expires in 2 days. Change it before then." in warnings
 
 
 @on("active_directory")

@@ -49,7 +49,7 @@ def test_roles_that_cannot_go(family: World) -> None:
     verdict = family.services.roles.verdict
     assert verdict(family.performer("admin"), "dev") == ""
     assert verdict(family.performer("admin"), "admin") == "The admin role admin cannot be deleted."
-    assert "belongs to every user" in verdict(family.performer("admin"), EVERYONE)
+    assert "Every user has the role" in verdict(family.performer("admin"), EVERYONE)
 
 
 def test_a_read_only_store_takes_nothing(family: World) -> None:

@@ -47,7 +47,7 @@ OPERATIONS = (
         body=RoleBody(),
         sent={"role": {"role": "developers"}, "hybrid": {"role": "testers", "domain": "Internal"}},
         answer=Answer(
-            "It was made.",
+            "Role created.",
             answers.RoleWritten(),
             {
                 "added": {"role": "developers", "status": "Added"},
@@ -76,7 +76,7 @@ OPERATIONS = (
         method="put",
         path="/management/roles",
         tag="Roles",
-        summary="Give and take roles",
+        summary="Assign and revoke roles",
         about="All of it or nothing. What is held already, or not held, is no error. One of the "
         "two lists at least must be there.",
         body=RoleChangeBody(),
@@ -85,7 +85,7 @@ OPERATIONS = (
             "take": {"userId": "bob", "addedRoles": None, "removedRoles": ["developers"]},
         },
         answer=Answer(
-            "It is so.",
+            "Roles updated.",
             answers.UserWritten(),
             {"changed": {"userId": "bob", "status": "Added/removed the roles"}},
         ),
@@ -103,9 +103,7 @@ OPERATIONS = (
                 ),
                 403: (
                     *problems.by_custody("remove it"),
-                    Forbidden(
-                        "The role Internal/everyone belongs to every user and cannot be changed."
-                    ),
+                    Forbidden("Every user has the role Internal/everyone; it cannot be changed."),
                 ),
                 404: (UserNotFound("bob"), *_NO_ROLE[404]),
             },
@@ -131,11 +129,11 @@ OPERATIONS = (
         method="delete",
         path="/management/roles/{role}",
         tag="Roles",
-        summary="Remove a role",
+        summary="Delete a role",
         about="Not the admin role, nor `Internal/everyone`.",
         in_domain=True,
         answer=Answer(
-            "It is gone.",
+            "Role deleted.",
             answers.RoleWritten(),
             {"deleted": {"role": "developers", "status": "Deleted"}},
         ),

@@ -94,7 +94,7 @@ OPERATIONS = (
         tag="Service",
         summary="Does the process live?",
         security="none",
-        answer=Answer("It lives.", answers.Up(), {"up": {"status": "up"}}),
+        answer=Answer("OK.", answers.Up(), {"up": {"status": "up"}}),
     ),
     Operation(
         method="get",

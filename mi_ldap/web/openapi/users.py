@@ -44,7 +44,7 @@ OPERATIONS = (
         method="post",
         path="/management/users",
         tag="Users",
-        summary="Make a user",
+        summary="Create a user",
         about="With `isAdmin` you become its custodian: only you can remove it.",
         body=UserBody(),
         sent={
@@ -52,7 +52,7 @@ OPERATIONS = (
             "admin": {"userId": "alice", "password": "wonderland", "isAdmin": "true", "domain": ""},
         },
         answer=Answer(
-            "It was made.", answers.UserWritten(), {"added": {"userId": "bob", "status": "Added"}}
+            "User created.", answers.UserWritten(), {"added": {"userId": "bob", "status": "Added"}}
         ),
         problems=together(
             _ADMINS,
@@ -96,11 +96,11 @@ OPERATIONS = (
         method="delete",
         path="/management/users/{id}",
         tag="Users",
-        summary="Remove a user",
+        summary="Delete a user",
         about="An admin only as its custodian; oneself never.",
         in_domain=True,
         answer=Answer(
-            "It is gone.",
+            "User deleted.",
             answers.UserWritten(),
             {"deleted": {"userId": "bob", "status": "Deleted"}},
         ),
