@@ -14,7 +14,6 @@ import structlog
 
 from mi_ldap.audit import AuditLog, Change, ChangeAttempts
 from mi_ldap.deadline import UNDO_S, deadline
-from mi_ldap.errors import MiLdapError
 from mi_ldap.model import AdminRole, User
 from mi_ldap.retries import decided
 from mi_ldap.store import RenewRevision, SetCustodian, Step, Unchanged, UserStore
@@ -107,8 +106,8 @@ class Custody:
         with deadline(UNDO_S):
             try:
                 self.settle(by, user)
-            except MiLdapError as error:
-                log.error("custody_not_checked", user=user.name, error=str(error))
+            except Exception as error:
+                log.exception("custody_not_checked", user=user.name, error=str(error))
 
     def _settle_dependents(self, by: str, user: User) -> None:
         admin_role = self.store.admin_role()
