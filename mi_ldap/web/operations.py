@@ -22,6 +22,7 @@ def blueprint(services: Services) -> Blueprint:
         services.store.check()
         reads = services.store.reads
         answer = {"status": "ready", "reads": reads.source, "why": reads.why}
+        answer["account"] = services.store.account_warning
         return jsonify({key: value for key, value in answer.items() if value})
 
     return operations

@@ -147,6 +147,7 @@ class Ready(_Closed):
     status = _word("ready")
     reads = _word("memory", "directory")
     why = _text("Why they are not answered from memory.", needed=False)
+    account = _text("What will shut the service's own account out of the directory.", needed=False)
 
 
 class NoArtifacts(_Closed):
