@@ -13,16 +13,9 @@ from tests.hosts.openldap import Setup
 
 POLICY = "cn=default,ou=services,dc=example,dc=org"
 USES_IT = f"""
-dn: cn=module{{0}},cn=config
+dn: olcOverlay={{1}}ppolicy,olcDatabase={{1}}mdb,cn=config
 changetype: modify
-add: olcModuleLoad
-olcModuleLoad: ppolicy
-
-dn: olcOverlay=ppolicy,olcDatabase={{1}}mdb,cn=config
-changetype: add
-objectClass: olcOverlayConfig
-objectClass: olcPPolicyConfig
-olcOverlay: ppolicy
+replace: olcPPolicyDefault
 olcPPolicyDefault: {POLICY}
 """
 
@@ -60,7 +53,7 @@ CASE = Case(
     title="The service's own account is under a password policy",
     admins=("alice",),
     others=("bob",),
-    setup=Setup(member_of=False, refint=False, ppolicy=False, unique=False, syncprov=True),
+    setup=Setup(member_of=False, refint=False, ppolicy=True, unique=False, syncprov=True),
     config_changes=USES_IT,
     findings=(("bind", "warn", "expires in"),),
     checks={"own account": told_everywhere},
