@@ -14,7 +14,6 @@ import structlog
 
 from mi_ldap.audit import AuditLog, Change, ChangeAttempts
 from mi_ldap.deadline import UNDO_S, deadline
-from mi_ldap.errors import MiLdapError
 from mi_ldap.model import AdminRole, User
 from mi_ldap.retries import decided
 from mi_ldap.store import RenewRevision, SetCustodian, Step, Take, Unchanged, UserStore
@@ -114,8 +113,8 @@ class Custody:
             try:
                 decided(lambda: self._reassign_restored(by, user, steps))
                 decided(lambda: self._reassign_admin(by, user))
-            except MiLdapError as error:
-                log.error("custody_not_checked", user=user.name, error=str(error))
+            except Exception as error:
+                log.exception("custody_not_checked", user=user.name, error=str(error))
 
     def _reassign_restored(self, by: str, user: User, steps: Sequence[Step]) -> None:
         """Hand on the dependents that the undo has given back to a user that is not what it was."""

@@ -232,6 +232,10 @@ class UserStore(UserReads, Protocol):
         """
 
     @property
+    def account_warning(self) -> str:
+        """What will shut the service's own account out of the directory; `""` for nothing."""
+
+    @property
     def reads(self) -> Reads:
         """What answers the view now."""
 

@@ -230,6 +230,9 @@ def lay_out(user_store: UserStoreSettings, profile: Profile) -> Tree:
         user_dn_pattern=user_store.user_dn_pattern,
         role_dn_pattern=user_store.role_dn_pattern,
         reads_roles=user_store.read_groups,
+        user_object_classes=user_store.user_object_classes,
+        user_attributes_set=user_store.user_attributes,
+        deletes_subtree=user_store.delete_subtree,
     )
 
 

@@ -85,6 +85,10 @@ class MemoryStore:
         return self
 
     @property
+    def account_warning(self) -> str:
+        return ""
+
+    @property
     def reads(self) -> Reads:
         return Reads("memory")
 

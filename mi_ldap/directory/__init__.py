@@ -170,6 +170,10 @@ class DirectoryStore:
             return known.index.reads
         return Reads("directory", why_not_held(known.tree, self.access.index_limit))
 
+    @property
+    def account_warning(self) -> str:
+        return self._connector.account_policy.warning
+
     def check(self) -> None:
         self._known.reader.check(self.admin_role_name)
 

@@ -12,7 +12,6 @@ from mi_ldap.directory.operations import Delete
 from mi_ldap.directory.plans import Guarded
 from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.session import Refused, Session
-from mi_ldap.errors import MiLdapError
 
 log = structlog.get_logger()
 
@@ -39,8 +38,8 @@ def carry_out(
         except Refused:
             _undo(session, profile, operations[:number], guarded)
             raise
-        except MiLdapError:
-            # No answer came to the last one: it may have been done, too.
+        except BaseException:
+            # Whatever it was, no answer was read to the last one: it may have been done, too.
             _undo_cut_off(reconnect, profile, operations[: number + 1])
             raise
 
@@ -61,8 +60,8 @@ def _undo_cut_off(reconnect: Connect, profile: Profile, done: list[Guarded]) -> 
     with deadline(UNDO_S):
         try:
             session = reconnect()
-        except MiLdapError as error:
-            log.error("nothing_undone", error=str(error))
+        except Exception as error:
+            log.exception("nothing_undone", error=str(error))
             return
         _undo(session, profile, done, done[-1])
         session.close()
@@ -82,8 +81,8 @@ def _undo(session: Session, profile: Profile, done: list[Guarded], failed: Guard
                 _undo_one(session, profile, guarded.undo)
         except Refused as refused:
             log.error("undoing_given_up", code=refused.code)
-        except MiLdapError as error:
-            log.error("undoing_given_up", error=str(error))
+        except Exception as error:
+            log.exception("undoing_given_up", error=str(error))
 
 
 def _is_gone(session: Session, deletion: Delete) -> bool:

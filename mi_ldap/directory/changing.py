@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mi_ldap.directory import changes, results
+from mi_ldap.directory import changes, names, results
 from mi_ldap.directory.asserting import AssertingPlan
 from mi_ldap.directory.connections import Pool
-from mi_ldap.directory.operations import Operation
+from mi_ldap.directory.operations import Delete, Operation
+from mi_ldap.directory.result_codes import NOT_ALLOWED_ON_NON_LEAF
 from mi_ldap.directory.session import Refused, Session
 from mi_ldap.directory.swapping import SwappingPlan
 from mi_ldap.directory.tree import Tree
-from mi_ldap.store import Step, Take
+from mi_ldap.store import RemoveUser, Step, Take
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,12 @@ class Changer:
             try:
                 self._carry_out(session, steps)
             except Refused as refused:
-                if not self._may_lack_room(refused):
+                if self._may_lack_room(refused):
+                    self._make_room_for_emptiness(session, steps)
+                elif refused.code == NOT_ALLOWED_ON_NON_LEAF and self.tree.deletes_subtree:
+                    _delete_below(session, steps)
+                else:
                     raise
-                self._make_room_for_emptiness(session, steps)
                 self._carry_out(session, steps)
 
     def _carry_out(self, session: Session, steps: Sequence[Step]) -> None:
@@ -63,6 +67,20 @@ class Changer:
         for step in steps:
             if isinstance(step, Take):
                 do_unless(session, self.tree.placeholder_in(step.role), results.EXISTS)
+
+
+def _delete_below(session: Session, steps: Sequence[Step]) -> None:
+    """Delete what lies below the users that go, deepest first; it is not brought back by an undo.
+
+    The steps were tried before: they may be done but for these entries. RFC 4511 §4.8 has no
+    deletion of a tree, and the control for it is known to Active Directory alone.
+    """
+    for step in steps:
+        if isinstance(step, RemoveUser):
+            found = session.search(step.user.locator, "(objectClass=*)", ["1.1"]).entries
+            below = sorted((names.depth(entry.dn), entry.dn) for entry in found)
+            for _, dn in reversed(below[1:]):
+                do_unless(session, Delete(dn), results.GONE)
 
 
 def do_unless(session: Session, operation: Operation, codes: frozenset[int]) -> None:

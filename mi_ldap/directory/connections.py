@@ -20,6 +20,7 @@ from ldap3 import Connection
 
 from mi_ldap.deadline import deadline, remaining_s
 from mi_ldap.directory import srv, tls
+from mi_ldap.directory.account_policy import MUST_CHANGE, AccountPolicy, refusal
 from mi_ldap.directory.dialing import (
     connection_over,
     dial,
@@ -39,7 +40,7 @@ IDLE_S = 120.0
 """An idle connection older than this is replaced: firewalls forget them without a word."""
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
-BUSY, UNAVAILABLE = 51, 52
+INSUFFICIENT_RIGHTS, BUSY, UNAVAILABLE = 50, 51, 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class Connector:
             if address.is_encrypted
             else None
         )
+        self.account_policy = AccountPolicy()
         pace = pace or Pace(only_s=address.connect_timeout_s + address.answer_s)
         self.servers = Servers(srv.Addresses(address.urls, look_up), self._probe, pace)
 
@@ -163,7 +165,11 @@ class Connector:
 
     def _introduce(self, session: Session, url: str) -> None:
         if self._account.dn:
-            session.bind(self._account.dn, self._account.password)
+            policy = session.bind(self._account.dn, self._account.password)
+            self.account_policy.note(policy)
+            if policy.error == MUST_CHANGE:
+                # OpenLDAP 2.5 takes the bind, and refuses with 50 whatever follows it.
+                raise Refused(INSUFFICIENT_RIGHTS, "", policy.error)
         elif is_local_socket(url) or self._address.certificate_file:
             session.bind_as_process()
 
@@ -171,9 +177,7 @@ class Connector:
         if refused.code in (BUSY, UNAVAILABLE):
             return ServerBusy("The directory is busy. Try again later.")
         log.error("directory_account_refused", account=self._account.dn, code=refused.code)
-        return AccountRefused(
-            "The directory does not accept the service's own account. See the service's log."
-        )
+        return AccountRefused(refusal(refused))
 
     def _session(self, url: str, *, quiet: bool = False) -> Session:
         told = self._address

@@ -43,7 +43,7 @@ class Maker:
             self._add(wanted, UserExists(name))
             user = self._only_user(name)
             self._take_everywhere(tree.member_value(user))
-        except MiLdapError:
+        except BaseException:
             self._withdraw(wanted.dn, wanted.attributes[tree.epoch][0])
             raise
         return user
@@ -104,7 +104,7 @@ class Maker:
         ours = names.equals(self.reader.tree.epoch, mark)
         with (
             deadline(UNDO_S),
-            suppress(MiLdapError),
+            suppress(Exception),
             self.changer.session() as session,
         ):
             if session.read(dn, ours, ["1.1"]):

@@ -152,6 +152,11 @@ def _ends_with(dn: str, base_dn: str) -> bool:
     return not base or parsed_dn(dn)[-len(base) :] == base
 
 
+def depth(dn: str) -> int:
+    """The number of its RDNs."""
+    return len(_split(dn, ","))
+
+
 def own_and_parent(dn: str) -> tuple[str, str]:
     """The DN's own name and the rest: `("uid=alice", "ou=people,dc=x")`."""
     own = dn.partition(",")[0] if "\\" not in dn else next(iter(_split(dn, ",")), "")

@@ -41,6 +41,8 @@ class ResultCode:
         return issubclass(self.error, DirectoryUnavailable)
 
 
+NOT_ALLOWED_ON_NON_LEAF: Final = 66
+
 _LATER: Final = DirectoryUnavailable
 _ENCRYPTION: Final = "it wants an encrypted connection: see user_store.start_tls"
 _LIMIT: Final = "a limit was exceeded. See the service's log"
@@ -78,7 +80,7 @@ RESULT_CODES: Final = {
     54: ResultCode("loopDetect", BadRequest, "it found a loop in its configuration"),
     64: ResultCode("namingViolation", BadRequest, "an entry cannot be named or placed like this"),
     65: ResultCode("objectClassViolation", BadRequest, "the entry would break the schema"),
-    66: ResultCode(
+    NOT_ALLOWED_ON_NON_LEAF: ResultCode(
         "notAllowedOnNonLeaf", BadRequest, "other entries lie below this one: remove them first"
     ),
     67: ResultCode("notAllowedOnRDN", BadRequest, "an entry cannot lose the value that names it"),

@@ -99,6 +99,7 @@ class Session:
 
     Attributes:
         usable: False after an error on the wire; the pool then drops the session.
+        policy: what the password policy said with the last bind that succeeded.
         idle_since: `time.monotonic()` of its last use.
         observe: called with each operation's name, for counting.
         answer_s: the longest wait for an answer, in seconds, within the request's own time.
@@ -113,6 +114,7 @@ class Session:
     quiet: bool = False
     usable: bool = True
     idle_since: float = field(default_factory=time.monotonic)
+    policy: ctl.Policy = field(default_factory=ctl.Policy)
     _sent: int = 0
 
     def bind(self, dn: str, password: str) -> ctl.Policy:
@@ -293,6 +295,7 @@ class Session:
             policy = ctl.password_policy(answer.controls.get(ctl.PASSWORD_POLICY.encode()))
         if answer.code != SUCCESS:
             raise Refused(answer.code, answer.text, policy.error)
+        self.policy = policy
         return policy
 
     def _send(self, operation: bytes, controls: bytes = b"") -> Wire:

@@ -49,6 +49,9 @@ class Tree:
         custodian, epoch: attributes on a user's entry.
         revision, first_admin: attributes on the admin role's entry.
         account_class, admin_role_class: classes that an entry needs for those, `""` for none.
+        user_object_classes: further classes of a new user.
+        user_attributes_set: its attributes with `{name}` and `{number}`; None for the profile's.
+        deletes_subtree: whether entries below a user are deleted with it.
         reads_roles: False where nobody holds a role, whatever groups there are.
     """
 
@@ -76,6 +79,9 @@ class Tree:
     user_dn_pattern: str | None = None
     role_dn_pattern: str | None = None
     reads_roles: bool = True
+    user_object_classes: tuple[str, ...] = ()
+    user_attributes_set: tuple[tuple[str, str], ...] | None = None
+    deletes_subtree: bool = False
 
     @property
     def own_classes(self) -> bool:
@@ -256,11 +262,24 @@ class Tree:
             BadRequest: the directory takes no such name.
         """
         self._must_fit(name)
-        attributes = {kind: [text.replace("{0}", name)] for kind, text in self.profile.new_user}
+        attributes = self._attributes_of_new(name)
         attributes[self.user_name] = [name]
         attributes[self.epoch] = [epochs.marked(epochs.UNFINISHED)]
-        classes = tuple(filter(None, (self.user_class, self.account_class)))
-        return Add(self._user_dn(name), classes, attributes)
+        classes = (self.user_class, *self.user_object_classes, self.account_class)
+        return Add(self._user_dn(name), tuple(filter(None, dict.fromkeys(classes))), attributes)
+
+    def _attributes_of_new(self, name: str) -> dict[str, list[str]]:
+        configured = self.user_attributes_set
+        number = str(secrets.choice(_GID_NUMBERS))
+        attributes = {
+            kind: [text.replace("{0}", name)]
+            for kind, text in self.profile.new_user
+            if configured is None or kind in _ALWAYS
+        }
+        for kind, text in configured or ():
+            value = text.replace("{name}", name).replace("{number}", number)
+            attributes.setdefault(kind, []).append(value)
+        return attributes
 
     def new_role(self, name: str) -> Add:
         """The entry of an empty role; raises as `new_user` does."""
@@ -306,6 +325,8 @@ class Tree:
 
 _OPTIONAL_UID = re.compile(r"#'[01]*'B\Z")
 """What may follow the DN in `uniqueMember` (RFC 4517 §3.3.21); matching does not regard it."""
+_ALWAYS = frozenset({"userAccountControl"})
+"""Without it Active Directory would make an account that is open and has no password."""
 
 _REFUSED = "Error processing the request. {}."
 

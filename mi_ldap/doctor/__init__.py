@@ -27,6 +27,7 @@ from mi_ldap.doctor import (
 )
 from mi_ldap.doctor.findings import Finding, Report, lines
 from mi_ldap.doctor.mending import take_out
+from mi_ldap.doctor.new_users import new_users
 from mi_ldap.doctor.patient import Check, Patient, patient_at
 from mi_ldap.doctor.schema import schema
 from mi_ldap.errors import DirectoryUnavailable, MiLdapError
@@ -44,6 +45,7 @@ CHECKS: Final = (
     Check("bases", content.bases),
     Check("filters", content.filters, ("bases",), ("fail", "warn")),
     Check("schema", schema),
+    Check("new-users", new_users),
     Check("limits", server.limits, _CONTENT),
     Check("indexes", slapd.indexes),
     Check("overlays", slapd.overlays),

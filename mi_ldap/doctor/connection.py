@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 from mi_ldap.deadline import deadline
 from mi_ldap.directory import results
+from mi_ldap.directory.account_policy import warning_of
 from mi_ldap.directory.dialing import is_ldaps, is_local_socket
 from mi_ldap.directory.probing import (
+    DENIED,
     NO_SUCH_ATTRIBUTE,
     Bench,
     certificate_ends_at,
@@ -39,6 +41,7 @@ class Reached:
     url: str
     error: DirectoryUnavailable | None
     days_left: float | None = None
+    account_warning: str = ""
     within_s: float = 0.0
 
 
@@ -57,10 +60,10 @@ def _reach(bench: Bench, url: str) -> Reached:
             session = bench.session(url)
     except DirectoryUnavailable as error:
         return Reached(url, error, within_s=bench.access.address.connect_timeout_s)
-    ends_at = certificate_ends_at(session)
+    ends_at, warning = certificate_ends_at(session), warning_of(session.policy)
     session.close()
     days = (ends_at - datetime.now(UTC)).total_seconds() / 86400 if ends_at else None
-    return Reached(url, None, days)
+    return Reached(url, None, days, warning)
 
 
 def connection_findings(bench: Bench, reached: list[Reached]) -> Iterator[Finding]:
@@ -141,6 +144,9 @@ def _certificate(url: str, days_left: float) -> Finding:
 
 def _bind(bench: Bench, each: Reached, refused: Refused | None) -> Finding:
     who = bench.access.account_dn or "The service, without a DN of its own,"
+    if each.account_warning:
+        sentence = f"{each.url} tells: {each.account_warning}."
+        return Finding("bind", "warn", sentence, _NEVER_EXPIRES)
     if refused is None:
         return Finding("bind", "pass", f"{who} is let in at {each.url}.")
     sentence, remedy = _meaning_of(bench, refused)
@@ -170,6 +176,10 @@ def _is_active_directory(bench: Bench, refused: Refused) -> bool:
     return bench.access.profile == "active_directory" or worded is not None
 
 
+_NEVER_EXPIRES = (
+    "Set a new password, set user_store.connection_password to it, and give the account a policy "
+    "by which its password never expires."
+)
 _WANTS_TLS = frozenset({8, 13})  # strongerAuthRequired, confidentialityRequired (RFC 4511)
 _NO_DN = 34
 
@@ -220,18 +230,19 @@ def replicas(patient: Patient, urls: list[str]) -> Iterator[Finding]:
     the latest `modifyTimestamp` and the number of entries. Active Directory's stamps belong to each
     controller alone; there its own `isSynchronized` is asked.
     """
-    if len(urls) < 2:
-        return
-    states = [_state_of(patient, url) for url in urls]
-    yield _sameness(states)
+    states = [_state_of(patient, url, alone=len(urls) < 2) for url in urls]
+    if len(urls) > 1:
+        yield _sameness(states)
     for state in states:
-        if state.answer not in (None, NO_SUCH_ATTRIBUTE) and patient.is_writable:
+        # Whether it is only the right that is missing says the check of rights.
+        if state.answer not in (None, NO_SUCH_ATTRIBUTE, DENIED) and patient.is_writable:
             yield Finding(
                 "replicas",
                 "warn",
                 f"{state.url} takes no changes (code {state.answer}).",
                 "Name writable servers only in user_store.connection_url: the service keeps to one "
-                "server, and a referral is not followed.",
+                "server, and a referral is not followed. Or set user_store.type = "
+                '"read_only_ldap".',
             )
 
 
@@ -247,10 +258,11 @@ def _sameness(states: list[_State]) -> Finding:
     )
 
 
-def _state_of(patient: Patient, url: str) -> _State:
+def _state_of(patient: Patient, url: str, *, alone: bool) -> _State:
     session = patient.bench.session(url)
     try:
-        return _State(url, _stamps(patient, session), _answer_to_a_change(patient, session))
+        stamps = frozenset[str]() if alone else _stamps(patient, session)
+        return _State(url, stamps, _answer_to_a_change(patient, session))
     finally:
         session.close()
 

@@ -36,6 +36,31 @@ class Schema:
     attributes: Mapping[str, str]
     classes: Mapping[str, str]
 
+    def required_by(self, name: str) -> set[str]:
+        """The attributes that an entry of the class must have, by their lower-case names."""
+        return {each for kind in self.superiors(name) for each in _listed(_MUST, self._of(kind))}
+
+    def superiors(self, name: str) -> set[str]:
+        """The class and those above it, by their lower-case names."""
+        found, wanted = set[str](), [name.lower()]
+        while wanted:
+            each = wanted.pop()
+            if each not in found:
+                found.add(each)
+                wanted += _listed(_SUP, self._of(each))
+        return found
+
+    def is_structural(self, name: str) -> bool:
+        """Whether the class can make an entry (RFC 4512 §2.4.2)."""
+        return not re.search(r"\b(ABSTRACT|AUXILIARY)\b", self._of(name))
+
+    def names_of(self, attribute: str) -> set[str]:
+        """All names of the attribute, in lower case."""
+        return {attribute.lower(), *_names(self.attributes.get(attribute.lower(), ""))}
+
+    def _of(self, name: str) -> str:
+        return self.classes.get(name.lower(), "")
+
     def is_single(self, attribute: str) -> bool:
         return "SINGLE-VALUE" in self.attributes.get(attribute.lower(), "")
 
@@ -57,7 +82,7 @@ class Schema:
 
 def schema(patient: Patient) -> Iterator[Finding]:
     """What is missing from the server's schema, or lies there in another shape."""
-    found = _read(patient)
+    found = read_schema(patient)
     if found is None:
         yield Finding(
             "schema",
@@ -74,7 +99,8 @@ def schema(patient: Patient) -> Iterator[Finding]:
     yield Finding("schema", "pass", f"All attributes and classes are known ({mark} among them).")
 
 
-def _read(patient: Patient) -> Schema | None:
+def read_schema(patient: Patient) -> Schema | None:
+    """The server's schema; None where it can't be seen."""
     where = patient.root.first("subschemaSubentry")
     if not where:
         return None

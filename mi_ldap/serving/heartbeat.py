@@ -115,6 +115,10 @@ class Heartbeats:
         except (OSError, http.client.HTTPException) as error:
             self._note("unreachable", _reason(error))
             is_down = True
+        except Exception as error:
+            log.exception("dashboard_heartbeat_failed")
+            self._note("unreachable", type(error).__name__)
+            is_down = True
         longest_s = max(LONGEST_PAUSE_S, self.interval_s)
         self._pause_s = min(2 * self._pause_s, longest_s) if is_down else self.interval_s
         return self._pause_s * random.uniform(1 - JITTER, 1)  # noqa: S311 - nothing is secret

@@ -126,6 +126,20 @@ def _read_attribute(value: object) -> str:
     return text
 
 
+def _read_attributes(value: object) -> tuple[str, ...]:
+    names = _read_names(value)
+    if not all(is_attribute_name(name) for name in names):
+        raise ValueError('must be a list of names from the schema, such as ["posixAccount"]')
+    return names
+
+
+def _read_assignments(value: object) -> tuple[tuple[str, str], ...]:
+    pairs = [text.partition("=") for text in _read_names(value)]
+    if not all(is_attribute_name(name) and text.strip() for name, _, text in pairs):
+        raise ValueError('must be a list of attribute=value, such as ["cn={name}", "sn={name}"]')
+    return tuple((name, text.strip()) for name, _, text in pairs)
+
+
 def _read_dn(value: object) -> str:
     if not is_dn(text := _read_text(value)):
         raise ValueError("must be a DN, such as ou=people,dc=example,dc=org")
@@ -213,6 +227,8 @@ Host = Annotated[str, BeforeValidator(_read_host)]
 OutputFile = Annotated[Path, BeforeValidator(_read_path)]
 InputFile = Annotated[Path, BeforeValidator(_read_input_file)]
 Attribute = Annotated[str, BeforeValidator(_read_attribute)]
+Attributes = Annotated[tuple[str, ...], BeforeValidator(_read_attributes)]
+Assignments = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_read_assignments)]
 Dn = Annotated[str, BeforeValidator(_read_dn)]
 Dns = Annotated[tuple[str, ...], BeforeValidator(_read_dns)]
 DnPattern = Annotated[str, BeforeValidator(_read_dn_pattern)]

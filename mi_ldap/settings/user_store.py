@@ -7,7 +7,9 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from mi_ldap.settings.kinds import (
+    Assignments,
     Attribute,
+    Attributes,
     Count,
     CountOrNone,
     Dn,
@@ -39,6 +41,9 @@ _NEEDS_A_DIRECTORY = (
     "user_search_base",
     "group_search_base",
     "user_entry_object_class",
+    "user_object_classes",
+    "user_attributes",
+    "delete_subtree",
     "user_name_attribute",
     "user_name_search_filter",
     "user_name_list_filter",
@@ -122,6 +127,19 @@ class UserStoreSettings(Section):
     )
     user_search_base: Dns = _search_base("user", "Users")
     user_entry_object_class: Attribute | None = _of_profile("Object class of users")
+    user_object_classes: Attributes = Field(
+        default=(),
+        description="Further object classes of a new user, such as posixAccount",
+    )
+    user_attributes: Assignments | None = Field(
+        default=None,
+        description="Attributes of a new user as a list of attribute=value, in place of those of "
+        "`profile` (cn and sn); {name} stands for its name, {number} for a random POSIX number",
+    )
+    delete_subtree: Flag = Field(
+        default=False,
+        description="Whether entries below a user are deleted with it; else such a user is not",
+    )
     user_name_attribute: Attribute | None = _of_profile("Attribute that holds the name")
     user_name_search_filter: SearchFilter | None = Field(
         default=None,

@@ -24,8 +24,13 @@ def blueprint(services: Services) -> Blueprint:
         """
         services.store.check()
         reads = services.store.reads
-        disk = "low" if services.disk.is_low() else ""
-        answer = {"status": "ready", "reads": reads.source, "why": reads.why, "disk": disk}
+        answer = {
+            "status": "ready",
+            "reads": reads.source,
+            "why": reads.why,
+            "disk": "low" if services.disk.is_low() else "",
+            "account": services.store.account_warning,
+        }
         return jsonify({key: value for key, value in answer.items() if value})
 
     return operations

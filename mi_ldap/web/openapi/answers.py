@@ -148,6 +148,7 @@ class Ready(_Closed):
     reads = _word("memory", "directory")
     why = _text("Why they are not answered from memory.", needed=False)
     disk = _text("`low`: there is less room than `server.min_free_mb`.", needed=False)
+    account = _text("What will shut the service's own account out of the directory.", needed=False)
 
 
 class NoArtifacts(_Closed):

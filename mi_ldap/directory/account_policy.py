@@ -1,0 +1,77 @@
+"""What the directory says of the service's own account when it logs in.
+
+The account may be under a password policy like everybody else. Where that is about to shut it out,
+people must know beforehand: every connection that is opened uses up a grace login.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import structlog
+
+from mi_ldap.directory import results
+from mi_ldap.directory.controls import Policy
+from mi_ldap.directory.profiles import ACCOUNT_DISABLED, PROFILES, WRONG_PASSWORD
+from mi_ldap.directory.session import Refused
+
+log = structlog.get_logger()
+
+MUST_CHANGE: Final = "changeAfterReset"
+_DAY_S: Final = 86400
+
+REFUSALS: Final = {
+    "accountLocked": "it is locked or disabled",
+    ACCOUNT_DISABLED: "it is disabled",
+    "passwordExpired": "its password has expired",
+    MUST_CHANGE: "its password must be changed first",
+    WRONG_PASSWORD: "there is no such account, or its password is another",
+}
+
+
+def refusal(refused: Refused) -> str:
+    """Why a bind was refused, as a sentence for anybody: it names neither account nor password."""
+    conditions = {results.bind_word(refused, profile) for profile in PROFILES.values()}
+    known = (reason for condition, reason in REFUSALS.items() if condition in conditions)
+    reason = next(known, "")
+    return f"The directory does not accept the service's own account{reason and f': {reason}'}."
+
+
+class AccountPolicy:
+    """The account's state as the last bind told it, for `/ready`, the log and the doctor."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._warning = ""
+
+    @property
+    def warning(self) -> str:
+        """What will shut the service out, as a clause; `""` where nothing is said."""
+        return self._warning
+
+    def note(self, policy: Policy) -> None:
+        """Take in what a successful bind has said; a change is logged, a grace login always."""
+        warning = warning_of(policy)
+        with self._lock:
+            is_new, self._warning = warning != self._warning, warning
+        if policy.grace_logins is not None:
+            log.error("directory_account_expired", grace_logins=policy.grace_logins, hint=_HINT)
+        elif warning and is_new:
+            log.warning("directory_account_expires", state=warning, hint=_HINT)
+
+
+def warning_of(policy: Policy) -> str:
+    """The clause for what a policy says; `""` for nothing."""
+    if policy.error == MUST_CHANGE:
+        return f"the service's account: {REFUSALS[MUST_CHANGE]}"
+    if policy.grace_logins is not None:
+        left = policy.grace_logins
+        return f"the password of the service's account has expired, {left} grace logins are left"
+    if policy.expires_in_s is not None:
+        days = policy.expires_in_s // _DAY_S
+        return f"the password of the service's account expires in {days} days"
+    return ""
+
+
+_HINT: Final = "set a new password that does not expire, and user_store.connection_password to it"

@@ -1,0 +1,65 @@
+"""Whether the server would take the entry of a new user, by its schema (RFC 4512 §2.4)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from mi_ldap.directory.names import own_pairs
+from mi_ldap.directory.operations import Add
+from mi_ldap.doctor.findings import Finding
+from mi_ldap.doctor.patient import Patient
+from mi_ldap.doctor.schema import Schema, read_schema
+
+_ANY_ATTRIBUTE: Final = "extensibleobject"  # RFC 4512 §4.3
+_REMEDY: Final = (
+    "Set user_store.user_object_classes and user_store.user_attributes to what such entries have "
+    'here, as in user_attributes = ["cn={name}", "uidNumber={number}"].'
+)
+
+
+def new_users(patient: Patient) -> Iterator[Finding]:
+    """What the schema wants of a new user and the configuration does not give, or the reverse.
+
+    Active Directory fills in by itself most of what its schema demands: nothing is said of it.
+    """
+    if not patient.is_writable or patient.kind == "active_directory":
+        return
+    schema = read_schema(patient)
+    if schema is None or not schema.classes:
+        return
+    entry = patient.tree.new_user("mildapdoctor")
+    faults = [*_faults(schema, entry)]
+    for fault in faults:
+        yield Finding("new-users", "fail", f"A new user would be refused: {fault}.", _REMEDY)
+    if not faults:
+        yield Finding("new-users", "pass", f"New users are made as {', '.join(entry.classes)}.")
+
+
+def _faults(schema: Schema, entry: Add) -> Iterator[str]:
+    known = [name for name in entry.classes if name.lower() in schema.classes]
+    yield from _structural_faults(schema, known)
+    given = {name.lower() for name in entry.attributes} | {"objectclass"}
+    for name in known:
+        for attribute in sorted(schema.required_by(name)):
+            if not schema.names_of(attribute) & given:
+                yield f"the class {name} needs the attribute {attribute}"
+    if any(name.lower() == _ANY_ATTRIBUTE for name in known):
+        return
+    named_by = [kind for kind, _ in own_pairs(entry.dn)]
+    for attribute in dict.fromkeys([*entry.attributes, *named_by]):
+        is_known = attribute.lower() in schema.attributes
+        if is_known and not schema.allows(known, attribute):
+            yield f"none of the classes {', '.join(known)} allows the attribute {attribute}"
+
+
+def _structural_faults(schema: Schema, classes: Sequence[str]) -> Iterator[str]:
+    """An entry has one structural class, and perhaps those above it."""
+    structural = [name for name in classes if schema.is_structural(name)]
+    if classes and not structural:
+        yield f"none of the classes {', '.join(classes)} is structural"
+    for one, other in itertools.pairwise(structural):
+        related = other.lower() in schema.superiors(one) or one.lower() in schema.superiors(other)
+        if not related:
+            yield f"an entry cannot be of the classes {one} and {other} at once"
