@@ -17,6 +17,8 @@ from mi_ldap.model import BETWEEN, Names, in_order
 MAX_REGEX = 500
 
 _PLAIN = re.compile(r"[A-Za-z0-9._@-]+")
+_LAST = re.compile(r"[A-Za-z]\Z")
+_SHARP_S = re.compile(r"ss", re.IGNORECASE)
 
 
 Condition = Callable[[Names, Sequence[int]], Sequence[int]]
@@ -78,11 +80,15 @@ class Query:
     def like(self) -> str | None:
         """A wildcard that every matching name meets too, for the directory; None: ask for all.
 
-        Only letters on which directory and Python surely agree are handed on.
+        Only letters on which directory and Python surely agree are handed on. The last letter of a
+        part may have an accent in the name, which directories take for one character with it (`e`
+        in a decomposed `é`); and `ss` may be `ß`, which directories don't fold.
         """
         parts = [self.search_key] if self.search_key else re.split(r"[*?]+", self.pattern)
-        longest = max(parts, key=len, default="")
-        return f"*{longest}*" if _PLAIN.fullmatch(longest) else None
+        plain = [part for part in parts if _PLAIN.fullmatch(part)]
+        sure = [each.strip("sS") for part in plain for each in _SHARP_S.split(_LAST.sub("", part))]
+        longest = max(sure, key=len, default="")
+        return f"*{longest}*" if longest else None
 
     @property
     def is_paged(self) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
-from mi_ldap.deadline import UNDO_S, deadline
+from mi_ldap.deadline import UNDO_S, deadline, remaining_s
 from mi_ldap.directory import names, results
 from mi_ldap.directory.changing import Changer, do_unless
 from mi_ldap.directory.operations import Delete, Modification, Modify, Operation
@@ -15,6 +18,7 @@ from mi_ldap.errors import (
     AmbiguousName,
     BadRequest,
     Conflict,
+    DirectoryUnavailable,
     MiLdapError,
     RoleExists,
     UserExists,
@@ -26,6 +30,16 @@ _NOT_FOUND_AGAIN = (
     "Error processing the request. The directory took the entry, but the configured filters do not "
     "find it."
 )
+
+_LAGS = (
+    "The directory took the entry, but the replica that the service reads from does not show it "
+    "yet: it lags, or its access rules hide new entries."
+)
+
+LAG_PAUSE_S: Final = 0.05
+"""Between looks whether a replica has the entry by now."""
+
+Entity = TypeVar("Entity", User, Role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +55,7 @@ class Maker:
         wanted = tree.new_user(name)
         try:
             self._add(wanted, UserExists(name))
-            user = self._only_user(name)
+            user = self._only_user(name, wanted.dn)
             self._take_everywhere(tree.member_value(user))
         except BaseException:
             self._withdraw(wanted.dn, wanted.attributes[tree.epoch][0])
@@ -50,10 +64,9 @@ class Maker:
 
     def make_role(self, name: str) -> Role:
         """An empty role, which no other role names: nothing is left of a former life."""
-        self._add(self.reader.tree.new_role(name), RoleExists(name))
-        role = self.reader.find_role(name)
-        if role is None:
-            raise BadRequest(_NOT_FOUND_AGAIN)
+        wanted = self.reader.tree.new_role(name)
+        self._add(wanted, RoleExists(name))
+        role = self._found_again(lambda: self.reader.find_role(name), wanted.dn)
         if not self.reader.tree.shape.by_name:
             self._take_everywhere(role.locator)
         return role
@@ -72,15 +85,34 @@ class Maker:
                     raise exists from refused
                 raise
 
-    def _only_user(self, name: str) -> User:
+    def _only_user(self, name: str, dn: str) -> User:
         """The user just made, who must be the only one that the name finds."""
         try:
-            user = self.reader.find_user(name)
+            return self._found_again(lambda: self.reader.find_user(name), dn)
         except AmbiguousName as error:
             raise UserExists(name) from error
-        if user is None:
-            raise BadRequest(_NOT_FOUND_AGAIN)
-        return user
+
+    def _found_again(self, find: Callable[[], Entity | None], dn: str) -> Entity:
+        """The entry just made, as soon as the server shows it.
+
+        A replica that passes changes on to its provider (overlay chain) shows it only once it was
+        replicated.
+
+        Raises:
+            BadRequest: the entry is there, and the filters do not find it.
+            DirectoryUnavailable: it is not there within the request's time.
+        """
+        while True:
+            found = find()
+            if found is None and self.reader.exists(dn):
+                found = find()  # it may have come in between
+                if found is None:
+                    raise BadRequest(_NOT_FOUND_AGAIN)
+            if found is not None:
+                return found
+            if remaining_s() < 2 * LAG_PAUSE_S:
+                raise DirectoryUnavailable(_LAGS)
+            time.sleep(LAG_PAUSE_S)
 
     def _take_everywhere(self, member: str) -> None:
         for role in self.reader.roles_naming([member]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -155,6 +156,24 @@ def _ends_with(dn: str, base_dn: str) -> bool:
 def depth(dn: str) -> int:
     """The number of its RDNs."""
     return len(_split(dn, ","))
+
+
+def with_types(dn: str, named: Callable[[str], str]) -> str:
+    """The DN with other names of its attribute types.
+
+    Args:
+        dn: also one with `{0}` for a value.
+        named: the name for a type.
+    """
+    return ",".join(
+        "+".join(_with_type(pair, named) for pair in _split(relative, "+"))
+        for relative in _split(dn, ",")
+    )
+
+
+def _with_type(pair: str, named: Callable[[str], str]) -> str:
+    attribute, equals_sign, value = pair.partition("=")
+    return f"{named(attribute.strip())}{equals_sign}{value}"
 
 
 def own_and_parent(dn: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import structlog
 
+from mi_ldap.directory.schema import Schema
 from mi_ldap.directory.session import Entry, Refused, Session
 
 log = structlog.get_logger()
@@ -88,6 +89,8 @@ class Profile:
             and what would mend that; `""` where it can. Clauses that anybody may read.
         empty_groups: whether every class of groups may be without a member.
         by_guid: whether `<GUID=…>` names an entry for a change.
+        compares_without_rules: whether attributes without an EQUALITY rule can be searched for.
+        ignores_case: whether every text is found by a part of it, whatever its case.
         password_attribute: where passwords are set by a modification, `""` for RFC 3062.
         binds_to_change: whether who must change the password can log in to do so.
         name_limit: the longest login name, in characters.
@@ -98,6 +101,7 @@ class Profile:
         bind: what a refused bind says in the server's own way, the first that fits.
         proves: words that a bind says only after the right password.
         password: what a refused change of a password says.
+        schema: what the server says of attributes; empty where it does not.
     """
 
     name: Literal["openldap", "389ds", "active_directory", "other"]
@@ -125,6 +129,8 @@ class Profile:
     )
     empty_groups: bool = False
     by_guid: bool = False
+    ignores_case: bool = False
+    compares_without_rules: bool = False
     password_attribute: str = ""
     binds_to_change: bool = True
     name_limit: int | None = None
@@ -136,6 +142,7 @@ class Profile:
     bind: tuple[Saying, ...] = ()
     proves: frozenset[str] = frozenset({"changeAfterReset", "passwordExpired"})
     password: tuple[Saying, ...] = ()
+    schema: Schema = field(default_factory=Schema, repr=False)
 
     def shape(self, role_class: str, member: str | None) -> Shape:
         """How groups of that class hold members, `member` where the settings name it."""
@@ -207,6 +214,7 @@ DS389: Final = Profile(
         "nothing there would enable it"
     ),
     empty_groups=True,
+    compares_without_rules=True,
     # Its RFC 3062 passes over the minimum age, and says less.
     password_attribute="userPassword",  # noqa: S106
     second_value=(Saying("", frozenset({65}), "single-valued"),),
@@ -251,6 +259,8 @@ ACTIVE_DIRECTORY: Final = Profile(
     ),
     empty_groups=True,
     by_guid=True,
+    ignores_case=True,
+    compares_without_rules=True,
     password_attribute="unicodePwd",  # noqa: S106
     binds_to_change=False,
     name_limit=20,
@@ -286,6 +296,7 @@ _TELLING = (
     "vendorName",
     "vendorVersion",
     "supportedCapabilities",
+    "subschemaSubentry",
 )
 
 
@@ -303,6 +314,7 @@ def found_in(session: Session, configured: str) -> Profile:
         profile,
         # Configured as another kind it tells no more than it does.
         untold=profile.untold or (told.untold if told else ""),
+        schema=_schema(session, root),
     )
     log.info(
         "directory_found",
@@ -311,6 +323,19 @@ def found_in(session: Session, configured: str) -> Profile:
         configured=configured in PROFILES,
     )
     return offered
+
+
+def _schema(session: Session, root: Entry) -> Schema:
+    """What the subschema entry says, empty where the account may not read it."""
+    where = root.first("subschemaSubentry")
+    try:
+        wanted = ("attributeTypes", "objectClasses")
+        entry = session.read(where, "(objectClass=*)", wanted) if where else None
+    except Refused:
+        entry = None
+    if entry is None:
+        return Schema()
+    return Schema.from_definitions(entry.all("attributeTypes"), entry.all("objectClasses"))
 
 
 def _told_by(root: Entry) -> Profile | None:

@@ -80,6 +80,11 @@ class Reader:
                 else:
                     _ensure_not_hidden(session, base_dn, key)
 
+    def exists(self, dn: str) -> bool:
+        """Whether there is an entry at the DN that the account may see."""
+        with self.session() as session:
+            return session.read(dn, "(objectClass=*)", ["1.1"]) is not None
+
     # Users
 
     def find_user(self, name: str) -> User | None:
@@ -107,9 +112,12 @@ class Reader:
         """The user whose entry is named `dn` by the server's own matching."""
         if not self.tree.holds_users(dn):
             return None
+        evaluation = self.tree.evaluation_of(self.tree.user_list_filter)
+        wanted = [*self.tree.user_attributes, *sorted(evaluation.attributes)]
         with self.session() as session:
-            entry = session.read(dn, self.tree.user_list_filter, self.tree.user_attributes)
-        return self.tree.user_from(entry) if entry else None
+            entry = session.read(dn, evaluation.server_filter, wanted)
+        is_listed = entry is not None and (evaluation.test is None or evaluation.test(entry))
+        return self.tree.user_from(entry) if entry and is_listed else None
 
     def member_user(self, value: str) -> User | None:
         """The user whom a group names; None where it is no user, or two."""
@@ -127,8 +135,9 @@ class Reader:
         return tuple(self._users(f"(&{self.tree.user_list_filter}{mine})"))
 
     def user_names(self, like: str | None) -> Names:
+        narrows = like is not None and self.tree.narrows_by_part
         listed, named_by = self.tree.user_list_filter, self.tree.user_name
-        wanted = listed if like is None else f"(&{listed}({named_by}={like}))"
+        wanted = f"(&{listed}({named_by}={like}))" if narrows else listed
         return self._names(self._listing(self.tree.user_bases, wanted, named_by), named_by)
 
     def names_of(self, members: Iterable[str]) -> Names:
@@ -300,9 +309,16 @@ class Reader:
 
     def _search(self, bases: Sequence[str], ldap_filter: str, attributes: list[str]) -> Found:
         """What lies below the bases, each entry once: one base may lie in another."""
+        evaluation = self.tree.evaluation_of(ldap_filter)
+        wanted, test = [*attributes, *sorted(evaluation.attributes)], evaluation.test
         with self.session() as session:
-            found = [session.search(base_dn, ldap_filter, attributes) for base_dn in bases]
-        entries = {entry.dn: entry for each in found for entry in each.entries}
+            found = [session.search(base, evaluation.server_filter, wanted) for base in bases]
+        entries = {
+            entry.dn: entry
+            for each in found
+            for entry in each.entries
+            if test is None or test(entry)
+        }
         return Found(list(entries.values()), all(each.complete for each in found))
 
 

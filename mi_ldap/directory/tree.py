@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from mi_ldap.directory import epochs, names
+from mi_ldap.directory.filter_evaluation import Evaluation, evaluation_of
 from mi_ldap.directory.operations import Add, Modification, Modify
 from mi_ldap.directory.profiles import SHAPES, Profile, Shape
 from mi_ldap.directory.session import Entry
@@ -89,24 +90,57 @@ class Tree:
         return self.account_class == ACCOUNT_CLASS
 
     @property
+    def list_filters(self) -> tuple[str, str]:
+        return self.user_list_filter, self.role_list_filter
+
+    @property
     def lists_by_silent_attributes(self) -> bool:
         """Whether what is listed depends on what changes in an entry without changing its stamp.
 
         OpenLDAP's overlays write so: memberof, ppolicy, lastbind (seen on 2.5.13).
         """
         asked = _ASKED.findall(self.user_list_filter + self.role_list_filter)
-        return any(changes_silently(name) for name in asked)
+        return any(changes_silently(self.profile.schema.attribute(name)) for name in asked)
 
     @property
     def finds_users_by_name(self) -> bool:
         """Whether the name that is shown is the one that a user is found by, and nothing else."""
         by_name = f"({self.user_name}=?)"
-        return self.user_filter in (by_name, f"(&{self.user_list_filter}{by_name})")
+        return self._compares_by_letters(self.user_name) and self.user_filter in (
+            by_name,
+            f"(&{self.user_list_filter}{by_name})",
+        )
 
     @property
     def finds_roles_by_name(self) -> bool:
         by_name = f"({self.role_name}=?)"
-        return self.role_filter in (by_name, f"(&{self.role_list_filter}{by_name})")
+        return self._compares_by_letters(self.role_name) and self.role_filter in (
+            by_name,
+            f"(&{self.role_list_filter}{by_name})",
+        )
+
+    def evaluation_of(self, ldap_filter: str) -> Evaluation:
+        """How a filter is evaluated: 389 and Active Directory compare without a rule too."""
+        if self.profile.compares_without_rules:
+            return Evaluation(ldap_filter)
+        return evaluation_of(ldap_filter, self.profile.schema)
+
+    @property
+    def narrows_by_part(self) -> bool:
+        """Whether the server finds users by a part of the name, whatever its case."""
+        if self.profile.ignores_case:
+            return True
+        schema, name = self.profile.schema, self.user_name
+        return schema.finds_parts_without_case(name) or self._is_unknown_default(name)
+
+    def _compares_by_letters(self, attribute: str) -> bool:
+        known = self.profile.schema.compares_by_letters(attribute)
+        return known or self._is_unknown_default(attribute)
+
+    def _is_unknown_default(self, attribute: str) -> bool:
+        """Whether it is the profile's own, whose rules ignore case, and the schema is hidden."""
+        is_default = attribute in (self.profile.user_name, self.profile.role_name)
+        return is_default and not self.profile.schema.attributes
 
     @property
     def member(self) -> str:
@@ -358,6 +392,17 @@ def shown_name(entry: Entry, attribute: str) -> str:
 
 def _classes_of_groups(entry: Entry) -> list[str]:
     return [name for name in entry.all("objectClass") if name.lower() in SHAPES]
+
+
+def all_names(entry: Entry, attribute: str) -> list[str]:
+    """All values, those with options (`cn;lang-de`, RFC 4512 §2.5.2) included: all are found."""
+    key = attribute.lower()
+    return [
+        value
+        for name in entry.attributes
+        if name.partition(";")[0] == key
+        for value in entry.all(name)
+    ]
 
 
 def _has_class(entry: Entry, name: str) -> bool:

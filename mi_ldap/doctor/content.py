@@ -16,6 +16,12 @@ from mi_ldap.errors import AmbiguousName, IdUnreadable
 from mi_ldap.model import folded
 
 SHOWN = 10
+_UID = "uid"
+"""What memberUid holds (RFC 2307 §3), whatever users log in by here."""
+
+_NAMING = (_UID, "cn", "mail")
+"""Attributes whose value may be what memberUid holds, besides that of the login name."""
+
 SAMPLE = 200
 _NO_HINT = frozenset(
     {
@@ -73,7 +79,7 @@ def filters(patient: Patient) -> Iterator[Finding]:
         *("users", tree.user_bases, tree.user_list_filter, "user_name_list_filter"),
         *("user_name_search_filter", "user_entry_object_class"),
     )
-    attributes = [*tree.user_attributes, tree.user_name]
+    attributes = [*tree.user_attributes, tree.user_name, _UID]
     patient.users = _listed(patient, users, attributes)
     found = (shown_name(entry, tree.user_name) for entry in patient.users.entries)
     yield _filter_finding(patient, users, patient.users, found)
@@ -244,6 +250,7 @@ def members(patient: Patient) -> Iterator[Finding]:
         yield Finding("members", "skip", "Not looked at: see limits first.")
         return
     yield from _foreign_classes(patient)
+    yield from _members_by_other_names(patient)
     broken = dangling(patient)
     if not broken:
         yield Finding("members", "pass", "No dangling group members.")
@@ -278,6 +285,41 @@ def _foreign_classes(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def _members_by_other_names(patient: Patient) -> Iterator[Finding]:
+    """Users whom memberUid names by another value than the one that they log in by."""
+    tree = patient.tree
+    if not tree.shape.by_name:
+        return
+    names_of = _names_of_users(patient)
+    for group in patient.groups.entries:
+        others = {
+            value: names_of[folded(value)]
+            for value in tree.members(group)
+            if folded(value) in names_of and value != names_of[folded(value)]
+        }
+        if others:
+            shown = ", ".join(f"{value} ({name})" for value, name in [*others.items()][:SHOWN])
+            yield Finding(
+                "members",
+                "warn",
+                f"{tree.member} of {shown_name(group, tree.role_name)} names "
+                f"{counted(len(others), 'users')} by another value than {tree.user_name} as it is "
+                f"listed, so they do not hold the role: {shown}.",
+                f"Write the listed names into {tree.member}, or set user_store.user_name_attribute "
+                f"to the attribute whose values {tree.member} holds.",
+            )
+
+
+def _names_of_users(patient: Patient) -> dict[str, str]:
+    """The listed names of users by each of their names, without case; names of two left out."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for entry in patient.users.entries:
+        name = shown_name(entry, patient.tree.user_name)
+        for value in (*entry.all(patient.tree.user_name), *entry.all(_UID)):
+            found[folded(value)].add(name)
+    return {value: next(iter(names)) for value, names in found.items() if len(names) == 1}
+
+
 def dangling(patient: Patient) -> list[Dangling]:
     """The groups with members of whom the server proves that they are nobody.
 
@@ -304,9 +346,15 @@ def is_nobody(patient: Patient, session: Session, member: str) -> bool:
     """Whether the server proves that a group's member is nobody."""
     tree = patient.tree
     if tree.shape.by_name:  # it may be an account of machines, anywhere in the directory
-        same = names.equals(tree.user_name, member)
-        given = look(session, patient.suffix, same, base_only=False, at_most=1)
-        return given.code == 0 and not given.entries
+        naming = dict.fromkeys((tree.user_name, *_NAMING))
+        same = names.any_of([names.equals(attribute, member) for attribute in naming])
+        return all(
+            given.code == 0 and not given.entries
+            for given in (
+                look(session, context, same, base_only=False, at_most=1)
+                for context in patient.contexts
+            )
+        )
     inside = tree.holds_users(member) or tree.holds_roles(member)
     return inside and is_missing(session, member)
 

@@ -8,9 +8,9 @@ from typing import Final
 
 from mi_ldap.directory.names import own_pairs
 from mi_ldap.directory.operations import Add
+from mi_ldap.directory.schema import Schema
 from mi_ldap.doctor.findings import Finding
 from mi_ldap.doctor.patient import Patient
-from mi_ldap.doctor.schema import Schema, read_schema
 
 _ANY_ATTRIBUTE: Final = "extensibleobject"  # RFC 4512 §4.3
 _REMEDY: Final = (
@@ -26,8 +26,8 @@ def new_users(patient: Patient) -> Iterator[Finding]:
     """
     if not patient.is_writable or patient.kind == "active_directory":
         return
-    schema = read_schema(patient)
-    if schema is None or not schema.classes:
+    schema = patient.tree.profile.schema
+    if not schema.attributes or not schema.classes:
         return
     entry = patient.tree.new_user("mildapdoctor")
     faults = [*_faults(schema, entry)]

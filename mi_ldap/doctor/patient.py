@@ -75,6 +75,15 @@ class Patient:
         return max(contexts, key=len, default=base)
 
     @property
+    def contexts(self) -> list[str]:
+        """All naming contexts that the server tells of, and the bases of users in none of them."""
+        told = self.root.all("namingContexts")
+        outside = [
+            base for base in self.tree.user_bases if not any(is_under(base, each) for each in told)
+        ]
+        return [*told, *outside]
+
+    @property
     def account_dn(self) -> str:
         return self.bench.access.account_dn
 

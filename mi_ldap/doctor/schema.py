@@ -5,17 +5,12 @@ Read from the subschema (RFC 4512 §4.2): Active Directory's is its `CN=Aggregat
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
+from mi_ldap.directory.schema import Schema
 from mi_ldap.directory.tree import ACCOUNT_CLASS, ADMIN_ROLE_CLASS
 from mi_ldap.doctor.findings import Finding
 from mi_ldap.doctor.patient import Patient
-
-_NAME = re.compile(r"\bNAME\s+(?:'(?P<one>[^']+)'|\((?P<many>[^)]*)\))")
-_LIST = r"\b{}\s+(?:\((?P<many>[^)]*)\)|(?P<one>[\w.;-]+))"
-_SUP, _MUST, _MAY = (re.compile(_LIST.format(word)) for word in ("SUP", "MUST", "MAY"))
 
 OPENLDAP_LOAD = "ldapadd -Y EXTERNAL -H ldapi:/// -f config/schema/mi-ldap.ldif"
 _LOAD = {
@@ -29,61 +24,10 @@ _BORROW = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """The definitions by lower-case name, as the server writes them."""
-
-    attributes: Mapping[str, str]
-    classes: Mapping[str, str]
-
-    def required_by(self, name: str) -> set[str]:
-        """The attributes that an entry of the class must have, by their lower-case names."""
-        return {each for kind in self.superiors(name) for each in _listed(_MUST, self._of(kind))}
-
-    def superiors(self, name: str) -> set[str]:
-        """The class and those above it, by their lower-case names."""
-        found, wanted = set[str](), [name.lower()]
-        while wanted:
-            each = wanted.pop()
-            if each not in found:
-                found.add(each)
-                wanted += _listed(_SUP, self._of(each))
-        return found
-
-    def is_structural(self, name: str) -> bool:
-        """Whether the class can make an entry (RFC 4512 §2.4.2)."""
-        return not re.search(r"\b(ABSTRACT|AUXILIARY)\b", self._of(name))
-
-    def names_of(self, attribute: str) -> set[str]:
-        """All names of the attribute, in lower case."""
-        return {attribute.lower(), *_names(self.attributes.get(attribute.lower(), ""))}
-
-    def _of(self, name: str) -> str:
-        return self.classes.get(name.lower(), "")
-
-    def is_single(self, attribute: str) -> bool:
-        return "SINGLE-VALUE" in self.attributes.get(attribute.lower(), "")
-
-    def allows(self, classes: Iterable[str], attribute: str) -> bool:
-        """Whether an entry of the classes may have the attribute."""
-        aliases = set(_names(self.attributes.get(attribute.lower(), ""))) | {attribute.lower()}
-        return any(aliases & self._allowed_by(each.lower(), set()) for each in classes)
-
-    def _allowed_by(self, name: str, seen: set[str]) -> set[str]:
-        definition = self.classes.get(name, "")
-        if name in seen or not definition:
-            return set()
-        seen.add(name)
-        allowed = {*_listed(_MUST, definition), *_listed(_MAY, definition)}
-        for parent in _listed(_SUP, definition):
-            allowed |= self._allowed_by(parent, seen)
-        return allowed
-
-
 def schema(patient: Patient) -> Iterator[Finding]:
     """What is missing from the server's schema, or lies there in another shape."""
-    found = read_schema(patient)
-    if found is None:
+    found = patient.tree.profile.schema
+    if not found.attributes:
         yield Finding(
             "schema",
             "skip",
@@ -97,18 +41,6 @@ def schema(patient: Patient) -> Iterator[Finding]:
         return
     mark = patient.tree.custodian or "none"
     yield Finding("schema", "pass", f"All attributes and classes are known ({mark} among them).")
-
-
-def read_schema(patient: Patient) -> Schema | None:
-    """The server's schema; None where it can't be seen."""
-    where = patient.root.first("subschemaSubentry")
-    if not where:
-        return None
-    with patient.session() as session:
-        entry = session.read(where, "(objectClass=*)", ["attributeTypes", "objectClasses"])
-    if entry is None or not entry.all("attributeTypes"):
-        return None
-    return Schema(_by_name(entry.all("attributeTypes")), _by_name(entry.all("objectClasses")))
 
 
 def _unknown(patient: Patient, found: Schema) -> Iterator[Finding]:
@@ -195,21 +127,3 @@ def _classes_of(patient: Patient) -> list[tuple[str, str]]:
     if tree.own_classes:
         classes += [("custodian_attribute", each) for each in (ACCOUNT_CLASS, ADMIN_ROLE_CLASS)]
     return classes
-
-
-def _by_name(definitions: Iterable[str]) -> dict[str, str]:
-    return {name: text for text in definitions for name in _names(text)}
-
-
-def _names(definition: str) -> list[str]:
-    match = _NAME.search(definition)
-    if not match:
-        return []
-    return [match["one"].lower()] if match["one"] else re.findall(r"[\w.;-]+", match[0].lower())[1:]
-
-
-def _listed(pattern: re.Pattern[str], definition: str) -> list[str]:
-    match = pattern.search(definition)
-    if not match:
-        return []
-    return re.findall(r"[\w.;-]+", (match["one"] or match["many"]).lower())

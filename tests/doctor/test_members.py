@@ -115,3 +115,30 @@ def test_names_that_nobody_has(directory: OpenLdap, state: Path) -> None:
     assert "1 member of unix cannot be found: gone" in told(examined(keys), "members", "warn")
     fixed(keys)
     assert members_of(directory, "unix", "memberUid") == ["alice", "daemon"]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "values", "member"),
+    [
+        ("mail", {"uid": "nora", "mail": "nora@corp.example"}, "nora"),
+        ("uid", {"uid": ["nora", "n2"]}, "n2"),
+        ("uid", {"uid": "nora"}, "Nora"),
+    ],
+    ids=["members by uid, logins by mail", "a second uid", "other capitals"],
+)
+def test_users_who_are_named_by_another_value_are_no_strangers(
+    directory: OpenLdap, state: Path, attribute: str, values: dict[str, str], member: str
+) -> None:
+    with tool_of(directory) as tool:
+        dn = f"uid=nora,{directory.user_base}"
+        tool.add(dn, ["inetOrgPerson"], cn="nora", sn="x", **values)
+        posix = {"gidNumber": "4711", "memberUid": [member]}
+        tool.add(f"cn=unix,{directory.group_base}", ["posixGroup"], cn="unix", **posix)
+    settings = {
+        "group_entry_object_class": RFC_2307.group_classes[0],
+        "user_name_attribute": attribute,
+    }
+    keys = keys_of(directory, state, **settings)
+    assert f"another value than {attribute}" in told(examined(keys), "members", "warn")
+    fixed(keys)
+    assert members_of(directory, "unix", "memberUid") == [member]

@@ -124,8 +124,12 @@ def test_every_name_that_matches_meets_what_the_directory_is_asked_for(name: str
     ("query", "like"),
     [
         (Query(), None),
-        (Query(search_key="bob"), "*bob*"),
-        (Query(pattern="a*bobby?"), "*bobby*"),
+        (Query(search_key="bob"), "*bo*"),  # bo, b́
+        (Query(pattern="a*bobby?"), "*bobb*"),
+        (Query(search_key="bob7"), "*bob7*"),
+        (Query(search_key="strasse7"), "*tra*"),  # straße7
+        (Query(search_key="ss"), None),
+        (Query(search_key="e"), None),
         (Query(pattern="*"), None),
         (Query(search_key="zoë"), None),
         (Query(search_key="a)(b"), None),

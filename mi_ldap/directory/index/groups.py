@@ -14,7 +14,7 @@ from mi_ldap.directory import names
 from mi_ldap.directory.index.people import People, Person
 from mi_ldap.directory.index.words import AskTheDirectory, word, words_of_dn
 from mi_ldap.directory.session import Entry
-from mi_ldap.directory.tree import Tree
+from mi_ldap.directory.tree import Tree, all_names
 from mi_ldap.model import AdminRole, Names, Role, entry_id, in_order
 
 
@@ -199,7 +199,7 @@ class Groups:
         alike = self._by_word.get(word(name))
         if not alike:
             return None
-        if len(alike) == 1 and name in alike[0].entry.all(self._tree.role_name):
+        if len(alike) == 1 and name in all_names(alike[0].entry, self._tree.role_name):
             return alike[0]
         raise AskTheDirectory
 
@@ -314,7 +314,7 @@ class Groups:
             self._by_word[each].remove(group)
 
     def _words(self, group: Group) -> set[str]:
-        return {word(each) for each in group.entry.all(self._tree.role_name)}
+        return {word(each) for each in all_names(group.entry, self._tree.role_name)}
 
     # Texts that are nobody's
 

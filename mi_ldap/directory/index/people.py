@@ -12,7 +12,7 @@ from mi_ldap.directory import names
 from mi_ldap.directory.index.sorted_names import SortedNames
 from mi_ldap.directory.index.words import AskTheDirectory, word, words_of_dn
 from mi_ldap.directory.session import Entry
-from mi_ldap.directory.tree import Tree, shown_name
+from mi_ldap.directory.tree import Tree, all_names, shown_name
 from mi_ldap.model import Names, User, in_order, shared
 
 
@@ -204,8 +204,8 @@ class People:
             self._names.discard(person.name)
 
     def _all_names(self, person: Person) -> list[str]:
-        has_others = self._name_key in person.kind.keys
-        return self.entry(person).all(self._name_key) if has_others else [person.name]
+        has_others = any(key.partition(";")[0] == self._name_key for key in person.kind.keys)
+        return all_names(self.entry(person), self._name_key) if has_others else [person.name]
 
     # Packing
 

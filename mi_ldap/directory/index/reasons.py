@@ -23,6 +23,8 @@ def why_not_held(tree: Tree, limit: int) -> str:
         return tree.profile.untold
     if tree.lists_by_silent_attributes:
         return "a list filter names an attribute, such as memberOf, that changes silently"
+    if not all(tree.evaluation_of(each).test is None for each in tree.list_filters):
+        return "the server has no matching rule for an attribute of a list filter"
     return ""
 
 

@@ -24,14 +24,14 @@ def told_everywhere(field: Field) -> None:
     """Log, `/ready` and doctor say what the response control of the account's own bind says."""
     ready = field.without_memory.ask("GET", "/ready")
     assert ready.status_code == 200
-    assert "the service's account expires in" in ready.json["account"]
+    assert "the service's account expires in" in ready.get_json()["account"]
     # Expired, with grace logins: each connection uses one up, and each says so.
     field.tool.replace(POLICY, pwdMaxAge="1", pwdExpireWarning="0", pwdGraceAuthnLimit="20")
     with ExitStack() as closing, capture_logs() as said:
         api = machine(field.environment, closing, USER_STORE__INDEX_LIMIT="0")
         first = api.ask("GET", "/ready")
         assert first.status_code == 200
-        assert "has expired, 19 grace logins are left" in first.json["account"]
+        assert "has expired, 19 grace logins are left" in first.get_json()["account"]
     events = [line["event"] for line in said]
     assert "directory_account_expired" in events
     found = {each.sentence: each.level for each in examined(field.environment).findings}
