@@ -178,7 +178,7 @@ class Admins:
         if not self._store.is_holder(admin_role, user):
             return []
         if performer.id != user.id:
-            self._require_custodian(performer, user, "remove it")
+            self._require_custodian(performer, user, admin_role, "remove it")
         return [
             *self._leaving(user, admin_role),
             SetCustodian(user, None),
@@ -238,7 +238,7 @@ class Admins:
         if not self._store.is_holder(admin_role, user):
             leftovers = self._custody.reassign_leftovers(user, admin_role)
             return [*leftovers, Unchanged(user), NotHeld(admin_role.role, user)]
-        self._require_custodian(performer, user, "remove it")
+        self._require_custodian(performer, user, admin_role, "remove it")
         return [Unchanged(user), *self._leaving(user, admin_role)]
 
     def reset(
@@ -260,7 +260,7 @@ class Admins:
         """
         renewed = RenewEpoch(user, for_reset=True)
         if self._store.is_holder(admin_role, user):
-            self._require_custodian(performer, user, "change its password")
+            self._require_custodian(performer, user, admin_role, "change its password")
             return [Unchanged(user), renewed]
         leftovers = self._custody.reassign_leftovers(user, admin_role) if is_done else []
         return [*leftovers, NotHeld(admin_role.role, user), Unchanged(user), renewed]
@@ -296,10 +296,12 @@ class Admins:
             Take(admin_role.role, user),
         ]
 
-    def _require_custodian(self, performer: User, user: User, to_do: str) -> None:
+    def _require_custodian(
+        self, performer: User, user: User, admin_role: AdminRole, to_do: str
+    ) -> None:
         if user.custodian_id == performer.id or self._is_super_admin(performer):
             return
-        custodian = self._store.user(user.custodian_id) if user.custodian_id else None
+        custodian = self._custody.custodian(user, admin_role)
         hint = f"That is {custodian.name}." if custodian else NO_CREATOR
         if performer.id == user.id:
             hint = "Give oldPassword to change your own."

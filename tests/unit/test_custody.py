@@ -178,3 +178,9 @@ def test_who_was_demoted_meanwhile_is_no_admin_already(
     monkeypatch.setattr(type(family.store), "view", old)
     family.demote("boss", "carl")
     assert len(family.lines) == lines
+
+
+def test_a_refusal_does_not_name_a_custodian_who_is_no_admin(family: World) -> None:
+    demote(family, "boss")
+    with pytest.raises(CustodyRefused, match="recover-admin --adopt"):
+        family.delete("admin", "carl")
