@@ -219,7 +219,7 @@ class Admins:
             return
         for user in hidden:
             if user.id != performer.id:
-                self._require_custodian(performer, user, "remove it")
+                self._require_custodian(performer, user, admin_role, "remove it")
         if not any(user.enabled for user in admins if user not in hidden):
             raise Forbidden(LAST_ADMIN)
         shown = ", ".join(user.name for user in hidden)
@@ -301,11 +301,22 @@ class Admins:
     ) -> None:
         if user.custodian_id == performer.id or self._is_super_admin(performer):
             return
+        self._ensure_read_together(admin_role)
         custodian = self._custody.custodian(user, admin_role)
         hint = f"That is {custodian.name}." if custodian else NO_CREATOR
         if performer.id == user.id:
             hint = "Give oldPassword to change your own."
         raise CustodyRefused(user.name, to_do, hint)
+
+    def _ensure_read_together(self, admin_role: AdminRole) -> None:
+        """Nobody is refused for a user that ceased to be an admin after the role was read.
+
+        Raises:
+            Conflict: who holds the role has changed since: decide again.
+        """
+        present = self._store.admin_role()
+        if present is None or present.role.revision != admin_role.role.revision:
+            raise Conflict
 
     def pin_super_admin(self) -> None:
         """Note which entry is the super admin, once and for all; called when the service starts.
