@@ -178,7 +178,7 @@ class Admins:
         if not self._store.is_holder(admin_role, user):
             return []
         if performer.id != user.id:
-            self._require_custodian(performer, user, "remove it")
+            self._require_custodian(performer, user, admin_role, "remove it")
         return [
             *self._leaving(user, admin_role),
             SetCustodian(user, None),
@@ -219,7 +219,7 @@ class Admins:
             return
         for user in hidden:
             if user.id != performer.id:
-                self._require_custodian(performer, user, "remove it")
+                self._require_custodian(performer, user, admin_role, "remove it")
         if not any(user.enabled for user in admins if user not in hidden):
             raise Forbidden(LAST_ADMIN)
         shown = ", ".join(user.name for user in hidden)
@@ -238,7 +238,7 @@ class Admins:
         if not self._store.is_holder(admin_role, user):
             leftovers = self._custody.reassign_leftovers(user, admin_role)
             return [*leftovers, Unchanged(user), NotHeld(admin_role.role, user)]
-        self._require_custodian(performer, user, "remove it")
+        self._require_custodian(performer, user, admin_role, "remove it")
         return [Unchanged(user), *self._leaving(user, admin_role)]
 
     def reset(
@@ -260,7 +260,7 @@ class Admins:
         """
         renewed = RenewEpoch(user, for_reset=True)
         if self._store.is_holder(admin_role, user):
-            self._require_custodian(performer, user, "change its password")
+            self._require_custodian(performer, user, admin_role, "change its password")
             return [Unchanged(user), renewed]
         leftovers = self._custody.reassign_leftovers(user, admin_role) if is_done else []
         return [*leftovers, NotHeld(admin_role.role, user), Unchanged(user), renewed]
@@ -296,14 +296,27 @@ class Admins:
             Take(admin_role.role, user),
         ]
 
-    def _require_custodian(self, performer: User, user: User, to_do: str) -> None:
+    def _require_custodian(
+        self, performer: User, user: User, admin_role: AdminRole, to_do: str
+    ) -> None:
         if user.custodian_id == performer.id or self._is_super_admin(performer):
             return
-        custodian = self._store.user(user.custodian_id) if user.custodian_id else None
+        self._ensure_read_together(admin_role)
+        custodian = self._custody.custodian(user, admin_role)
         hint = f"That is {custodian.name}." if custodian else NO_CREATOR
         if performer.id == user.id:
             hint = "Give oldPassword to change your own."
         raise CustodyRefused(user.name, to_do, hint)
+
+    def _ensure_read_together(self, admin_role: AdminRole) -> None:
+        """Nobody is refused for a user that ceased to be an admin after the role was read.
+
+        Raises:
+            Conflict: who holds the role has changed since: decide again.
+        """
+        present = self._store.admin_role()
+        if present is None or present.role.revision != admin_role.role.revision:
+            raise Conflict
 
     def pin_super_admin(self) -> None:
         """Note which entry is the super admin, once and for all; called when the service starts.

@@ -49,8 +49,11 @@ _CANNOT_TELL = frozenset({NO_SUCH_OBJECT, 34, 48, 49})
 CHANGED_MEANWHILE = EXISTS | GONE
 _ENCRYPTION_WANTED = frozenset({8, 13})
 
-_LACKS = r"(?i)objectclass: value|undefined attribute|unknown object class|not allowed|miLdap"
-"""How OpenLDAP and 389 tell of what their schema has not."""
+_UNKNOWN_ATTRIBUTE = r"(?i)found in (the )?schema|undefined attribute|attribute conversion"
+"""How Active Directory tells of an attribute that its schema lacks, under the code 16.
+
+Its name alone says nothing: OpenLDAP names the attribute whose value was swapped meanwhile, too.
+"""
 
 _SCHEMA = "if it names miLdap attributes or classes, load config/schema/mi-ldap.ldif"
 _WHERE = "32 and 50: a search base does not exist, or the service's account has no right there"
@@ -145,8 +148,8 @@ def closed() -> MiLdapError:
 
 def change_error(refused: Refused) -> MiLdapError:
     """Why a change was not made: what will not go away is never told as an outage."""
-    if refused.code == NO_SUCH_ATTRIBUTE and is_of_the_schema(refused):
-        return _rejected(BadRequest, refused)  # Active Directory's 16 for an unknown attribute
+    if refused.code == NO_SUCH_ATTRIBUTE and re.search(_UNKNOWN_ATTRIBUTE, refused.message):
+        return _rejected(BadRequest, refused)
     known = result_code(refused.code)
     if known.error is Conflict:
         return Conflict()
@@ -161,11 +164,6 @@ def change_error(refused: Refused) -> MiLdapError:
     if known.is_temporary:
         return unexpected(refused)
     return _rejected(known.error, refused)
-
-
-def is_of_the_schema(refused: Refused) -> bool:
-    """Whether the message names a class or an attribute that the server does not know."""
-    return bool(re.search(_LACKS, refused.message))
 
 
 def _rejected(kind: type[MiLdapError], refused: Refused) -> MiLdapError:

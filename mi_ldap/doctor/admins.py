@@ -100,24 +100,25 @@ def _holders(patient: Patient, role: AdminRole) -> Iterator[Finding]:
     elif role.first_admin_id or role.holders:
         remedy = "python app.py recover-admin NAME"
         yield Finding("admins", "fail", f"{found}, and none of them is an enabled user.", remedy)
-    yield from _custodians(patient, users)
+    yield from _custodians(patient, role, users)
 
 
-def _custodians(patient: Patient, users: list[User]) -> Iterator[Finding]:
+def _custodians(patient: Patient, role: AdminRole, users: list[User]) -> Iterator[Finding]:
     """Who has lost its custodian can be removed by nobody."""
-    gone = [
-        user
-        for user in users
-        if user.custodian_id and patient.reader.user(user.custodian_id) is None
-    ]
+    gone = [user for user in users if user.custodian_id and not _has_custodian(patient, role, user)]
     if gone:
         shown = ", ".join(user.name for user in gone[:SHOWN])
         yield Finding(
             "admins",
             "warn",
-            f"The custodian of {shown} is gone: nobody can remove them through the API.",
+            f"The custodian of {shown} is gone or no admin: nobody can remove them by the API.",
             "python app.py recover-admin NAME --adopt makes NAME their custodian.",
         )
+
+
+def _has_custodian(patient: Patient, role: AdminRole, user: User) -> bool:
+    found = patient.reader.user(user.custodian_id) if user.custodian_id else None
+    return found is not None and patient.admin_group.holds(role, found)
 
 
 def _door(patient: Patient) -> Iterator[Finding]:

@@ -235,6 +235,17 @@ def test_admins_and_the_way_they_are_found(directory: OpenLdap, state: Path) -> 
     assert "recover-admin NAME --adopt" in told(report, "admins", "warn")
 
 
+def test_a_custodian_who_is_no_admin(directory: OpenLdap, state: Path) -> None:
+    with tool_of(directory) as tool:
+        bob, ghost = user_dn(directory, "bob"), user_dn(directory, "ghost")
+        tool.add(ghost, ["inetOrgPerson"], uid="ghost", cn="ghost", sn="ghost")
+        tool.add_values(f"cn=admin,{directory.group_base}", member=bob)
+        tool.add_values(bob, objectClass="miLdapAccount")
+        tool.replace(bob, miLdapCustodian=tool.read(ghost, "entryUUID")["entryUUID"])
+    report = examined(keys_of(directory, state))
+    assert "The custodian of bob is gone or no admin" in told(report, "admins", "warn")
+
+
 def test_an_open_door(tmp_path: Path, state: Path) -> None:
     with OpenLdap(tmp_path / "new") as directory:
         keys = keys_of(directory, state) | {"MI_LDAP_BOOTSTRAP__MODE": "first_login"}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from mi_ldap.errors import CustodyRefused, DirectoryUnavailable
-from mi_ldap.model import User
+from mi_ldap.model import AdminRole, User
 from mi_ldap.recovery import Recovery
 from tests.memory_store import MemoryStore
 from tests.unit.conftest import MakeWorld
@@ -178,3 +178,27 @@ def test_who_was_demoted_meanwhile_is_no_admin_already(
     monkeypatch.setattr(type(family.store), "view", old)
     family.demote("boss", "carl")
     assert len(family.lines) == lines
+
+
+def test_a_refusal_does_not_name_a_custodian_who_is_no_admin(family: World) -> None:
+    demote(family, "boss")
+    with pytest.raises(CustodyRefused, match="recover-admin --adopt"):
+        family.delete("admin", "carl")
+
+
+def test_nobody_is_refused_for_what_was_read_at_two_moments(
+    family: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another machine demotes `carl` between the reading of the admin role and that of `carl`."""
+    read = family.store.admin_role
+
+    def read_and_demote() -> AdminRole | None:
+        found = read()
+        monkeypatch.undo()
+        family.demote("boss", "carl")
+        return found
+
+    monkeypatch.setattr(family.store, "admin_role", read_and_demote)
+    family.delete("eve", "carl")
+    assert not family.exists("carl")
+    assert not [line for line in family.lines if line["action"] == "refused"]

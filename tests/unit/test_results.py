@@ -183,6 +183,31 @@ def test_a_refused_change_is_somebodys_fault(code: int, kind: type[MiLdapError])
     assert type(results.change_error(refused(code))) is kind
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "modify/delete: miLdapRevision: no such value",
+        "modify/delete: miLdapEpoch: no such attribute",
+        "00000057: attribute 'adminDisplayName': no matching attribute value while deleting",
+        "00002085: AtrErr: DSID-03152217, #1: problem 1001 (NO_ATTRIBUTE_OR_VAL), data 0, Att 90",
+    ],
+)
+def test_a_value_that_somebody_else_has_swapped_is_a_conflict(message: str) -> None:
+    assert type(results.change_error(Refused(16, message))) is Conflict
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "objectclass_attrs: attribute 'miLdapEpoch' on entry 'CN=a' was not found in the schema!",
+        "00000057: LdapErr: DSID-0C090E20, comment: Error in attribute conversion operation",
+    ],
+)
+def test_an_attribute_that_active_directory_does_not_know_is_none(message: str) -> None:
+    assert type(results.change_error(Refused(16, message))) is BadRequest
+
+
 def test_the_table_names_every_code() -> None:
     assert set(result_codes.RESULT_CODES) == set(ALL_CODES) - {ldap3_results.RESULT_RESERVED}
     for code, known in result_codes.RESULT_CODES.items():
