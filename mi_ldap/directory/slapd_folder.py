@@ -74,6 +74,8 @@ class SlapdFolder:
         self._write_config(installation, data_dir)
         self._renew_lost_passwords(installation)
         self.pid_file.unlink(missing_ok=True)
+        if self.log_file.is_fifo():  # opening it would wait for a reader
+            self.log_file.unlink()
 
     def _make_data(self, installation: Installation, data_dir: Path) -> None:
         """The database with its first entries; has its name only when it is whole."""
