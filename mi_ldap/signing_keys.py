@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from mi_ldap.errors import ConfigurationError
+from mi_ldap.files import read_text
 
 log = structlog.get_logger()
 
@@ -49,16 +50,34 @@ def configured_key(secret: str) -> SigningKeys:
 
 
 def kept_keys(folder: Path) -> SigningKeys:
-    """The keys in `folder`, `1.key` and so on, the last one signing; the first one is made."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if not _key_files(folder):
-        _make_key(folder / "1.key")
+    """The keys in `folder`, `1.key` and so on, the last one signing; the first one is made.
+
+    Raises:
+        ConfigurationError: one of them cannot be used.
+    """
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not _key_files(folder):
+            _make_key(folder / "1.key")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder of the token keys, {folder}, cannot be used: {error.strerror}."
+        ) from None
     files = _key_files(folder)
-    keys = {file.stem: file.read_text(encoding="ascii") for file in files}
-    short = [kid for kid, key in keys.items() if len(key) < KEY_BYTES]
-    if short:
-        raise ConfigurationError(f"The token key {folder / short[0]}.key is damaged; remove it.")
-    return SigningKeys(files[-1].stem, keys)
+    return SigningKeys(files[-1].stem, {file.stem: _read_key(file) for file in files})
+
+
+def _read_key(file: Path) -> str:
+    """The key without the line end that an editor leaves: it is no part of it."""
+    try:
+        key = read_text(file).rstrip("\r\n")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The token key {file} cannot be read: {error.strerror}."
+        ) from None
+    if len(key.encode()) < KEY_BYTES:
+        raise ConfigurationError(f"The token key {file} is damaged; remove it.")
+    return key
 
 
 def rotate_key(folder: Path) -> str:

@@ -225,7 +225,11 @@ class EmbeddedDirectory:
         return is_its_own and is_listening(self.socket_file) and self._takes_password()
 
     def _takes_password(self) -> bool:
-        result = _try_login(self.url, self.service_dn, self.service_password)
+        password = self.service_password
+        # An empty one would be an anonymous bind, which ldap3 refuses to send (RFC 4513, 5.1.2).
+        result = (
+            _try_login(self.url, self.service_dn, password) if password else _INVALID_CREDENTIALS
+        )
         if result == _INVALID_CREDENTIALS:
             raise ConfigurationError(
                 f"{self.service_password_file} doesn't hold the password of the embedded"

@@ -12,6 +12,7 @@ from pathlib import Path
 from mi_ldap.directory.slapd_config import Installation, render_config, render_tree
 from mi_ldap.directory.slapd_process import run_tool, try_lock, wait_for
 from mi_ldap.errors import ConfigurationError
+from mi_ldap.files import read_text
 
 _LOCK_WAIT_S = 1.0
 
@@ -73,6 +74,8 @@ class SlapdFolder:
         self._write_config(installation, data_dir)
         self._renew_lost_passwords(installation)
         self.pid_file.unlink(missing_ok=True)
+        if self.log_file.is_fifo():  # opening it would wait for a reader
+            self.log_file.unlink()
 
     def _make_data(self, installation: Installation, data_dir: Path) -> None:
         """The database with its first entries; has its name only when it is whole."""
@@ -93,7 +96,7 @@ class SlapdFolder:
                 f"The embedded directory has lost its database ({data_dir}): restore it from a "
                 "backup, or move the folder away to begin with an empty one."
             )
-        made_with = (data_dir / "suffix").read_text(encoding="ascii")
+        made_with = read_text(data_dir / "suffix")
         if made_with != self.suffix:
             raise ConfigurationError(
                 f"The embedded directory in {self.path} was made with the suffix {made_with!r}:"
@@ -148,4 +151,4 @@ def keep_secret(file: Path) -> str:
 
 def read_secret(file: Path) -> str:
     """What stands in the file, without the newline that an editor leaves."""
-    return file.read_text(encoding="utf-8").rstrip("\r\n")
+    return read_text(file).rstrip("\r\n")

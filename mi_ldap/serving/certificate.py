@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import stat
 import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -45,6 +46,8 @@ class ServedCertificate:
         if state == self._loaded:
             return
         try:
+            if None in state:
+                raise FileNotFoundError(self._files)
             self.context = server_context(*self._files)
         except (ssl.SSLError, OSError, ValueError) as error:
             if self._refused == state:
@@ -56,7 +59,7 @@ class ServedCertificate:
             log.info("certificate_reloaded", file=self._files[0])
 
     def _state(self) -> list[tuple[int, int, int] | None]:
-        """What changes with the files' content: inode, time of change, size."""
+        """What changes with the files' content: inode, time of change, size; None for no file."""
         return [_state_of(Path(name)) for name in self._files]
 
 
@@ -64,6 +67,8 @@ def _state_of(path: Path) -> tuple[int, int, int] | None:
     try:
         found = path.stat()
     except OSError:
+        return None
+    if not stat.S_ISREG(found.st_mode):  # reading a FIFO would wait
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
 
@@ -97,6 +102,8 @@ def renew_certificate(folder: Path) -> bool:
         OSError: the new one cannot be written; the old one is still there.
     """
     certificate_file, _ = _files_in(folder)
+    if not certificate_file.is_file():
+        return False
     try:
         ends_at = x509.load_pem_x509_certificate(certificate_file.read_bytes()).not_valid_after_utc
     except (OSError, ValueError):  # gone or damaged: the next start makes one
@@ -179,6 +186,8 @@ def _own_names() -> list[str]:
 
 
 def _is_good(certificate_file: Path, key_file: Path, names: list[str]) -> bool:
+    if not (certificate_file.is_file() and key_file.is_file()):  # reading a FIFO would wait
+        return False
     try:
         server_context(str(certificate_file), str(key_file))
         certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())

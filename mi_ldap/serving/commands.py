@@ -24,7 +24,11 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except MiLdapError as error:
             click.echo(str(error), err=True)
-            sys.exit(1)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            click.echo(f"{error.filename} cannot be used: {error.strerror}.", err=True)
+        sys.exit(1)
 
 
 @click.group(cls=_Group, invoke_without_command=True)

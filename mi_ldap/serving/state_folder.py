@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mi_ldap.errors import ConfigurationError
@@ -24,14 +24,25 @@ def held_state_folder(folder: Path) -> Iterator[None]:
         ConfigurationError: it cannot be made, is not ours, or another service uses it.
     """
     prepare_state_folder(folder)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _open_lock(folder / "lock")
     try:
         _lock(descriptor, folder)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # a full disk: only who holds it is not told
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open_lock(file: Path) -> int:
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        return os.open(file, flags, 0o600)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The state folder {file.parent} cannot be used: {error.strerror} ({file.name})."
+        ) from None
 
 
 def prepare_state_folder(folder: Path) -> None:
@@ -68,7 +79,9 @@ def _lock(descriptor: int, folder: Path) -> None:
 
 
 def _taken(descriptor: int, folder: Path) -> str:
-    holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+    holder = ""
+    with suppress(OSError):
+        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
     process = f" (process {holder})" if holder.isdigit() else ""
     return (
         f"Another service{process} uses the state folder {folder}: "

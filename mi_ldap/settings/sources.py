@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mi_ldap.errors import ConfigurationError
+from mi_ldap.files import read_text
 from mi_ldap.settings.catalogue import REMOVED, is_known, nearest_setting, official_path
 from mi_ldap.settings.deployment import KeyPath
 from mi_ldap.settings.kinds import Sentence
@@ -141,10 +142,10 @@ def variable_of(path: KeyPath) -> str:
 
 def _read_secret_file(name: str, path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, ValueError) as error:
         # The path is not repeated: people put the secret itself there.
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "no path has such characters"
         raise Sentence(f"{name} names a file that cannot be read: {reason}.") from None
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:

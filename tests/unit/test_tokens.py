@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -198,3 +198,19 @@ def test_a_damaged_key_file_stops_the_start_and_is_not_told(tmp_path: Path) -> N
     with pytest.raises(ConfigurationError, match="damaged") as caught:
         kept_keys(tmp_path)
     assert "short" not in str(caught.value)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_end_of_an_editor_makes_no_other_key(tmp_path: Path, end: str) -> None:
+    keys = kept_keys(tmp_path)
+    (tmp_path / "1.key").write_text(f"{keys.signing_key}{end}", newline="")
+    assert kept_keys(tmp_path) == keys
+
+
+@pytest.mark.parametrize(
+    "make", [Path.mkdir, os.mkfifo, lambda path: path.write_bytes(b"\xff" * 64)]
+)
+def test_a_key_that_is_no_text_is_told(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "1.key")
+    with pytest.raises(ConfigurationError, match=r"The token key .*1\.key (cannot be|is damaged)"):
+        kept_keys(tmp_path)

@@ -1,0 +1,44 @@
+"""Reading small files that people put in place: never a hang, never a traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+import time
+from pathlib import Path
+
+MAX_BYTES = 1_000_000
+WAIT_S = 5.0
+"""So long the writer of a pipe may take, such as the shell's `<(command)`, in seconds."""
+
+
+def read_text(path: Path) -> str:
+    """What stands in a file, or comes from a pipe, in UTF-8.
+
+    Raises:
+        OSError: it can't be read, is a folder, too large or no text; `strerror` says which.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        return _read_all(descriptor, path).decode()
+    except UnicodeDecodeError:
+        raise OSError(errno.EILSEQ, "it is not UTF-8", path) from None
+    finally:
+        os.close(descriptor)
+
+
+def _read_all(descriptor: int, path: Path) -> bytes:
+    give_up_at = time.monotonic() + WAIT_S
+    content = b""
+    while len(content) <= MAX_BYTES:
+        if not select.select([descriptor], [], [], max(0.0, give_up_at - time.monotonic()))[0]:
+            raise OSError(errno.ETIMEDOUT, "nothing was written into it", path)
+        part = os.read(descriptor, MAX_BYTES + 1)
+        if not part:
+            return content
+        content += part
+    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
