@@ -131,6 +131,8 @@ def look(
         base_only=base_only,
         size_limit=at_most,
         control=messages.control(oid, value or b"", critical=is_critical) if oid else b"",
+        # 389 gives effective rights for an entry that is still to be made by a name of its own.
+        anywhere=oid == EFFECTIVE_RIGHTS,
     )
 
 

@@ -179,6 +179,7 @@ class Session:
         base_only: bool = False,
         size_limit: int = 0,
         control: bytes = b"",
+        anywhere: bool = False,
     ) -> RawSearchResult:
         """One search request; whatever the server answers is an answer.
 
@@ -189,6 +190,7 @@ class Session:
             base_only: whether that entry alone.
             size_limit: at most so many entries, 0 for all.
             control: sent along, as `messages.control` writes it.
+            anywhere: whether entries may lie elsewhere, because a control asks for such.
         """
         scope = requests.BASE if base_only else requests.SUBTREE
         operation = requests.search(base_dn, condition, attributes, scope, size_limit)
@@ -201,7 +203,9 @@ class Session:
                 if left < 0:
                     raise BadAnswer(f"a page of more than {LONGEST_PAGE} bytes")
                 if message.tag == messages.ENTRY:
-                    entries.append(entry_below(base_dn, message, base_only=base_only))
+                    below = "" if anywhere else base_dn
+                    exactly = base_only and not anywhere
+                    entries.append(entry_below(below, message, base_only=exactly))
             answer = messages.answer_in(message)
             return RawSearchResult(
                 answer.code,

@@ -40,5 +40,6 @@ CASE = Case(
     title="Entries lie below a user",
     admins=("alice",),
     others=("bob",),
+    memory=None,
     checks={"delete": refused_or_deleted_with_all_below},
 )
