@@ -76,3 +76,14 @@ def test_any_name_of_an_attribute_is_understood(
             assert admin.get("/roles/devs")["users"] == ["bob", name]
             admin.do("DELETE", f"/users/{name}")
             assert admin.names() == ["alice", "bob"]
+
+
+def test_an_attribute_that_the_schema_does_not_have_is_named(
+    host: ArrangedOpenLdap, tmp_path: Path
+) -> None:
+    with ExitStack() as closing:
+        settings = {"USER_STORE__USER_NAME_ATTRIBUTE": "loginName"}
+        api = Apis(host, tmp_path, closing, **settings).without_memory()
+        answer = api.ask("GET", "/ready")
+        assert answer.status_code == 503
+        assert "no attribute loginName: see user_store.user_name_attribute" in answer.text
