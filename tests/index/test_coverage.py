@@ -137,7 +137,8 @@ def test_one_database_is_held_and_proved_where_the_server_lists_its_databases(
     )
     host = started(arrangement, tmp_path, closing)
     sent = Meter()
-    api = apis_of(host, tmp_path, closing).with_memory(sent.append)
+    bases = {"USER_STORE__USER_SEARCH_BASE": PEOPLE, "USER_STORE__GROUP_SEARCH_BASE": GROUPS}
+    api = apis_of(host, tmp_path, closing, **bases).with_memory(sent.append)
     reads = api.services.store.reads
     assert reads.source == "memory"
     assert bool(reads.why) is (readable == "nothing")
