@@ -53,9 +53,11 @@ class Reader:
         """Read the bases, with the id of some user in each and that of the admin role.
 
         Raises:
-            DirectoryUnavailable: a base is missing, or the account sees nothing of what lies there.
+            DirectoryUnavailable: a base or an attribute is missing, or the account sees nothing of
+                what lies there.
             IdUnreadable: the account does not see the id, so that logins or admins are refused.
         """
+        self._ensure_attributes_known()
         some_user, key = self.tree.user_list_filter, "user_store.user_search_base"
         self._must_be_seen(self.tree.user_bases, some_user, key)
         if self.tree.reads_roles:
@@ -79,6 +81,25 @@ class Reader:
                     self.tree.id_of(entry)
                 else:
                     _ensure_not_hidden(session, base_dn, key)
+
+    def _ensure_attributes_known(self) -> None:
+        """Check that the server's schema has the attributes that are configured.
+
+        Raises:
+            DirectoryUnavailable: with an unknown one every list is empty.
+        """
+        schema, tree = self.tree.profile.schema, self.tree
+        configured = {"user_name_attribute": tree.user_name}
+        if tree.reads_roles:
+            configured |= {
+                "group_name_attribute": tree.role_name,
+                "membership_attribute": tree.member,
+            }
+        for key, attribute in configured.items():
+            if schema.attributes and not schema.knows(attribute):
+                raise DirectoryUnavailable(
+                    f"The directory's schema has no attribute {attribute}: see user_store.{key}."
+                )
 
     def exists(self, dn: str) -> bool:
         """Whether there is an entry at the DN that the account may see."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from mi_ldap.directory.index import coverage
+from mi_ldap.directory.index.held import NotToBeHeld
 from mi_ldap.directory.index.reasons import why_not_held
+from mi_ldap.directory.names import own_and_parent
 from mi_ldap.directory.probing import tells_changes
+from mi_ldap.directory.session import Session
 from mi_ldap.doctor.findings import Finding
 from mi_ldap.doctor.patient import Patient
 
 _SYNCPROV: Final = (
     "That is well, only slower. To have them in memory, as the administrator of cn=config (where "
-    "the module is loaded already, the second entry alone):\n"
+    "the module is loaded already, the second entry alone; a running service uses it within a "
+    "minute):\n"
     "dn: cn=module{0},cn=config\n"
     "changetype: modify\n"
     "add: olcModuleLoad\n"
@@ -28,6 +33,15 @@ _SYNCPROV: Final = (
 _TOLD: Final = (
     "The database tells what has changed, so reads can come from memory; GET /ready says whether "
     "they do."
+)
+_NOT_PROVED: Final = (
+    "Who may act is read from the directory all the same, by two searches a request: the account "
+    "may not read how the databases are arranged."
+)
+
+_MONITOR: Final = (
+    "To spare them, let the account read cn=Databases,cn=Monitor: see "
+    "docs/directories/openldap.md, Reads from memory."
 )
 
 
@@ -46,9 +60,25 @@ def _finding(patient: Patient) -> Finding:
         remedy = "Raise user_store.index_limit, where the machine has 450 bytes a user and worker."
         return Finding("memory", "warn", sentence, remedy)
     with patient.session() as session:
-        if tells_changes(session, patient.tree):
-            return Finding("memory", "pass", _TOLD)
-    return _directly("the database does not tell what has changed", _SYNCPROV)
+        if not tells_changes(session, patient.tree):
+            return _directly("the database does not tell what has changed", _SYNCPROV)
+    with patient.session() as session:
+        return _arrangement_finding(patient, session)
+
+
+def _arrangement_finding(patient: Patient, session: Session) -> Finding:
+    """Whether one database is behind each base, and whether the account may know that."""
+    tree = patient.tree
+    bases = (*tree.user_bases, *tree.role_bases)
+    entries = (*patient.users.entries, *patient.groups.entries)
+    try:
+        is_proved = coverage.is_proved(session, bases)
+        coverage.ensure_one_database(session, bases, {own_and_parent(e.dn)[1] for e in entries})
+    except NotToBeHeld as unavailable:
+        return _directly(str(unavailable))
+    if is_proved or patient.embedded:
+        return Finding("memory", "pass", _TOLD)
+    return Finding("memory", "pass", f"{_TOLD} {_NOT_PROVED}", _MONITOR)
 
 
 def _directly(why: str, remedy: str = "") -> Finding:

@@ -91,17 +91,18 @@ class Apis:
 
     def make(self, observe: Callable[[str], None] = lambda operation: None, **settings: str) -> Api:
         """The API of one more machine, as a stranger sees it."""
-        own = self._folder / f"machine{len(list(self._folder.iterdir()))}"
-        own.mkdir()
-        given = {**self._settings, "STATE_DIR": str(own), **settings}
-        made = services(
-            load_settings({f"MI_LDAP_{key}": value for key, value in given.items()}),
-            observe=observe,
-        )
+        made = services(load_settings(self.environment(**settings)), observe=observe)
         assert isinstance(made.store, DirectoryStore)
         for close in (made.state.close, made.audit.close, made.store.close):
             self._closing.callback(close)
         return Api(made, create_app(made).test_client(use_cookies=False))
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        """The settings of one more machine."""
+        own = self._folder / f"machine{len(list(self._folder.iterdir()))}"
+        own.mkdir()
+        given = {**self._settings, "STATE_DIR": str(own), **settings}
+        return {f"MI_LDAP_{key}": value for key, value in given.items()}
 
     def without_memory(self) -> Api:
         return self.make(USER_STORE__INDEX_LIMIT="0")

@@ -11,6 +11,8 @@ import pytest
 from mi_ldap.directory import index
 from mi_ldap.directory.index.reasons import UNAVAILABLE_CRITICAL_EXTENSION
 from tests.api.client import Api
+from tests.directory.test_operation_budgets import Meter
+from tests.doctor.examined import examined, told
 from tests.hosts.arranged import ArrangedOpenLdap, Arrangement, Database
 from tests.index.arranged_apis import BASE, Apis, folder, group, ldif, person, top
 from tests.subtree import Tool
@@ -101,6 +103,12 @@ def test_of_a_subordinate_database_nothing_is_held(
     assert removed("POST", "/users", {"userId": "x", "password": "x-pw1"}).status_code == 401
 
 
+def test_the_doctor_says_why_nothing_is_held(tmp_path: Path, closing: ExitStack) -> None:
+    host = started(Arrangement(databases=people_apart("syncprov")), tmp_path, closing)
+    report = examined(apis_of(host, tmp_path, closing).environment())
+    assert "several databases are behind a search base" in told(report, "memory", "pass")
+
+
 def test_who_is_removed_unreported_may_not_write_at_the_next_request(
     tmp_path: Path, closing: ExitStack
 ) -> None:
@@ -128,8 +136,9 @@ def test_one_database_is_held_and_proved_where_the_server_lists_its_databases(
         more=MONITOR if readable == "monitor" else "",
     )
     host = started(arrangement, tmp_path, closing)
-    sent: list[str] = []
-    api = apis_of(host, tmp_path, closing).with_memory(sent.append)
+    sent = Meter()
+    bases = {"USER_STORE__USER_SEARCH_BASE": PEOPLE, "USER_STORE__GROUP_SEARCH_BASE": GROUPS}
+    api = apis_of(host, tmp_path, closing, **bases).with_memory(sent.append)
     reads = api.services.store.reads
     assert reads.source == "memory"
     assert bool(reads.why) is (readable == "nothing")
