@@ -129,8 +129,10 @@ def _hash(installation: Installation, password: str) -> str:
 
 
 def _make_empty(folder: Path) -> Path:
-    if folder.exists():
+    if folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder)
+    else:
+        folder.unlink(missing_ok=True)  # rmtree would open a FIFO, and wait
     folder.mkdir(mode=0o700)
     return folder
 

@@ -80,7 +80,7 @@ def outcome_of_start(folder: Path, **more: str) -> str:
             time.sleep(0.05)
     finally:
         process.terminate()
-        process.wait(20)
+        end_of(process)
     said = (folder / "err").read_text()
     assert "Traceback" not in said, said
     if "Ctrl-C" in (folder / "out").read_text():
@@ -88,6 +88,14 @@ def outcome_of_start(folder: Path, **more: str) -> str:
     assert process.returncode == 1
     (sentence,) = [line for line in said.splitlines() if not line.startswith("{")]
     return sentence
+
+
+def end_of(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("name", IN_STATE)
