@@ -6,8 +6,10 @@ of its own; writers wait for each other at most `BUSY_S`.
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +22,9 @@ from mi_ldap.errors import ConfigurationError, StateUnavailable
 log = structlog.get_logger()
 
 BUSY_S = 2.0
-COUNTERS_BUSY_S = 0.5
+COUNTERS_BUSY_S = 2.0
+
+_POLL_S = 0.002
 
 COUNTERS = """
     CREATE TABLE login_attempts (key TEXT PRIMARY KEY, failed INTEGER NOT NULL,
@@ -74,6 +78,7 @@ class StateDatabase:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
+        self._counters_lock = threading.Lock()
         try:
             path.touch(mode=0o600)
             if not path.is_file():  # SQLite would wait for whoever writes into a FIFO
@@ -106,8 +111,9 @@ class StateDatabase:
             StateUnavailable: as of `connection`.
         """
         with (
-            self._used("counters", COUNTERS_BUSY_S, "NORMAL") as connection,
-            transaction(connection),
+            self._counters_lock,  # else the threads of a process keep the file from the others
+            self._used("counters", _POLL_S, "NORMAL") as connection,
+            transaction(connection, COUNTERS_BUSY_S),
         ):
             yield connection
 
@@ -176,9 +182,17 @@ class StateDatabase:
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Everything inside is committed together, or nothing is."""
-    connection.execute("BEGIN IMMEDIATE")
+def transaction(connection: sqlite3.Connection, busy_s: float = 0.0) -> Iterator[None]:
+    """Everything inside is committed together, or nothing is.
+
+    Args:
+        connection: where nothing is under way.
+        busy_s: how long to wait for other writers, besides the connection's own timeout; in even
+            steps. SQLite's own grow up to 100 ms, and starve while others write all the time.
+    """
+    give_up_at = time.monotonic() + busy_s
+    while not _begin(connection, must=time.monotonic() >= give_up_at):
+        time.sleep(random.uniform(0, _POLL_S))  # noqa: S311 - nothing is secret
     try:
         yield
         connection.execute("COMMIT")
@@ -186,6 +200,17 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:  # some errors, such as a full disk, have ended it already
             connection.execute("ROLLBACK")
         raise
+
+
+def _begin(connection: sqlite3.Connection, *, must: bool) -> bool:
+    """Begin a transaction; False where others write, unless it `must` begin now."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if must or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 def run_script(connection: sqlite3.Connection, script: str) -> None:

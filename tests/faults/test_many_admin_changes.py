@@ -66,7 +66,13 @@ def ask(
 
 def test_32_clients_change_admins_at_once(subtree: Subtree, tmp_path: Path) -> None:
     # However busy the machine is: this is not about time.
-    env = environment(tmp_path, subtree, server__workers=2, server__request_deadline_s=20)
+    env = environment(
+        tmp_path,
+        subtree,
+        server__workers=2,
+        server__request_deadline_s=20,
+        server__threads=CLIENTS // 2,
+    )
     told = Told()
     with running(env) as service, service.caller() as call:
         token = call.login("root", PASSWORD)

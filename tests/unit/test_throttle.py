@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -19,6 +21,7 @@ from mi_ldap.errors import DirectoryUnavailable, LoginRefused, StateUnavailable,
 from mi_ldap.state import StateDatabase
 from mi_ldap.throttle import Attempt, Fingerprints, Throttle, Throttled, ThrottledLogins
 
+ROOT = Path(__file__).parents[2]
 ALICE = Attempt("alice", "192.0.2.7")
 SOMEBODY_ELSE = Attempt("carl", ALICE.client)
 
@@ -150,6 +153,41 @@ def test_of_60_guesses_at_once_no_more_are_tried_than_may_fail(
     with ThreadPoolExecutor(60) as pool:
         list(pool.map(guess, range(60)))
     assert outcomes == {"tried": 20, "refused": 40}
+
+
+GUESSES = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from mi_ldap.errors import LoginRefused, TooManyFailures
+from mi_ldap.state import StateDatabase
+from mi_ldap.throttle import Attempt, Throttle
+
+throttle = Throttle(StateDatabase(Path(sys.argv[1])), 20, 300)
+
+def guess(_):
+    try:
+        with throttle.attempt(Attempt("alice", "192.0.2.7")):
+            raise LoginRefused
+    except LoginRefused:
+        return 1
+    except TooManyFailures:
+        return 0
+
+with ThreadPoolExecutor(8) as pool:
+    print("tried", sum(pool.map(guess, range(1500))))
+"""
+
+
+def test_a_flood_of_guesses_in_several_processes_changes_no_count(tmp_path: Path) -> None:
+    """While others write all the time none of them falls back on a count of its own."""
+    command = [sys.executable, "-c", GUESSES, str(tmp_path / "state.sqlite")]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    said = "".join(process.communicate(timeout=120)[0] for process in processes)
+    assert "in_memory" not in said
+    assert sum(int(line.split()[1]) for line in said.splitlines() if "tried" in line) == 20
 
 
 def test_right_logins_at_once_wait_for_each_other_and_all_succeed(state: StateDatabase) -> None:
