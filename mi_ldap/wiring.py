@@ -67,11 +67,15 @@ class Services:
     keys: SigningKeys
 
     def close(self) -> None:
-        """Close what this thread has opened: nothing may be open when the process forks."""
-        self.state.close()
-        self.audit.close()
+        """Close all that this thread has opened, the store for good."""
+        self.close_files()
         if isinstance(self.store, DirectoryStore):
             self.store.close()
+
+    def close_files(self) -> None:
+        """Close what must not be open when the process forks; it is opened again when needed."""
+        self.state.close()
+        self.audit.close()
 
 
 def services(

@@ -83,7 +83,8 @@ def _tell_throttled_logins(found: Services) -> None:
         found.failed_logins.close_windows(all_of_them=True)
     except MiLdapError as error:
         log.error("throttled_logins_not_told", error=str(error))
-    found.close()
+    # Not the store: the workers, forked from here, would have one that is closed for good.
+    found.close_files()
 
 
 def check_files(settings: Settings) -> None:
