@@ -105,27 +105,14 @@ def no_act(made: Services) -> None:
 
 PAIRS: dict[str, tuple[Act, ...]] = {
     "resign, delete": (demote("a", "a"), delete("p", "a")),
-    "resign, demote": (demote("a", "a"), demote("p", "a")),
-    "resign, resign": (demote("a", "a"), demote("a", "a")),
     "demote, resign": (demote("p", "a"), demote("a", "a")),
     "demote, demote": (demote("p", "a"), demote("p", "a")),
-    "demote, delete": (demote("p", "a"), delete("p", "a")),
-    "delete, resign": (delete("p", "a"), demote("a", "a")),
-    "delete, demote": (delete("p", "a"), demote("p", "a")),
     "delete, delete": (delete("p", "a"), delete("p", "a")),
     "demote, custodian demoted": (demote("p", "a"), demote("root", "p")),
-    "demote, custodian deleted": (demote("p", "a"), delete("root", "p")),
     "delete, custodian demoted": (delete("p", "a"), demote("root", "p")),
-    "custodian demoted, demote": (demote("root", "p"), demote("p", "a")),
     "resign, custodian resigns": (demote("a", "a"), demote("p", "p")),
     "promote, delete the promoter": (promote("a", "u"), delete("p", "a")),
-    "promote, demote the promoter": (promote("a", "u"), demote("p", "a")),
     "delete, promote by it": (delete("p", "a"), promote("a", "u")),
-    "demote, promote by it": (demote("p", "a"), promote("a", "u")),
-    "demote, promote the dependent": (
-        demote("p", "a"),
-        then(demote("a", "d"), promote("root", "d")),
-    ),
     "promote the former, promote it": (
         promote("root", "a"),
         promote("d", "a"),
@@ -136,14 +123,11 @@ PAIRS: dict[str, tuple[Act, ...]] = {
         promote("root", "a"),
         another_tool_takes("a"),
     ),
-    "resign, taken by another tool": (demote("a", "a"), another_tool_takes("a")),
     "demote, taken by another tool": (demote("p", "a"), another_tool_takes("a")),
-    "delete, taken by another tool": (delete("p", "a"), another_tool_takes("a")),
     "demote, demote and promote by another": (
         demote("p", "a"),
         then(demote("p", "a"), promote("root", "a")),
     ),
-    "demote and more, a role goes": (demote_and_more("p", "a"), drop_role),
     "demote and more, and its custodian": (
         demote_and_more("p", "a"),
         then(drop_role, demote("root", "p")),
