@@ -11,7 +11,7 @@ import structlog
 
 from mi_ldap import model
 from mi_ldap.deadline import UNDO_S, deadline
-from mi_ldap.errors import Forbidden, UserNotFound
+from mi_ldap.errors import Forbidden, UserNotFound, unforeseen
 from mi_ldap.model import EVERYONE, Matches, Role, User
 from mi_ldap.retries import decided
 from mi_ldap.store import RenewEpoch, Unchanged, UserReads, UserStore
@@ -133,5 +133,10 @@ def undone_unless_finished(store: UserStore, user: User) -> Iterator[None]:
             try:
                 store.discard(user)
             except Exception as error:
-                log.exception("user_left_unfinished", user=user.name, error=str(error))
+                log.error(
+                    "user_left_unfinished",
+                    user=user.name,
+                    error=str(error),
+                    exc_info=unforeseen(error),
+                )
         raise

@@ -14,6 +14,7 @@ import structlog
 
 from mi_ldap.audit import AuditLog, Change, ChangeAttempts
 from mi_ldap.deadline import UNDO_S, deadline
+from mi_ldap.errors import unforeseen
 from mi_ldap.model import AdminRole, User
 from mi_ldap.retries import decided
 from mi_ldap.store import RenewRevision, SetCustodian, Step, Take, Unchanged, UserStore
@@ -114,7 +115,12 @@ class Custody:
                 decided(lambda: self._reassign_restored(by, user, steps))
                 decided(lambda: self._reassign_admin(by, user))
             except Exception as error:
-                log.exception("custody_not_checked", user=user.name, error=str(error))
+                log.error(
+                    "custody_not_checked",
+                    user=user.name,
+                    error=str(error),
+                    exc_info=unforeseen(error),
+                )
 
     def _reassign_restored(self, by: str, user: User, steps: Sequence[Step]) -> None:
         """Hand on the dependents that the undo has given back to a user that is not what it was."""

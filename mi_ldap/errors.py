@@ -40,6 +40,11 @@ class MiLdapError(Exception):
     """The root; `str(error)` is the sentence that a person may read."""
 
 
+def unforeseen(error: Exception) -> Exception | None:
+    """The error where it is none of ours, so that the log shows its traceback; else None."""
+    return None if isinstance(error, MiLdapError) else error
+
+
 class ConfigurationError(MiLdapError):
     """A setting is missing, unknown or of a wrong type or value; names the key, never a secret."""
 

@@ -12,6 +12,7 @@ from mi_ldap.directory.operations import Delete
 from mi_ldap.directory.plans import Guarded
 from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.session import Refused, Session
+from mi_ldap.errors import unforeseen
 
 log = structlog.get_logger()
 
@@ -61,7 +62,7 @@ def _undo_cut_off(reconnect: Connect, profile: Profile, done: list[Guarded]) -> 
         try:
             session = reconnect()
         except Exception as error:
-            log.exception("nothing_undone", error=str(error))
+            log.error("nothing_undone", error=str(error), exc_info=unforeseen(error))
             return
         _undo(session, profile, done, done[-1])
         session.close()
@@ -82,7 +83,7 @@ def _undo(session: Session, profile: Profile, done: list[Guarded], failed: Guard
         except Refused as refused:
             log.error("undoing_given_up", code=refused.code)
         except Exception as error:
-            log.exception("undoing_given_up", error=str(error))
+            log.error("undoing_given_up", error=str(error), exc_info=unforeseen(error))
 
 
 def _is_gone(session: Session, deletion: Delete) -> bool:

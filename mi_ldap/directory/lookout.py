@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,11 +65,18 @@ class Lookout:
     ) -> None:
         self._changed, self._look, self._pause_s, self._is_over = changed, look, pause_s, is_over
         self._thread: threading.Thread | None = None
-        self._is_called = self._closed = False
+        self._is_called = False
+        self._closed_in: int | None = None
+
+    @property
+    def _closed(self) -> bool:
+        """Whether it was closed in this process: what is closed before a fork is used after it."""
+        return self._closed_in == os.getpid()
 
     def start(self) -> None:
         """Be there; called with the lock."""
-        if self._thread is None and not self._closed:
+        is_there = self._thread is not None and self._thread.is_alive()  # not so after a fork
+        if not (is_there or self._closed):
             self._thread = threading.Thread(target=self._run, name="directory-lookout", daemon=True)
             self._thread.start()
 
@@ -80,9 +88,9 @@ class Lookout:
         return not self._closed
 
     def close(self, within_s: float) -> None:
-        """End it for ever, and wait so long until the last look is over."""
+        """End it for this process, and wait so long until the last look is over."""
         with self._changed:
-            self._closed = True
+            self._closed_in = os.getpid()
             thread = self._thread
             self._changed.notify_all()
         if thread:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -355,11 +357,32 @@ def test_a_doubt_is_over_whatever_the_look_raises(world: World) -> None:
 
     servers = Servers(lambda: ("a", "b"), probe, QUICK)
     servers.connected(world.connect)
-    servers.doubt("a")
     began_s = time.monotonic()
-    assert servers.connected(world.connect) == "b"
+    with capture_logs():
+        servers.doubt("a")
+        assert servers.connected(world.connect) == "b"
     assert time.monotonic() - began_s < 1
     servers.close()
+
+
+def test_what_was_closed_before_a_fork_looks_after_its_servers_in_the_new_process(
+    world: World, make: Make
+) -> None:
+    """So do the workers, whose parent has closed all that was open."""
+    servers = make("a")
+    servers.close()
+
+    def find_it_again() -> None:
+        world.states["a"] = "gone"
+        with suppress(DirectoryUnavailable):
+            servers.connected(world.connect)
+        world.states["a"] = UP
+        os._exit(0 if wait_for(lambda: servers.current == "a", 5) else 1)
+
+    child = multiprocessing.get_context("fork").Process(target=find_it_again)
+    child.start()
+    child.join(10)
+    assert child.exitcode == 0
 
 
 # A server that is far away, or busy
