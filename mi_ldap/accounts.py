@@ -49,11 +49,15 @@ class Rules:
 
 def find_user(store: UserReads, name: str) -> User | None:
     """The user of just that name, else of what it says without `PRIMARY/` and white space."""
+    if model.is_too_long(name):
+        return None
     return _found(store.find_user, name, model.without_primary(name))
 
 
 def find_role(store: UserReads, name: str) -> Role | None:
     """The role of just that name, else of its full name; `Internal/everyone` is no entry."""
+    if model.is_too_long(name):
+        return None
     full = model.full_role_name(name)
     return None if full == EVERYONE else _found(store.find_role, name, full)
 

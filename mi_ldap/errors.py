@@ -133,14 +133,24 @@ class RoleNotFound(NotFound):
         super().__init__(_not_found("Role", name))
 
 
+_SHOWN = 240
+"""Characters of a name in a sentence."""
+
+
+def _cut(name: str) -> str:
+    """A name as a sentence shows it: what was asked for may be a megabyte that nothing bears."""
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+
+
 def _not_found(kind: str, name: str) -> str:
+    name = _cut(name)
     found = f"{kind}: {name} cannot be found." if name.strip() else f"{kind}: a name is needed."
     return f"Requested resource not found. {found}"
 
 
 class DomainNotFound(NotFound):
     def __init__(self, domain: str) -> None:
-        super().__init__(f"Could not find a user-store for the given domain {domain}")
+        super().__init__(f"Could not find a user-store for the given domain {_cut(domain)}")
 
 
 class BadRequest(MiLdapError):

@@ -19,7 +19,7 @@ from mi_ldap.errors import (
 )
 from mi_ldap.failed_logins import FailedLogins
 from mi_ldap.floor import Floor
-from mi_ldap.model import Performer, Proof, User
+from mi_ldap.model import Performer, Proof, User, is_password
 from mi_ldap.store import UserReads, UserStore
 from mi_ldap.throttle import Tried
 from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT, Revocations
@@ -106,7 +106,7 @@ class Login:
             raise
 
     def _prove_counted(self, applicant: Applicant, user: User | None) -> LoggedIn:
-        if not applicant.password:
+        if not is_password(applicant.password):
             raise LoginRefused
         if not self._bootstrap.is_over:
             return self._login_while_none_is_admin(applicant)

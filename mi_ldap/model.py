@@ -23,6 +23,12 @@ DIFFER: Final = "The new password and its confirmation differ."
 
 MAX_NAME_BYTES: Final = 240
 MAX_PASSWORD_BYTES: Final = 1024
+MAX_TYPED: Final = 1024
+"""Characters of a name as somebody typed it, domain and white space included.
+
+Longer texts name nothing, and nothing is done with them: to normalize a megabyte of combining marks
+takes CPython minutes, since it sorts them by insertion.
+"""
 
 Matches = Callable[[str], bool]
 """Whether a configured expression matches all of a text."""
@@ -254,8 +260,11 @@ def casefolded(name: str) -> str:
 def folded(name: str) -> str:
     """The name as OpenLDAP compares it: each character to lower case, NFKC, single spaces.
 
-    Not `casefold()`: to it `straße` and `strasse` are one name, to a directory they are two.
+    Not `casefold()`: to it `straße` and `strasse` are one name, to a directory they are two. A text
+    that is too long for a name is left as it is.
     """
+    if len(name) > MAX_TYPED:
+        return name
     lowered = "".join("i" if char == "\u0130" else char.lower() for char in name)
     return " ".join(unicodedata.normalize("NFKC", lowered).split())
 
@@ -286,7 +295,7 @@ def new_role_name(text: str, *, allow_any: bool = False) -> str:
     Raises:
         BadRequest: the name breaks a rule; says which.
     """
-    domain, slash, rest = text.strip().partition("/")
+    domain, slash, rest = text[: MAX_TYPED + 1].strip().partition("/")
     if slash and _hybrid_domain(domain):
         return full_role_name(f"{domain}/{_bare_role_name(rest, allow_any=allow_any)}")
     return _bare_role_name(text, allow_any=allow_any)
@@ -312,7 +321,7 @@ def new_password(text: str) -> str:
     """
     if not text:
         raise _refused("password", "it is empty")
-    if len(_utf8(text, "password")) > MAX_PASSWORD_BYTES:
+    if len(text) > MAX_PASSWORD_BYTES or len(_utf8(text, "password")) > MAX_PASSWORD_BYTES:
         raise _refused("password", f"it is longer than {MAX_PASSWORD_BYTES} bytes")
     if any(unicodedata.category(char) == "Cc" for char in text):
         raise _refused("password", "it holds a control character")
@@ -329,7 +338,9 @@ def must_agree(new: str, confirmed: str) -> None:
 
 def is_primary(domain: str | None) -> bool:
     """Whether `domain`, as a client sent it, means the main user store."""
-    return domain is None or domain.strip().casefold() in ("", PRIMARY.casefold())
+    if domain is None:
+        return True
+    return not is_too_long(domain) and domain.strip().casefold() in ("", PRIMARY.casefold())
 
 
 def role_of_domain(name: str, domain: str | None) -> str:
@@ -340,9 +351,10 @@ def role_of_domain(name: str, domain: str | None) -> str:
     """
     if is_primary(domain):
         return name
-    hybrid = _hybrid_domain((domain or "").strip())
+    typed = (domain or "")[:MAX_TYPED].strip()
+    hybrid = _hybrid_domain(typed)
     if hybrid is None:
-        raise DomainNotFound((domain or "").strip())
+        raise DomainNotFound(typed)
     return f"{hybrid}/{name}"
 
 
@@ -357,6 +369,8 @@ def full_role_name(name: str) -> str:
 
 def without_primary(name: str) -> str:
     """`name` as typed, without white space at its ends and without a leading `PRIMARY/`."""
+    if is_too_long(name):
+        return name
     domain, slash, rest = name.strip().partition("/")
     return rest.strip() if slash and is_primary(domain) and domain.strip() else name.strip()
 
@@ -372,7 +386,19 @@ def _bare_role_name(text: str, *, allow_any: bool) -> str:
     return name
 
 
+def is_too_long(text: str) -> bool:
+    """Whether a text, as typed, is too long to name anything."""
+    return len(text) > MAX_TYPED
+
+
+def is_password(text: str) -> bool:
+    """Whether a text may be somebody's password: not empty, and no longer than one may be."""
+    return 0 < len(text) <= MAX_PASSWORD_BYTES >= len(text.encode(errors="replace"))
+
+
 def _plain_name(text: str, what: str, *, allow_any: bool) -> str:
+    if is_too_long(text):
+        raise _refused(what, f"it is longer than {MAX_NAME_BYTES} bytes")
     name = text.strip()
     if not name:
         raise _refused(what, "it is empty")

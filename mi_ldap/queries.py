@@ -12,9 +12,11 @@ import re2
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import BadRequest
-from mi_ldap.model import BETWEEN, Names, in_order
+from mi_ldap.model import BETWEEN, MAX_TYPED, Names, in_order
 
 MAX_REGEX = 500
+MAX_CONDITION = MAX_TYPED
+"""Characters of a pattern, a part of a name or a role."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9._@-]+")
 _LAST = re.compile(r"[A-Za-z]\Z")

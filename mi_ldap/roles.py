@@ -312,10 +312,15 @@ def _with_others(steps: Sequence[Step], others: Sequence[Step]) -> list[Step]:
     return [*steps[:at], *others, *steps[at:]]
 
 
+def too_many_roles() -> BadRequest:
+    """The error of a change of more roles than `MAX_ROLES`."""
+    return BadRequest(f"Error processing the request. Send at most {MAX_ROLES} roles.")
+
+
 def _all_changeable(reads: UserReads, names: Sequence[str]) -> dict[str, Role]:
     """The roles by id: each once, whatever names it was sent under."""
     if len(names) > MAX_ROLES:
-        raise BadRequest(f"Error processing the request. Send at most {MAX_ROLES} roles.")
+        raise too_many_roles()
     roles = [_changeable(reads, name) for name in dict.fromkeys(names)]
     return {role.id: role for role in roles}
 

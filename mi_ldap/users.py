@@ -251,7 +251,7 @@ class Users:
 
         The old password is proved once: an expired one may have few logins left.
         """
-        if target is None:
+        if target is None or not model.is_password(wanted.old or ""):
             raise LoginRefused
         ensure_not_own_account(self._store, target)
         line = self._audit.change(performer.name, "updated", "user", {"userId": target.name})

@@ -13,17 +13,16 @@ from ldap3.utils.conv import escape_filter_chars
 from mi_ldap.model import folded
 
 _SPECIAL_IN_DN = re.compile(r'([\\,+"<>;=])')
-_SPACES_AT_END = re.compile(r"(?<!\\) +$")
-_SPACE_AT_ENDS = re.compile(r"\A\s+|\s+\Z")
 _ESCAPED = re.compile(r"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
 
 
 def filter_value(text: str) -> str:
     """`text` so that a filter takes it literally, whatever it holds."""
     # ldap3 strips what Python calls white space, which directories keep.
-    return _SPACE_AT_ENDS.sub(
-        lambda space: filter_bytes(space[0].encode()), str(escape_filter_chars(text))
-    )
+    inner = text.strip()
+    before, _, after = text.partition(inner) if inner else (text, "", "")
+    escaped = str(escape_filter_chars(inner))
+    return f"{filter_bytes(before.encode())}{escaped}{filter_bytes(after.encode())}"
 
 
 def filter_bytes(value: bytes) -> str:
@@ -219,13 +218,20 @@ def _split(dn: str, separator: str) -> list[str]:
     return [*parts, dn[start:]]
 
 
+def _without_spaces(value: str) -> str:
+    """The value without spaces at its ends, but for one that is escaped."""
+    stripped = value.lstrip(" ")
+    bare = stripped.rstrip(" ")
+    return f"{bare} " if bare.endswith("\\") and bare != stripped else bare
+
+
 def _unescaped(value: str) -> str:
     """The value behind RFC 4514's escapes; hex pairs are bytes of UTF-8."""
 
     def plain(match: re.Match[str]) -> str:
         return chr(int(match[1], 16)) if match[1] else match[2]
 
-    stripped = _SPACES_AT_END.sub("", value.lstrip(" "))
+    stripped = _without_spaces(value)
     if not _ESCAPED.search(stripped):
         return stripped
     as_latin = _ESCAPED.sub(plain, stripped.encode().decode("latin-1"))

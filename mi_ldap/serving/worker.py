@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import os
 import signal
 import socket
@@ -36,6 +35,7 @@ from mi_ldap.serving.file_descriptors import reserve_descriptors
 from mi_ldap.serving.logs import log_request_error
 from mi_ldap.serving.responses import Response
 from mi_ldap.settings import ServerSettings, load_settings
+from mi_ldap.web.context import read_network
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -198,7 +198,7 @@ def limits_of(server: ServerSettings) -> Limits:
         connections=server.max_connections,
         per_address=server.max_connections_per_address,
         held_bytes=server.max_buffered_mb * 1024 * 1024,
-        trusted_proxies=tuple(map(ipaddress.ip_network, server.trusted_proxies)),
+        trusted_proxies=tuple(map(read_network, server.trusted_proxies)),
     )
 
 

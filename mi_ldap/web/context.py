@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import secrets
 from collections.abc import Iterable
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _BEARER = re.compile(r"\Abearer[ ]+", re.IGNORECASE)
 
+LONGEST = 8190
+"""Bytes of an address, a query and a header field, which is the HTTP server's own limit."""
+LONGEST_HINT = 1024
+"""Bytes of a field without which a request is answered as well; a longer one is left out."""
+_HINTS = (
+    *("ACCEPT", "ACCEPT_CHARSET", "ACCEPT_ENCODING", "ACCEPT_LANGUAGE", "CACHE_CONTROL"),
+    *("IF_MATCH", "IF_MODIFIED_SINCE", "IF_NONE_MATCH", "IF_RANGE", "RANGE"),
+)
+_SENT = ("HTTP_", "CONTENT_TYPE", "PATH_INFO", "QUERY_STRING")
+
 _FORWARDING = ("X_FORWARDED_FOR", "FORWARDED", "X_REAL_IP", "VIA")
 
 _MAPPED_BITS = 96
@@ -33,8 +44,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 def init_app(app: Flask, server: ServerSettings) -> None:
     """Begin each request with its context, and give its id back."""
-    proxies = [_network(each) for each in server.trusted_proxies]
-    app.wsgi_app = _InTime(app.wsgi_app, server.request_deadline_s)  # type: ignore[method-assign]
+    proxies = [read_network(each) for each in server.trusted_proxies]
+    bounded = _Bounded(app.wsgi_app)
+    app.wsgi_app = _InTime(bounded, server.request_deadline_s)  # type: ignore[method-assign]
 
     @app.before_request
     def begin() -> None:
@@ -53,6 +65,37 @@ def init_app(app: Flask, server: ServerSettings) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+
+class _Bounded:
+    """Refuses what is too long before anything looks at it, whichever server stands in front.
+
+    Libraries look for entity tags, ranges and cookies with regular expressions that are quadratic.
+    """
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        for hint in _HINTS:
+            if len(environ.get(f"HTTP_{hint}", "")) > LONGEST_HINT:
+                del environ[f"HTTP_{hint}"]
+        for key, value in environ.items():
+            if key.startswith(_SENT) and len(value) > LONGEST:
+                return _too_long(key)(environ, start_response)
+        return self._application(environ, start_response)
+
+
+def _too_long(key: str) -> Response:
+    is_field = key.startswith(("HTTP_", "CONTENT_"))
+    part, status = ("head", "431 Request Header Fields Too Large")
+    if not is_field:
+        part, status = ("address", "414 URI Too Long")
+    body = json.dumps({"Error": f"The {part} of the request is too long."})
+    response = Response(body, status, mimetype="application/json")
+    response.headers["X-Request-Id"] = secrets.token_hex(16)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 class _InTime:
@@ -98,7 +141,7 @@ def _is_local(environ: dict[str, Any], proxies: list[Network]) -> bool:
     return peer.is_loopback
 
 
-def _network(text: str) -> Network:
+def read_network(text: str) -> Network:
     """IPv4 addresses that are written as IPv6 ones are compared as IPv4, as those of peers are."""
     network = ipaddress.ip_network(text, strict=False)
     mapped = getattr(network.network_address, "ipv4_mapped", None)

@@ -14,7 +14,8 @@ from flask import Request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from mi_ldap.errors import BadRequest
-from mi_ldap.queries import Query
+from mi_ldap.queries import MAX_CONDITION, MAX_REGEX, Query
+from mi_ldap.roles import MAX_ROLES, too_many_roles
 
 _WORDS = {"true": True, "false": False, "": False}
 
@@ -32,7 +33,7 @@ class Flag(fields.Field[bool]):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
         if isinstance(value, bool):
             return value
-        word = value.lower() if isinstance(value, str) else None
+        word = value.lower() if isinstance(value, str) and len(value) < 10 else None
         if word not in _WORDS:
             raise self.make_error("invalid")
         return _WORDS[word]
@@ -50,6 +51,15 @@ class Words(fields.String):
         except UnicodeEncodeError:
             raise ValidationError("holds a broken character.") from None
         return str(text)
+
+
+class Roles(fields.List[Any]):
+    """A list of roles, counted before any of them is looked at."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        if isinstance(value, list) and len(value) > MAX_ROLES:
+            raise too_many_roles()
+        return super()._deserialize(value, *args, **kwargs)
 
 
 class _Lenient(Schema):
@@ -71,19 +81,22 @@ def _word(
     )
 
 
-def _roles(key: str, about: str, *examples: str) -> fields.List[Any]:
+def _roles(key: str, about: str, *examples: str) -> Roles:
     """Roles, or null for none; a key that is absent is no key of what was loaded."""
     described = {"description": about, "examples": [list(examples)]}
-    return fields.List(Words(), data_key=key, allow_none=True, metadata=described)
+    return Roles(Words(), data_key=key, allow_none=True, metadata=described)
 
 
 def _domain() -> Words:
     return _word("domain", "The user store: empty or `primary` for the main one.", "primary")
 
 
-def _condition(about: str, example: str, key: str | None = None, **more: str) -> fields.String:
+def _condition(
+    about: str, example: str, key: str | None = None, longest: int = MAX_CONDITION, **more: str
+) -> fields.String:
     described = {"description": about, "examples": [example], **more}
-    return fields.String(data_key=key, load_default="", metadata=described)
+    bounded = validate.Length(max=longest, error="is longer than {max}.")
+    return fields.String(data_key=key, load_default="", validate=bounded, metadata=described)
 
 
 def _number(about: str, *, low: int) -> fields.Integer:
@@ -146,7 +159,9 @@ class ListQuery(_Lenient):
 
     pattern = _condition("Over the whole name: `*` is any run of characters, `?` one.", "*b*")
     search_key = _condition("A part of the name.", "bo", "searchKey")
-    regex = _condition("An RE2 expression, unanchored, with case.", "^b.b$", format="re2")
+    regex = _condition(
+        "An RE2 expression, unanchored, with case.", "^b.b$", longest=MAX_REGEX, format="re2"
+    )
     role = _condition("Users who hold this role.", "Internal/everyone")
     limit = _number("At most so many; the answer then has `total`.", low=1)
     offset = _number("From this one on, counted from 0.", low=0)

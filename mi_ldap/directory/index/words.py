@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from mi_ldap.directory import names
+from mi_ldap.model import MAX_TYPED
 
 
 class AskTheDirectory(Exception):
@@ -17,6 +18,8 @@ def word(text: str) -> str:
     Coarser than every server's own matching (RFC 4518), so that names under other words are surely
     others. Two names under one word may be equal or not.
     """
+    if len(text) > MAX_TYPED:  # all of them under one: to normalize them would take too long
+        return ""
     if text.isascii() and text.isprintable() and " " not in text:
         lowered = text.lower()
         return text if lowered == text else lowered  # one object where it is mostly one text

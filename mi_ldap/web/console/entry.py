@@ -20,6 +20,7 @@ from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
 
 _HOME = "/console"
+_LONGEST_ADDRESS = 2048
 _DOTS = re.compile(r"(\.|%2e){2}", re.IGNORECASE)
 
 
@@ -57,6 +58,8 @@ def add_views(console: Blueprint, services: Services) -> None:
 
 def internal(address: str) -> str:
     """The address if it is one of the console's pages, else `""`."""
+    if len(address) > _LONGEST_ADDRESS:
+        return ""
     path = address.partition("?")[0]
     is_ours = path == _HOME or path.startswith(f"{_HOME}/")
     # Browsers take a backslash for `/` and leave line ends out; dots would lead away from here.

@@ -16,6 +16,10 @@ from mi_ldap.wiring import Services
 _OPEN = frozenset({"console.login", "console.log_in", "console.asset", "console.missing"})
 _OWN = frozenset({"console.home", "console.account", "console.set_own_password", "console.log_out"})
 
+MAX_FIELDS = 32
+MAX_ESCAPES = 20_000
+"""`%` in a form: three passwords have 10,000. A megabyte of either takes a second to read."""
+
 NO_SESSION = (
     "The form belongs to an older session, or was not sent from the console. Send it again."
 )
@@ -76,8 +80,11 @@ def _must_be_utf8() -> None:
     """Werkzeug replaces what is broken silently; a replaced password is another one."""
     if request.mimetype == "multipart/form-data":
         raise BadRequest("The form is not one of the console's.")
+    sent = request.get_data()
+    if sent.count(b"&") >= MAX_FIELDS or sent.count(b"%") > MAX_ESCAPES:
+        raise BadRequest("The form is not one of the console's.")
     try:
-        unquote_to_bytes(request.get_data()).decode()
+        unquote_to_bytes(sent).decode()
     except UnicodeDecodeError:
         raise BadRequest("The form is not UTF-8.") from None
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from flask import request, url_for
 
-from mi_ldap.queries import Query, Selection
+from mi_ldap.queries import MAX_CONDITION, Query, Selection
 
 SIZES = (25, 50, 100)
 
@@ -40,8 +40,8 @@ class View:
         return cls(
             endpoint=endpoint,
             name=name,
-            q=sent.get("q", "").strip(),
-            role=sent.get("role", ""),
+            q=sent.get("q", "")[:MAX_CONDITION].strip(),
+            role=sent.get("role", "")[:MAX_CONDITION],
             descending=sent.get("sort") == "-name",
             page=max(1, sent.get("page", 1, type=int)),
             size=size if size in SIZES else SIZES[0],

@@ -1,0 +1,114 @@
+"""No function that outside text comes to is quadratic in its length."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from mi_ldap import model
+from mi_ldap.accounts import find_role, find_user
+from mi_ldap.directory import names
+from mi_ldap.directory.index.words import word, words_of_dn
+from mi_ldap.errors import MiLdapError, UserNotFound
+from mi_ldap.model import Names
+from mi_ldap.queries import MAX_CONDITION, Query
+from mi_ldap.throttle import Fingerprints
+from tests.memory_store import MemoryStore
+
+UNITS = (
+    "\u0301\u0316",
+    "a",
+    " ",
+    "a ",
+    "\\",
+    "\\ ",
+    "*",
+    "?",
+    "*a",
+    "%",
+    "(",
+    ",",
+    "+",
+    "=",
+    "/",
+    "\0",
+)
+
+STORE = MemoryStore()
+LISTED = Names(("alice", "bob"))
+
+FUNCTIONS: dict[str, Callable[[str], object]] = {
+    "new_user_name": model.new_user_name,
+    "new_role_name": model.new_role_name,
+    "new_password": model.new_password,
+    "folded": model.folded,
+    "is_primary": model.is_primary,
+    "role_of_domain": lambda text: model.role_of_domain(text, text),
+    "full_role_name": model.full_role_name,
+    "without_primary": model.without_primary,
+    "find_user": lambda text: find_user(STORE, text),
+    "find_role": lambda text: find_role(STORE, text),
+    "UserNotFound": lambda text: str(UserNotFound(text)),
+    "Fingerprints": Fingerprints("key").of,
+    "filter_value": names.filter_value,
+    "rdn": lambda text: names.rdn("cn", text),
+    "parsed_dn": lambda text: names.parsed_dn.__wrapped__(f"cn={text},dc=x"),
+    "first_value": lambda text: names.first_value(f"cn={text},dc=x"),
+    "own_and_parent": lambda text: names.own_and_parent(f"cn={text},dc=x"),
+    "word": word,
+    "words_of_dn": lambda text: words_of_dn(f"cn={text},dc=x"),
+    "pattern": lambda text: Query(pattern=text[:MAX_CONDITION]).select(LISTED),
+    "searchKey": lambda text: Query(search_key=text[:MAX_CONDITION]).select(LISTED),
+    "regex": lambda text: Query(regex=text).select(LISTED),
+    "like": lambda text: Query(pattern=text).like,
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_long_text_costs_little(name: str) -> None:
+    for unit in UNITS:
+        for text in (unit * 50_000, f"a{unit * 50_000}b", f"{unit * 200_000}"[:200_000]):
+            began = time.process_time()
+            with suppress(MiLdapError):
+                FUNCTIONS[name](text)
+            assert time.process_time() - began < 1, unit
+
+
+def test_what_is_too_long_for_a_name_is_nobodys() -> None:
+    text = "a" * (model.MAX_TYPED + 1)
+    assert find_user(STORE, text) is None
+    assert find_role(STORE, text) is None
+    assert len(str(UserNotFound(text * 10))) < 400
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("  a  ", "a"),
+        ("a\\ ", "a "),
+        ("a\\   ", "a "),
+        (" a  b ", "a  b"),
+        ("\\ a", " a"),
+        ("   ", ""),
+        ("a\\20", "a "),
+    ],
+)
+def test_only_spaces_that_are_escaped_belong_to_a_value(value: str, expected: str) -> None:
+    assert names.first_value(f"cn={value},dc=x") == ("cn", expected)
+
+
+@pytest.mark.parametrize("text", ["", " ", "a", " a", "a ", " \t a b \n", "\u00a0a\x1c", " * "])
+def test_space_at_the_ends_is_kept_for_the_filter(text: str) -> None:
+    def bytes_of(value: str) -> bytes:
+        return value.encode()
+
+    escaped = names.filter_value(text)
+    assert escaped == escaped.strip()
+    plain = bytes_of(escaped)
+    while b"\\" in plain:
+        at = plain.index(b"\\")
+        plain = plain[:at] + bytes([int(plain[at + 1 : at + 3], 16)]) + plain[at + 3 :]
+    assert plain == bytes_of(text)
