@@ -34,8 +34,11 @@ class ClientSocket(Protocol):
     async def receive(self, at_most: int) -> bytes:
         """What has arrived, `b""` at the end."""
 
-    async def send(self, data: memoryview) -> None:
-        """Send all of it; it is no longer than `SLICE`."""
+    def write(self, data: memoryview) -> memoryview:
+        """Hand data, no longer than `SLICE`, to the kernel; what it did not take, for `flush`."""
+
+    async def flush(self, rest: memoryview) -> None:
+        """Send what `write` has left."""
 
     async def end(self) -> None:
         """Send the end of the stream."""
@@ -53,8 +56,11 @@ class PlainSocket:
     async def receive(self, at_most: int) -> bytes:
         return await receive(self.raw, at_most)
 
-    async def send(self, data: memoryview) -> None:
-        await _send(self.raw, data)
+    def write(self, data: memoryview) -> memoryview:
+        return _write(self.raw, data)
+
+    async def flush(self, rest: memoryview) -> None:
+        await _send(self.raw, rest)
 
     async def end(self) -> None:
         self.raw.shutdown(socket.SHUT_WR)
@@ -92,9 +98,12 @@ class TlsSocket:
                 return b""
             await self._fill()
 
-    async def send(self, data: memoryview) -> None:
+    def write(self, data: memoryview) -> memoryview:
         self._tls.write(data)
-        await self._flush()
+        return _write(self.raw, memoryview(self._outgoing.read()))
+
+    async def flush(self, rest: memoryview) -> None:
+        await _send(self.raw, rest)
 
     async def end(self) -> None:
         with suppress(ssl.SSLWantReadError):  # the client's own end is not waited for
@@ -149,14 +158,17 @@ async def receive(raw: socket.socket, at_most: int) -> bytes:
             loop.remove_reader(raw)
 
 
+def _write(raw: socket.socket, data: memoryview) -> memoryview:
+    """Hand data to the kernel; what it did not take."""
+    try:
+        return data[raw.send(data) :]
+    except BlockingIOError:
+        return data
+
+
 async def _send(raw: socket.socket, data: memoryview) -> None:
     """Send all of it."""
-    while data:
-        try:
-            data = data[raw.send(data) :]
-            continue
-        except BlockingIOError:
-            pass
+    while data := _write(raw, data):
         loop = asyncio.get_running_loop()
         ready = loop.create_future()
         loop.add_writer(raw, _set, ready)

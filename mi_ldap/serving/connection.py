@@ -18,7 +18,7 @@ from mi_ldap.serving.client_sockets import (
     PlainSocket,
     receive,
 )
-from mi_ldap.serving.connection_table import ConnectionTable, Entry
+from mi_ldap.serving.connection_table import ConnectionTable, Entry, Phase
 from mi_ldap.serving.environ import Address
 from mi_ldap.serving.errors import RequestError, too_slow
 from mi_ldap.serving.request_body import BodyReader, ChunkedBody, SizedBody
@@ -125,21 +125,18 @@ class Connection:
         Raises:
             OSError: the client is gone, or does not take the next slice in time.
         """
-        self._table.hold(self._entry, sum(map(len, pieces)))
-        for piece in pieces:
+        for number, piece in enumerate(pieces):
             content = memoryview(piece)
             for start in range(0, len(content), SLICE):
-                part = content[start : start + SLICE]
-                async with asyncio.timeout(self._timeouts.send_s):
-                    await self._socket.send(part)
-                self._table.release(self._entry, len(part))
-                self._table.moved(self._entry)
+                rest = self._socket.write(content[start : start + SLICE])
+                if rest:
+                    await self._wait_for_client(rest, pieces[number:])
                 if start:
                     await asyncio.sleep(0)  # a client that is as quick as we are keeps nobody out
 
     def forget_request(self) -> None:
-        """The body of the last request is not in memory any more; what follows it still is."""
-        self._table.release(self._entry, self._entry.held - len(self._buffer))
+        """The body of the last request is not in memory any more."""
+        self._table.release(self._entry, self._entry.held)
 
     async def drain_input(self) -> None:
         """Read what still comes, as it is: a reset would destroy the last response."""
@@ -158,35 +155,47 @@ class Connection:
         with suppress(OSError):
             self._socket.raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
+    async def _wait_for_client(self, rest: memoryview, pieces: Sequence[bytes]) -> None:
+        """Wait until it has taken the rest of a slice, and meanwhile count what it is sent of."""
+        held = sum(map(len, pieces))
+        phase = self._entry.phase
+        self._table.hold(self._entry, held)
+        self._table.enter(self._entry, Phase.SENDING)
+        async with asyncio.timeout(self._timeouts.send_s):
+            await self._socket.flush(rest)
+        self._table.release(self._entry, held)
+        if phase is not None:
+            self._table.enter(self._entry, phase)
+
     async def _begins(self, until: float) -> bool:
         if self._buffer:
             return True
         with suppress(TimeoutError):
             async with timeout_at(until):
-                return await self._receive()
+                return await self._receive() > 0
         return False
 
     async def _read(self, read: Callable[[bytearray], T | None], until: float, part: str) -> T:
         found = read(self._buffer)
         if found is not None:
             return found
+        self._table.hold(self._entry, len(self._buffer) - self._entry.held)
         try:
             async with timeout_at(until):
                 while (found := read(self._buffer)) is None:
-                    if not await self._receive():
+                    if not (received := await self._receive()):
                         raise ConnectionResetError
+                    self._table.hold(self._entry, received)
                     await asyncio.sleep(0)
         except TimeoutError:
             raise too_slow(part) from None
         return found
 
-    async def _receive(self) -> bool:
-        """Read what has come; False at the end."""
+    async def _receive(self) -> int:
+        """Read what has come; how many bytes, 0 at the end."""
         received = await self._socket.receive(SLICE)
         self._buffer += received
-        self._table.hold(self._entry, len(received))
-        self._table.moved(self._entry)
-        return bool(received)
+        return len(received)
 
 
 def set_options(accepted: socket.socket) -> None:

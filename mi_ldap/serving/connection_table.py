@@ -71,19 +71,19 @@ class Entry:
         owner: what stands for its address.
         drop: closes it; called at most once.
         phase: None once it is not in the table any more.
-        moved_at: when bytes of it last went either way, by `time.monotonic`.
+        since: when it entered the phase, by `time.monotonic`.
         held: bytes of memory for what it sends or is sent.
     """
 
     owner: Hashable
     drop: Callable[[], object]
     phase: Phase | None = Phase.NEW
-    moved_at: float = field(default_factory=time.monotonic)
+    since: float = field(default_factory=time.monotonic)
     held: int = 0
 
     @property
     def is_stalled(self) -> bool:
-        return time.monotonic() - self.moved_at > _STALLED_S
+        return time.monotonic() - self.since > _STALLED_S
 
 
 class _Crowd:
@@ -112,11 +112,6 @@ class _Crowd:
     def __iter__(self) -> Iterator[Entry]:
         return (entry for own in self._of.values() for entry in own)
 
-    def move_to_end(self, entry: Entry) -> None:
-        own = self._of[entry.owner]
-        del own[entry]
-        own[entry] = None
-
     def first_of(self, owner: Hashable) -> Entry | None:
         """The connection of that owner that has waited longest."""
         return next(iter(self._of.get(owner, ())), None)
@@ -137,12 +132,36 @@ class _Crowd:
             self._largest -= 1
 
 
+class _Served:
+    """Connections that are never chosen: nothing is counted but how many there are."""
+
+    def __init__(self) -> None:
+        self._entries: set[Entry] = set()
+
+    @property
+    def size(self) -> int:
+        return len(self._entries)
+
+    def add(self, entry: Entry) -> None:
+        self._entries.add(entry)
+
+    def remove(self, entry: Entry) -> None:
+        self._entries.remove(entry)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+
 class ConnectionTable:
     """All connections of a worker; used in its event loop only."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._crowds = {phase: _Crowd() for phase in Phase}
+        self._crowds: dict[Phase, _Crowd] = {
+            phase: _Crowd() for phase in Phase if phase is not Phase.SERVED
+        }
+        self._groups: dict[Phase, _Crowd | _Served] = {Phase.SERVED: _Served()}
+        self._groups.update(self._crowds)
         self._count_of: defaultdict[Hashable, int] = defaultdict(int)
         self._holding: dict[Entry, None] = {}
         self._dropped = 0
@@ -150,7 +169,7 @@ class ConnectionTable:
         self.held = 0
 
     def __len__(self) -> int:
-        return sum(crowd.size for crowd in self._crowds.values())
+        return sum(group.size for group in self._groups.values())
 
     def make_room(self, address: str) -> bool:
         """Close what must go before a new connection of the address is added.
@@ -186,7 +205,7 @@ class ConnectionTable:
         """The connection is closed, or about to be."""
         if entry.phase is None:
             return
-        self._crowds[entry.phase].remove(entry)
+        self._groups[entry.phase].remove(entry)
         entry.phase = None
         self._count_of[entry.owner] -= 1
         if not self._count_of[entry.owner]:
@@ -196,19 +215,13 @@ class ConnectionTable:
     def enter(self, entry: Entry, phase: Phase) -> None:
         """The connection is about something else from now on."""
         if entry.phase is not None:
-            self._crowds[entry.phase].remove(entry)
-            self._crowds[phase].add(entry)
-            entry.phase, entry.moved_at = phase, time.monotonic()
-
-    def moved(self, entry: Entry) -> None:
-        """Bytes of the connection have gone either way."""
-        entry.moved_at = time.monotonic()
-        if entry.phase is not None:
-            self._crowds[entry.phase].move_to_end(entry)
+            self._groups[entry.phase].remove(entry)
+            self._groups[phase].add(entry)
+            entry.phase, entry.since = phase, time.monotonic()
 
     def hold(self, entry: Entry, size: int) -> None:
         """So many more bytes are in memory for the connection; others are closed for them."""
-        if entry.phase is None or not size:
+        if entry.phase is None or size <= 0:
             return
         entry.held += size
         self.held += size
@@ -226,7 +239,7 @@ class ConnectionTable:
 
     def entries(self, *phases: Phase) -> list[Entry]:
         """The connections in these phases."""
-        return [entry for phase in phases for entry in self._crowds[phase]]
+        return [entry for phase in phases for entry in self._groups[phase]]
 
     def _owner(self, address: str) -> Hashable:
         try:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import Context
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any, Final
 
 import h11
@@ -155,7 +156,7 @@ class Response:
         length = next((value for name, value in fields if name.lower() == "content-length"), None)
         self._left = None if length is None else int(length)
         own = [
-            ("Date", formatdate(usegmt=True)),
+            ("Date", _date(int(time.time()))),
             ("Connection", "close" if self._is_stopping() else "keep-alive"),
         ]
         headers = [
@@ -186,6 +187,11 @@ class Response:
             log.exception("application_failed")
         finally:
             self._environ.clear()
+
+
+@lru_cache(1)
+def _date(now: int) -> str:
+    return formatdate(now, usegmt=True)
 
 
 def _latin(text: str) -> bytes:

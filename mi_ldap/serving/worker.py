@@ -161,9 +161,9 @@ class RequestWorker(Worker):  # type: ignore[misc]
         except RequestError as error:
             head = request.head if request else None
             log_request_error(error, head, _address(connection.ends[0]))
-            if request is not None:  # who sends no request is no better off for having sent rubbish
-                self._table.enter(entry, Phase.SENDING)
             await connection.send([error.response()])
+            if request is not None:  # who sends no request is no better off for having sent rubbish
+                self._table.enter(entry, Phase.WAITING)
             await connection.drain_input()  # before the end: some clients send on until they know
             await connection.close()
 
@@ -171,12 +171,11 @@ class RequestWorker(Worker):  # type: ignore[misc]
         """Send what the application answers; whether the connection may be used again."""
         response = self._response(request, connection)
         loop = asyncio.get_running_loop()
+        self._table.enter(entry, Phase.SERVED)
         try:
             while not response.is_complete:
-                self._table.enter(entry, Phase.SERVED)
                 produce = response.produce
                 pieces = await loop.run_in_executor(self._pool, produce, self.timeouts.queue_s)
-                self._table.enter(entry, Phase.SENDING)
                 await connection.send(pieces)
         except BaseException:
             self._pool.submit(response.abandon)
