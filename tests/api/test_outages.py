@@ -128,11 +128,13 @@ def test_while_revocations_cannot_be_read_no_token_is_good_or_bad(light_admin: A
     assert light_admin("GET", "/server").status_code == 200
 
 
-def test_where_failures_cannot_be_counted_nobody_guesses(light_admin: Api) -> None:
+def test_failures_that_the_state_file_cannot_count_are_counted_in_memory(light_admin: Api) -> None:
     with light_admin.services.state.connection() as connection:
-        connection.execute("DROP TABLE failures")
-    for password in (PASSWORD, "wrong"):
-        assert light_admin.login("admin", password).status == "503 Service Unavailable"
+        connection.execute("DROP TABLE login_attempts")
+    limit = light_admin.services.settings.management_api.throttle.failures_per_name
+    statuses = [light_admin.login("admin", "wrong").status_code for _ in range(limit + 1)]
+    assert statuses == [401] * limit + [429]
+    assert light_admin.login("admin", PASSWORD).status_code == 429
 
 
 # What cannot be told for certain

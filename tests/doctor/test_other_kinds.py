@@ -211,7 +211,8 @@ def test_active_directory_without_rights(domain: Samba, tmp_path: Path) -> None:
 
 def test_active_directory_new_users_go_elsewhere(domain: Samba, tmp_path: Path) -> None:
     report = examined(keys_of(domain, tmp_path, user_search_base=domain.base))
-    assert f"may not make users in {domain.base}" in told(report, "rights", "fail")
+    said = told(report, "rights", "fail").lower()  # the schema names the types of a DN its own way
+    assert f"may not make users in {domain.base}".lower() in said
 
 
 def test_active_directory_administrator_as_the_account(domain: Samba, tmp_path: Path) -> None:
