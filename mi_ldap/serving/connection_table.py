@@ -25,9 +25,9 @@ from typing import Final
 
 import structlog
 
-log = structlog.get_logger(__name__)
+from mi_ldap.settings.networks import Network
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+log = structlog.get_logger(__name__)
 
 _STALLED_S: Final = 1.0
 _LOG_EVERY_S: Final = 10.0

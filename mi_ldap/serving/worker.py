@@ -35,7 +35,7 @@ from mi_ldap.serving.file_descriptors import reserve_descriptors
 from mi_ldap.serving.logs import log_request_error
 from mi_ldap.serving.responses import Response
 from mi_ldap.settings import ServerSettings, load_settings
-from mi_ldap.web.context import read_network
+from mi_ldap.settings.networks import read_network
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 

@@ -14,6 +14,7 @@ from flask import Flask, Response, g, request
 
 from mi_ldap.deadline import deadline
 from mi_ldap.settings import ServerSettings
+from mi_ldap.settings.networks import Network, read_network
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -33,13 +34,8 @@ _SENT = ("HTTP_", "CONTENT_TYPE", "PATH_INFO", "QUERY_STRING")
 
 _FORWARDING = ("X_FORWARDED_FOR", "FORWARDED", "X_REAL_IP", "VIA")
 
-_MAPPED_BITS = 96
-"""Of `::ffff:0:0/96`, before the IPv4 address (RFC 4291 §2.5.5.2)."""
-
 UNKNOWN = "unknown"
 """The client, where a proxy has sent something that is no address."""
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def init_app(app: Flask, server: ServerSettings) -> None:
@@ -139,15 +135,6 @@ def _is_local(environ: dict[str, Any], proxies: list[Network]) -> bool:
     if peer is None or forwarded or _is_in(str(peer), proxies):
         return False
     return peer.is_loopback
-
-
-def read_network(text: str) -> Network:
-    """IPv4 addresses that are written as IPv6 ones are compared as IPv4, as those of peers are."""
-    network = ipaddress.ip_network(text, strict=False)
-    mapped = getattr(network.network_address, "ipv4_mapped", None)
-    if mapped is None or network.prefixlen < _MAPPED_BITS:
-        return network
-    return ipaddress.ip_network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 def _is_in(text: str, networks: list[Network]) -> bool:

@@ -181,11 +181,22 @@ def running(
             process = subprocess.Popen(command, pass_fds=[fd], stderr=log, env=environment)
     service = Service(port, process, folder / "log")
     try:
-        assert service.send(GET)[2] == b"hello"
+        _wait_until_it_answers(service)
         yield service
     finally:
         process.send_signal(signal.SIGQUIT)
         process.wait(10)
+
+
+def _wait_until_it_answers(service: Service) -> None:
+    give_up_at = time.monotonic() + 30
+    while True:
+        try:
+            assert service.send(GET)[2] == b"hello"
+        except OSError:
+            assert time.monotonic() < give_up_at, service.log.read_text()
+        else:
+            return
 
 
 def is_closed(connection: socket.socket) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mi_ldap.serving.connection_table import ConnectionTable, Entry, Limits, Phase
+from mi_ldap.settings.networks import read_network
 
 A, B, C = "192.0.2.1", "192.0.2.2", "2001:db8:0:1::1"
 PROXY = ipaddress.ip_network("198.51.100.0/24")
@@ -113,6 +114,10 @@ def test_a_trusted_proxy_is_many_clients(now: list[float]) -> None:
     for number in range(2):
         connections.open(f"b{number}", B, Phase.WAITING)
     assert connections.dropped == ["a0", "a1"]
+
+
+def test_networks_written_as_ipv6_are_those_of_ipv4() -> None:
+    assert read_network("::ffff:198.51.100.0/120") == PROXY
 
 
 def test_those_without_a_request_leave_room_for_others() -> None:
