@@ -5,7 +5,7 @@ The model is a few dictionaries by name; the services must do and refuse exactly
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
@@ -275,15 +275,42 @@ ACTS = (
     "start",
 )
 
-names = st.sampled_from(NAMES)
-walks = st.tuples(names, st.lists(st.tuples(st.sampled_from(ACTS), names, names), max_size=40))
+Choice = tuple[str, int, int]
+"""An act, who does it and to whom; the numbers choose among those for whom it makes sense."""
+
+Plan = tuple[str, list[Choice]]
+
+_numbers = st.integers(0, 11)
+walks = st.tuples(
+    st.sampled_from(NAMES),
+    st.lists(st.tuples(st.sampled_from(ACTS), _numbers, _numbers), max_size=40),
+)
 
 
-def go(walk: Walk, plan: tuple[str, list[Step]]) -> None:
-    """The whole walk, compared with the model at each step; it begins with all users there."""
-    first, steps = plan
+def go(walk: Walk, first: str, steps: Iterable[Step] = ()) -> None:
+    """A walk, compared with the model at each step; it begins with a line of admins, and `dan`."""
     walk.begin(first)
-    for number, name in enumerate(NAMES):
-        walk.do(("create" if number % 2 else "create_admin", first, name))
+    by = first
+    for name in NAMES[:-1]:
+        walk.do(("create_admin", by, name))
+        by = name
+    walk.do(("create", first, NAMES[-1]))
     for step in steps:
         walk.do(step)
+
+
+def wander(walk: Walk, plan: Plan) -> None:
+    """A walk whose steps are chosen as it goes."""
+    first, choices = plan
+    go(walk, first)
+    for act, by, name in choices:
+        walk.do(_step(walk.model, act, by, name))
+
+
+def _step(model: Model, act: str, by: int, name: int) -> Step:
+    """Two in three are by an admin, and every second one on a dependent of that admin."""
+    admins = sorted(model.admins) or [*NAMES]
+    performer = admins[by % len(admins)] if by % 3 else NAMES[by % len(NAMES)]
+    own = sorted(each for each, of in model.custodians.items() if of == performer)
+    among = own if own and name % 2 else [*NAMES]
+    return act, performer, among[name // 2 % len(among)]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from mi_ldap.directory import DirectoryStore
 from mi_ldap.wiring import services
-from tests.custody_walk import Step, Walk, go, walks
+from tests.custody_walk import Plan, Walk, walks, wander
 from tests.subtree import Subtree
 
 _numbers = itertools.count()
@@ -17,9 +17,7 @@ _numbers = itertools.count()
 
 @given(walks)
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_custody_is_what_the_rules_say(
-    subtree: Subtree, tmp_path: Path, plan: tuple[str, list[Step]]
-) -> None:
+def test_custody_is_what_the_rules_say(subtree: Subtree, tmp_path: Path, plan: Plan) -> None:
     prefix = f"w{next(_numbers)}-"
     state_dir = tmp_path / prefix
     state_dir.mkdir()
@@ -31,7 +29,7 @@ def test_custody_is_what_the_rules_say(
     made = services(subtree.settings(state_dir, **given))
     assert isinstance(made.store, DirectoryStore)
     try:
-        go(Walk(made, prefix), plan)
+        wander(Walk(made, prefix), plan)
     finally:
         made.close()
         made.store.close()

@@ -179,7 +179,7 @@ def stage(
         store = services(place.settings(folder, USER_STORE__INDEX_LIMIT="0")).store
         assert isinstance(store, DirectoryStore)
         stack.callback(store.close)
-        default = 30 if place.kind is OPENLDAP else 10
+        default = 20 if place.kind is OPENLDAP else 6
         rounds = int(os.environ.get("MI_LDAP_TEST_ROUNDS", default))
         one.login("root", PASSWORD)
         yield Stage(one, two, store, place, rounds)
