@@ -35,10 +35,16 @@ ANSWER_S = 60.0
 
 @dataclass
 class Known:
-    """What a client knows of one of its users; `None` for a user that must not exist."""
+    """What a client knows of one of its users; `None` for a user that must not exist.
+
+    Attributes:
+        custodian: of an admin. A change that was cut off may have replaced it by the custodian's
+            own custodian.
+    """
 
     is_admin: bool = False
-    roles: set[str] = field(default_factory=set)
+    roles: frozenset[str] = frozenset()
+    custodian: str = field(default=ADMIN, compare=False)
 
 
 @dataclass
@@ -49,7 +55,8 @@ class Report:
         writes: requests sent that change something, by their outcome (`"200"`, `"cut off"`).
         lost: acknowledged changes that are not so at the end.
         half_made: users that are neither as before nor as after a request that was cut off.
-        audit_lines: how many audit lines acknowledged writes have, counted.
+        audit_lines: how many changes the audit log tells of for an acknowledged write, without
+            reassignments of dependents and what it says was undone; each must have one.
     """
 
     writes: Counter[str] = field(default_factory=Counter)
@@ -64,7 +71,7 @@ class Report:
         return (
             f"{self.writes.total()} writes {dict(self.writes)}, kills {dict(self.kills)}, "
             f"{self.seconds:.0f} s; lost {len(self.lost)} {self.lost[:5]}, half made "
-            f"{len(self.half_made)} {self.half_made[:5]}; audit lines of an acknowledged write: "
+            f"{len(self.half_made)} {self.half_made[:5]}; audited changes of a write with 200: "
             f"{dict(self.audit_lines)}"
         )
 
@@ -77,7 +84,7 @@ class Client:
         self._random = random.Random(number)
         self._names = (f"{self._prefix}-{count}" for count in range(10**9))
         self._call: Caller | None = None
-        self._token = ""
+        self._tokens: dict[str, str] = {}
         self.users: dict[str, Known] = {}
         self.roles = [f"{self._prefix}-role{count}" for count in range(3)]
 
@@ -91,7 +98,10 @@ class Client:
         """One write of a random kind, and what is to be known of it afterwards."""
         if len(self.users) < 3:
             return self._create()
-        kinds = [self._create, self._delete, self._change_roles, self._toggle_admin, self._reset]
+        kinds = [
+            *(self._create, self._delete, self._change_roles, self._toggle_admin, self._reset),
+            *(self._create_dependent, self._create_role, self._delete_role),
+        ]
         return self._random.choice(kinds)()
 
     def _create(self) -> None:
@@ -99,27 +109,63 @@ class Client:
         body = {"userId": name, "password": PASSWORD, "isAdmin": is_admin}
         self._write(name, None, Known(is_admin), "POST", "/users", body)
 
+    def _create_dependent(self) -> None:
+        """By an admin of the client's own, which becomes its custodian."""
+        admins = [each for each, known in self.users.items() if known.is_admin]
+        if not admins:
+            return
+        name, by = next(self._names), self._random.choice(admins)
+        body = {"userId": name, "password": PASSWORD, "isAdmin": True}
+        self._write(name, None, Known(True, custodian=by), "POST", "/users", body, by=by)
+
+    def _create_role(self) -> None:
+        role = f"{next(self._names)}-role"
+        self._write_role(role, "POST", "/roles", {"role": role}, exists=True)
+
+    def _delete_role(self) -> None:
+        if len(self.roles) > 3:
+            role = self._random.choice(self.roles)
+            self._write_role(role, "DELETE", f"/roles/{role}", exists=False)
+
+    def _write_role(
+        self, role: str, method: str, path: str, body: object = None, *, exists: bool
+    ) -> None:
+        answer = self._send(method, path, body)
+        self._note(answer)
+        is_there = exists
+        if not (answer and answer.status == 200):
+            shown = self._until_known(lambda: self._send("GET", f"/roles/{role}"))
+            is_there = shown.status == 200
+        self.roles = [each for each in self.roles if each != role] + [role] * is_there
+        if not is_there:
+            for known in self.users.values():
+                known.roles -= {role}
+
     def _delete(self) -> None:
         name = self._random.choice([*self.users])
-        self._write(name, self.users[name], None, "DELETE", f"/users/{name}")
+        by = self.users[name].custodian
+        self._write(name, self.users[name], None, "DELETE", f"/users/{name}", by=by)
 
     def _reset(self) -> None:
         name = self._random.choice([*self.users])
         body = {"newPassword": PASSWORD, "confirmPassword": PASSWORD}
-        self._write(name, self.users[name], self.users[name], "PATCH", f"/users/{name}", body)
+        known = self.users[name]
+        self._write(name, known, known, "PATCH", f"/users/{name}", body, by=known.custodian)
 
     def _toggle_admin(self) -> None:
         name = self._random.choice([*self.users])
         before = self.users[name]
         after = Known(not before.is_admin, before.roles)
         key = "addedRoles" if after.is_admin else "removedRoles"
-        self._write(name, before, after, "PUT", "/roles", {"userId": name, key: ["admin"]})
+        body = {"userId": name, key: ["admin"]}
+        by = ADMIN if after.is_admin else before.custodian
+        self._write(name, before, after, "PUT", "/roles", body, by=by)
 
     def _change_roles(self) -> None:
         name = self._random.choice([*self.users])
         before = self.users[name]
         role = self._random.choice(self.roles)
-        after = Known(before.is_admin, before.roles ^ {role})
+        after = Known(before.is_admin, before.roles ^ {role}, before.custodian)
         key = "addedRoles" if role in after.roles else "removedRoles"
         self._write(name, before, after, "PUT", "/roles", {"userId": name, key: [role]})
 
@@ -131,23 +177,37 @@ class Client:
         method: str,
         path: str,
         body: object = None,
+        *,
+        by: str = ADMIN,
     ) -> None:
         """Send it once; where no answer tells what came of it, look."""
-        answer = self._send(method, path, body)
-        outcome = str(answer.status) if answer else "cut off"
-        self._report.writes[outcome] += 1
+        answer = self._send(method, path, body, by=by)
+        self._note(answer)
         if answer and answer.status == 200:
-            self._report.acknowledged.append(answer.headers["X-Request-Id"])
-            self._set(name, after)
+            self._set(name, before, after)
             return
         present = self.look(name)
         if present not in (before, after):
             self._report.half_made.append(f"{method} {name}: {before} -> {after} is {present}")
-        self._set(name, present)
+        self._set(name, before, present)
+        for each in [each for each, known in self.users.items() if known.custodian == name]:
+            seen = self.look(each)
+            self.users[each].custodian = seen.custodian if seen else ADMIN
 
-    def _set(self, name: str, known: Known | None) -> None:
+    def _note(self, answer: Answer | None) -> None:
+        self._report.writes[str(answer.status) if answer else "cut off"] += 1
+        if answer and answer.status == 200:
+            self._report.acknowledged.append(answer.headers["X-Request-Id"])
+
+    def _set(self, name: str, before: Known | None, known: Known | None) -> None:
+        """What is so now; dependents of one that is no admin any more go to its custodian."""
+        if before and before.is_admin and not (known and known.is_admin):
+            for each in self.users.values():
+                if each.custodian == name:
+                    each.custodian = before.custodian
         if known is None:
             self.users.pop(name, None)
+            self._tokens.pop(name, None)
         else:
             self.users[name] = known
 
@@ -157,7 +217,8 @@ class Client:
         if answer.status == 404:
             return None
         shown = answer.json
-        return Known(shown["isAdmin"], {*shown["roles"]} - {"admin", "Internal/everyone"})
+        roles = frozenset(shown["roles"]) - {"admin", "Internal/everyone"}
+        return Known(shown["isAdmin"], roles, shown.get("createdBy") or ADMIN)
 
     def can_log_in(self, name: str) -> bool:
         answer = self._until_known(lambda: self._send_as("GET", "/login", f"{name}:{PASSWORD}"))
@@ -176,14 +237,21 @@ class Client:
             time.sleep(RETRY_S)
         raise AssertionError(f"no answer within {ANSWER_S} s: {answer}")
 
-    def _send(self, method: str, path: str, body: object = None) -> Answer | None:
-        while not self._token:
-            answer = self._send_as("GET", "/login", f"{ADMIN}:{PASSWORD}")
+    def _send(
+        self, method: str, path: str, body: object = None, *, by: str = ADMIN
+    ) -> Answer | None:
+        until = time.monotonic() + ANSWER_S
+        while by not in self._tokens:
+            assert time.monotonic() < until, f"{by} cannot log in"
+            answer = self._send_as("GET", "/login", f"{by}:{PASSWORD}")
             if answer and answer.status == 200:
-                self._token = str(answer.json["AccessToken"])
+                self._tokens[by] = str(answer.json["AccessToken"])
             else:
                 time.sleep(RETRY_S)
-        return self._exchange(method, path, body, token=self._token)
+        answer = self._exchange(method, path, body, token=self._tokens[by])
+        if answer and answer.status == 401:  # a new password or another standing ends tokens
+            del self._tokens[by]
+        return answer
 
     def _send_as(self, method: str, path: str, basic: str) -> Answer | None:
         return self._exchange(method, path, None, basic=basic)
@@ -265,8 +333,11 @@ def _compare(everybody: list[Client], report: Report) -> None:
     for client in everybody:
         expected |= client.users.keys()
         for name, known in client.users.items():
-            if client.look(name) != known:
-                report.lost.append(f"{name}: {known} is {client.look(name)}")
+            present = client.look(name)
+            if present != known:
+                report.lost.append(f"{name}: {known} is {present}")
+            elif known.is_admin and present and present.custodian != known.custodian:
+                report.lost.append(f"{name}: custodian {known.custodian} is {present.custodian}")
         for name in [*client.users][:20]:
             if not client.can_log_in(name):
                 report.lost.append(f"{name} cannot log in")
@@ -280,8 +351,11 @@ def _count_audit_lines(file: Path, report: Report) -> None:
     blank = sum(not line for line in lines)
     if blank:
         report.half_made.append(f"{blank} blank lines in the audit log")
-    by_request = Counter(json.loads(line)["requestId"] for line in lines if line)
-    report.audit_lines.update(by_request[each] for each in report.acknowledged)
+    standing: Counter[str] = Counter()
+    for line in map(json.loads, filter(None, lines)):
+        if line["action"] != "inherited":
+            standing[line["requestId"]] += 1 if line["outcome"] == "done" else -1
+    report.audit_lines.update(standing[each] for each in report.acknowledged)
 
 
 def main() -> None:
