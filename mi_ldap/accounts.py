@@ -98,12 +98,21 @@ def ensure_not_own_account(store: UserStore, user: User) -> None:
         )
 
 
-def make_user(store: UserStore, name: str, password: str) -> User:
-    """A user with a password and without roles; nothing is left of it when that fails."""
+@contextmanager
+def new_user(store: UserStore, name: str, password: str) -> Iterator[User]:
+    """A user with a password and without roles, to be finished inside.
+
+    Nothing is left of it when that fails.
+    """
     user = store.add_user(name)
-    with undone_unless_finished(store, user):
+    try:
         store.reset_password(user, password)
-    return user
+        yield user
+    except BaseException:
+        _discard(store, user)
+        raise
+    finally:
+        store.end_creation(user)
 
 
 def end_tokens(store: UserStore, user: User, *, keeps_mark: bool = False) -> None:
@@ -127,20 +136,14 @@ def _found(find: Callable[[str], Found | None], typed: str, plain: str) -> Found
     return (find(typed) if typed != plain else None) or find(plain)
 
 
-@contextmanager
-def undone_unless_finished(store: UserStore, user: User) -> Iterator[None]:
-    """Remove the entry that this request made when what follows fails."""
-    try:
-        yield
-    except BaseException:
-        with deadline(UNDO_S):
-            try:
-                store.discard(user)
-            except Exception as error:
-                log.error(
-                    "user_left_unfinished",
-                    user=user.name,
-                    error=str(error),
-                    exc_info=unforeseen(error),
-                )
-        raise
+def _discard(store: UserStore, user: User) -> None:
+    with deadline(UNDO_S):
+        try:
+            store.discard(user)
+        except Exception as error:
+            log.error(
+                "user_left_unfinished",
+                user=user.name,
+                error=str(error),
+                exc_info=unforeseen(error),
+            )

@@ -14,7 +14,7 @@ from typing import Literal
 
 import structlog
 
-from mi_ldap.accounts import Rules, find_user, make_user, undone_unless_finished
+from mi_ldap.accounts import Rules, find_user, new_user
 from mi_ldap.audit import AuditLog, ChangeAttempts
 from mi_ldap.custody import Custody
 from mi_ldap.errors import (
@@ -34,7 +34,6 @@ from mi_ldap.store import (
     AddAdminRole,
     Give,
     MarkFirstAdmin,
-    RemoveUser,
     RenewEpoch,
     SetCustodian,
     Step,
@@ -144,12 +143,8 @@ class Bootstrap:
             return self._is_one_of((self._door.configured_name,), user)
         return not self._door.users or self._is_one_of(self._door.users, user)
 
-    def make(self, applicant: Applicant, abandoned: User | None) -> User:
+    def make(self, applicant: Applicant) -> User:
         """The first admin, made with the credentials of a login whose name nobody has.
-
-        Args:
-            applicant: the login.
-            abandoned: what a login that was cut off has left under the name.
 
         Raises:
             LoginRefused: it may not be made, or the directory does not take the name or the
@@ -161,11 +156,8 @@ class Bootstrap:
         try:
             name = self._rules.new_user_name(without_primary(applicant.name))
             password = self._rules.new_password(applicant.password)
-            if abandoned is not None:
-                self._forget(abandoned)
-            user = make_user(self._store, name, password)
             with (
-                undone_unless_finished(self._store, user),
+                new_user(self._store, name, password) as user,
                 # Not before: what was typed may be no name, and what is refused is not told.
                 self._audit.change(name, "bootstrap", "admin", {"userId": name}),
             ):
@@ -217,6 +209,8 @@ class Bootstrap:
     def _try_to_crown(self, user: User, attempts: ChangeAttempts) -> None:
         admin_role = self._store.admin_role()
         present = self._store.user(user.id)
+        if present is None and user.unfinished and self._store.is_still_unfinished(user):
+            present = user
         if present is None or not _is_vacant(admin_role):
             raise Overtaken
         custody = Custody(self._store, self._audit)
@@ -237,10 +231,6 @@ class Bootstrap:
         log.error("admin_role_hides_members", hint="the account may not read the group's members")
         self._store.apply(Take(vacant.role, user))
         raise AdminRoleUnclear
-
-    def _forget(self, abandoned: User) -> None:
-        log.warning("abandoned_user_removed", user=abandoned.name)
-        self._store.apply(Unchanged(abandoned), RemoveUser(abandoned))
 
     def _is_one_of(self, names: Iterable[str], user: User) -> bool:
         """Whether one of the names is the user's, by the directory's own matching."""
@@ -296,7 +286,7 @@ def _first_admin_steps(
     give: list[Step] = [AddAdminRole(user)]
     if role:
         give = [Give(role, user), MarkFirstAdmin(role, user)]
-    if leftovers or user.custodian_id or user.busy or user.abandoned:
+    if leftovers or user.custodian_id or user.busy or user.unfinished:
         cleared = [Unchanged(user), *leftovers, SetCustodian(user, None), RenewEpoch(user)]
         return [*guard, *cleared, *give]
     return [*guard, *give, Unchanged(user), RenewEpoch(user)]

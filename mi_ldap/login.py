@@ -149,8 +149,8 @@ class Login:
             logged_in = self._ordinary_login(user, applicant.password)
             # Only the logins of the moment in which it was found out that there is an admin.
             return self._undisturbed(logged_in) if self._bootstrap.is_over else logged_in
-        if user is None or user.abandoned:
-            return self._as_promoted(self._bootstrap.make(applicant, user), Proof())
+        if user is None:
+            return self._as_promoted(self._bootstrap.make(applicant), Proof())
         proof = self._proved(user, applicant.password)
         self._bootstrap.promote(user)
         return self._as_promoted(user, proof)

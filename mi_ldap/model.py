@@ -83,10 +83,10 @@ class User:
         appointment: opaque; replaced whenever another admin makes the user an admin, and kept for
             good; `""` for somebody who never had a custodian.
         enabled: False when the directory closes the account for good.
-        abandoned: True for an entry whose making was cut off before its password was set.
         busy: True while it is being made, or its password is being set by an admin who was told
             that it is no admin; nobody may make it one meanwhile.
         marked: whether the entry carries the store's own class; without it, it is added first.
+        unfinished: True until its creation has finished. Such a user is found by no read.
     """
 
     id: EntryId
@@ -97,9 +97,9 @@ class User:
     custodian_id: EntryId | None = None
     appointment: str = ""
     enabled: bool = True
-    abandoned: bool = False
     busy: bool = False
     marked: bool = True
+    unfinished: bool = False
 
     @property
     def is_unappointed(self) -> bool:

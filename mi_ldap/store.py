@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mi_ldap.model import AdminRole, EntryId, Names, Proof, Reads, Role, User, UserDetails
 
@@ -258,6 +258,9 @@ class UserStore(UserReads, Protocol):
     def add_user(self, name: str) -> User:
         """Make a user without a password and without standing: no group names it.
 
+        It is unfinished until its epoch is renewed. An unfinished one of the same name is replaced
+        if its creation has ended; else this waits for that, within the request's deadline.
+
         Raises:
             UserExists: also when lost in a race.
             BadRequest: the directory does not take the name.
@@ -267,6 +270,15 @@ class UserStore(UserReads, Protocol):
         """Remove the entry that `add_user` made, found by its id.
 
         Does nothing when it is gone, or finished: whoever gave it an epoch or a role keeps it.
+        """
+
+    def is_still_unfinished(self, user: User) -> bool:
+        """Whether the entry is as `add_user` made it. No other read finds it before it is not."""
+
+    def end_creation(self, user: User) -> None:
+        """The request that called `add_user` does no more: finished or not, the name is free.
+
+        An unfinished entry whose creation has ended is replaced by the next `add_user` of the name.
         """
 
     def reset_password(self, user: User, password: str) -> None:
@@ -292,6 +304,13 @@ class UserStore(UserReads, Protocol):
             PolicyRefused: the directory's policy says no.
         """
 
+    def clean_up(self) -> None:
+        """Remove what crashes and replication have left; called about every minute.
+
+        Unfinished users that are older than a minute and whose creation has ended, and memberships
+        of users and roles that were removed here in the last minutes.
+        """
+
     def add_role(self, name: str) -> Role:
         """Make an empty role.
 
@@ -306,3 +325,20 @@ class UserStore(UserReads, Protocol):
         Raises:
             Conflict: a guard no longer holds, or what a step needs is not (or already) so.
         """
+
+
+class Removed(NamedTuple):
+    """A user or role that this service removes: its DN, and by what groups name it."""
+
+    dn: str
+    member: str
+
+
+class RemovalNotes(Protocol):
+    """Who was removed in the last minutes, for all processes of this machine."""
+
+    def note(self, removed: Removed) -> None:
+        """Keep it for some minutes; a failure is logged."""
+
+    def recent(self) -> list[Removed]:
+        """All that are kept; those that were kept long enough, for the last time."""

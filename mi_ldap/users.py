@@ -15,8 +15,7 @@ from mi_ldap.accounts import (
     find_role,
     find_user,
     known_user,
-    make_user,
-    undone_unless_finished,
+    new_user,
 )
 from mi_ldap.admins import Admins, refusal
 from mi_ldap.audit import AuditLog, Change, ChangeAttempts
@@ -141,13 +140,12 @@ class Users:
         if find_user(self._store, name) is not None:
             raise UserExists(name)
         info = {"userId": name, "isAdmin": wanted.is_admin}
-        with self._audit.change(performer.name, "created", "user", info):
-            user = make_user(self._store, name, password)
-            with (
-                undone_unless_finished(self._store, user),
-                self._audit.attempts(performer.name) as attempts,
-            ):
-                decided(lambda: self._finish(performer, user, attempts, is_admin=wanted.is_admin))
+        with (
+            self._audit.change(performer.name, "created", "user", info),
+            new_user(self._store, name, password) as user,
+            self._audit.attempts(performer.name) as attempts,
+        ):
+            decided(lambda: self._finish(performer, user, attempts, is_admin=wanted.is_admin))
         return name
 
     def remove(self, performer: Performer, name: str) -> User:
@@ -190,7 +188,7 @@ class Users:
         self, performer: Performer, user: User, attempts: ChangeAttempts, *, is_admin: bool
     ) -> None:
         """What has its password becomes a user, or an admin, in one change."""
-        if again(self._store, user).revision != user.revision:
+        if not self._store.is_still_unfinished(user):
             raise BadRequest(
                 "Error processing the request. The user was changed by someone else while it was "
                 "being created."

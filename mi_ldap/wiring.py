@@ -15,6 +15,7 @@ from mi_ldap.accounts import Rules
 from mi_ldap.admins import Admins, SuperAdmin
 from mi_ldap.audit import AuditLog
 from mi_ldap.bootstrap import Bootstrap, Door
+from mi_ldap.creation_locks import CreationLocks
 from mi_ldap.custody import Custody
 from mi_ldap.directory import (
     ACCOUNT_CLASS,
@@ -31,6 +32,7 @@ from mi_ldap.floor import Floor
 from mi_ldap.login import Login
 from mi_ldap.machine_lock import MachineLock
 from mi_ldap.model import Matches
+from mi_ldap.removal_notes import StateRemovalNotes
 from mi_ldap.roles import Roles
 from mi_ldap.settings import Settings, UserStoreSettings
 from mi_ldap.signing_keys import SigningKeys, configured_key, kept_keys
@@ -96,10 +98,15 @@ def services(
         ConfigurationError: the state folder holds what cannot be used.
     """
     user_store = _on_embedded(settings.user_store, directory) if directory else settings.user_store
-    store = store or _directory_store(
-        user_store, settings.super_admin.admin_role, observe, is_private=directory is not None
-    )
     state = StateDatabase(settings.state_dir / "state.sqlite")
+    store = store or _directory_store(
+        user_store,
+        settings.super_admin.admin_role,
+        observe,
+        CreationLocks(settings.state_dir / "creations.lock"),
+        StateRemovalNotes(state),
+        is_private=directory is not None,
+    )
     audit = audit_log(settings)
     limits = settings.management_api.throttle
     throttle = Throttle(state, limits.failures_per_name, limits.failures_per_address)
@@ -165,11 +172,14 @@ def _directory_store(
     user_store: UserStoreSettings,
     admin_role: str,
     observe: Callable[[str], None],
+    creation_locks: CreationLocks,
+    removal_notes: StateRemovalNotes,
     *,
     is_private: bool,
 ) -> DirectoryStore:
     tree_of = partial(lay_out, user_store)
-    return DirectoryStore(_access(user_store, is_private=is_private), tree_of, admin_role, observe)
+    access = _access(user_store, is_private=is_private)
+    return DirectoryStore(access, tree_of, admin_role, observe, creation_locks, removal_notes)
 
 
 def _access(user_store: UserStoreSettings, *, is_private: bool) -> Access:

@@ -38,6 +38,14 @@ class Account:
     must_change: bool = False
     closed: str = ""
 
+    @property
+    def is_unfinished(self) -> bool:
+        return self.unfinished_since is not None
+
+    @property
+    def is_old(self) -> bool:
+        return _age_s(self.unfinished_since) > ABANDONED_AFTER_S
+
     def set_custodian(self, custodian_id: EntryId | None, *, appoints: bool) -> None:
         """Give it another one, or none; that it had one is kept."""
         if appoints:
@@ -120,7 +128,7 @@ def as_user(locator: str, account: Account) -> User:
         custodian_id=account.custodian_id,
         appointment=account.appointment or (ADOPTED if account.custodian_id else ""),
         enabled=account.enabled,
-        abandoned=unfinished_s > ABANDONED_AFTER_S,
+        unfinished=account.is_unfinished,
         busy=0 <= max(unfinished_s, resetting_s) <= ABANDONED_AFTER_S,
     )
 

@@ -74,6 +74,7 @@ class MemoryStore:
         self.wanted_role = ""  # who loses the role of that name would be hidden by a filter
         self.lock = threading.RLock()
         self.content = Content()
+        self._creations: set[str] = set()
         self._admin_role = role_locator(admin_role)
         self._admin_role_name = admin_role
 
@@ -145,7 +146,9 @@ class MemoryStore:
     def member_names(self, role: Role) -> Names:
         users = self.content.users
         members = self._members(role.locator, *self.content.roles_in(role.locator))
-        return Names(tuple(users[at].name for at in members if at in users), self.complete)
+        found = [users[at] for at in members if at in users]
+        named = (account.name for account in found if not account.is_unfinished)
+        return Names(tuple(named), self.complete)
 
     @_locked
     def admin_role(self) -> AdminRole | None:
@@ -196,13 +199,32 @@ class MemoryStore:
     def add_user(self, name: str) -> User:
         self._must_be_writable()
         locator = user_locator(name)
-        if locator in self.content.users:
+        found = self.content.users.get(locator)
+        if found and (not found.is_unfinished or found.mark in self._creations):
             raise UserExists(name)
         for group in self.content.roles.values():
             group.members.discard(locator)
         account = Account(name)
         self.content.users[locator] = account
+        self._creations.add(account.mark)
         return as_user(locator, account)
+
+    @_locked
+    def is_still_unfinished(self, user: User) -> bool:
+        account = self._account(user)
+        return account is not None and account.mark == user.revision
+
+    @_locked
+    def clean_up(self) -> None:
+        kept = {
+            at: account
+            for at, account in self.content.users.items()
+            if not account.is_unfinished or account.mark in self._creations or not account.is_old
+        }
+        self.content.users = kept
+
+    def end_creation(self, user: User) -> None:
+        self._creations.discard(user.revision)
 
     @_locked
     def discard(self, user: User) -> None:
@@ -324,11 +346,12 @@ class MemoryStore:
         return tuple(as_role(at, self.content.roles[at]) for at in locators)
 
     def _users(self) -> list[User]:
-        return [as_user(locator, account) for locator, account in self.content.users.items()]
+        found = self.content.users.items()
+        return [as_user(at, account) for at, account in found if not account.is_unfinished]
 
     def _user_at(self, locator: str) -> User | None:
         account = self.content.users.get(locator)
-        return as_user(locator, account) if account else None
+        return as_user(locator, account) if account and not account.is_unfinished else None
 
     def _role_at(self, locator: str) -> Role | None:
         group = self.content.roles.get(locator)

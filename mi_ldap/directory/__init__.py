@@ -21,12 +21,14 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from mi_ldap.directory import password_policy, passwords, profiles, results
+from mi_ldap.creation_locks import CreationLocks
+from mi_ldap.directory import epochs, password_policy, passwords, profiles, results
 from mi_ldap.directory.admin_group import AdminGroup
 from mi_ldap.directory.changing import Changer
 from mi_ldap.directory.connections import Account, Address, Connector, Pool
 from mi_ldap.directory.index import Index
 from mi_ldap.directory.index.reasons import why_not_held
+from mi_ldap.directory.leftovers import Leftovers, NoNotes
 from mi_ldap.directory.making import Maker
 from mi_ldap.directory.nesting import Nesting
 from mi_ldap.directory.own_account import OwnAccount
@@ -42,6 +44,7 @@ from mi_ldap.store import (
     AddAdminRole,
     Give,
     MarkFirstAdmin,
+    RemovalNotes,
     RemoveRole,
     RemoveUser,
     RenewRevision,
@@ -98,6 +101,7 @@ class _Known:
     admin_group: AdminGroup
     changer: Changer
     maker: Maker
+    leftovers: Leftovers
     visibility: Visibility
     own_account: OwnAccount
     index: Index | None
@@ -115,6 +119,8 @@ class DirectoryStore:
         lay_out: how a directory of that kind is laid out.
         admin_role: the name of the admin role's group.
         observe: told the name of each LDAP operation as it is sent.
+        creation_locks: tell whether an unfinished user is still being created.
+        removal_notes: keep who was removed, for `clean_up`.
     """
 
     def __init__(
@@ -123,7 +129,11 @@ class DirectoryStore:
         lay_out: Callable[[Profile], Tree],
         admin_role: str,
         observe: Callable[[str], None] = lambda operation: None,
+        creation_locks: CreationLocks | None = None,
+        removal_notes: RemovalNotes | None = None,
     ) -> None:
+        self._creation_locks = creation_locks or CreationLocks()
+        self._removal_notes = removal_notes or NoNotes()
         account = Account(access.account_dn, access.password)
         self._connector = connector = Connector(access.address, account, observe)
         self.writable = access.writable
@@ -256,6 +266,19 @@ class DirectoryStore:
             known.maker.discard(user)
             known.note_removal(user)
 
+    def is_still_unfinished(self, user: User) -> bool:
+        present = self._known.reader.users_named(user.name)
+        return any(found.id == user.id and found.revision == user.revision for found in present)
+
+    def end_creation(self, user: User) -> None:
+        self._creation_locks.end(epochs.creation_mark(user.revision))
+
+    def clean_up(self) -> None:
+        with self._writing() as known:
+            known.maker.remove_unfinished()
+            if self.roles_writable:
+                known.leftovers.remove_noted()
+
     def add_role(self, name: str) -> Role:
         with self._writing(roles=True) as known:
             return known.maker.make_role(name)
@@ -279,7 +302,8 @@ class DirectoryStore:
 
     def apply(self, *steps: Step) -> None:
         with self._writing(roles=any(isinstance(step, _ROLE_STEPS) for step in steps)) as known:
-            known.changer.apply(steps)
+            with known.leftovers.cleaned_after(steps):
+                known.changer.apply(steps)
             for removed in _removed_by(steps):
                 known.note_removal(removed)
 
@@ -302,6 +326,7 @@ class DirectoryStore:
         reader = Reader(self._pool, tree)
         nesting = Nesting(reader)
         changer = Changer(self._pool, self._connect_to_undo, tree, self.admin_role_name)
+        leftovers = Leftovers(reader, changer, self._removal_notes)
         return _Known(
             index=self._index_of(reader),
             tree=tree,
@@ -309,7 +334,8 @@ class DirectoryStore:
             nesting=nesting,
             admin_group=AdminGroup(reader, nesting, self.admin_role_name),
             changer=changer,
-            maker=Maker(reader, changer),
+            maker=Maker(reader, changer, self._creation_locks, leftovers),
+            leftovers=leftovers,
             visibility=Visibility(tree, nesting),
             own_account=OwnAccount(reader, self.access.account_dn),
         )

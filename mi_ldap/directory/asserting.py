@@ -44,6 +44,9 @@ class AssertingPlan(Plan):
         if not comes and (conditions := self._conditions(user)):
             self.operations.append(Guarded(Look(self.tree.target(user)), conditions))
 
+    def presence_of(self, user: User) -> Guarded:
+        return Guarded(Look(self.tree.target(user)), self._is(user))
+
     def guard_outsider(self, role: Role, user: User) -> None:
         """By `memberOf` where the server keeps it: else every removal would touch the group."""
         if self.tree.member_of:

@@ -23,11 +23,12 @@ RESETTING: Final = "resetting:"
 LEAVING: Final = "leaving:"
 
 ABANDONED_AFTER_S: Final = 60.0
-"""How old a mark must be for whoever made it to be dead, in seconds."""
+"""How old a mark is, in seconds, when the request that made it must have ended."""
 
 ADOPTED: Final = "00000000"
 """The appointment of who has a custodian, but was made an admin by another tool or version."""
 
+_UNFINISHED = re.compile(r"unfinished:\d+:([0-9a-f]{16})")
 _ID = re.compile(r"[0-9A-Fa-f-]{32,36}")
 _OURS = re.compile(r"(((unfinished|resetting|leaving):\d+:)?[0-9a-f]{16})?(\.[0-9a-f]{8}){0,2}")
 
@@ -40,6 +41,17 @@ def fresh() -> str:
 def marked(kind: str, stored: str = "") -> str:
     """A fresh epoch that says what is going on since now; the appointment stays."""
     return _appointed(f"{kind}{time.time():.0f}:{fresh()}", appointment(stored))
+
+
+def unfinished(mark: str) -> str:
+    """The epoch of an entry that is being created, with the mark of its creation."""
+    return f"{UNFINISHED}{time.time():.0f}:{mark}"
+
+
+def creation_mark(stored: str) -> str:
+    """The mark of the creation that has not finished; `""` for another entry's epoch."""
+    found = _UNFINISHED.match(stored)
+    return found[1] if found and is_ours(stored) else ""
 
 
 def renewed(stored: str, *, keeps_mark: bool) -> str:
@@ -80,14 +92,19 @@ def is_id(stored: str) -> bool:
     return not stored or _ID.fullmatch(stored) is not None
 
 
-def is_abandoned(stored: str) -> bool:
-    """Whether the entry was left unfinished by somebody who is dead."""
-    return _age_s(stored, UNFINISHED) > ABANDONED_AFTER_S
+def is_old(stored: str) -> bool:
+    """Whether a mark is older than any request lasts."""
+    age_s = _age_s(stored, UNFINISHED, RESETTING, LEAVING)
+    return age_s is not None and age_s > ABANDONED_AFTER_S
 
 
 def is_busy(stored: str) -> bool:
-    """Whether somebody is making the entry, removing it, or setting its password."""
-    return 0 <= _age_s(stored, UNFINISHED, RESETTING, LEAVING) <= ABANDONED_AFTER_S
+    """Whether a request is creating or deleting the entry, or setting its password.
+
+    A mark of more than a minute ahead is left from before the clock was set back.
+    """
+    age_s = _age_s(stored, UNFINISHED, RESETTING, LEAVING)
+    return age_s is not None and abs(age_s) <= ABANDONED_AFTER_S
 
 
 def digest(stored: str, *stamps: str | None) -> str:
@@ -103,10 +120,10 @@ def _appointed(epoch: str, appointment: str) -> str:
     return f"{swapped}.{appointment}"
 
 
-def _age_s(stored: str, *kinds: str) -> float:
-    """How long ago it was marked as one of the kinds; less than 0 where it was not."""
+def _age_s(stored: str, *kinds: str) -> float | None:
+    """How long ago it was marked as one of the kinds, in seconds; None where it was not."""
     kind, _, rest = stored.partition(":")
     began_at = rest.partition(":")[0]
     if f"{kind}:" not in kinds or not began_at.isdigit():
-        return -1.0
-    return max(0.0, time.time() - int(began_at))
+        return None
+    return time.time() - int(began_at)

@@ -15,7 +15,7 @@ import structlog
 
 from mi_ldap.directory import controls as ctl
 from mi_ldap.directory import epochs
-from mi_ldap.directory.operations import Delete, Modification, Modify, Operation
+from mi_ldap.directory.operations import Delete, Look, Modification, Modify, Operation
 from mi_ldap.directory.tree import Tree
 from mi_ldap.errors import Forbidden
 from mi_ldap.model import Role, User
@@ -84,6 +84,8 @@ class Plan(ABC):
         self.stored: dict[str, str] = {}  # epochs by their users, where the plan sets them
         for step in self.steps:
             self._take_in(step)
+        given = {s.user.locator: s.user for s in self.steps if isinstance(s, Give)}
+        self.operations += [self.presence_of(user) for user in given.values()]
 
     @abstractmethod
     def guard_role(self, role: Role) -> None:
@@ -92,6 +94,14 @@ class Plan(ABC):
     @abstractmethod
     def guard_user(self, user: User) -> None:
         """The user's entry is as it was read."""
+
+    def presence_of(self, user: User) -> Guarded:
+        """The last guard of who was given a role: else it may have been removed before that.
+
+        Whoever removes a user looks for its memberships after that, see `leftovers`; so one of the
+        two sees the other.
+        """
+        return Guarded(Look(self.tree.target(user)))
 
     @abstractmethod
     def guard_outsider(self, role: Role, user: User) -> None:

@@ -113,6 +113,11 @@ class Reader:
         wanted = f"(&{self.tree.user_list_filter}{named})"  # what is not listed is nobody
         return _only("user", name, self._users(wanted)) if name else None
 
+    def users_named(self, name: str) -> list[User]:
+        """All users whom the name finds, unfinished ones too."""
+        named = names.filter_for(self.tree.user_filter, name)
+        return self.users_where(named, unfinished=True)
+
     def user(self, user_id: str) -> User | None:
         """The user with just that id; the server may find another one by its own matching.
 
@@ -137,8 +142,10 @@ class Reader:
         wanted = [*self.tree.user_attributes, *sorted(evaluation.attributes)]
         with self.session() as session:
             entry = session.read(dn, evaluation.server_filter, wanted)
-        is_listed = entry is not None and (evaluation.test is None or evaluation.test(entry))
-        return self.tree.user_from(entry) if entry and is_listed else None
+        if entry is None or self.tree.is_unfinished(entry):
+            return None
+        is_listed = evaluation.test is None or evaluation.test(entry)
+        return self.tree.user_from(entry) if is_listed else None
 
     def member_user(self, value: str) -> User | None:
         """The user whom a group names; None where it is no user, or two."""
@@ -147,9 +154,23 @@ class Reader:
         named = self._users(f"(&{self.tree.user_list_filter}{self._by_name([value])})")
         return named[0] if len(named) == 1 and named[0].name == value else None
 
-    def users_where(self, condition: str) -> list[User]:
-        """The users of whom the filter is true."""
-        return self._users(f"(&{self.tree.user_list_filter}{condition})")
+    def unfinished_users(self) -> list[User]:
+        """All of them. Servers do not index the beginning of the mark: all accounts are read."""
+        tree = self.tree
+        ours = names.equals("objectClass", tree.account_class) if tree.account_class else ""
+        wanted = f"(&{tree.user_list_filter}{ours or f'({tree.epoch}=*)'})"
+        found = self._whole(tree.user_bases, wanted, tree.user_attributes)
+        return [tree.user_from(entry) for entry in found if tree.is_unfinished(entry)]
+
+    def users_where(self, condition: str, *, unfinished: bool = False) -> list[User]:
+        """The users of whom the filter is true.
+
+        Args:
+            condition: the filter.
+            unfinished: whether those are included whose creation has not finished.
+        """
+        wanted = f"(&{self.tree.user_list_filter}{condition})"
+        return self._users(wanted, unfinished=unfinished)
 
     def dependents_of(self, user: User) -> tuple[User, ...]:
         mine = names.equals(self.tree.custodian, user.id)
@@ -279,7 +300,7 @@ class Reader:
         for part in in_parts(members):
             wanted = f"(&{self.tree.user_list_filter}{named(part)})"
             found = self._whole(self.tree.user_bases, wanted, self.tree.user_attributes)
-            yield from map(self.tree.user_from, self._with_id(found))
+            yield from map(self.tree.user_from, self._served(found))
 
     def _by_name(self, members: Sequence[str]) -> str:
         return names.any_of([names.equals(self.tree.user_name, name) for name in members])
@@ -295,9 +316,10 @@ class Reader:
             kept = [each for each in found.entries if names.parsed_dn(each.dn) in named]
         return self._names(Found(kept, found.complete), named_by)
 
-    def _users(self, ldap_filter: str) -> list[User]:
+    def _users(self, ldap_filter: str, *, unfinished: bool = False) -> list[User]:
         found = self._whole(self.tree.user_bases, ldap_filter, self.tree.user_attributes)
-        return [self.tree.user_from(entry) for entry in found]
+        served = found if unfinished else [e for e in found if not self.tree.is_unfinished(e)]
+        return [self.tree.user_from(entry) for entry in served]
 
     def _roles(self, ldap_filter: str) -> list[Role]:
         if not self.tree.reads_roles:
@@ -310,16 +332,19 @@ class Reader:
         return Names(tuple(name for name in shown if name), found.complete)
 
     def _listing(self, bases: Sequence[str], ldap_filter: str, named_by: str) -> Found:
-        """Entries with their names, those without an id left out.
+        """Entries with their names, those without an id and unfinished users left out.
 
         Not by a filter: a presence filter misses entries whose index is not complete (slapd 2.5.13,
         entries loaded by slapadd), and the right to search is not the right to read.
         """
-        found = self._search(bases, ldap_filter, [named_by, self.tree.user_id])
-        return Found(self._with_id(found.entries), found.complete)
+        wanted = [named_by, self.tree.user_id, self.tree.epoch]
+        found = self._search(bases, ldap_filter, wanted)
+        return Found(self._served(found.entries), found.complete)
 
-    def _with_id(self, entries: Iterable[Entry]) -> list[Entry]:
-        return [entry for entry in entries if self.tree.readable_id_of(entry) is not None]
+    def _served(self, entries: Iterable[Entry]) -> list[Entry]:
+        tree = self.tree
+        with_id = (entry for entry in entries if tree.readable_id_of(entry) is not None)
+        return [entry for entry in with_id if not tree.is_unfinished(entry)]
 
     def _whole(self, bases: Sequence[str], ldap_filter: str, attributes: list[str]) -> list[Entry]:
         """What is decided on must not be a part of what is there."""

@@ -194,10 +194,14 @@ class Tree:
             custodian_id=entry_id(entry.first(self.custodian)),
             enabled=not self.profile.is_closed(entry),
             appointment=epochs.appointment(stored) or adopted,
-            abandoned=epochs.is_abandoned(stored),
             busy=epochs.is_busy(stored),
+            unfinished=self.is_unfinished(entry),
             marked=not self.account_class or _has_class(entry, self.account_class),
         )
+
+    def is_unfinished(self, entry: Entry) -> bool:
+        """Whether the entry is of a user whose creation goes on, or was cut off."""
+        return bool(epochs.creation_mark(entry.first(self.epoch) or ""))
 
     def role_from(self, entry: Entry) -> Role:
         """The role that an entry stands for; its revision is `"<stamp>|<revision>"`."""
@@ -289,8 +293,12 @@ class Tree:
 
     # New entries
 
-    def new_user(self, name: str) -> Add:
-        """The entry of a user that is being made: without a password, marked as unfinished.
+    def new_user(self, name: str, mark: str = "") -> Add:
+        """The entry of a user that is being created: without a password, marked as unfinished.
+
+        Args:
+            name: of the user.
+            mark: of the creation; a fresh one by default.
 
         Raises:
             BadRequest: the directory takes no such name.
@@ -298,7 +306,7 @@ class Tree:
         self._must_fit(name)
         attributes = self._attributes_of_new(name)
         attributes[self.user_name] = [name]
-        attributes[self.epoch] = [epochs.marked(epochs.UNFINISHED)]
+        attributes[self.epoch] = [epochs.unfinished(mark or epochs.fresh())]
         classes = (self.user_class, *self.user_object_classes, self.account_class)
         return Add(self._user_dn(name), tuple(filter(None, dict.fromkeys(classes))), attributes)
 

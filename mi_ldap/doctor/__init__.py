@@ -30,6 +30,7 @@ from mi_ldap.doctor.mending import take_out
 from mi_ldap.doctor.new_users import new_users
 from mi_ldap.doctor.patient import Check, Patient, patient_at
 from mi_ldap.doctor.schema import schema
+from mi_ldap.doctor.unfinished_users import unfinished_users
 from mi_ldap.errors import DirectoryUnavailable, MiLdapError
 from mi_ldap.wiring import Services
 
@@ -55,6 +56,7 @@ CHECKS: Final = (
     Check("too-many-rights", excess.too_many, _CONTENT),
     Check("custodian", custody.own_marks, _CONTENT),
     Check("duplicates", content.duplicates, _CONTENT),
+    Check("unfinished-users", unfinished_users, _CONTENT),
     Check("members", content.members, _CONTENT),
     Check("admins", admins.admins, _CONTENT),
 )

@@ -3,6 +3,7 @@
     the service (app.py)      the supervisor: holds the state folder, is who gets Ctrl-C
     ├── slapd                 the embedded directory; started again when it dies
     ├── the heartbeats        where there is a dashboard; started again when it dies
+    ├── the cleanup           for a moment, about every minute
     └── gunicorn's arbiter    in a session of its own; its end is everybody's end
         ├── worker            started again by the arbiter when it dies
         └── worker …

@@ -21,6 +21,7 @@ from mi_ldap.serving.certificate import (
     check_certificate,
     self_signed_certificate,
 )
+from mi_ldap.serving.cleanup import Cleanup
 from mi_ldap.serving.disk_watch import DiskWatch
 from mi_ldap.serving.heartbeat import Heart, tls_context
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
@@ -138,9 +139,9 @@ def started_directory(settings: Settings) -> Iterator[EmbeddedDirectory]:
 
 
 def _companions(settings: Settings, directory: EmbeddedDirectory | None) -> list[Companion]:
-    """What the settings ask for: heartbeats, the pin of the super admin, a new certificate."""
+    """What runs beside the requests, as far as the settings ask for it."""
     make_services = partial(services, settings, directory)
-    found: list[Companion] = [*_renewals(settings)]
+    found: list[Companion] = [*_renewals(settings), Cleanup(make_services)]
     if settings.super_admin.can_remove_admins:
         found.append(SuperAdminPin(make_services))
     if settings.dashboard_config.dashboard_url:

@@ -8,17 +8,24 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import structlog
 
 from mi_ldap.errors import MiLdapError
+from mi_ldap.serving.directory_probe import DirectoryProbe
 from mi_ldap.serving.processes import Child, Signals
 
 log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+"""Between starts that fail."""
+
+LONGEST_PAUSE_AFTER_ANSWER_S = 4.0
+STEADY_S = 3.0
+"""A directory that lived so long after its first answer has not died of how it was started."""
 
 
 class Directory(Protocol):
@@ -29,6 +36,17 @@ class Directory(Protocol):
 
     def is_running(self) -> bool:
         """Whether its process lives."""
+
+    def kill(self) -> None:
+        """End its process at once."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process, while that lives."""
+
+    @property
+    def socket_file(self) -> Path:
+        """On which it answers."""
 
 
 class Companion(Protocol):
@@ -41,17 +59,26 @@ class Companion(Protocol):
         """End it for good."""
 
 
-class Revival:
-    """Starts the directory again when it has died, with growing pauses while it keeps dying."""
+class Restarter:
+    """Starts the directory again when it has died or hangs.
+
+    The pauses grow while it cannot be started. A directory that has answered was able to run: what
+    ended it, an administrator or the kernel for want of memory, does not make the pauses grow.
+    """
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._pause_s = FIRST_PAUSE_S
         self._alive_since = time.monotonic()
         self._next_try: float | None = None
+        self._probe = DirectoryProbe(directory.socket_file)
 
     def look_after(self) -> None:
         """Called every now and then."""
+        pid = self._directory.pid
+        if pid is not None and self._probe.hangs(pid):
+            log.error("embedded_directory_hangs", pid=pid)
+            self._directory.kill()
         if self._directory.is_running():
             return
         now = time.monotonic()
@@ -61,11 +88,11 @@ class Revival:
             self._try(now)
 
     def _note_death(self, now: float) -> None:
-        if now - self._alive_since > 2 * LONGEST_PAUSE_S:
+        if now - self._alive_since > STEADY_S:
             self._pause_s = FIRST_PAUSE_S
         log.error("embedded_directory_died", next_start_in_s=self._pause_s)
         self._next_try = now + self._pause_s
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_AFTER_ANSWER_S)
 
     def _try(self, now: float) -> None:
         try:
@@ -77,6 +104,8 @@ class Revival:
         else:
             log.warning("embedded_directory_runs_again")
             self._alive_since, self._next_try = time.monotonic(), None
+            self._pause_s = min(self._pause_s, LONGEST_PAUSE_AFTER_ANSWER_S)
+            self._probe.reset()
 
 
 def supervise(
@@ -99,7 +128,7 @@ def supervise(
         announce: called once, when it does.
         companions: looked after from then on, and stopped before gunicorn is.
     """
-    revival = Revival(directory) if directory else None
+    restarter = Restarter(directory) if directory else None
     is_announced = is_stopping = False
     while (status := server.exit_status()) is None:
         number = signals.next(timeout_s=0.25 if is_announced else 0.01)
@@ -111,8 +140,8 @@ def supervise(
         if number == Signals.RELOAD:
             log.info("reload_requested")
             server.send(Signals.RELOAD)
-        if revival and not is_stopping:
-            revival.look_after()
+        if restarter and not is_stopping:
+            restarter.look_after()
         if not (is_announced or is_stopping) and is_answering():
             announce()
             is_announced = True

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import ClassVar
 
 import pytest
+import time_machine
 
+from mi_ldap.deadline import deadline
 from mi_ldap.errors import (
     BadRequest,
     LoginRefused,
@@ -20,6 +23,7 @@ from mi_ldap.store import (
     Give,
     RemoveRole,
     RemoveUser,
+    RenewEpoch,
     Take,
     UserStore,
 )
@@ -70,7 +74,7 @@ class UserContract:
         user = make_user(store)
         assert user.name == "alice"
         assert store.find_user("alice") == store.user(user.id) == user
-        assert (user.enabled, user.abandoned, user.custodian_id) == (True, False, None)
+        assert (user.enabled, user.unfinished, user.custodian_id) == (True, False, None)
 
     @pytest.mark.parametrize("typed", ["ALICE", "Alice", "ａlice", "ALicE"])
     def test_names_of_users_have_no_case(self, store: UserStore, typed: str) -> None:
@@ -145,10 +149,46 @@ class UserContract:
 
     def test_a_new_user_has_no_password_and_no_roles(self, store: UserStore) -> None:
         user = store.add_user("alice")
-        assert store.details(user).roles == ()
+        assert user.unfinished
         for guess in ("alice", "", "password"):
             with pytest.raises(LoginRefused):
                 store.prove(user, guess)
+
+    def test_an_unfinished_user_is_found_by_no_read(self, store: UserStore) -> None:
+        user, role = store.add_user("alice"), store.add_role("dev")
+        store.apply(Give(role, user))
+        for reads in (store, store.view):
+            assert (reads.find_user("alice"), reads.user(user.id)) == (None, None)
+            assert reads.user_names().names == reads.member_names(role).names == ()
+        assert store.is_still_unfinished(user)
+        store.apply(Take(role, user))
+        store.apply(RenewEpoch(user))
+        assert not store.is_still_unfinished(user)
+        assert store.user_names().names == store.view.user_names().names == ("alice",)
+
+    def test_an_unfinished_user_is_replaced_once_its_creation_has_ended(
+        self, store: UserStore
+    ) -> None:
+        first = store.add_user("alice")
+        with deadline(0.5), pytest.raises(UserExists):
+            store.add_user("ALICE")
+        assert store.is_still_unfinished(first)
+        store.end_creation(first)
+        second = store.add_user("alice")
+        assert second.id != first.id
+        assert not store.is_still_unfinished(first)
+
+    def test_old_unfinished_users_are_removed(self, store: UserStore) -> None:
+        with time_machine.travel(time.time() - 3600):
+            left, running = store.add_user("left"), store.add_user("running")
+        fresh, finished = store.add_user("fresh"), make_user(store, "finished")
+        for user in (left, fresh, finished):
+            store.end_creation(user)
+        store.clean_up()
+        assert not store.is_still_unfinished(left)
+        assert store.is_still_unfinished(running)
+        assert store.is_still_unfinished(fresh)
+        assert store.user_names().names == ("finished",)
 
     def test_memberships_of_an_earlier_life_are_lost_at_birth(
         self, store: UserStore, plant: Plant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,3 +143,13 @@ def test_users_who_are_named_by_another_value_are_no_strangers(
     assert f"another value than {attribute}" in told(examined(keys), "members", "warn")
     fixed(keys)
     assert members_of(directory, "unix", "memberUid") == [member]
+
+
+def test_users_whose_creation_was_cut_off_are_counted(directory: OpenLdap, state: Path) -> None:
+    fresh = f"unfinished:{time.time():.0f}:0123456789abcdef"
+    for name, mark in (("left", "unfinished:1600000000:0123456789abcdef"), ("fresh", fresh)):
+        values = {"uid": name, "cn": name, "sn": name, "miLdapEpoch": mark}
+        with tool_of(directory) as tool:
+            tool.add(user_dn(directory, name), ("inetOrgPerson", "miLdapAccount"), **values)
+    report = examined(keys_of(directory, state))
+    assert "creation of 1 user: left." in told(report, "unfinished-users", "warn")

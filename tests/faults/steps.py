@@ -138,9 +138,9 @@ class Stage:
 
 
 @contextmanager
-def empty_stage_in(place: Subtree, folder: Path) -> Iterator[Stage]:
+def empty_stage_in(place: Subtree, folder: Path, **more: str) -> Iterator[Stage]:
     """A stage without anybody."""
-    settings = place.settings(folder, MANAGEMENT_API__THROTTLE__FAILURES_PER_NAME="1000")
+    settings = place.settings(folder, MANAGEMENT_API__THROTTLE__FAILURES_PER_NAME="1000", **more)
     stores: list[DirectoryStore] = []
 
     def keep(store: UserStore) -> UserStore:
@@ -153,9 +153,9 @@ def empty_stage_in(place: Subtree, folder: Path) -> Iterator[Stage]:
 
 
 @contextmanager
-def stage_in(place: Subtree, folder: Path) -> Iterator[Stage]:
+def stage_in(place: Subtree, folder: Path, **more: str) -> Iterator[Stage]:
     """A stage on which `root` is the first admin, and has made `boss`."""
-    with empty_stage_in(place, folder) as stage:
+    with empty_stage_in(place, folder, **more) as stage:
         stage.tokens["root"] = stage.call.login("root", OLD)
         stage.create("boss", is_admin=True, by="root")
         yield stage

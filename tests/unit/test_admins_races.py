@@ -112,13 +112,18 @@ def test_endless_changes_end_with_the_request(family: World) -> None:
     assert family.is_admin("carl")
 
 
-@pytest.mark.parametrize("for_reset", [False, True])
-def test_nobody_is_promoted_while_it_is_made_or_its_password_is_reset(
-    family: World, for_reset: bool
-) -> None:
+def test_nobody_is_found_or_promoted_while_it_is_created(family: World) -> None:
     user = family.store.add_user("dora")
-    if for_reset:
-        family.store.apply(RenewEpoch(user, for_reset=True))
+    with pytest.raises(UserNotFound):
+        family.give("eve", "dora", "admin")
+    assert family.store.find_user("dora") is None
+    family.store.apply(RenewEpoch(user))
+    family.give("eve", "dora", "admin")
+    assert family.is_admin("dora")
+
+
+def test_nobody_is_promoted_while_its_password_is_reset(family: World) -> None:
+    family.store.apply(RenewEpoch(family.add("dora"), for_reset=True))
     with deadline(0.05), pytest.raises(Conflict):
         family.give("eve", "dora", "admin")
     assert not family.is_admin("dora")

@@ -27,7 +27,7 @@ def test_a_user_is_made_with_its_password_and_nothing_else(staffed: World) -> No
     staffed.create("admin", "dora")
     assert staffed.services.users.show("dora") == Shown("dora", False, ("Internal/everyone",), None)
     assert staffed.can_log_in("dora", PASSWORD)
-    assert not staffed.user("dora").abandoned
+    assert not staffed.user("dora").unfinished
 
 
 def test_an_admin_is_made_with_its_custodian(staffed: World) -> None:

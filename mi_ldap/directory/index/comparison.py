@@ -87,6 +87,8 @@ class Comparison:
             missing = {*kind.held.uuids()}
             for number, (each, entry) in enumerate(_read(session, kind, kind.condition)):
                 missing.discard(each)
+                if self.tree.is_unfinished(entry):
+                    continue
                 if not _is_same(kind.held.entry_of(each), entry):
                     differing.add(Difference(kind, each))
                 if number % BURST == 0:
@@ -100,7 +102,8 @@ class Comparison:
         for part in in_parts([*suspects][:MANY]):
             for kind in self._kinds():
                 mine = [each for each in part if each.kind == kind]
-                there = _named(session, kind, [each.uuid for each in mine])
+                found = _named(session, kind, [each.uuid for each in mine])
+                there = {each: e for each, e in found.items() if not self.tree.is_unfinished(e)}
                 remaining.update(
                     each
                     for each in mine

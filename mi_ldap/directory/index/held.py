@@ -71,6 +71,10 @@ class Held:
             return True
         return group is not None and group.role.id == entry.id
 
+    def is_unfinished(self, entry: Entry) -> bool:
+        """Whether the creation of a user has not finished; it is not held before."""
+        return self._reader.tree.is_unfinished(entry)
+
     def parents(self) -> set[str]:
         """The DNs right above the users and groups."""
         above = {person.kind.parent for person in self.people}

@@ -44,7 +44,10 @@ class Users:
         return tree.user_list_filter, tree.user_attributes
 
     def changed(self, uuid: bytes, entry: Entry) -> None:
-        self.held.user_changed(uuid, entry)
+        if self.held.is_unfinished(entry):
+            self.held.user_gone(uuid)
+        else:
+            self.held.user_changed(uuid, entry)
 
     def gone(self, uuid: bytes) -> None:
         self.held.user_gone(uuid)

@@ -1,0 +1,85 @@
+"""Removes what crashes have left in the directory; a companion of the supervisor.
+
+Each run is a process of its own, at the start and about every minute: whatever happens in it, the
+next one starts. One runs at a time, so there is one per machine.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from mi_ldap.deadline import deadline
+from mi_ldap.errors import MiLdapError
+from mi_ldap.serving.processes import Child
+from mi_ldap.wiring import Services
+
+log = structlog.get_logger(__name__)
+
+PAUSE_S: Final = 60.0
+COST: Final = 0.01
+"""The greatest share of the time in which a run reads the directory, however large that is."""
+
+LONGEST_S: Final = 120.0
+
+
+class Cleanup:
+    """Starts the runs.
+
+    Args:
+        make_services: makes services of its own: connections are not shared by processes.
+    """
+
+    def __init__(self, make_services: Callable[[], Services]) -> None:
+        self._make_services = make_services
+        self._child: Child | None = None
+        self._started_at = self._next_start = 0.0
+
+    def look_after(self) -> None:
+        """Called every now and then, once the service has answered."""
+        now = time.monotonic()
+        if self._child:
+            self._wait_for(self._child, now)
+        elif now >= self._next_start:
+            self._start(now)
+
+    def stop(self) -> None:
+        """No further run starts."""
+        if self._child:
+            self._child.send(signal.SIGKILL)
+        self._next_start = float("inf")
+
+    def _start(self, now: float) -> None:
+        self._started_at, self._next_start = now, now + PAUSE_S
+        try:
+            self._child = Child(lambda: clean_up(self._make_services()))
+        except OSError as error:  # no memory, or too many processes
+            log.error("cleanup_not_started", error=str(error))
+
+    def _wait_for(self, child: Child, now: float) -> None:
+        took_s = now - self._started_at
+        status = child.exit_status()
+        if status is None:
+            if took_s > LONGEST_S + PAUSE_S:
+                child.send(signal.SIGKILL)
+            return
+        if status:
+            log.error("cleanup_failed", status=status)
+        self._child = None
+        self._next_start = max(self._next_start, now + took_s / COST)
+
+
+def clean_up(found: Services) -> None:
+    """Remove what crashes and replication have left; once."""
+    try:
+        with deadline(LONGEST_S):
+            if found.store.writable:
+                found.store.clean_up()
+    except MiLdapError as error:
+        log.warning("cleanup_not_complete", reason=str(error))
+    finally:
+        found.close()

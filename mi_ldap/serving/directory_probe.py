@@ -1,0 +1,109 @@
+"""Tells whether the embedded slapd hangs, without waiting for it: the supervisor has signals too.
+
+A probe is a search of the root DSE on a connection of its own. On a busy machine a slapd that works
+may answer late, so it is also looked at whether the process uses the processor or waits for a disk.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from mi_ldap.directory import messages, requests
+
+log = structlog.get_logger(__name__)
+
+PAUSE_S: Final = 2.0
+"""Between an answer and the next probe."""
+
+ANSWER_S: Final = 5.0
+"""A probe fails that has no answer by then."""
+
+FAILURES_IDLE: Final = 3
+"""So many failed probes in a row of a process that does nothing at all: it hangs."""
+
+FAILURES_BUSY: Final = 24
+"""The same for one that does something: two minutes without an answer."""
+
+_IS_THERE = requests.search(
+    "", requests.condition("(objectClass=*)"), ["1.1"], requests.BASE, size_limit=1
+)
+
+
+class DirectoryProbe:
+    """Probes one slapd after the other; `look` often, it never blocks.
+
+    Args:
+        socket_file: on which slapd listens.
+        proc: where the kernel shows processes.
+    """
+
+    def __init__(self, socket_file: Path, proc: Path = Path("/proc")) -> None:
+        self._socket_file, self._proc = str(socket_file), proc
+        self._connection: socket.socket | None = None
+        self._ends_at = self._next_at = 0.0
+        self._failures = 0
+        self._activity: str | None = None
+
+    def reset(self) -> None:
+        """Another slapd is running."""
+        self._close()
+        self._failures, self._activity = 0, None
+        self._next_at = time.monotonic() + PAUSE_S
+
+    def hangs(self, pid: int) -> bool:
+        """Whether slapd, of that process id, has not answered for so long that it must hang."""
+        now = time.monotonic()
+        if self._connection is None:
+            if now >= self._next_at:
+                self._begin(pid, now)
+            return False
+        if self._is_answered():
+            self.reset()
+        elif now >= self._ends_at:
+            self._close()
+            return self._is_failure_too_many(pid)
+        return False
+
+    def _begin(self, pid: int, now: float) -> None:
+        if not self._failures:
+            self._activity = self._activity_of(pid)
+        self._ends_at = now + ANSWER_S
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.setblocking(False)
+        try:
+            self._connection.connect(self._socket_file)
+            self._connection.sendall(messages.message(1, _IS_THERE))
+        except OSError:
+            pass  # not accepted (the backlog is full), or closed: no answer comes
+
+    def _is_answered(self) -> bool:
+        try:
+            return bool(self._connection and self._connection.recv(1))
+        except OSError:
+            return False
+
+    def _is_failure_too_many(self, pid: int) -> bool:
+        self._failures += 1
+        activity = self._activity_of(pid)
+        is_idle = activity is not None and activity == self._activity
+        log.warning("embedded_directory_silent", probes=self._failures, is_idle=is_idle)
+        return self._failures >= (FAILURES_IDLE if is_idle else FAILURES_BUSY)
+
+    def _activity_of(self, pid: int) -> str | None:
+        """What changes while the process works; None where it waits for a disk, or is not shown."""
+        try:
+            stat = (self._proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        fields = stat.rpartition(")")[2].split()  # proc(5): state is the first, utime the 12th
+        return None if fields[0] == "D" else " ".join(fields[11:13])
+
+    def _close(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
