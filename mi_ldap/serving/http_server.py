@@ -76,8 +76,8 @@ def listen(server: ServerSettings) -> socket.socket:
     except OSError as error:
         raise ConfigurationError(
             f"The service cannot listen on port {server.port} of {server.host} "
-            f"({os.strerror(error.errno or 0)}): stop what does, or set another server.port "
-            "(MI_LDAP_SERVER__PORT)."
+            f"({os.strerror(error.errno or 0)}): stop the program that uses it, or set another "
+            "server.port (MI_LDAP_SERVER__PORT)."
         ) from None
 
 

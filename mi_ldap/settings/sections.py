@@ -141,7 +141,7 @@ class SuperAdminSettings(Section):
 
     username: Text | None = Field(default=None, description="Name of the configured first admin")
     password: Secret | None = Field(
-        default=None, description="Its password, set when it is created"
+        default=None, description="Password of the configured first admin, set when it is created"
     )
     admin_role: Role = Field(default="admin", description="Role whose members are the admins")
     can_remove_admins: Flag = Field(
@@ -175,7 +175,9 @@ class TokenSettings(Section):
 class JwtHandlerSettings(Section):
     """`[management_api.jwt_token_security_handler]`."""
 
-    enable: Flag = Field(default=True, description="Accepted; a login is needed whatever it says")
+    enable: Flag = Field(
+        default=True, description="Accepted without effect: a login is always needed"
+    )
     token_config: TokenSettings = TokenSettings()
 
 
@@ -206,7 +208,7 @@ _USERS_AND_ROLES = (ResourceSettings(path="/users"), ResourceSettings(path="/rol
 class AuthorizationSettings(Section):
     """`[management_api.authorization_handler]`: what only admins may read. Writing needs one."""
 
-    enable: Flag = Field(default=True, description="Whether reading `resources` takes an admin")
+    enable: Flag = Field(default=True, description="Whether only admins may read `resources`")
     resources: Resources = Field(
         default=_USERS_AND_ROLES,
         description="Paths that only admins may read; writing always needs one",
@@ -241,7 +243,7 @@ class DashboardSettings(Section):
     """`[dashboard_config]`: the monitoring dashboard that this service reports to."""
 
     dashboard_url: DashboardUrl | None = Field(
-        default=None, description="Address of the dashboard's API; none: no dashboard is told"
+        default=None, description="Address of the dashboard's API; none: no heartbeats are sent"
     )
     group_id: Text = Field(default="default", description="Group that the dashboard shows it in")
     node_id: Text | None = Field(
@@ -257,10 +259,12 @@ class DashboardSettings(Section):
         "`server.host`, or the machine's name where that is every address",
     )
     management_port: Port | None = Field(
-        default=None, description="Port at which it does; none: `server.port`"
+        default=None,
+        description="Port at which the dashboard reaches this service; none: `server.port`",
     )
     ca_file: InputFile | None = Field(
-        default=None, description="PEM file of the authorities that may vouch for the dashboard"
+        default=None,
+        description="PEM file of the authorities that are trusted for the dashboard's certificate",
     )
     verify: Flag = Field(
         default=True, description="Whether the dashboard's certificate is verified"

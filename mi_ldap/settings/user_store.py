@@ -91,10 +91,12 @@ class UserStoreSettings(Section):
     )
     connection_name: Text = Field(
         default="",
-        description="DN of the service account; not needed for ldapi, which knows the process, "
-        "or with a client certificate",
+        description="DN of the service account; not needed with ldapi, where the directory "
+        "identifies the process, or with a client certificate",
     )
-    connection_password: Secret | None = Field(default=None, description="Its password")
+    connection_password: Secret | None = Field(
+        default=None, description="Password of the service account"
+    )
     profile: Literal["auto", "openldap", "389ds", "active_directory", "other"] = Field(
         default="auto",
         description="Kind of the directory: openldap, 389ds, active_directory, other, "
@@ -104,14 +106,17 @@ class UserStoreSettings(Section):
         default=False, description="StartTLS before the bind (also `start_tls_enabled`)"
     )
     ca_file: InputFile | None = Field(
-        default=None, description="PEM file of the authorities that may vouch for the directory"
+        default=None,
+        description="PEM file of the authorities that are trusted for the directory's certificate",
     )
     client_certificate_file: InputFile | None = Field(
         default=None,
-        description="PEM file of the certificate that the directory knows this service by",
+        description="PEM file of the certificate that this service shows to the directory",
     )
     client_key_file: InputFile | None = Field(
-        default=None, description="PEM file of its key; none: it is in the same file"
+        default=None,
+        description="PEM file of the key of `client_certificate_file`; none: it is in the same "
+        "file",
     )
     allow_plaintext: Flag = Field(
         default=False, description="Whether passwords may cross the network in the clear"
