@@ -32,7 +32,7 @@ COUNTERS = """
         name TEXT NOT NULL, client TEXT NOT NULL, count INTEGER NOT NULL,
         PRIMARY KEY (key, ends_at)) WITHOUT ROWID;
     """
-"""Failed logins; also made in memory, for when the file cannot be written. See `throttle`."""
+"""Tables of failed logins; `throttle` also creates them in memory, if the file is not writable."""
 
 _MIGRATIONS = (
     """
@@ -76,7 +76,7 @@ class StateDatabase:
         self._local = threading.local()
         try:
             path.touch(mode=0o600)
-            if not path.is_file():  # SQLite would wait for whoever writes into a FIFO
+            if not path.is_file():  # SQLite would block on a FIFO
                 raise ConfigurationError(f"The state file {path} is not a file: move it away.")
             self._migrate()
         except OSError as error:
@@ -100,10 +100,12 @@ class StateDatabase:
 
     @contextmanager
     def counters(self) -> Iterator[sqlite3.Connection]:
-        """A transaction for what a loss of power may undo, and a login must not wait long for.
+        """A transaction on the counters, which a loss of power may undo.
+
+        It waits for a lock for `COUNTERS_BUSY_S` only, because every login needs it.
 
         Raises:
-            StateUnavailable: as of `connection`.
+            StateUnavailable: as `connection`.
         """
         with (
             self._used("counters", COUNTERS_BUSY_S, "NORMAL") as connection,
@@ -132,7 +134,7 @@ class StateDatabase:
         return row[0] if row else None
 
     def facts_beginning(self, prefix: str) -> list[str]:
-        """The keys of all facts that begin so."""
+        """The keys of all facts that begin with the prefix."""
         with self.connection() as connection:
             rows = connection.execute(
                 "SELECT key FROM facts WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
@@ -146,7 +148,7 @@ class StateDatabase:
         return self.fact(key) or value
 
     def forget_facts(self, keys: list[str]) -> None:
-        """Remove these facts."""
+        """Delete the facts with these keys."""
         with self.connection() as connection:
             connection.executemany("DELETE FROM facts WHERE key = ?", [(key,) for key in keys])
 
@@ -177,7 +179,7 @@ class StateDatabase:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Everything inside is committed together, or nothing is."""
+    """A transaction: commit at the end of the block, roll back on an exception."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -189,7 +191,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def run_script(connection: sqlite3.Connection, script: str) -> None:
-    """Run each statement, within the transaction that is open."""
+    """Run each statement of the script within the open transaction."""
     for statement in filter(str.strip, script.split(";")):
         connection.execute(statement)
 

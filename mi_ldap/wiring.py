@@ -131,7 +131,7 @@ def services(
 
 
 def audit_log(settings: Settings) -> AuditLog:
-    """The audit log that is configured."""
+    """Return the configured audit log."""
     path = settings.audit.file or settings.state_dir / "audit.log"
     return AuditLog(path, settings.audit.max_bytes, settings.audit.keep)
 
