@@ -121,4 +121,4 @@ class AssertingPlan(Plan):
             names.has(name, str(value) if value else None) for name, value in as_set.items()
         )
         restored = Guarded(Modify(self.tree.target(user), back), tuple(conditions))
-        return (restored, *self.voids_decisions(user))
+        return (restored, *self.renew_revisions(user))

@@ -263,7 +263,7 @@ class Plan(ABC):
                 return replaced(self.tree.epoch, _renewed(step))
         return None
 
-    def voids_decisions(self, user: User) -> tuple[Guarded, ...]:
+    def renew_revisions(self, user: User) -> tuple[Guarded, ...]:
         """What follows once an undo has given the user its former custodian back.
 
         Whoever takes the role from that custodian at the same moment may have read that it has no

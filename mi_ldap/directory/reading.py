@@ -156,7 +156,7 @@ class Reader:
         return tuple(self._users(f"(&{self.tree.user_list_filter}{mine})"))
 
     def user_names(self, like: str | None) -> Names:
-        narrows = like is not None and self.tree.narrows_by_part
+        narrows = like is not None and self.tree.can_search_by_part
         listed, named_by = self.tree.user_list_filter, self.tree.user_name
         wanted = f"(&{listed}({named_by}={like}))" if narrows else listed
         return self._names(self._listing(self.tree.user_bases, wanted, named_by), named_by)

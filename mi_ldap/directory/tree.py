@@ -106,7 +106,7 @@ class Tree:
     def finds_users_by_name(self) -> bool:
         """Whether the name that is shown is the one that a user is found by, and nothing else."""
         by_name = f"({self.user_name}=?)"
-        return self._compares_by_letters(self.user_name) and self.user_filter in (
+        return self._equal_names_share_letters(self.user_name) and self.user_filter in (
             by_name,
             f"(&{self.user_list_filter}{by_name})",
         )
@@ -114,7 +114,7 @@ class Tree:
     @property
     def finds_roles_by_name(self) -> bool:
         by_name = f"({self.role_name}=?)"
-        return self._compares_by_letters(self.role_name) and self.role_filter in (
+        return self._equal_names_share_letters(self.role_name) and self.role_filter in (
             by_name,
             f"(&{self.role_list_filter}{by_name})",
         )
@@ -126,15 +126,15 @@ class Tree:
         return evaluation_of(ldap_filter, self.profile.schema)
 
     @property
-    def narrows_by_part(self) -> bool:
+    def can_search_by_part(self) -> bool:
         """Whether the server finds users by a part of the name, whatever its case."""
         if self.profile.ignores_case:
             return True
         schema, name = self.profile.schema, self.user_name
-        return schema.finds_parts_without_case(name) or self._is_unknown_default(name)
+        return schema.substring_match_ignores_case(name) or self._is_unknown_default(name)
 
-    def _compares_by_letters(self, attribute: str) -> bool:
-        known = self.profile.schema.compares_by_letters(attribute)
+    def _equal_names_share_letters(self, attribute: str) -> bool:
+        known = self.profile.schema.equal_values_share_letters(attribute)
         return known or self._is_unknown_default(attribute)
 
     def _is_unknown_default(self, attribute: str) -> bool:
