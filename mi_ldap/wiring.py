@@ -233,7 +233,7 @@ def lay_out(user_store: UserStoreSettings, profile: Profile) -> Tree:
         role_dn_pattern=schema.dn(user_store.role_dn_pattern or "") or None,
         reads_roles=user_store.read_groups,
         user_object_classes=user_store.user_object_classes,
-        user_attributes_set=user_store.user_attributes,
+        configured_user_attributes=user_store.user_attributes,
         deletes_subtree=user_store.delete_subtree,
     )
 
