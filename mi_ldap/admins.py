@@ -52,8 +52,8 @@ class SuperAdmin:
     place: str = ""
 
     @property
-    def pinned_under(self) -> str:
-        """Under what the id is noted."""
+    def fact_key(self) -> str:
+        """The key of the fact that holds the account's id."""
         return f"super_admin {self.name} {self.place}"
 
 
@@ -97,20 +97,20 @@ class Admins:
         self._facts = facts
 
     @contextmanager
-    def serialized(self, *, are_concerned: bool = True) -> Iterator[None]:
-        """Decide and apply a change of the admins inside; the others on this machine wait.
+    def serialized(self, *, changes_admins: bool = True) -> Iterator[None]:
+        """Decide and apply a change of the admins in the block, one at a time on this machine.
 
-        It spares them the conflicts. Against other machines, and where `are_concerned` was wrong,
-        the guards of the steps hold.
+        This only avoids conflicts. Changes by other machines, and wrong values of `changes_admins`,
+        are caught by the guards of the steps.
 
         Args:
-            are_concerned: False for a change that leaves the admins alone.
+            changes_admins: False for a change that does not affect the admins; it does not wait.
         """
-        with self._lock.held() if are_concerned else nullcontext():
+        with self._lock.hold() if changes_admins else nullcontext():
             yield
 
-    def may_concern(self, performer: Performer, user: User) -> bool:
-        """Whether the user was an admin when the request began, as far as that was read."""
+    def may_be_admin(self, performer: Performer, user: User) -> bool:
+        """Whether the user was an admin when the request began; True where that was not read."""
         admin_role = performer.admin_role
         return admin_role is None or self._store.is_holder(admin_role, user)
 
@@ -151,7 +151,7 @@ class Admins:
         }
 
     def handover(self, user: User, admin_role: AdminRole) -> Handover:
-        """Who would take over from the user."""
+        """Return the user's dependents, and the admin who becomes their custodian."""
         dependents = [each.name for each in self._store.dependents_of(user) if each.id != user.id]
         successor = self._custody.successor(user, admin_role) if dependents else None
         return Handover(sorted_names(dependents), successor.name if successor else "")
@@ -163,13 +163,14 @@ class Admins:
         return [
             Unchanged(admin_role.role),
             Unchanged(user),
-            *self._custody.reassign_dependents(user, admin_role),  # or they came with the user
+            # Dependents left from before would become dependents of an admin again.
+            *self._custody.reassign_dependents(user, admin_role),
             SetCustodian(user, performer.id, appoints=True),
             Give(admin_role.role, user),
         ]
 
     def demotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
-        """The steps that take the admin role; nothing where the user does not hold it any more.
+        """Return the steps that revoke the admin role; none if the user no longer has it.
 
         Raises:
             CustodyRefused: the performer is neither the user nor its custodian.
@@ -185,31 +186,38 @@ class Admins:
             RenewEpoch(user),
         ]
 
-    def disappearance(
+    def demotion_if_hidden(
         self,
         performer: User,
         user: User,
         admin_role: AdminRole,
-        given: Sequence[Role],
-        taken: Sequence[Role],
+        assigned: Sequence[Role],
+        revoked: Sequence[Role],
     ) -> list[Step]:
-        """The steps of a demotion, where a change of roles would hide an admin from the filters.
+        """Return the steps of a demotion if the filters would no longer find the admin.
+
+        Args:
+            performer: who changes the roles.
+            user: whose roles are changed.
+            admin_role: as it was read.
+            assigned: roles that are assigned.
+            revoked: roles that are revoked.
 
         Raises:
             CustodyRefused, Forbidden: as `demotion`.
         """
-        if not self._store.would_hide(user, given, taken):
+        if not self._store.would_hide(user, assigned, revoked):
             return []
         if not self._store.is_holder(admin_role, user):
             return []
         return self.demotion(performer, again(self._store, user), admin_role)
 
-    def ensure_nobody_disappears(self, performer: User, role: Role, admin_role: AdminRole) -> None:
-        """Refuse to delete a role without which the filters would not find some admin.
+    def ensure_hides_no_admin(self, performer: User, role: Role, admin_role: AdminRole) -> None:
+        """Refuse the deletion of a role without which the filters would not find some admins.
 
         Raises:
-            CustodyRefused: one of them is somebody else's.
-            Forbidden: they are the performer's own, or all that there are.
+            CustodyRefused: the performer is not the custodian of one of these admins.
+            Forbidden: the performer is their custodian, or no other admin would be left.
         """
         if not self._store.finds_users_by_roles:
             return
@@ -236,7 +244,7 @@ class Admins:
             Forbidden: the user is the last admin.
         """
         if not self._store.is_holder(admin_role, user):
-            leftovers = self._custody.reassign_leftovers(user, admin_role)
+            leftovers = self._custody.reassign_dependents_of_non_admin(user, admin_role)
             return [*leftovers, Unchanged(user), NotHeld(admin_role.role, user)]
         self._require_custodian(performer, user, admin_role, "remove it")
         return [Unchanged(user), *self._leaving(user, admin_role)]
@@ -244,16 +252,17 @@ class Admins:
     def reset(
         self, performer: User, user: User, admin_role: AdminRole, *, is_done: bool = True
     ) -> list[Step]:
-        """The steps that go before setting a password without knowing the old one.
+        """Return the steps that go before setting a password without knowing the old one.
 
-        A user who is no admin first loses the dependents that it still has: another tool may make
-        it an admin again, and they would be at the mercy of whoever set the password.
+        The dependents of a user who is not an admin are reassigned first. Otherwise, if another
+        tool made the user an admin again, the performer, who knows the password, could log in as
+        the custodian of these dependents.
 
         Args:
-            performer: who sets it.
-            user: as it is now.
-            admin_role: as it is now.
-            is_done: False to learn only whether it is allowed, for less reading.
+            performer: who sets the password.
+            user: as it was just read.
+            admin_role: as it was just read.
+            is_done: False to check only whether it is allowed, with fewer searches.
 
         Raises:
             CustodyRefused: the user is an admin, and not the performer's dependent.
@@ -262,7 +271,9 @@ class Admins:
         if self._store.is_holder(admin_role, user):
             self._require_custodian(performer, user, admin_role, "change its password")
             return [Unchanged(user), renewed]
-        leftovers = self._custody.reassign_leftovers(user, admin_role) if is_done else []
+        leftovers = (
+            self._custody.reassign_dependents_of_non_admin(user, admin_role) if is_done else []
+        )
         return [*leftovers, NotHeld(admin_role.role, user), Unchanged(user), renewed]
 
     def apply(
@@ -279,7 +290,10 @@ class Admins:
             )
 
     def _leaving(self, user: User, admin_role: AdminRole) -> list[Step]:
-        """The user's dependents are passed on, and the role is taken: in this order (a crash)."""
+        """Return the steps that reassign the user's dependents, then revoke the role.
+
+        In this order a crash in between leaves no dependent with a custodian who is not an admin.
+        """
         if admin_role.role.is_dynamic:
             raise Forbidden("The directory works out who is an admin. Change it in the directory.")
         other = self._store.other_holder(admin_role, user)
@@ -309,20 +323,24 @@ class Admins:
         raise CustodyRefused(user.name, to_do, hint)
 
     def _ensure_read_together(self, admin_role: AdminRole) -> None:
-        """Nobody is refused for a user that ceased to be an admin after the role was read.
+        """Check that the admin role is unchanged since it was read.
+
+        The user to change was read later, and may have been demoted in between. A refusal would
+        then name the wrong reason.
 
         Raises:
-            Conflict: who holds the role has changed since: decide again.
+            Conflict: the role was changed; the caller decides again.
         """
         present = self._store.admin_role()
         if present is None or present.role.revision != admin_role.role.revision:
             raise Conflict
 
     def pin_super_admin(self) -> None:
-        """Note which entry is the super admin, once and for all; called when the service starts.
+        """Store the id of the super admin's entry, permanently; called when the service starts.
 
-        It is the one of that name that is an admin, and that nobody ever made one. Never at a later
-        use: an account that another admin has made would wait for its custodian to be gone.
+        It is the entry of that name which is an admin and never had a custodian. It is not looked
+        up when the privilege is used: an admin could create an account of that name, and it would
+        become the super admin once its custodian is deleted.
         """
         wanted = self._super_admin
         if not (wanted.can_remove_admins and wanted.name):
@@ -330,14 +348,14 @@ class Admins:
         admin_role, named = self._store.admin_role(), self._store.find_user(wanted.name)
         is_admin = admin_role and named and self._store.is_holder(admin_role, named)
         if named and is_admin and named.is_unappointed:
-            self._facts.note_fact(wanted.pinned_under, named.id)
+            self._facts.note_fact(wanted.fact_key, named.id)
 
     def _is_super_admin(self, performer: User) -> bool:
-        """By the id that was pinned: a name made anew is another account."""
+        """Compare by the stored id: an entry created later with that name is another account."""
         wanted = self._super_admin
         if not (wanted.can_remove_admins and wanted.name):
             return False
-        if self._facts.fact(wanted.pinned_under) != performer.id:
+        if self._facts.fact(wanted.fact_key) != performer.id:
             return False
         named = self._store.find_user(wanted.name)
         return named is not None and named.id == performer.id and named.is_unappointed

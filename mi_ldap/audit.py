@@ -31,14 +31,14 @@ from mi_ldap.errors import (
 log = structlog.get_logger()
 
 MAX_TEXT_BYTES = 1024
-"""Longer names and reasons are cut: whoever can cause a line must not choose its length."""
+"""Longer names and reasons are truncated: a client must not be able to fill the disk with them."""
 
 Info = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a line tells besides its performer and outcome; see `AuditLog.write`."""
+    """The action, type and info of an audit line; see `AuditLog.write`."""
 
     action: str
     kind: str
@@ -59,7 +59,7 @@ class AuditLog:
         self._file = AuditFile(path, max_bytes, keep)
 
     def check(self) -> None:
-        """Raises `ConfigurationError` where no line can be written."""
+        """Raise `ConfigurationError` where the file cannot be opened for appending."""
         try:
             self._file.check()
         except OSError as error:
@@ -116,7 +116,7 @@ class AuditLog:
 
     @contextmanager
     def attempts(self, performer: str) -> Iterator[ChangeAttempts]:
-        """Record a change that may be tried several times: its lines once, its outcome once."""
+        """Record a change that may be tried several times, with each line and outcome once."""
         attempts = ChangeAttempts(self, performer)
         try:
             yield attempts
@@ -146,12 +146,12 @@ class AuditLog:
 
 
 class ChangeAttempts:
-    """The lines of one change, however often it is tried.
+    """The audit lines of one change, however often it is tried.
 
     Attributes:
-        performer: the name of who does it.
-        written: what has a line, in the order of the lines.
-        superseded: what has a line and is no part of the latest try.
+        performer: the name of the user who makes the change.
+        written: the changes that have a line, in the order of the lines.
+        superseded: those of them that are not part of the latest try.
     """
 
     def __init__(self, audit: AuditLog, performer: str) -> None:
@@ -161,10 +161,10 @@ class ChangeAttempts:
         self.superseded: list[Change] = []
 
     def begin(self, *changes: Change) -> None:
-        """A try begins that makes these changes: write the lines that are not there yet.
+        """Write the lines of a try that makes these changes, except those already written.
 
         Raises:
-            AuditUnavailable: before this try has changed anything.
+            AuditUnavailable: a line could not be written; this try has not changed anything yet.
         """
         self.superseded = [change for change in self.written if change not in changes]
         for change in changes:
@@ -173,7 +173,7 @@ class ChangeAttempts:
                 self.written.append(change)
 
     def end(self, outcome: str, reason: str, changes: list[Change]) -> None:
-        """Write the second lines of changes that were not made, the latest one first."""
+        """Write a second line, with the outcome, for each of the changes, the latest one first."""
         for change in reversed(changes):
             try:
                 self._write(change, outcome, reason)
@@ -192,7 +192,7 @@ class ChangeAttempts:
 
 
 def cut_to_bytes(text: str, size: int) -> str:
-    """The beginning of a text that has at most `size` bytes in UTF-8, in whole characters."""
+    """Truncate a text to at most `size` bytes of UTF-8, keeping whole characters."""
     encoded = text.encode(errors="surrogatepass")
     if len(encoded) <= size:
         return text

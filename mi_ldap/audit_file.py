@@ -1,8 +1,8 @@
 """A file of lines that several processes append to and rotate, each line whole and exactly once.
 
-Every append holds an exclusive lock (flock) on the file itself. So a last byte that is not a
-newline was left by a write that a full disk or a crash cut short, never by one under way; and
-nobody writes to a file that is just being renamed.
+Every append holds an exclusive lock (flock) on the file itself. So no process writes to a file that
+is being renamed, and a last byte other than a newline means that a full disk or a crash cut a line
+short, not that another process is still writing it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mi_ldap.deadline import remaining_s
 log = structlog.get_logger()
 
 LOCK_WAIT_S = 2.0
-"""So long an append waits for others at most, in seconds; within the request's deadline."""
+"""Longest wait of an append for the lock, in seconds, within the request's deadline."""
 _POLL_S = 0.002
 _RETRY_ROTATION_S = 60.0
 
@@ -30,8 +30,8 @@ class AuditFile:
     """An append-only file of mode 0600, rotated to `<name>.1` … `<name>.<keep>`, the newest first.
 
     Args:
-        path: the file; made when missing. What is moved away by others is made anew.
-        max_bytes: it is rotated before a line that would make it larger; 0 for never.
+        path: the file; created if missing, also after another tool has moved it away.
+        max_bytes: the file is rotated before a line would make it larger; 0 for never.
         keep: how many rotated files are kept.
     """
 
@@ -44,26 +44,27 @@ class AuditFile:
         self._no_rotation_before = 0.0
 
     def append(self, line: bytes) -> None:
-        """Write one line, which ends with a newline.
+        """Append one line, which ends with a newline.
 
         Raises:
-            OSError: it could not be written, or not as a whole.
+            OSError: the line could not be written, or not as a whole.
+            TimeoutError: another process held the lock for too long.
         """
         give_up_at = time.monotonic() + min(LOCK_WAIT_S, remaining_s())
         with self._lock:
             try:
                 descriptor = self._lock_current(give_up_at)
-                if self._is_full(descriptor, len(line)) and self._rotate():
+                if self._must_rotate(descriptor, len(line)) and self._rotate():
                     self._close()
                     descriptor = self._lock_current(give_up_at)
                 _write(descriptor, line)
             except BaseException:
-                self._close()  # and with it the lock
+                self._close()  # releases the lock
                 raise
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 
     def check(self) -> None:
-        """Raises `OSError` where the file cannot be opened for appending."""
+        """Open the file for appending and close it; raise `OSError` where that is impossible."""
         with self._lock:
             self._open()
             self._close()
@@ -74,7 +75,7 @@ class AuditFile:
             self._close()
 
     def _lock_current(self, give_up_at: float) -> int:
-        """The locked descriptor of the file that has the name now."""
+        """Open and lock the file that has the name now; return its descriptor."""
         while True:
             descriptor = self._open() if self._descriptor is None else self._descriptor
             _lock(descriptor, give_up_at)
@@ -83,7 +84,7 @@ class AuditFile:
             self._close()
 
     def _open(self) -> int:
-        # A FIFO that nobody reads is an error (ENXIO), and a full one is too (EAGAIN): no waiting.
+        # Without waiting: a FIFO without a reader is an error (ENXIO), a full one is too (EAGAIN).
         access = os.O_WRONLY if self._path.is_fifo() else os.O_RDWR
         flags = access | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         self._descriptor = os.open(self._path, flags, 0o600)
@@ -95,19 +96,20 @@ class AuditFile:
         except FileNotFoundError:
             return False
 
-    def _is_full(self, descriptor: int, more: int) -> bool:
+    def _must_rotate(self, descriptor: int, line_bytes: int) -> bool:
         status = os.fstat(descriptor)
         if not self._max_bytes or not stat.S_ISREG(status.st_mode):
             return False
-        is_over = 0 < status.st_size > self._max_bytes - more
-        return is_over and time.monotonic() >= self._no_rotation_before
+        is_full = 0 < status.st_size > self._max_bytes - line_bytes
+        return is_full and time.monotonic() >= self._no_rotation_before
 
     def _rotate(self) -> bool:
-        """Rename the locked file and its predecessors; whether that was done.
+        """Rename the locked file and the rotated ones; return False where that fails.
 
-        Names move up to the first gap only: what a crash left in the middle loses no file.
+        Only the files before the first missing number are renamed. A crash in the middle of a
+        rotation leaves such a gap, and the next rotation then overwrites no file.
         """
-        path = self._path.resolve()  # a symbolic link stays one
+        path = self._path.resolve()  # so that a symbolic link is not renamed itself
         older = [path.with_name(f"{path.name}.{number}") for number in range(1, self._keep + 1)]
         gap = next((at for at, file in enumerate(older) if not file.exists()), self._keep - 1)
         chain = [path, *older[: gap + 1]]
@@ -115,7 +117,7 @@ class AuditFile:
             for newer, file in zip(chain[-2::-1], chain[:0:-1], strict=True):
                 newer.replace(file)
         except OSError as error:
-            # The folder may belong to somebody else: lines go on being added to the large file.
+            # The service may not be allowed to write the folder. Lines still go to the large file.
             log.error("audit_not_rotated", file=str(path), error=str(error))
             self._no_rotation_before = time.monotonic() + _RETRY_ROTATION_S
             return False
@@ -128,7 +130,10 @@ class AuditFile:
 
 
 def _lock(descriptor: int, give_up_at: float) -> None:
-    """Lock the file; a holder that was stopped (SIGSTOP) must not stop us for longer than that."""
+    """Lock the file; raise `TimeoutError` at `give_up_at`.
+
+    The process that holds the lock may have been stopped (SIGSTOP).
+    """
     while True:
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,10 +144,10 @@ def _lock(descriptor: int, give_up_at: float) -> None:
 
 
 def _write(descriptor: int, line: bytes) -> None:
-    """Write the line, after the newline that the last one lacks where it was cut short."""
+    """Write the line, after a newline where the last line was cut short."""
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode) and status.st_size:
         is_cut = os.pread(descriptor, 1, status.st_size - 1) != b"\n"
         line = b"\n" + line if is_cut else line
     if os.write(descriptor, line) != len(line):
-        raise OSError("the disk took a part of the line only")
+        raise OSError("only a part of the line was written")

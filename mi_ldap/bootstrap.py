@@ -45,8 +45,8 @@ from mi_ldap.store import (
 log = structlog.get_logger()
 
 
-RECORD = "first_admin_made"
-"""What the key of the fact begins with that bootstrap is over in a place."""
+FIRST_ADMIN_FACT = "first_admin_made"
+"""Prefix of the key of the fact that a directory has had a first admin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Applicant:
 
 
 class Overtaken(Exception):
-    """Another login is making the first admin, or has made it: decide anew on what is there now."""
+    """Another login is creating the first admin, or has created it; the caller decides again."""
 
 
 class Bootstrap:
@@ -108,7 +108,7 @@ class Bootstrap:
 
     @property
     def is_over(self) -> bool:
-        """Whether this process knows already that no login makes the first admin."""
+        """Whether this process already knows that no login can create the first admin."""
         return self._closed or self._door.mode == "off"
 
     def is_open(self) -> bool:
@@ -123,14 +123,14 @@ class Bootstrap:
         except AdminRoleUnclear:
             return False
         if admin_role is None or _is_vacant(admin_role):
-            self._store.check()  # what the account cannot see is not missing
+            self._store.check()  # a group that the account may not see is not missing
             return self._store.writable and self._store.roles_writable
         if admin_role.first_admin_id or self._store.holder_users(admin_role):
             self._note(admin_role.first_admin_id or admin_role.role.id)
         return False
 
     def has_record(self) -> bool:
-        """Whether the state folder knows that this directory has had an admin."""
+        """Whether the state database says that this directory has had an admin."""
         return self._facts.fact(self._key) is not None
 
     def admits(self, applicant: Applicant, user: User | None) -> bool:
@@ -158,7 +158,7 @@ class Bootstrap:
             password = self._rules.new_password(applicant.password)
             with (
                 new_user(self._store, name, password) as user,
-                # Not before: what was typed may be no name, and what is refused is not told.
+                # Not before: a name that the directory refuses may be a mistyped password.
                 self._audit.change(name, "bootstrap", "admin", {"userId": name}),
             ):
                 self._crown(user)
@@ -172,7 +172,7 @@ class Bootstrap:
         """Give the admin role to the user, whose password was proved, if still nobody holds it.
 
         Raises:
-            Overtaken: somebody holds it by now, or the password is another one.
+            Overtaken: another user has the role by now, or the password was changed.
         """
         present = self._store.user(user.id)
         if present is None or present.epoch != user.epoch:
@@ -186,12 +186,12 @@ class Bootstrap:
         """Give the admin role for the first time.
 
         Raises:
-            Overtaken: somebody else was given it.
-            AdminRoleUnclear: a group of its name stands there unseen.
+            Overtaken: another user has the role by now.
+            AdminRoleUnclear: there is a group of its name that the service's account cannot read.
         """
         try:
             with self._audit.attempts(user.name) as attempts:
-                decided(lambda: self._try_alone_to_crown(user, attempts))
+                decided(lambda: self._try_to_crown_serialized(user, attempts))
         except Conflict:
             log.error("admin_role_stands_unseen", hint="the account may not read the group")
             raise AdminRoleUnclear from None
@@ -202,8 +202,8 @@ class Bootstrap:
         except MiLdapError as error:
             log.warning("super_admin_not_pinned", error=str(error), hint="restart the service")
 
-    def _try_alone_to_crown(self, user: User, attempts: ChangeAttempts) -> None:
-        with self._lock.held():
+    def _try_to_crown_serialized(self, user: User, attempts: ChangeAttempts) -> None:
+        with self._lock.hold():
             self._try_to_crown(user, attempts)
 
     def _try_to_crown(self, user: User, attempts: ChangeAttempts) -> None:
@@ -233,18 +233,18 @@ class Bootstrap:
         raise AdminRoleUnclear
 
     def _is_one_of(self, names: Iterable[str], user: User) -> bool:
-        """Whether one of the names is the user's, by the directory's own matching."""
+        """Whether one of the names finds the user, by the directory's matching."""
         found = (find_user(self._store, name) for name in names)
         return any(known is not None and known.id == user.id for known in found)
 
     def _may_be_made(self, applicant: Applicant) -> bool:
-        """Whether a user of that name is wanted: by the very text of the list.
+        """Whether a user of the typed name may be created; names of the list are compared exactly.
 
-        A name that is merely alike may be another one to the directory: to 389 DS `\uff41lice`,
-        with a full-width letter, is not `alice`.
+        A similar name can be a different one to the directory: for 389 DS `\uff41lice`, with a
+        full-width letter, is not `alice`.
         """
         typed = without_primary(applicant.name)
-        if self._door.mode == "configured":  # the configured password is asked for as well
+        if self._door.mode == "configured":  # which also requires the configured password
             return folded(typed) == folded(without_primary(self._door.configured_name))
         listed = [without_primary(name) for name in self._door.users]
         return not listed or typed in listed
@@ -265,7 +265,7 @@ class Bootstrap:
 
     @property
     def _key(self) -> str:
-        return f"{RECORD} {self._door.place}"
+        return f"{FIRST_ADMIN_FACT} {self._door.place}"
 
 
 def _is_vacant(admin_role: AdminRole | None) -> bool:
@@ -276,10 +276,10 @@ def _is_vacant(admin_role: AdminRole | None) -> bool:
 def _first_admin_steps(
     admin_role: AdminRole | None, user: User, leftovers: list[Step]
 ) -> list[Step]:
-    """The first admin has no custodian and no dependents, whatever the entry has from before.
+    """Return the steps that make the user the first admin, without custodian and dependents.
 
-    A user with nothing to clear is changed last: of several logins at once only the one that gave
-    the role renews the epoch, so that no token of the others dies.
+    A user with nothing to clear is changed last. So of several concurrent logins only the one that
+    assigned the role renews the epoch, and the tokens of the others stay valid.
     """
     role = admin_role.role if admin_role else None
     guard: list[Step] = [Unchanged(role)] if role else []

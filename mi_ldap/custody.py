@@ -1,8 +1,9 @@
-"""Custody: which admin answers for which, and who takes over when a custodian leaves.
+"""Custody: which admin is the custodian of which, and who takes over when a custodian leaves.
 
-The dependents of a user are the users whose entries name it as their custodian, by its id. A user
-that ceases to be an admin hands them to its successor. From a user that another tool has taken out
-of the admin role they are taken before it becomes an admin again or gets another password.
+The dependents of a user are the users whose entries name it as their custodian, by its id. When a
+user stops being an admin, its dependents are reassigned to its successor. A user that another tool
+took out of the admin role still has dependents; they are reassigned before it becomes an admin
+again or gets another password.
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Custody:
-    """Hands dependents on, and keeps every custodian an admin; all of it audited."""
+    """Reassigns dependents so that every custodian is an admin, and audits each reassignment."""
 
     store: UserStore
     audit: AuditLog
 
     def custodian(self, user: User, admin_role: AdminRole | None) -> User | None:
-        """The user's custodian; None where it has none, or that one is no admin.
+        """Return the user's custodian; None where it has none, or the custodian is not an admin.
 
         Raises:
-            DirectoryUnavailable: it cannot be read, which is not "none".
+            DirectoryUnavailable: the custodian cannot be read, which is not "none".
         """
         found = self.store.user(user.custodian_id) if user.custodian_id else None
         return found if found and self._is_admin(found, admin_role) else None
 
     def successor(self, user: User, admin_role: AdminRole | None) -> User | None:
-        """The nearest admin among the user's custodian, that one's custodian, and so on.
+        """Return the nearest admin among the user's custodian, that one's custodian, and so on.
 
         Raises:
             DirectoryUnavailable: one of them cannot be read, which is not "none".
@@ -54,23 +55,25 @@ class Custody:
         return None
 
     def reassign_dependents(self, user: User, admin_role: AdminRole | None) -> list[Step]:
-        """The steps that hand the user's dependents to its successor, or to nobody.
+        """Return the steps that give the user's dependents to its successor, or to no custodian.
 
-        They belong between `Unchanged(admin_role.role)` and the step that changes who holds it, or
-        `RenewRevision`: else the successor may be removed without them at the same moment.
+        They belong between `Unchanged(admin_role.role)` and the step that changes the role's
+        members, or `RenewRevision`. Otherwise the successor could be demoted at the same moment
+        by a change that has not seen these dependents.
         """
         dependents = [each for each in self.store.dependents_of(user) if each.id != user.id]
         successor = self.successor(user, admin_role) if dependents else None
-        return _reassigned(dependents, successor)
+        return _reassignment_steps(dependents, successor)
 
-    def reassign_leftovers(self, user: User, admin_role: AdminRole) -> list[Step]:
-        """The same for a user who is no admin, as a change of its own."""
-        return self.guarded(self.reassign_dependents(user, admin_role), admin_role)
+    def reassign_dependents_of_non_admin(self, user: User, admin_role: AdminRole) -> list[Step]:
+        """Return the steps of `reassign_dependents` as a complete change, with its guards."""
+        return self.with_guards(self.reassign_dependents(user, admin_role), admin_role)
 
-    def guarded(self, steps: list[Step], admin_role: AdminRole | None) -> list[Step]:
-        """Reassignments as a change of its own: whoever they go to stays an admin meanwhile.
+    def with_guards(self, steps: list[Step], admin_role: AdminRole | None) -> list[Step]:
+        """Return reassignments as a complete change, which fails if the admin role changes.
 
-        Where the service may not write groups, it takes the admin role from nobody either.
+        Without the guards the new custodian could be demoted at the same moment. Where the service
+        may not write groups it cannot demote anybody, and needs no guards.
         """
         if admin_role is None or not steps or not self.store.roles_writable:
             return steps
@@ -79,37 +82,38 @@ class Custody:
     def apply(
         self, attempts: ChangeAttempts, user: User, steps: Sequence[Step], *changes: Change
     ) -> None:
-        """Carry out a change of the user; every reassignment in it leaves its audit line.
+        """Carry out a change of the user; every reassignment in it is written to the audit log.
 
-        Where it fails, its undo may have given a custodian back who ceased to be an admin at the
-        same moment, by a change that did not see that dependent any more. So it is looked at again.
+        When the change fails, its undo restores former custodians. One of them may have been
+        demoted at the same moment, by a change that did not see the restored dependent. So the
+        custodians are checked once more after an undo.
 
         Args:
             attempts: the audit lines of the change, which may be tried several times.
-            user: whose change it is.
+            user: the user that is changed.
             steps: the whole change.
-            changes: what the audit log tells of it besides the reassignments.
+            changes: the audit lines of the change besides the reassignments.
         """
         attempts.begin(*changes, *self._reassignments(steps, but=user))
         try:
             self.store.apply(*steps)
         except BaseException:
             if any(isinstance(step, SetCustodian) and step.user.custodian_id for step in steps):
-                self._check_after_undo(attempts.performer, _as_read(user, steps), steps)
+                self._check_after_undo(attempts.performer, _user_as_read(user, steps), steps)
             raise
 
-    def hand_on_leftovers(self, by: str, user: User) -> None:
-        """Hand the user's dependents on, unless it is an admin."""
-        decided(lambda: self._hand_on_leftovers(by, user))
+    def reassign_unless_admin(self, by: str, user: User) -> None:
+        """Reassign the user's dependents, unless the user is an admin."""
+        decided(lambda: self._reassign_unless_admin(by, user))
 
-    def _hand_on_leftovers(self, by: str, user: User) -> None:
+    def _reassign_unless_admin(self, by: str, user: User) -> None:
         admin_role, present = self.store.admin_role(), self.store.user(user.id) or user
         if not self._is_admin(present, admin_role):
-            steps = self.guarded(self.reassign_dependents(present, admin_role), admin_role)
+            steps = self.with_guards(self.reassign_dependents(present, admin_role), admin_role)
             self._apply_audited(by, steps)
 
     def _check_after_undo(self, by: str, user: User, steps: Sequence[Step]) -> None:
-        """In a time of its own: that of the request may be over."""
+        # A deadline of its own: the request's may have passed.
         with deadline(UNDO_S):
             try:
                 decided(lambda: self._reassign_restored(by, user, steps))
@@ -123,31 +127,33 @@ class Custody:
                 )
 
     def _reassign_restored(self, by: str, user: User, steps: Sequence[Step]) -> None:
-        """Hand on the dependents that the undo has given back to a user that is not what it was."""
+        """Reassign the dependents that the undo gave back, if the user was demoted meanwhile."""
         admin_role = self.store.admin_role()
-        if self._is_still_in_office(user, admin_role, steps):
+        if self._has_same_appointment(user, admin_role, steps):
             return
         changed = [step.user for step in steps if isinstance(step, SetCustodian)]
         present = [self.store.user(each.id) for each in changed if each.id != user.id]
         restored = [each for each in present if each and each.custodian_id == user.id]
-        again = _reassigned(restored, self.successor(user, admin_role) if restored else None)
-        self._apply_audited(by, self.guarded(again, admin_role))
+        successor = self.successor(user, admin_role) if restored else None
+        reassignments = _reassignment_steps(restored, successor)
+        self._apply_audited(by, self.with_guards(reassignments, admin_role))
 
     def _reassign_admin(self, by: str, user: User) -> None:
-        """Give the user another custodian, where it is an admin and its own is none any more."""
+        """Give the user another custodian, if it is an admin and its custodian no longer is."""
         admin_role, present = self.store.admin_role(), self.store.user(user.id)
         if present is None or not present.custodian_id or not self._is_admin(present, admin_role):
             return
         if self.custodian(present, admin_role) is None:
-            steps = _reassigned([present], self.successor(present, admin_role))
-            self._apply_audited(by, self.guarded(steps, admin_role))
+            steps = _reassignment_steps([present], self.successor(present, admin_role))
+            self._apply_audited(by, self.with_guards(steps, admin_role))
 
-    def _is_still_in_office(
+    def _has_same_appointment(
         self, user: User, admin_role: AdminRole | None, steps: Sequence[Step]
     ) -> bool:
-        """Whether the user is the admin that the change was about, and was so all the time.
+        """Whether the change was a demotion, and the user has been an admin without a break.
 
-        One that was made an admin anew has another custodian, and none of its former dependents.
+        A user that was demoted and promoted again has another appointment and custodian, and none
+        of its former dependents.
         """
         taken = {step.role.id for step in steps if isinstance(step, Take)}
         present = self.store.user(user.id)
@@ -169,7 +175,7 @@ class Custody:
         return admin_role is not None and self.store.is_holder(admin_role, user)
 
     def _reassignments(self, steps: Iterable[Step], but: User | None = None) -> list[Change]:
-        """What the audit log tells of the users, `but` this one, who get another custodian."""
+        """Return the audit lines of all users, except `but`, who get another custodian."""
         reassigned = [step for step in steps if isinstance(step, SetCustodian)]
         return [
             Change("inherited", "admin", self._info(step))
@@ -182,14 +188,14 @@ class Custody:
         return {"userId": step.user.name, "custodian": found.name if found else ""}
 
 
-def _as_read(user: User, steps: Iterable[Step]) -> User:
-    """The user as the steps were decided on."""
+def _user_as_read(user: User, steps: Iterable[Step]) -> User:
+    """Return the user as it was read when the steps were decided; `user` if no step names it."""
     entries = (s.entry if isinstance(s, Unchanged) else getattr(s, "user", None) for s in steps)
     return next((e for e in entries if isinstance(e, User) and e.id == user.id), user)
 
 
-def _reassigned(dependents: Iterable[User], successor: User | None) -> list[Step]:
-    """Nobody becomes its own custodian."""
+def _reassignment_steps(dependents: Iterable[User], successor: User | None) -> list[Step]:
+    # The successor itself may be a dependent; no user is its own custodian.
     return [
         SetCustodian(each, successor.id if successor and successor.id != each.id else None)
         for each in dependents

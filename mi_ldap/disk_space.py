@@ -1,4 +1,4 @@
-"""How much room the file systems have left that the service writes to."""
+"""Free space on the file systems that the service writes to."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ _MIN_FREE_INODES = 100
 
 
 class DiskSpace:
-    """Watches folders; a full disk ends logins and changes, whose audit lines can't be written.
+    """Checks the free space of folders.
+
+    On a full disk audit lines can't be written, so logins and changes are refused.
 
     Args:
-        folders: where the service writes: the state folder, and that of the audit log.
-        min_free_mb: what there should be at least on each, in megabytes; 0 to watch nothing.
+        folders: where the service writes: the state folder, and the folder of the audit log.
+        min_free_mb: the least free space of each, in megabytes; 0 to check nothing.
     """
 
     def __init__(self, folders: Sequence[Path], min_free_mb: int) -> None:
@@ -28,11 +30,11 @@ class DiskSpace:
         self._was_low = False
 
     def is_low(self) -> bool:
-        """Whether one of them has less room."""
+        """Whether one of the folders has less free space than `min_free_mb`."""
         return any(self._free_mb(folder) < self._min_free_mb for folder in self._folders)
 
     def log_changes(self) -> None:
-        """Log a warning when there is too little room, once; and when there is enough again."""
+        """Log once when free space falls below the minimum, and once when it is back above."""
         is_low = self.is_low()
         if is_low and not self._was_low:
             free = {str(folder): self._free_mb(folder) for folder in self._folders}
@@ -42,7 +44,7 @@ class DiskSpace:
         self._was_low = is_low
 
     def _free_mb(self, folder: Path) -> float:
-        """Room for whoever is not root; endless where that can't be told."""
+        """Return the free space for users other than root; infinity where it can't be read."""
         try:
             found = os.statvfs(folder)
         except OSError:

@@ -1,9 +1,11 @@
-"""Failed logins: counted, and told in the audit log in lines whose number a stranger can't choose.
+"""Failed logins: counted by the throttle, and written to the audit log.
 
-A failed login has a line. What the throttle refuses has one line for the first refusal of a name
-and address in their window, and one with the count when the window ends.
+A failed login has one audit line. Logins that the throttle refuses have two lines for each name and
+address in a window, however many there are: one for the first, and one with the count when the
+window ends. So a client cannot fill the audit log.
 
-A typed name stands in a line where a user of that name exists; else its fingerprint does.
+A line names the user if it exists. Otherwise it has a fingerprint of the name that was typed, since
+people type passwords in place of names.
 """
 
 from __future__ import annotations
@@ -31,11 +33,11 @@ log = structlog.get_logger()
 
 THROTTLED = "throttled"
 LONGEST_PAUSE_S = 5.0
-"""Between two looks at the windows that have ended, in seconds."""
+"""Longest pause between two checks for windows that have ended, in seconds."""
 
 
 class FailedLogins:
-    """Counts what fails, and writes it down."""
+    """Counts failed logins, and writes their audit lines."""
 
     def __init__(self, audit: AuditLog, throttle: Throttle, fingerprints: Fingerprints) -> None:
         self._audit = audit
@@ -46,16 +48,17 @@ class FailedLogins:
 
     @contextmanager
     def attempt(self, name: str, client: str) -> Iterator[Tried]:
-        """Count a failure of what is tried inside, if it raises `LoginRefused`.
+        """Count one attempt, as a failure if the block raises `LoginRefused`.
 
-        What is yielded is to be told the stored name, where there is such a user.
+        The block sets `name` of the yielded object to the stored name, if the user exists.
 
         Args:
             name: as typed.
-            client: the address that it comes from.
+            client: the client's address.
 
         Raises:
-            TooManyFailures: nothing was tried; told where it is the first one.
+            TooManyFailures: the throttle refused the attempt, and the block was not entered. The
+                first refusal of a window has been written to the audit log.
         """
         attempt = Attempt(self._fingerprint(name), client)
         try:
@@ -64,40 +67,40 @@ class FailedLogins:
         except Throttled as error:
             if error.is_first:
                 self._start_reporter()
-                self._tell(error.name or _label(attempt.who), THROTTLED)
+                self._write(error.name or _label(attempt.who), THROTTLED)
             raise
 
     def tell_refused(self, typed_name: str, tried: Tried, reason: str) -> None:
-        """Write the line of one refused login; `reason` as of `LoginRefused`."""
-        self._tell(tried.name or _label(self._fingerprint(typed_name)), reason)
+        """Write the audit line of one refused login, with the `reason` of the `LoginRefused`."""
+        self._write(tried.name or _label(self._fingerprint(typed_name)), reason)
 
     def close_windows(self, *, all_of_them: bool = False) -> float | None:
-        """Write the line of every window of refusals that has ended.
+        """Write the audit line, with the count, of every window of refusals that has ended.
 
         Args:
-            all_of_them: also of those that have not; before the service stops.
+            all_of_them: also of windows that have not ended, because the service stops.
 
         Returns:
-            The seconds until the next one ends; None where there is none.
+            The seconds until the next window ends; None where there is none.
 
         Raises:
-            StateUnavailable, AuditUnavailable: they will be written the next time.
+            StateUnavailable, AuditUnavailable: the next call writes the missing lines.
         """
-        return self._throttle.close_windows(self._tell_count, all_of_them=all_of_them)
+        return self._throttle.close_windows(self._write_count, all_of_them=all_of_them)
 
-    def _tell(self, name: str, reason: str, **info: int) -> None:
+    def _write(self, name: str, reason: str, **info: int) -> None:
         self._audit.write(name, "login", "session", info, outcome="refused", reason=reason)
 
-    def _tell_count(self, ended: ThrottledLogins) -> None:
+    def _write_count(self, ended: ThrottledLogins) -> None:
         name = ended.name or _label(ended.who)
         with structlog.contextvars.bound_contextvars(client=ended.client, requestId=""):
-            self._tell(name, THROTTLED, refusals=ended.count, seconds=int(WINDOW_S))
+            self._write(name, THROTTLED, refusals=ended.count, seconds=int(WINDOW_S))
 
     def _fingerprint(self, name: str) -> str:
         return self._fingerprints.of(without_primary(name))
 
     def _start_reporter(self) -> None:
-        """Have a thread of this process write the lines of windows that end without a request."""
+        """Start the thread that writes the lines of windows that end without a further request."""
         with self._lock:
             if self._reporter is None:
                 self._reporter = threading.Thread(
@@ -106,14 +109,14 @@ class FailedLogins:
                 self._reporter.start()
 
     def _report(self) -> None:
-        while (next_end_s := self._close_some_windows()) is not None:
+        while (next_end_s := self._close_ended_windows()) is not None:
             time.sleep(min(next_end_s + 0.05, LONGEST_PAUSE_S))
 
-    def _close_some_windows(self) -> float | None:
-        with self._lock:  # a window that opens now must not find a thread that is just ending
+    def _close_ended_windows(self) -> float | None:
+        with self._lock:  # else a window that opens now could count on a thread that is ending
             try:
                 next_end_s = self.close_windows()
-            except Exception as error:  # noqa: BLE001 - the thread stays until its work is done
+            except Exception as error:  # noqa: BLE001 - the thread retries until all is written
                 log.error("throttled_logins_not_told", error=str(error))
                 return LONGEST_PAUSE_S
             if next_end_s is None:

@@ -1,4 +1,4 @@
-"""Reading small files that people put in place: never a hang, never a traceback."""
+"""Reading small configured files, such as secrets, without blocking on a FIFO."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pathlib import Path
 
 MAX_BYTES = 1_000_000
 WAIT_S = 5.0
-"""So long the writer of a pipe may take, such as the shell's `<(command)`, in seconds."""
+"""Longest wait for the writer of a pipe, such as the shell's `<(command)`, in seconds."""
 
 
 def read_text(path: Path) -> str:
-    """What stands in a file, or comes from a pipe, in UTF-8.
+    """Return the content of a file or pipe, decoded as UTF-8.
 
     Raises:
-        OSError: it can't be read, is a folder, too large or no text; `strerror` says which.
+        OSError: the file can't be read, is a folder, is larger than `MAX_BYTES` or not UTF-8;
+            `strerror` says which.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -36,7 +37,7 @@ def _read_all(descriptor: int, path: Path) -> bytes:
     content = b""
     while len(content) <= MAX_BYTES:
         if not select.select([descriptor], [], [], max(0.0, give_up_at - time.monotonic()))[0]:
-            raise OSError(errno.ETIMEDOUT, "nothing was written into it", path)
+            raise OSError(errno.ETIMEDOUT, "nothing was written to the pipe", path)
         part = os.read(descriptor, MAX_BYTES + 1)
         if not part:
             return content

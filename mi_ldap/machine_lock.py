@@ -18,22 +18,23 @@ from mi_ldap.errors import Conflict
 log = structlog.get_logger()
 
 WAIT_SHARE = 0.8
-"""So much of the time that a request has left it may wait; the rest is for what it wants to do."""
+"""Share of the request's remaining time that may be spent waiting; the change needs the rest."""
 
 _POLL_S = 0.001
-_COURTESY_S = 0.004
-"""So long a process that had the lock leaves it to others, who look for it every `_POLL_S`."""
+_REACQUIRE_DELAY_S = 0.004
+"""Delay before a process takes the lock again, so that others, which poll, can get it."""
 
 
 class MachineLock:
-    """An exclusive lock on a file (flock); the kernel releases it when its holder dies.
+    """An exclusive lock on a file (flock), reentrant within a thread.
 
-    Threads of one process wait for each other first, so that one of them at a time tries the file.
-    It is reentrant in a thread. Where the file cannot be used there is no lock, and a log line:
-    it saves conflicts, it does not replace the guards of a change.
+    The kernel releases the lock when the process that holds it dies. Threads of one process wait on
+    a thread lock first, so that only one of them polls the file. Where the file cannot be used a
+    warning is logged and nothing is locked: the lock only avoids conflicts, and the guards of each
+    change remain in force.
 
     Args:
-        path: made when missing.
+        path: the file; created if missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,11 +44,11 @@ class MachineLock:
         self._free_since = 0.0
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Nobody else on this machine is inside at the same time.
+    def hold(self) -> Iterator[None]:
+        """Hold the lock for the duration of the block.
 
         Raises:
-            Conflict: it could not be had in time.
+            Conflict: the lock was not free within `WAIT_SHARE` of the request's time.
         """
         give_up_at = time.monotonic() + WAIT_SHARE * remaining_s()
         if not self._thread_lock.acquire(timeout=max(0.0, give_up_at - time.monotonic())):
@@ -71,8 +72,8 @@ class MachineLock:
                 self._free_since = time.monotonic()
 
     def _lock_file(self, give_up_at: float) -> int | None:
-        """The locked file's descriptor; None where it cannot be used."""
-        time.sleep(max(0.0, self._free_since + _COURTESY_S - time.monotonic()))
+        """Lock the file and return its descriptor; None where the file cannot be used."""
+        time.sleep(max(0.0, self._free_since + _REACQUIRE_DELAY_S - time.monotonic()))
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
             descriptor = os.open(self._path, flags, 0o600)

@@ -82,9 +82,10 @@ class Query:
     def like(self) -> str | None:
         """A wildcard that every matching name meets too, for the directory; None: ask for all.
 
-        Only letters on which directory and Python surely agree are handed on. The last letter of a
-        part may have an accent in the name, which directories take for one character with it (`e`
-        in a decomposed `é`); and `ss` may be `ß`, which directories don't fold.
+        Only letters that Python and every directory match in the same way are used. The last letter
+        of a part is left out: in the name a combining accent may follow it (a decomposed `é`), and
+        directories match the two as one character. So is `ss`: Python folds `ß` to it, directories
+        do not.
         """
         parts = [self.search_key] if self.search_key else re.split(r"[*?]+", self.pattern)
         plain = [part for part in parts if _PLAIN.fullmatch(part)]

@@ -56,13 +56,16 @@ class Recovery:
     def set_password(self, user: User, password: str) -> None:
         """Set the password without knowing the old one; every token of the user dies."""
         new = self.rules.new_password(password)
-        self._custody.hand_on_leftovers(self.operator, user)
+        self._custody.reassign_unless_admin(self.operator, user)
         with self.audit.change(self.operator, "recovered", "user", {"userId": user.name}):
             self.store.reset_password(user, new)
             end_tokens(self.store, user)
 
     def adopt(self, user: User) -> list[str]:
-        """Make the user the custodian of every admin that has none, or no admin; their names."""
+        """Make the user the custodian of every admin without one; return the admins' names.
+
+        A custodian that is not an admin counts as none.
+        """
         admin_role = self.store.admin_role()
         admins = self.store.holder_users(admin_role) if admin_role else ()
         return [admin.name for admin in admins if decided(partial(self._adopt, user, admin))]
@@ -79,19 +82,19 @@ class Recovery:
             if any(isinstance(step, AddAdminRole) for step in steps) and (
                 self.store.admin_role() is None
             ):
-                raise AdminRoleUnclear from None  # it stands there unseen
+                raise AdminRoleUnclear from None  # the group exists, but cannot be read
             raise
         return True
 
     def _adopt(self, user: User, admin: User) -> bool:
-        """Whether the admin has no custodian, and the user has become it."""
+        """Make the user the admin's custodian; return False if the admin has one."""
         admin_role, present = self.store.admin_role(), self.store.user(admin.id)
         if present is None or present.id == user.id or self._custody.custodian(present, admin_role):
             return False
         steps: list[Step] = [Unchanged(present), SetCustodian(present, user.id)]
         info = {"userId": admin.name, "custodian": user.name}
         with self.audit.change(self.operator, "recovered", "admin", info):
-            self.store.apply(*self._custody.guarded(steps, admin_role))
+            self.store.apply(*self._custody.with_guards(steps, admin_role))
         return True
 
     def _steps(self, user: User) -> list[Step]:

@@ -184,7 +184,7 @@ class Roles:
         if role.id == admin_role.role.id:
             raise Forbidden(f"The admin role {role.name} cannot be deleted.")
         self._admins.must_be_plain(role.id, role.name, admin_role)
-        self._admins.ensure_nobody_disappears(performer.user, role, admin_role)
+        self._admins.ensure_hides_no_admin(performer.user, role, admin_role)
         return role, admin_role
 
     def _verdict_on_taking(
@@ -195,7 +195,7 @@ class Roles:
             _ensure_members_can_change(role)
             self._admins.must_be_plain(role.id, role.name, admin_role)
             if not self._admin_steps(performer, user, admin_role, [], [role]):
-                self._admins.disappearance(performer.user, user, admin_role, [], [role])
+                self._admins.demotion_if_hidden(performer.user, user, admin_role, [], [role])
 
         return self.closed or refusal(decide)
 
@@ -209,14 +209,14 @@ class Roles:
             self._change(self._store, performer, again(self._store, user), wanted, attempts)
 
     def _serialized(self, performer: Performer, wanted: RoleChange) -> AbstractContextManager[None]:
-        """One change of the admins at a time; by the role's name, as it was read so far."""
+        """Serialize the change if it names the admin role, by the name known so far."""
         short = [
             each for each in wanted.added + wanted.removed if len(each) <= model.MAX_NAME_BYTES
         ]
         names = {model.folded(model.full_role_name(each)) for each in short}
         admin_role = performer.admin_role
-        are_concerned = admin_role is None or model.folded(admin_role.role.name) in names
-        return self._admins.serialized(are_concerned=are_concerned)
+        changes_admins = admin_role is None or model.folded(admin_role.role.name) in names
+        return self._admins.serialized(changes_admins=changes_admins)
 
     def _change(
         self,
@@ -261,16 +261,16 @@ class Roles:
         given = [role for role in added.values() if role.id not in held]
         taken = [role for role in removed.values() if role.id in held]
         steps = self._admin_steps(performer, user, admin_role, given, taken)
-        if not steps:  # held through another role already, or taken by somebody else meanwhile
+        if not steps:  # already held through another role, or revoked by a concurrent request
             given = [role for role in given if role.id != admin_role.role.id]
             taken = [role for role in taken if role.id != admin_role.role.id]
-            steps = self._admins.disappearance(performer.user, user, admin_role, given, taken)
+            steps = self._admins.demotion_if_hidden(performer.user, user, admin_role, given, taken)
             taken += [admin_role.role] if steps else []
         others: list[Step] = [Give(role, user) for role in given if role.id != admin_role.role.id]
         others += [Take(role, user) for role in taken if role.id != admin_role.role.id]
         if given and not steps:
             steps = [Unchanged(user)]  # or a namesake that is made meanwhile gets the role
-        steps = _with_others(steps, others)
+        steps = _merge_steps(steps, others)
         return _Decided(steps, given, taken)
 
     def _must_be_own(self, user: User, inherited: Sequence[Role]) -> None:
@@ -302,10 +302,11 @@ class Roles:
         return []
 
 
-def _with_others(steps: Sequence[Step], others: Sequence[Step]) -> list[Step]:
-    """The admin role is given or taken last: what follows may fail, and it may not be undone then.
+def _merge_steps(steps: Sequence[Step], others: Sequence[Step]) -> list[Step]:
+    """Insert the other steps right before the first step that assigns or revokes the admin role.
 
-    (It is not where somebody else has changed who holds it in between.)
+    A change of the admin role cannot be undone once somebody else has changed its members. So no
+    step that may fail comes after it.
     """
     changes = (at for at, step in enumerate(steps) if isinstance(step, Give | Take))
     at = next(changes, len(steps))

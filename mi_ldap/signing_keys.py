@@ -33,7 +33,7 @@ class SigningKeys:
 
     @property
     def oldest(self) -> str:
-        """For what must not change when a key is added."""
+        """The first key: it derives values that must not change when a key is added."""
         return next(iter(self.keys.values()))
 
 
@@ -68,7 +68,7 @@ def kept_keys(folder: Path) -> SigningKeys:
 
 
 def _read_key(file: Path) -> str:
-    """The key without the line end that an editor leaves: it is no part of it."""
+    """Read a key, without the newline that an editor adds at its end."""
     try:
         key = read_text(file).rstrip("\r\n")
     except OSError as error:

@@ -36,7 +36,7 @@ COUNTERS = """
         name TEXT NOT NULL, client TEXT NOT NULL, count INTEGER NOT NULL,
         PRIMARY KEY (key, ends_at)) WITHOUT ROWID;
     """
-"""Failed logins; also made in memory, for when the file cannot be written. See `throttle`."""
+"""Tables of failed logins; `throttle` also creates them in memory, if the file is not writable."""
 
 _MIGRATIONS = (
     """
@@ -81,7 +81,7 @@ class StateDatabase:
         self._counters_lock = threading.Lock()
         try:
             path.touch(mode=0o600)
-            if not path.is_file():  # SQLite would wait for whoever writes into a FIFO
+            if not path.is_file():  # SQLite would block on a FIFO
                 raise ConfigurationError(f"The state file {path} is not a file: move it away.")
             self._migrate()
         except OSError as error:
@@ -105,10 +105,12 @@ class StateDatabase:
 
     @contextmanager
     def counters(self) -> Iterator[sqlite3.Connection]:
-        """A transaction for what a loss of power may undo, and a login must not wait long for.
+        """A transaction on the counters, which a loss of power may undo.
+
+        It waits for a lock for `COUNTERS_BUSY_S` only, because every login needs it.
 
         Raises:
-            StateUnavailable: as of `connection`.
+            StateUnavailable: as `connection`.
         """
         with (
             self._counters_lock,  # else the threads of a process keep the file from the others
@@ -138,7 +140,7 @@ class StateDatabase:
         return row[0] if row else None
 
     def facts_beginning(self, prefix: str) -> list[str]:
-        """The keys of all facts that begin so."""
+        """The keys of all facts that begin with the prefix."""
         with self.connection() as connection:
             rows = connection.execute(
                 "SELECT key FROM facts WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
@@ -152,7 +154,7 @@ class StateDatabase:
         return self.fact(key) or value
 
     def forget_facts(self, keys: list[str]) -> None:
-        """Remove these facts."""
+        """Delete the facts with these keys."""
         with self.connection() as connection:
             connection.executemany("DELETE FROM facts WHERE key = ?", [(key,) for key in keys])
 
@@ -183,10 +185,10 @@ class StateDatabase:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, busy_s: float = 0.0) -> Iterator[None]:
-    """Everything inside is committed together, or nothing is.
+    """A transaction: commit at the end of the block, roll back on an exception.
 
     Args:
-        connection: where nothing is under way.
+        connection: one without an open transaction.
         busy_s: how long to wait for other writers, besides the connection's own timeout; in even
             steps. SQLite's own grow up to 100 ms, and starve while others write all the time.
     """
@@ -214,7 +216,7 @@ def _begin(connection: sqlite3.Connection, *, must: bool) -> bool:
 
 
 def run_script(connection: sqlite3.Connection, script: str) -> None:
-    """Run each statement, within the transaction that is open."""
+    """Run each statement of the script within the open transaction."""
     for statement in filter(str.strip, script.split(";")):
         connection.execute(statement)
 

@@ -54,12 +54,13 @@ class Take:
 class SetCustodian:
     """The user's custodian, as it was read, is replaced; None leaves it without one.
 
-    That it has, or had, one is kept for good: see `User.appointment`.
+    That the user has or had a custodian is recorded permanently: see `User.appointment`.
 
     Attributes:
         user: as it was read.
-        custodian_id: the new one.
-        appoints: whether that one makes the user an admin, and has not taken it over.
+        custodian_id: the new custodian's id, or None.
+        appoints: True when the new custodian makes the user an admin, False when it takes over an
+            existing admin.
     """
 
     user: User
@@ -86,9 +87,10 @@ class RenewEpoch:
 
 @dataclass(frozen=True, slots=True)
 class RenewRevision:
-    """The role's revision is replaced, as long as nobody did so since the role was read.
+    """The role's revision is replaced; fails if it was replaced since the role was read.
 
-    So of two changes that rest on who holds the role one fails, though neither changes that.
+    So one of two concurrent changes that depend on the role's members fails, even though neither
+    changes the members.
     """
 
     role: Role
@@ -152,7 +154,7 @@ class UserReads(Protocol):
         """
 
     def user(self, user_id: str) -> User | None:
-        """The user with that immutable id; None for a text that can be nobody's."""
+        """The user with that immutable id; None also for a text that cannot be an id."""
 
     def user_names(self, like: str | None = None) -> Names:
         """The names of all users, unsorted; with `like` (`*` any run) at least those matching."""
@@ -213,7 +215,7 @@ class UserStore(UserReads, Protocol):
 
     @property
     def finds_users_by_roles(self) -> bool:
-        """Whether the filters that find users ask for roles, so that `would_hide` may be true."""
+        """Whether the filters for users test membership in roles; else `would_hide` is False."""
 
     @property
     def view(self) -> UserReads:
@@ -224,29 +226,29 @@ class UserStore(UserReads, Protocol):
         """
 
     def authority(self, *, changes: bool) -> UserReads:
-        """The reads that decide who may act: whether a token's user exists and who is an admin.
+        """The reads for authorization: whether a token's user exists, and who is an admin.
 
         Args:
-            changes: whether the request may change anything. Then the directory itself is read,
-                else memory too, where it is proved to hold what the directory holds.
+            changes: whether the request may change anything. Then the directory itself is read.
+                Otherwise memory is read, if it is proved to hold what the directory holds.
         """
 
     @property
     def account_warning(self) -> str:
-        """What will shut the service's own account out of the directory; `""` for nothing."""
+        """Why the service's own account will soon be unable to log in, as a clause, or `""`."""
 
     @property
     def reads(self) -> Reads:
         """What answers the view now."""
 
     def password_min_length(self) -> int | None:
-        """The least number of characters that the policy allows; None where that is not known."""
+        """The minimum password length of the directory's policy; None where it is not known."""
 
     def is_own_account(self, user: User) -> bool:
-        """Whether the store itself works as that user: the service's own account."""
+        """Whether the user is the service's own account, which the store binds as."""
 
-    def would_hide(self, user: User, given: Sequence[Role], taken: Sequence[Role]) -> bool:
-        """Whether the user might be found no more, once those roles are given and taken."""
+    def would_hide(self, user: User, assigned: Sequence[Role], revoked: Sequence[Role]) -> bool:
+        """Whether the filters for users may no longer find the user after that change of roles."""
 
     def prove(self, user: User, password: str) -> Proof:
         """Exactly one bind.

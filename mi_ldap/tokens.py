@@ -31,16 +31,16 @@ class Revocations(Protocol):
 
 
 class SqliteRevocations:
-    """For all workers of one machine; rows of tokens that have surely expired are pruned.
+    """Revocations shared by all workers of one machine; rows of expired tokens are pruned.
 
-    A token expires by the wall clock, which may jump ahead and back again. So a row goes only when
-    both clocks say that it may: the wall clock is a day past the token's end, and the machine has
-    run for the longest life of a token and a day since the revocation.
+    A token expires by the wall clock, which may jump ahead and back again. So a row is deleted only
+    when the wall clock is a day past the token's expiry and, by the monotonic clock, the configured
+    lifetime of tokens and a day have passed since the revocation.
 
     Args:
-        state: where the rows are kept.
-        longest_life_s: the configured life of a token, in seconds.
-        uptime: the seconds since the boot; never set, and the same for all processes.
+        state: the database.
+        longest_life_s: the configured lifetime of a token, in seconds.
+        uptime: returns the seconds since the boot; monotonic, and the same in all processes.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class SqliteRevocations:
         if self._since_pruned >= _PRUNE_EVERY:
             self._since_pruned = 0
             uptime_s = self._uptime()
-            # What was revoked before the last boot is older than the uptime.
+            # A token revoked before the last boot was revoked at least the whole uptime ago.
             connection.execute(
                 "DELETE FROM revoked WHERE expires_at < ? "
                 "AND ? - CASE boot_id WHEN ? THEN uptime_s ELSE 0 END > ?",
@@ -80,7 +80,7 @@ class SqliteRevocations:
 
 
 def _boot_id() -> str:
-    """What tells one boot of the machine from another; random where that is not known."""
+    """Return the id of the machine's present boot; a random one where it cannot be read."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

@@ -193,7 +193,7 @@ class Users:
                 "Error processing the request. The user was changed by someone else while it was "
                 "being created."
             )
-        with self._admins.serialized(are_concerned=is_admin):
+        with self._admins.serialized(changes_admins=is_admin):
             promotion: list[Step] = []
             if is_admin:
                 admin_role = self._admins.role_for(performer.user)
@@ -205,8 +205,8 @@ class Users:
                 self._store.apply(Unchanged(user), RenewEpoch(user))
 
     def _remove(self, performer: Performer, target: User, attempts: ChangeAttempts) -> None:
-        are_concerned = self._admins.may_concern(performer, target)
-        with self._admins.serialized(are_concerned=are_concerned):
+        changes_admins = self._admins.may_be_admin(performer, target)
+        with self._admins.serialized(changes_admins=changes_admins):
             steps = self._removal(performer, target)
             deletion = Change("deleted", "user", {"userId": target.name})
             self._admins.apply(attempts, target, steps, deletion)
@@ -276,9 +276,9 @@ class Users:
         return target
 
     def _begin_reset(self, performer: Performer, target: User, attempts: ChangeAttempts) -> None:
-        """From here on nobody promotes the user until its password is set."""
-        are_concerned = self._admins.may_concern(performer, target)
-        with self._admins.serialized(are_concerned=are_concerned):
+        """Mark the user, so that no admin promotes it until its password is set."""
+        changes_admins = self._admins.may_be_admin(performer, target)
+        with self._admins.serialized(changes_admins=changes_admins):
             self._admins.apply(attempts, target, self._reset_steps(performer, target))
 
     def _may_reset(self, performer: Performer, target: User) -> None:

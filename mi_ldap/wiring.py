@@ -142,7 +142,7 @@ def services(
 
 
 def audit_log(settings: Settings) -> AuditLog:
-    """The audit log that is configured."""
+    """Return the configured audit log."""
     path = settings.audit.file or settings.state_dir / "audit.log"
     return AuditLog(path, settings.audit.max_bytes, settings.audit.keep)
 
@@ -247,7 +247,7 @@ def lay_out(user_store: UserStoreSettings, profile: Profile) -> Tree:
         role_dn_pattern=schema.dn(user_store.role_dn_pattern or "") or None,
         reads_roles=user_store.read_groups,
         user_object_classes=user_store.user_object_classes,
-        user_attributes_set=user_store.user_attributes,
+        configured_user_attributes=user_store.user_attributes,
         deletes_subtree=user_store.delete_subtree,
     )
 

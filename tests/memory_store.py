@@ -104,8 +104,8 @@ class MemoryStore:
     def finds_users_by_roles(self) -> bool:
         return bool(self.wanted_role)
 
-    def would_hide(self, user: User, given: Sequence[Role], taken: Sequence[Role]) -> bool:
-        return any(role.name == self.wanted_role for role in taken)
+    def would_hide(self, user: User, assigned: Sequence[Role], revoked: Sequence[Role]) -> bool:
+        return any(role.name == self.wanted_role for role in revoked)
 
     @_locked
     def find_user(self, name: str) -> User | None:

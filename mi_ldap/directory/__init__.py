@@ -77,7 +77,7 @@ class Access:
         writable: False for a directory that is configured as read-only.
         roles_writable: False where groups may be read only.
         index_limit: how many users and groups are held in memory at most; 0 for none.
-        is_private: whether the directory is the embedded one, arranged by the service itself.
+        is_private: whether the directory is the embedded one, whose databases are known.
     """
 
     address: Address
@@ -249,8 +249,8 @@ class DirectoryStore:
     def finds_users_by_roles(self) -> bool:
         return bool(self._known.visibility.memberships)
 
-    def would_hide(self, user: User, given: Sequence[Role], taken: Sequence[Role]) -> bool:
-        return self._known.visibility.would_hide(user, given, taken)
+    def would_hide(self, user: User, assigned: Sequence[Role], revoked: Sequence[Role]) -> bool:
+        return self._known.visibility.would_hide(user, assigned, revoked)
 
     def prove(self, user: User, password: str) -> Proof:
         profile = self.tree.profile

@@ -1,7 +1,7 @@
-"""What the directory says of the service's own account when it logs in.
+"""The password policy's state of the service's own account, as reported by each bind.
 
-The account may be under a password policy like everybody else. Where that is about to shut it out,
-people must know beforehand: every connection that is opened uses up a grace login.
+A password policy may apply to the account too. Administrators are warned before the password
+expires: afterwards each connection that is opened uses up a grace login.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REFUSALS: Final = {
 
 
 def refusal(refused: Refused) -> str:
-    """Why a bind was refused, as a sentence for anybody: it names neither account nor password."""
+    """Return the sentence for clients about a refused bind; it does not name the account."""
     conditions = {results.bind_word(refused, profile) for profile in PROFILES.values()}
     known = (reason for condition, reason in REFUSALS.items() if condition in conditions)
     reason = next(known, "")
@@ -39,7 +39,7 @@ def refusal(refused: Refused) -> str:
 
 
 class AccountPolicy:
-    """The account's state as the last bind told it, for `/ready`, the log and the doctor."""
+    """The account's state after the last bind, for `/ready`, the log and the doctor."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,11 +47,11 @@ class AccountPolicy:
 
     @property
     def warning(self) -> str:
-        """What will shut the service out, as a clause; `""` where nothing is said."""
+        """Why the account will soon be unable to log in, as a clause, or `""`."""
         return self._warning
 
     def note(self, policy: Policy) -> None:
-        """Take in what a successful bind has said; a change is logged, a grace login always."""
+        """Store the state after a successful bind; log it when it changed or used a grace login."""
         warning = warning_of(policy)
         with self._lock:
             is_new, self._warning = warning != self._warning, warning
@@ -62,7 +62,7 @@ class AccountPolicy:
 
 
 def warning_of(policy: Policy) -> str:
-    """The clause for what a policy says; `""` for nothing."""
+    """Return the clause that warns of a policy's state; `""` where there is nothing to warn of."""
     if policy.error == MUST_CHANGE:
         return f"the service's account: {REFUSALS[MUST_CHANGE]}"
     if policy.grace_logins is not None:

@@ -44,7 +44,7 @@ class AdminGroup:
         entry = self._entry()
         if entry is None:
             return None
-        if self._id is None:  # now that it is known, a second group with the same id is seen too
+        if self._id is None:  # read again by the id: another group may have the same one
             self._id = tree.id_of(entry)
             return self.read()
         self._id = tree.id_of(entry)

@@ -7,7 +7,8 @@ change and leaves `memberOf` wrong.
 
 The guard on a group whose members change also swaps the group's revision, and the modification
 that changes its members swaps it once more: it fails where somebody else did so in between. The
-guard on a user whose entry stays as it is only reads: a write would keep nobody else out either.
+guard on a user whose entry is not changed only reads it: a write would not exclude other writers
+either.
 """
 
 from __future__ import annotations
@@ -108,7 +109,10 @@ class AssertingPlan(Plan):
         return (same,) if same else ()
 
     def _nothing(self, role: Role, condition: str) -> Guarded:
-        """Adds a class that is there already, which "permissive modify" lets pass."""
+        """Return a modification without effect: it adds a class that the entry has.
+
+        The control "permissive modify" makes that a success.
+        """
         present = Modification("add", "objectClass", (self.tree.role_class,))
         return Guarded(Modify(self.tree.target(role), (present,)), (condition,), permissive=True)
 
@@ -124,4 +128,4 @@ class AssertingPlan(Plan):
             names.has(name, str(value) if value else None) for name, value in as_set.items()
         )
         restored = Guarded(Modify(self.tree.target(user), back), tuple(conditions))
-        return (restored, *self.voids_decisions(user))
+        return (restored, *self.renew_revisions(user))

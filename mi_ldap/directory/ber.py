@@ -12,7 +12,9 @@ ENUMERATED: Final = 0x0A
 SEQUENCE: Final = 0x30
 SET: Final = 0x31
 
-_LENGTH_BYTES: Final = 4
+_MAX_LENGTH_BYTES: Final = 4
+_MAX_INTEGER_BYTES: Final = 4
+"""RFC 4511 §4.1.1: maxInt, 2^31 - 1."""
 
 
 def element(tag: int, *content: bytes) -> bytes:
@@ -39,8 +41,8 @@ def head(data: bytes | bytearray, at: int = 0) -> tuple[int, int, int]:
     """
     length, start = data[at + 1], at + 2
     if length & 0x80:
-        if not 0 < length & 0x7F <= _LENGTH_BYTES:
-            raise ValueError("a length that LDAP does not allow")
+        if not 0 < length & 0x7F <= _MAX_LENGTH_BYTES:
+            raise ValueError("an indefinite length, or one of more than four bytes")
         start += length & 0x7F
         if start > len(data):
             raise IndexError
@@ -58,7 +60,7 @@ def elements(data: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple
     while at < end:
         tag, start, at = head(data, at)
         if at > end:
-            raise IndexError("an element ends beyond what it lies in")
+            raise IndexError("an element ends beyond its container")
         yield tag, start, at
 
 
@@ -69,11 +71,11 @@ def contents(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def enumerated(tag: int, content: bytes) -> int:
-    """The number that an ENUMERATED element holds.
+    """Return the number in an ENUMERATED element.
 
     Raises:
-        ValueError: it is another element, is empty, or is longer than any code of LDAP's.
+        ValueError: it is another kind of element, is empty, or has more than four bytes.
     """
-    if tag != ENUMERATED or not 0 < len(content) <= _LENGTH_BYTES:
-        raise ValueError("no number where one is due")
+    if tag != ENUMERATED or not 0 < len(content) <= _MAX_INTEGER_BYTES:
+        raise ValueError("expected an ENUMERATED of one to four bytes")
     return int.from_bytes(content, "big")

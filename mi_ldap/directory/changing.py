@@ -49,7 +49,7 @@ class Changer:
                 if self._may_lack_room(refused):
                     self._make_room_for_emptiness(session, steps)
                 elif refused.code == NOT_ALLOWED_ON_NON_LEAF and self.tree.deletes_subtree:
-                    _delete_below(session, steps)
+                    _delete_subordinates(session, steps)
                 else:
                     raise
                 self._carry_out(session, steps)
@@ -69,11 +69,12 @@ class Changer:
                 do_unless(session, self.tree.placeholder_in(step.role), results.EXISTS)
 
 
-def _delete_below(session: Session, steps: Sequence[Step]) -> None:
-    """Delete what lies below the users that go, deepest first; it is not brought back by an undo.
+def _delete_subordinates(session: Session, steps: Sequence[Step]) -> None:
+    """Delete the entries below users that are deleted, deepest first.
 
-    The steps were tried before: they may be done but for these entries. RFC 4511 §4.8 has no
-    deletion of a tree, and the control for it is known to Active Directory alone.
+    An undo does not restore them, so this is called only after the steps failed because of them and
+    of nothing else. RFC 4511 §4.8 has no deletion of a subtree, and only Active Directory supports
+    the control for it.
     """
     for step in steps:
         if isinstance(step, RemoveUser):

@@ -150,7 +150,7 @@ class Poller:
         Args:
             session: of the account that may see the entries; for nobody else meanwhile.
             goes_on: asked after each message; where it says no, the poll is given up and the
-                session with it. What was told until then is true.
+                session with it. What was reported until then is valid.
 
         Returns:
             Whether the poll came to its end.
@@ -170,9 +170,9 @@ class Poller:
         others = numbers[len(first) :]
         if others and not self._ask(session, others, {}, goes_on):
             return False
-        # Only now: slapd works at several operations of a connection at a time, and a search leaves
-        # out an entry that has changed since its cookie, with what changed before (2.5.13). Looked
-        # for at the same time, that entry would be missed by both.
+        # Only after the sync searches were answered. slapd 2.5.13 runs several operations of a
+        # connection in parallel, and a sync search leaves out an entry that changes while it runs.
+        # A search for newer entries at the same time could miss that entry as well.
         looks = self._told()
         return not looks or self._ask(session, [], looks, goes_on)
 
@@ -258,12 +258,12 @@ def found(
     """The entries that a plain search finds, as they come: the largest groups are read so.
 
     Args:
-        session: whose rights are used; for nobody else until all have come.
-        base_dn: below which is searched.
-        condition: a filter, as `requests` writes it.
-        attributes: the names of those that are wanted.
-        as_stored: whether without what is computed when an entry is read. OpenLDAP's overlay
-            dynlist computes nothing where the control ManageDsaIT (RFC 3296) is sent.
+        session: a bound session; not to be used otherwise until all entries have been returned.
+        base_dn: the search base.
+        condition: a filter, as `requests` encodes it.
+        attributes: the names of the attributes to return.
+        as_stored: True to leave out computed values. OpenLDAP's overlay dynlist computes none when
+            the control ManageDsaIT (RFC 3296) is sent.
 
     Raises:
         Refused: the server does not give all of them.

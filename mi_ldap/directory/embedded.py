@@ -11,9 +11,9 @@
 
 A password file that is removed is made anew at the next start, with a new password.
 
-slapd listens on TCP only where a port is given. Whoever is on this machine could else take the port
-of a slapd that died, and would be sent the service account's password; could guess passwords past
-the service's throttle; and could take all connections that slapd has.
+slapd listens on TCP only if a port is given. Otherwise any user of this machine could listen on the
+port after slapd has died and receive the service account's password, guess passwords without the
+service's throttle, and use up slapd's connections.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _STOP_WAIT_S = 5.0
 _SUCCESS, _NO_SUCH_OBJECT, _INVALID_CREDENTIALS = 0, 32, 49
 
 MAX_SOCKET_PATH: Final = 106
-"""Bytes of the longest path of a socket: 107 in Linux's `sun_path`, and ldap3 adds a slash."""
+"""Longest path of a socket, in bytes: Linux's `sun_path` has 107, and ldap3 adds a slash."""
 
 
 class EmbeddedDirectory:
@@ -59,8 +59,8 @@ class EmbeddedDirectory:
     Args:
         folder: where it lives; made if missing. One slapd at a time may use it.
         suffix: the top of the tree, such as `"dc=mi"`; fixed when the directory is made.
-        port: the TCP port on which it listens besides its socket, None for no TCP.
-        host: the one address of that port.
+        port: the TCP port on which it listens in addition to its socket; None for no TCP.
+        host: the address of that port.
         slapd: the program, or None to find it.
         service_password_file: in place of `<folder>/service.password`; made if missing.
 
@@ -107,17 +107,17 @@ class EmbeddedDirectory:
 
     @property
     def urls(self) -> list[str]:
-        """All addresses on which it listens."""
+        """The addresses of its socket and, if it listens on TCP, of its port."""
         return [self.url, *([_tcp_url(self.host, self.port)] if self.port else [])]
 
     @property
     def data_dir(self) -> Path:
-        """Where the database lies."""
+        """The folder of the database."""
         return self._files.data_dir
 
     @property
     def has_data(self) -> bool:
-        """Whether there is a database, of whatever content."""
+        """Whether there is a database, even if it has no entries."""
         return self._files.has_data
 
     @property
@@ -173,7 +173,7 @@ class EmbeddedDirectory:
             self._process.wait()
 
     def has_entries(self) -> bool:
-        """Whether the running directory has a user or a group; True where that can't be told."""
+        """Whether the running directory has a user or a group; True also if it can't be read."""
         connection = _connection(self.url, self.service_dn, self.service_password)
         try:
             connection.bind()
@@ -202,7 +202,7 @@ class EmbeddedDirectory:
             ) from error
 
     def _launch(self, installation: Installation, lock: int) -> None:
-        """Run slapd, and return when it answers."""
+        """Start slapd and wait until it answers."""
         if self.port and not is_free(self.host, self.port):
             raise ConfigurationError(
                 f"Nothing can listen on {self.host} port {self.port}, it may be taken:"
@@ -216,7 +216,7 @@ class EmbeddedDirectory:
             lock=lock,
         )
         if wait_for(self._has_ended_or_answers, _START_WAIT_S) and self.is_running():
-            self.socket_file.chmod(0o600)  # slapd makes it for everybody, whatever its umask
+            self.socket_file.chmod(0o600)  # slapd creates it world-writable, whatever its umask
             return
         self.stop()
         said = last_line(self.log_file.read_text(encoding="utf-8", errors="replace"))
@@ -259,10 +259,10 @@ def _try_login(url: str, dn: str, password: str) -> int | None:
 
 
 def check_socket_path(path: Path) -> Path:
-    """The path itself.
+    """Return the path of a socket if it is not too long.
 
     Raises:
-        ConfigurationError: it is too long for a socket.
+        ConfigurationError: it has more than `MAX_SOCKET_PATH` bytes.
     """
     length = len(os.fsencode(path))
     if length > MAX_SOCKET_PATH:

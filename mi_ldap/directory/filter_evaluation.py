@@ -1,4 +1,4 @@
-"""Filters that a server can't evaluate: what it is asked instead, and what is evaluated here.
+"""Filters with conditions that a server can't evaluate, and that are evaluated here instead.
 
 A server answers (attribute=value) for no entry where its schema has no EQUALITY rule for the
 attribute, and (attribute=*part*) where it has no SUBSTR rule (RFC 4511 §4.5.1.7: Undefined).
@@ -26,9 +26,9 @@ class Evaluation:
     """How a filter is evaluated, by the server and here.
 
     Attributes:
-        server_filter: finds at least the entries that match.
-        attributes: what `test` looks at.
-        test: whether one of them does; None where the server decides alone.
+        server_filter: the filter to send; it matches at least the entries that the filter matches.
+        attributes: the attributes that `test` needs.
+        test: whether an entry that the server found matches; None where each of them does.
     """
 
     server_filter: str
@@ -37,7 +37,7 @@ class Evaluation:
 
 
 def evaluation_of(ldap_filter: str, schema: Schema) -> Evaluation:
-    """The filter as that server can evaluate it, with the rest evaluated here."""
+    """Split a filter into the part that the server can evaluate and a test for the rest."""
     if not schema.attributes or all(_is_evaluable(*leaf, schema) for leaf in _leaves(ldap_filter)):
         return Evaluation(ldap_filter)
     found, end = _parsed(ldap_filter, 0, schema)
@@ -49,14 +49,14 @@ def _leaves(ldap_filter: str) -> Sequence[tuple[str, str]]:
 
 
 def _is_evaluable(attribute: str, value: str, schema: Schema) -> bool:
-    """Whether the server can compare; what the schema does not define is left to the server."""
+    """Whether the server can evaluate a condition; assumed for attributes not in the schema."""
     if value == "*" or not schema.knows(attribute):
         return True
     return bool(schema.substrings_of(attribute) if "*" in value else schema.equality_of(attribute))
 
 
 def _parsed(text: str, at: int, schema: Schema) -> tuple[Evaluation, int]:
-    """The filter that begins there, and where it ends."""
+    """Evaluate the filter that begins at an index; return that and the index behind it."""
     operator = text[at + 1 : at + 2]
     if operator not in ("&", "|", "!"):
         end = text.find(")", at) + 1  # in values, parentheses are escaped (RFC 4515 §3)
@@ -73,7 +73,7 @@ def _leaf(text: str, schema: Schema) -> Evaluation:
     if found is None or _is_evaluable(found[1], found[2], schema):
         return Evaluation(text)
     attribute = found[1]
-    # Not by presence: its index may be incomplete (slapd 2.5.13, entries loaded by slapadd).
+    # Not (attribute=*): the presence index may be incomplete (slapd 2.5.13, after slapadd).
     return Evaluation(_ANY, frozenset({attribute}), _comparison(*found.groups()))
 
 
@@ -94,7 +94,10 @@ def _combined(operator: str, children: list[Evaluation]) -> Evaluation:
 
 
 def _evaluated_here(found: Evaluation) -> Evaluation:
-    """An alternative to one that the server can't evaluate; compared without case here."""
+    """Evaluate here what is combined with a condition that the server can't evaluate.
+
+    The comparison ignores case.
+    """
     leaf = _LEAF.fullmatch(found.server_filter)
     if found.test or leaf is None:
         return found
@@ -104,7 +107,7 @@ def _evaluated_here(found: Evaluation) -> Evaluation:
 
 
 def _comparison(attribute: str, value: str, *, ignores_case: bool = False) -> Test:
-    """Whether an entry has such a value: the very bytes, or with `*` the parts without case."""
+    """Return the test for a value: the same bytes, or with `*` the parts, ignoring case."""
     parts = [_unescaped(part) for part in value.split("*")]
     if len(parts) > 1 or ignores_case:
         pattern = ".*".join(re.escape(part.decode(errors="replace")) for part in parts)

@@ -1,4 +1,4 @@
-"""Search filters (RFC 4515) as trees: which conditions there are, and what follows from them."""
+"""Search filters (RFC 4515) as trees of conditions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Item:
     rule: str = ""
 
     @property
-    def plain_value(self) -> str:
+    def unescaped_value(self) -> str:
         """The value without its escapes."""
         as_latin = _ESCAPED.sub(
             lambda found: chr(int(found[1], 16)), self.value.encode().decode("latin-1")
@@ -51,10 +51,10 @@ Filter = Item | Combination
 
 
 def parsed(text: str) -> Filter:
-    """The filter as a tree.
+    """Parse a filter.
 
     Raises:
-        ValueError: it is no filter.
+        ValueError: the text is not a filter.
     """
     found, end = _parsed_at(text, _skip_space(text, 0))
     if _skip_space(text, end) != len(text):
@@ -63,12 +63,12 @@ def parsed(text: str) -> Filter:
 
 
 def items(tree: Filter) -> tuple[Item, ...]:
-    """All conditions, each once."""
+    """Return all conditions of the filter, each once."""
     return tuple(dict.fromkeys(_items(tree)))
 
 
 def evaluate(tree: Filter, is_true: Callable[[Item], bool]) -> bool:
-    """Whether the filter is true where its conditions are as told."""
+    """Whether the filter is true, given the result of each condition."""
     if isinstance(tree, Item):
         return is_true(tree)
     truths = (evaluate(part, is_true) for part in tree.parts)
@@ -90,7 +90,7 @@ def _items(tree: Filter) -> Iterator[Item]:
 
 
 def _parsed_at(text: str, at: int) -> tuple[Filter, int]:
-    """The filter that begins there, and where it ends."""
+    """Parse the filter that begins at an index; return it and the index behind it."""
     if text[at : at + 1] != "(":
         raise ValueError(f"not a search filter: {text}")
     at = _skip_space(text, at + 1)

@@ -1,8 +1,8 @@
-"""The messages of a server, one by one, and only those that a server in good faith can send.
+"""Reading a server's messages one by one, each checked against the requests that are open.
 
-A server that is broken or hostile, or somebody who stands between, may answer what was not asked,
-with lengths that do not fit or that never come. Whatever reads answers, ldap3 or our own codec,
-gets whole messages that answer a request which is still open (RFC 4511 §4.1.1.1), or an error.
+A broken or hostile server, or an attacker on the network, may answer requests that were not sent,
+or announce lengths that do not match. ldap3 and our own codec get complete messages only, each of
+which answers an open request (RFC 4511 §4.1.1.1), or an error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mi_ldap.directory import ber, messages
 from mi_ldap.directory.messages import Message
 
 LONGEST_MESSAGE: Final = 64 * 1024 * 1024
-"""In bytes; an entry is one message, and a group of half a million members has some 35 MB."""
+"""Bytes. An entry is one message; that of a group with 500,000 members has about 35 MB."""
 
 _UNBIND: Final = 0x42
 _ANSWERS: Final = {
@@ -33,11 +33,11 @@ _RESPONSE_NAME: Final = 0x8A  # §4.12
 
 
 class BadAnswer(ConnectionAbortedError):
-    """The server has sent what no server may send; nothing that follows can be trusted."""
+    """The server violated the protocol; nothing that it sends on this connection can be trusted."""
 
 
 class MessageReader:
-    """Takes in bytes as they come, and gives whole messages."""
+    """Splits the received bytes into messages, and checks that each answers an open request."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
@@ -46,37 +46,37 @@ class MessageReader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything that came was given."""
+        """Whether `next_message` has returned all received bytes."""
         return self._at == len(self._pending)
 
     def note_sent(self, data: bytes) -> None:
-        """Expect answers to the requests in `data`, which are whole."""
+        """Register the complete requests in `data`, so that answers to them are accepted."""
         for _, start, end in ber.elements(data):
             (_, id_start, id_end), (tag, _, _), *_ = ber.elements(data, start, end)
             if tag != _UNBIND:
                 self._open[int.from_bytes(data[id_start:id_end], "big")] = _ANSWERS[tag]
 
     def feed(self, data: bytes) -> None:
-        """Take in what has come."""
+        """Append received bytes."""
         if self._at:
             del self._pending[: self._at]
             self._at = 0
         self._pending += data
 
     def next_message(self) -> Message | None:
-        """The next message, None while it is not here to its end.
+        """Return the next message; None until it is complete.
 
         Raises:
-            BadAnswer: what comes is no message, or nobody asked for it.
+            BadAnswer: the bytes are not a message, or it answers no open request.
         """
         try:
             return self._next()
         except (IndexError, ValueError) as error:
-            raise BadAnswer(f"the server has sent no LDAP message: {error}") from error
+            raise BadAnswer(f"the server sent something other than LDAP: {error}") from error
 
     def _next(self) -> Message | None:
         if bytes(self._pending[self._at : self._at + 1]) not in _BEGINNINGS:
-            raise ValueError("it does not begin like one")
+            raise ValueError("it does not begin with a SEQUENCE")
         try:
             _, start, end = ber.head(self._pending, self._at)
         except IndexError:
@@ -85,7 +85,7 @@ class MessageReader:
             raise ValueError(f"it has more than {LONGEST_MESSAGE} bytes")
         if end > len(self._pending):
             return None
-        with memoryview(self._pending) as pending:  # a slice of it would be a second copy
+        with memoryview(self._pending) as pending:  # slicing the bytearray would copy twice
             message = _parsed(bytes(pending[start:end]))
         self._at = end
         self._check(message)
@@ -93,9 +93,9 @@ class MessageReader:
 
     def _check(self, message: Message) -> None:
         if message.number == _UNSOLICITED:
-            raise BadAnswer(_said_unasked(message))
+            raise BadAnswer(_describe_unsolicited(message))
         if message.tag not in self._open.get(message.number, ()):
-            raise BadAnswer("the server answers something that was not asked")
+            raise BadAnswer("the server's message answers no open request")
         if message.tag not in _NOT_THE_LAST:
             messages.answer_in(message)
             del self._open[message.number]
@@ -109,10 +109,10 @@ def _parsed(body: bytes) -> Message:
     return Message(int.from_bytes(body[id_start:id_end], "big"), tag, body, start, end)
 
 
-def _said_unasked(message: Message) -> str:
-    """What an unsolicited notification (§4.4) says, for the log."""
+def _describe_unsolicited(message: Message) -> str:
+    """Describe an unsolicited notification (§4.4) for the log."""
     parts = {tag: message.body[a:b] for tag, a, b in ber.elements(message.body, *message[3:])}
     if parts.get(_RESPONSE_NAME) != _NOTICE_OF_DISCONNECTION:
-        return "the server says something unasked"
+        return "the server sent an unsolicited notification"
     answer = messages.answer_in(message)
     return f"the server ends the connection (LDAP result {answer.code}: {answer.text})"

@@ -3,8 +3,8 @@
 ldap3 takes 0.2 to 0.5 ms to write and read what a server does in thirty microseconds, nearly all of
 it in pyasn1. Connections, TLS and changes are ldap3's.
 
-Whatever is read here may come from a server that is broken or hostile: a length that does not fit
-is an error, and never a shorter value.
+The server may be broken or hostile: a length that exceeds its container is an error, and the value
+is never truncated.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Answer(NamedTuple):
 
 
 class Message(NamedTuple):
-    """One message of a server's, whole.
+    """One complete message of a server.
 
     Attributes:
         number: the id of the request that it answers.
-        tag: what it is, `DONE`.
-        body: its bytes without their head; the content of the operation lies between `start` and
-            `end`, and controls may follow.
+        tag: the tag of its operation, such as `DONE`.
+        body: its bytes without tag and length.
+        start, end: where the content of the operation lies in `body`; controls may follow.
     """
 
     number: int
@@ -110,15 +110,15 @@ def _bind(dn: str, proof: bytes) -> bytes:
 
 
 def answer_in(message: Message) -> Answer:
-    """The result that a message brings (§4.1.9), with its controls.
+    """Parse the result in a message (§4.1.9), with its controls.
 
     Raises:
-        IndexError, ValueError: it brings none.
+        IndexError, ValueError: the message has no result.
     """
     body, end = message.body, message.end
     parts = [*islice(ber.elements(body, message.start, end), 3)]
     if [tag for tag, _, _ in parts[1:]] != [ber.OCTET_STRING] * 2:
-        raise ValueError("an answer without its parts")
+        raise ValueError("a result without matched DN and diagnostic message")
     code, matched_dn, text = (body[start:stop] for _, start, stop in parts)
     return Answer(
         ber.enumerated(parts[0][0], code),
@@ -132,7 +132,7 @@ def controls(answer: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
     """OID and value of each control that lies between `at` and `end` (§4.1.11).
 
     Raises:
-        IndexError, ValueError: something else lies there.
+        IndexError, ValueError: the bytes are not controls.
     """
     for tag, start, stop in ber.elements(answer, at, end):
         if tag == _CONTROLS:
@@ -142,15 +142,15 @@ def controls(answer: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def entry_in(message: Message) -> Entry:
-    """The entry that a message brings (§4.5.2).
+    """Parse the entry in a message (§4.5.2).
 
     Raises:
-        IndexError, ValueError: it is none.
+        IndexError, ValueError: the message has no entry.
     """
     body = message.body
     (_, dn_start, dn_end), (_, at, end) = ber.elements(body, message.start, message.end)
     attributes: dict[str, list[bytes]] = {}
-    # Nested by hand, not by `ber.elements`: memory is filled with a million of them.
+    # Without the generator `ber.elements`, for speed: filling memory parses a million attributes.
     while at < end:
         _, at, attribute_end = ber.head(body, at)
         _, name_at, name_end = ber.head(body, at)

@@ -1,8 +1,8 @@
-"""Addresses of a host name, within what is left of the request's time.
+"""Resolution of host names, within the request's remaining time.
 
-The system's resolver (getaddrinfo(3)) takes no deadline: with a name server that does not answer it
-takes 5 s and more for each. So it works in a thread of its own, of which there is at most one for
-each host, however many requests wait for it and however long it takes.
+The system's resolver, getaddrinfo(3), has no timeout parameter and takes 5 s or more for each name
+server that does not answer. So it runs in a separate thread. There is at most one such thread for
+each host, however many requests wait for it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _lookups: Final[dict[_Key, Future[list[AddressInfo]]]] = {}
 
 
 def addresses_of(host: str, port: int) -> list[AddressInfo]:
-    """The addresses in the system's order, as `socket.getaddrinfo` gives them.
+    """Return the addresses of a host in the system's order, as `socket.getaddrinfo` does.
 
     Raises:
-        socket.gaierror: there are none, or nobody has said in time.
-        UnicodeError: no host can have such a name.
+        socket.gaierror: there are none, or the resolver did not answer in time.
+        UnicodeError: the name cannot be a host name.
     """
     try:
         return _looked_up(host, port, socket.AI_NUMERICHOST)
@@ -58,7 +58,7 @@ def _look_up(key: _Key) -> None:
     future = _lookups[key]
     try:
         found = _looked_up(*key[1:])
-    except BaseException as error:  # noqa: BLE001 - whoever waits is told of any
+    except BaseException as error:  # noqa: BLE001 - raised again by `Future.result`
         outcome: BaseException | None = error
     else:
         outcome = None

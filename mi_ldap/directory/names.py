@@ -95,7 +95,7 @@ _TYPE_NAMES: Final = {
     }.items()
     for long in others
 }
-"""Other names of attribute types that DNs are written with (RFC 4519, RFC 4524)."""
+"""Short names of attribute types by their other names and OIDs (RFC 4519, RFC 4524)."""
 
 
 @lru_cache(maxsize=16384)  # a user is looked for among thousands of members
@@ -121,10 +121,10 @@ def is_under(dn: str, base_dn: str) -> bool:
 
 
 def may_lie_at(dn: str, base_dn: str, *, exactly: bool) -> bool:
-    """Whether a search below `base_dn` may find an entry of that DN; `exactly` for it alone.
+    """Whether a search may find an entry of that DN below `base_dn`, or at it if `exactly`.
 
-    Doubt speaks for the server, which may call an attribute by another of its names (`userid` for
-    `uid`), write a value in another way, or take a name such as `<GUID=…>`.
+    True also where it cannot be decided: a server may use another name of an attribute (`userid`
+    for `uid`), write a value in another form, or accept a base such as `<GUID=…>`.
     """
     if base_dn == "" or base_dn.startswith("<"):
         return base_dn != "" or not exactly or dn == ""
@@ -139,7 +139,7 @@ def may_lie_at(dn: str, base_dn: str, *, exactly: bool) -> bool:
 
 
 def _values_in(dn: str) -> list[str]:
-    """The values of each RDN, without types, without case and spaces."""
+    """Return the values of each RDN, without types and spaces, and folded."""
     return [
         "+".join(sorted("".join(value.split()) for _, value in relative))
         for relative in parsed_dn(dn)
@@ -153,26 +153,26 @@ def _ends_with(dn: str, base_dn: str) -> bool:
 
 
 def depth(dn: str) -> int:
-    """The number of its RDNs."""
+    """Return the number of RDNs of a DN."""
     return len(_split(dn, ","))
 
 
-def with_types(dn: str, named: Callable[[str], str]) -> str:
-    """The DN with other names of its attribute types.
+def with_types(dn: str, rename: Callable[[str], str]) -> str:
+    """Return the DN with the names of its attribute types replaced.
 
     Args:
-        dn: also one with `{0}` for a value.
-        named: the name for a type.
+        dn: a DN, or a pattern with `{0}` for a value.
+        rename: returns the new name of a type.
     """
     return ",".join(
-        "+".join(_with_type(pair, named) for pair in _split(relative, "+"))
+        "+".join(_with_type(pair, rename) for pair in _split(relative, "+"))
         for relative in _split(dn, ",")
     )
 
 
-def _with_type(pair: str, named: Callable[[str], str]) -> str:
+def _with_type(pair: str, rename: Callable[[str], str]) -> str:
     attribute, equals_sign, value = pair.partition("=")
-    return f"{named(attribute.strip())}{equals_sign}{value}"
+    return f"{rename(attribute.strip())}{equals_sign}{value}"
 
 
 def own_and_parent(dn: str) -> tuple[str, str]:

@@ -1,11 +1,11 @@
 """Groups in groups: who is in a group through others, and what a user holds through others.
 
-Followed level by level, to any depth; a cycle ends by itself, as no group is followed twice. Where
-groups name their members by name (RFC 2307), no group can be a member.
+They are resolved level by level, to any depth. Cycles are harmless, because no group is read twice.
+Where groups name their members by name (RFC 2307), no group can be a member.
 
-Active Directory could follow them itself by its in-chain rule ([MS-ADTS] §3.1.1.3.4.4.3). It is not
-used: it also goes through groups that are no roles here, by the filters or the bases, so that a
-user would have a role in one answer and not in another.
+Active Directory's in-chain rule ([MS-ADTS] §3.1.1.3.4.4.3) is not used. It also resolves groups
+that the filters or the bases exclude from the roles, so that a user would have a role in one answer
+and not in another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which user is the service's own account, if it lies among the users."""
+"""The user that is the service's own account, if the account is among the users."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ class OwnAccount:
     r"""The account that the service binds as.
 
     Attributes:
-        bound_as: what it binds with: a DN, in Active Directory also `svc@example.org` or
-            `EXAMPLE\svc`; `""` where a certificate or the operating system says who it is.
+        reader: reads the users.
+        bound_as: the configured name: a DN, in Active Directory also `svc@example.org` or
+            `EXAMPLE\svc`; `""` for SASL EXTERNAL (a client certificate or a local socket).
     """
 
     reader: Reader
     bound_as: str
 
     def is_user(self, user: User) -> bool:
-        """Whether the user's entry is the service's own, however the configuration spells it."""
+        """Whether the user's entry is the account's, whatever form of its name is configured."""
         account = self._account
         if "=" in account:
             return names.parsed_dn(account) == names.parsed_dn(user.locator)
         return bool(account) and user.id in {each.id for each in self._users_called(account)}
 
     def users(self) -> list[User]:
-        """The users that the account is: none, where it lies elsewhere."""
+        """Return the users that are the account; none where its entry is not among the users."""
         account = self._account
         if "=" not in account:
             return self._users_called(account) if account else []
@@ -43,12 +44,15 @@ class OwnAccount:
 
     @cached_property
     def _authorization_dn(self) -> str:
-        """What the server says that the connection is (RFC 4532); `""` for nobody."""
+        """The DN of the connection's authorization identity (RFC 4532), `""` for anonymous."""
         with self.reader.session() as session:
             return session.who_am_i().removeprefix("dn:")
 
     def _users_called(self, account: str) -> list[User]:
-        """By the names that Active Directory takes in a simple bind ([MS-ADTS] §5.1.1.1.1)."""
+        """Find users by the names that Active Directory accepts in a simple bind.
+
+        See [MS-ADTS] §5.1.1.1.1.
+        """
         name = account.rpartition("\\")[2]
         short = name.partition("@")[0]
         called = names.any_of(

@@ -1,7 +1,7 @@
-"""The least length of a password, as far as the directory lets the service's account read it.
+"""The minimum password length of the directory's policy, if the service's account may read it.
 
-It tells `mi user import --dry-run` what would be refused; what is allowed the directory decides
-when a password is set.
+`mi user import --dry-run` uses it to report passwords that would be refused. The directory itself
+checks each password when it is set.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _BY_PROFILE = {"active_directory": "minPwdLength", "389ds": "passwordMinLength"}
 
 
 def min_length(session: Session, tree: Tree) -> int | None:
-    """The length below which every policy refuses a password; None where that is not known."""
+    """Return the smallest minimum length of all policies; None where it is not known."""
     attribute = _BY_PROFILE.get(tree.profile.name, "pwdMinLength")
     try:
         lengths = _lengths(session, tree, attribute)
@@ -25,7 +25,7 @@ def min_length(session: Session, tree: Tree) -> int | None:
 
 def _lengths(session: Session, tree: Tree, attribute: str) -> list[int]:
     if tree.profile.name == "389ds":
-        syntax = "(passwordCheckSyntax=on)"  # else the length is not looked at
+        syntax = "(passwordCheckSyntax=on)"  # otherwise 389 does not check the length
         entries = [session.read("cn=config", syntax, [attribute])]
     else:
         root = session.read("", "(objectClass=*)", ["namingContexts"])

@@ -147,7 +147,7 @@ class Plan(ABC):
         return self._with_appointment(user, changes) if self.appoints(user) else changes
 
     def appoints(self, user: User) -> bool:
-        """Whether an appointment must be stored: a fresh one, or for want of any."""
+        """Whether an appointment must be stored: a new one, or one where none is stored yet."""
         is_stored = bool(epochs.appointment(user.revision))
         return any(
             step.appoints or (not is_stored and bool(step.user.custodian_id or step.custodian_id))
@@ -191,7 +191,7 @@ class Plan(ABC):
     # Groups
 
     def swaps_revision_of(self, role: Role) -> bool:
-        """Whether a later step swaps the revision: its members change, or nothing else does."""
+        """Whether a later step swaps the role's revision: a change of members, or a renewal."""
         return role.locator in self._swapping_roles
 
     @property
@@ -273,21 +273,21 @@ class Plan(ABC):
                 return replaced(self.tree.epoch, _renewed(step))
         return None
 
-    def voids_decisions(self, user: User) -> tuple[Guarded, ...]:
-        """What follows once an undo has given the user its former custodian back.
+    def renew_revisions(self, user: User) -> tuple[Guarded, ...]:
+        """Return the operations that follow when an undo restored the user's former custodian.
 
-        Whoever takes the role from that custodian at the same moment may have read that it has no
-        such dependent. Its change then fails, for the role has another revision; or it was made
-        before, and is seen by who looks after that (`mi_ldap.custody`). Not for the user who was
-        given the role, or from whom it was taken: undoing that swaps the revision itself.
+        They renew the revisions of the roles that the change depended on. A concurrent demotion of
+        that custodian may have read that it has no such dependent. With the new revision it fails.
+        If it was carried out before, the check in `mi_ldap.custody` finds it. No operation is
+        needed for a user whose membership was changed: undoing that swaps the revision itself.
         """
         changed = {s.user.locator for s in self.steps if isinstance(s, Give | Take)}
         had = any(step.user.custodian_id for step in self._custodians_of(user))
         if not had or user.locator in changed:
             return ()
         decided_on = [r for at, r in self._swapping_roles.items() if at in self._revisions]
-        fresh = replaced(self.tree.revision, epochs.fresh())
-        return tuple(Guarded(Modify(self.tree.target(role), (fresh,))) for role in decided_on)
+        renewed = replaced(self.tree.revision, epochs.fresh())
+        return tuple(Guarded(Modify(self.tree.target(role), (renewed,))) for role in decided_on)
 
     def renews(self, user: User) -> bool:
         return any(isinstance(s, RenewEpoch) and s.user.locator == user.locator for s in self.steps)

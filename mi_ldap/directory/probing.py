@@ -131,7 +131,7 @@ def look(
         base_only=base_only,
         size_limit=at_most,
         control=messages.control(oid, value or b"", critical=is_critical) if oid else b"",
-        # 389 gives effective rights for an entry that is still to be made by a name of its own.
+        # 389 returns the effective rights for a new entry under a DN that is not below the base.
         anywhere=oid == EFFECTIVE_RIGHTS,
     )
 

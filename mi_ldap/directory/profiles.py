@@ -90,18 +90,18 @@ class Profile:
         empty_groups: whether every class of groups may be without a member.
         by_guid: whether `<GUID=…>` names an entry for a change.
         compares_without_rules: whether attributes without an EQUALITY rule can be searched for.
-        ignores_case: whether every text is found by a part of it, whatever its case.
+        ignores_case: whether substring searches of every text attribute ignore case.
         password_attribute: where passwords are set by a modification, `""` for RFC 3062.
         binds_to_change: whether who must change the password can log in to do so.
         name_limit: the longest login name, in characters.
         not_in_names: characters that no login name may have.
         is_member, is_no_member: codes of adding a member that is there, removing one that is not.
-        dynamic_classes: classes of groups whose members the server works out as they are read.
+        dynamic_classes: classes of groups whose members the server computes when they are read.
         second_value: what is said of adding a second value to an attribute that takes one.
         bind: what a refused bind says in the server's own way, the first that fits.
         proves: words that a bind says only after the right password.
         password: what a refused change of a password says.
-        schema: what the server says of attributes; empty where it does not.
+        schema: the server's schema; empty where it cannot be read.
     """
 
     name: Literal["openldap", "389ds", "active_directory", "other"]
@@ -326,7 +326,7 @@ def found_in(session: Session, configured: str) -> Profile:
 
 
 def _schema(session: Session, root: Entry) -> Schema:
-    """What the subschema entry says, empty where the account may not read it."""
+    """Read the schema; return an empty one where the account may not read it."""
     where = root.first("subschemaSubentry")
     try:
         wanted = ("attributeTypes", "objectClasses")

@@ -50,12 +50,12 @@ class Reader:
                 raise results.unexpected(refused) from refused
 
     def check(self, admin_role: str) -> None:
-        """Read the bases, with the id of some user in each and that of the admin role.
+        """Check that the bases, the id of one user in each, and the admin role's id can be read.
 
         Raises:
-            DirectoryUnavailable: a base or an attribute is missing, or the account sees nothing of
-                what lies there.
-            IdUnreadable: the account does not see the id, so that logins or admins are refused.
+            DirectoryUnavailable: a base or an attribute is missing, or the account may not read the
+                entries below a base.
+            IdUnreadable: the account may not read an id, so that logins or admins are refused.
         """
         self._ensure_attributes_known()
         some_user, key = self.tree.user_list_filter, "user_store.user_search_base"
@@ -83,10 +83,12 @@ class Reader:
                     _ensure_not_hidden(session, base_dn, key)
 
     def _ensure_attributes_known(self) -> None:
-        """Check that the server's schema has the attributes that are configured.
+        """Check that the server's schema has the configured attributes.
+
+        Otherwise every list would be empty.
 
         Raises:
-            DirectoryUnavailable: with an unknown one every list is empty.
+            DirectoryUnavailable: one of them is missing.
         """
         schema, tree = self.tree.profile.schema, self.tree
         configured = {"user_name_attribute": tree.user_name}
@@ -102,7 +104,7 @@ class Reader:
                 )
 
     def exists(self, dn: str) -> bool:
-        """Whether there is an entry at the DN that the account may see."""
+        """Whether there is an entry at the DN that the account may read."""
         with self.session() as session:
             return session.read(dn, "(objectClass=*)", ["1.1"]) is not None
 
@@ -119,10 +121,10 @@ class Reader:
         return self.users_where(named, unfinished=True)
 
     def user(self, user_id: str) -> User | None:
-        """The user with just that id; the server may find another one by its own matching.
+        """Return the user with exactly that id; the server's matching may be less strict.
 
         Raises:
-            IdUnreadable: two have it, so that it tells nobody from others.
+            IdUnreadable: several users have it, so that it identifies none of them.
         """
         wanted = entry_id(user_id)
         same = self.tree.has_id(wanted) if wanted else None
@@ -177,10 +179,10 @@ class Reader:
         return tuple(self._users(f"(&{self.tree.user_list_filter}{mine})"))
 
     def user_names(self, like: str | None) -> Names:
-        narrows = like is not None and self.tree.narrows_by_part
+        narrows = like is not None and self.tree.can_search_by_part
         listed, named_by = self.tree.user_list_filter, self.tree.user_name
         wanted = f"(&{listed}({named_by}={like}))" if narrows else listed
-        return self._names(self._listing(self.tree.user_bases, wanted, named_by), named_by)
+        return self._names(self._named_entries(self.tree.user_bases, wanted, named_by), named_by)
 
     def names_of(self, members: Iterable[str]) -> Names:
         """The names of the users among the members that groups name."""
@@ -211,13 +213,13 @@ class Reader:
         if not self.tree.reads_roles:
             return Names(())
         wanted, named_by = self.tree.role_list_filter, self.tree.role_name
-        return self._names(self._listing(self.tree.role_bases, wanted, named_by), named_by)
+        return self._names(self._named_entries(self.tree.role_bases, wanted, named_by), named_by)
 
     def roles_naming(self, members: Sequence[str]) -> list[Role]:
         """The groups that name one of the members, whether such an entry exists or not.
 
-        The members of dynamic groups are read: OpenLDAP's dynlist adds them to what is shown and
-        does not search by them (2.5.13).
+        The members of dynamic groups are read and compared here: OpenLDAP's dynlist (2.5.13) adds
+        them to entries that are returned, but a search does not match them.
         """
         found: list[Role] = []
         dynamic = [names.equals("objectClass", name) for name in self.tree.profile.dynamic_classes]
@@ -225,9 +227,11 @@ class Reader:
             naming = [names.equals(self.tree.member, each) for each in part]
             wanted = names.any_of([*naming, *dynamic])
             found += self._roles(f"(&{self.tree.role_list_filter}{wanted})")
-        return [role for role in found if not role.is_dynamic or self._names_any(role, members)]
+        return [
+            role for role in found if not role.is_dynamic or self._has_any_member(role, members)
+        ]
 
-    def _names_any(self, role: Role, members: Sequence[str]) -> bool:
+    def _has_any_member(self, role: Role, members: Sequence[str]) -> bool:
         group = self.group(role)
         named = self.tree.members(group) if group else []
         if self.tree.shape.by_name:
@@ -244,10 +248,10 @@ class Reader:
         return [self._with_all_members(entry, wanted) for entry in found]
 
     def groups_at(self, dns: Iterable[str]) -> list[Entry]:
-        """The groups among the entries named, with their members.
+        """Return the groups among the entries with these DNs, with their members.
 
-        Every name below the bases of groups is looked up: neither its attribute nor its container
-        proves that it is a user's.
+        Every DN below the bases of groups is read: neither its attribute type nor its parent proves
+        that it names a user.
         """
         wanted = [dn for dn in dns if self.tree.holds_roles(dn)]
         found: list[Entry] = []
@@ -308,7 +312,7 @@ class Reader:
     def _listed(self, members: list[str]) -> Names:
         """The names of the members, out of the list of all users."""
         wanted, named_by = self.tree.user_list_filter, self.tree.user_name
-        found = self._listing(self.tree.user_bases, wanted, named_by)
+        found = self._named_entries(self.tree.user_bases, wanted, named_by)
         if self.tree.shape.by_name:
             kept = [each for each in found.entries if shown_name(each, named_by) in set(members)]
         else:
@@ -331,11 +335,12 @@ class Reader:
         shown = (shown_name(entry, attribute) for entry in found.entries)
         return Names(tuple(name for name in shown if name), found.complete)
 
-    def _listing(self, bases: Sequence[str], ldap_filter: str, named_by: str) -> Found:
-        """Entries with their names, those without an id and unfinished users left out.
+    def _named_entries(self, bases: Sequence[str], ldap_filter: str, named_by: str) -> Found:
+        """Return the entries with their names, those without an id and unfinished users left out.
 
-        Not by a filter: a presence filter misses entries whose index is not complete (slapd 2.5.13,
-        entries loaded by slapadd), and the right to search is not the right to read.
+        Not by a presence filter: it misses entries if the index is incomplete (slapd 2.5.13,
+        entries loaded by slapadd), and the right to search an attribute is not the right to read
+        it.
         """
         wanted = [named_by, self.tree.user_id, self.tree.epoch]
         found = self._search(bases, ldap_filter, wanted)
@@ -369,13 +374,13 @@ class Reader:
 
 
 def _ensure_not_hidden(session: Session, base_dn: str, key: str) -> None:
-    """See that nothing is found below the base because there is nothing.
+    """Check that a base below which nothing was found is really empty.
 
-    A server hides entries without a word from an account that has no right to see them. What a
-    base tells of itself (`hasSubordinates`, X.501; 389 has `numSubordinates` too) it tells all.
+    A server leaves out entries that the account may not read, without an error. The base's own
+    `hasSubordinates` (X.501) and 389's `numSubordinates` also count entries that are left out.
 
     Raises:
-        DirectoryUnavailable: the base is hidden, or all that lies below it.
+        DirectoryUnavailable: the account may not read the base, or any entry below it.
     """
     base = session.read(base_dn, _ANYTHING, ["hasSubordinates", "numSubordinates"])
     if base is not None:

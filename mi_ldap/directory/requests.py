@@ -62,20 +62,20 @@ def encoded_filter(ldap_filter: str) -> bytes:
 
 
 condition = lru_cache(64)(encoded_filter)
-"""The same, kept: for filters of the settings, and none that names a user."""
+"""`encoded_filter` with a cache; only for filters from the settings, none that names a user."""
 
 
 def paged(size: int, cookie: bytes) -> bytes:
-    """The control that asks for at most `size` entries at a time (RFC 2696)."""
+    """Encode the control for pages of at most `size` entries (RFC 2696)."""
     value = (ber.element(ber.INTEGER, ber.integer(size)), ber.element(ber.OCTET_STRING, cookie))
     return messages.control(PAGED_RESULTS, ber.element(ber.SEQUENCE, *value))
 
 
 def next_page(controls: Mapping[bytes, bytes]) -> bytes:
-    """The cookie for the next page, `b""` after the last.
+    """Return the cookie for the next page, `b""` after the last.
 
     Raises:
-        IndexError, ValueError: the server's control is none.
+        IndexError, ValueError: the server's control is malformed.
     """
     value = controls.get(PAGED_RESULTS.encode())
     if value is None:

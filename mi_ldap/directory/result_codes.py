@@ -1,8 +1,8 @@
-"""Every result code that a directory may answer a change with, and what we make of it.
+"""The LDAP result codes, each with the error that a refused change is answered with.
 
-RFC 4511 appendix A, RFC 4528 (122), RFC 4370 (123), RFC 3909 (118 to 121), RFC 3928 (113 to 117)
-and RFC 4533 (4096). What may go away by itself is an outage, to be tried again; everything else is
-answered for good, with its reason.
+From RFC 4511 appendix A, RFC 4528 (122), RFC 4370 (123), RFC 3909 (118 to 121), RFC 3928 (113 to
+117) and RFC 4533 (4096). Codes of conditions that may be temporary become `DirectoryUnavailable`
+(503), so that clients try again. All others become a 4xx error with the reason.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ class ResultCode:
 
     Attributes:
         name: as in its RFC, `"notAllowedOnNonLeaf"`.
-        error: what it becomes.
-        reason: why, after "The directory rejected the operation"; `""` where the error says it.
+        error: the error that is raised for it.
+        reason: the clause after "The directory rejected the operation: "; `""` where the error's
+            own sentence is enough.
     """
 
     name: str
@@ -37,7 +38,7 @@ class ResultCode:
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the same request may be carried out later."""
+        """Whether the same request may succeed later."""
         return issubclass(self.error, DirectoryUnavailable)
 
 
@@ -108,12 +109,12 @@ UNKNOWN: Final = ResultCode("unknown", DirectoryUnavailable)
 """A code that is in none of the RFCs."""
 
 _READ_ONLY: Final = re.compile(r"(?i)read-?only|shadow context|operation restricted")
-"""How servers say 53 of a copy that takes no changes: OpenLDAP 2.5 "shadow context; no update
-referral" and "operation restricted", 389 2.3 "Server is read-only"."""
+"""Messages of a read-only server with code 53: OpenLDAP 2.5 "shadow context; no update referral"
+and "operation restricted", 389 2.3 "Server is read-only"."""
 
 _WORD = r"['\"(]?([A-Za-z][A-Za-z0-9.;-]*)['\")]?"
 _DETAILS: Final = (
-    # What OpenLDAP 2.5, 389 2.3 and Samba 4.17 say; only names of the schema are taken over.
+    # Messages of OpenLDAP 2.5, 389 2.3 and Samba 4.17; only names from the schema are repeated.
     (rf"object class {_WORD} requires attribute {_WORD}", "the class {0} needs the attribute {1}"),
     (
         rf"missing attribute {_WORD} required by object class {_WORD}",
@@ -136,21 +137,21 @@ _DETAILS: Final = (
 
 
 def result_code(code: int) -> ResultCode:
-    """What is known of a code."""
+    """Return the entry for a code; `UNKNOWN` where no RFC defines it."""
     return RESULT_CODES.get(code, UNKNOWN)
 
 
 def is_read_only(code: int, message: str) -> bool:
-    """Whether the server says that it takes no changes at all."""
+    """Whether the refusal means that the server is read-only."""
     return code == _UNWILLING_TO_PERFORM and bool(_READ_ONLY.search(message))
 
 
 def reason_for(code: int, message: str) -> str:
-    """The reason in a clause without a full stop, with the class or attribute if it is told.
+    """Return the reason of a refusal as a clause, naming the class or attribute if known.
 
     Args:
         code: the LDAP result code.
-        message: the server's diagnostic text, of which nothing but names of the schema is kept.
+        message: the server's diagnostic text; only names from the schema are repeated from it.
     """
     if code in _OF_THE_SCHEMA:
         for pattern, clause in _DETAILS:

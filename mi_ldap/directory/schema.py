@@ -16,18 +16,18 @@ _SUP, _MUST, _MAY = (re.compile(_LIST.format(word)) for word in ("SUP", "MUST", 
 _RULE = r"\b{}\s+([\w.-]+)"
 _EQUALITY, _SUBSTRINGS = (re.compile(_RULE.format(word)) for word in ("EQUALITY", "SUBSTR"))
 
-_DEPTH: Final = 10
-"""So many supertypes are followed, at most."""
+_MAX_SUPERTYPES: Final = 10
+"""Most levels of supertypes that are searched for a matching rule."""
 
-_BY_LETTERS: Final = frozenset(
+_LETTER_RULES: Final = frozenset(
     {
         *("caseignorematch", "caseexactmatch", "caseignoreia5match", "caseexactia5match"),
         *("octetstringmatch", "numericstringmatch"),
     }
 )
-"""Rules under which values that `index.words.word` tells apart are never equal."""
+"""Rules by which values are never equal if `index.words.word` differs for them."""
 
-_PARTS_WITHOUT_CASE: Final = frozenset(
+_CASE_IGNORING_SUBSTRING_RULES: Final = frozenset(
     {"caseignoresubstringsmatch", "caseignoreia5substringsmatch"}
 )
 
@@ -37,8 +37,8 @@ class Schema:
     """The definitions by lower-case name and by OID, as the server writes them.
 
     Attributes:
-        attributes: of attribute types; empty where they can't be read.
-        classes: of object classes.
+        attributes: definitions of attribute types; empty where they can't be read.
+        classes: definitions of object classes.
     """
 
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -47,13 +47,13 @@ class Schema:
 
     @classmethod
     def from_definitions(cls, attributes: Iterable[str], classes: Iterable[str]) -> Self:
-        """The schema of definitions as the subschema entry has them."""
+        """Build the schema from the values of the subschema entry."""
         known = _by_name(attributes)
         supertypes = frozenset(name for each in set(known.values()) for name in _listed(_SUP, each))
         return cls(known, _by_name(classes), supertypes)
 
     def attribute(self, name: str) -> str:
-        """The name that the server gives the attribute in entries, where it is known.
+        """Return the name by which the server returns the attribute; `name` itself if unknown.
 
         Args:
             name: as configured: any of its names in any case, or its OID.
@@ -61,44 +61,44 @@ class Schema:
         return _first_name(self.attributes.get(name.lower(), "")) or name
 
     def object_class(self, name: str) -> str:
-        """As `attribute`, for a class."""
+        """Return the first name of an object class; `name` itself if unknown."""
         return _first_name(self.classes.get(name.lower(), "")) or name
 
     def dn(self, dn: str) -> str:
-        """The DN, or a pattern of DNs, with the server's names of its attributes."""
+        """Return the DN, or a pattern of DNs, with the attribute names that the server uses."""
         return names.with_types(dn, self.attribute)
 
     def knows(self, attribute: str) -> bool:
+        """Whether the schema defines the attribute, by any of its names."""
         return attribute.lower() in self.attributes
 
     def equality_of(self, attribute: str) -> str:
-        """The lower-case name of the rule by which values are equal; `""` for none or unknown."""
+        """Return the lower-case name of the EQUALITY rule; `""` for none or unknown."""
         return self._rule(attribute, _EQUALITY)
 
     def substrings_of(self, attribute: str) -> str:
-        """The same for parts of values."""
+        """Return the lower-case name of the SUBSTR rule; `""` for none or unknown."""
         return self._rule(attribute, _SUBSTRINGS)
 
     def has_subtypes(self, attribute: str) -> bool:
-        """Whether a search for the attribute finds values of other attributes too."""
-        own = {attribute.lower(), *_names(self.attributes.get(attribute.lower(), ""))}
-        return not own.isdisjoint(self._supertypes)
+        """Whether a search for the attribute also finds values of its subtypes."""
+        return not self.names_of(attribute).isdisjoint(self._supertypes)
 
-    def compares_by_letters(self, attribute: str) -> bool:
-        """Whether values with other letters and digits are never equal."""
-        by_letters = self.equality_of(attribute) in _BY_LETTERS
+    def equal_values_share_letters(self, attribute: str) -> bool:
+        """Whether values of the attribute that the server finds equal have the same letters."""
+        by_letters = self.equality_of(attribute) in _LETTER_RULES
         return by_letters and not self.has_subtypes(attribute)
 
-    def finds_parts_without_case(self, attribute: str) -> bool:
-        """Whether a search for a part of a value finds it in either case."""
-        return self.substrings_of(attribute) in _PARTS_WITHOUT_CASE
+    def substring_match_ignores_case(self, attribute: str) -> bool:
+        """Whether a substring search of the attribute ignores case."""
+        return self.substrings_of(attribute) in _CASE_IGNORING_SUBSTRING_RULES
 
     def required_by(self, name: str) -> set[str]:
-        """The attributes that an entry of the class must have, by their lower-case names."""
+        """Return the attributes that an entry of the class must have, by lower-case name."""
         return {each for kind in self.superiors(name) for each in _listed(_MUST, self._of(kind))}
 
     def superiors(self, name: str) -> set[str]:
-        """The class and those above it, by their lower-case names."""
+        """Return the class and its superclasses, by lower-case name."""
         found, wanted = set[str](), [name.lower()]
         while wanted:
             each = wanted.pop()
@@ -108,38 +108,37 @@ class Schema:
         return found
 
     def is_structural(self, name: str) -> bool:
-        """Whether the class can make an entry (RFC 4512 §2.4.2)."""
+        """Whether the class is structural (RFC 4512 §2.4.2)."""
         return not re.search(r"\b(ABSTRACT|AUXILIARY)\b", self._of(name))
 
     def names_of(self, attribute: str) -> set[str]:
-        """All names of the attribute, in lower case."""
+        """Return all names of the attribute, in lower case."""
         return {attribute.lower(), *_names(self.attributes.get(attribute.lower(), ""))}
 
     def is_single(self, attribute: str) -> bool:
+        """Whether the attribute is SINGLE-VALUE."""
         return "SINGLE-VALUE" in self.attributes.get(attribute.lower(), "")
 
     def allows(self, classes: Iterable[str], attribute: str) -> bool:
         """Whether an entry of the classes may have the attribute."""
-        aliases = set(_names(self.attributes.get(attribute.lower(), ""))) | {attribute.lower()}
-        return any(aliases & self._allowed_by(each.lower(), set()) for each in classes)
+        aliases = self.names_of(attribute)
+        return any(not aliases.isdisjoint(self._allowed_by(each)) for each in classes)
 
-    def _allowed_by(self, name: str, seen: set[str]) -> set[str]:
-        definition = self.classes.get(name, "")
-        if name in seen or not definition:
-            return set()
-        seen.add(name)
-        allowed = {*_listed(_MUST, definition), *_listed(_MAY, definition)}
-        for parent in _listed(_SUP, definition):
-            allowed |= self._allowed_by(parent, seen)
-        return allowed
+    def _allowed_by(self, name: str) -> set[str]:
+        definitions = [self._of(each) for each in self.superiors(name)]
+        return {
+            attribute
+            for definition in definitions
+            for attribute in (*_listed(_MUST, definition), *_listed(_MAY, definition))
+        }
 
     def _of(self, name: str) -> str:
         return self.classes.get(name.lower(), "")
 
     def _rule(self, attribute: str, pattern: re.Pattern[str]) -> str:
-        """The attribute's own, or that of its supertype (RFC 4512 §2.5.1)."""
+        """Return the attribute's own rule, or that of its supertype (RFC 4512 §2.5.1)."""
         name = attribute.lower()
-        for _ in range(_DEPTH):
+        for _ in range(_MAX_SUPERTYPES):
             definition = self.attributes.get(name, "")
             found = pattern.search(definition)
             if found:
@@ -158,21 +157,18 @@ def _oid(definition: str) -> list[str]:
 
 
 def _first_name(definition: str) -> str:
-    found = _NAME.search(definition)
-    if not found:
-        return ""
-    return found["one"] or next(iter(re.findall(r"[\w.;-]+", found["many"])), "")
+    return next(iter(_words(_NAME, definition)), "")
 
 
 def _names(definition: str) -> list[str]:
-    match = _NAME.search(definition)
-    if not match:
-        return []
-    return [match["one"].lower()] if match["one"] else re.findall(r"[\w.;-]+", match[0].lower())[1:]
+    return [name.lower() for name in _words(_NAME, definition)]
 
 
 def _listed(pattern: re.Pattern[str], definition: str) -> list[str]:
+    return [word.lower() for word in _words(pattern, definition)]
+
+
+def _words(pattern: re.Pattern[str], definition: str) -> list[str]:
+    """Return what follows a keyword: a single word, or the words in parentheses."""
     match = pattern.search(definition)
-    if not match:
-        return []
-    return re.findall(r"[\w.;-]+", (match["one"] or match["many"]).lower())
+    return re.findall(r"[\w.;-]+", match["one"] or match["many"]) if match else []

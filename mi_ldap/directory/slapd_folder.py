@@ -41,7 +41,7 @@ class SlapdFolder:
 
     @property
     def has_data(self) -> bool:
-        """Whether there is a database; an empty file is what LMDB takes for a new one."""
+        """Whether there is a database; for LMDB an empty file is a new one."""
         file = self.data_dir / "data.mdb"
         return file.is_file() and file.stat().st_size > 0
 
@@ -74,7 +74,7 @@ class SlapdFolder:
         self._write_config(installation, data_dir)
         self._renew_lost_passwords(installation)
         self.pid_file.unlink(missing_ok=True)
-        if self.log_file.is_fifo():  # opening it would wait for a reader
+        if self.log_file.is_fifo():  # opening it would block until there is a reader
             self.log_file.unlink()
 
     def _make_data(self, installation: Installation, data_dir: Path) -> None:

@@ -127,7 +127,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def is_listening(socket_file: Path) -> bool:
-    """Whether a process accepts connections on that socket."""
+    """Whether a process accepts connections on the socket."""
     with socket.socket(socket.AF_UNIX) as probe:
         return probe.connect_ex(str(socket_file)) == 0
 

@@ -84,7 +84,7 @@ class SwappingPlan(Plan):
             *(Modification("delete", c.attribute, c.values) for c in added),
             *(Modification("add", c.attribute, c.values) for c in gone),
         )
-        return (Guarded(Modify(self.tree.target(user), back)), *self.voids_decisions(user))
+        return (Guarded(Modify(self.tree.target(user), back)), *self.renew_revisions(user))
 
     def _only_renews(self, user: User) -> bool:
         kinds = {c.attribute for c in self.modifications(user)}

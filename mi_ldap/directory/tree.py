@@ -1,4 +1,4 @@
-"""Where users and roles lie in the directory, and how an entry becomes one. No I/O."""
+"""Layout of the directory: where users and roles are, and how entries map to them. No I/O."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ class Tree:
         revision, first_admin: attributes on the admin role's entry.
         account_class, admin_role_class: classes that an entry needs for those, `""` for none.
         user_object_classes: further classes of a new user.
-        user_attributes_set: its attributes with `{name}` and `{number}`; None for the profile's.
+        configured_user_attributes: attributes of a new user, with `{name}` and `{number}`; None
+            for those of the profile.
         deletes_subtree: whether entries below a user are deleted with it.
         reads_roles: False where nobody holds a role, whatever groups there are.
     """
@@ -81,7 +82,7 @@ class Tree:
     role_dn_pattern: str | None = None
     reads_roles: bool = True
     user_object_classes: tuple[str, ...] = ()
-    user_attributes_set: tuple[tuple[str, str], ...] | None = None
+    configured_user_attributes: tuple[tuple[str, str], ...] | None = None
     deletes_subtree: bool = False
 
     @property
@@ -106,7 +107,7 @@ class Tree:
     def finds_users_by_name(self) -> bool:
         """Whether the name that is shown is the one that a user is found by, and nothing else."""
         by_name = f"({self.user_name}=?)"
-        return self._compares_by_letters(self.user_name) and self.user_filter in (
+        return self._equal_names_share_letters(self.user_name) and self.user_filter in (
             by_name,
             f"(&{self.user_list_filter}{by_name})",
         )
@@ -114,31 +115,35 @@ class Tree:
     @property
     def finds_roles_by_name(self) -> bool:
         by_name = f"({self.role_name}=?)"
-        return self._compares_by_letters(self.role_name) and self.role_filter in (
+        return self._equal_names_share_letters(self.role_name) and self.role_filter in (
             by_name,
             f"(&{self.role_list_filter}{by_name})",
         )
 
     def evaluation_of(self, ldap_filter: str) -> Evaluation:
-        """How a filter is evaluated: 389 and Active Directory compare without a rule too."""
+        """Split a filter into the part that the server can evaluate and a test for the rest."""
+        # 389 and Active Directory also compare attributes that have no matching rule.
         if self.profile.compares_without_rules:
             return Evaluation(ldap_filter)
         return evaluation_of(ldap_filter, self.profile.schema)
 
     @property
-    def narrows_by_part(self) -> bool:
-        """Whether the server finds users by a part of the name, whatever its case."""
+    def can_search_by_part(self) -> bool:
+        """Whether the server can search for a part of a user's name, ignoring case."""
         if self.profile.ignores_case:
             return True
         schema, name = self.profile.schema, self.user_name
-        return schema.finds_parts_without_case(name) or self._is_unknown_default(name)
+        return schema.substring_match_ignores_case(name) or self._is_unknown_default(name)
 
-    def _compares_by_letters(self, attribute: str) -> bool:
-        known = self.profile.schema.compares_by_letters(attribute)
+    def _equal_names_share_letters(self, attribute: str) -> bool:
+        known = self.profile.schema.equal_values_share_letters(attribute)
         return known or self._is_unknown_default(attribute)
 
     def _is_unknown_default(self, attribute: str) -> bool:
-        """Whether it is the profile's own, whose rules ignore case, and the schema is hidden."""
+        """Whether the attribute is the profile's default and the schema cannot be read.
+
+        The rules of the default attributes ignore case.
+        """
         is_default = attribute in (self.profile.user_name, self.profile.role_name)
         return is_default and not self.profile.schema.attributes
 
@@ -217,21 +222,24 @@ class Tree:
         )
 
     def is_dynamic(self, entry: Entry) -> bool:
-        """Whether the server works out the members of a group as they are read."""
+        """Whether the server computes the members of the group when they are read."""
         return any(_has_class(entry, name) for name in self.profile.dynamic_classes)
 
     def foreign_class(self, entry: Entry) -> str:
-        """The class of groups that the entry has, where none of its classes has our attribute."""
+        """Return the entry's group class if its members are not in the configured attribute.
+
+        `""` where they are.
+        """
         shapes = {name: SHAPES[name.lower()] for name in _classes_of_groups(entry)}
         if any(shape.member.lower() == self.member.lower() for shape in shapes.values()):
             return ""
         return next(iter(shapes), "")
 
     def id_of(self, entry: Entry) -> EntryId:
-        """The immutable id, `"8a3d1872-7a1f-1041-82f4-05905a505f39"`.
+        """Return the immutable id, `"8a3d1872-7a1f-1041-82f4-05905a505f39"`.
 
         Raises:
-            IdUnreadable: it is hidden or missing, has several values, or is no text.
+            IdUnreadable: it is hidden or missing, has several values, or is not UTF-8.
         """
         found = self.readable_id_of(entry)
         if found is None:
@@ -240,7 +248,7 @@ class Tree:
         return found
 
     def readable_id_of(self, entry: Entry) -> EntryId | None:
-        """The id; None where `id_of` raises."""
+        """Return the id as `id_of` does, but None where that raises."""
         values = entry.attributes.get(self.user_id.lower(), ())
         if len(values) != 1:
             return None
@@ -249,7 +257,7 @@ class Tree:
             return EntryId(str(uuid.UUID(bytes_le=values[0]))) if is_guid else None
         try:
             return entry_id(values[0].decode())
-        except UnicodeDecodeError:  # replaced bytes would make two ids equal
+        except UnicodeDecodeError:  # with replaced bytes two ids could become equal
             return None
 
     def has_id(self, wanted: EntryId) -> str | None:
@@ -311,12 +319,12 @@ class Tree:
         return Add(self._user_dn(name), tuple(filter(None, dict.fromkeys(classes))), attributes)
 
     def _attributes_of_new(self, name: str) -> dict[str, list[str]]:
-        configured = self.user_attributes_set
+        configured = self.configured_user_attributes
         number = str(secrets.choice(_GID_NUMBERS))
         attributes = {
             kind: [text.replace("{0}", name)]
             for kind, text in self.profile.new_user
-            if configured is None or kind in _ALWAYS
+            if configured is None or kind in _REQUIRED_FOR_USERS
         }
         for kind, text in configured or ():
             value = text.replace("{name}", name).replace("{number}", number)
@@ -366,9 +374,9 @@ class Tree:
 
 
 _OPTIONAL_UID = re.compile(r"#'[01]*'B\Z")
-"""What may follow the DN in `uniqueMember` (RFC 4517 §3.3.21); matching does not regard it."""
-_ALWAYS = frozenset({"userAccountControl"})
-"""Without it Active Directory would make an account that is open and has no password."""
+"""The bit string that may follow the DN in `uniqueMember` (RFC 4517 §3.3.21)."""
+_REQUIRED_FOR_USERS = frozenset({"userAccountControl"})
+"""Always set: without it Active Directory creates an enabled account without a password."""
 
 _REFUSED = "Error processing the request. {}."
 
@@ -380,7 +388,7 @@ _SILENT = re.compile(
 
 
 def changes_silently(attribute: str) -> bool:
-    """Whether servers change the attribute of an entry without changing its stamp."""
+    """Whether servers change the attribute without changing the entry's modification stamp."""
     return _SILENT.fullmatch(attribute) is not None
 
 
@@ -403,7 +411,10 @@ def _classes_of_groups(entry: Entry) -> list[str]:
 
 
 def all_names(entry: Entry, attribute: str) -> list[str]:
-    """All values, those with options (`cn;lang-de`, RFC 4512 §2.5.2) included: all are found."""
+    """Return all values, including those with options (`cn;lang-de`, RFC 4512 §2.5.2).
+
+    A search by the attribute finds all of them.
+    """
     key = attribute.lower()
     return [
         value

@@ -1,7 +1,7 @@
 """Whether a change of roles would hide a user from the filters that find users.
 
-Such a filter may ask for groups: `(&(objectClass=person)(memberOf=cn=mi-users,ou=groups,dc=x))`.
-Who loses that group can't log in any more, so that taking it from an admin removes the admin.
+Such a filter may test membership: `(&(objectClass=person)(memberOf=cn=mi-users,ou=groups,dc=x))`.
+A user who leaves that group can no longer log in. So revoking it from an admin removes the admin.
 """
 
 from __future__ import annotations
@@ -19,11 +19,14 @@ from mi_ldap.directory.tree import Tree
 from mi_ldap.model import Role, User
 
 IN_CHAIN: Final = "1.2.840.113556.1.4.1941"
-"""The rule that follows groups in groups ([MS-ADTS] §3.1.1.3.4.4.3)."""
+"""The matching rule that includes nested groups ([MS-ADTS] §3.1.1.3.4.4.3)."""
 
 _MEMBERSHIP: Final = frozenset({"memberof", "ismemberof"})
 _MAX_UNKNOWN: Final = 10
-"""With more conditions on other attributes each change of a membership counts as hiding."""
+"""Most conditions on other attributes: all their truth values are tried, 2 to this power.
+
+With more of them every change of a tested membership counts as hiding.
+"""
 
 
 @dataclass
@@ -35,47 +38,50 @@ class Visibility:
 
     @cached_property
     def memberships(self) -> tuple[Item, ...]:
-        """The conditions on groups, in the filters that find users."""
-        return tuple(filter(self._asks_for_groups, filters.items(self._filter)))
+        """The conditions of the filters for users that test membership in groups."""
+        return tuple(filter(self._tests_membership, filters.items(self._filter)))
 
-    def would_hide(self, user: User, given: Sequence[Role], taken: Sequence[Role]) -> bool:
-        """Whether the user might match no more, once it is given and has lost those roles.
+    def would_hide(self, user: User, assigned: Sequence[Role], revoked: Sequence[Role]) -> bool:
+        """Whether the user may no longer match after that change of roles.
 
-        What the filter asks of other attributes stays as it is, true or not.
+        The values of other attributes are not read: any combination of results of the other
+        conditions is assumed to be possible.
         """
-        if not self.memberships or not (given or taken):
+        if not self.memberships or not (assigned or revoked):
             return False
         before = list(self.nesting.reader.roles_naming([self.tree.member_value(user)]))
-        lost = {role.id for role in taken}
-        after = [*(role for role in before if role.id not in lost), *given]
-        return self._is_lost(self._truths(user, before), self._truths(user, after))
+        lost = {role.id for role in revoked}
+        after = [*(role for role in before if role.id not in lost), *assigned]
+        return self._may_stop_matching(self._results(user, before), self._results(user, after))
 
     @cached_property
     def _filter(self) -> filters.Filter:
         return filters.parsed(f"(&{self.tree.user_list_filter}{self.tree.user_filter})")
 
-    def _asks_for_groups(self, item: Item) -> bool:
+    def _tests_membership(self, item: Item) -> bool:
         return item.attribute in _MEMBERSHIP | {self.tree.member_of.lower()}
 
-    def _truths(self, user: User, roles: list[Role]) -> dict[Item, bool | None]:
-        """Which of the conditions on groups are true; None for what can't be told."""
+    def _results(self, user: User, roles: list[Role]) -> dict[Item, bool | None]:
+        """Return whether each condition on groups is true for a user with these roles."""
         direct = {names.parsed_dn(role.locator) for role in roles}
-        inherited = self.nesting.inherited(user, roles) if roles and self._follows_nesting else []
+        inherited = self.nesting.inherited(user, roles) if roles and self._needs_nested else []
         nested = direct | {names.parsed_dn(role.locator) for role in inherited}
         return {
-            item: _is_among(item, nested if self._nests(item) else direct)
+            item: _is_among(item, nested if self._includes_nested(item) else direct)
             for item in self.memberships
         }
 
     @property
-    def _follows_nesting(self) -> bool:
-        return any(self._nests(item) for item in self.memberships)
+    def _needs_nested(self) -> bool:
+        return any(self._includes_nested(item) for item in self.memberships)
 
-    def _nests(self, item: Item) -> bool:
-        """389's memberOf plugin adds the groups around a group, OpenLDAP's overlay does not."""
+    def _includes_nested(self, item: Item) -> bool:
+        # 389's memberOf plugin includes indirect memberships, OpenLDAP's overlay does not.
         return item.rule == IN_CHAIN or self.tree.profile.name == "389ds"
 
-    def _is_lost(self, before: dict[Item, bool | None], after: dict[Item, bool | None]) -> bool:
+    def _may_stop_matching(
+        self, before: dict[Item, bool | None], after: dict[Item, bool | None]
+    ) -> bool:
         if before == after and None not in after.values():
             return False
         others = [item for item in filters.items(self._filter) if item not in self.memberships]
@@ -95,5 +101,5 @@ class Visibility:
 
 
 def _is_among(item: Item, groups: set[names.ParsedDn]) -> bool:
-    """Whether one of the groups meets the condition; `*` stands for any of them."""
-    return bool(groups) if "*" in item.value else names.parsed_dn(item.plain_value) in groups
+    """Whether the condition is true for a member of the groups; `*` matches any group."""
+    return bool(groups) if "*" in item.value else names.parsed_dn(item.unescaped_value) in groups

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from mi_ldap.bootstrap import RECORD
+from mi_ldap.bootstrap import FIRST_ADMIN_FACT
 from mi_ldap.deadline import deadline
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.errors import ConfigurationError, MiLdapError
@@ -109,5 +109,5 @@ def _records_in(state: StateDatabase, directory: EmbeddedDirectory) -> list[str]
 
     What makes it an embedded one is the digest at the end, see `wiring`.
     """
-    found = state.facts_beginning(f"{RECORD} {directory.group_base} ")
+    found = state.facts_beginning(f"{FIRST_ADMIN_FACT} {directory.group_base} ")
     return [key for key in found if re.search(" [0-9a-f]{12}$", key)]

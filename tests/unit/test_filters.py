@@ -31,7 +31,7 @@ def test_the_parts_of_a_condition_are_told_apart() -> None:
     (item,) = items(parsed(chain))
     assert item == Item("memberof", ":=", "cn=a,dc=x", "1.2.840.113556.1.4.1941")
     (item,) = items(parsed(MEMBER))
-    assert (item.attribute, item.plain_value) == ("memberof", "cn=a(b),dc=x")
+    assert (item.attribute, item.unescaped_value) == ("memberof", "cn=a(b),dc=x")
     (item,) = items(parsed("(&(ou:dn:2.4.6:=x)(ou:dn:2.4.6:=x))"))
     assert (item.attribute, item.rule) == ("ou", "2.4.6")
 

@@ -30,7 +30,7 @@ lock, counter = MachineLock(Path(sys.argv[1])), Path(sys.argv[2])
 
 def count(_):
     began = time.monotonic()
-    with deadline(30), lock.held():
+    with deadline(30), lock.hold():
         waited = time.monotonic() - began
         number = int(counter.read_text())
         time.sleep(0.002)
@@ -46,7 +46,7 @@ import sys, time
 from pathlib import Path
 from mi_ldap.machine_lock import MachineLock
 
-with MachineLock(Path(sys.argv[1])).held():
+with MachineLock(Path(sys.argv[1])).hold():
     print("held", flush=True)
     time.sleep(60)
 """
@@ -82,7 +82,7 @@ def test_threads_of_several_processes_are_inside_one_at_a_time(path: Path, tmp_p
 def test_who_waits_too_long_gives_up_in_time(path: Path) -> None:
     with held_elsewhere(path), deadline(0.5):
         began_s = time.monotonic()
-        with pytest.raises(Conflict), MachineLock(path).held():
+        with pytest.raises(Conflict), MachineLock(path).hold():
             pytest.fail("it was held by two")
         assert 0.3 < time.monotonic() - began_s < 0.6
 
@@ -91,11 +91,11 @@ def test_threads_too_give_up_in_time(path: Path) -> None:
     lock, release = MachineLock(path), threading.Event()
 
     def hold() -> None:
-        with lock.held():
+        with lock.hold():
             release.wait(20)
 
     def wait() -> None:
-        with deadline(0.3), lock.held():
+        with deadline(0.3), lock.hold():
             pytest.fail("it was held by two")
 
     with ThreadPoolExecutor(2) as pool:
@@ -111,15 +111,15 @@ def test_a_holder_that_dies_leaves_it_free(path: Path) -> None:
     with held_elsewhere(path) as holder:
         holder.kill()
         holder.wait()
-        with deadline(1), MachineLock(path).held():
+        with deadline(1), MachineLock(path).hold():
             pass
 
 
 def test_a_thread_may_enter_it_twice_and_it_is_free_after_an_error(path: Path) -> None:
     lock = MachineLock(path)
-    with pytest.raises(ValueError, match="inside"), lock.held(), lock.held():
+    with pytest.raises(ValueError, match="inside"), lock.hold(), lock.hold():
         raise ValueError("inside")
-    with deadline(1), MachineLock(path).held():
+    with deadline(1), MachineLock(path).hold():
         pass
     assert not [fd for fd in Path("/proc/self/fd").iterdir() if is_open(fd, path)]
 
@@ -136,5 +136,5 @@ def test_where_it_cannot_be_used_the_change_goes_on(tmp_path: Path, missing: str
     path = tmp_path / "missing" / "lock"
     if missing == "a folder":
         path.mkdir(parents=True)
-    with MachineLock(path).held():
+    with MachineLock(path).hold():
         pass
