@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -99,6 +99,12 @@ class Api:
 
     def add_user(self, name: str, **more: object) -> None:
         self.do("POST", "/users", {"userId": name, "password": PASSWORD, **more})
+
+    def add_users(self, names: Iterable[str]) -> None:
+        """Many users, without passwords and behind the API's back: for the sake of time."""
+        store = self.services.store
+        for name in names:
+            store.apply(RenewEpoch(store.add_user(name)))
 
     def add_role(self, name: str, *members: str) -> None:
         self.do("POST", "/roles", {"role": name})

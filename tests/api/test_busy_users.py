@@ -27,12 +27,12 @@ def test_a_promotion_waits_for_a_password_to_be_set(
     assert give_admin(admin, "bob") == 200
 
 
-def test_a_promotion_waits_for_a_user_to_be_made(
+def test_a_user_that_is_being_created_cannot_be_promoted(
     admin: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promoted = promote_meanwhile(admin, "carl", monkeypatch)
     admin.add_user("carl")
-    assert promoted == [409]
+    assert promoted == [404]
     assert admin.get("/users/carl")["isAdmin"] is False
     monkeypatch.undo()
     assert give_admin(admin, "carl") == 200

@@ -28,8 +28,7 @@ def test_names_are_written_as_json_writes_them(
 
 
 def test_a_long_list_is_compressed_where_the_client_takes_it(light_admin: Api) -> None:
-    for number in range(200):
-        light_admin.services.store.add_user(f"somebody{number:04}")
+    light_admin.add_users(f"somebody{number:04}" for number in range(200))
     plain = light_admin("GET", "/users")
     assert "Content-Encoding" not in plain.headers
     packed = light_admin.client.get(
@@ -47,7 +46,6 @@ def test_a_short_one_is_not(light_admin: Api) -> None:
 
 
 def test_who_refuses_gzip_gets_none(light_admin: Api) -> None:
-    for number in range(200):
-        light_admin.services.store.add_user(f"somebody{number:04}")
+    light_admin.add_users(f"somebody{number:04}" for number in range(200))
     answer = light_admin("GET", "/users", headers={"Accept-Encoding": "gzip;q=0, identity"})
     assert "Content-Encoding" not in answer.headers

@@ -7,8 +7,6 @@ from urllib.parse import quote
 
 import pytest
 
-from mi_ldap.model import User
-from mi_ldap.store import RenewEpoch
 from tests.api.client import Api
 from tests.api.stores import where_names_are_any_text
 from tests.memory_store import MemoryStore
@@ -19,11 +17,7 @@ NAMES = ("admin", "Bob", "bobby", "a*b", "a.b", "zoë", "Zoe")
 @pytest.fixture
 def crowd(admin: Api) -> Api:
     """An admin among a few others, one of whom holds `dev`."""
-    store = admin.services.store
-    users: dict[str, User] = {}
-    for name in NAMES[1:]:
-        users[name] = store.add_user(name)
-        store.apply(RenewEpoch(users[name]))
+    admin.add_users(NAMES[1:])
     admin.add_role("dev", "Bob")
     return admin
 
@@ -115,9 +109,7 @@ def test_what_is_no_re2_expression_is_refused(light_admin: Api, regex: str) -> N
 
 
 def test_a_list_is_complete_whatever_its_length(admin: Api) -> None:
-    store = admin.services.store
-    for number in range(130):
-        store.add_user(f"user{number:03}")
+    admin.add_users(f"user{number:03}" for number in range(130))
     found = admin.get("/users")
     assert found["count"] == len(found["list"]) == 131
 
