@@ -111,7 +111,7 @@ def test_members_are_taken_out_after_a_yes(
         assert gone in tool.read(dn, "member")["member"]
         assert "doctor --fix-members" not in asked.stdout
         silent = doctor(keys, "--fix-members")
-        assert "Nobody answered, so nothing was taken out." in silent.stdout
+        assert "No answer was given, so nothing was removed." in silent.stdout
         assert "Aborted" not in silent.output
         refused = doctor(keys, "--fix-members", "--json")
         assert "add --yes" in refused.stderr
@@ -119,7 +119,7 @@ def test_members_are_taken_out_after_a_yes(
         done = doctor(keys, "--fix-members", answer="y\n")
         assert "\033" not in done.stdout
         assert "1 member taken out of devs." in done.stdout
-        assert "1 mended. docs" in done.stdout
+        assert "1 corrected. docs" in done.stdout
         assert done.exit_code == 0
         assert gone not in tool.read(dn, "member")["member"]
         assert doctor(keys, "--fix-members").exit_code == 0
