@@ -17,10 +17,10 @@ ANOTHER_HOST = (
     "write the name that it is for in user_store.connection_url."
 )
 EXPIRED = "The directory's certificate has expired: renew it on the directory's server."
-NOT_YET_VALID = "The directory's certificate is not valid yet: look at the clocks of both machines."
+NOT_YET_VALID = "The directory's certificate is not valid yet: check the clocks of both machines."
 SELF_SIGNED = (
     "The directory's certificate is self-signed: "
-    "name its file in user_store.ca_file once you know it for the right one."
+    "compare its fingerprint, and name its file in user_store.ca_file."
 )
 UNKNOWN_AUTHORITY = (
     "The directory's certificate is signed by an authority that is unknown here: "
@@ -32,25 +32,25 @@ NO_START_TLS = (
     "Nothing was sent in the clear."
 )
 NO_TLS = (
-    "The directory speaks no TLS at this port: look at the port, "
+    "The directory does not use TLS at this port: check the port, "
     "or use ldap:// with user_store.start_tls = true."
 )
-TOO_OLD = "The directory speaks no TLS newer than 1.1: set up TLS 1.2 or 1.3 there."
+TOO_OLD = "The directory supports no TLS newer than 1.1: set up TLS 1.2 or 1.3 there."
 WANTS_CERTIFICATE = (
-    "The directory wants a client certificate, or another one: "
+    "The directory requires a client certificate, or another one: "
     "set user_store.client_certificate_file to one that it accepts."
 )
 HUNG_UP = (
-    "The directory hung up while TLS began: it speaks no TLS at this port, or wants a client "
-    "certificate, or another one (user_store.client_certificate_file)."
+    "The directory closed the connection during the TLS handshake: it uses no TLS at this port, or "
+    "requires a client certificate, or another one (user_store.client_certificate_file)."
 )
-NO_AGREEMENT = "The directory and this service agree on no way to encrypt. See the service's log."
+NO_AGREEMENT = "The directory and this service have no TLS cipher in common. See the service's log."
 NO_SOCKET = (
-    "The directory's socket is not there: is it running, and is the path in "
-    "user_store.connection_url right?"
+    "The directory's socket does not exist: check that the directory runs, and the path in "
+    "user_store.connection_url."
 )
-NO_PERMISSION = "This process may not use the directory's socket: give its user the right to."
-NO_NAME = "The directory's host name cannot be resolved: look at user_store.connection_url and DNS."
+NO_PERMISSION = "This process may not open the directory's socket: give its user that right."
+NO_NAME = "The directory's host name cannot be resolved: check user_store.connection_url and DNS."
 UNREACHABLE = str(DirectoryUnavailable())
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h.

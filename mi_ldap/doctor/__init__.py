@@ -89,12 +89,12 @@ class Doctor:
         try:
             reached = connection.reach_all(self._bench)
         except DirectoryUnavailable as error:
-            yield Finding("address", "fail", str(error), "Look at user_store.connection_url.")
+            yield Finding("address", "fail", str(error), "Check user_store.connection_url.")
             return
         yield from connection.connection_findings(self._bench, reached)
         urls = [each.url for each in reached if each.error is None]
         if not urls:
-            yield Finding("profile", "skip", "Nothing in the directory was looked at.")
+            yield Finding("profile", "skip", "Nothing in the directory was checked.")
             return
         yield from self._within(urls)
 
@@ -129,14 +129,14 @@ class Doctor:
                 )
         except (Refused, DirectoryUnavailable):
             remedy = "Let the account read the entry with the empty name."
-            yield Finding("profile", "fail", "The server does not say what it is.", remedy)
+            yield Finding("profile", "fail", "The server type cannot be detected.", remedy)
             return
         for check in CHECKS:
             yield from self._examined(check, self._patient)
         replicas = Check("replicas", lambda patient: connection.replicas(patient, urls))
         yield from self._examined(replicas, self._patient)
         for cause, names in self._left_out.items():
-            sentence = f"Not looked at as long as this is so: {', '.join(names)}."
+            sentence = f"Not checked until this is corrected: {', '.join(names)}."
             yield Finding(cause, "skip", sentence)
 
     def _examined(self, check: Check, patient: Patient) -> list[Finding]:

@@ -81,7 +81,7 @@ def _lost_role(patient: Patient) -> Finding:
     return Finding(
         "admins",
         "fail",
-        f"There is no group {role}, although an admin was made here before: nobody is one now.",
+        f"There is no group {role}, although an admin was made here before: no user is one now.",
         "Restore the group, correct user_store.group_search_base or super_admin.admin_role, or: "
         "python app.py recover-admin NAME",
     )
@@ -139,7 +139,7 @@ def _door(patient: Patient) -> Iterator[Finding]:
         yield _anybody_becomes_it(unknown)
         return
     remedy = (
-        "Log in as whoever shall be admin, or set bootstrap.users to the names that may, or "
+        "Log in as the user who is to be admin, or set bootstrap.users to the names that may, or "
         'bootstrap.mode = "off".'
     )
     yield Finding("first-admin", "warn", f"Nobody is admin: {_winner(settings)}.", remedy)

@@ -99,20 +99,20 @@ def _cause_of(each: Reached) -> str:
     parts, cause = urlsplit(each.url), each.error.__cause__ if each.error else None
     if isinstance(cause, ConnectionRefusedError):
         port = parts.port or (636 if is_ldaps(each.url) else 389)
-        return f"nobody listens at {parts.hostname}:{port}"
+        return f"connection refused at {parts.hostname}:{port}"
     if isinstance(cause, TimeoutError):
         return f"{parts.hostname} does not answer within {each.within_s:g} s"
     if isinstance(cause, socket.gaierror):
-        return f"no address is known for the name {parts.hostname}"
+        return f"DNS has no address of {parts.hostname}"
     unreachable = (errno.ENETUNREACH, errno.EHOSTUNREACH)
     if isinstance(cause, OSError) and cause.errno in unreachable:
-        return f"no way leads to {parts.hostname}"
+        return f"no route to {parts.hostname}"
     return ""
 
 
 _LOOK_AT_THE_ADDRESS = (
-    "Look whether the server runs, whether user_store.connection_url names its host and port, and "
-    "whether a firewall stands between."
+    "Check that the server runs, that user_store.connection_url has its host and port, and that no "
+    "firewall blocks the connection."
 )
 
 
@@ -138,26 +138,26 @@ def _certificate(url: str, days_left: float) -> Finding:
     sentence = f"{url} shows one that is verified and good for {days} days."
     if days_left >= WARN_DAYS:
         return Finding("certificate", "pass", sentence)
-    remedy = "Renew it on the directory's server before it ends, or nobody can log in."
+    remedy = "Renew it on the directory's server before it expires, or nobody can log in."
     return Finding("certificate", "warn", sentence, remedy)
 
 
 def _bind(bench: Bench, each: Reached, refused: Refused | None) -> Finding:
-    who = bench.access.account_dn or "The service, without a DN of its own,"
+    who = bench.access.account_dn or "the service, without a DN of its own,"
     if each.account_warning:
-        sentence = f"{each.url} tells: {each.account_warning}."
+        sentence = f"{each.url} reports: {each.account_warning}."
         return Finding("bind", "warn", sentence, _NEVER_EXPIRES)
     if refused is None:
-        return Finding("bind", "pass", f"{who} is let in at {each.url}.")
+        return Finding("bind", "pass", f"Bind as {who} succeeded at {each.url}.")
     sentence, remedy = _meaning_of(bench, refused)
-    told = f"{each.url} does not let {who} in (code {refused.code}): {sentence}"
+    told = f"Bind as {who} refused at {each.url} (code {refused.code}): {sentence}"
     return Finding("bind", "fail", told, remedy)
 
 
 def _meaning_of(bench: Bench, refused: Refused) -> tuple[str, str]:
     if refused.code in _WANTS_TLS:
         return (
-            "it wants TLS.",
+            "the server requires TLS.",
             "Set user_store.start_tls = true, or use an ldaps:// address.",
         )
     if refused.code == _NO_DN:
@@ -194,10 +194,10 @@ _ACCOUNT_KEYS = (
 )
 _REFUSALS: dict[str, tuple[str, str]] = {
     "accountLocked": (
-        "it is locked or disabled.",
+        "the account is locked or disabled.",
         "Unlock and enable it in the directory, and give it a policy that never locks it.",
     ),
-    "accountDisabled": ("it is disabled.", "Enable the account in the directory."),
+    "accountDisabled": ("the account is disabled.", "Enable the account in the directory."),
     "passwordExpired": (
         "its password has expired.",
         "Set a new one, let it never expire, and set user_store.connection_password to it.",
@@ -206,9 +206,9 @@ _REFUSALS: dict[str, tuple[str, str]] = {
         "its password must be changed first.",
         "Change it as the account itself, and set user_store.connection_password to the new one.",
     ),
-    "wrongPassword": ("there is no such account, or its password is another.", _ACCOUNT_KEYS),
+    "wrongPassword": ("no such account, or the password does not match.", _ACCOUNT_KEYS),
 }
-_UNKNOWN_REFUSAL = ("it does not take this way of logging in.", _ACCOUNT_KEYS)
+_UNKNOWN_REFUSAL = ("the server does not accept this kind of bind.", _ACCOUNT_KEYS)
 
 
 # Replicas

@@ -265,7 +265,7 @@ def members(patient: Patient) -> Iterator[Finding]:
             "python app.py doctor --fix-members takes them out, after asking.",
         )
     if len(broken) > SHOWN:
-        rest = f"{len(broken) - SHOWN} more groups have members that are nobody."
+        rest = f"{len(broken) - SHOWN} more groups have dangling members."
         yield Finding("members", "warn", rest, "python app.py doctor --fix-members")
 
 

@@ -83,10 +83,10 @@ def recover_admin(name: str, set_password: bool, adopt: bool, yes: bool) -> None
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-@click.option("--fix-members", is_flag=True, help="Take members that are nobody out of groups.")
+@click.option("--fix-members", is_flag=True, help="Remove dangling members from groups.")
 @click.option("--yes", is_flag=True, help="Do not ask before --fix-members.")
 def doctor(as_json: bool, fix_members: bool, yes: bool) -> None:
-    """Look the directory over and say what to do; exit status 0 pass, 1 warn, 2 fail."""
+    """Check the directory and report what to correct; exit status 0 pass, 1 warn, 2 fail."""
     from mi_ldap.serving.examination import examine
 
     sys.exit(examine(_settings, as_json=as_json, fix_members=fix_members, yes=yes))

@@ -91,7 +91,7 @@ class Connection:
                 await self._socket.handshake()
         except PlainHttpError:
             self._socket = PlainSocket(self._socket.raw)
-            sentence = "This port speaks https: write https:// in the address."
+            sentence = "This port is for https: write https:// in the address."
             raise RequestError(400, sentence) from None
 
     async def next_request(self, idle_s: float | None = None) -> Request | None:

@@ -62,8 +62,8 @@ def _fixed(doctor: Doctor, *, yes: bool, quiet: bool) -> Iterator[Finding]:
         agreed = _agreed(doctor, yes=yes, quiet=quiet)
     except click.Abort:
         click.echo()
-        sentence = "Nobody answered, so nothing was taken out."
-        yield Finding("fix-members", "skip", sentence, "Add --yes to say yes beforehand.")
+        sentence = "No answer was given, so nothing was removed."
+        yield Finding("fix-members", "skip", sentence, "Add --yes to go on without a question.")
         return
     if agreed:
         yield from doctor.fix_members(f"{getpass.getuser()} on this machine")
@@ -91,7 +91,7 @@ def _agreed(doctor: Doctor, *, yes: bool, quiet: bool) -> bool:
         click.echo(f"{each.name}:")
         for member in each.members:
             click.echo(f"    {member}")
-    return click.confirm("Take these members out of these groups?")
+    return click.confirm("Remove these members from these groups?")
 
 
 def _print(findings: Iterable[Finding]) -> None:
@@ -103,10 +103,10 @@ def _print(findings: Iterable[Finding]) -> None:
 def _summary(report: Report) -> str:
     counts = {
         word: sum(finding.level == level for finding in report.findings)
-        for level, word in (("fail", "to mend"), ("warn", "to look at"), ("skip", "not seen"))
+        for level, word in (("fail", "failed"), ("warn", "to check"), ("skip", "not determined"))
     }
-    counts["mended"] = sum(
+    counts["corrected"] = sum(
         (finding.check, finding.level) == ("fix-members", "pass") for finding in report.findings
     )
     found = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    return f"\n{found or 'All is well'}. docs/doctor.md says what each line means."
+    return f"\n{found or 'All is well'}. docs/doctor.md describes each check."

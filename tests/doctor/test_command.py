@@ -24,7 +24,7 @@ from tests.hosts.openldap import OpenLdap, Setup
 Doctor = Callable[..., Result]
 _ROOT = Path(__file__).parents[2]
 FINDINGS = (
-    Finding("bind", "pass", "The account is let in."),
+    Finding("bind", "pass", "Bind succeeded."),
     Finding("clock", "skip", "It can't be seen."),
     Finding("filters", "warn", "Nothing is found.", "Do this:\nand that."),
 )
@@ -111,7 +111,7 @@ def test_members_are_taken_out_after_a_yes(
         assert gone in tool.read(dn, "member")["member"]
         assert "doctor --fix-members" not in asked.stdout
         silent = doctor(keys, "--fix-members")
-        assert "Nobody answered, so nothing was taken out." in silent.stdout
+        assert "No answer was given, so nothing was removed." in silent.stdout
         assert "Aborted" not in silent.output
         refused = doctor(keys, "--fix-members", "--json")
         assert "add --yes" in refused.stderr
@@ -119,7 +119,7 @@ def test_members_are_taken_out_after_a_yes(
         done = doctor(keys, "--fix-members", answer="y\n")
         assert "\033" not in done.stdout
         assert "1 member taken out of devs." in done.stdout
-        assert "1 mended. docs" in done.stdout
+        assert "1 corrected. docs" in done.stdout
         assert done.exit_code == 0
         assert gone not in tool.read(dn, "member")["member"]
         assert doctor(keys, "--fix-members").exit_code == 0
@@ -127,7 +127,7 @@ def test_members_are_taken_out_after_a_yes(
 
 def test_lines_of_a_terminal_that_has_marks() -> None:
     assert lines(FINDINGS) == (
-        "✓ bind: The account is let in.\n"
+        "✓ bind: Bind succeeded.\n"
         "– clock: It can't be seen.\n"
         "! filters: Nothing is found.\n"
         "    → Do this:\n"
@@ -137,7 +137,7 @@ def test_lines_of_a_terminal_that_has_marks() -> None:
 
 def test_lines_of_a_terminal_that_has_only_ascii() -> None:
     told = lines(FINDINGS, encoding="ascii")
-    assert told.startswith("ok bind: The account is let in.\n- clock")
+    assert told.startswith("ok bind: Bind succeeded.\n- clock")
     assert "    -> Do this:\n       and that.\n" in told
 
 

@@ -182,7 +182,7 @@ def test_389_a_wrong_profile(red_hat: Ds389, tmp_path: Path) -> None:
 def test_389_a_closed_account(red_hat: Ds389, tmp_path: Path) -> None:
     with modified(red_hat, red_hat.service_dn, nsAccountLock=["true"]):
         report = examined(keys_of(red_hat, tmp_path))
-    assert "it is locked or disabled" in told(report, "bind", "fail")
+    assert "the account is locked or disabled" in told(report, "bind", "fail")
 
 
 # Active Directory
@@ -233,7 +233,7 @@ def test_active_directory_marks_of_personal_information(domain: Samba, tmp_path:
 def test_active_directory_wants_tls(domain: Samba, tmp_path: Path) -> None:
     keys = {"connection_url": domain.url, "ca_file": ""}
     said = told(examined(keys_of(domain, tmp_path, **keys)), "bind", "fail")
-    assert "(code 8): it wants TLS" in said
+    assert "(code 8): the server requires TLS" in said
     assert "user_store.start_tls = true" in said
 
 
