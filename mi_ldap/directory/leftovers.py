@@ -15,6 +15,7 @@ from mi_ldap.directory.changing import Changer, do_unless
 from mi_ldap.directory.operations import Add, Delete, Modification, Modify
 from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.tree import PLACEHOLDER_DN
+from mi_ldap.errors import unforeseen
 from mi_ldap.model import Role, User
 from mi_ldap.store import Give, RemovalNotes, Removed, RemoveRole, RemoveUser, Step
 
@@ -56,7 +57,7 @@ class Leftovers:
                 for dn in given:
                     self._clear_member_of_gone(dn)
             except Exception as error:  # the change is done; the notes have it looked at again
-                log.exception("leftovers_not_removed", error=str(error))
+                log.error("leftovers_not_removed", error=str(error), exc_info=unforeseen(error))
 
     def remove_noted(self) -> None:
         """Look again for all that was removed in the last minutes."""

@@ -95,6 +95,7 @@ class Maker:
             UserExists: a finished user is, or one whose creation may go on elsewhere.
         """
         exists, unseen = UserExists(name), 0
+        give_up_at = time.monotonic() + remaining_s() - RESERVE_S
         while True:
             try:
                 return self._add(wanted, exists)
@@ -104,7 +105,7 @@ class Maker:
                 if unseen > UNSEEN_LIMIT or not all(user.unfinished for user in found):
                     raise
             if not self._remove_ended(found):
-                if remaining_s() < RESERVE_S:
+                if time.monotonic() > give_up_at:
                     raise exists
                 time.sleep(LAG_PAUSE_S)
 

@@ -128,9 +128,10 @@ class UserContract:
     def test_of_many_makers_of_one_name_one_wins(self, store: UserStore) -> None:
         def attempt(_: int) -> bool:
             try:
-                store.add_user("alice")
+                user = store.add_user("alice")
             except UserExists:
                 return False
+            store.apply(RenewEpoch(user))
             return True
 
         with ThreadPoolExecutor(8) as pool:

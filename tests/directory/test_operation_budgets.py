@@ -177,8 +177,8 @@ def test_what_decides_a_change_is_read_from_the_directory(quick: Api, meter: Met
     assert sent.count("search") >= 3
 
 
-GIVING = ["look", "modify"]
-"""What gives a role, after what decides it."""
+GIVING = ["look", "modify", "look", "search"]
+"""What gives a role, after what decides it; last it is looked whether user and role are there."""
 
 
 def test_a_role_is_given_and_taken_after_four_searches(busy: Api, meter: Meter) -> None:

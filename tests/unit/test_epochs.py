@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -67,3 +68,20 @@ def test_an_appointment_ends_no_token_and_keeps_every_mark(stored: str, done: li
 def test_a_renewal_ends_the_tokens_of_an_appointed_user_too(renew: Change) -> None:
     stored = epochs.appointed(epochs.fresh())
     assert epochs.digest(renew(stored)) != epochs.digest(stored)
+
+
+@pytest.mark.parametrize("kind", [epochs.UNFINISHED, epochs.RESETTING, epochs.LEAVING])
+@pytest.mark.parametrize(("age_s", "is_busy"), [(0, True), (59, True), (62, False), (-62, False)])
+def test_no_mark_has_an_effect_for_more_than_a_minute(kind: str, age_s: int, is_busy: bool) -> None:
+    """Nor has one that was made before the clock was set back."""
+    stored = f"{kind}{time.time() - age_s:.0f}:0123456789abcdef"
+    assert epochs.is_busy(stored) is is_busy
+    assert epochs.is_old(stored) is (age_s > 60)
+
+
+def test_a_creation_is_known_by_its_mark() -> None:
+    mark = "0123456789abcdef"
+    assert epochs.creation_mark(epochs.unfinished(mark)) == mark
+    assert epochs.creation_mark(epochs.swapped(epochs.unfinished(mark))) == mark
+    for stored in ("", mark, f"resetting:1795284684:{mark}", f"unfinished:x:{mark}", "unfinished:"):
+        assert epochs.creation_mark(stored) == ""
