@@ -57,13 +57,13 @@ def yes(question: str, missing: str) -> bool:
     return _MEANINGS[answer]
 
 
-def is_asked(*, is_confirmed: bool) -> bool:
-    """Whether to ask before a change: on a terminal, unless `--yes` was given."""
+def must_confirm(*, is_confirmed: bool) -> bool:
+    """Whether a change must be confirmed: on a terminal, unless `--yes` was given."""
     return sys.stdin.isatty() and not is_confirmed
 
 
 def confirm(question: str) -> None:
-    """Go on only after a yes.
+    """Ask a question, and return only after a yes.
 
     Raises:
         click.ClickException: the answer was no.

@@ -161,7 +161,7 @@ def _everywhere() -> list[click.Option]:
 
 
 def yes_option() -> Callable[[Decorated], Decorated]:
-    """For commands that ask on a terminal."""
+    """Return the option `--yes`, for commands that ask for confirmation."""
     return click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 
 

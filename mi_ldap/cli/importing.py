@@ -36,7 +36,7 @@ _SHOWN = 10
 @click.option(
     "--admin-role",
     metavar="ROLE",
-    help="What makes an admin of a user who exists already; the service's own unless told.",
+    help="Role to assign to existing users that the file makes admins. Default: the service's.",
 )
 @domain_option()
 @pass_options
@@ -86,7 +86,7 @@ def _reported(
     finally:
         results.sort(key=lambda each: each.line)
         failed = [each for each in results if each.outcome == "failed"]
-        # A dry run writes no file that has the rest.
+        # A dry run shows all failures, because it writes no file with them.
         _show(options, results, failed, len(failed) if dry_run else _SHOWN)
         if not dry_run:
             _write(file, failed)

@@ -63,7 +63,7 @@ def add(options: Options, role: str) -> None:
 def remove(options: Options, role: str, yes: bool) -> None:
     """Delete a role and all its memberships."""
     with options.api() as api:
-        if asking.is_asked(is_confirmed=yes):
+        if asking.must_confirm(is_confirmed=yes):
             found = api.role(role)
             count = len(found["users"])
             members = f"its {count} membership{'' if count == 1 else 's'}"
@@ -117,7 +117,7 @@ def assign(options: Options, user: str, roles: tuple[str, ...]) -> None:
 @role.command(
     examples=(
         ("mi role revoke bob testers", "bob keeps all others"),
-        ("mi role revoke carol admin", "asks on a terminal: carol is no admin after that"),
+        ("mi role revoke carol admin", "asks on a terminal; carol is no longer an admin"),
     )
 )
 @_user
@@ -128,14 +128,14 @@ def assign(options: Options, user: str, roles: tuple[str, ...]) -> None:
 def revoke(options: Options, user: str, roles: tuple[str, ...], yes: bool) -> None:
     """Revoke roles from a user; those not held are no error."""
     with options.api() as api:
-        if asking.is_asked(is_confirmed=yes):
+        if asking.must_confirm(is_confirmed=yes):
             _confirm_admin(api, user, roles)
         answer = api.change_roles(user, remove=roles)
     options.done(answer, f"Revoked {_listed(roles)} from {user}.")
 
 
 def _confirm_admin(api: ManagementApi, user: str, roles: tuple[str, ...]) -> None:
-    """Ask before the admin role is revoked, one's own above all."""
+    """Ask for confirmation if the admin role is among the roles to revoke."""
     admin_role = folded(api.rules().admin_role)
     if admin_role not in {folded(full_role_name(role)) for role in roles}:
         return

@@ -99,7 +99,7 @@ def add(options: Options, user: str, password: str | None, is_admin: bool | None
 def remove(options: Options, user: str, yes: bool) -> None:
     """Delete a user and all role memberships. An admin can only be deleted by its creator."""
     with options.api() as api:
-        if asking.is_asked(is_confirmed=yes):
+        if asking.must_confirm(is_confirmed=yes):
             found = api.user(user)
             kind, name = "admin" if found.get("isAdmin") else "user", found["userId"]
             asking.confirm(f"Delete {kind} {name} and all role memberships? This cannot be undone.")

@@ -85,7 +85,7 @@ class ManagementApi:
         return self._write("PATCH", f"users/{_segment(name)}", {**body, **proof})
 
     def rules(self) -> Rules:
-        """What new names and passwords must be like; an older service does not tell."""
+        """Fetch the rules of new names and passwords; none from an older service (404)."""
         try:
             return Rules.of(self._content(self._send("GET", "rules", {})))
         except Refused as error:

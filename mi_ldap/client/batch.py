@@ -49,9 +49,9 @@ class Batch:
             pool.shutdown(cancel_futures=True)
 
     def foreseen(self, people: Sequence[Person]) -> Iterator[Result]:
-        """What would happen, as far as can be told without doing it.
+        """Yield what an import would do with each line, as far as it can be known beforehand.
 
-        A user that exists keeps the password, so that its name and password are not checked.
+        Names and passwords of existing users are not checked: an import does not change them.
         """
         users, _ = self.api.users()
         names = {folded(entry["userId"]) for entry in users["list"]}
@@ -112,7 +112,7 @@ class Batch:
 
 
 def _missing_role(person: Person, known: Set[str]) -> str:
-    """What the service would say to the first role that does not exist, or `""`."""
+    """Return the service's error for the first role that does not exist, or `""`."""
     for role in person.roles:
         if folded(full_role_name(role)) not in known:
             return str(RoleNotFound(full_role_name(role)))

@@ -1,4 +1,4 @@
-"""What a service demands of new names and passwords, checked without asking it for each."""
+"""The service's rules for new names and passwords, checked without a request for each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Rules:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Self:
-        """The rules in an answer of `GET /management/rules`; what is missing is no rule."""
+        """Parse an answer of `GET /management/rules`; a missing key means no such rule."""
         length = content.get("passwordMinLength")
         return cls(
             admin_role=str(content.get("adminRole") or "admin"),
@@ -40,7 +40,7 @@ class Rules:
         )
 
     def why_refused(self, name: str, password: str) -> str:
-        """Why a user would not be created, as one sentence; `""` where no known rule forbids it."""
+        """Return the sentence why a user would not be created; `""` if no rule forbids it."""
         try:
             plain = model.without_primary(name)
             new = model.new_user_name(plain, allow_any=self.allow_any_name)

@@ -1,4 +1,4 @@
-"""Text that others have chosen, such as names, made safe for a terminal and for a spreadsheet."""
+"""Escaping of text such as names for terminals and spreadsheets."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from collections.abc import Iterable
 from typing import Final
 
 _UNSAFE: Final = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-# Spreadsheets calculate what begins so, also in full width (OWASP, "CSV Injection"). A tab or a
-# line end at the beginning is escaped like all control characters.
+# Spreadsheets evaluate cells that begin with one of these, also in full width (OWASP, "CSV
+# Injection"). A tab or a line end at the beginning is escaped like all control characters.
 _FORMULA: Final = r"[=+\-@\uff1d\uff0b\uff0d\uff20]"
 _NEEDS_QUOTE: Final = re.compile(rf"'*{_FORMULA}")
 _HAS_QUOTE: Final = re.compile(rf"'+{_FORMULA}")
 
 
 def safe(text: str) -> str:
-    """The text with a visible escape for every character that could control a terminal."""
+    """Escape every character that could control a terminal."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_visible(char) for char in text)
 
 
 def csv_line(cells: Iterable[str]) -> str:
-    """A line of CSV (RFC 4180) that no spreadsheet calculates and no terminal obeys."""
+    """Return a line of CSV (RFC 4180) without formulas and control characters."""
     return ",".join(_quoted(neutralized(safe(cell))) for cell in cells) + "\n"
 
 
 def neutralized(cell: str) -> str:
-    """The cell with a `'` before it where a spreadsheet would take it for a formula."""
+    """Prefix the cell with `'` if a spreadsheet would evaluate it as a formula."""
     return f"'{cell}" if _NEEDS_QUOTE.match(cell) else cell
 
 
 def restored(cell: str) -> str:
-    """The cell without the `'` that `neutralized` put before it."""
+    """Remove the `'` that `neutralized` added."""
     return cell[1:] if _HAS_QUOTE.match(cell) else cell
 
 

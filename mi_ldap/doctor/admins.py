@@ -41,7 +41,7 @@ def admins(patient: Patient) -> Iterator[Finding]:
 
 
 def _own_account(patient: Patient) -> Iterator[Finding]:
-    """Whoever knows its password has all its rights, and it is a user like any other."""
+    """Warn if the service's account is a user: who can reset its password gets its rights."""
     own = OwnAccount(patient.reader, patient.account_dn).users()
     if own:
         shown = ", ".join(user.name for user in own)
@@ -55,7 +55,7 @@ def _own_account(patient: Patient) -> Iterator[Finding]:
 
 
 def _conditions_on_roles(patient: Patient) -> Iterator[Finding]:
-    """Who loses such a role is no user any more, and no admin."""
+    """Warn if the filters for users test membership: leaving such a group hides an admin."""
     items = Visibility(patient.tree, patient.nesting).memberships
     if items:
         shown = ", ".join(f"{item.attribute}{item.operator}{item.value}" for item in items)

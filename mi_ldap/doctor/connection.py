@@ -234,7 +234,7 @@ def replicas(patient: Patient, urls: list[str]) -> Iterator[Finding]:
     if len(urls) > 1:
         yield _sameness(states)
     for state in states:
-        # Whether it is only the right that is missing says the check of rights.
+        # Missing rights (DENIED) are reported by the check of rights.
         if state.answer not in (None, NO_SUCH_ATTRIBUTE, DENIED) and patient.is_writable:
             yield Finding(
                 "replicas",

@@ -17,10 +17,10 @@ from mi_ldap.model import folded
 
 SHOWN = 10
 _UID = "uid"
-"""What memberUid holds (RFC 2307 §3), whatever users log in by here."""
+"""The attribute whose values memberUid holds (RFC 2307 §3), whatever users log in with."""
 
 _NAMING = (_UID, "cn", "mail")
-"""Attributes whose value may be what memberUid holds, besides that of the login name."""
+"""Attributes, besides the login name, whose values memberUid may hold."""
 
 SAMPLE = 200
 _NO_HINT = frozenset(
@@ -135,7 +135,7 @@ def _is_found_again(patient: Patient, kind: _Kind, name: str) -> bool:
         if kind.what == "users":
             return patient.reader.find_user(name) is not None
         return patient.reader.find_role(name) is not None
-    except (AmbiguousName, IdUnreadable):  # told among the duplicates, and among the rights
+    except (AmbiguousName, IdUnreadable):  # reported with the duplicates, and with the rights
         return True
 
 
@@ -224,7 +224,7 @@ def _is_ambiguous(patient: Patient, name: str) -> bool:
         patient.reader.find_user(name)
     except AmbiguousName:
         return True
-    except IdUnreadable:  # told among the rights
+    except IdUnreadable:  # reported with the rights
         return False
     return False
 
@@ -270,7 +270,7 @@ def members(patient: Patient) -> Iterator[Finding]:
 
 
 def _foreign_classes(patient: Patient) -> Iterator[Finding]:
-    """Groups that look empty, because their class has another attribute for members."""
+    """Report groups that appear empty because their class has another attribute for members."""
     tree = patient.tree
     classes = ((group, tree.foreign_class(group)) for group in patient.groups.entries)
     shown = [f"{shown_name(group, tree.role_name)} ({name})" for group, name in classes if name]
@@ -286,7 +286,7 @@ def _foreign_classes(patient: Patient) -> Iterator[Finding]:
 
 
 def _members_by_other_names(patient: Patient) -> Iterator[Finding]:
-    """Users whom memberUid names by another value than the one that they log in by."""
+    """Report users whom memberUid names by another value than their login name."""
     tree = patient.tree
     if not tree.shape.by_name:
         return
@@ -311,7 +311,7 @@ def _members_by_other_names(patient: Patient) -> Iterator[Finding]:
 
 
 def _names_of_users(patient: Patient) -> dict[str, str]:
-    """The listed names of users by each of their names, without case; names of two left out."""
+    """Map each folded name of a user to its listed name; names that several users have left out."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for entry in patient.users.entries:
         name = shown_name(entry, patient.tree.user_name)

@@ -67,7 +67,7 @@ def _finding(patient: Patient) -> Finding:
 
 
 def _arrangement_finding(patient: Patient, session: Session) -> Finding:
-    """Whether one database is behind each base, and whether the account may know that."""
+    """Report whether one database is behind each base, and whether the account can prove it."""
     tree = patient.tree
     bases = (*tree.user_bases, *tree.role_bases)
     entries = (*patient.users.entries, *patient.groups.entries)

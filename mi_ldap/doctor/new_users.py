@@ -1,4 +1,4 @@
-"""Whether the server would take the entry of a new user, by its schema (RFC 4512 §2.4)."""
+"""Checks that the server's schema allows the entry of a new user (RFC 4512 §2.4)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _REMEDY: Final = (
 
 
 def new_users(patient: Patient) -> Iterator[Finding]:
-    """What the schema wants of a new user and the configuration does not give, or the reverse.
+    """Report what the schema requires of a new user and the configuration lacks, or the reverse.
 
-    Active Directory fills in by itself most of what its schema demands: nothing is said of it.
+    Active Directory is not checked: it sets most of the required attributes itself.
     """
     if not patient.is_writable or patient.kind == "active_directory":
         return
@@ -55,7 +55,7 @@ def _faults(schema: Schema, entry: Add) -> Iterator[str]:
 
 
 def _structural_faults(schema: Schema, classes: Sequence[str]) -> Iterator[str]:
-    """An entry has one structural class, and perhaps those above it."""
+    """Check that the entry has one structural class, apart from its superclasses."""
     structural = [name for name in classes if schema.is_structural(name)]
     if classes and not structural:
         yield f"none of the classes {', '.join(classes)} is structural"

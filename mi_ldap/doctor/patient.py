@@ -76,7 +76,7 @@ class Patient:
 
     @property
     def contexts(self) -> list[str]:
-        """All naming contexts that the server tells of, and the bases of users in none of them."""
+        """All naming contexts of the root DSE, and the bases of users that are in none of them."""
         told = self.root.all("namingContexts")
         outside = [
             base for base in self.tree.user_bases if not any(is_under(base, each) for each in told)

@@ -94,14 +94,14 @@ def _reads(patient: Patient) -> Iterator[Finding]:
 
 
 def _without_id(patient: Patient, entries: Sequence[Entry], what: str) -> Iterator[str]:
-    """Nobody without an id is served: it could not be told from others."""
+    """Describe how many entries have no readable id; the service ignores such entries."""
     without = [entry for entry in entries if patient.tree.readable_id_of(entry) is None]
     if without:
         yield f"{patient.tree.user_id} of {len(without)} of {len(entries)} {what}"
 
 
 def _shared_ids(patient: Patient) -> Iterator[str]:
-    """The DNs of users and groups whose id another one has too."""
+    """Yield the DNs of users and groups that share their id with another one."""
     dns: defaultdict[str, list[str]] = defaultdict(list)
     for entry in (*patient.users.entries, *patient.groups.entries):
         entry_id = patient.tree.readable_id_of(entry)

@@ -21,15 +21,15 @@ from mi_ldap.errors import ConfigurationError
 
 LIFE = timedelta(days=730)
 RENEWAL = timedelta(days=30)
-"""A self-signed certificate with less than that left is replaced, also while the service runs."""
+"""A self-signed certificate that expires sooner is replaced, also while the service runs."""
 CHECK_S = 10.0
-"""So often the supervisor looks at it, in seconds."""
+"""Pause between two checks of the certificate by the supervisor, in seconds."""
 
 log = structlog.get_logger(__name__)
 
 
 class ServedCertificate:
-    """The TLS context of new connections; it follows the files when they are replaced."""
+    """The TLS context for new connections, loaded again when the files are replaced."""
 
     def __init__(self, certificate_file: str, key_file: str) -> None:
         self._files = certificate_file, key_file
@@ -37,10 +37,10 @@ class ServedCertificate:
         self.context = server_context(certificate_file, key_file)
 
     def refresh(self) -> None:
-        """Load the files again where they have changed; a pair that does not match is no use.
+        """Load the files again if they have changed.
 
-        One file may just have been replaced and the other not yet: that is tried again, and told
-        the second time.
+        If certificate and key do not match, only one of them may have been replaced so far. So an
+        error is logged only if the next call finds the same files.
         """
         state = self._state()
         if state == self._loaded:
@@ -59,7 +59,7 @@ class ServedCertificate:
             log.info("certificate_reloaded", file=self._files[0])
 
     def _state(self) -> list[tuple[int, int, int] | None]:
-        """What changes with the files' content: inode, time of change, size; None for no file."""
+        """Return inode, modification time and size of both files; None for a missing file."""
         return [_state_of(Path(name)) for name in self._files]
 
 
@@ -68,45 +68,45 @@ def _state_of(path: Path) -> tuple[int, int, int] | None:
         found = path.stat()
     except OSError:
         return None
-    if not stat.S_ISREG(found.st_mode):  # reading a FIFO would wait
+    if not stat.S_ISREG(found.st_mode):  # reading a FIFO would block
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 class CertificateRenewal:
-    """Renews the self-signed certificate of a running service; a companion of the supervisor."""
+    """Renews the self-signed certificate of a running service; called by the supervisor."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._next_look = 0.0
+        self._next_check_at = 0.0
 
     def look_after(self) -> None:
-        """Called every now and then."""
+        """Renew the certificate if needed, every `CHECK_S` seconds; called in a loop."""
         now = time.monotonic()
-        if now < self._next_look:
+        if now < self._next_check_at:
             return
-        self._next_look = now + CHECK_S
+        self._next_check_at = now + CHECK_S
         try:
             renew_certificate(self._folder)
         except OSError as error:
             log.error("certificate_not_renewed", folder=str(self._folder), error=str(error))
 
     def stop(self) -> None:
-        """Nothing is to be stopped."""
+        """Do nothing: no process or thread is running."""
 
 
 def renew_certificate(folder: Path) -> bool:
-    """Replace the self-signed certificate where it nears its end; whether that was done.
+    """Replace the self-signed certificate if it expires soon; return whether it was replaced.
 
     Raises:
-        OSError: the new one cannot be written; the old one is still there.
+        OSError: the new certificate cannot be written; the old one is kept.
     """
     certificate_file, _ = _files_in(folder)
     if not certificate_file.is_file():
         return False
     try:
         ends_at = x509.load_pem_x509_certificate(certificate_file.read_bytes()).not_valid_after_utc
-    except (OSError, ValueError):  # gone or damaged: the next start makes one
+    except (OSError, ValueError):  # deleted or damaged: the next start creates one
         return False
     if ends_at - datetime.now(UTC) > RENEWAL:
         return False
@@ -170,7 +170,7 @@ def _files_in(folder: Path) -> tuple[Path, Path]:
 
 
 def _make_pair(folder: Path, names: list[str]) -> None:
-    """Write a new key and its certificate; in between no pair of them is loaded, see `refresh`."""
+    """Write a new key, then its certificate; `ServedCertificate` loads matching pairs only."""
     certificate_file, key_file = _files_in(folder)
     key, certificate = _make(names)
     _write(key_file, key)
@@ -186,7 +186,7 @@ def _own_names() -> list[str]:
 
 
 def _is_good(certificate_file: Path, key_file: Path, names: list[str]) -> bool:
-    if not (certificate_file.is_file() and key_file.is_file()):  # reading a FIFO would wait
+    if not (certificate_file.is_file() and key_file.is_file()):  # reading a FIFO would block
         return False
     try:
         server_context(str(certificate_file), str(key_file))

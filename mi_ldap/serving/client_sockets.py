@@ -1,8 +1,8 @@
-"""The sockets of clients, plain and TLS: what is sent waits in the kernel and nowhere else.
+"""Sockets of clients, plain and TLS, without a buffer of their own for data that is sent.
 
-asyncio's TLS takes everything that is written to it, encrypts it and keeps it; a client that does
-not read then costs as much memory as it asks for. Here a slice is encrypted when the one before it
-has gone to the kernel. Neither class sets a time limit: the caller does.
+asyncio's TLS encrypts and buffers everything that is written to it. So a client that requests large
+responses and does not read them uses unlimited memory. Here a slice is encrypted only once the
+kernel has accepted the one before. The caller sets the time limits.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -20,7 +21,7 @@ _TLS_HANDSHAKE: Final = b"\x16"
 
 
 class PlainHttpError(ConnectionError):
-    """A client that does not begin with a TLS handshake: mostly plain HTTP."""
+    """The client's first bytes are not a TLS handshake; mostly it sends plain HTTP."""
 
 
 class ClientSocket(Protocol):
@@ -29,16 +30,16 @@ class ClientSocket(Protocol):
     raw: socket.socket
 
     async def handshake(self) -> None:
-        """Whatever comes before the first byte of HTTP."""
+        """Do what precedes the first byte of HTTP."""
 
     async def receive(self, at_most: int) -> bytes:
-        """What has arrived, `b""` at the end."""
+        """Wait for data and return it; `b""` at the end of the stream."""
 
     def write(self, data: memoryview) -> memoryview:
-        """Hand data, no longer than `SLICE`, to the kernel; what it did not take, for `flush`."""
+        """Pass at most `SLICE` bytes to the kernel; return what it did not take, for `flush`."""
 
     async def flush(self, rest: memoryview) -> None:
-        """Send what `write` has left."""
+        """Send the bytes that `write` returned."""
 
     async def end(self) -> None:
         """Send the end of the stream."""
@@ -51,7 +52,7 @@ class PlainSocket:
         self.raw = accepted
 
     async def handshake(self) -> None:
-        """There is none."""
+        """Do nothing: plain TCP has no handshake."""
 
     async def receive(self, at_most: int) -> bytes:
         return await receive(self.raw, at_most)
@@ -67,7 +68,7 @@ class PlainSocket:
 
 
 class TlsSocket:
-    """TLS over TCP, without a buffer for what is sent."""
+    """TLS over TCP, without a buffer for data that is sent."""
 
     def __init__(self, accepted: socket.socket, context: ssl.SSLContext) -> None:
         self.raw = accepted
@@ -75,17 +76,17 @@ class TlsSocket:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
     async def handshake(self) -> None:
-        """Do the handshake.
+        """Do the TLS handshake.
 
         Raises:
             PlainHttpError: the client does not begin one.
-            OSError: it speaks no TLS that is accepted here.
+            OSError: the handshake failed, or the client closed the connection.
         """
         first = await receive(self.raw, SLICE)
         if first and not first.startswith(_TLS_HANDSHAKE):
             raise PlainHttpError
-        self._take(first)
-        while not await self._is_shaken():
+        self._feed_tls(first)
+        while not await self._advance_handshake():
             await self._fill()
 
     async def receive(self, at_most: int) -> bytes:
@@ -93,7 +94,7 @@ class TlsSocket:
             try:
                 return self._tls.read(at_most)
             except ssl.SSLWantReadError:
-                await self._flush()  # what a change of keys asks for
+                await self._flush()  # a key update must be answered
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 return b""
             await self._fill()
@@ -106,28 +107,28 @@ class TlsSocket:
         await _send(self.raw, rest)
 
     async def end(self) -> None:
-        with suppress(ssl.SSLWantReadError):  # the client's own end is not waited for
+        with suppress(ssl.SSLWantReadError):  # the client's close_notify is not waited for
             self._tls.unwrap()
         await self._flush()
         self.raw.shutdown(socket.SHUT_WR)
 
-    async def _is_shaken(self) -> bool:
-        """Take the next step of the handshake; whether it was the last one."""
+    async def _advance_handshake(self) -> bool:
+        """Do the next step of the handshake; return True when it is complete."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             await self._flush()
             return False
         except ssl.SSLError:
-            await self._flush()  # the alert says why
+            await self._flush()  # sends the alert with the reason
             raise
         await self._flush()
         return True
 
     async def _fill(self) -> None:
-        self._take(await receive(self.raw, SLICE))
+        self._feed_tls(await receive(self.raw, SLICE))
 
-    def _take(self, data: bytes) -> None:
+    def _feed_tls(self, data: bytes) -> None:
         if data:
             self._incoming.write(data)
         else:
@@ -139,27 +140,21 @@ class TlsSocket:
 
 
 async def receive(raw: socket.socket, at_most: int) -> bytes:
-    """What has arrived, `b""` at the end.
+    """Wait for data and return it; `b""` at the end of the stream.
 
-    Not `loop.sock_recv`: the future that brings its exception and the frame that waits for it hold
-    each other, with all that the connection has in memory, until the collector runs (Python 3.11).
+    Not by `loop.sock_recv`: when it raises, its future and the waiting frame form a reference
+    cycle. It keeps all memory of the connection until the garbage collector runs (Python 3.11).
     """
+    loop = asyncio.get_running_loop()
     while True:
         try:
             return raw.recv(at_most)
         except BlockingIOError:
-            pass
-        loop = asyncio.get_running_loop()
-        ready = loop.create_future()
-        loop.add_reader(raw, _set, ready)
-        try:
-            await ready
-        finally:
-            loop.remove_reader(raw)
+            await _ready(raw, loop.add_reader, loop.remove_reader)
 
 
 def _write(raw: socket.socket, data: memoryview) -> memoryview:
-    """Hand data to the kernel; what it did not take."""
+    """Pass data to the kernel; return what it did not take."""
     try:
         return data[raw.send(data) :]
     except BlockingIOError:
@@ -167,15 +162,22 @@ def _write(raw: socket.socket, data: memoryview) -> memoryview:
 
 
 async def _send(raw: socket.socket, data: memoryview) -> None:
-    """Send all of it."""
+    """Send all of the data."""
+    loop = asyncio.get_running_loop()
     while data := _write(raw, data):
-        loop = asyncio.get_running_loop()
-        ready = loop.create_future()
-        loop.add_writer(raw, _set, ready)
-        try:
-            await ready
-        finally:
-            loop.remove_writer(raw)
+        await _ready(raw, loop.add_writer, loop.remove_writer)
+
+
+async def _ready(
+    raw: socket.socket, add: Callable[..., object], remove: Callable[[socket.socket], object]
+) -> None:
+    """Wait until the event loop calls back for the socket."""
+    ready = asyncio.get_running_loop().create_future()
+    add(raw, _set, ready)
+    try:
+        await ready
+    finally:
+        remove(raw)
 
 
 def _set(ready: asyncio.Future[None]) -> None:

@@ -107,7 +107,7 @@ def rotate_key() -> None:
 @main.command("new-directory")
 @click.option("--yes", is_flag=True, help="Do not ask whether to go on.")
 def new_directory(yes: bool) -> None:
-    """Let the next start make an empty embedded directory, where the old one's data is lost."""
+    """Let the next start create an empty embedded directory, if the data of the old one is lost."""
     settings = _load()
     if not settings.is_embedded:
         raise ConfigurationError("user_store.connection_url names a directory of your own.")

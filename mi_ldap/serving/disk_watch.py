@@ -1,4 +1,4 @@
-"""Has the log tell when the disk is nearly full; a companion of the supervisor."""
+"""Logs a warning when a disk is nearly full; called by the supervisor."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ CHECK_S = 5.0
 
 
 class DiskWatch:
-    """Looks every `CHECK_S` seconds."""
+    """Checks the free space every `CHECK_S` seconds."""
 
     def __init__(self, disk: DiskSpace) -> None:
         self._disk = disk
-        self._next_look = 0.0
+        self._next_check_at = 0.0
 
     def look_after(self) -> None:
-        """Called every now and then."""
+        """Check the free space, if the last check was `CHECK_S` ago; called in a loop."""
         now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + CHECK_S
+        if now >= self._next_check_at:
+            self._next_check_at = now + CHECK_S
             self._disk.log_changes()
 
     def stop(self) -> None:
-        """Nothing is to be stopped."""
+        """Do nothing: no process or thread is running."""

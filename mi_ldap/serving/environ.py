@@ -1,4 +1,4 @@
-"""What the application is told of a request (PEP 3333)."""
+"""The WSGI environment of a request (PEP 3333)."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from urllib.parse import unquote_to_bytes
 from mi_ldap.serving.request_head import RequestHead
 
 Address = tuple[Any, ...]
-"""What a socket calls its ends: `("127.0.0.1", 9164)`, longer for IPv6."""
+"""A socket's address, `("127.0.0.1", 9164)`; for IPv6 with two more items."""
 
-_BARE = frozenset({"content-type", "content-length"})
+_WITHOUT_PREFIX = frozenset({"content-type", "content-length"})
+"""Header fields whose WSGI keys do not begin with `HTTP_`."""
 
 
 def environ_of(
     head: RequestHead, body: bytes, ends: tuple[Address, Address], scheme: str, workers: int
 ) -> dict[str, Any]:
-    """The environment of one request.
+    """Build the environment of one request.
 
     Args:
-        head: the request.
-        body: without any chunks.
-        ends: the addresses of the client and of this side.
+        head: the request line and header fields.
+        body: the decoded body.
+        ends: the addresses of the client and of the server.
         scheme: `"http"` or `"https"`.
-        workers: how many processes run the application.
+        workers: the number of worker processes.
     """
     client, server = ends
     environ: dict[str, Any] = {
@@ -49,6 +50,6 @@ def environ_of(
     }
     for name, value in head.fields:
         key = name.upper().replace("-", "_")
-        key = key if name in _BARE else f"HTTP_{key}"
+        key = key if name in _WITHOUT_PREFIX else f"HTTP_{key}"
         environ[key] = f"{environ[key]},{value}" if key in environ else value
     return environ

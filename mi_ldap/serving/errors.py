@@ -1,6 +1,6 @@
-"""Requests that end before the application answers them: one flat JSON object, like its own errors.
+"""Errors of requests that do not reach the application, as flat JSON objects like its own errors.
 
-The sentences never repeat what was sent: a malformed head may well be a mistyped password.
+The sentences never repeat data from the request: a malformed head may contain a password.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from uuid import uuid4
 HEAD_LIMIT: Final = 16 * 1024
 """Bytes of a request line and all header fields together."""
 BODY_LIMIT: Final = 1024 * 1024 + 64 * 1024
-"""Bytes of a body; a little over the application's own limit, whose answer is the better one."""
+"""Bytes of a body; a little over the application's own limit, whose sentence is more specific."""
 LINE_LIMIT: Final = 8190
 """Bytes of the request line alone, and of one header field, its CRLF included."""
 FIELDS_LIMIT: Final = 100
 """Header fields of one request."""
 
-INVALID_CHUNKS: Final = "The body of the request is not chunked as it announces."
+INVALID_CHUNKS: Final = "The body of the request is not valid chunked encoding."
 
 
 class RequestError(Exception):
-    """A request that ends here.
+    """A request that is answered with an error by the server itself.
 
     Args:
         status: the HTTP status, e.g. 400.
-        sentence: what the client reads as `Error`.
-        retry_after_s: when it is worth trying again, in seconds.
+        sentence: the value of `Error` in the response.
+        retry_after_s: the value of `Retry-After`, in seconds; None to send none.
     """
 
     def __init__(self, status: int, sentence: str, retry_after_s: int | None = None) -> None:
@@ -39,7 +39,7 @@ class RequestError(Exception):
         self.request_id = uuid4().hex
 
     def response(self) -> bytes:
-        """The whole response, as it is sent."""
+        """Return the complete response as bytes."""
         body = json.dumps({"Error": self.sentence}).encode()
         head = [
             f"HTTP/1.1 {self.status.value} {_REASONS.get(self.status, self.status.phrase)}",
@@ -55,17 +55,17 @@ class RequestError(Exception):
 
 
 def invalid(sentence: str = "The request is not valid HTTP/1.1.") -> RequestError:
-    """400, with the sentence."""
+    """Return a 400 error with the sentence."""
     return RequestError(400, sentence)
 
 
 def line_too_long() -> RequestError:
-    """The error of a request line over `LINE_LIMIT`."""
+    """Return the error of a request line over `LINE_LIMIT`."""
     return RequestError(414, f"The request line is longer than {LINE_LIMIT} bytes.")
 
 
 def head_too_large() -> RequestError:
-    """The error of header fields over one of the three limits."""
+    """Return the error of header fields over one of the three limits."""
     return RequestError(
         431,
         f"The head of the request is too large: at most {HEAD_LIMIT // 1024} kB in all, "
@@ -74,21 +74,21 @@ def head_too_large() -> RequestError:
 
 
 def body_too_large() -> RequestError:
-    """The error of a body over the limit, declared or found."""
+    """Return the error of a body whose declared or actual size exceeds the limit."""
     return RequestError(413, "The body of the request is larger than 1 MB.")
 
 
 def too_slow(part: str) -> RequestError:
-    """The error of a `part` (`"head"`, `"body"`) that did not arrive in time."""
+    """Return the error of a `part` (`"head"`, `"body"`) that did not arrive in time."""
     return RequestError(408, f"The {part} of the request did not arrive in time.")
 
 
 def too_busy() -> RequestError:
-    """The error of a request that found no thread in time."""
+    """Return the error of a request for which no thread became free in time."""
     return RequestError(503, "The service is too busy. Try again later.", retry_after_s=1)
 
 
-# RFC 9110 names, where http.HTTPStatus of Python 3.11 and 3.12 has older ones.
+# The names of RFC 9110; http.HTTPStatus of Python 3.11 and 3.12 has older ones.
 _REASONS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
     HTTPStatus.REQUEST_URI_TOO_LONG: "URI Too Long",

@@ -1,4 +1,4 @@
-"""How many file descriptors the process may have open, and how many connections that leaves."""
+"""The limit of open file descriptors, and the number of connections that it allows."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import structlog
 log = structlog.get_logger(__name__)
 
 RESERVED: Final = 128
-"""For the directory's connections, the state database, logs, and what libraries open."""
+"""Descriptors for connections to the directory, the state database, logs, and libraries."""
 
 
 def reserve_descriptors(connections: int) -> int:
-    """Have descriptors for so many connections; how many of them there really may be.
+    """Raise the soft limit for that many connections; return the number that is possible.
 
-    The soft limit, 1024 on most systems, is raised as far as the hard one allows.
+    The soft limit, 1024 on most systems, can be raised up to the hard limit only.
     """
     wanted = connections + RESERVED
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

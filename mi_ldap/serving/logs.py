@@ -22,7 +22,7 @@ from mi_ldap.serving.request_head import RequestHead
 access_log = structlog.get_logger("mi_ldap.access")
 
 _LONGEST_PATH = 1024
-"""Characters; a name of 240 bytes, percent-encoded, and what stands before it."""
+"""Characters: enough for a name of 240 bytes, percent-encoded, and the path before it."""
 
 
 def configure_logging(level: str = "info") -> None:
@@ -68,9 +68,10 @@ def _stderr(*names: str) -> _Stderr:
 
 
 def log_request(head: RequestHead, status: int, environ: dict[str, Any], seconds: float) -> None:
-    """One line for a request that the application answered; for some at level debug alone.
+    """Log a request that the application answered.
 
-    Those are health checks, and logins that are throttled: the audit log counts them.
+    Successful health checks and throttled logins are logged at level debug only; the audit log
+    counts throttled logins.
 
     Called in the request's own context, whose `requestId` and `client` (behind proxies) it shows.
     """
@@ -89,12 +90,12 @@ def log_request(head: RequestHead, status: int, environ: dict[str, Any], seconds
 
 
 def log_request_error(error: RequestError, head: RequestHead | None, client: str) -> None:
-    """One line for a request that never came to the application, or broke it.
+    """Log a request that did not reach the application, or on which the application failed.
 
     Args:
-        error: what the client was told.
-        head: None when it could not be read.
-        client: the peer's address.
+        error: the error that the client received.
+        head: the request; None when it could not be read.
+        client: the client's address.
     """
     access_log.info(
         "request_refused",

@@ -1,6 +1,7 @@
-"""An embedded directory whose data is gone while the rest of the state folder knows of its admins.
+"""Detection of an embedded directory whose data was lost.
 
-Started as if nothing had happened, it would be an empty directory in which every login is refused.
+The state database records that the directory has had admins. If the data is missing, starting the
+service would create an empty directory in which every login is refused. So the start is refused.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _WHAT_TO_DO = (
 
 
 def refuse_lost_data(settings: Settings, directory: EmbeddedDirectory) -> None:
-    """Raises `ConfigurationError` where the database is missing although it had admins."""
+    """Raise `ConfigurationError` if the directory has had admins and its database is missing."""
     if not directory.has_data and _records(settings, directory):
         raise ConfigurationError(
             f"The data of the embedded directory ({directory.data_dir}) is gone, although it had "
@@ -39,7 +40,7 @@ def refuse_lost_data(settings: Settings, directory: EmbeddedDirectory) -> None:
 
 
 def refuse_empty_directory(settings: Settings, directory: EmbeddedDirectory) -> None:
-    """Raises `ConfigurationError` where nothing is left in a directory that had admins."""
+    """Raise `ConfigurationError` if the directory has had admins and now has no entries."""
     if _records(settings, directory) and not directory.has_entries():
         raise ConfigurationError(
             f"The embedded directory ({directory.data_dir}) has neither users nor roles, although "
@@ -48,7 +49,7 @@ def refuse_empty_directory(settings: Settings, directory: EmbeddedDirectory) -> 
 
 
 def warn_of_lost_admins(found: Services) -> None:
-    """Log an error where the directory, of whatever kind, had admins and has no admin role."""
+    """Log an error if the directory, embedded or external, has had admins and has no admin role."""
     try:
         with deadline(found.settings.server.request_deadline_s):
             is_lost = found.bootstrap.has_record() and found.store.admin_role() is None
@@ -105,9 +106,9 @@ def _records(settings: Settings, directory: EmbeddedDirectory) -> list[str]:
 
 
 def _records_in(state: StateDatabase, directory: EmbeddedDirectory) -> list[str]:
-    """The keys that tell of admins of an embedded directory of this suffix, whichever it was.
+    """Return the keys that record admins of an embedded directory with this suffix.
 
-    What makes it an embedded one is the digest at the end, see `wiring`.
+    Only keys of embedded directories end with a digest, see `wiring`.
     """
     found = state.facts_beginning(f"{FIRST_ADMIN_FACT} {directory.group_base} ")
     return [key for key in found if re.search(" [0-9a-f]{12}$", key)]

@@ -79,7 +79,7 @@ class Child:
 class Signals:
     """The signals that end or wake the service, in the order in which they came.
 
-    SIGHUP ends nothing, in no process: it has the certificate's files looked at.
+    SIGHUP stops no process: the workers check whether the certificate files were replaced.
     """
 
     STOP = (signal.SIGINT, signal.SIGTERM)

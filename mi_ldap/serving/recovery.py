@@ -44,10 +44,10 @@ def recover_admin(
 
 
 def check_directory(settings: Settings) -> None:
-    """Read a little of the directory, as `GET /ready` does.
+    """Check the directory as `GET /ready` does.
 
     Raises:
-        MiLdapError: the service could not work on it; with the reason.
+        MiLdapError: the service cannot use the directory, with the reason.
     """
     prepare_state_folder(settings.state_dir)
     with reachable_services(settings) as found, closing(found), deadline(PATIENCE_S):

@@ -1,7 +1,7 @@
-"""The body of a request: taken off a buffer, however its bytes arrive; no I/O.
+"""Parsing of request bodies from a buffer, in whatever pieces the bytes arrive; no I/O.
 
-Strict where h11 is lenient: chunk extensions without control characters, trailers without bare line
-feeds, and not more framing than content.
+Stricter than h11: no control characters in chunk extensions, no bare line feeds in trailers, and a
+limit on the bytes of framing.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from mi_ldap.serving.errors import (
     invalid,
 )
 
-# RFC 9112, 7.1: the size of a chunk, and extensions that mean nothing to anybody.
+# RFC 9112, 7.1: the size of a chunk, and extensions, which are ignored.
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e]*)?\r\n")
 _TRAILER: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*\r\n")
 _LINE_LIMIT: Final = 4096
 _FRAMING_LIMIT: Final = 256 * 1024
-"""Bytes of sizes, line ends and trailers: a megabyte in chunks of a byte takes a second to read."""
+"""Bytes of sizes, line ends and trailers; parsing 1 MB in chunks of one byte takes a second."""
 
 
 class BodyReader(Protocol):
-    """What reads a body of one kind."""
+    """Reads a body from a buffer."""
 
     def read(self, buffer: bytearray) -> bytes | None:
-        """The whole body, removed from the buffer; None while it is not complete.
+        """Remove the body from the buffer and return it; None while it is not complete.
 
         Raises:
-            RequestError: it is too large, or not as it was announced.
+            RequestError: the body is too large, or not encoded as announced.
         """
 
 
 class SizedBody:
-    """A body whose length was announced."""
+    """A body with a Content-Length."""
 
     def __init__(self, length: int) -> None:
         self._length = length
@@ -62,13 +62,13 @@ class _Part(Enum):
 
 
 class ChunkedBody:
-    """A chunked body, bare of its chunks and without its trailers."""
+    """A chunked body; `read` decodes it and discards the trailers."""
 
     def __init__(self) -> None:
         self._body = bytearray()
         self._part = _Part.SIZE
-        self._left = 0  # bytes that are still to come of the present chunk
-        self._framing = 0  # bytes that were no content
+        self._left = 0  # missing bytes of the current chunk
+        self._framing = 0  # bytes so far that are not content
 
     def read(self, buffer: bytearray) -> bytes | None:
         at = 0
@@ -83,7 +83,7 @@ class ChunkedBody:
         return bytes(self._body)
 
     def _read_part(self, buffer: bytearray, at: int) -> int:
-        """Where the next part begins; `at` itself where this one has not arrived."""
+        """Read the part at an index; return the index behind it, or `at` if it is incomplete."""
         if self._part is _Part.CONTENT:
             return self._read_content(buffer, at)
         end = buffer.find(b"\n", at, at + _LINE_LIMIT) + 1

@@ -1,8 +1,8 @@
-"""The head of a request: strict checks line by line, then h11; no I/O.
+"""Parsing of request heads: strict checks line by line, then h11; no I/O.
 
-h11 takes what proxies read in other ways: line feeds without carriage returns, folded fields,
-control characters, a length beside a transfer coding. It also spends a third of a second on a field
-of 8 kB of spaces before a NUL. So every line is checked before h11 sees it.
+h11 accepts what proxies may interpret differently (request smuggling): bare line feeds, folded
+fields, control characters, a Content-Length beside a Transfer-Encoding. It also takes a third of a
+second for a field of 8 kB of spaces before a NUL. So every line is checked before h11 parses it.
 """
 
 from __future__ import annotations
@@ -68,10 +68,9 @@ class RequestHead:
 
 
 class HeadReader:
-    """Takes the head off the front of a buffer, however the bytes of it arrive.
+    """Reads a head from the front of a buffer, in whatever pieces the bytes arrive.
 
-    Each line is checked as soon as it is complete, so that what is found does not depend on how the
-    bytes were cut.
+    Each line is checked as soon as it is complete, so the result does not depend on the pieces.
     """
 
     def __init__(self) -> None:
@@ -80,10 +79,10 @@ class HeadReader:
         self._searched = 0
 
     def read(self, buffer: bytearray) -> RequestHead | None:
-        """The head, removed from the buffer; None while it is not complete.
+        """Remove the head from the buffer and return it; None while it is not complete.
 
         Raises:
-            RequestError: it is not valid, too large, or asks for what is not supported.
+            RequestError: the head is not valid, too large, or uses an unsupported feature.
         """
         while (end := buffer.find(b"\n", self._searched) + 1) > 0:
             line = bytes(buffer[self._checked : end])
@@ -117,10 +116,10 @@ class HeadReader:
 
 
 def parse(head: bytes) -> RequestHead:
-    """The head, whose lines have been checked, as h11 reads it.
+    """Parse a head whose lines have been checked.
 
     Raises:
-        RequestError: it is not valid, or asks for what is not supported.
+        RequestError: the head is not valid, or uses an unsupported feature.
     """
     exchange = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
     fields = [_split(line) for line in head.split(b"\r\n")[1:-2]]
@@ -134,7 +133,7 @@ def parse(head: bytes) -> RequestHead:
     assert isinstance(request, h11.Request)  # noqa: S101 - the head ends with an empty line
     _check_host(request.http_version, fields)
     authority, path, query = _split_target(request.method, request.target)
-    if authority:  # RFC 9112, 3.2.2: it counts, and not the field
+    if authority:  # RFC 9112, 3.2.2: it replaces the Host field
         fields = [(b"host", authority), *(each for each in fields if each[0] != b"host")]
     return RequestHead(
         method=request.method.decode("ascii"),
@@ -160,7 +159,7 @@ def _check_request_line(line: bytes) -> None:
     if not _METHOD.match(line):
         raise invalid("The method of the request is not an HTTP method.")
     if line[-5:-4] != b"1":  # a minor version that is not known is answered as 1.1 (RFC 9110, 2.5)
-        raise invalid("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+        raise invalid("Only HTTP/1.1 and HTTP/1.0 are supported.")
 
 
 def _check_field(line: bytes) -> None:
@@ -184,10 +183,10 @@ def _check_single(fields: Fields) -> None:
 
 
 def _framing(head: bytes, fields: Fields) -> int | None:
-    """How many bytes the body has, None for a chunked one (RFC 9112, 6.3).
+    """Return the length of the body in bytes, None for a chunked one (RFC 9112, 6.3).
 
     Raises:
-        RequestError: two readers of the same bytes could disagree about it.
+        RequestError: the length is ambiguous: a proxy could determine another one.
     """
     codings = [value for name, value in fields if name == b"transfer-encoding"]
     lengths = [value for name, value in fields if name == b"content-length"]
@@ -203,7 +202,7 @@ def _check_codings(sent: bytes) -> None:
     codings = [coding.strip(b" \t").lower() for coding in sent.split(b",")]
     if codings.count(b"chunked") != 1 or codings[-1] != b"chunked":
         raise invalid(_CODINGS)
-    if codings != [b"chunked"]:  # RFC 9112, 6.1: its length can be told, its content cannot
+    if codings != [b"chunked"]:  # RFC 9112, 6.1: the length is clear, the content not supported
         raise RequestError(501, _CODINGS)
 
 
@@ -217,7 +216,7 @@ def _length(value: bytes) -> int:
 
 
 def _split_target(method: bytes, target: bytes) -> tuple[bytes, str, str]:
-    """Authority where there is one, path and query, percent-encoded; CONNECT is for proxies."""
+    """Return authority (or `b""`), path and query, percent-encoded; reject CONNECT."""
     if target == b"*" and method == b"OPTIONS":
         return b"", "*", ""
     match = _TARGET.fullmatch(target)
@@ -229,7 +228,7 @@ def _split_target(method: bytes, target: bytes) -> tuple[bytes, str, str]:
 
 
 def _check_host(version: bytes, fields: Fields) -> None:
-    """RFC 9112, 3.2: exactly one, which is valid; HTTP/1.0 may do without."""
+    """Require exactly one valid Host field (RFC 9112, 3.2); HTTP/1.0 needs none."""
     host = next((value for name, value in fields if name == b"host"), None)
     if host is None and version < b"1.1":
         return
@@ -238,7 +237,7 @@ def _check_host(version: bytes, fields: Fields) -> None:
 
 
 def _expects_continue(version: bytes, fields: Fields) -> bool:
-    """RFC 9110, 10.1.1; HTTP/1.0 knows no such thing."""
+    """Whether the client waits for `100 Continue` (RFC 9110, 10.1.1); never in HTTP/1.0."""
     expected = [value.lower() for name, value in fields if name == b"expect"]
     if any(value != b"100-continue" for value in expected):
         raise invalid("Of the expectations only 100-continue is understood.")

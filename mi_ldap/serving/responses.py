@@ -1,8 +1,8 @@
-"""Running the application for one request, and its response as bytes, part by part.
+"""Running the application for one request, and framing its response part by part.
 
-A response is produced as it is sent: the thread that runs the application is given back while the
-client takes what there is, and asked for again for the next part. So a slow client holds no thread,
-and of a long response that the application makes in parts no more than one is in memory.
+A response is produced in parts of about 64 kB. While the client receives a part, the thread returns
+to the pool; for the next part a thread is requested again. So a slow client blocks no thread, and
+only one part of a streamed response is in memory.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from mi_ldap.serving.request_head import RequestHead
 
 log = structlog.get_logger(__name__)
 
-ENOUGH: Final = 64 * 1024
-"""Bytes that are produced at a time, unless the application makes larger parts."""
+PART_BYTES: Final = 64 * 1024
+"""Bytes that are produced at a time, unless the application yields larger pieces."""
 
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 _WITHOUT_BODY: Final = (204, 304)
@@ -40,8 +40,8 @@ class Response:
     Args:
         application: the WSGI application.
         head: the request, whose h11 connection frames the response.
-        environ: what the application is told of it.
-        is_stopping: whether the connection is to be closed after it.
+        environ: the WSGI environment.
+        is_stopping: whether the worker stops, so that the connection must be closed afterwards.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Response:
         self._parts: Iterator[bytes] | None = None
         self._close: Callable[[], object] | None = None
         self._start: tuple[str, Fields] | None = None
-        self._left: int | None = None  # bytes, where the application says how many there are
+        self._left: int | None = None  # missing bytes, if there is a Content-Length
         self._asked_at = time.monotonic()
         self._spent_s = 0.0
         self._is_head_framed = False
@@ -68,18 +68,18 @@ class Response:
 
     @property
     def keeps_connection(self) -> bool:
-        """Whether the connection may be used again; asked once the response is complete."""
+        """Whether the connection may be used again; valid once the response is complete."""
         return self._head.exchange.our_state is h11.DONE
 
     def produce(self, queue_s: float) -> list[bytes]:
-        """The next bytes of the response; sets `is_complete` with the last ones.
+        """Produce the next bytes of the response; set `is_complete` with the last ones.
 
         Args:
-            queue_s: how long the request may have waited for this thread.
+            queue_s: the longest time that the request may have waited for a thread.
 
         Raises:
             RequestError: the application failed, or no thread was free in time; nothing was sent.
-            ConnectionAbortedError: it failed after a part was sent.
+            ConnectionAbortedError: the application failed after a part was sent.
         """
         began = time.monotonic()
         if self._parts is None and began - self._asked_at > queue_s:
@@ -93,7 +93,7 @@ class Response:
         return produced
 
     def abandon(self) -> None:
-        """Nobody takes the rest: have the application free what it holds for it."""
+        """Close the application's iterable, because the rest of the response is not needed."""
         if not self.is_complete:
             self.is_complete = True
             self._finish()
@@ -119,14 +119,14 @@ class Response:
         for part in self._parts:
             produced += self._framed(part) if part else ()
             size += len(part)
-            if size >= ENOUGH and self._left != 0:
+            if size >= PART_BYTES and self._left != 0:
                 return produced
             if self._omits_body:
                 break
         produced += self._framed_head()
         produced += self._framed_by_h11(h11.EndOfMessage())
         self.is_complete = True
-        return [b"".join(produced)] if size < ENOUGH else produced
+        return [b"".join(produced)] if size < PART_BYTES else produced
 
     def _start_response(
         self, status: str, fields: Fields, exc_info: object = None
@@ -144,7 +144,7 @@ class Response:
         return framed
 
     def _framed_head(self) -> list[bytes]:
-        """The head as bytes, once."""
+        """Return the head as bytes the first time, nothing afterwards."""
         if self._is_head_framed:
             return []
         if self._start is None:
@@ -178,7 +178,7 @@ class Response:
         return self._head.method == "HEAD" or self._status in _WITHOUT_BODY
 
     def _finish(self) -> None:
-        """Let go at once of what refers to this response, and of the request's body."""
+        """Close the iterable, and release the request's body without waiting for the collector."""
         close, self._close, self._parts = self._close, None, iter(())
         try:
             if close is not None:

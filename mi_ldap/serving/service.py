@@ -58,7 +58,7 @@ def serve(settings: Settings) -> int:
     ):
         found = services(settings, directory)
         found.audit.check()
-        _tell_throttled_logins(found)
+        _write_throttled_logins(found)
         application = create_app(found)
         certificate = certificate_of(settings)
         companions = [*_companions(settings, directory), DiskWatch(found.disk)]
@@ -75,11 +75,11 @@ def serve(settings: Settings) -> int:
                 companions=companions,
             )
         finally:
-            _tell_throttled_logins(found)
+            _write_throttled_logins(found)
 
 
-def _tell_throttled_logins(found: Services) -> None:
-    """Write what no worker can: of those that were killed, or are gone by now."""
+def _write_throttled_logins(found: Services) -> None:
+    """Write the audit lines of throttled logins that a worker left when it ended or was killed."""
     try:
         found.failed_logins.close_windows(all_of_them=True)
     except MiLdapError as error:
@@ -127,10 +127,10 @@ def embedded_directory(settings: Settings) -> EmbeddedDirectory:
 
 @contextmanager
 def started_directory(settings: Settings) -> Iterator[EmbeddedDirectory]:
-    """The embedded directory, running.
+    """Run the embedded directory for the duration of the block.
 
     Raises:
-        ConfigurationError: it does not start, or its data is gone.
+        ConfigurationError: it does not start, or its data is missing.
     """
     directory = embedded_directory(settings)
     refuse_lost_data(settings, directory)
@@ -139,7 +139,7 @@ def started_directory(settings: Settings) -> Iterator[EmbeddedDirectory]:
 
 
 def _companions(settings: Settings, directory: EmbeddedDirectory | None) -> list[Companion]:
-    """What runs beside the requests, as far as the settings ask for it."""
+    """Return the periodic tasks of the supervisor that the settings ask for."""
     make_services = partial(services, settings, directory)
     found: list[Companion] = [*_renewals(settings), Cleanup(make_services)]
     if settings.super_admin.can_remove_admins:
@@ -150,7 +150,7 @@ def _companions(settings: Settings, directory: EmbeddedDirectory | None) -> list
 
 
 def _renewals(settings: Settings) -> list[CertificateRenewal]:
-    """What renews the certificate, where it is one that the service makes itself."""
+    """Return the task that renews the certificate, if the service creates the certificate."""
     server = settings.server
     is_own = server.tls and not server.certificate_file
     return [CertificateRenewal(settings.state_dir)] if is_own else []

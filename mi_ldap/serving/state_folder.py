@@ -27,7 +27,7 @@ def held_state_folder(folder: Path) -> Iterator[None]:
     descriptor = _open_lock(folder / "lock")
     try:
         _lock(descriptor, folder)
-        with suppress(OSError):  # a full disk: only who holds it is not told
+        with suppress(OSError):  # on a full disk only the process id is missing in the message
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield

@@ -1,4 +1,4 @@
-"""Pins the super admin at the start of the service, or as soon as the directory can be read."""
+"""Stores the super admin's id when the service starts, or as soon as the directory is readable."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from mi_ldap.wiring import Services
 log = structlog.get_logger(__name__)
 
 PAUSE_S = 10.0
-PATIENCE_S = 1.0
-"""How long the supervisor waits for the directory; it has the signals to look after, too."""
+READ_TIMEOUT_S = 1.0
+"""Longest wait for the directory, in seconds: meanwhile the supervisor handles no signals."""
 
 
 class SuperAdminPin:
-    """A companion of the service that has done its work once the directory was read.
+    """Tries every `PAUSE_S` seconds, until the directory was read once; called by the supervisor.
 
     Args:
-        make_services: makes services of its own: nothing may be open when a process is forked.
+        make_services: creates services for one try. They are closed afterwards, because no
+            connection may be open when the supervisor forks a process.
     """
 
     def __init__(self, make_services: Callable[[], Services]) -> None:
@@ -30,12 +31,12 @@ class SuperAdminPin:
         self._next_try: float | None = 0.0
 
     def look_after(self) -> None:
-        """Called every now and then, once the service has answered."""
+        """Read the directory, if that is due; called in a loop once the service has answered."""
         if self._next_try is None or time.monotonic() < self._next_try:
             return
         found = self._make_services()
         try:
-            with deadline(PATIENCE_S):
+            with deadline(READ_TIMEOUT_S):
                 found.admins.pin_super_admin()
             self._next_try = None
         except MiLdapError as error:
@@ -45,4 +46,4 @@ class SuperAdminPin:
             found.close()
 
     def stop(self) -> None:
-        """Nothing runs between two calls."""
+        """Do nothing: no process or thread is running."""

@@ -33,7 +33,7 @@ PATHS = frozenset(
 REMOVED: Mapping[KeyPath, str] = {
     ("user_store", "transactions"): "every change is made step by step, see docs/custody.md"
 }
-"""Settings of earlier versions, and what holds in their place."""
+"""Settings of earlier versions, each with the reason for its removal."""
 
 _NAMES = frozenset([*SETTINGS, *KEYS_OF_MI, *OTHER_NAMES, *((name,) for name in SECTIONS)])
 

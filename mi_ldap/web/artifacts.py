@@ -43,7 +43,7 @@ NAMING_KEYS = (
     "sequenceName",
     "taskName",
 )
-"""The query keys that name one artifact, of whatever kind."""
+"""The query keys that name a single artifact, of all kinds."""
 
 NO_SUCH_ARTIFACT = (
     "Requested resource not found. This service has no artifacts: "
@@ -58,18 +58,18 @@ def blueprint(_services: Services) -> Blueprint:
 
     @artifacts.get(f"/<any({kinds}):kind>")
     def list_artifacts(kind: str) -> Response:
-        _ensure_names_none()
+        _ensure_is_list()
         return jsonify(count=0, list=[])
 
     @artifacts.get("/applications")
     def list_applications() -> Response:
-        _ensure_names_none()
+        _ensure_is_list()
         return jsonify(totalCount=0, activeCount=0, activeList=[], faultyCount=0, faultyList=[])
 
     return artifacts
 
 
-def _ensure_names_none() -> None:
-    """Raises `NotFound` where the query names one artifact, an empty name included."""
+def _ensure_is_list() -> None:
+    """Raise `NotFound` if the query names an artifact, even with an empty name."""
     if any(key in request.args for key in NAMING_KEYS):
         raise NotFound(NO_SUCH_ARTIFACT)

@@ -18,9 +18,9 @@ def blueprint(services: Services) -> Blueprint:
 
     @operations.get("/ready")
     def ready() -> Response:
-        """The directory answers; 503 with the reason where it does not.
+        """Report that the directory can be used; 503 with the reason otherwise.
 
-        `disk` is `low` while there is less room than `server.min_free_mb`.
+        `disk` is `low` while less than `server.min_free_mb` is free.
         """
         services.store.check()
         reads = services.store.reads

@@ -1,4 +1,4 @@
-"""`/management/rules`: what new names and passwords must be like; ours, not MI's."""
+"""`/management/rules`: the rules of new names and passwords. Not part of MI's API."""
 
 from __future__ import annotations
 

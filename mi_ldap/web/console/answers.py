@@ -122,7 +122,7 @@ def _missing(rest: str = "") -> Response:
 
 
 def page(template: str, **values: Any) -> Response:
-    """A page; the notice of what was just done is on top of it."""
+    """Render a page, with the notice of the action before it on top."""
     return make_response(render_template(template, notice=flash.pop_notice(), **values))
 
 
@@ -141,10 +141,12 @@ def status_and_retry(response: Response, error: MiLdapError) -> Response:
 
 
 def _to_login() -> Response:
-    """A redirect to the login, and from there back to the page or form that was wanted."""
+    """Return a redirect to the login, which leads back to the requested page or form."""
     wanted = request.full_path.rstrip("?")
     if forms.is_form():
-        answer = redirect_to("login", words.SESSION_OVER, next=forms.keep({"": words.TYPED_AGAIN}))
+        answer = redirect_to(
+            "login", words.SESSION_OVER, next=forms.keep({"": words.FORM_NOT_SENT})
+        )
     elif request.method != "GET":
         answer = redirect_to("login", words.SESSION_OVER)
     elif request.endpoint == "console.home":
@@ -160,7 +162,7 @@ def _to_login() -> Response:
 def _half_logged_out(error: MiLdapError) -> Response:
     """The browser's part of a logout is done also while the service's can't be."""
     g.pop("performer", None)
-    return tokens.drop_cookie(_error_page(503, words.NOT_TOLD, error))
+    return tokens.drop_cookie(_error_page(503, words.NOT_ENDED, error))
 
 
 def _error_page(code: int, sentence: str, error: MiLdapError | None = None) -> Response:

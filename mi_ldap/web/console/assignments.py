@@ -1,6 +1,7 @@
-"""Assigning and revoking roles. The admin role is changed only after a question.
+"""Assigning and revoking roles.
 
-Other roles are changed at once: each of these changes is undone by the opposite one.
+A change of the admin role must be confirmed on a page of its own. Other roles are changed at once,
+because the opposite action undoes the change.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from mi_ldap.web.console.forms import handle_form
 from mi_ldap.web.guards import current_performer
 from mi_ldap.wiring import Services
 
-Place = Callable[[], tuple[str, Mapping[str, str]]]
-"""An endpoint and the values of its address."""
+NextPage = Callable[[], tuple[str, Mapping[str, str]]]
+"""Returns an endpoint and the values of its URL; called after the change."""
 
 
 def add_views(console: Blueprint, services: Services) -> None:
-    """The views over the services."""
+    """Add the views to the console."""
 
     @console.get("/user/assign-admin")
     def confirm_assignment() -> Response:
@@ -48,14 +49,14 @@ def add_views(console: Blueprint, services: Services) -> None:
         return handle_form(lambda: _revoke(services, _name(), request.form.get("role", "")))
 
 
-def assign_role(services: Services, user: str, role: str, then: Place) -> Response:
-    """Assign a role, the admin role once that is confirmed; and go on to a page."""
+def assign_role(services: Services, user: str, role: str, next_page: NextPage) -> Response:
+    """Assign a role and redirect to the next page; ask first if it is the admin role."""
     user = known_user(services.store.view, user).name
     if _is_admin_role(services, role) and not _is_confirmed():
         return redirect_to("confirm_assignment", name=user)
     services.roles.change(current_performer(), RoleChange(user, added=(role,)))
-    endpoint, address = then()
-    return redirect_to(endpoint, f"{user} now has the role {role}.", **address)
+    endpoint, values = next_page()
+    return redirect_to(endpoint, f"{user} now has the role {role}.", **values)
 
 
 def _revoke(services: Services, user: str, role: str) -> Response:
@@ -73,7 +74,7 @@ def _revoke(services: Services, user: str, role: str) -> Response:
 
 
 def _revocation_page(services: Services) -> Response:
-    """The question, with what follows from a yes, or why it cannot be done."""
+    """Render the question with the consequences, or the reason why it is not allowed."""
     performer, user = current_performer(), known_user(services.store, _name())
     admin_role = services.admins.role_for(performer.user)
     role = admin_role.role.name
@@ -89,7 +90,7 @@ def _revocation_page(services: Services) -> Response:
 
 
 def _is_admin_role(services: Services, role: str) -> bool:
-    """Whether that name, as typed, means the admin role: read from the directory, not memory."""
+    """Whether the name, as typed, finds the admin role in the directory itself, not in memory."""
     found, admin_role = find_role(services.store, role), current_performer().admin_role
     return found is not None and admin_role is not None and found.id == admin_role.role.id
 

@@ -68,16 +68,16 @@ def internal(address: str) -> str:
 
 
 def _log_in(services: Services) -> Response:
-    """Log in; while there is no admin, only with the password typed twice.
+    """Log in; while there is no admin, the password must be typed twice.
 
-    A typo would otherwise make an admin whom nobody can log in as, and nobody can remove.
+    After a typo nobody could log in as the first admin, and nobody could delete it.
     """
     name, password = request.form.get("name", ""), request.form.get("password", "")
     had_no_admin = services.bootstrap.is_open()
     if had_no_admin and services.settings.bootstrap.mode == "first_login":
         confirmed = request.form.get("confirmed")
         if confirmed != password:
-            return refused({"confirmed": words.PASSWORDS_DIFFER if confirmed else words.CONFIRM})
+            return refused({"confirmed": words.PASSWORDS_DIFFER if confirmed else words.TYPE_TWICE})
     applicant = Applicant(name, password, client=g.client, is_local=is_local())
     logged_in = services.login.login(applicant)
     wanted = internal(request.form.get("next", "")) or _HOME
@@ -88,7 +88,7 @@ def _log_in(services: Services) -> Response:
 
 
 def _has_no_admin(services: Services) -> bool:
-    """Whether the next login makes the first admin, as far as that can be told."""
+    """Whether the next login creates the first admin; False where that cannot be read."""
     try:
         return services.bootstrap.is_open()
     except MiLdapError:

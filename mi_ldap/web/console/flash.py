@@ -1,4 +1,4 @@
-"""Values for the next page, in signed cookies of this browser: no link can bring them along."""
+"""Values for the next page, kept in signed cookies, so that a link cannot inject them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 NOTICE_S: Final = 60
 MAX_COOKIE_BYTES: Final = 3500
-"""Browsers keep 4096 bytes of a cookie, its name and attributes included (RFC 6265 §6.1)."""
+"""Browsers must store 4096 bytes of a cookie, with name and attributes (RFC 6265 §6.1)."""
 
 _NOTICE: Final = "notice"
-_OURS: Final = {"secure": True, "httponly": True, "samesite": "Strict"}
+_COOKIE_ATTRIBUTES: Final = {"secure": True, "httponly": True, "samesite": "Strict"}
 
 
 def redirect_to(endpoint: str, notice: str = "", **values: Any) -> Response:
-    """A redirect to another page of the console, which shows the notice."""
+    """Return a redirect to a page of the console, which then shows the notice."""
     response: Response = redirect(url_for(f"console.{endpoint}", **values), 303)  # type: ignore[assignment]
     if notice:
         set_notice(response, notice)
@@ -25,36 +25,36 @@ def redirect_to(endpoint: str, notice: str = "", **values: Any) -> Response:
 
 
 def set_notice(response: Response, sentence: str) -> None:
-    """Have the next page show the sentence."""
+    """Set the cookie that makes the next page show the sentence."""
     put(response, _NOTICE, sentence, NOTICE_S)
 
 
 def pop_notice() -> str:
-    """The sentence that this page is to show, once; `""` for none."""
+    """Return the notice for this page and delete its cookie; `""` for none."""
     sentence = get(_NOTICE, NOTICE_S)
     if sentence is None:
         return ""
 
     @after_this_request
     def forget(response: Response) -> Response:
-        response.delete_cookie(_cookie_name(_NOTICE), **_OURS)  # type: ignore[arg-type]
+        response.delete_cookie(_cookie_name(_NOTICE), **_COOKIE_ATTRIBUTES)  # type: ignore[arg-type]
         return response
 
     return str(sentence)
 
 
 def put(response: Response, kind: str, value: object, seconds: int) -> bool:
-    """Keep a value of JSON in the browser; False where it is too large for a cookie."""
+    """Set a cookie with a JSON value; return False if it is too large for a cookie."""
     signed = _signer(kind).dumps(value)
     text = signed if isinstance(signed, str) else signed.decode()
     if len(text) > MAX_COOKIE_BYTES:
         return False
-    response.set_cookie(_cookie_name(kind), text, max_age=seconds, **_OURS)  # type: ignore[arg-type]
+    response.set_cookie(_cookie_name(kind), text, max_age=seconds, **_COOKIE_ATTRIBUTES)  # type: ignore[arg-type]
     return True
 
 
 def get(kind: str, seconds: int) -> Any:
-    """The value that was kept at most so long ago, or None."""
+    """Return the value of a cookie that is at most `seconds` old, or None."""
     sent = request.cookies.get(_cookie_name(kind))
     if sent is None:
         return None
@@ -65,7 +65,7 @@ def get(kind: str, seconds: int) -> Any:
 
 
 class _Json:
-    """JSON in UTF-8: names that are not ASCII stay short."""
+    """JSON without escapes of non-ASCII characters, which would enlarge the cookie."""
 
     @staticmethod
     def dumps(value: object) -> str:

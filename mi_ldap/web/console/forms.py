@@ -1,8 +1,8 @@
-"""Forms that were refused: their page is shown again, with the errors and with what was typed.
+"""Refused forms, whose page is shown again with the errors and the values that were typed.
 
-The refused POST is answered with a redirect, so that the page can be reloaded without sending the
-form again. A cookie carries values and errors to the page; `again` in the address selects them.
-Passwords are never kept.
+A refused POST is answered with a redirect, so that reloading the page does not send the form again.
+A cookie carries values and errors to that page. The URL parameter `again` contains the id of the
+refused form, so that the page ignores the cookie of another form. Passwords are never stored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mi_ldap.errors import BadRequest, Conflict, Forbidden, NotFound, TooManyFai
 from mi_ldap.web.console import flash, words
 
 REFUSALS: Final = (BadRequest, Conflict, Forbidden, NotFound, TooManyFailures)
-"""What is shown beside the form that was sent; all else has a page of its own."""
+"""Errors that are shown beside the form; others are shown on the error page."""
 
 PAGES: Final = {
     "log_in": "login",
@@ -32,7 +32,7 @@ PAGES: Final = {
     "add_member": "role",
     "delete_role": "role",
 }
-"""By the endpoint that a form is sent to, the endpoint of the page that shows the form."""
+"""The endpoint of the page with a form, by the endpoint that the form is sent to."""
 
 KEPT_S: Final = 600
 _COOKIE: Final = "form"
@@ -42,12 +42,12 @@ _MAX_CHARACTERS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class RefusedForm:
-    """A form that was refused, or one that was not sent yet.
+    """A refused form; an empty one for a page that is shown for the first time.
 
     Attributes:
-        endpoint: where it was sent, `"create_user"`; `""` for none.
-        values: what was typed, by field; without passwords.
-        errors: sentences by field; `""` for the whole form.
+        endpoint: the endpoint that it was sent to, `"create_user"`, or `""`.
+        values: the typed values by field, without passwords.
+        errors: sentences by field; under `""` those about the whole form.
     """
 
     endpoint: str = ""
@@ -55,12 +55,12 @@ class RefusedForm:
     errors: Mapping[str, str] = field(default_factory=dict)
 
     def errors_of(self, endpoint: str) -> Mapping[str, str]:
-        """The errors, where the form was sent there."""
+        """Return the errors if the form was sent to this endpoint, else none."""
         return self.errors if self.endpoint == endpoint else {}
 
 
 def handle_form(act: Callable[[], Response]) -> Response:
-    """The response of `act`; where the services refuse it, the form again with their sentences."""
+    """Return the response of `act`; if it is refused, a redirect to the form with the errors."""
     try:
         return act()
     except REFUSALS as error:
@@ -68,13 +68,13 @@ def handle_form(act: Callable[[], Response]) -> Response:
 
 
 def refused(errors: Mapping[str, str]) -> Response:
-    """A redirect to the page of the form that this request sent."""
+    """Return a redirect to the page of the form that this request sent, with errors."""
     response: Response = redirect(keep(errors), 303)  # type: ignore[assignment]
     return response
 
 
 def keep(errors: Mapping[str, str]) -> str:
-    """Keep the form that this request sent; the address of the page that shows it again."""
+    """Store the form that this request sent; return the URL of the page that shows it again."""
     again = secrets.token_urlsafe(8)
     typed = {key: request.form.get(key, "")[:_MAX_CHARACTERS] for key in _KEPT_FIELDS}
     kept = {
@@ -95,12 +95,12 @@ def keep(errors: Mapping[str, str]) -> str:
 
 
 def is_form() -> bool:
-    """Whether this request sent a form that has a page."""
+    """Whether this request sent a form that has a page in `PAGES`."""
     return request.method == "POST" and _endpoint() in PAGES
 
 
 def refused_form() -> RefusedForm:
-    """The refused form that this page's address asks for; an empty one where there is none."""
+    """Return the refused form that the URL of this page names; an empty one where there is none."""
     kept = flash.get(_COOKIE, KEPT_S)
     if not kept or kept["again"] != request.args.get("again"):
         return RefusedForm()

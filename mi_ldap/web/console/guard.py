@@ -26,7 +26,7 @@ NO_SESSION = (
 
 
 class OlderSession(Forbidden):
-    """A form of this console without the value of the present session."""
+    """A form without the anti-forgery value of the current session."""
 
     def __init__(self) -> None:
         super().__init__(NO_SESSION)

@@ -62,7 +62,7 @@ def _user_page(services: Services) -> Response:
 
 
 def _deletion_page(services: Services) -> Response:
-    """The question, with what follows from a yes, or why it cannot be done."""
+    """Render the question with the consequences, or the reason why it is not allowed."""
     performer, user = current_performer(), known_user(services.store, _name())
     admin_role = services.admins.role_for(performer.user)
     return page(

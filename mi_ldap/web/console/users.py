@@ -62,13 +62,13 @@ def _too_many(view: View, error: DirectoryUnavailable) -> Response:
 
 
 def creators(services: Services) -> dict[str, str]:
-    """The admins' names, each with its custodian's, or `""`."""
+    """Return the name of each admin's custodian, or `""`, by the admin's name."""
     admin_role = current_performer().admin_role
     return services.admins.creators(admin_role) if admin_role else {}
 
 
 def first_admin_name(services: Services) -> str:
-    """The name of the user who was made the first admin; `""` where that is not known."""
+    """Return the name of the first admin; `""` where it is not known."""
     admin_role = current_performer().admin_role
     if admin_role is None or not admin_role.first_admin_id:
         return ""

@@ -19,16 +19,16 @@ _REWORDED = {
     "User store is read only": "The user store is read-only.",
 }
 
-NOT_TOLD = (
+NOT_ENDED = (
     "This browser is logged out, but the session could not be ended in the service: its token "
     "stays valid until it expires."
 )
 SESSION_OVER = "Your session has ended. Log in to continue."
 NO_LONGER_ADMIN = "You are no longer an admin. Log in to continue."
 PASSWORDS_DIFFER = "The passwords do not match."
-CONFIRM = "Type the password twice: this login creates the first administrator."
+TYPE_TWICE = "Type the password twice: this login creates the first administrator."
 FIRST_ADMIN = "You are the first administrator."
-TYPED_AGAIN = "The form was not sent because the session had ended. Check it and send it again."
+FORM_NOT_SENT = "The form was not sent because the session had ended. Check it and send it again."
 
 
 def sentence(text: str) -> str:

@@ -75,10 +75,10 @@ class Rules(_Closed):
 
     admin_role = _text("The role whose members are the admins.", "adminRole")
     allow_any_name = fields.Boolean(required=True, data_key="allowAnyName")
-    min_length = _count("Characters of a password at least.", "passwordMinLength", needed=False)
-    user_name = _text("RE2 for whole user names.", "userNameRegex", needed=False)
-    role_name = _text("RE2 for whole role names.", "roleNameRegex", needed=False)
-    password = _text("RE2 for whole passwords.", "passwordRegex", needed=False)
+    min_length = _count("Minimum length of a password.", "passwordMinLength", needed=False)
+    user_name = _text("RE2 that new user names must match.", "userNameRegex", needed=False)
+    role_name = _text("RE2 that new role names must match.", "roleNameRegex", needed=False)
+    password = _text("RE2 that new passwords must match.", "passwordRegex", needed=False)
 
 
 class UserName(_Closed):
@@ -132,7 +132,7 @@ class UserWritten(_Closed):
 class RoleWritten(_Closed):
     name = _text("Which it was about.", "role")
     status = _word("Added", "Deleted")
-    warning = _text("Why clients may fail on the name of the new role.", needed=False)
+    warning = _text("Why clients may fail because of the role's name.", needed=False)
 
 
 class Up(_Closed):
@@ -147,8 +147,8 @@ class Ready(_Closed):
     status = _word("ready")
     reads = _word("memory", "directory")
     why = _text("Why they are not answered from memory.", needed=False)
-    disk = _text("`low`: there is less room than `server.min_free_mb`.", needed=False)
-    account = _text("What will shut the service's own account out of the directory.", needed=False)
+    disk = _text("`low`: less than `server.min_free_mb` is free.", needed=False)
+    account = _text("Why the service's account will soon be unable to log in.", needed=False)
 
 
 class NoArtifacts(_Closed):

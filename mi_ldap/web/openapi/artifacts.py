@@ -14,7 +14,7 @@ _NONE = {
     "faultyList": [],
 }
 
-_ABOUT = f"404 where the query names one: {', '.join(f'`{key}`' for key in NAMING_KEYS)}."
+_ABOUT = f"404 if the query names an artifact: {', '.join(f'`{key}`' for key in NAMING_KEYS)}."
 
 OPERATIONS = (
     Operation(

@@ -42,8 +42,8 @@ OPERATIONS = (
         path="/management/roles",
         tag="Roles",
         summary="Create a role",
-        about="It has no members yet. `Internal/` and `Application/` may lead its name. The answer "
-        "has a `warning` where the dashboard fails on the name.",
+        about="It has no members yet. Its name may begin with `Internal/` or `Application/`. The "
+        "answer has a `warning` if the dashboard fails because of the name.",
         body=RoleBody(),
         sent={"role": {"role": "developers"}, "hybrid": {"role": "testers", "domain": "Internal"}},
         answer=Answer(

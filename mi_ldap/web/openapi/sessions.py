@@ -33,8 +33,8 @@ OPERATIONS = (
         path="/management/logout",
         tag="Sessions",
         summary="Log out",
-        about="The token is dead at once, in every worker. An authentic token that has expired is "
-        "answered with 200 too.",
+        about="The token is invalid at once, in every worker. An authentic token that has expired "
+        "is answered with 200 too.",
         answer=Answer("Done; the body is empty."),
         problems=together(problems.NO_TOKEN, {503: problems.WRITING[503]}),
     ),
