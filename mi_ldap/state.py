@@ -25,6 +25,7 @@ BUSY_S = 2.0
 COUNTERS_BUSY_S = 2.0
 
 _POLL_S = 0.002
+_REPLACED = "tokens that were logged out are valid again until they expire; restart the service"
 
 COUNTERS = """
     CREATE TABLE login_attempts (key TEXT PRIMARY KEY, failed INTEGER NOT NULL,
@@ -83,7 +84,7 @@ class StateDatabase:
             path.touch(mode=0o600)
             if not path.is_file():  # SQLite would block on a FIFO
                 raise ConfigurationError(f"The state file {path} is not a file: move it away.")
-            self._migrate()
+            self._check_version()
         except OSError as error:
             raise ConfigurationError(
                 f"The state file {path} cannot be used: {error.strerror}."
@@ -122,17 +123,42 @@ class StateDatabase:
     @contextmanager
     def _used(self, kind: str, busy_s: float, synchronous: str) -> Iterator[sqlite3.Connection]:
         try:
-            yield getattr(self._local, kind, None) or self._connect(kind, busy_s, synchronous)
+            self._leave_replaced_file()
+            yield self._connections.get(kind) or self._connect(kind, busy_s, synchronous)
         except sqlite3.Error as error:
             self.close()
             log.error("state_not_usable", file=str(self._path), error=str(error))
             raise StateUnavailable from error
 
+    @property
+    def _connections(self) -> dict[str, sqlite3.Connection]:
+        """This thread's connections by their kind."""
+        found: dict[str, sqlite3.Connection] = self._local.__dict__.setdefault("connections", {})
+        return found
+
     def close(self) -> None:
         """Close this thread's connections; none may be open when the process forks."""
-        for connection in vars(self._local).values():
+        for connection in self._connections.values():
             connection.close()
-        vars(self._local).clear()
+        self._connections.clear()
+
+    def _leave_replaced_file(self) -> None:
+        """Close connections to a file that was deleted or replaced while the service runs.
+
+        What is written to it would be lost at the next start, and other threads and processes,
+        which open the new file, would not see it.
+        """
+        if self._connections and self._identity() != self._local.identity:
+            log.error("state_file_replaced", file=str(self._path), hint=_REPLACED)
+            self.close()
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Device and inode of the file; None where it is missing."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def fact(self, key: str) -> str | None:
         with self.connection() as connection:
@@ -159,26 +185,41 @@ class StateDatabase:
             connection.executemany("DELETE FROM facts WHERE key = ?", [(key,) for key in keys])
 
     def _connect(self, kind: str, busy_s: float, synchronous: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=busy_s, isolation_level=None)
-        setattr(self._local, kind, connection)
+        """Open the file; where it is missing, it is created with the present schema."""
+        if not self._path.is_file():
+            self._create()
+        identity = self._identity()
+        connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
+        self._connections[kind], self._local.identity = connection, identity
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
+        if _version_of(connection) < len(_MIGRATIONS):
+            with transaction(connection, BUSY_S):
+                self._apply_migrations(connection)
+        connection.execute(f"PRAGMA busy_timeout = {round(busy_s * 1000)}")
         return connection
 
-    def _migrate(self) -> None:
-        with self.connection() as connection:
-            if _version_of(connection) != len(_MIGRATIONS):
-                with transaction(connection):
-                    self._apply_migrations(connection)
-        self.close()
+    def _create(self) -> None:
+        """Create the file with mode 0600; SQLite would let others read it, and block on a FIFO."""
+        try:
+            self._path.touch(mode=0o600)
+        except OSError as error:
+            raise sqlite3.OperationalError(str(error)) from error
+        if not self._path.is_file():
+            raise sqlite3.OperationalError("it is not a file")
 
-    def _apply_migrations(self, connection: sqlite3.Connection) -> None:
-        version = _version_of(connection)
+    def _check_version(self) -> None:
+        """Open the file, which brings it to the present schema, and close it again."""
+        with self.connection() as connection:
+            version = _version_of(connection)
+        self.close()
         if version > len(_MIGRATIONS):
             raise ConfigurationError(
                 f"The state file {self._path} was made by a newer version of mi_ldap."
             )
-        for script in _MIGRATIONS[version:]:
+
+    def _apply_migrations(self, connection: sqlite3.Connection) -> None:
+        for script in _MIGRATIONS[_version_of(connection) :]:
             run_script(connection, script)
         connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
 

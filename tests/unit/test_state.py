@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,6 +62,48 @@ def test_a_failure_closes_the_connection_and_the_next_one_works(state: StateData
     with pytest.raises(StateUnavailable), state.connection() as connection:
         connection.execute("SELECT nonsense FROM nowhere")
     assert state.note_fact("key", "value") == "value"
+
+
+@pytest.mark.parametrize("left", ["nothing", "a write-ahead log", "another file"])
+def test_what_is_noted_after_the_file_was_deleted_is_in_the_new_one(
+    state: StateDatabase, file: Path, left: str
+) -> None:
+    state.note_fact("before", "value")
+    if left == "another file":
+        StateDatabase(file.with_name("other"))
+        file.with_name("other").replace(file)
+    else:
+        file.unlink()
+    if left != "a write-ahead log":
+        for suffix in ("-wal", "-shm"):
+            file.with_name(f"{file.name}{suffix}").unlink(missing_ok=True)
+    assert state.note_fact("key", "value") == "value"
+    with state.counters() as connection:
+        connection.execute("SELECT count(*) FROM login_attempts")
+    again = StateDatabase(file)
+    assert again.fact("key") == "value"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    again.close()
+
+
+def test_all_threads_leave_a_file_that_was_deleted(state: StateDatabase, file: Path) -> None:
+    revocations = SqliteRevocations(state)
+    with ThreadPoolExecutor(1) as other:
+        assert not other.submit(revocations.is_revoked, "token").result()
+        file.unlink()
+        revocations.revoke("token", time.time() + 3600)
+        assert other.submit(revocations.is_revoked, "token").result()
+        other.submit(state.close).result()
+
+
+def test_a_pipe_in_place_of_the_file_is_told_and_nobody_waits_for_it(
+    state: StateDatabase, file: Path
+) -> None:
+    state.note_fact("key", "value")
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(StateUnavailable):
+        state.fact("key")
 
 
 def test_a_file_of_a_newer_version_is_refused(state: StateDatabase, file: Path) -> None:
