@@ -81,15 +81,23 @@ class CreationLocks:
         if self._tag or self._path is None:
             return self._tag
         try:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            try:
-                self._tag = _tag_in(self._descriptor)
-            finally:
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            self._descriptor, self._tag = _opened(self._path)
         except OSError as error:
             log.warning("creation_locks_not_usable", file=str(self._path), error=str(error))
         return self._tag
+
+
+def _opened(path: Path) -> tuple[int, str]:
+    """The descriptor of the file, and the tag in it; nothing stays open where that fails."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        tag = _tag_in(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, tag
 
 
 def _tag_in(descriptor: int) -> str:

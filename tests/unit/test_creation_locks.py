@@ -1,0 +1,25 @@
+"""The locks of creations that are still running."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mi_ldap.creation_locks import CreationLocks
+
+
+def test_a_file_that_cannot_be_used_costs_no_descriptors(tmp_path: Path) -> None:
+    path = tmp_path / "creations.lock"
+    os.mkfifo(path)
+    locks = CreationLocks(path)
+    before = _open_descriptors()
+    for _ in range(20):
+        mark = locks.begin()
+        assert locks.is_running(mark)
+        locks.end(mark)
+        assert locks.is_running(mark) is None
+    assert _open_descriptors() == before
+
+
+def _open_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
