@@ -18,7 +18,7 @@ from mi_ldap.directory.operations import Modification, Modify
 from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.session import Refused, Session
 from mi_ldap.directory.tree import Tree
-from mi_ldap.errors import LoginRefused
+from mi_ldap.errors import Conflict, LoginRefused
 from mi_ldap.model import Proof, User
 
 _UNICODE = "unicodePwd"
@@ -50,12 +50,13 @@ def reset(session: Session, tree: Tree, user: User, new: str) -> None:
 
     Raises:
         PolicyRefused: the directory's policy says no, or it would open a closed account.
+        Conflict: the user is gone; an entry made anew under its name is another user.
     """
     attribute = tree.profile.password_attribute
     is_new = user.revision.startswith(UNFINISHED)
+    if not is_new and not tree.profile.by_guid:
+        _check_entry(session, tree, user)
     if not attribute:
-        if not is_new:
-            _must_be_open(session, tree, user)
         return _exchange(session, tree.profile, user, new)
     changes = [Modification("replace", attribute, (_written(attribute, new),))]
     if attribute == _UNICODE:
@@ -83,10 +84,16 @@ def change(session: Session, tree: Tree, user: User, old: str, new: str) -> None
     return _modify(session, tree, user, changes, own=True)
 
 
-def _must_be_open(session: Session, tree: Tree, user: User) -> None:
-    """As late as it can be told: the reset itself takes no condition."""
-    entry = session.read(user.locator, "(objectClass=*)", tree.profile.closing)
-    if entry is not None and tree.profile.is_closed(entry):
+def _check_entry(session: Session, tree: Tree, user: User) -> None:
+    """Check the entry that has the DN now, as late as possible: the reset takes no condition.
+
+    Another user that was created there meanwhile may be an admin whose password the performer must
+    not set.
+    """
+    entry = session.read(user.locator, tree.has_id(user.id) or "", tree.profile.closing)
+    if entry is None:
+        raise Conflict
+    if not tree.profile.password_attribute and tree.profile.is_closed(entry):
         raise results.closed()
 
 

@@ -263,3 +263,13 @@ class UserContract:
             store.prove(user, PASSWORD)
         with pytest.raises(MiLdapError):
             store.reset_password(user, "another one")
+
+    def test_a_user_made_anew_keeps_its_password_when_the_former_one_is_reset(
+        self, store: UserStore
+    ) -> None:
+        former = make_user(store)
+        store.apply(RemoveUser(former))
+        present = make_user(store)
+        with pytest.raises(MiLdapError):
+            store.reset_password(former, "another one")
+        store.prove(present, PASSWORD)
