@@ -1,9 +1,9 @@
-"""The index: users and groups in memory, exactly as fresh as the directory.
+"""The index: a replica of users and groups in memory, as fresh as the directory.
 
-A question is answered after a poll that began after the request did: one small round trip, shared
-by all who wait. Until memory is filled, while it can't be kept up to date, and wherever the answer
-depends on how the server compares, the directory itself is asked; nobody can tell the difference.
-What decides a change is never asked here.
+A read is answered after a poll that began after the request did: one small round trip, shared by
+all requests that wait. The caller reads the directory itself until memory is filled, while memory
+can't be kept up to date, and wherever the answer depends on the server's matching rules; the
+results are the same. Reads that decide on a change never use the index.
 """
 
 from __future__ import annotations
@@ -35,25 +35,28 @@ log = structlog.get_logger()
 __all__ = ["AskTheDirectory", "Held", "Index"]
 
 LARGE: Final = 2000
-"""A group with more members is not read again while somebody waits."""
+"""A group with more members is not read again while a request waits."""
 
 FILL_S: Final = 600.0
 KEEP_S: Final = 60.0
-"""Polled at least so often: quiet connections are cut, and session logs overrun."""
+"""Longest pause between polls, in seconds: firewalls cut idle connections, and slapd's session log
+drops old changes."""
 RECHECK_S: Final = 1.0
-"""Groups that refint may yet change are read again, and a lost server is tried, so often."""
+"""Pause before groups that refint may still change are read again, and before a lost server is
+retried, in seconds."""
 UNTOLD_S, UNTOLD_PAUSE_S = 1.0, 0.002
-"""How long is waited for the server to tell of a removal, and between looks."""
+"""Longest wait for the server to report a removal, and the pause between polls, in seconds."""
 BEHIND_S: Final = 10.0
-"""A server that has kept a change to itself for so long will not tell of it."""
+"""A change that stays unreported for so long, in seconds, is assumed never to be reported."""
 REST: Final = 4
-"""So many times as long as it took to read groups and hold what was read, the keeper reads none
-again: a large one that keeps changing would make everybody wait for memory nearly all the time."""
+"""Pause between two readings of groups, as a multiple of the duration of the first. Without it, a
+large group that changes all the time would make requests wait for memory nearly all the time."""
 CLOSE_S: Final = 1.0
 SYNCPROV_S: Final = 30.0
-"""After so long it is tried again where the server does not synchronize: syncprov may be loaded."""
+"""Pause before retrying a server without synchronization, in seconds: an administrator may load
+syncprov."""
 RETRY_S: Final = 300.0
-"""After so long it is tried again where the server or its limits did not allow it."""
+"""Pause before retrying when the server or its limits did not allow synchronization, in seconds."""
 
 NOT_PROVED: Final = (
     "who may act is read from the directory, since this account may not read how its databases are "
@@ -65,20 +68,20 @@ _PAUSES_S: Final = {
     SIZE_LIMIT_EXCEEDED: RETRY_S,
     ADMIN_LIMIT_EXCEEDED: RETRY_S,
 }
-"""When it is tried again after an answer that means the server won't; after others at once."""
+"""Pause before a retry, by result code, in seconds; after other codes the retry is immediate."""
 
 T = TypeVar("T")
 
 
 class Index:
-    """Holds what reads need, and keeps it as fresh as the directory.
+    """Replica of users and groups for reads, kept as fresh as the directory.
 
     Args:
-        connector: opens its own session.
-        reader: reads what a poll does not tell.
-        limit: with more users and groups than this it is off.
-        is_private: whether the directory is the service's own, so that it is known how it is
-            arranged.
+        connector: opens the session of the index.
+        reader: reads what a poll does not report.
+        limit: with more users and groups than this the index is off.
+        is_private: whether the service runs the directory itself, so that its configuration is
+            known.
     """
 
     def __init__(
@@ -93,26 +96,26 @@ class Index:
         self._why = "it is being filled"
         self._off_because = ""
         self._verification = Verification(connector, reader.tree)
-        self._is_distrusted = False
+        self._is_disabled = False
         self._wanted = threading.Event()
         self._closed = False
         self._keeper: threading.Thread | None = None
 
     @property
     def reads(self) -> Reads:
-        """What answers now."""
+        """Return the source of reads at present."""
         if self._why:
             return Reads("directory", self._why)
         return Reads("memory", "" if self.is_proved else NOT_PROVED)
 
     @property
     def is_proved(self) -> bool:
-        """Whether memory answers, and is proved to hold what the directory holds."""
+        """Whether memory answers, and is proved to contain all that the directory contains."""
         filled = self._filled
         return filled is not None and filled.is_proved
 
     def start(self) -> None:
-        """Begin to fill it, in a thread of its own; at the first call only."""
+        """Begin to fill memory in a background thread; further calls do nothing."""
         if self._keeper is None:
             with self._lock:
                 if self._keeper is None:
@@ -120,7 +123,7 @@ class Index:
                     self._keeper.start()
 
     def close(self) -> None:
-        """Let go of the session; the thread ends as soon as it has its answer."""
+        """Drop the session; the thread ends as soon as its last operation is answered."""
         self._closed = True
         self._wanted.set()
         if self._keeper:
@@ -129,13 +132,13 @@ class Index:
             self._drop("it is closed")
 
     def note_write(self) -> None:
-        """This process has changed something: what was polled before is not fresh enough."""
+        """Require a new poll before the next answer: this process has changed the directory."""
         self._written_at = time.monotonic()
 
     def note_removal(self, entry: User | Role) -> None:
-        """Return when memory knows that this process has removed the entry.
+        """Wait until memory shows that this process has removed the entry.
 
-        A server may keep that to itself as long as a change is under way that began earlier.
+        slapd does not report a removal while a change that began earlier is still running.
         """
         self.note_write()
         ends_at = time.monotonic() + UNTOLD_S
@@ -147,7 +150,7 @@ class Index:
             time.sleep(UNTOLD_PAUSE_S)
 
     def _still_holds(self, entry: User | Role) -> bool:
-        """After a poll of its own; what was told to be gone is, though other things be not told."""
+        """Whether memory still holds the entry after a poll; other changes may be unreported."""
         self.note_write()
         if not self._lock.acquire(timeout=remaining_s()):
             return True
@@ -159,10 +162,10 @@ class Index:
             self._lock.release()
 
     def ask(self, question: Callable[[Held], T]) -> T:
-        """What memory answers.
+        """Return the answer of memory to a question.
 
         Raises:
-            AskTheDirectory: it does not.
+            AskTheDirectory: memory cannot answer; read the directory instead.
         """
         if self._why:
             raise AskTheDirectory
@@ -174,7 +177,7 @@ class Index:
             self._lock.release()
 
     def _fresh(self) -> Held:
-        """What is held, after a poll that began after the request and the last change of ours."""
+        """Return the contents after a poll that began after the request and our last change."""
         filled = self._filled
         if filled is None:
             raise AskTheDirectory
@@ -188,7 +191,7 @@ class Index:
         return filled.held
 
     def _note_behind(self, now: float) -> None:
-        """What isn't told for long is no matter of a moment: filling anew finds out what it is."""
+        """Drop memory if a change stays unreported for `BEHIND_S`; filling it finds the cause."""
         self._behind_since = self._behind_since or now
         if now - self._behind_since > BEHIND_S:
             self._behind_since = None
@@ -219,13 +222,13 @@ class Index:
             )
 
     def _read_small(self, held: Held) -> None:
-        """Groups that changed are read at once, the large ones by the keeper."""
+        """Read changed groups; large ones are left to the background thread."""
         held.take(held.fetch([group for group in held.groups.uncertain if group.size < LARGE]))
         if held.groups.uncertain:
             self._wanted.set()
 
     def _drop(self, why: str) -> None:
-        """Answer nothing until the keeper has filled it anew."""
+        """Answer nothing until the background thread has filled memory again."""
         self._why = why
         if self._filled:
             self._filled.session.close()
@@ -234,7 +237,7 @@ class Index:
         self._filled = None
         self._wanted.set()
 
-    # The keeper's own thread
+    # Run in the background thread
 
     def _keep(self) -> None:
         pause_s = 0.0
@@ -246,10 +249,10 @@ class Index:
             pause_s = self._seen_to()
 
     def _seen_to(self) -> float:
-        """Do what is to be done; the seconds until it is looked at again."""
+        """Do the work that is due, and return the seconds until the next time."""
         try:
             with deadline(FILL_S):
-                return self._keep_up() if not self._why else self._begin()
+                return self._poll_and_verify() if not self._why else self._begin()
         except DirectoryUnavailable as error:
             self._let_go(str(error))
             return RECHECK_S
@@ -274,14 +277,14 @@ class Index:
         self._let_go(why)
 
     def _let_go(self, why: str) -> None:
-        """Hold nothing until it is tried again, after a pause."""
+        """Empty memory until the next attempt, after a pause."""
         with self._lock:
             self._drop(why)
             self._wanted.clear()
 
     def _begin(self) -> float:
-        """Fill memory, always anew: a server that was killed forgets that something was removed."""
-        if self._is_distrusted:
+        """Fill memory from scratch: a server that was killed does not report earlier removals."""
+        if self._is_disabled:
             raise NotToBeHeld(f"{UNREPORTED}; restart the service when that is mended")
         began = time.monotonic()
         filled = Filled.from_directory(
@@ -305,8 +308,8 @@ class Index:
         self._verification.rest(seconds)
         return RECHECK_S if held.groups.uncertain else KEEP_S
 
-    def _keep_up(self) -> float:
-        """Poll where nobody asks, and read the groups whose members are not certain."""
+    def _poll_and_verify(self) -> float:
+        """Poll when no request does, and read the groups whose members are uncertain."""
         with self._lock, suppress(AskTheDirectory):
             if time.monotonic() - self._polled_at > KEEP_S:
                 self._fresh()
@@ -315,10 +318,10 @@ class Index:
         return self._read_groups()
 
     def _verify(self) -> None:
-        """Look again whether the server reports all that searches find.
+        """Check again whether the server reports every entry that searches find.
 
         Raises:
-            NotToBeHeld: it does not; what it reported before may be wrong too.
+            NotToBeHeld: the server does not; what it reported before may be wrong as well.
         """
         filled = self._filled
         if filled is None or self._is_private:
@@ -326,11 +329,11 @@ class Index:
         try:
             self._verification.verify(filled, lambda each: self._confirmed(filled, each))
         except NotToBeHeld:
-            self._is_distrusted = True
+            self._is_disabled = True
             raise
 
     def _confirmed(self, filled: Filled, suspects: set[Difference]) -> set[Difference]:
-        """Those that differ still, right after a poll; none where memory was dropped meanwhile."""
+        """Return the differences that remain after a poll; none if memory was dropped meanwhile."""
         with self._lock, suppress(AskTheDirectory):
             self.note_write()
             if self._filled is filled and self._fresh() is filled.held:
@@ -338,7 +341,7 @@ class Index:
         return set()
 
     def _read_groups(self) -> float:
-        """Read the groups that changed; again, where the server may yet change them silently."""
+        """Read changed groups, and again those that the server may still change silently."""
         with self._lock:
             filled = self._filled
             groups = [*filled.held.groups.uncertain] if filled else []

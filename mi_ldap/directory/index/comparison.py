@@ -1,4 +1,4 @@
-"""Compares what was synchronized with what plain searches find."""
+"""Comparison of synchronized entries with the results of plain searches."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from mi_ldap.directory.tree import Tree, changes_silently
 UUID_ATTRIBUTE: Final = "entryUUID"
 
 MANY: Final = 1000
-"""So many differences are looked at again; more would be differences of the same kind."""
+"""Most differences that are checked again; more are assumed to have the same cause."""
 
 BURST, YIELD_S = 500, 0.002
-"""After so many entries other threads of the process get their turn."""
+"""After this number of entries the thread sleeps, in seconds, so that other threads can run."""
 
 ATTEMPTS, PAUSE_S = 5, 0.05
-"""So many times differences are looked at again, and the pause before each."""
+"""How many times differences are checked again, and the pause before each check, in seconds."""
 
 
 class Difference(NamedTuple):
-    """An entry that is held in another form than a plain search gives it."""
+    """An entry that differs between memory and a plain search."""
 
     kind: _Kind
     uuid: bytes
 
 
 class _Entries(Protocol):
-    """The entries that are held, by entryUUID."""
+    """The entries in memory, by entryUUID."""
 
     def uuids(self) -> Iterator[bytes]: ...
 
@@ -43,7 +43,7 @@ class _Entries(Protocol):
 
 
 class _Kind(NamedTuple):
-    """Users or groups: what is held, and what is searched for."""
+    """Users or groups: the entries in memory, and the search that finds them."""
 
     held: _Entries
     bases: tuple[str, ...]
@@ -53,11 +53,11 @@ class _Kind(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Finds entries that the server has and does not report, and the other way round.
+    """Finds entries that are on the server but not in memory, and the reverse.
 
     Attributes:
-        tree: where users and groups are.
-        held: what is compared.
+        tree: the configured bases, filters and attributes.
+        held: the contents of memory.
     """
 
     tree: Tree
@@ -66,11 +66,11 @@ class Comparison:
     def is_different(
         self, session: Session, confirm: Callable[[set[Difference]], set[Difference]]
     ) -> bool:
-        """Whether there are differences that outlast polls, so are no changes of that moment.
+        """Whether differences remain after several polls, so that they are not recent changes.
 
         Args:
             session: of the account that reads the entries.
-            confirm: those of the differences that are there still, after a poll.
+            confirm: polls, and returns the differences that still exist.
         """
         suspects = self.differences(session)
         for _ in range(ATTEMPTS):
@@ -81,7 +81,7 @@ class Comparison:
         return bool(suspects)
 
     def differences(self, session: Session) -> set[Difference]:
-        """What differs, is missing or is gone, whatever changes meanwhile included."""
+        """Return the entries that differ, including those that change during the search."""
         differing = set()
         for kind in self._kinds():
             missing = {*kind.held.uuids()}
@@ -97,7 +97,7 @@ class Comparison:
         return differing
 
     def confirmed(self, session: Session, suspects: Iterable[Difference]) -> set[Difference]:
-        """Those of the differences that are there still; to be asked right after a poll."""
+        """Return the differences that still exist; call right after a poll."""
         remaining: set[Difference] = set()
         for part in in_parts([*suspects][:MANY]):
             for kind in self._kinds():
@@ -129,7 +129,7 @@ def _named(session: Session, kind: _Kind, uuids: Sequence[bytes]) -> dict[bytes,
 
 
 def _read(session: Session, kind: _Kind, condition: bytes) -> Iterator[tuple[bytes, Entry]]:
-    """The entries by entryUUID, with the attributes that are synchronized."""
+    """Yield the entries by entryUUID, with the attributes that are synchronized."""
     key = UUID_ATTRIBUTE.lower()
     is_synchronized = key in (name.lower() for name in kind.attributes)
     for base in kind.bases:
@@ -154,7 +154,7 @@ def _is_same(held: Entry | None, entry: Entry | None) -> bool:
 
 
 def _sorted(entry: Entry) -> dict[str, list[bytes]]:
-    """The values of what synchronization reports when it changes."""
+    """Return the sorted values of the attributes whose changes synchronization reports."""
     return {
         name: sorted(values)
         for name, values in entry.attributes.items()

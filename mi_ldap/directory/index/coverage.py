@@ -19,7 +19,7 @@ from mi_ldap.directory.index.reasons import UNAVAILABLE_CRITICAL_EXTENSION
 from mi_ldap.directory.session import Entry, Refused, Session
 
 PROBES: Final = 200
-"""So many requests are sent at once: the answers to more could fill the socket's buffers."""
+"""Most requests that are sent at once: more responses could fill the socket's buffers."""
 
 _ANYTHING: Final = "(objectClass=*)"
 
@@ -28,22 +28,22 @@ _DATABASES: Final = (
     "the changes of all"
 )
 
-_STORED: Final = frozenset({"mdb", "hdb", "bdb", "wt"})
-"""Backends that keep the entries themselves."""
+_STORING_BACKENDS: Final = frozenset({"mdb", "hdb", "bdb", "wt"})
+"""Backends that store the entries themselves."""
 
-_COMPUTING: Final = frozenset(
+_COMPUTING_OVERLAYS: Final = frozenset(
     {"autogroup", "collect", "dynlist", "pcache", "relay", "rwm", "translucent"}
 )
-"""Overlays that show what no change of an entry reports."""
+"""Overlays that compute attributes when an entry is read."""
 
-_KNOWN: Final = frozenset(
+_REPORTED_OVERLAYS: Final = frozenset(
     {
         *("accesslog", "auditlog", "chain", "constraint", "dds", "deref", "dyngroup", "glue"),
         *("homedir", "lastbind", "memberof", "otp", "ppolicy", "refint", "remoteauth", "retcode"),
         *("seqmod", "smbk5pwd", "sssvlv", "syncprov", "unique", "valsort"),
     }
 )
-"""Overlays whose changes of entries are reported, or are doubted by `index.groups`."""
+"""Overlays whose changes of entries are reported, or are handled by `index.groups`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Database:
     Attributes:
         suffixes: the DNs of its topmost entries.
         backend: `"mdb"`.
-        overlays: their names.
+        overlays: the names of its overlays.
         is_subordinate: whether a search of the database above it finds its entries too.
     """
 
@@ -67,11 +67,11 @@ def is_proved(session: Session, bases: Iterable[str]) -> bool:
     """Whether the server's list of databases proves that one is behind each base.
 
     Args:
-        session: of the service's account; few may read that list.
+        session: of the service's account; few accounts may read that list.
         bases: the DNs below which is searched.
 
     Raises:
-        NotToBeHeld: the list proves the opposite.
+        NotToBeHeld: the list shows that several databases are behind a base.
     """
     databases = [*(_of_monitor(session) or _of_config(session))]
     covered = [_is_covered(base, databases) for base in bases]
@@ -82,7 +82,7 @@ def _is_covered(base: str, databases: Sequence[Database]) -> bool:
     """Whether all entries below the base are in one database without computed content.
 
     Raises:
-        NotToBeHeld: some are not.
+        NotToBeHeld: some entries are not.
     """
     for database in databases:
         for suffix in database.suffixes:
@@ -91,14 +91,14 @@ def _is_covered(base: str, databases: Sequence[Database]) -> bool:
     own = _database_of(base, databases)
     if own is None:
         return False
-    if own.backend not in _STORED:
+    if own.backend not in _STORING_BACKENDS:
         raise NotToBeHeld(f"the database is a proxy for another server (back-{own.backend})")
     above_all = [each.overlays for each in databases if each.backend == "frontend"]
     overlays = own.overlays.union(*above_all)
-    computing = sorted(overlays & _COMPUTING)
+    computing = sorted(overlays & _COMPUTING_OVERLAYS)
     if computing:
         raise NotToBeHeld(f"the overlay {computing[0]} computes entries when they are read")
-    return overlays <= _KNOWN
+    return overlays <= _REPORTED_OVERLAYS
 
 
 def _database_of(base: str, databases: Iterable[Database]) -> Database | None:
@@ -119,7 +119,7 @@ def _is_strictly_under(dn: str, base: str) -> bool:
 
 
 def _of_monitor(session: Session) -> list[Database]:
-    """As `cn=Databases,cn=Monitor` (slapd-monitor(5)) has it; nothing where it can't be read."""
+    """Read the databases from `cn=Databases,cn=Monitor` (slapd-monitor(5)); empty if unreadable."""
     wanted = ["namingContexts", "monitoredInfo", "monitorOverlay", "monitorSuperiorDN"]
     entries = _readable(session, "cn=Databases,cn=Monitor", "(monitoredInfo=*)", wanted)
     return [
@@ -135,7 +135,7 @@ def _of_monitor(session: Session) -> list[Database]:
 
 
 def _of_config(session: Session) -> Iterator[Database]:
-    """As cn=config (slapd-config(5)) has it; nothing where it can't be read."""
+    """Read the databases from cn=config (slapd-config(5)); empty if it can't be read."""
     wanted = ["olcDatabase", "olcSuffix", "olcSubordinate", "olcOverlay"]
     entries = _readable(session, "cn=config", "(|(olcDatabase=*)(olcOverlay=*))", wanted)
     for entry in entries:
@@ -160,27 +160,27 @@ def _readable(
 
 
 def _plain(value: str) -> str:
-    """The name in `"{1}mdb"`."""
+    """Return the name in `"{1}mdb"`."""
     return re.sub(r"^\{-?\d+\}", "", value).lower()
 
 
-# What the server synchronizes
+# Comparison of sync cookies
 
 
 def ensure_one_database(session: Session, bases: Sequence[str], parents: Iterable[str]) -> None:
     """Check that the entries below the parents are in the database that is synchronized.
 
-    A synchronization of a single entry is answered by the database that holds it: with another
-    cookie than that of the base where it is another one, and not at all where that database has no
-    syncprov (seen on OpenLDAP 2.5.13).
+    The database that holds an entry answers a synchronization of that entry alone. If it is not the
+    database of the base, its cookie differs; without syncprov it rejects the request (seen on
+    OpenLDAP 2.5.13).
 
     Args:
-        session: of the account that reads the entries; not to be used after an error.
+        session: of the account that reads the entries; unusable after an error.
         bases: the DNs below which is searched.
         parents: the DNs right above the users and groups.
 
     Raises:
-        NotToBeHeld: some are in another database.
+        NotToBeHeld: some entries are in another database.
     """
     parents = [*parents]
     for base in bases:
@@ -212,7 +212,7 @@ def share_database(session: Session, bases: Sequence[str]) -> bool:
 
 
 def _cookies(session: Session, dns: Sequence[str]) -> list[dict[bytes, bytes]]:
-    """Of the database that holds each entry, the latest CSN by server id."""
+    """Return the latest CSN by server id, for the database that holds each entry."""
     condition = requests.condition(_ANYTHING)
     probes = [Search(dn, condition, ["1.1"], Ignore(), scope=requests.BASE) for dn in dns]
     Poller(probes).poll(session)

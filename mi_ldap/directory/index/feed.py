@@ -1,4 +1,4 @@
-"""What tells memory of changes: content synchronization of users, groups, and places."""
+"""Content synchronization of users, groups and entries with children (RFC 4533) into memory."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from mi_ldap.directory.session import Entry, Session
 from mi_ldap.directory.tree import Tree
 
 MANY: Final = 2000
-"""More changes than this are not taken in while somebody waits."""
+"""More changes than this are not applied while a request waits."""
 
 QUICK_S: Final = 0.25
-"""A poll that takes longer goes through all entries, however far away and busy the server is."""
+"""A poll that takes longer, in seconds, scans all entries, even on a distant or busy server."""
 
 
 class Feed:
-    """Keeps what is held up to date.
+    """Keeps the contents of memory up to date.
 
     Args:
-        tree: what is searched for.
-        held: takes in what is told.
+        tree: the configured bases, filters and attributes.
+        held: the contents, which the changes are applied to.
         is_one_database: whether one database is behind all bases.
     """
 
@@ -47,12 +47,13 @@ class Feed:
         self._poller = Poller(self._searches, is_one_database=is_one_database)
 
     def fill(self, session: Session, limit: int) -> None:
-        """Take in everything.
+        """Read all entries into memory.
 
         Raises:
-            NotToBeHeld: there are more than `limit` users, groups and places in all; or they lie
-                below one that the account does not see; or the server does not tell of some.
-            StartAgain: a place was moved meanwhile.
+            NotToBeHeld: there are more than `limit` users, groups and entries with children in all;
+                or some lie below an entry that the account cannot read; or the server does not
+                report some.
+            StartAgain: an entry with children was moved meanwhile.
         """
         ensure_complete(session, self._searches)
         if not self._poller.poll(session, lambda: self._count() <= limit):
@@ -68,14 +69,14 @@ class Feed:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the directory has changed in what the server does not tell of yet."""
+        """Whether the server has changes that it does not report yet."""
         return self._poller.is_behind
 
     def must_be_quick(self, session: Session) -> None:
-        """Look how long a poll takes with nothing new.
+        """Measure a poll that reports no change.
 
         Raises:
-            NotToBeHeld: each read would wait for the server to go through everything.
+            NotToBeHeld: the poll takes longer than `QUICK_S`: the server scans all entries.
         """
         took_s = []
         for _ in range(3):
@@ -89,10 +90,11 @@ class Feed:
             )
 
     def refresh(self, session: Session) -> None:
-        """Take in what has changed.
+        """Apply the changes since the last poll.
 
         Raises:
-            StartAgain: that is too much, or cannot be told; the session is not to be used again.
+            StartAgain: there are too many changes, or the server cannot report them; the session
+                must not be used again.
         """
         for told in self._told:
             told.begin()
@@ -121,13 +123,13 @@ class Feed:
 
 @dataclass(slots=True)
 class _Told:
-    """The listener of one search.
+    """Receiver of one search's changes.
 
     Attributes:
-        named: the ids that the present poll has named, as changed or not.
-        missing: those that it has named as gone.
-        parents: the DNs right above the entries that it has told of.
-        count: how many changes it has told.
+        named: the ids that the present poll has reported as changed or unchanged.
+        missing: the ids that the present poll has reported as deleted.
+        parents: the parent DNs of the reported entries.
+        count: the number of reported changes.
     """
 
     kind: Kind
@@ -159,19 +161,19 @@ class _Told:
                 self.missing.add(uuid)
 
     def let_go(self, uuids: Iterable[bytes]) -> None:
-        """Those are gone; what is elsewhere by now was told of by another search."""
+        """Remove the entries, except those that another search has reported elsewhere."""
         for uuid in uuids:
             if self.holds(uuid):
                 self.kind.gone(uuid)
 
     def unnamed(self) -> Iterator[bytes]:
-        """What is held below the base and was not named."""
+        """Yield the ids in memory below the base that the poll has not named."""
         for uuid in self.kind.uuids():
             if uuid not in self.named and self.holds(uuid):
                 yield uuid
 
     def holds(self, uuid: bytes) -> bool:
-        """Whether the entry is held, and below the base."""
+        """Whether the entry is in memory, and below the base."""
         dn = self.kind.dn_of(uuid)
         return dn is not None and names.is_under(dn, self.base_dn)
 
@@ -182,7 +184,7 @@ def _search_of(told: _Told, tree: Tree) -> Search:
 
 
 def _outermost(bases: Sequence[str]) -> list[str]:
-    """The bases that lie in no other, each once."""
+    """Return the bases that lie in no other base, each once."""
     kept: list[str] = []
     for base in sorted(bases, key=lambda each: len(names.parsed_dn(each))):
         if not any(names.is_under(base, other) for other in kept):

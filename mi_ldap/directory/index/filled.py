@@ -1,4 +1,4 @@
-"""Memory once it is filled: what is held, and by what it is kept up to date."""
+"""Filled memory, with the synchronization and the session that keep it up to date."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from mi_ldap.directory.reading import Reader
 from mi_ldap.directory.session import Session
 
 PATIENCE_S: Final = 60.0
-"""A server may think for so long before it begins to give everything."""
+"""Longest wait for the first entry of the initial synchronization, in seconds."""
 
 UNREPORTED: Final = "a search finds other entries than the server reports"
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """They belong together: another session is asked anew, by another feed for another memory.
+    """Memory, the synchronization that fills it, and its session. They are replaced together.
 
     Attributes:
         is_proved: whether the server's list of databases proves that it reports every change.
-            Else searches are compared with what is held, now and then.
+            Otherwise memory is compared with searches periodically.
     """
 
     held: Held
@@ -38,18 +38,18 @@ class Filled:
     def from_directory(
         cls, connector: Connector, reader: Reader, limit: int, *, is_private: bool
     ) -> Self:
-        """All that the directory has.
+        """Fill memory with all users and groups of the directory.
 
         Args:
             connector: opens the session.
             reader: reads the members of groups.
-            limit: how many users and groups may be held.
-            is_private: whether the directory is the service's own, arranged by nobody else.
+            limit: the most users and groups in memory.
+            is_private: whether the service runs the directory itself, with a known configuration.
 
         Raises:
-            NotToBeHeld, StartAgain: it can't be held, or not in this moment.
-            Refused: the server does not give it.
-            DirectoryUnavailable: it was cut off.
+            NotToBeHeld, StartAgain: memory can't be kept up to date, or not at this moment.
+            Refused: the server rejected a request.
+            DirectoryUnavailable: the connection failed.
         """
         session = connector.bound()
         usual_s, session.answer_s = session.answer_s, PATIENCE_S
@@ -76,10 +76,10 @@ class Filled:
         return filled
 
     def _ensure_all_reported(self) -> None:
-        """Check that plain searches find what is held, and nothing else.
+        """Check that plain searches find exactly the entries in memory.
 
         Raises:
-            NotToBeHeld: they do not.
+            NotToBeHeld: some entries differ.
         """
         if self.comparison.is_different(self.session, self._confirmed):
             raise NotToBeHeld(UNREPORTED)

@@ -1,8 +1,8 @@
-"""The groups in memory, and who is in them.
+"""The groups in memory, and their members.
 
-A member is a text that the group holds. One that is exactly somebody's DN is kept as that person;
-what is exactly a group's DN nests that group; all others are kept as they are, and may be somebody
-later. Where a text is merely like a DN, the server decides whether it is the same.
+A member value that is exactly a user's DN is stored as that user, and one that is exactly a group's
+DN as a nested group. All other values are stored as text; an entry may get that DN later. Where a
+value is only similar to a DN, the server must decide whether they are equal.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from mi_ldap.model import AdminRole, Names, Role, entry_id, in_order
 
 @dataclass(eq=False, slots=True)
 class Group:
-    """A group as it was read.
+    """A group and the members that were read.
 
     Attributes:
         entry: without its members.
-        role: as the rules know it.
-        told: the stamp of that entry.
-        stamp: that of the entry whose members are held; `""` while none are.
-        people: the members who are users.
-        others: the members who are not, or not yet.
-        doubts: members that the server may yet take out or replace without a new stamp, as
-            OpenLDAP's refint does some time after an entry went; each with the time since when,
-            of `time.monotonic()`.
+        role: the group as `model.Role`.
+        told: the stamp of `entry`, the latest that was reported.
+        stamp: the stamp of the entry whose members were read; `""` before the first reading.
+        people: the members that are users.
+        others: the member values that are no DN of a user.
+        doubts: members that the server may still remove or replace without a new stamp, as
+            OpenLDAP's refint does some time after an entry was deleted; each with the time of the
+            deletion, by `time.monotonic()`.
     """
 
     uuid: bytes
@@ -49,16 +49,16 @@ class Group:
 
     @property
     def is_certain(self) -> bool:
-        """Whether its members are surely those that are held."""
+        """Whether the members in memory are surely those of the directory."""
         return bool(self.stamp) and not self.doubts and self.stamp == self.told
 
 
 class Groups:
-    """All groups, by name and by DN, and what their members are.
+    """All groups, by name and by DN, with their members.
 
     Args:
-        tree: how an entry becomes a role.
-        people: who may be a member.
+        tree: converts an entry into a role.
+        people: the users, which may be members.
 
     Attributes:
         uncertain: the groups whose members must be read.
@@ -70,7 +70,7 @@ class Groups:
         self._by_dn: dict[str, Group] = {}
         self._by_word: dict[str, list[Group]] = {}
         self.uncertain: set[Group] = set()
-        self._naming: dict[str, dict[str, set[Group]]] = {}  # by word, by text: who holds it
+        self._naming: dict[str, dict[str, set[Group]]] = {}  # by word, by member value
 
     def __len__(self) -> int:
         return len(self._by_uuid)
@@ -82,7 +82,7 @@ class Groups:
         return self._by_uuid.get(uuid)
 
     def entry_of(self, uuid: bytes) -> Entry | None:
-        """The group's entry without its members; None where there is none."""
+        """Return the group's entry without its members; None if it is not in memory."""
         group = self.get(uuid)
         return group.entry if group else None
 
@@ -90,7 +90,7 @@ class Groups:
         return iter([*self._by_uuid])
 
     def put(self, uuid: bytes, entry: Entry) -> Group:
-        """Hold the entry as it is now; its members are another matter."""
+        """Add or replace the group's entry; its members stay as they were read."""
         held = self._by_uuid.get(uuid)
         if held is None:
             held = self._by_uuid[uuid] = Group(uuid, entry, self._tree.role_from(entry), "")
@@ -100,7 +100,7 @@ class Groups:
         return held
 
     def pop(self, uuid: bytes) -> Group | None:
-        """Hold the group no more."""
+        """Remove and return the group."""
         held = self._by_uuid.pop(uuid, None)
         if held:
             self._unlist(held)
@@ -110,7 +110,7 @@ class Groups:
         return held
 
     def set_members(self, group: Group, entry: Entry) -> None:
-        """Hold the members that the entry names."""
+        """Replace the group's members by those of the entry."""
         before, members = group.others, set(self._tree.members(entry))
         doubted = group.doubts.keys() & members
         for other in before:
@@ -131,9 +131,10 @@ class Groups:
         self.note_certainty(group)
 
     def _let_stay(self, people: set[Person], members: set[str]) -> None:
-        """Leave of the people those who are members, and of the members those who are not held.
+        """Remove from `people` those that are no members, and from `members` those in `people`.
 
-        Mostly that is everybody but one: to look up each of a large group takes ten times as long.
+        Usually all but one are in both: looking up each member of a large group takes ten times
+        as long.
         """
         for person in [*people]:
             dn = self._people.dn(person)
@@ -143,14 +144,14 @@ class Groups:
                 people.discard(person)
 
     def note_certainty(self, group: Group) -> None:
-        """Note whether the group is certain."""
+        """Add the group to `uncertain`, or remove it, as `is_certain` says."""
         if group.is_certain:
             self.uncertain.discard(group)
         else:
             self.uncertain.add(group)
 
     def _doubt_again(self, group: Group, doubted: set[str], fresh: set[str]) -> None:
-        """What is still there may yet go, and what is new be on its way from one DN to another."""
+        """Keep doubts about members that are still there, and doubt new ones (refint renames)."""
         since = max(group.doubts.values())
         kept = {text: group.doubts[text] for text in doubted}
         group.doubts = {**dict.fromkeys(fresh, since), **kept}
@@ -158,10 +159,10 @@ class Groups:
     def stamp_of(self, entry: Entry) -> str:
         return entry.first(self._tree.profile.stamp) or ""
 
-    # What people do to groups
+    # Effects of changed users and groups on groups
 
     def came(self, person: Person, dn: str, at_s: float) -> None:
-        """A user is now at that DN; whoever still names it has it for a member."""
+        """Store the user as a member of the groups that name its DN."""
         for each in words_of_dn(dn) if self._naming else ():
             for group in tuple(self._naming.get(each, {}).get(dn, ())):
                 self._drop_other(group, dn)
@@ -169,13 +170,13 @@ class Groups:
                 self._doubt(group, [dn], at_s)
 
     def doubt_strangers(self, at_s: float) -> None:
-        """Something came from where nothing is told of; groups may have named it there."""
+        """Doubt member values of other DNs: an entry moved here from outside the bases."""
         for group in self:
             strangers = group.others - self._by_dn.keys() if group.others else ()
             self._doubt(group, strangers, at_s)
 
     def went(self, person: Person, dn: str, at_s: float) -> None:
-        """No user is at that DN any more; the server may do something about its groups."""
+        """Doubt the memberships of a DN that no user has any more: the server may change them."""
         for group in self:
             if person in group.people:
                 group.people.discard(person)
@@ -183,18 +184,18 @@ class Groups:
                 self._doubt(group, [dn], at_s)
 
     def lost(self, dn: str, at_s: float) -> None:
-        """No group is at that DN any more; the server may do something about those it was in."""
+        """Doubt the memberships of a DN that no group has any more: the server may change them."""
         for each in words_of_dn(dn):
             for group in self._naming.get(each, {}).get(dn, ()):
                 self._doubt(group, [dn], at_s)
 
-    # Questions
+    # Queries
 
     def named(self, name: str) -> Group | None:
-        """The one that the server finds under `name`.
+        """Return the group that the server finds under `name`.
 
         Raises:
-            AskTheDirectory: that depends on how it compares.
+            AskTheDirectory: that depends on the server's matching rules.
         """
         alike = self._by_word.get(word(name))
         if not alike:
@@ -204,18 +205,18 @@ class Groups:
         raise AskTheDirectory
 
     def at(self, dn: str) -> Group | None:
-        """The one whose DN is exactly this text."""
+        """Return the group whose DN is exactly this text."""
         return self._by_dn.get(dn)
 
     def names(self) -> Names:
-        """The names of all, sorted."""
+        """Return the names of all groups, sorted."""
         return in_order(group.role.name for group in self)
 
     def held_by(self, person: Person) -> list[Group]:
-        """The groups that have the user for a member.
+        """Return the groups that have the user as a direct member.
 
         Raises:
-            AskTheDirectory: some group's members are not certain, or merely like the user's DN.
+            AskTheDirectory: a group's members are uncertain, or only similar to the user's DN.
         """
         if self.uncertain:
             raise AskTheDirectory
@@ -225,7 +226,7 @@ class Groups:
         return [group for group in self if person in group.people]
 
     def above(self, groups: Sequence[Group]) -> list[Group]:
-        """The groups that have one of the groups for a member, at any depth."""
+        """Return the groups that contain one of the groups, at any depth."""
         level, known = list(groups), list(groups)
         while level:
             level = [each for each in self._naming_any(level) if each not in known]
@@ -233,10 +234,10 @@ class Groups:
         return known[len(groups) :]
 
     def below(self, group: Group) -> list[Group]:
-        """The group, and the groups in it.
+        """Return the group and its nested groups, at any depth.
 
         Raises:
-            AskTheDirectory: one of them is not certain.
+            AskTheDirectory: the members of one of them are uncertain.
         """
         found, level = [group], [group]
         while level:
@@ -247,12 +248,12 @@ class Groups:
         return found
 
     def people_below(self, group: Group) -> set[Person]:
-        """Everybody in the group, directly and through others."""
+        """Return all users in the group, those of nested groups included."""
         everybody = [each.people for each in self.below(group)]
         return everybody[0] if len(everybody) == 1 else set().union(*everybody)
 
     def admin_role(self, group: Group) -> AdminRole:
-        """The group as the admin role."""
+        """Return the group as the admin role."""
         found = self.below(group)
         nested = [self._members(each) for each in found[1:]]
         through_others = frozenset[str]().union(*nested)
@@ -288,12 +289,12 @@ class Groups:
         return [self._by_dn[text] for text in texts if text in self._by_dn]
 
     def _is_any_like(self, texts: set[str]) -> bool:
-        """Whether the server may take one of the texts for a group's DN."""
+        """Whether one of the texts may equal a group's DN by the server's matching rules."""
         parsed = {names.parsed_dn(text) for text in texts}
         return bool(parsed) and any(names.parsed_dn(dn) in parsed for dn in self._by_dn)
 
     def _is_like_a_member(self, dn: str) -> bool:
-        """Whether some group holds a text that the server may take for that DN."""
+        """Whether a member value may equal the DN by the server's matching rules."""
         alike = (text for each in words_of_dn(dn) for text in self._naming.get(each, ()))
         return any(names.parsed_dn(text) == names.parsed_dn(dn) for text in alike)
 
@@ -316,7 +317,7 @@ class Groups:
     def _words(self, group: Group) -> set[str]:
         return {word(each) for each in all_names(group.entry, self._tree.role_name)}
 
-    # Texts that are nobody's
+    # Member values that are no user's DN
 
     def _doubt(self, group: Group, texts: Iterable[str], at_s: float) -> None:
         group.doubts.update(dict.fromkeys(texts, at_s))

@@ -1,4 +1,4 @@
-"""All that is held in memory, and how it takes in what the directory tells."""
+"""The users and groups in memory, and how reported changes are applied to them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mi_ldap.directory.tree import Tree
 from mi_ldap.model import AdminRole, Names, Role, User
 
 DOUBT_S: Final = 30.0
-"""After so long a server has done what it does to groups when a member's entry goes."""
+"""Longest time, in seconds, that a server needs to update groups after a member was deleted."""
 
 _LABELED_URI: Final = "labeledURI"
-"""With its subtypes (memberURL) what dynlist and autogroup compute members from."""
+"""dynlist and autogroup compute members from this attribute and its subtypes (memberURL)."""
 
 _COMPUTED: Final = "the server computes members of groups (overlay dynlist) and does not report it"
 
@@ -27,10 +27,10 @@ T = TypeVar("T")
 
 
 class NotToBeHeld(Stopped):
-    """What is in the directory changes without being told of, or there is too much of it.
+    """The directory cannot be replicated: some changes are not reported, or it is too large.
 
     Attributes:
-        for_now: whether the next change of any entry may end that.
+        for_now: whether the next change of any entry may make replication possible.
     """
 
     def __init__(self, why: str, *, for_now: bool = False) -> None:
@@ -39,11 +39,11 @@ class NotToBeHeld(Stopped):
 
 
 class Held:
-    """Users and groups as the directory told of them; nobody at first.
+    """Users and groups as the directory reported them; empty at first.
 
     Args:
-        reader: reads the members of groups, which are not told.
-        is_proved: whether it is known that the server computes no members of groups.
+        reader: reads the members of groups, which are not synchronized.
+        is_proved: whether the server is known not to compute members of groups.
     """
 
     def __init__(self, reader: Reader, *, is_proved: bool = True) -> None:
@@ -55,35 +55,35 @@ class Held:
         self._worked_out: dict[Hashable, object] = {}
 
     def names_in(self, group: Group) -> Names:
-        """The names of the users in the group, directly and through others, sorted."""
+        """Return the sorted names of all users in the group, those of nested groups included."""
         return self._kept(
             (group, "names"), lambda: self.people.names_of(self.groups.people_below(group))
         )
 
     def admin_role(self, group: Group) -> AdminRole:
-        """The group as the admin role."""
+        """Return the group as the admin role."""
         return self._kept((group, "admin"), lambda: self.groups.admin_role(group))
 
     def holds(self, entry: User | Role) -> bool:
-        """Whether that very user or group is held at its DN."""
+        """Whether memory has this user or group, by id, at its DN."""
         person, group = self.people.at(entry.locator), self.groups.at(entry.locator)
         if person and self.people.user(person).id == entry.id:
             return True
         return group is not None and group.role.id == entry.id
 
     def is_unfinished(self, entry: Entry) -> bool:
-        """Whether the creation of a user has not finished; it is not held before."""
+        """Whether the creation of a user has not finished; memory leaves such users out."""
         return self._reader.tree.is_unfinished(entry)
 
     def parents(self) -> set[str]:
-        """The DNs right above the users and groups."""
+        """Return the parent DNs of the users and groups."""
         above = {person.kind.parent for person in self.people}
         return above | {names.own_and_parent(group.entry.dn)[1] for group in self.groups}
 
-    # What is told
+    # Reported changes
 
     def user_changed(self, uuid: bytes, entry: Entry) -> None:
-        """A user's entry is there, and is now as given."""
+        """Add or replace a user's entry."""
         self._must_have_an_id(entry)
         before = self.people.get(uuid)
         name_before, dn_before = (before.name, self.people.dn(before)) if before else ("", "")
@@ -99,14 +99,14 @@ class Held:
         self._somebody_came = True
 
     def user_gone(self, uuid: bytes) -> None:
-        """There is no such user any more."""
+        """Remove a user."""
         person = self.people.pop(uuid)
         if person:
             self._worked_out.clear()
             self.groups.went(person, self.people.dn(person), time.monotonic())
 
     def role_changed(self, uuid: bytes, entry: Entry) -> None:
-        """A group's entry is there, and is now as given, but for its members."""
+        """Add or replace a group's entry without its members."""
         before = self.groups.get(uuid)
         dn_before = before.entry.dn if before else entry.dn
         self._worked_out.clear()
@@ -123,33 +123,33 @@ class Held:
             self._somebody_came = True
 
     def role_gone(self, uuid: bytes) -> None:
-        """There is no such group any more."""
+        """Remove a group."""
         group = self.groups.pop(uuid)
         if group:
             self._worked_out.clear()
             self.groups.lost(group.entry.dn, time.monotonic())
 
     def _must_have_an_id(self, entry: Entry) -> None:
-        """Memory knows entries by the ids of content synchronization, the rules by another one."""
+        """Check that the entry has an id: memory is keyed by entryUUID, the rules by another id."""
         tree = self._reader.tree
         if tree.readable_id_of(entry) is None:
             raise NotToBeHeld(f"an entry has no {tree.user_id} that the account may read")
 
     def all_told(self) -> None:
-        """What came may have been elsewhere before, and named there in groups.
+        """Finish a poll: doubt memberships if new entries may have moved in from outside the bases.
 
-        The server then changes those silently, as it does when something goes of which nothing is
-        told.
+        The server then changes the groups that named them without a report, as it does after the
+        deletion of an entry outside the bases.
         """
         if self._somebody_came:
             self._worked_out.clear()
             self.groups.doubt_strangers(time.monotonic())
             self._somebody_came = False
 
-    # What must be asked for
+    # Members, which are read by searches
 
     def fetch(self, groups: Iterable[Group]) -> Iterator[tuple[Group, Entry]]:
-        """The groups' entries with their members; those that went meanwhile left out."""
+        """Yield the groups' entries with their members; deleted groups are left out."""
         for part in in_parts(list(groups)):
             stored = {} if self._is_proved else dict(self._read(part, as_stored=True))
             for group, entry in self._read(part):
@@ -170,10 +170,10 @@ class Held:
                     yield by_id[tree.id_of(entry)], entry
 
     def _ensure_not_computed(self, stored: Entry | None, entry: Entry) -> None:
-        """Check that the members read are those that are stored.
+        """Check that the members that were read are those that are stored.
 
         Raises:
-            NotToBeHeld: they are not, and nothing changed the group in between.
+            NotToBeHeld: they differ although the group was not changed in between.
         """
         if stored and self.groups.stamp_of(stored) == self.groups.stamp_of(entry):
             tree = self._reader.tree
@@ -181,29 +181,29 @@ class Held:
                 raise NotToBeHeld(_COMPUTED)
 
     def take(self, fetched: Iterable[tuple[Group, Entry]], *, only_known: bool = False) -> None:
-        """Hold those members.
+        """Store the members that were read.
 
         Args:
-            fetched: as `fetch` gave it.
-            only_known: whether it may be older than what was told; then it counts only where both
-                are of the same stamp.
+            fetched: the result of `fetch`.
+            only_known: whether the entries may be older than the reported ones; then an entry is
+                used only if both have the same stamp.
         """
         self._worked_out.clear()
         for group, entry in fetched:
             if self.groups.get(group.uuid) is not group:
-                continue  # it went meanwhile
+                continue  # the group was deleted meanwhile
             if entry.dn != group.entry.dn:
-                continue  # that it moved is yet to be told: others may name it
+                continue  # the move is not reported yet: other groups may name this one
             if only_known and group not in self.groups.uncertain:
-                continue  # it was read meanwhile: what a server changes silently may be older here
+                continue  # it was read meanwhile: here, silent changes of the server may be missing
             if not only_known or self.groups.stamp_of(entry) == group.told:
                 self.groups.set_members(group, entry)
 
     def believe(self, read_at_s: float) -> None:
-        """Take what groups hold for good, once the server had its time to change it silently.
+        """End doubts about members that were read after the server had time to change them.
 
         Args:
-            read_at_s: since when, of `time.monotonic()`, they have been read.
+            read_at_s: when the reading of the members began, by `time.monotonic()`.
         """
         since = read_at_s - DOUBT_S
         for group in [*self.groups.uncertain]:
@@ -211,12 +211,12 @@ class Held:
             self.groups.note_certainty(group)
 
     def _kept(self, key: Hashable, work_out: Callable[[], T]) -> T:
-        """What was worked out once, until something changes."""
+        """Return a cached result, computed once until the contents change."""
         if key not in self._worked_out:
             self._worked_out[key] = work_out()
         return cast("T", self._worked_out[key])
 
 
 def role_attributes(tree: Tree) -> list[str]:
-    """The attributes of groups that are synchronized: all but the members."""
+    """Return the attributes of groups that are synchronized: all but the members."""
     return [*tree.role_attributes, tree.first_admin, _LABELED_URI]

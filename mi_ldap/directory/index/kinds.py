@@ -1,7 +1,7 @@
-"""What is told of: users, groups, and places.
+"""The types of entries that are synchronized: users, groups, and places.
 
-A place is an entry that has others below it. When one moves, all below it have moved, and OpenLDAP
-2.5.13 says so of none of them.
+A place is an entry that has others below it. When it is moved, all entries below it move too, and
+OpenLDAP 2.5.13 reports none of these moves.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ IS_PLACE: Final = "(hasSubordinates=TRUE)"
 
 
 class StartAgain(Stopped):
-    """What happened can't be taken in change by change."""
+    """The changes can't be applied one by one; memory must be filled again."""
 
 
 class Kind(Protocol):
-    """What is done with the entries of one search."""
+    """A type of entries, which applies the changes of one search."""
 
     def asked(self, tree: Tree) -> tuple[str, Sequence[str]]:
-        """Filter and attributes."""
+        """Return the filter and the attributes of the search."""
 
     def changed(self, uuid: bytes, entry: Entry) -> None: ...
 
@@ -83,7 +83,7 @@ class Roles:
 
 @dataclass(slots=True)
 class Places:
-    """Where entries are that have others below them; `is_told` once they are known."""
+    """DNs of entries that have others below them; `is_told` after the first poll."""
 
     dns: dict[bytes, str] = field(default_factory=dict)
     is_told: bool = False
@@ -92,13 +92,13 @@ class Places:
         return IS_PLACE, ["1.1"]
 
     def changed(self, uuid: bytes, entry: Entry) -> None:
-        """One that is new may have been there without anything below it, under another name."""
+        """Add or move a place; a new one may have had another DN before it had children."""
         if self.is_told and self.dns.get(uuid) != entry.dn:
             raise StartAgain("an entry with others below it was moved or is new")
         self.dns[uuid] = entry.dn
 
     def gone(self, uuid: bytes) -> None:
-        """It may have taken everybody below it elsewhere."""
+        """Remove a place; it may have been moved elsewhere with all entries below it."""
         raise StartAgain("an entry that had others below it is gone")
 
     def dn_of(self, uuid: bytes) -> str | None:

@@ -1,4 +1,4 @@
-"""The users in memory, packed small, whatever the directory holds of them."""
+"""The users in memory, in a compact form."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mi_ldap.model import Names, User, in_order, shared
 
 
 class Kind(NamedTuple):
-    """What many users have in common, one object for all of them.
+    """Properties that many users share, in one object for all of them.
 
     Attributes:
-        own: the entry's own name, `"uid=alice"`; None where it is the usual one.
+        own: the entry's RDN, `"uid=alice"`; None for the usual one.
         parent: the rest of the DN.
-        classes: its classes.
-        keys: the attribute of each of its values in `Person.packed`.
+        classes: the object classes.
+        keys: the attribute of each value in `Person.packed`.
     """
 
     own: str | None
@@ -36,9 +36,9 @@ class Person:
     """A user's entry, packed.
 
     Attributes:
-        number: the 16 bytes by which the server speaks of the entry, as an integer: it is smaller.
-        name: as it is shown.
-        packed: the values of all its other attributes, as `marshal` packs them; `b""` for none.
+        number: the 16 bytes of the entryUUID as an integer, which takes less memory.
+        name: the name that is shown.
+        packed: the values of all other attributes, packed by `marshal`; `b""` for none.
     """
 
     __slots__ = ("kind", "name", "number", "packed")
@@ -52,10 +52,10 @@ class Person:
 
 
 class People:
-    """Everybody, by id, by name and by DN.
+    """All users, by id, by name and by DN.
 
     Args:
-        tree: how an entry becomes a user.
+        tree: converts an entry into a user.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -74,11 +74,11 @@ class People:
         return iter(self._by_number.values())
 
     def get(self, uuid: bytes) -> Person | None:
-        """The one whom the server means by those 16 bytes."""
+        """Return the user with the entryUUID of 16 bytes."""
         return self._by_number.get(int.from_bytes(uuid))
 
     def put(self, uuid: bytes, entry: Entry) -> Person:
-        """Hold the entry as it is now; the same object as before stands for it."""
+        """Add or replace the entry; a known user stays the same object."""
         fresh = self._packed(uuid, entry)
         held = self._by_number.setdefault(fresh.number, fresh)
         if held is fresh:
@@ -92,7 +92,7 @@ class People:
         return held
 
     def pop(self, uuid: bytes) -> Person | None:
-        """Hold the entry no more."""
+        """Remove and return the user."""
         held = self._by_number.pop(int.from_bytes(uuid), None)
         if held:
             self._unfile(held)
@@ -103,14 +103,14 @@ class People:
         return f"{own or self._prefix + person.name},{parent}"
 
     def user(self, person: Person) -> User:
-        """The user as the rules know it."""
+        """Return the user as `model.User`."""
         return self._tree.user_from(self.entry(person))
 
     def by_id(self, user_id: str) -> Person | None:
-        """The one with the immutable id.
+        """Return the user with the immutable id.
 
         Raises:
-            AskTheDirectory: the text is no id as this server writes them.
+            AskTheDirectory: the text is not an id in this server's notation.
         """
         if self._id_key != "entryuuid":
             raise AskTheDirectory
@@ -123,10 +123,10 @@ class People:
         return self._by_number.get(wanted.int)
 
     def named(self, name: str) -> Person | None:
-        """The one whom the server finds under `name`.
+        """Return the user that the server finds under `name`.
 
         Raises:
-            AskTheDirectory: that depends on how it compares.
+            AskTheDirectory: that depends on the server's matching rules.
         """
         found = self._under(word(name))
         if not found:
@@ -136,7 +136,7 @@ class People:
         raise AskTheDirectory
 
     def at(self, dn: str) -> Person | None:
-        """The one whose DN is exactly this text."""
+        """Return the user whose DN is exactly this text."""
         own, parent = names.own_and_parent(dn)
         for person in self._under(word(names.first_value(own)[1])):
             if person.kind.parent == parent and self.dn(person) == dn:
@@ -144,7 +144,7 @@ class People:
         return None
 
     def is_any_like(self, dn: str) -> bool:
-        """Whether the server may take the DN for that of somebody."""
+        """Whether the DN may equal a user's DN by the server's matching rules."""
         parsed = names.parsed_dn(dn)
         return any(
             names.parsed_dn(self.dn(person)) == parsed
@@ -153,14 +153,14 @@ class People:
         )
 
     def names(self) -> Names:
-        """The names of all, sorted."""
+        """Return the names of all users, sorted."""
         if self._names is None:
             self._names = SortedNames()
             self._names.fill(person.name for person in self if person.name)
         return self._names.shown()
 
     def names_of(self, people: set[Person]) -> Names:
-        """The names of those, sorted."""
+        """Return the names of the given users, sorted."""
         everybody = self.names()
         if len(people) == len(self):
             return everybody
@@ -226,7 +226,7 @@ class People:
         return Person(number, name, kind, marshal.dumps(values) if values else b"")
 
     def entry_of(self, uuid: bytes) -> Entry | None:
-        """The user's entry as it was synchronized; None where there is none."""
+        """Return the user's entry as it was synchronized; None if it is not in memory."""
         person = self.get(uuid)
         return self.entry(person) if person else None
 
@@ -234,9 +234,9 @@ class People:
         return (person.uuid for person in [*self])
 
     def entry(self, person: Person) -> Entry:
-        """The entry as it was synchronized."""
+        """Return the entry as it was synchronized."""
         more: dict[str, list[bytes]] = {}
-        values = marshal.loads(person.packed) if person.packed else ()  # noqa: S302 - our own
+        values = marshal.loads(person.packed) if person.packed else ()  # noqa: S302 - our data
         for key, value in zip(person.kind.keys, values, strict=True):
             more.setdefault(key, []).append(value)
         attributes = {
@@ -253,5 +253,5 @@ def _become(held: Person, fresh: Person) -> None:
 
 
 def _id_of(number: int) -> bytes:
-    """As the server writes it (RFC 4530 §2.1)."""
+    """Return the entryUUID in the server's notation (RFC 4530 §2.1)."""
     return str(uuid.UUID(int=number)).encode()

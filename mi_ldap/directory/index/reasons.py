@@ -1,4 +1,4 @@
-"""Why users and groups are not held in memory, in words that anybody may read."""
+"""Reasons why users and groups are not in memory, without DNs or other confidential data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ UNAVAILABLE_CRITICAL_EXTENSION: Final = 12
 
 
 def why_not_held(tree: Tree, limit: int) -> str:
-    """Why not whatever happens in the directory; `""` where there is no reason.
+    """Return the reason that follows from the settings; `""` if there is none.
 
     Args:
-        tree: what would be held.
-        limit: how many users and groups may be held in all, 0 for none.
+        tree: the configured bases, filters and attributes.
+        limit: the most users and groups in memory, 0 to turn the index off.
     """
     if not limit:
         return "user_store.index_limit is 0"
@@ -29,7 +29,7 @@ def why_not_held(tree: Tree, limit: int) -> str:
 
 
 def reason_for(error: Exception) -> str:
-    """Why not any more; what the server says may hold DNs."""
+    """Return the reason for an error, without the server's message, which may contain DNs."""
     if not isinstance(error, Refused):
         return str(error)
     if error.code == UNAVAILABLE_CRITICAL_EXTENSION:

@@ -1,4 +1,4 @@
-"""Names in the order in which they are listed, with what is searched in them."""
+"""Names in the order of lists, with the text that searches run on."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from mi_ldap.model import Names, casefolded, in_order, shared
 
 
 class SortedNames:
-    """Each name once, sorted without case, ties by code point.
+    """A set of names, sorted without case, ties by code point.
 
-    What comes and goes is put in its place when they are asked for.
+    Additions and removals are applied when the names are read.
     """
 
     def __init__(self) -> None:
@@ -19,20 +19,20 @@ class SortedNames:
         self._changed: dict[str, bool] = {}
 
     def fill(self, names: Iterable[str]) -> None:
-        """Hold these names and no others; quicker than one by one."""
+        """Replace all names; faster than adding them one by one."""
         self._shown = in_order(names)
         self._changed.clear()
 
     def add(self, name: str) -> None:
-        """Hold the name too."""
+        """Add a name."""
         self._changed[name] = True
 
     def discard(self, name: str) -> None:
-        """Hold the name no more."""
+        """Remove a name."""
         self._changed[name] = False
 
     def shown(self) -> Names:
-        """All of them; the same object until one is added or goes."""
+        """Return all names; the same object until a name is added or removed."""
         if self._changed:
             self._shown = _changed(self._shown, self._changed)
             self._changed.clear()
@@ -40,7 +40,7 @@ class SortedNames:
 
 
 def _changed(before: Names, changed: dict[str, bool]) -> Names:
-    """The names before, with those that came (True) and without those that went (False)."""
+    """Return the names with the changes applied: True adds a name, False removes it."""
     names: list[str] = []
     folded: list[str] = []
     done = 0
@@ -57,7 +57,7 @@ def _changed(before: Names, changed: dict[str, bool]) -> Names:
 
 
 def _place(names: Names, name: str) -> tuple[int, bool]:
-    """Where the name belongs, and whether it is there."""
+    """Return the position of the name, and whether it is in the list."""
     folded, fold = names.folded or (), casefolded(name)
     at = bisect_left(folded, fold)
     while at < len(folded) and folded[at] == fold and names.names[at] < name:

@@ -1,4 +1,4 @@
-"""Checks that a server tells of all its changes, so that a replica of it can be kept up to date."""
+"""Checks that a server reports all its changes, so that a replica of it can be kept up to date."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ MAX_CLOCK_SKEW_S: Final = 2.0
 """How far the server's clock may be ahead of ours."""
 
 ATTEMPTS, PAUSE_S = 10, 0.02
-"""slapd tells of a change that waited for an older one within some of these attempts."""
+"""Number of polls, and the pause between them in seconds: slapd reports a change that waited for an
+older one after a few of them."""
 
 
 def ensure_complete(session: Session, searches: Sequence[Search]) -> None:
-    """Check that the server tells of every entry that it has, and that its clock is right.
+    """Check that the server reports every entry that it has, and that its clock is right.
 
-    OpenLDAP tells of no entry that is newer than its `contextCSN`. `slapadd` without `-w` makes
-    such entries, and a server that is killed leaves such. The next change of any entry brings its
-    `contextCSN` up to date.
+    OpenLDAP reports no entry that is newer than its `contextCSN`. `slapadd` without `-w` creates
+    such entries, and so does a server that is killed. The next change of any entry updates the
+    `contextCSN`.
 
     Args:
         session: of the account that reads the entries.
-        searches: those that will be polled; they stay as they are.
+        searches: the searches that will be polled; they are not changed.
 
     Raises:
-        NotToBeHeld: there are entries of which the server does not tell, or its clock is ahead.
+        NotToBeHeld: the server does not report some entries, or its clock is ahead.
     """
     ignore = Ignore()
     bases = [replace(each, listener=ignore, scope=requests.BASE) for each in searches]
     poller = Poller(bases)
-    poller.poll(session)  # gives the CSNs with which the next polls look for newer entries
+    poller.poll(session)  # returns the CSNs from which the next polls look for newer entries
     for _ in range(ATTEMPTS):
         poller.poll(session)
         if not poller.is_behind:
@@ -52,11 +53,11 @@ def ensure_complete(session: Session, searches: Sequence[Search]) -> None:
 def ensure_not_ahead(searches: Iterable[Search]) -> None:
     """Check that the server's latest change does not lie in the future.
 
-    After its clock was set back, slapd 2.5 tells of no change until the clock has caught up with
-    `contextCSN`, and never of those that were made until then.
+    After its clock was set back, slapd 2.5 reports no change until the clock has caught up with
+    `contextCSN`, and never reports the changes that were made until then.
 
     Raises:
-        NotToBeHeld: it does, by the clock of this machine.
+        NotToBeHeld: it lies in the future, by the clock of this machine.
     """
     told_s = max(seconds_of(search.told) for search in searches)
     if told_s > time.time() + MAX_CLOCK_SKEW_S:

@@ -1,4 +1,4 @@
-"""Looks now and then whether a server reports all that searches find."""
+"""Periodic check that the server reports every entry that searches find."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mi_ldap.directory.index.kinds import StartAgain
 from mi_ldap.directory.tree import Tree
 
 PAUSE_S: Final = 45.0
-REST: Final = 50
-"""It is verified at most so often, and rests so many times as long as that took."""
+_PAUSE_FACTOR: Final = 50
+"""Minimum pause between verifications in seconds, and as a multiple of their duration."""
 
 
 class Verification:
-    """Verifies what was filled, on a session of its own, by the thread that keeps it.
+    """Verifies memory on a session of its own, in the background thread of the index.
 
     Args:
         connector: opens the session.
-        tree: where users and groups are.
+        tree: the configured bases, filters and attributes.
     """
 
     def __init__(self, connector: Connector, tree: Tree) -> None:
@@ -36,19 +36,19 @@ class Verification:
         return time.monotonic() > self._due_at
 
     def rest(self, took_s: float) -> None:
-        """Begin the pause after a verification, or after the filling, which is one too."""
-        self._due_at = time.monotonic() + max(PAUSE_S, REST * took_s)
+        """Begin the pause after a verification, or after filling memory, which verifies it too."""
+        self._due_at = time.monotonic() + max(PAUSE_S, _PAUSE_FACTOR * took_s)
 
     def verify(self, filled: Filled, confirm: Callable[[set[Difference]], set[Difference]]) -> None:
-        """Look whether the databases are arranged as they were, or compare where that is unknown.
+        """Check that the list of databases still proves coverage; without it, compare entries.
 
         Args:
-            filled: what is held.
-            confirm: those of the differences that are there still, after a poll.
+            filled: the memory to verify.
+            confirm: polls, and returns the differences that still exist.
 
         Raises:
-            StartAgain: the server's databases were arranged anew.
-            NotToBeHeld: it does not report all changes.
+            StartAgain: the list proves coverage and did not before, or the reverse.
+            NotToBeHeld: the server does not report all changes.
         """
         began, tree = time.monotonic(), self._tree
         session = self._connector.bound()

@@ -1,8 +1,8 @@
-"""Where entries lie that are held: below entries that are held as places, or they could move along.
+"""Check that the parents of the entries in memory are known, so that their moves are noticed.
 
-OpenLDAP 2.5.13 tells of an entry that moves, and of none below it. So whoever is held must lie in a
-base itself or below a place that is polled. An entry is none as long as nothing is below it, and
-nothing is told of it when its first child comes.
+OpenLDAP 2.5.13 reports an entry that is moved, and none of those below it. So each entry in memory
+must lie directly below a base or a place that is polled. An entry without children is no place, and
+it is not reported when it gets its first child.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from mi_ldap.directory import names
 
 
 def strange(parents: Iterable[str], bases: Iterable[str], places: Iterable[str]) -> set[str]:
-    """The parents that lie below a base and are no place.
+    """Return the parents that lie below a base and are no place.
 
     Args:
-        parents: the DNs below which entries were told of.
-        bases: those that are searched; one that moves is not found any more, which is told.
+        parents: the parent DNs of the reported entries.
+        bases: the bases of the searches; the move of a base is noticed, as searches then fail.
         places: the DNs of the entries that are polled as having others below them.
     """
     tops, known = [*bases], {*places}

@@ -1,4 +1,4 @@
-"""Under which word a name is filed, and whether memory may answer for the server."""
+"""Keys of names, coarser than the matching rules of any server."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from mi_ldap.model import MAX_TYPED
 
 
 class AskTheDirectory(Exception):
-    """What is in memory does not decide the question; the directory does."""
+    """Memory cannot answer the question; the directory must be read."""
 
 
 def word(text: str) -> str:
-    """The word of a name: names that any server takes for equal have the same one.
+    """Return the key of a name; names that any server considers equal have the same key.
 
-    Coarser than every server's own matching (RFC 4518), so that names under other words are surely
-    others. Two names under one word may be equal or not.
+    The key is coarser than every server's matching (RFC 4518): names with different keys differ on
+    every server, names with the same key may be equal or not.
     """
-    if len(text) > MAX_TYPED:  # all of them under one: to normalize them would take too long
+    if len(text) > MAX_TYPED:  # one key for all of them: normalizing them would take too long
         return ""
     if text.isascii() and text.isprintable() and " " not in text:
         lowered = text.lower()
-        return text if lowered == text else lowered  # one object where it is mostly one text
+        return text if lowered == text else lowered  # one object if equal, to save memory
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(char for char in plain if char.isascii() and char.isprintable() and char != " ")
 
 
 def words_of_dn(dn: str) -> set[str]:
-    """The words of the values in the DN's own name."""
+    """Return the keys of the values in the DN's RDN."""
     return {word(value) for _, value in names.own_pairs(dn)}
