@@ -1,4 +1,4 @@
-"""Carry out a plan: its operations one after the other, undone when one of them fails."""
+"""Execution of a plan: its operations in order, undone if one of them fails."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Connect = Callable[[], Session]
 def carry_out(
     session: Session, reconnect: Connect, profile: Profile, operations: list[Guarded]
 ) -> None:
-    """Carry out the operations in their order; what was done is undone when one fails.
+    """Carry out the operations in order; undo those that were done if one fails.
 
     Args:
-        session: on which the operations are sent, and undone when the server refuses one.
-        reconnect: opens the session on which they are undone when `session` was cut off.
-        profile: by which the server's result codes are read.
-        operations: of a plan.
+        session: sends the operations, and their undos if the server refuses one.
+        reconnect: opens the session for the undos if the connection of `session` failed.
+        profile: interprets the server's result codes.
+        operations: the operations of a plan.
 
     Raises:
-        Refused: one of them cannot be done.
+        Refused: the server rejected one of them.
     """
     for number, guarded in enumerate(operations):
         try:
@@ -40,7 +40,7 @@ def carry_out(
             _undo(session, profile, operations[:number], guarded)
             raise
         except BaseException:
-            # Whatever it was, no answer was read to the last one: it may have been done, too.
+            # No answer to the last operation was read, so it may have been carried out.
             _undo_cut_off(reconnect, profile, operations[: number + 1])
             raise
 
@@ -50,7 +50,7 @@ def _do(session: Session, profile: Profile, guarded: Guarded) -> None:
         session.do(guarded.operation, *guarded.controls)
     except Refused as refused:
         if guarded.swaps and any(saying.fits(refused) for saying in profile.second_value):
-            # A second value of a single-valued attribute: somebody else has set it meanwhile.
+            # A second value of a single-valued attribute: another client has set it meanwhile.
             raise Refused(results.VALUE_EXISTS, refused.message) from refused
         if guarded.changes_members:
             raise results.canonical(refused, profile) from refused
@@ -72,7 +72,7 @@ def _undo(session: Session, profile: Profile, done: list[Guarded], failed: Guard
     """Undo the operations, latest first; when one can't be undone, those before it stay as well.
 
     A deletion is the last operation of a change. Once its entry is gone, whoever deleted it, the
-    change stands: what is undone would give roles and dependents back to nobody.
+    change is kept: an undo would assign roles and dependents to an entry that no longer exists.
     """
     with deadline(UNDO_S):
         try:
@@ -91,10 +91,10 @@ def _is_gone(session: Session, deletion: Delete) -> bool:
 
 
 def _undo_one(session: Session, profile: Profile, undo: tuple[Guarded, ...]) -> None:
-    """What somebody else has changed since stays as it is.
+    """Undo one operation; keep values that another client has changed since.
 
     Raises:
-        Refused: the server does not let it be undone.
+        Refused: the server rejected the undo.
     """
     for guarded in undo:
         try:

@@ -1,9 +1,9 @@
 """Connections to the directory: opening them with verified TLS, and a bounded pool of them.
 
-ldap3's own pools and strategies are not used: REUSABLE polls, RESTARTABLE sends a bind twice,
+ldap3's pools and strategies are not used: REUSABLE polls, RESTARTABLE sends a bind twice,
 ServerPool leaks connections. Here a connection is used by one thread at a time and is dropped after
-the first error on its wire. Passwords go straight into the bind request: a connection object that
-held one would print it in its `repr`.
+its first error. Passwords are written directly into the bind request: ldap3's connection object
+would show the password in its `repr`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from mi_ldap.errors import DirectoryUnavailable
 log = structlog.get_logger()
 
 IDLE_S = 120.0
-"""An idle connection older than this is replaced: firewalls forget them without a word."""
+"""Longest idle time of a connection, in seconds: firewalls drop idle connections silently."""
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
 INSUFFICIENT_RIGHTS, BUSY, UNAVAILABLE = 50, 51, 52
@@ -45,17 +45,17 @@ INSUFFICIENT_RIGHTS, BUSY, UNAVAILABLE = 50, 51, 52
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the directory listens, and what is demanded of it.
+    """The addresses of the directory, TLS and timeouts.
 
     Attributes:
-        urls: `("ldaps://ldap.example.org:636",)`, without a path, in the order of preference;
+        urls: `("ldaps://ldap.example.org:636",)`, without a path, in order of preference;
             `"ldaps+srv://example.org"` for those that DNS names.
-        start_tls: whether the connection is encrypted before anything else is said (RFC 4513 §3).
-        ca_file: who signs the server's certificate; None for the system's authorities.
-        connect_timeout_s: how long a connection may take to open.
-        answer_s: how long an answer may take.
-        certificate_file: our own certificate; None for none.
-        key_file: its key; None where it lies in the same file.
+        start_tls: whether StartTLS is the first operation of each connection (RFC 4513 §3).
+        ca_file: the CA of the server's certificate; None for the system's CAs.
+        connect_timeout_s: longest time for opening a connection, in seconds.
+        answer_s: longest wait for a response, in seconds.
+        certificate_file: the client certificate; None for none.
+        key_file: the key of the client certificate; None if it is in the same file.
     """
 
     urls: tuple[str, ...]
@@ -73,21 +73,21 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who the service is; without a DN whoever its certificate or process is, or nobody."""
+    """The service account; without a DN, SASL EXTERNAL (certificate or process) or anonymous."""
 
     dn: str = ""
     password: str = field(default="", repr=False)
 
 
 class Connector:
-    """Opens sessions that are ready for use, all of a process with the same server.
+    """Opens sessions that are ready for use; all sessions of a process use the same server.
 
     Args:
-        address: where the directory is.
-        account: the service's own.
-        observe: told the name of each LDAP operation.
-        look_up: asks DNS for SRV records.
-        pace: how long is waited for a server, and between looks at it.
+        address: the addresses of the directory, TLS and timeouts.
+        account: the service account.
+        observe: called with the name of each LDAP operation.
+        look_up: queries DNS for SRV records.
+        pace: timeouts and pauses of health checks.
 
     Raises:
         ConfigurationError: a certificate cannot be used.
@@ -112,19 +112,19 @@ class Connector:
         self.servers = Servers(srv.Addresses(address.urls, look_up), self._probe, pace)
 
     def anonymous(self) -> Session:
-        """A session that has not said who it is."""
+        """Return a session without a bind."""
         return self._watched(self.servers.connected(self._session))
 
     def bound(self, *, patient: bool = False) -> Session:
-        """A session of the service's own account; `patient` as in `Servers.connected`."""
+        """Return a session of the service account; `patient` as in `Servers.connected`."""
         return self._watched(self.servers.connected(self.bound_to, patient=patient))
 
     def fits(self, session: Session) -> bool:
-        """Whether the session is with the server that is used now."""
+        """Whether the session is connected to the current server."""
         return self.servers.is_current(session.server)
 
     def close(self) -> None:
-        """Look after the servers no more."""
+        """Stop the health checks."""
         self.servers.close()
 
     def _watched(self, session: Session) -> Session:
@@ -136,15 +136,15 @@ class Connector:
         try:
             session.read("", "(objectClass=*)", ["1.1"])
         except Refused:
-            pass  # it answers; who may read the root is the directory's affair
+            pass  # the server answers; the account may lack the right to read the root DSE
         finally:
             session.close()
 
     def bound_to(self, url: str, *, quiet: bool = False) -> Session:
-        """A session of the service's own account with that server; `quiet` in the log.
+        """Return a session of the service account with that server; `quiet` as in `Session`.
 
         Raises:
-            DirectoryUnavailable: in one sentence why not.
+            DirectoryUnavailable: with the reason in one sentence.
         """
         session = self._session(url, quiet=quiet)
         wire = session.connection.socket
@@ -155,7 +155,7 @@ class Connector:
             raise self._refusal(refused) from refused
         except DirectoryUnavailable as error:
             session.close()
-            # With TLS 1.3 a server refuses our certificate, or its absence, only now.
+            # With TLS 1.3 a server rejects a wrong or missing client certificate only now.
             original = wire.error or error
             raise _outage(url, original, in_handshake=self._wants_tls(url)) from original
         except BaseException:
@@ -168,7 +168,7 @@ class Connector:
             policy = session.bind(self._account.dn, self._account.password)
             self.account_policy.note(policy)
             if policy.error == MUST_CHANGE:
-                # OpenLDAP 2.5 takes the bind, and refuses with 50 whatever follows it.
+                # OpenLDAP 2.5 accepts the bind, then answers every operation with 50.
                 raise Refused(INSUFFICIENT_RIGHTS, "", policy.error)
         elif is_local_socket(url) or self._address.certificate_file:
             session.bind_as_process()
@@ -194,7 +194,7 @@ class Connector:
         connection = connection_over(wire)
         try:
             self._encrypt(connection, url)
-        except Exception as error:  # noqa: BLE001 - any is an outage
+        except Exception as error:  # noqa: BLE001 - any error is an outage
             wire.close()
             original = wire.error or error
             raise _outage(url, original, in_handshake=True) from original
@@ -204,7 +204,7 @@ class Connector:
         return not is_local_socket(url) and (self._address.start_tls or is_ldaps(url))
 
     def _encrypt(self, connection: Connection, url: str) -> None:
-        """TLS as it is configured, or an error; there is no third way."""
+        """Start TLS as configured; raise an error if that fails, with no fallback to plain LDAP."""
         if not self._wants_tls(url):
             return
         if self._context is None:
@@ -220,7 +220,7 @@ class Connector:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """What a session's socket tells of its server."""
+    """Reports the events of a session's socket to `Servers`."""
 
     servers: Servers
     url: str
@@ -243,12 +243,12 @@ def _outage(url: str, error: BaseException, *, in_handshake: bool = False) -> Di
 
 @dataclass
 class Pool:
-    """At most `size` sessions, made when they are needed, the last used first.
+    """At most `size` sessions, opened when needed; the last used one is used first.
 
     Args:
-        connect: makes a session.
-        size: how many there may be at one time.
-        fits: whether a session that lay idle is still with the right server.
+        connect: opens a session.
+        size: the most sessions at one time.
+        fits: whether an idle session is still connected to the current server.
     """
 
     connect: Callable[[], Session]
@@ -262,10 +262,10 @@ class Pool:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A session for the caller alone.
+        """Lend a session to the caller.
 
         Raises:
-            DirectoryUnavailable: none came free, or could be opened, in the request's time.
+            DirectoryUnavailable: no session became free or could be opened in the request's time.
         """
         if not self._slots.acquire(timeout=remaining_s()):
             raise DirectoryUnavailable("All connections to the directory are busy. Try again.")

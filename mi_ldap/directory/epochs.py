@@ -1,13 +1,13 @@
-"""The value kept with each of our users: what its tokens hang on, and what is going on with it.
+"""The epoch attribute of a user: which tokens are valid, and which operation is in progress.
 
     9f5d02a1c3e47b68                         a digest of this is in the user's tokens
-    9f5d02a1c3e47b68.1c20aa57                the same; what is after the dot was swapped since
-    9f5d02a1c3e47b68.1c20aa57.5e0b77d3       the last part is its appointment: an admin made it one
-    unfinished:1795284684:9f5d02a1c3e47b68   the entry is being made since then (Unix time)
-    resetting:1795284684:9f5d02a1c3e47b68    an admin is setting its password
-    leaving:1795284684:9f5d02a1c3e47b68      the entry is about to be deleted
+    9f5d02a1c3e47b68.1c20aa57                the same; the part after the dot was replaced since
+    9f5d02a1c3e47b68.1c20aa57.5e0b77d3       the last part is the appointment, set by a promotion
+    unfinished:1795284684:9f5d02a1c3e47b68   the entry is being created since then (Unix time)
+    resetting:1795284684:9f5d02a1c3e47b68    an admin is setting the password
+    leaving:1795284684:9f5d02a1c3e47b68      the entry is being deleted
 
-Pure functions on the stored text, `""` where there is none.
+Pure functions on the stored text, `""` if there is none.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ RESETTING: Final = "resetting:"
 LEAVING: Final = "leaving:"
 
 ABANDONED_AFTER_S: Final = 60.0
-"""How old a mark is, in seconds, when the request that made it must have ended."""
+"""Age of a mark, in seconds, after which the request that set it must have ended."""
 
 ADOPTED: Final = "00000000"
-"""The appointment of who has a custodian, but was made an admin by another tool or version."""
+"""The appointment of an admin that has a custodian but was promoted by another tool or an older
+version."""
 
 _UNFINISHED = re.compile(r"unfinished:\d+:([0-9a-f]{16})")
 _ID = re.compile(r"[0-9A-Fa-f-]{32,36}")
@@ -34,28 +35,28 @@ _OURS = re.compile(r"(((unfinished|resetting|leaving):\d+:)?[0-9a-f]{16})?(\.[0-
 
 
 def fresh() -> str:
-    """An epoch that nobody had before."""
+    """Return a new random epoch."""
     return secrets.token_hex(8)
 
 
 def marked(kind: str, stored: str = "") -> str:
-    """A fresh epoch that says what is going on since now; the appointment stays."""
+    """Return a new epoch with a mark of an operation that begins now; the appointment stays."""
     return _appointed(f"{kind}{time.time():.0f}:{fresh()}", appointment(stored))
 
 
 def unfinished(mark: str) -> str:
-    """The epoch of an entry that is being created, with the mark of its creation."""
+    """Return the epoch of an entry that is being created, with the mark of its creation."""
     return f"{UNFINISHED}{time.time():.0f}:{mark}"
 
 
 def creation_mark(stored: str) -> str:
-    """The mark of the creation that has not finished; `""` for another entry's epoch."""
+    """Return the mark of an unfinished creation; `""` if the epoch has none."""
     found = _UNFINISHED.match(stored)
     return found[1] if found and is_ours(stored) else ""
 
 
 def renewed(stored: str, *, keeps_mark: bool) -> str:
-    """A fresh epoch. A user that is leaving stays so, and with `keeps_mark` every mark stays."""
+    """Return a new epoch; a mark of deletion stays, and with `keeps_mark` every mark."""
     kept = (UNFINISHED, RESETTING, LEAVING) if keeps_mark else (LEAVING,)
     mark, _, nonce = stored.partition(".")[0].rpartition(":")
     renewed = f"{mark}:{fresh()}" if nonce and stored.startswith(kept) else fresh()
@@ -63,37 +64,37 @@ def renewed(stored: str, *, keeps_mark: bool) -> str:
 
 
 def appointed(stored: str, *, anew: bool = True) -> str:
-    """The same epoch with a fresh appointment, or with `ADOPTED`."""
+    """Return the same epoch with a new appointment, or with `ADOPTED` unless `anew`."""
     return _appointed(stored.partition(".")[0], secrets.token_hex(4) if anew else ADOPTED)
 
 
 def appointment(stored: str) -> str:
-    """What is replaced whenever another admin makes the user an admin; `""` for never."""
+    """Return the appointment in a stored epoch; `""` if there is none."""
     return stored.partition(".")[2].partition(".")[2]
 
 
 def is_new(stored: str) -> bool:
-    """Whether nobody has a token under it yet."""
+    """Whether no token was issued under the epoch yet."""
     return stored.startswith(UNFINISHED)
 
 
 def swapped(stored: str) -> str:
-    """Another text for the same epoch; the appointment stays."""
+    """Return another text for the same epoch; the appointment stays."""
     return _appointed(f"{stored.partition('.')[0]}.{secrets.token_hex(4)}", appointment(stored))
 
 
 def is_ours(stored: str) -> bool:
-    """Whether we wrote it: an attribute that was there before us may hold anything."""
+    """Whether the service wrote the value; the attribute may have held other values before."""
     return _OURS.fullmatch(stored) is not None
 
 
 def is_id(stored: str) -> bool:
-    """Whether it can be the id of a custodian, or none."""
+    """Whether the value can be the id of a custodian, or none."""
     return not stored or _ID.fullmatch(stored) is not None
 
 
 def is_old(stored: str) -> bool:
-    """Whether a mark is older than any request lasts."""
+    """Whether a mark is older than the longest request."""
     age_s = _age_s(stored, UNFINISHED, RESETTING, LEAVING)
     return age_s is not None and age_s > ABANDONED_AFTER_S
 
@@ -101,14 +102,14 @@ def is_old(stored: str) -> bool:
 def is_busy(stored: str) -> bool:
     """Whether a request is creating or deleting the entry, or setting its password.
 
-    A mark of more than a minute ahead is left from before the clock was set back.
+    A mark that lies more than a minute ahead was set before the clock was set back.
     """
     age_s = _age_s(stored, UNFINISHED, RESETTING, LEAVING)
     return age_s is not None and abs(age_s) <= ABANDONED_AFTER_S
 
 
 def digest(stored: str, *stamps: str | None) -> str:
-    """What tokens carry of the epoch and of the server's own stamps of the password."""
+    """Return the digest in tokens of the epoch and of the server's password timestamps."""
     parts = (stored.partition(".")[0], *(stamp or "" for stamp in stamps))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -121,7 +122,7 @@ def _appointed(epoch: str, appointment: str) -> str:
 
 
 def _age_s(stored: str, *kinds: str) -> float | None:
-    """How long ago it was marked as one of the kinds, in seconds; None where it was not."""
+    """Return the age of a mark of one of the kinds, in seconds; None if there is none."""
     kind, _, rest = stored.partition(":")
     began_at = rest.partition(":")[0]
     if f"{kind}:" not in kinds or not began_at.isdigit():

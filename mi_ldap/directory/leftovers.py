@@ -1,4 +1,4 @@
-"""Memberships that name who is gone: what one change has made after another one had cleaned up."""
+"""Cleanup of memberships that a concurrent change has created for a removed user or role."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ log = structlog.get_logger()
 
 
 class NoNotes:
-    """`RemovalNotes` that keep nothing."""
+    """`RemovalNotes` without storage."""
 
     def note(self, removed: Removed) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
     def recent(self) -> list[Removed]:
         return []
@@ -34,7 +34,7 @@ class NoNotes:
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """Removes them: right after a change, and later those that replication has brought."""
+    """Removes leftover memberships right after a change, and later those that replication adds."""
 
     reader: Reader
     changer: Changer
@@ -42,7 +42,7 @@ class Leftovers:
 
     @contextmanager
     def cleaned_after(self, steps: Sequence[Step]) -> Iterator[None]:
-        """Look again once the steps are done: what others did meanwhile may name who is gone."""
+        """After the steps, remove memberships that other changes gave a removed entry meanwhile."""
         removed = [*_removed_by(self.reader.tree.member_value, steps)]
         for each in removed:
             self.notes.note(each)
@@ -56,27 +56,27 @@ class Leftovers:
                     self._clean(each)
                 for dn in given:
                     self._clear_member_of_gone(dn)
-            except Exception as error:  # the change is done; the notes have it looked at again
+            except Exception as error:  # the change is done; the cleanup process retries
                 log.error("leftovers_not_removed", error=str(error), exc_info=unforeseen(error))
 
     def remove_noted(self) -> None:
-        """Look again for all that was removed in the last minutes."""
+        """Clean up again after all removals of the last minutes."""
         for each in self.notes.recent():
             self._clean(each)
 
     def take_memberships(self, member: str) -> None:
-        """Take a member out of all groups that name it, but for dynamic ones."""
+        """Remove a member from all groups that name it, except dynamic ones."""
         for role in self.reader.roles_naming([member]):
             if not role.is_dynamic:
                 log.info("membership_removed", role=role.name, member=member)
                 self._take_if_held(role, member)
 
     def clear_member_of(self, role_dn: str) -> None:
-        """Have the overlay memberof forget members that the role does not have.
+        """Make the overlay memberof remove stale values of `memberOf` for the role.
 
-        It writes `memberOf` after `member`, and nobody else may: where a member is added while the
-        group is deleted, the value stays. Only a group at that DN, with that member, that loses it
-        or is deleted makes it go (slapd 2.5.13).
+        Only the overlay may write `memberOf`, and it does so after `member`: if a member is added
+        while the group is deleted, the value stays. It is removed only when a group at that DN
+        loses that member, or is deleted with it (slapd 2.5.13).
         """
         if not self._keeps_member_of:
             return
@@ -103,7 +103,7 @@ class Leftovers:
         return tree.profile.name == "openldap" and bool(tree.member_of)
 
     def _clean(self, removed: Removed) -> None:
-        if self.reader.exists(removed.dn):  # not removed after all, or made anew
+        if self.reader.exists(removed.dn):  # not removed after all, or created again
             return
         by_name = self.reader.tree.shape.by_name
         if not (by_name and self.reader.users_named(removed.member)):

@@ -1,4 +1,4 @@
-"""A thread that is there only while there is something to look after."""
+"""A background thread for health checks, which runs only while it is needed."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ FAR: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long is waited for what, in seconds.
+    """Timeouts and pauses of health checks, in seconds.
 
-    What is said of one server of several holds where it is near; one that is known to be far away
-    is given `FAR` times what it took the last time.
+    With several servers these are minimums: each server gets at least `FAR` times the duration of
+    its last connection.
 
     Attributes:
-        attempt_s: for one server while there are others, to connect or to clear a doubt.
-        probe_s: for the last of several, and for the first look at one of them while all are lost;
-            it doubles with each look up to `only_s`.
-        only_s: for a look at the only one; as long as the configured timeouts allow.
-        soonest_s: from the first look to the second while all are lost; it doubles each time.
-        latest_s: the most that it grows to.
-        return_s: from one look for a better server to the next; each between half and all of it.
-        resolve_s: from one question for the addresses to the next, while one server is there.
-        unused_s: after so long without a request nobody looks any more.
+        attempt_s: timeout of a connection or check while there are other servers.
+        probe_s: timeout for the last of several servers, and for the first check while all are
+            lost; it doubles with each check up to `only_s`.
+        only_s: timeout for a check of the only server, as the configured timeouts allow.
+        soonest_s: pause between the first two checks while all are lost; it doubles each time.
+        latest_s: the longest such pause.
+        return_s: pause between checks for a preferred server; randomized between half and all.
+        resolve_s: pause between look-ups of the addresses while a server is available.
+        unused_s: time without a request after which the checks end.
     """
 
     attempt_s: float = 0.6
@@ -45,15 +45,15 @@ class Pace:
 
 
 class Lookout:
-    """Runs `look` again and again, with pauses, until it is over.
+    """Calls `look` repeatedly, with pauses, until `is_over`.
 
-    Nothing is started before it is needed: a thread does not survive a fork.
+    The thread is started only when it is needed, because a thread does not survive a fork.
 
     Args:
-        changed: the lock of what is looked after; notified whenever that changes.
-        look: one look; called without the lock.
-        pause_s: how long to wait before the next, in seconds; called with the lock.
-        is_over: whether there is nothing to look after any more; called with the lock.
+        changed: the lock of the checked state; notified whenever the state changes.
+        look: runs one check; called without the lock.
+        pause_s: returns the pause before the next check, in seconds; called with the lock.
+        is_over: whether no more checks are needed; called with the lock.
     """
 
     def __init__(
@@ -70,25 +70,25 @@ class Lookout:
 
     @property
     def _closed(self) -> bool:
-        """Whether it was closed in this process: what is closed before a fork is used after it."""
+        """Whether it was closed in this process; a child may use what its parent closed."""
         return self._closed_in == os.getpid()
 
     def start(self) -> None:
-        """Be there; called with the lock."""
-        is_there = self._thread is not None and self._thread.is_alive()  # not so after a fork
+        """Start the thread if it does not run; called with the lock."""
+        is_there = self._thread is not None and self._thread.is_alive()  # False after a fork
         if not (is_there or self._closed):
             self._thread = threading.Thread(target=self._run, name="directory-lookout", daemon=True)
             self._thread.start()
 
     def call(self) -> bool:
-        """Be there and look at once, unless closed; called with the lock."""
+        """Check at once, unless closed; called with the lock."""
         self._is_called = True
         self.start()
         self._changed.notify_all()
         return not self._closed
 
     def close(self, within_s: float) -> None:
-        """End it for this process, and wait so long until the last look is over."""
+        """End the thread in this process, and wait up to `within_s` for a running check."""
         with self._changed:
             self._closed_in = os.getpid()
             thread = self._thread
@@ -101,11 +101,11 @@ class Lookout:
             try:
                 self._look()
             except Exception:
-                # Without this thread a directory that is back would stay lost for good.
+                # If this thread ended, a server that is available again would stay lost.
                 log.exception("directory_health_check_failed")
 
     def _wait(self) -> bool:
-        """Until it is time for a look; False when there is none to come."""
+        """Wait until the next check is due; return False if no more checks are needed."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._is_called or self._closed or self._is_over(), self._pause_s()

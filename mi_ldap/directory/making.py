@@ -1,4 +1,4 @@
-"""Making users and roles, and taking back what was made."""
+"""Creation of users and roles, and the removal of unfinished users."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ _LAGS = (
 )
 
 RESERVE_S: Final = 1.0
-"""What a request keeps of its time when it waits for another creation of the same name."""
+"""Seconds that a request reserves of its time while another creation of the name is running."""
 
 UNSEEN_LIMIT: Final = 2
-"""So often an entry that exists and is not found may have been removed in between."""
+"""How often an entry that exists but is not found is assumed to have been removed in between."""
 
 LAG_PAUSE_S: Final = 0.05
-"""Between looks whether a replica has the entry by now."""
+"""Pause between checks whether a replica has the entry, in seconds."""
 
 LAG_REST_S: Final = 1.0
-"""With less than this left of the request's time it is said that the replica lags."""
+"""With fewer seconds left of its time, the request fails: the replica lags."""
 
 log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ Entity = TypeVar("Entity", User, Role)
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """Makes entries, as `UserStore` promises for `add_user`, `add_role` and `discard`."""
+    """Creates entries, as specified by `UserStore` for `add_user`, `add_role` and `discard`."""
 
     reader: Reader
     changer: Changer
@@ -68,7 +68,7 @@ class Maker:
     leftovers: Leftovers
 
     def make_user(self, name: str) -> User:
-        """A user without a password, whom no group names: nothing is left of a former life."""
+        """Create a user without a password and roles; no role may name it from an earlier entry."""
         mark = self.creation_locks.begin()
         try:
             return self._make_user(name, mark)
@@ -89,10 +89,10 @@ class Maker:
         return user
 
     def _add_user(self, name: str, wanted: Add) -> None:
-        """Add the entry once no unfinished user is in its way.
+        """Add the entry as soon as no unfinished user has its name.
 
         Raises:
-            UserExists: a finished user is, or one whose creation may go on elsewhere.
+            UserExists: a finished user has it, or one whose creation may go on elsewhere.
         """
         exists, unseen = UserExists(name), 0
         give_up_at = time.monotonic() + remaining_s() - RESERVE_S
@@ -101,7 +101,7 @@ class Maker:
                 return self._add(wanted, exists)
             except UserExists:
                 found = self.reader.users_named(name)
-                unseen += not found  # gone meanwhile; or an entry that the filters do not find
+                unseen += not found  # removed meanwhile, or outside the filters
                 if unseen > UNSEEN_LIMIT or not all(user.unfinished for user in found):
                     raise
             if not self._remove_ended(found):
@@ -110,7 +110,7 @@ class Maker:
                 time.sleep(LAG_PAUSE_S)
 
     def _remove_ended(self, unfinished: Sequence[User]) -> bool:
-        """Remove those of the users whose creation has ended; whether that was all of them."""
+        """Remove the users whose creation has ended; return whether these were all of them."""
         ended = [user for user in unfinished if self.has_ended(user)]
         for user in ended:
             log.warning("unfinished_user_removed", user=user.name)
@@ -118,27 +118,27 @@ class Maker:
         return bool(ended) and len(ended) == len(unfinished)
 
     def remove_unfinished(self) -> None:
-        """Remove what crashes have left, as `UserStore` promises."""
+        """Remove users that crashes left unfinished, as specified by `UserStore`."""
         found = self.reader.unfinished_users()
         self._remove_ended([user for user in found if epochs.is_old(user.revision)])
 
     def has_ended(self, user: User) -> bool:
-        """Whether no request goes on with the creation of an unfinished user."""
+        """Whether no request is still creating an unfinished user."""
         is_running = self.creation_locks.is_running(epochs.creation_mark(user.revision))
         return epochs.is_old(user.revision) if is_running is None else not is_running
 
     def make_role(self, name: str) -> Role:
-        """An empty role, which no other role names: nothing is left of a former life."""
+        """Create an empty role; no other role may name it from an earlier entry."""
         wanted = self.reader.tree.new_role(name)
         self._add(wanted, RoleExists(name))
-        role = self._found_again(lambda: self.reader.find_role(name), wanted.dn)
+        role = self._wait_until_visible(lambda: self.reader.find_role(name), wanted.dn)
         if not self.reader.tree.shape.by_name:
             self.leftovers.take_memberships(role.locator)
         self.leftovers.clear_member_of(role.locator)
         return role
 
     def discard(self, user: User) -> None:
-        """Remove what was made, unless it is gone, or finished."""
+        """Remove a new user, unless it is gone or finished."""
         with suppress(Conflict):
             self.changer.apply((Unchanged(user), RemoveUser(user)))
 
@@ -152,9 +152,9 @@ class Maker:
                 raise
 
     def _only_user(self, name: str, dn: str) -> User:
-        """The user just made, who must be the only one that the name finds."""
+        """Return the new user, which must be the only one with the name."""
         try:
-            return self._found_again(lambda: self._unfinished_user(name), dn)
+            return self._wait_until_visible(lambda: self._unfinished_user(name), dn)
         except AmbiguousName as error:
             raise UserExists(name) from error
 
@@ -164,20 +164,20 @@ class Maker:
             raise AmbiguousName("user", name)
         return found[0] if found else None
 
-    def _found_again(self, find: Callable[[], Entity | None], dn: str) -> Entity:
-        """The entry just made, as soon as the server shows it.
+    def _wait_until_visible(self, find: Callable[[], Entity | None], dn: str) -> Entity:
+        """Wait until the server returns the new entry.
 
-        A replica that passes changes on to its provider (overlay chain) shows it only once it was
-        replicated.
+        A replica that forwards changes to its provider (overlay chain) returns the entry only after
+        replication.
 
         Raises:
-            BadRequest: the entry is there, and the filters do not find it.
-            DirectoryUnavailable: it is not there within the request's time.
+            BadRequest: the entry exists, but the filters do not find it.
+            DirectoryUnavailable: it does not appear within the request's time.
         """
         while True:
             found = find()
             if found is None and self.reader.exists(dn):
-                found = find()  # it may have come in between
+                found = find()  # it may have appeared in between
                 if found is None:
                     raise BadRequest(_NOT_FOUND_AGAIN)
             if found is not None:
@@ -187,10 +187,10 @@ class Maker:
             time.sleep(LAG_PAUSE_S)
 
     def _withdraw(self, dn: str, mark: str) -> None:
-        """Remove what this very request may have made, known by the mark in its epoch.
+        """Remove the entry that this request may have created, identified by the mark in its epoch.
 
-        The mark is random, so that no other entry has it, whatever stands at the DN by now. A
-        replica that lags does not show the entry yet: where the server can, its provider compares.
+        The mark is random, so another entry at the DN is not deleted. A lagging replica does not
+        have the entry yet; with the assertion control, its provider compares the mark instead.
         """
         ours = names.equals(self.reader.tree.epoch, mark)
         with (

@@ -1,7 +1,7 @@
-"""What the server's answers mean: LDAP result codes and password policy -> our errors.
+"""Conversion of LDAP result codes and password policy errors into our errors.
 
-Codes as in RFC 4511 appendix A; policy as in draft-behera-ldap-password-policy-10. What a server
-says in a way of its own is in its profile.
+Codes are those of RFC 4511 appendix A, policy errors those of draft-behera-ldap-password-policy-10.
+Messages that are specific to a server are in its profile.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ NO_SUCH_ATTRIBUTE = 16
 CONSTRAINT_VIOLATION = 19
 VALUE_EXISTS = 20
 NO_SUCH_OBJECT = 32
-UNWILLING_TO_PERFORM = 53
 INSUFFICIENT_RIGHTS = 50
 OBJECT_CLASS_VIOLATION = 65
 EXISTS = frozenset({68, VALUE_EXISTS})
 GONE = frozenset({NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, 122})
 
 _CANNOT_TELL = frozenset({NO_SUCH_OBJECT, 34, 48, 49})
-"""Codes of a bind whose name or password is wrong, or whose entry may not bind."""
+"""Codes of a bind with a wrong name or password, or of an entry that may not bind."""
 
 CHANGED_MEANWHILE = EXISTS | GONE
 _ENCRYPTION_WANTED = frozenset({8, 13})
 
 _UNKNOWN_ATTRIBUTE = r"(?i)found in (the )?schema|undefined attribute|attribute conversion"
-"""How Active Directory tells of an attribute that its schema lacks, under the code 16.
+"""Messages for an attribute that the schema lacks, which Active Directory reports with code 16.
 
-Its name alone says nothing: OpenLDAP names the attribute whose value was swapped meanwhile, too.
+The attribute's name in the message is not enough: with code 16, OpenLDAP also names an attribute
+whose value was changed meanwhile.
 """
 
 _SCHEMA = "if it names miLdap attributes or classes, load config/schema/mi-ldap.ldif"
@@ -78,7 +78,7 @@ _PASSWORD = {
 
 
 def canonical(refused: Refused, profile: Profile) -> Refused:
-    """The answer to a change of a group's members, its code as RFC 4511 has it: 16 or 20."""
+    """Return the error of a change of a group's members with the code of RFC 4511: 16 or 20."""
     if refused.code in profile.is_member:
         return Refused(VALUE_EXISTS, refused.message)
     if refused.code in profile.is_no_member:
@@ -87,17 +87,17 @@ def canonical(refused: Refused, profile: Profile) -> Refused:
 
 
 def bind_word(refused: Refused, profile: Profile) -> str | None:
-    """What a refused bind says of the account: one word, whichever server says it.
+    """Return the condition of an account whose bind was refused, the same word for every server.
 
-    A server's own way comes first (389 calls an inactivated account locked in its control), the
-    code alone last: 49 stands for nearly all of them.
+    The server's specific messages come first (389 DS reports an inactivated account as locked in
+    its control), the result code last: 49 is used for nearly all conditions.
     """
     told = _said(refused, profile.bind) or refused.policy
     return told or (WRONG_PASSWORD if refused.code in _CANNOT_TELL else None)
 
 
 def _password_word(refused: Refused, profile: Profile) -> str | None:
-    """What is wrong with a password; 389 is more exact in its message than in its control."""
+    """Return why a password was rejected; the message of 389 DS is more exact than its control."""
     return _said(refused, profile.password) or refused.policy
 
 
@@ -106,9 +106,10 @@ def _said(refused: Refused, sayings: Iterable[Saying]) -> str | None:
 
 
 def login_error(refused: Refused, profile: Profile) -> MiLdapError:
-    """Why a bind was refused; what the server could not decide is no wrong password.
+    """Return the error for a refused bind; a failure of the server is no wrong password.
 
-    A closed account is named to whoever gave its password; a locked one to all, as servers do.
+    A disabled account is reported only after its correct password, a locked one always, as
+    directory servers do.
     """
     word = bind_word(refused, profile)
     if word in _LOGIN:
@@ -123,7 +124,7 @@ def login_error(refused: Refused, profile: Profile) -> MiLdapError:
 
 
 def password_error(refused: Refused, profile: Profile, *, own: bool = False) -> MiLdapError:
-    """Why a password was not set, `own` where the user itself asked for it."""
+    """Return the error for a password that was not set; `own` if users set their own password."""
     word = _password_word(refused, profile)
     if own and word is None and refused.code == INSUFFICIENT_RIGHTS:
         word = "passwordModNotAllowed"
@@ -139,7 +140,7 @@ def password_error(refused: Refused, profile: Profile, *, own: bool = False) -> 
 
 
 def closed() -> MiLdapError:
-    """Setting the password would open an account that an administrator closed."""
+    """Return the error for a password whose change would enable a disabled account."""
     return PolicyRefused(
         "Error processing the request. The account is disabled, and the directory would enable it "
         "with its new password: let an administrator of the directory enable it first."
@@ -147,7 +148,7 @@ def closed() -> MiLdapError:
 
 
 def change_error(refused: Refused) -> MiLdapError:
-    """Why a change was not made: what will not go away is never told as an outage."""
+    """Return the error for a rejected change; permanent failures never become 503."""
     if refused.code == NO_SUCH_ATTRIBUTE and re.search(_UNKNOWN_ATTRIBUTE, refused.message):
         return _rejected(BadRequest, refused)
     known = result_code(refused.code)
@@ -173,9 +174,10 @@ def _rejected(kind: type[MiLdapError], refused: Refused) -> MiLdapError:
 
 
 def is_duplicate(refused: Refused) -> bool:
-    """Whether a server's own rule refused a name that another entry has.
+    """Whether a uniqueness rule of the server rejected a name that another entry has.
 
-    OpenLDAP's overlay `unique` (slapo-unique) and 389's plugin "attribute uniqueness" say so.
+    Such rules are OpenLDAP's overlay `unique` (slapo-unique) and the plugin "attribute uniqueness"
+    of 389 DS.
     """
     said = refused.message.lower()
     return refused.code == CONSTRAINT_VIOLATION and (
@@ -184,7 +186,7 @@ def is_duplicate(refused: Refused) -> bool:
 
 
 def unexpected(refused: Refused) -> DirectoryUnavailable:
-    """An answer that is nobody's fault here: logged whole, told as an outage."""
+    """Return the error for an unexpected answer, which is logged completely."""
     known = result_code(refused.code)
     log.error(
         "directory_refused",

@@ -1,18 +1,19 @@
-"""Which server of the directory is used: one for the whole process, kept until it fails.
+"""Choice of the directory server: one for the whole process, used until it fails.
 
-Replicas lag behind each other, so that reading from one what was just written to another is wrong
-half of the time: every session of the process goes to the *current* server.
+Replicas lag behind each other, so reading from one server what was just written to another often
+returns old data. Therefore every session of the process uses the *current* server.
 
 * A server that cannot be reached is *lost*: the next one in order becomes the current one.
-* A server that leaves an operation unanswered is *in doubt*: a thread looks at it at once. Where
-  there is another one, whoever needs it meanwhile waits for the verdict, so that one slow search
-  loses no server. The only one is used all the same, and is lost only when it answers nobody within
-  the configured timeouts: a slow server is not one that is down.
-* When all are lost, requests are told so at once, and the thread goes on looking.
-* While the current one is not the first in order, the thread looks for a better one now and then.
+* A server that leaves an operation unanswered is *in doubt*: a thread checks it at once. If there
+  are other servers, requests wait for the result of the check, so a single slow search does not
+  cause a failover. A server without alternatives stays in use. It is lost only when it answers no
+  request within the configured timeouts, because a slow server is not down.
+* When all servers are lost, requests fail at once, and the thread goes on checking.
+* While the current server is not the first in order, the thread checks the preferred ones
+  periodically.
 
-There is at most one such thread, started when it is needed (never before a fork) and ended when
-the first server is the current one, or when nobody has asked for a while.
+There is at most one such thread. It is started when it is needed (never before a fork), and ends
+when the first server is the current one or when there were no requests for a while.
 """
 
 from __future__ import annotations
@@ -37,36 +38,36 @@ _CHANCE = random.SystemRandom()
 
 
 class AccountRefused(DirectoryUnavailable):
-    """The server answers, and does not accept the service's own account."""
+    """The server is available, but does not accept the service account."""
 
 
 class ServerBusy(DirectoryUnavailable):
-    """The server answers that it has no time (LDAP 51 and 52): another one may have."""
+    """The server is busy or unavailable (LDAP 51, 52); another server may be used."""
 
 
 QUICK_S = 0.2
-"""A look that failed within this time costs so little that a request may wait for another one."""
+"""If checking all servers failed within so many seconds, a request may wait for another check."""
 
 CALM_S = 0.5
-"""A good verdict holds for this long."""
+"""How long a server that passed a check is not checked again, in seconds."""
 
 GRACE_S = 0.2
-"""A verdict may come so much later than the look that it follows from."""
+"""How much longer a request waits than the check may take, in seconds."""
 
 LONGEST_CLOSE_S = 5.0
-"""A look that takes longer is not waited for at the end."""
+"""Longest wait for a running health check when closing, in seconds."""
 
 AGAIN_S = 0.05
-"""A request does not ask for another look sooner than this."""
+"""Shortest time after a check before a request starts another one, in seconds."""
 
 
 class Servers:
-    """The addresses of one directory, of which one is current.
+    """The servers of one directory, one of which is current.
 
     Args:
-        addresses: gives them, the most preferred first; asked anew when all of them fail.
-        probe: looks whether the service can be served there; raises `DirectoryUnavailable`.
-        pace: how long is waited for what.
+        addresses: returns the addresses, the most preferred first; called again when all fail.
+        probe: checks whether a server is usable; raises `DirectoryUnavailable` if not.
+        pace: timeouts and pauses.
     """
 
     def __init__(
@@ -82,27 +83,27 @@ class Servers:
         self._lost: dict[str, DirectoryUnavailable] = {}
         self._reason: DirectoryUnavailable | None = None  # why there is no current one
         self._in_doubt = False
-        self._rounds = 0  # looks at all of them, in vain
-        self._quick = True  # whether the last such look was
-        self._took_s: dict[str, float] = {}  # the last connection to each, or look at it
+        self._rounds = 0  # failed checks of all servers
+        self._quick = True  # whether the last of them took less than `QUICK_S`
+        self._connect_s: dict[str, float] = {}  # duration of the last connection or check
         self._looked_at = self._resolved_at = self._cleared_at = self._used_at = -math.inf
         self._answered_at = -math.inf
         self._lookout = Lookout(self._changed, self._look, self._pause_s, self._is_settled)
 
     @property
     def current(self) -> str | None:
-        """The address in use; None when all are lost, or none was needed yet."""
+        """Return the address in use; None when all servers are lost, or none was needed yet."""
         return self._current
 
     def connected(self, connect: Callable[[str], T], *, patient: bool = False) -> T:
-        """What `connect` makes of the current address, or of the next where that fails.
+        """Return the result of `connect` for the current address, or for the next if that fails.
 
         Args:
-            connect: given the address; it has no more time than `remaining_s()`.
-            patient: whether to wait for a server while all are lost, as long as the time allows.
+            connect: called with the address; may take up to `remaining_s()`.
+            patient: whether to wait for a server while all are lost, until the deadline.
 
         Raises:
-            DirectoryUnavailable: none can be reached; the last sentence of a server's.
+            DirectoryUnavailable: no server can be reached; with the message of the last error.
         """
         while True:
             url = self._chosen(patient)
@@ -115,23 +116,23 @@ class Servers:
             except DirectoryUnavailable as error:
                 if isinstance(error, ServerBusy) and not self._others_than(url):
                     raise
-                if remaining_s() <= 0:  # it may have had too little time
+                if remaining_s() <= 0:  # the server may have had too little time
                     self.doubt(url)
                     raise
                 self._lose(url, error, time.monotonic() - began_at)
             else:
-                self._took_s[url] = time.monotonic() - began_at
+                self._connect_s[url] = time.monotonic() - began_at
                 return connected
 
     def is_current(self, url: str) -> bool:
-        """Whether what is connected to it may be used; waits for the verdict on one in doubt."""
+        """Whether connections to the server may be used; waits for the check of one in doubt."""
         with self._changed:
             self._used_at = time.monotonic()
             self._await_verdict()
             return url == self._current
 
     def doubt(self, url: str) -> None:
-        """It left an operation unanswered: have somebody look."""
+        """Have a server checked that left an operation unanswered."""
         with self._changed:
             calm = time.monotonic() - self._cleared_at < CALM_S
             if url != self._current or self._in_doubt or calm:
@@ -139,21 +140,21 @@ class Servers:
             self._in_doubt = self._lookout.call()
 
     def is_hopeless(self, url: str, silent_s: float = math.inf) -> bool:
-        """Whether a server that is silent is lost; looked at early where there is another."""
-        if silent_s > self._took_s.get(url, 0.0) and self._others_than(url):
+        """Whether a silent server is lost; if there are others, it is checked early."""
+        if silent_s > self._connect_s.get(url, 0.0) and self._others_than(url):
             self.doubt(url)
         return url in self._lost
 
     def note_answer(self, url: str) -> None:
-        """It has answered an operation."""
+        """Note that the server answered an operation."""
         if url == self._current:
             self._answered_at = time.monotonic()
 
     def close(self) -> None:
-        """End the thread, and wait until it has ended."""
+        """Stop the thread, and wait for its end."""
         self._lookout.close(min(self._pace.only_s, LONGEST_CLOSE_S) + 1)
 
-    # What requests do
+    # Called by requests
 
     def _chosen(self, patient: bool) -> str:
         if self._resolved_at < 0:
@@ -176,7 +177,7 @@ class Servers:
             self._changed.wait_for(lambda: not self._in_doubt, within_s)
 
     def _await_look(self, patient: bool) -> None:
-        """Wait for a server to be found, as long as that is no burden."""
+        """Wait for a server to be found, for at most the time of a connection unless patient."""
         self._lookout.start()
         due = time.monotonic() - self._looked_at > AGAIN_S
         if not patient and not (self._quick and due):
@@ -189,7 +190,7 @@ class Servers:
         )
 
     def _others_than(self, url: str) -> bool:
-        """Whether there is another one that is not lost."""
+        """Whether another server is not lost."""
         return any(other != url and other not in self._lost for other in self._urls)
 
     def _time_for(self, url: str) -> float:
@@ -197,16 +198,16 @@ class Servers:
             return min(remaining_s(), self._attempt_s(url))
         if len(self._urls) == 1:
             return remaining_s()
-        return min(remaining_s(), max(self._pace.probe_s, self._usual_s(url)))
+        return min(remaining_s(), max(self._pace.probe_s, self._expected_s(url)))
 
     def _attempt_s(self, url: str) -> float:
-        """How long one of several may take, which is longer where it is far away."""
-        return max(self._pace.attempt_s, min(self._usual_s(url), self._pace.only_s))
+        """Return the timeout for one of several servers; it is longer for a distant one."""
+        return max(self._pace.attempt_s, min(self._expected_s(url), self._pace.only_s))
 
-    def _usual_s(self, url: str) -> float:
-        return FAR * self._took_s.get(url, 0.0)
+    def _expected_s(self, url: str) -> float:
+        return FAR * self._connect_s.get(url, 0.0)
 
-    # What changes
+    # Changes of state
 
     def _lose(self, url: str, error: DirectoryUnavailable, took_s: float) -> None:
         with self._changed:
@@ -240,7 +241,7 @@ class Servers:
         self._changed.notify_all()
 
     def _resolve(self) -> None:
-        """Ask for the addresses; those that are known stay when that fails."""
+        """Look up the addresses; keep the known ones if that fails."""
         began_at = time.monotonic()
         try:
             urls = self._addresses()
@@ -256,7 +257,7 @@ class Servers:
             if first:
                 self._choose(urls[0])
 
-    # What the thread does
+    # Called by the thread
 
     def _is_settled(self) -> bool:
         on_the_first = bool(self._urls) and self._current == self._urls[0]
@@ -308,7 +309,7 @@ class Servers:
         faults: dict[str, DirectoryUnavailable] = {}
         for url in self._urls:
             fault = self._fault_of(url, self._probe_s)
-            # One that refuses the account is there: requests are to be told what is wrong.
+            # A server that refuses the account is chosen, so that requests report this error.
             if fault is None or isinstance(fault, AccountRefused | ServerBusy):
                 with self._changed:
                     return self._choose(url)
@@ -321,7 +322,7 @@ class Servers:
         return None
 
     def _telling(self, otherwise: DirectoryUnavailable) -> DirectoryUnavailable:
-        """The first fault that says more than that nobody answers."""
+        """Return the first error with a more specific message than "unavailable"."""
         faults = [self._lost[url] for url in self._urls if url in self._lost]
         plain = str(DirectoryUnavailable())
         return next((fault for fault in faults if str(fault) != plain), otherwise)
@@ -342,5 +343,5 @@ class Servers:
         except Exception:
             log.exception("directory_health_check_failed", server=url)
             return DirectoryUnavailable()
-        self._took_s[url] = time.monotonic() - began_at
+        self._connect_s[url] = time.monotonic() - began_at
         return None

@@ -1,7 +1,7 @@
-"""One bound connection, used by one thread at a time, and the operations on it.
+"""LDAP session: one bound connection, used by one thread at a time, and its operations.
 
-ldap3's errors end here: what goes wrong on the wire is `DirectoryUnavailable`, what the server
-answers other than success is `Refused`, with its result code (RFC 4511, appendix A).
+This module converts ldap3's errors. A failure of the connection becomes `DirectoryUnavailable`; a
+response other than success becomes `Refused`, with its result code (RFC 4511, appendix A).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ PAGE_SIZE = 1000
 GOODBYE_S = 0.5
 
 _FIRST_ID: Final = 0x08000000
-"""Far from the message ids that ldap3 gives on the same connection."""
+"""Message ids of our own requests start here, far from those of ldap3 on the same connection."""
 
 NOT_IN_TIME: Final = "The directory did not answer in time. Try again later."
 
 LONGEST_PAGE: Final = 256 * 1024 * 1024
-"""In bytes; a server that has no pages gives all its users at once."""
+"""Bytes; a server without paged results returns all users in one page."""
 
 _ASK_PASSWORD_POLICY: Final = messages.control(ctl.PASSWORD_POLICY)
 
@@ -49,15 +49,15 @@ SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED = 4, 11
 
 
 class Stopped(Exception):
-    """Whoever takes in an answer wants no more of it; no fault of the server's."""
+    """The consumer of a response stopped reading it; not an error of the server."""
 
 
 class Refused(Exception):
-    """The server answered an operation with something other than success.
+    """The server answered an operation with a result code other than success.
 
     Attributes:
         code: the LDAP result code, `68`.
-        message: the server's diagnostic text; for the log only, it may hold DNs.
+        message: the server's diagnostic text; for the log only, as it may contain DNs.
         policy: the password policy's error, `"passwordTooShort"`, or None.
     """
 
@@ -68,12 +68,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RawSearchResult:
-    """What one search request gave.
+    """The result of one search request.
 
     Attributes:
         code: the LDAP result code.
-        matched_dn: with code 32, the part of the name that exists (RFC 4511 §4.1.9), `""` where the
-            server does not say.
+        matched_dn: with code 32, the part of the DN that exists (RFC 4511 §4.1.9); `""` if the
+            server does not return it.
         text: the server's diagnostic text.
         next_page: the cookie for the next page, `b""` after the last.
     """
@@ -87,7 +87,7 @@ class RawSearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search gave; `complete` is False where the server stopped at one of its limits."""
+    """The result of a search; `complete` is False if the server stopped at one of its limits."""
 
     entries: list[Entry]
     complete: bool = True
@@ -98,13 +98,13 @@ class Session:
     """Operations on one connection.
 
     Attributes:
-        usable: False after an error on the wire; the pool then drops the session.
-        policy: what the password policy said with the last bind that succeeded.
+        usable: False after an error of the connection; the pool then drops the session.
+        policy: the response of the password policy to the last successful bind.
         idle_since: `time.monotonic()` of its last use.
         observe: called with each operation's name, for counting.
         answer_s: the longest wait for an answer, in seconds, within the request's own time.
         server: the address of the server at the other end.
-        quiet: whether a failure is nothing new, and not worth a warning.
+        quiet: whether a failure is expected, so that no warning is logged.
     """
 
     connection: Connection
@@ -118,21 +118,21 @@ class Session:
     _sent: int = 0
 
     def bind(self, dn: str, password: str) -> ctl.Policy:
-        """Prove a password (RFC 4513 §5.1); one bind, whose answer is final.
+        """Verify a password by a single simple bind (RFC 4513 §5.1), without a retry.
 
         Returns:
-            What the password policy says of a successful bind.
+            The response of the password policy to a successful bind.
 
         Raises:
             Refused: the server did not accept it.
-            ValueError: the password is empty: that would be an anonymous bind that succeeds.
+            ValueError: the password is empty; such a bind would succeed as an anonymous one.
         """
         if not password:
             raise ValueError("an empty password proves nothing")
         return self._bind(messages.simple_bind(dn, password))
 
     def bind_as_process(self) -> None:
-        """Be who the server knows this process to be (SASL EXTERNAL over ldapi, RFC 4422 app. A).
+        """Bind as the user of this process (SASL EXTERNAL over ldapi, RFC 4422 appendix A).
 
         Raises:
             Refused: the server did not accept it.
@@ -142,9 +142,9 @@ class Session:
     def search(
         self, base_dn: str, ldap_filter: str, attributes: Sequence[str], *, base_only: bool = False
     ) -> Found:
-        """All entries that match, page by page (RFC 2696); references to other servers left out.
+        """Return all matching entries, read in pages (RFC 2696), without search references.
 
-        Where the server gives this account no pages, as much as it gives at once.
+        If the server allows this account no paged results, return what one request finds.
         """
         entries: list[Entry] = []
         cookie, page_size = b"", 0 if base_only else PAGE_SIZE
@@ -181,16 +181,16 @@ class Session:
         control: bytes = b"",
         anywhere: bool = False,
     ) -> RawSearchResult:
-        """One search request; whatever the server answers is an answer.
+        """Send one search request and return its result, whatever the result code.
 
         Args:
-            base_dn: where.
-            condition: a filter, as `requests` writes it.
-            attributes: of each entry.
-            base_only: whether that entry alone.
-            size_limit: at most so many entries, 0 for all.
-            control: sent along, as `messages.control` writes it.
-            anywhere: whether entries may lie elsewhere, because a control asks for such.
+            base_dn: the base of the search.
+            condition: a filter as encoded by `requests`.
+            attributes: the attributes to return.
+            base_only: whether to read the base entry alone.
+            size_limit: the most entries, 0 for all.
+            control: a control as encoded by `messages.control`.
+            anywhere: whether entries outside the base are valid, because a control asks for them.
         """
         scope = requests.BASE if base_only else requests.SUBTREE
         operation = requests.search(base_dn, condition, attributes, scope, size_limit)
@@ -216,7 +216,7 @@ class Session:
             )
 
     def read(self, dn: str, ldap_filter: str, attributes: Sequence[str]) -> Entry | None:
-        """The entry at `dn` if it is there and matches."""
+        """Return the entry at `dn` if it exists and matches."""
         try:
             entries = self.search(dn, ldap_filter, attributes, base_only=True).entries
         except Refused as refused:
@@ -226,16 +226,16 @@ class Session:
         return entries[0] if entries else None
 
     def first(self, base_dn: str, ldap_filter: str, attributes: Sequence[str]) -> Entry | None:
-        """Any one entry that matches; None where there is none."""
+        """Return any one matching entry; None if there is none."""
         return next(iter(self.some(base_dn, ldap_filter, attributes, 1)), None)
 
     def some(
         self, base_dn: str, ldap_filter: str, attributes: Sequence[str], at_most: int
     ) -> list[Entry]:
-        """Some of the entries that match.
+        """Return at most `at_most` matching entries.
 
         Raises:
-            Refused: the server does not give as many, be it for a limit of its own.
+            Refused: the search failed, or a limit of the server was reached first.
         """
         condition = requests.encoded_filter(ldap_filter)
         given = self.search_once(base_dn, condition, attributes, size_limit=at_most)
@@ -245,16 +245,16 @@ class Session:
         return given.entries
 
     def do(self, operation: Operation, *controls: ctl.Control) -> None:
-        """Carry out one change.
+        """Send one change.
 
         Raises:
-            Refused: the server did not.
+            Refused: the server rejected it.
         """
         name = type(operation).__name__.lower()
         self._exchange(name, lambda: operation.send(self.connection, list(controls)))
 
     def who_am_i(self) -> str:
-        """Whom the server takes this connection for (RFC 4532), `"dn:uid=svc,dc=x"`."""
+        """Return the authorization identity of the connection (RFC 4532), `"dn:uid=svc,dc=x"`."""
         answers: list[object] = []
         standard = self.connection.extend.standard
         self._exchange("whoami", lambda: answers.append(standard.who_am_i()))
@@ -262,10 +262,10 @@ class Session:
         return told.decode(errors="replace") if isinstance(told, bytes) else str(told or "")
 
     def set_password(self, dn: str, new: str, old: str | None = None) -> None:
-        """Let the server set and hash a password (RFC 3062).
+        """Set a password by the password-modify operation (RFC 3062); the server hashes it.
 
         Raises:
-            Refused: with the password policy's reason where the server gives one.
+            Refused: with the password policy's error if the server returns one.
         """
         old_bytes, new_bytes = old.encode() if old else None, new.encode()
         controls = [ctl.ASK_PASSWORD_POLICY]
@@ -277,11 +277,11 @@ class Session:
         )
 
     def is_stale(self) -> bool:
-        """Whether the server has hung up, or said anything, since the last answer was read."""
+        """Whether the server closed the connection or sent data since the last response."""
         return self.connection.socket is None or not self.connection.socket.is_silent()
 
     def close(self) -> None:
-        """Say goodbye if that is quick, and close."""
+        """Send an unbind request if that does not block, and close the connection."""
         self.usable = False
         wire = self.connection.socket
         if wire is None:
@@ -303,17 +303,17 @@ class Session:
         return policy
 
     def _send(self, operation: bytes, controls: bytes = b"") -> Wire:
-        """Send one request, with an id that no other request on this connection has."""
+        """Send one request, with a message id that is unique on this connection."""
         wire: Wire = self.connection.socket
         self._sent += 1
         wire.sendall(messages.message(_FIRST_ID + self._sent, operation, controls))
         return wire
 
     def _exchange(self, name: str, send: Callable[[], object]) -> None:
-        """One operation that ldap3 writes and reads.
+        """Run one operation whose request and response ldap3 encodes and decodes.
 
         Raises:
-            Refused: the server did not carry it out, with the password policy's reason if any.
+            Refused: the server rejected it; with the password policy's error, if any.
         """
         with self.on_the_wire(name):
             send()
@@ -327,9 +327,9 @@ class Session:
 
     @contextmanager
     def on_the_wire(self, operation: str) -> Iterator[None]:
-        """Give the operation what is left of the request's time; drop the session on any error."""
+        """Run an operation within the request's remaining time; drop the session on errors."""
         left_s, wire = remaining_s(), self.connection.socket
-        if left_s <= 0:  # nothing is sent: the connection is as good as before
+        if left_s <= 0:  # nothing was sent, so the connection stays usable
             raise DirectoryUnavailable(NOT_IN_TIME)
         if wire is None:
             self.usable = False
@@ -342,8 +342,8 @@ class Session:
             self.usable = False
             raise
         except Exception as error:
-            # Whatever it is: ldap3 2.9.1 raises KeyError, IndexError, TypeError and UnicodeError,
-            # too, where an answer is not what it expects.
+            # Any error: for unexpected responses, ldap3 2.9.1 also raises KeyError, IndexError,
+            # TypeError and UnicodeError.
             self.usable = False
             self._report(operation, error, wire.error)
             raise DirectoryUnavailable(*_reasons(wire.error)) from error
@@ -373,10 +373,10 @@ NO_SUCH_OBJECT, INVALID_DN_SYNTAX = 32, 34
 
 
 def entry_below(base_dn: str, message: messages.Message, *, base_only: bool = False) -> Entry:
-    """The entry that a search below that base has found.
+    """Decode an entry that a search below the base has found.
 
     Raises:
-        BadAnswer: it lies elsewhere.
+        BadAnswer: the entry lies outside the base.
     """
     entry = messages.entry_in(message)
     if not names.may_lie_at(entry.dn, base_dn, exactly=base_only):

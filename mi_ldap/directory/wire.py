@@ -1,7 +1,7 @@
-"""The socket of a connection, with one deadline for a whole answer.
+"""The socket of a connection, with one deadline for a whole response.
 
-A socket's own timeout begins anew with each piece that arrives, so that a server which sends an
-answer drop by drop would hold a thread for ever.
+A socket's own timeout starts again with each piece that arrives, so a server that sends a response
+byte by byte would block a thread forever.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from mi_ldap.directory.messages import Message
 _AT_ONCE: Final = 65536
 
 PATIENCE_S = 0.25
-"""After so long a silence somebody else looks whether the server is still there."""
+"""Silence of the server, in seconds, after which `Line.is_hopeless` is asked."""
 
 
 class Line(Protocol):
-    """Who wants to know how it goes with the server at the other end."""
+    """Observer of a connection to a server."""
 
     def failed(self) -> None:
-        """An operation was not answered, or was cut off."""
+        """Note that an operation was not answered, or its connection was closed."""
 
     def answered(self) -> None:
-        """Something has come from the server."""
+        """Data was received from the server."""
 
     def is_hopeless(self, silent_s: float) -> bool:
-        """Whether waiting is in vain; asked after each `PATIENCE_S` of silence."""
+        """Whether to stop waiting for the server; called after each `PATIENCE_S` of silence."""
 
 
 class Wire:
-    """What ldap3 uses of a socket; `end_at` (`time.monotonic()`) ends all sending and receiving.
+    """The socket interface that ldap3 uses, with the deadline `end_at` (`time.monotonic()`).
 
     Attributes:
-        line: told what happens here; None while the connection is being made.
-        error: the first error of the socket, as it was before ldap3 made a text of it.
+        line: the observer; None while the connection is being opened.
+        error: the first error of the socket; ldap3 keeps only its text.
     """
 
     def __init__(self, plain: socket.socket, end_at: float) -> None:
@@ -52,22 +52,22 @@ class Wire:
 
     @property
     def bare(self) -> socket.socket:
-        """The socket itself, to be wrapped in TLS."""
+        """Return the socket itself, to be wrapped in TLS."""
         return self._socket
 
     def recv(self, _size: int) -> bytes:
-        """One whole message, whatever the size: ldap3 asks for bytes and looks for messages."""
+        """Return one complete message, ignoring the size; ldap3 reassembles messages itself."""
         return ber.element(ber.SEQUENCE, self.next_message().body)
 
     def next_message(self, end_of_next_piece: Callable[[], float] | None = None) -> Message:
-        """The next message of the server's.
+        """Return the next message from the server.
 
         Args:
-            end_of_next_piece: until when the next piece of an answer may take that is too long for
-                one deadline, as `end_at`.
+            end_of_next_piece: returns the deadline for the next piece, like `end_at`, for responses
+                that are too long for a single deadline.
 
         Raises:
-            OSError: none came in time, or one that cannot be in good faith (`BadAnswer`).
+            OSError: none arrived in time, or one that violates the protocol (`BadAnswer`).
         """
         try:
             while (message := self._reader.next_message()) is None:
@@ -80,17 +80,17 @@ class Wire:
         return message
 
     def sendall(self, data: bytes) -> None:
-        """Send whole requests.
+        """Send complete requests.
 
         Raises:
-            OSError: that failed, or the server has said something before it was asked: a second
-                answer to the last request would be taken for the answer to this one.
+            OSError: sending failed, or the server sent data before the request: a second response
+                to the previous request would be read as the response to this one.
         """
         try:
             if not self._is_quiet():
                 raise BadAnswer("the server has hung up, or speaks before it is asked")
             self._reader.note_sent(data)
-            # A socket within TLS gives each record its own time, so the loop is ours.
+            # sendall() of a TLS socket restarts the timeout for each record: send in a loop.
             rest = memoryview(data)
             while rest:
                 self._socket.settimeout(self._left_s())
@@ -100,10 +100,10 @@ class Wire:
             raise
 
     def is_silent(self) -> bool:
-        """Whether the other side is there and has said nothing that was not read."""
+        """Whether the connection is open and has no unread data."""
         if self._is_quiet():
             return True
-        self.line = None  # what fails on it from now on says nothing new
+        self.line = None  # later errors tell nothing new about the server
         return False
 
     def _is_quiet(self) -> bool:
