@@ -1,8 +1,8 @@
-"""Which creations of users are still running on this machine, as the kernel's file locks tell.
+"""File locks that show which creations of users are still running on this machine.
 
 The mark of an unfinished user has 16 hexadecimal digits: 8 that all services with this state folder
-share, and 8 of its creation. The request that creates the user locks one byte of a file, at the
-offset that the last 8 digits give. The kernel releases the lock when the process dies, so a mark of
+share, and 8 that identify its creation. The request that creates the user locks one byte of a file,
+at the offset in the last 8 digits. The kernel releases the lock when the process dies, so a mark of
 this machine whose byte is not locked belongs to a request that has ended.
 """
 
@@ -29,10 +29,10 @@ _STRUCT_FLOCK: Final = "hhqqi"
 
 
 class CreationLocks:
-    """Locks of the creations that run; usable by the threads of one process after a fork.
+    """The locks of running creations; usable by all threads of a process, also after a fork.
 
     Args:
-        path: of the file; made when the first user is created. None for no locks.
+        path: the lock file, created with the first user. None for no locks.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -43,7 +43,7 @@ class CreationLocks:
         self._running: set[str] = set()
 
     def begin(self) -> str:
-        """A mark that nobody else has, locked until `end`."""
+        """Return a unique mark, locked until `end`."""
         with self._guard:
             mark = (self._opened_tag() or secrets.token_hex(4)) + secrets.token_hex(4)
             self._running.add(mark)
@@ -53,7 +53,7 @@ class CreationLocks:
             return mark
 
     def end(self, mark: str) -> None:
-        """The creation has ended, finished or not."""
+        """Release the lock of a creation, whether it succeeded or not."""
         with self._guard:
             if mark not in self._running:
                 return
@@ -63,7 +63,7 @@ class CreationLocks:
                     fcntl.fcntl(self._descriptor, _SET, _flock(fcntl.F_UNLCK, mark))
 
     def is_running(self, mark: str) -> bool | None:
-        """Whether the creation goes on; None where it is not of this machine, or not known."""
+        """Whether the creation is running; None if unknown, as on another machine."""
         with self._guard:
             if mark in self._running:
                 return True
@@ -77,7 +77,7 @@ class CreationLocks:
             return bool(struct.unpack_from(_STRUCT_FLOCK, answer)[0] != fcntl.F_UNLCK)
 
     def _opened_tag(self) -> str:
-        """The 8 digits of this machine; `""` where the file cannot be used."""
+        """Open the file and return the 8 digits of this machine; `""` if the file is unusable."""
         if self._tag or self._path is None:
             return self._tag
         try:

@@ -1,8 +1,8 @@
-"""Users, roles and their names: the words that every layer shares. No I/O.
+"""Users, roles and their names: types and rules that every layer shares. No I/O.
 
-Names follow the contract's rules: what the directory holds, except what a forger or a client's URL
-could abuse. Users that other tools made under other names are still listed, shown and removable, so
-`new_user_name` is asked only where a name is *made*.
+New names may contain what the directory allows, except characters that could be used to imitate
+another name or that clients do not escape in URLs. Users that other tools created with other names
+are still listed, shown and removable, so `new_user_name` is called only for *new* names.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ DIFFER: Final = "The new password and its confirmation differ."
 MAX_NAME_BYTES: Final = 240
 MAX_PASSWORD_BYTES: Final = 1024
 MAX_TYPED: Final = 1024
-"""Characters of a name as somebody typed it, domain and white space included.
+"""Longest name as typed, in characters, domain and white space included.
 
-Longer texts name nothing, and nothing is done with them: to normalize a megabyte of combining marks
-takes CPython minutes, since it sorts them by insertion.
+Longer texts are no names and are not processed: CPython needs minutes to normalize a megabyte of
+combining marks, since it sorts them by insertion.
 """
 
 Matches = Callable[[str], bool]
-"""Whether a configured expression matches all of a text."""
+"""Returns whether a configured expression matches a whole text."""
 
 _UNSEEN = frozenset(
     "\ufffd\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0"
     "\u180b\u180c\u180d\u180f" + "".join(map(chr, range(0xFE00, 0xFE10)))
 )
-"""What nobody sees in a name, besides control and format characters, and what is broken."""
+"""Invisible and invalid characters, besides control and format characters."""
 
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 
 _SPECIAL_IN_URLS = "#?%\\"
-"""What WSO2's command-line clients and dashboard put into a URL without escaping it."""
+"""Characters that WSO2's command-line clients and dashboard do not escape in URLs."""
 
 _ONLY_QUESTION_MARKS = (
     "it consists of '?' only, which ISO-8859-1 clients send for other characters; send it as UTF-8"
@@ -50,10 +50,10 @@ _ONLY_QUESTION_MARKS = (
 
 
 class EntryId(str):
-    """The immutable id of a user or role, never empty: an absent id must equal no other one.
+    """The immutable id of a user or role, never empty, so that two absent ids are never equal.
 
     Raises:
-        ValueError: there is nothing in the text.
+        ValueError: the text is blank.
     """
 
     __slots__ = ()
@@ -65,7 +65,7 @@ class EntryId(str):
 
 
 def entry_id(text: str | None) -> EntryId | None:
-    """The text as an id; None where there is nothing in it."""
+    """Return the text as an id; None if it is blank."""
     return EntryId(text) if text and text.strip() else None
 
 
@@ -76,17 +76,17 @@ class User:
     Attributes:
         id: the entry's immutable id, `"8a3d1872-7a1f-1041-82f4-05905a505f39"`.
         name: the stored name, `"alice"`.
-        locator: where the store finds the entry (a DN in a directory); opaque to the rules.
-        revision: opaque; stands for what a decision about the entry depends on, see `Unchanged`.
-        epoch: opaque; tokens made under another one are dead.
-        custodian_id: the id of the admin who answers for this one, or None.
-        appointment: opaque; replaced whenever another admin makes the user an admin, and kept for
-            good; `""` for somebody who never had a custodian.
-        enabled: False when the directory closes the account for good.
-        busy: True while it is being made, or its password is being set by an admin who was told
-            that it is no admin; nobody may make it one meanwhile.
-        marked: whether the entry carries the store's own class; without it, it is added first.
-        unfinished: True until its creation has finished. Such a user is found by no read.
+        locator: the entry's address in the store (a DN in a directory); opaque to other modules.
+        revision: opaque; represents the state that a decision depends on, see `Unchanged`.
+        epoch: opaque; tokens that were issued under another one are invalid.
+        custodian_id: the id of the custodian, or None.
+        appointment: opaque; renewed whenever an admin promotes the user, otherwise permanent;
+            `""` if the user never had a custodian.
+        enabled: False when the account is disabled in the directory.
+        busy: True while the user is being created, or while an admin is setting its password
+            after checking that it is no admin; it cannot be promoted meanwhile.
+        marked: whether the entry has the store's object class; if not, it is added first.
+        unfinished: True until its creation has finished. Reads leave such a user out.
     """
 
     id: EntryId
@@ -103,7 +103,7 @@ class User:
 
     @property
     def is_unappointed(self) -> bool:
-        """Whether it has no custodian and never had one."""
+        """Whether the user has no custodian and never had one."""
         return not (self.custodian_id or self.appointment)
 
 
@@ -112,9 +112,9 @@ class Role:
     """A role as it was read; the attributes as in `User`.
 
     Attributes:
-        is_dynamic: whether the directory works out its members.
-        foreign_class: the class of a group that holds its members in another attribute than the
-            configured one, `"posixGroup"`; `""` where it does not.
+        is_dynamic: whether the directory computes its members.
+        foreign_class: the class of a group whose members are in another attribute than the
+            configured one, `"posixGroup"`; `""` for other groups.
     """
 
     id: EntryId
@@ -128,14 +128,14 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class AdminRole:
-    """The admin role with everybody who holds it.
+    """The admin role with all its members.
 
     Attributes:
         role: the group itself.
-        holders: locators of all members, those of nested groups too, placeholders left out.
-        nested: ids of the groups through which some hold it.
+        holders: locators of all members, including those of nested groups, without placeholders.
+        nested: ids of the nested groups.
         nested_holders: locators of the members of those groups.
-        first_admin_id: the mark that a first admin was made, or None.
+        first_admin_id: the mark that a first admin was created, or None.
     """
 
     role: Role
@@ -147,12 +147,12 @@ class AdminRole:
 
 @dataclass(frozen=True, slots=True)
 class UserDetails:
-    """What is shown of a user besides its entry.
+    """Details of a user that are not in its entry.
 
     Attributes:
-        roles: the roles given to the user itself.
-        custodian: as it is now.
-        inherited: the roles that it holds only through those.
+        roles: the roles assigned to the user directly.
+        custodian: the present state of the custodian.
+        inherited: the roles that the user has only through nested groups.
     """
 
     roles: tuple[Role, ...]
@@ -162,12 +162,12 @@ class UserDetails:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A proved password, and what the directory's policy says of it.
+    """A verified password, with the response of the directory's password policy.
 
     Attributes:
-        must_change: whether it opens nothing but its own change.
-        grace_logins: how many more logins it has, being expired.
-        expires_in_s: seconds until it expires, where that is soon.
+        must_change: whether the password must be changed before any other operation.
+        grace_logins: the remaining logins of an expired password.
+        expires_in_s: seconds until it expires, if that is soon.
     """
 
     must_change: bool = False
@@ -177,13 +177,13 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Performer:
-    """Whose token a request carries.
+    """The user whose token a request carries.
 
     Attributes:
-        user: the entry, read for this request.
-        must_change_password: whether the token opens nothing but that.
-        client: the address the request came from.
-        admin_role: the admin role as it was read to let the request in, if it was.
+        user: the user, read for this request.
+        must_change_password: whether the token allows nothing but a password change.
+        client: the client's address.
+        admin_role: the admin role, if it was read to authorize the request.
     """
 
     user: User
@@ -198,11 +198,11 @@ class Performer:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What answers a store's view now.
+    """The source of a store's reads at present.
 
     Attributes:
         source: `"memory"` or `"directory"`.
-        why: why it is not memory, `"it is being filled"`; `""` where it is.
+        why: why the source is not memory, `"it is being filled"`; `""` if it is.
     """
 
     source: str
@@ -210,7 +210,7 @@ class Reads:
 
 
 BETWEEN: Final = b"\xff"
-"""In no text that is UTF-8, so in no name, whatever it holds."""
+"""A byte that occurs in no UTF-8 text, so in no name."""
 
 
 @dataclass(frozen=True)
@@ -218,9 +218,9 @@ class Names:
     """A list of names.
 
     Attributes:
-        complete: False where the server would not give everything.
-        folded: where the names are sorted, and each is there once: their casefolds, side by side;
-            the same object as `names` where they have no case.
+        complete: False if the server returned only a part.
+        folded: if the names are sorted and unique, their casefolds in the same order; the same
+            object as `names` if the casefolds are equal to the names.
     """
 
     names: tuple[str, ...]
@@ -229,39 +229,39 @@ class Names:
 
     @cached_property
     def text(self) -> bytes:
-        """All casefolds in one, as UTF-8, with `BETWEEN` before and after each."""
+        """Return all casefolds as one UTF-8 text, with `BETWEEN` before and after each."""
         between = BETWEEN.decode(errors="surrogateescape")
         return between.join(("", *(self.folded or ()), "")).encode(errors="surrogateescape")
 
 
 def in_order(names: Iterable[str], *, complete: bool = True) -> Names:
-    """The names without regard to case, ties by code point, each once; empty ones left out."""
+    """Return the unique names sorted without case, ties by code point, without empty ones."""
     by_code_point = sorted({name for name in names if name})
     listed = tuple(sorted(by_code_point, key=casefolded))
     return Names(listed, complete, shared(tuple(map(casefolded, listed)), listed))
 
 
 def shared(folded: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    """The casefolds of the names; the names themselves, and no copy, where they are the same."""
+    """Return the casefolds; the same object as `names` if they are equal, to save memory."""
     return names if folded == names else folded
 
 
 def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
-    """The names in order."""
+    """Return the names sorted without case, ties by code point."""
     return in_order(names).names
 
 
 def casefolded(name: str) -> str:
-    """The name without case; the name itself, and not a copy, where it has none."""
+    """Return the name's casefold; the same object if it is equal, to save memory."""
     fold = name.casefold()
     return name if fold == name else fold
 
 
 def folded(name: str) -> str:
-    """The name as OpenLDAP compares it: each character to lower case, NFKC, single spaces.
+    """Return the name as OpenLDAP compares it: lower case by character, NFKC, single spaces.
 
-    Not `casefold()`: to it `straße` and `strasse` are one name, to a directory they are two. A text
-    that is too long for a name is left as it is.
+    This is not `casefold()`, by which `straße` and `strasse` are equal; in a directory they differ.
+    A text that is too long for a name is returned unchanged.
     """
     if len(name) > MAX_TYPED:
         return name
@@ -270,7 +270,7 @@ def folded(name: str) -> str:
 
 
 def new_user_name(text: str, *, allow_any: bool = False) -> str:
-    """`text` as the name of a new user.
+    """Return `text` as the name of a new user.
 
     Args:
         text: as typed.
@@ -286,7 +286,7 @@ def new_user_name(text: str, *, allow_any: bool = False) -> str:
 
 
 def new_role_name(text: str, *, allow_any: bool = False) -> str:
-    """`text` as the name of a new role; `Internal/` and `Application/` may lead it.
+    """Return `text` as the name of a new role; it may begin with `Internal/` or `Application/`.
 
     Args:
         text: as typed.
@@ -302,7 +302,7 @@ def new_role_name(text: str, *, allow_any: bool = False) -> str:
 
 
 def role_name_warning(name: str) -> str:
-    """What the creator of a role of that name should know, or `""`."""
+    """Return the warning for the creator of a role of that name, or `""`."""
     special = any(char in _SPECIAL_IN_URLS for char in name)
     if not special and not any(char.isspace() for char in name):
         return ""
@@ -314,10 +314,10 @@ def role_name_warning(name: str) -> str:
 
 
 def new_password(text: str) -> str:
-    """`text` as a new password.
+    """Return `text` as a new password.
 
     Raises:
-        BadRequest: it is empty, too long, or holds control characters.
+        BadRequest: it is empty, too long, or contains control characters.
     """
     if not text:
         raise _refused("password", "it is empty")
@@ -331,20 +331,20 @@ def new_password(text: str) -> str:
 
 
 def must_agree(new: str, confirmed: str) -> None:
-    """Raises `BadRequest` where a new password was given in two ways."""
+    """Raise `BadRequest` if the two entries of a new password differ."""
     if new != confirmed:
         raise BadRequest(f"Error processing the request. {DIFFER}", "confirmed")
 
 
 def is_primary(domain: str | None) -> bool:
-    """Whether `domain`, as a client sent it, means the main user store."""
+    """Whether `domain`, as sent by a client, is the primary user store."""
     if domain is None:
         return True
     return not is_too_long(domain) and domain.strip().casefold() in ("", PRIMARY.casefold())
 
 
 def role_of_domain(name: str, domain: str | None) -> str:
-    """The name of a role, as typed, with its domain: `("x", "internal")` is `"Internal/x"`.
+    """Return a role's name, as typed, with its domain: `("x", "internal")` is `"Internal/x"`.
 
     Raises:
         DomainNotFound: there is no such domain.
@@ -359,7 +359,7 @@ def role_of_domain(name: str, domain: str | None) -> str:
 
 
 def full_role_name(name: str) -> str:
-    """`name` without `PRIMARY/` and white space, the hybrid domain in its own spelling."""
+    """Return `name` without `PRIMARY/` and white space, the hybrid domain in standard spelling."""
     stripped = without_primary(name)
     domain, slash, rest = stripped.partition("/")
     hybrid = _hybrid_domain(domain) if slash else None
@@ -368,7 +368,7 @@ def full_role_name(name: str) -> str:
 
 
 def without_primary(name: str) -> str:
-    """`name` as typed, without white space at its ends and without a leading `PRIMARY/`."""
+    """Return `name` without white space at its ends and without a leading `PRIMARY/`."""
     if is_too_long(name):
         return name
     domain, slash, rest = name.strip().partition("/")
@@ -387,12 +387,12 @@ def _bare_role_name(text: str, *, allow_any: bool) -> str:
 
 
 def is_too_long(text: str) -> bool:
-    """Whether a text, as typed, is too long to name anything."""
+    """Whether a text, as typed, is too long for a name."""
     return len(text) > MAX_TYPED
 
 
 def is_password(text: str) -> bool:
-    """Whether a text may be somebody's password: not empty, and no longer than one may be."""
+    """Whether a text can be a password: neither empty nor too long."""
     return 0 < len(text) <= MAX_PASSWORD_BYTES >= len(text.encode(errors="replace"))
 
 
@@ -418,7 +418,7 @@ def _plain_name(text: str, what: str, *, allow_any: bool) -> str:
 
 
 def _ensure_no_special(name: str, what: str) -> None:
-    """Raises `BadRequest`: `mi delete user 'c#sharp'` of WSO2 would delete the user `c`."""
+    """Raise `BadRequest`: WSO2's `mi delete user 'c#sharp'` would delete the user `c`."""
     found = next((char for char in name if char in _SPECIAL_IN_URLS), None)
     if found is not None:
         raise _refused(
@@ -445,10 +445,10 @@ def _refused(what: str, why: str) -> BadRequest:
 
 
 def narrowed(text: str, matches: Matches | None, what: str) -> str:
-    """`text`, when the configured expression (if any) matches all of it.
+    """Return `text` if the configured expression (if any) matches all of it.
 
     Raises:
-        BadRequest: it does not.
+        BadRequest: the expression does not match.
     """
     if matches is not None and not matches(text):
         raise _refused(what, "the configured expression for it does not match")

@@ -1,4 +1,4 @@
-"""Keeps for some minutes who was removed, in the state database: replicas may name them again."""
+"""Record of recent removals in the state database; replication may add their memberships again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mi_ldap.store import Removed
 log = structlog.get_logger()
 
 KEPT_S: Final = 600.0
-"""Replication that takes longer is behind by more than memberships."""
+"""How long a removal is recorded, in seconds; replication should not take longer."""
 
 _PREFIX: Final = "removed "
 
@@ -34,7 +34,7 @@ class StateRemovalNotes:
 
     def recent(self) -> list[Removed]:
         kept = {key: json.loads(key[len(_PREFIX) :]) for key in self._keys()}
-        # Also one of the future: the clock was set back.
+        # Also delete notes from the future: the clock was set back.
         old = [key for key, (at, *_) in kept.items() if abs(time.time() - at) > KEPT_S]
         self._state.forget_facts(old)
         return list(dict.fromkeys(Removed(dn, member) for _, dn, member in kept.values()))
