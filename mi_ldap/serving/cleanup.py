@@ -1,7 +1,7 @@
-"""Removes what crashes have left in the directory; a companion of the supervisor.
+"""Periodic removal of what crashes left in the directory; a companion of the supervisor.
 
-Each run is a process of its own, at the start and about every minute: whatever happens in it, the
-next one starts. One runs at a time, so there is one per machine.
+Each run is a separate process, at the start and about every minute, so a failed run does not stop
+the next one. Runs do not overlap, so at most one is active per machine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 PAUSE_S: Final = 60.0
 COST: Final = 0.01
-"""The greatest share of the time in which a run reads the directory, however large that is."""
+"""Largest share of time that runs may use, also with a large directory."""
 
 LONGEST_S: Final = 120.0
 
@@ -31,7 +31,7 @@ class Cleanup:
     """Starts the runs.
 
     Args:
-        make_services: makes services of its own: connections are not shared by processes.
+        make_services: creates the services of a run; processes must not share connections.
     """
 
     def __init__(self, make_services: Callable[[], Services]) -> None:
@@ -40,7 +40,7 @@ class Cleanup:
         self._started_at = self._next_start = 0.0
 
     def look_after(self) -> None:
-        """Called every now and then, once the service has answered."""
+        """Start a run if it is due; called periodically after the service's first answer."""
         now = time.monotonic()
         if self._child:
             self._wait_for(self._child, now)
@@ -48,7 +48,7 @@ class Cleanup:
             self._start(now)
 
     def stop(self) -> None:
-        """No further run starts."""
+        """Kill a running process, and start no further one."""
         if self._child:
             self._child.send(signal.SIGKILL)
         self._next_start = float("inf")
@@ -57,7 +57,7 @@ class Cleanup:
         self._started_at, self._next_start = now, now + PAUSE_S
         try:
             self._child = Child(lambda: clean_up(self._make_services()))
-        except OSError as error:  # no memory, or too many processes
+        except OSError as error:  # out of memory, or too many processes
             log.error("cleanup_not_started", error=str(error))
 
     def _wait_for(self, child: Child, now: float) -> None:
@@ -74,7 +74,7 @@ class Cleanup:
 
 
 def clean_up(found: Services) -> None:
-    """Remove what crashes and replication have left; once."""
+    """Remove once what crashes and replication left in the directory."""
     try:
         with deadline(LONGEST_S):
             if found.store.writable:

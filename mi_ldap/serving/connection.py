@@ -1,4 +1,4 @@
-"""One client's connection: the TLS handshake, requests in, responses out, each bounded in time."""
+"""A client's connection: TLS handshake, requests and responses, each with a timeout."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a client may take, in seconds."""
+    """Timeouts of a connection, in seconds."""
 
     handshake_s: float = 5.0
     head_s: float = 5.0
     body_s: float = 30.0
     send_s: float = 15.0
-    """To take the next 64 kB of a response."""
+    """For the client to receive the next 64 kB of a response."""
     queue_s: float = 2.0
-    """How long a complete request waits for a thread; after that it is answered 503."""
+    """For a complete request to get a thread; then it is answered with 503."""
     linger_s: float = 2.0
-    """How long a connection is still read from after its last response, which a reset destroys."""
+    """For reading further input after the last response, which a reset would destroy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request with its whole body, bare of any chunks."""
+    """A request with its complete body, decoded from chunks."""
 
     head: RequestHead
     body: bytes
 
 
 class Connection:
-    """A client's connection; what it holds in memory is counted in the table.
+    """A client's connection, whose buffered bytes are counted in the table.
 
     Args:
         accepted: the client's socket.
-        ends: the addresses of the client and of this side.
+        ends: the addresses of the client and of the server.
         table: the worker's connections.
-        entry: this one's.
-        timeouts: how long the client may take.
+        entry: the entry of this connection in the table.
+        timeouts: the timeouts of the connection.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class Connection:
         self._buffer = bytearray()
 
     async def handshake(self) -> None:
-        """Do the TLS handshake, where there is TLS.
+        """Do the TLS handshake, if TLS is configured.
 
         Raises:
-            RequestError: the client speaks plain HTTP.
-            OSError: it speaks no TLS that is accepted here, or not in time.
+            RequestError: the client sent plain HTTP.
+            OSError: the handshake failed or timed out.
         """
         try:
             async with asyncio.timeout(self._timeouts.handshake_s):
@@ -95,15 +95,15 @@ class Connection:
             raise RequestError(400, sentence) from None
 
     async def next_request(self, idle_s: float | None = None) -> Request | None:
-        """The next request; None when none comes.
+        """Read the next request; None if the client sends none.
 
         Args:
-            idle_s: how long the client may stay silent before it begins; the time for the head
-                starts then. None for a new connection, whose time for the head has started.
+            idle_s: timeout before the first byte of the request, which starts the timeout of the
+                head. None for a new connection, where the timeout of the head has started.
 
         Raises:
-            RequestError: it cannot be read, or not in time.
-            OSError: the client went away in the midst of it.
+            RequestError: the request is invalid or timed out.
+            OSError: the client closed the connection during the request.
         """
         now = asyncio.get_running_loop().time
         head_by = now() + self._timeouts.head_s
@@ -120,10 +120,10 @@ class Connection:
         return Request(head, await self._read(reader.read, now() + self._timeouts.body_s, "body"))
 
     async def send(self, pieces: Sequence[bytes]) -> None:
-        """Send it all, a slice after the other.
+        """Send all pieces in slices of `SLICE` bytes.
 
         Raises:
-            OSError: the client is gone, or does not take the next slice in time.
+            OSError: the client closed the connection, or does not receive a slice in time.
         """
         for number, piece in enumerate(pieces):
             content = memoryview(piece)
@@ -132,31 +132,31 @@ class Connection:
                 if rest:
                     await self._wait_for_client(rest, pieces[number:])
                 if start:
-                    await asyncio.sleep(0)  # a client that is as quick as we are keeps nobody out
+                    await asyncio.sleep(0)  # a fast client must not block others
 
     def forget_request(self) -> None:
-        """The body of the last request is not in memory any more."""
+        """Stop counting the last request's body."""
         self._table.release(self._entry, self._entry.held)
 
     async def drain_input(self) -> None:
-        """Read what still comes, as it is: a reset would destroy the last response."""
+        """Read and discard input: closing with unread input sends a reset."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeouts.linger_s):
                 while await receive(self._socket.raw, SLICE):
                     await asyncio.sleep(0)
 
     async def close(self) -> None:
-        """Send the end of the stream, in TLS too."""
+        """Send the end of the stream, also within TLS."""
         async with asyncio.timeout(self._timeouts.linger_s):
             await self._socket.end()
 
     def abort(self) -> None:
-        """Have the kernel drop what it still has for the client."""
+        """Make the kernel discard unsent data when the socket is closed."""
         with suppress(OSError):
             self._socket.raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     async def _wait_for_client(self, rest: memoryview, pieces: Sequence[bytes]) -> None:
-        """Wait until it has taken the rest of a slice, and meanwhile count what it is sent of."""
+        """Wait until the client has received the rest of a slice; count the bytes meanwhile."""
         held = sum(map(len, pieces))
         phase = self._entry.phase
         self._table.hold(self._entry, held)
@@ -192,21 +192,21 @@ class Connection:
         return found
 
     async def _receive(self) -> int:
-        """Read what has come; how many bytes, 0 at the end."""
+        """Read available input; return the number of bytes, 0 at the end of the stream."""
         received = await self._socket.receive(SLICE)
         self._buffer += received
         return len(received)
 
 
 def set_options(accepted: socket.socket) -> None:
-    """Small responses go at once, and the kernel keeps little of what a client does not take."""
+    """Send small responses without delay, and limit the kernel's buffer of unsent data."""
     if accepted.family in (socket.AF_INET, socket.AF_INET6):
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with suppress(AttributeError, OSError):  # Linux has it
+        with suppress(AttributeError, OSError):  # Linux only
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 2 * SLICE)
 
 
 def ends_of(accepted: socket.socket, client: Any) -> tuple[Address, Address]:
-    """The addresses of both sides; a UNIX socket's client has none."""
+    """Return the addresses of client and server; the client of a UNIX socket has none."""
     is_tcp = isinstance(client, tuple)
     return client if is_tcp else ("", ""), accepted.getsockname() if is_tcp else ("localhost", "")

@@ -1,16 +1,16 @@
-"""The connections of a worker: how many there may be, what they may hold, and which one goes first.
+"""The connections of a worker: limits of their number and memory, and which one is closed first.
 
-Room is made at the expense of those who have done least for it:
+When a limit is reached, connections are closed in this order:
 
-1. who has never sent a request, a TLS handshake that does not end among them;
-2. who does not take the response that it asked for;
-3. who is kept open between two requests, or is sending a further one;
-4. who is taking a response.
+1. connections that never sent a complete request, unfinished TLS handshakes included;
+2. connections whose client does not read its response;
+3. idle keep-alive connections, and those sending a further request;
+4. connections whose client is reading a response.
 
 In each class the address with the most connections comes first, and of its connections the one that
-has waited longest. A connection whose request is being served is never closed. An IPv6 address
-counts by its /64, which is what one subscriber has. A trusted proxy stands for many clients: each
-of its connections counts as an address of its own.
+has waited longest. A connection whose request is being processed is never closed. IPv6 addresses
+are counted by /64, the network of one subscriber. The connections of a trusted proxy are not
+counted together: each one counts as an address of its own.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ _LOG_EVERY_S: Final = 10.0
 
 
 class Phase(Enum):
-    """What a connection is about."""
+    """The state of a connection."""
 
     NEW = auto()
-    """No complete request has come yet."""
+    """No complete request has been received yet."""
     WAITING = auto()
-    """It is between requests, is sending one, or is being closed."""
+    """The client is idle between requests or sending one, or the connection is being closed."""
     SERVED = auto()
-    """The application has its request."""
+    """The application is processing its request."""
     SENDING = auto()
-    """It is being sent a response."""
+    """A response is being sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one worker.
+    """The limits of one worker.
 
     Attributes:
-        connections: all of them; those without a request may be three quarters of that.
-        per_address: those of one address.
-        held_bytes: of requests that are arriving and responses that are being sent.
-        trusted_proxies: networks whose addresses stand for many clients.
+        connections: the most connections; at most three quarters may have sent no request.
+        per_address: the most connections of one address.
+        held_bytes: the most bytes of requests being received and responses being sent.
+        trusted_proxies: the networks of proxies, whose addresses are shared by many clients.
     """
 
     connections: int = 2048
@@ -68,11 +68,11 @@ class Entry:
     """A connection in the table.
 
     Attributes:
-        owner: what stands for its address.
-        drop: closes it; called at most once.
-        phase: None once it is not in the table any more.
+        owner: the key of the client's address.
+        drop: closes the connection; called at most once.
+        phase: None after the removal from the table.
         since: when it entered the phase, by `time.monotonic`.
-        held: bytes of memory for what it sends or is sent.
+        held: the buffered bytes of its request and response.
     """
 
     owner: Hashable
@@ -86,8 +86,8 @@ class Entry:
         return time.monotonic() - self.since > _STALLED_S
 
 
-class _Crowd:
-    """Connections of one phase, by their owners; the owner with the most is found at once."""
+class _PhaseConnections:
+    """Connections of one phase by owner, with the largest owner found in constant time."""
 
     def __init__(self) -> None:
         self._of: dict[Hashable, dict[Entry, None]] = {}
@@ -113,11 +113,11 @@ class _Crowd:
         return (entry for own in self._of.values() for entry in own)
 
     def first_of(self, owner: Hashable) -> Entry | None:
-        """The connection of that owner that has waited longest."""
+        """Return the owner's connection that has waited longest."""
         return next(iter(self._of.get(owner, ())), None)
 
     def first(self) -> Entry | None:
-        """That of the owner with the most of them."""
+        """Return the longest-waiting connection of the owner with the most connections."""
         owners = self._owners_with.get(self._largest)
         return self.first_of(next(iter(owners))) if owners else None
 
@@ -133,7 +133,7 @@ class _Crowd:
 
 
 class _Served:
-    """Connections that are never chosen: nothing is counted but how many there are."""
+    """Connections that are never closed; only their number is counted."""
 
     def __init__(self) -> None:
         self._entries: set[Entry] = set()
@@ -157,10 +157,10 @@ class ConnectionTable:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._crowds: dict[Phase, _Crowd] = {
-            phase: _Crowd() for phase in Phase if phase is not Phase.SERVED
+        self._crowds: dict[Phase, _PhaseConnections] = {
+            phase: _PhaseConnections() for phase in Phase if phase is not Phase.SERVED
         }
-        self._groups: dict[Phase, _Crowd | _Served] = {Phase.SERVED: _Served()}
+        self._groups: dict[Phase, _PhaseConnections | _Served] = {Phase.SERVED: _Served()}
         self._groups.update(self._crowds)
         self._count_of: defaultdict[Hashable, int] = defaultdict(int)
         self._holding: dict[Entry, None] = {}
@@ -172,14 +172,16 @@ class ConnectionTable:
         return sum(group.size for group in self._groups.values())
 
     def make_room(self, address: str) -> bool:
-        """Close what must go before a new connection of the address is added.
+        """Close a connection if a limit requires it before a new one of the address is added.
 
         Returns:
-            False where nothing may be closed for it: it can't be taken.
+            False if no connection may be closed: the new one must be rejected.
         """
         owner, new = self._owner(address), self._crowds[Phase.NEW]
         if self._count_of.get(owner, 0) >= self._limits.per_address:
-            return self._drop(self._least(lambda crowd: crowd.first_of(owner)), "per_address")
+            return self._drop(
+                self._first_to_close(lambda each: each.first_of(owner)), "per_address"
+            )
         if len(self) >= self._limits.connections:
             return self.drop_one("connections")
         if new.size >= self._limits.connections * 3 // 4:
@@ -187,22 +189,22 @@ class ConnectionTable:
         return True
 
     def drop_one(self, limit: str) -> bool:
-        """Close the connection that goes first; False where none may be closed.
+        """Close the first connection in order; return False if none may be closed.
 
         Args:
-            limit: what there is too much of, for the log.
+            limit: the name of the exceeded limit, for the log.
         """
-        return self._drop(self._least(_Crowd.first), limit)
+        return self._drop(self._first_to_close(_PhaseConnections.first), limit)
 
     def add(self, address: str, drop: Callable[[], object]) -> Entry:
-        """A new connection, which has not sent a request."""
+        """Add a new connection, which has not sent a request."""
         entry = Entry(self._owner(address), drop)
         self._crowds[Phase.NEW].add(entry)
         self._count_of[entry.owner] += 1
         return entry
 
     def remove(self, entry: Entry) -> None:
-        """The connection is closed, or about to be."""
+        """Remove a connection that is closed or about to be closed."""
         if entry.phase is None:
             return
         self._groups[entry.phase].remove(entry)
@@ -213,24 +215,26 @@ class ConnectionTable:
         self.release(entry, entry.held)
 
     def enter(self, entry: Entry, phase: Phase) -> None:
-        """The connection is about something else from now on."""
+        """Move the connection to another phase."""
         if entry.phase is not None:
             self._groups[entry.phase].remove(entry)
             self._groups[phase].add(entry)
             entry.phase, entry.since = phase, time.monotonic()
 
     def hold(self, entry: Entry, size: int) -> None:
-        """So many more bytes are in memory for the connection; others are closed for them."""
+        """Count bytes that are buffered; close other connections while the limit is exceeded."""
         if entry.phase is None or size <= 0:
             return
         entry.held += size
         self.held += size
         self._holding[entry] = None
-        while self.held > self._limits.held_bytes and self._drop(self._heaviest(), "held_bytes"):
+        while self.held > self._limits.held_bytes and self._drop(
+            self._largest_buffer(), "held_bytes"
+        ):
             pass
 
     def release(self, entry: Entry, size: int) -> None:
-        """So many bytes are not in memory any more."""
+        """Count bytes that are no longer buffered."""
         size = min(size, entry.held)
         entry.held -= size
         self.held -= size
@@ -238,7 +242,7 @@ class ConnectionTable:
             self._holding.pop(entry, None)
 
     def entries(self, *phases: Phase) -> list[Entry]:
-        """The connections in these phases."""
+        """Return the connections in these phases."""
         return [entry for phase in phases for entry in self._groups[phase]]
 
     def _owner(self, address: str) -> Hashable:
@@ -251,15 +255,15 @@ class ConnectionTable:
             return object()
         return parsed.packed[:8] if parsed.version == 6 else parsed.packed
 
-    def _least(self, first: Callable[[_Crowd], Entry | None]) -> Entry | None:
-        """Which one goes first, of those that `first` finds in each crowd."""
+    def _first_to_close(self, first: Callable[[_PhaseConnections], Entry | None]) -> Entry | None:
+        """Return the connection to close first, of those that `first` finds in each phase."""
         sending = first(self._crowds[Phase.SENDING])
         stalled = sending if sending is not None and sending.is_stalled else None
         waiting = self._crowds[Phase.WAITING]
         return first(self._crowds[Phase.NEW]) or stalled or first(waiting) or sending
 
-    def _heaviest(self) -> Entry | None:
-        """Which one goes first for its bytes: none where one connection holds all of them."""
+    def _largest_buffer(self) -> Entry | None:
+        """Return the connection to close first for its memory; None if one has all the bytes."""
         if len(self._holding) < 2:
             return None
         of_owner: defaultdict[Hashable, int] = defaultdict(int)
@@ -269,8 +273,8 @@ class ConnectionTable:
         def weight(entry: Entry) -> tuple[bool, int, int]:
             return entry.is_stalled, of_owner[entry.owner], entry.held
 
-        loose = (entry for entry in self._holding if entry.phase is not Phase.SERVED)
-        return max(loose, key=weight, default=None)
+        closable = (entry for entry in self._holding if entry.phase is not Phase.SERVED)
+        return max(closable, key=weight, default=None)
 
     def _drop(self, entry: Entry | None, limit: str) -> bool:
         if entry is None:
@@ -281,7 +285,7 @@ class ConnectionTable:
         return True
 
     def _note(self, limit: str) -> None:
-        """One line every ten seconds: there may be thousands of them in each."""
+        """Log at most one line in ten seconds, in which thousands of connections may be closed."""
         self._dropped += 1
         now = time.monotonic()
         if now - self._logged_at >= _LOG_EVERY_S:

@@ -1,7 +1,7 @@
-"""Tells whether the embedded slapd hangs, without waiting for it: the supervisor has signals too.
+"""Check whether the embedded slapd hangs; never blocks, since the supervisor also handles signals.
 
-A probe is a search of the root DSE on a connection of its own. On a busy machine a slapd that works
-may answer late, so it is also looked at whether the process uses the processor or waits for a disk.
+A probe is a search of the root DSE on a separate connection. On a busy machine a working slapd may
+answer late, so the probe also checks whether the process uses CPU time or waits for a disk.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from mi_ldap.directory import messages, requests
 log = structlog.get_logger(__name__)
 
 PAUSE_S: Final = 2.0
-"""Between an answer and the next probe."""
+"""Pause between an answer and the next probe, in seconds."""
 
 ANSWER_S: Final = 5.0
-"""A probe fails that has no answer by then."""
+"""Timeout of a probe, in seconds."""
 
 FAILURES_IDLE: Final = 3
-"""So many failed probes in a row of a process that does nothing at all: it hangs."""
+"""Number of consecutive failed probes after which an idle process is considered hung."""
 
 FAILURES_BUSY: Final = 24
-"""The same for one that does something: two minutes without an answer."""
+"""The same for a process that uses CPU time or waits for a disk: two minutes without an answer."""
 
 _IS_THERE = requests.search(
     "", requests.condition("(objectClass=*)"), ["1.1"], requests.BASE, size_limit=1
@@ -35,11 +35,11 @@ _IS_THERE = requests.search(
 
 
 class DirectoryProbe:
-    """Probes one slapd after the other; `look` often, it never blocks.
+    """Probes the present slapd; call `hangs` often, it never blocks.
 
     Args:
-        socket_file: on which slapd listens.
-        proc: where the kernel shows processes.
+        socket_file: the UNIX socket on which slapd listens.
+        proc: the mount point of procfs.
     """
 
     def __init__(self, socket_file: Path, proc: Path = Path("/proc")) -> None:
@@ -50,13 +50,13 @@ class DirectoryProbe:
         self._activity: str | None = None
 
     def reset(self) -> None:
-        """Another slapd is running."""
+        """Forget earlier failures, as after an answer or a restart."""
         self._close()
         self._failures, self._activity = 0, None
         self._next_at = time.monotonic() + PAUSE_S
 
     def hangs(self, pid: int) -> bool:
-        """Whether slapd, of that process id, has not answered for so long that it must hang."""
+        """Whether slapd, with that process id, has not answered for so long that it must hang."""
         now = time.monotonic()
         if self._connection is None:
             if now >= self._next_at:
@@ -79,7 +79,7 @@ class DirectoryProbe:
             self._connection.connect(self._socket_file)
             self._connection.sendall(messages.message(1, _IS_THERE))
         except OSError:
-            pass  # not accepted (the backlog is full), or closed: no answer comes
+            pass  # rejected (full backlog) or closed: the probe will time out
 
     def _is_answered(self) -> bool:
         try:
@@ -95,7 +95,7 @@ class DirectoryProbe:
         return self._failures >= (FAILURES_IDLE if is_idle else FAILURES_BUSY)
 
     def _activity_of(self, pid: int) -> str | None:
-        """What changes while the process works; None where it waits for a disk, or is not shown."""
+        """Return the CPU times of the process; None if it waits for a disk or is not visible."""
         try:
             stat = (self._proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
         except OSError:

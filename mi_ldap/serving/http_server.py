@@ -1,4 +1,4 @@
-"""gunicorn, set up for this service."""
+"""The configuration of gunicorn for this service."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from mi_ldap.settings import ServerSettings
 
 KEEP_ALIVE_S = 60
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - for the workers' signs of life, which a slow disk delays
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the workers' heartbeat files; a slow disk delays them
 
 
 class HttpServer(BaseApplication):  # type: ignore[misc]
     """The arbiter and its workers.
 
     Args:
-        server: host, workers, threads and the like.
-        listener: the socket to accept from.
-        certificate: `(certificate, key)` files; None to speak plain http.
-        application: the WSGI application, made before the workers are forked.
+        server: host, workers, threads and similar settings.
+        listener: the listening socket.
+        certificate: `(certificate, key)` files; None for plain HTTP.
+        application: the WSGI application, created before the workers are forked.
     """
 
     def __init__(
@@ -60,15 +60,15 @@ class HttpServer(BaseApplication):  # type: ignore[misc]
 
 class _Arbiter(Arbiter):  # type: ignore[misc]
     def handle_hup(self) -> None:
-        """Called by gunicorn for SIGHUP: no worker is replaced, each looks at its certificate."""
+        """Called by gunicorn for SIGHUP: replace no worker; each checks its certificate files."""
         self.kill_workers(signal.SIGHUP)
 
 
 def listen(server: ServerSettings) -> socket.socket:
-    """The socket of the service; clients that come early wait in its queue.
+    """Return the listening socket; early clients wait in its backlog.
 
     Raises:
-        ConfigurationError: the address cannot be had.
+        ConfigurationError: the address is not available.
     """
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
     try:
@@ -97,7 +97,7 @@ def _dial(host: str, port: int, tls: bool, timeout_s: float) -> socket.socket:
     if not tls:
         return plain
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False  # it is us: the port was ours before this
+    context.check_hostname = False  # own server: this process has bound the port
     context.verify_mode = ssl.CERT_NONE
     return context.wrap_socket(plain)
 
@@ -121,12 +121,12 @@ def _options(
         "loglevel": server.log_level,
         "umask": 0o077,
         "post_fork": _after_fork,
-        "control_socket_disable": True,  # it would be in the home folder
+        "control_socket_disable": True,  # it would be in the home directory
     }
 
 
 def _after_fork(arbiter: Any, _worker: Any) -> None:
-    # Until the worker has its own handlers, the arbiter's would swallow a signal to stop.
+    # Until the worker installs its handlers, the arbiter's would ignore a signal to stop.
     Signals.forget()
     die_with_parent(arbiter.pid)
     give_memory_back()

@@ -1,4 +1,4 @@
-"""Looks after the children of the service: gunicorn, the embedded directory, the heartbeats.
+"""Supervision of the service's child processes: gunicorn, the embedded directory, the heartbeats.
 
 See `mi_ldap.serving.processes` for the tree.
 """
@@ -21,49 +21,49 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-"""Between starts that fail."""
+"""Longest pause between failed starts, in seconds."""
 
 LONGEST_PAUSE_AFTER_ANSWER_S = 4.0
 STEADY_S = 3.0
-"""A directory that lived so long after its first answer has not died of how it was started."""
+"""A directory that ran for so many seconds after its first answer was started successfully."""
 
 
 class Directory(Protocol):
-    """What the supervisor asks of the embedded directory."""
+    """The embedded directory, as the supervisor uses it."""
 
     def start(self) -> None:
-        """Run it; returns when it answers."""
+        """Start it; return when it answers."""
 
     def is_running(self) -> bool:
-        """Whether its process lives."""
+        """Whether its process is running."""
 
     def kill(self) -> None:
-        """End its process at once."""
+        """Kill its process."""
 
     @property
     def pid(self) -> int | None:
-        """Of its process, while that lives."""
+        """The id of its process while it runs."""
 
     @property
     def socket_file(self) -> Path:
-        """On which it answers."""
+        """The UNIX socket on which it listens."""
 
 
 class Companion(Protocol):
-    """Another process, from when the service first answers until it is stopped."""
+    """Another process, which runs from the service's first answer until its stop."""
 
     def look_after(self) -> None:
-        """Start it, or start it again, where it is not there."""
+        """Start or restart it if it does not run."""
 
     def stop(self) -> None:
-        """End it for good."""
+        """Stop it permanently."""
 
 
 class Restarter:
-    """Starts the directory again when it has died or hangs.
+    """Restarts the directory when its process has ended or hangs.
 
-    The pauses grow while it cannot be started. A directory that has answered was able to run: what
-    ended it, an administrator or the kernel for want of memory, does not make the pauses grow.
+    The pauses grow while it cannot be started. If a directory has answered, its end has another
+    cause, such as an administrator or the kernel's OOM killer; then the pauses stay short.
     """
 
     def __init__(self, directory: Directory) -> None:
@@ -74,7 +74,7 @@ class Restarter:
         self._probe = DirectoryProbe(directory.socket_file)
 
     def look_after(self) -> None:
-        """Called every now and then."""
+        """Restart the directory if necessary; called periodically."""
         pid = self._directory.pid
         if pid is not None and self._probe.hangs(pid):
             log.error("embedded_directory_hangs", pid=pid)
@@ -116,17 +116,17 @@ def supervise(
     announce: Callable[[], None],
     companions: Sequence[Companion] = (),
 ) -> int:
-    """Stay until gunicorn has ended; the exit status for the service.
+    """Supervise until gunicorn has ended; return the service's exit status.
 
-    The first signal to stop lets gunicorn finish what is in flight, any further one hurries it.
+    The first signal to stop lets gunicorn finish requests in progress, a further one ends it fast.
 
     Args:
         server: gunicorn's arbiter.
         directory: the running embedded directory, if there is one.
         signals: the signals to this process.
-        is_answering: whether the service answers by now; may take a moment.
-        announce: called once, when it does.
-        companions: looked after from then on, and stopped before gunicorn is.
+        is_answering: whether the service answers; may block for a short time.
+        announce: called once, when the service first answers.
+        companions: started then and restarted when needed; stopped before gunicorn.
     """
     restarter = Restarter(directory) if directory else None
     is_announced = is_stopping = False

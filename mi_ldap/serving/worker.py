@@ -1,12 +1,12 @@
-"""The gunicorn worker: a thread is spent on a request only when all of it is here.
+"""The gunicorn worker: a request gets a thread only when it has been received completely.
 
-One event loop accepts, does the TLS handshakes, reads requests and sends responses, each under a
-time limit of its own; the threads of the pool run the application and nothing else. So however many
-clients are slow, silent or half gone, they hold no thread, and no more memory than their share.
-(gunicorn's gthread reads inside its threads: as many half-sent requests as threads stop it.)
+One event loop accepts connections, does the TLS handshakes, reads requests and sends responses,
+each with a timeout; the threads of the pool only run the application. So slow or silent clients
+block no thread, and their memory is limited. (gunicorn's gthread reads in its threads: as many
+incomplete requests as threads block it.)
 
-Spoken are HTTP/1.1 and HTTP/1.0, with keep-alive, pipelining and `Expect: 100-continue`, plain or
-over TLS 1.2 and newer.
+The worker supports HTTP/1.1 and HTTP/1.0, with keep-alive, pipelining and `Expect: 100-continue`,
+plain or over TLS 1.2 and newer.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 class RequestWorker(Worker):  # type: ignore[misc]
     """Serves the application.
 
-    `cfg.keepalive` bounds idle connections, in seconds, and `cfg.worker_connections` the number of
-    all of them; `limits` has the rest. None: as the settings say, under a gunicorn of one's own.
+    `cfg.keepalive` is the timeout of idle connections, in seconds, and `cfg.worker_connections` the
+    most connections; `limits` has the other limits. If `limits` is None, as under a separately
+    configured gunicorn, they are taken from the settings.
     """
 
     timeouts = Timeouts()
@@ -61,11 +62,11 @@ class RequestWorker(Worker):  # type: ignore[misc]
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def handle_quit(self, _number: int, _frame: Any) -> NoReturn:
-        """Called by gunicorn when it must be quick: requests in flight are given up."""
+        """Called by gunicorn for SIGQUIT and SIGINT: abandon requests in progress."""
         os._exit(0)
 
     def run(self) -> None:
-        """Serve until told to stop, or until the arbiter is gone."""
+        """Serve until told to stop, or until the arbiter has ended."""
         self._certificate = (
             ServedCertificate(self.cfg.certfile, self.cfg.keyfile) if self.cfg.is_ssl else None
         )
@@ -96,7 +97,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
             self._certificate.refresh()
 
     async def _finish(self) -> None:
-        """Complete requests are answered; who has sent none yet gets a moment to do so."""
+        """Answer complete requests; close connections without one after a short time."""
         started = time.monotonic()
         while self._tasks and time.monotonic() - started < self.cfg.graceful_timeout:
             self.notify()
@@ -114,7 +115,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
                 if error.errno in _EXHAUSTED:
                     self._table.drop_one("file_descriptors")
                     await asyncio.sleep(0.05)
-                continue  # else the client is gone already
+                continue  # otherwise the client has closed the connection
             if self._table.make_room(_address(client)):
                 task = asyncio.create_task(self._serve_connection(accepted, client))
                 self._tasks.add(task)
@@ -125,13 +126,13 @@ class RequestWorker(Worker):  # type: ignore[misc]
 
     async def _serve_connection(self, accepted: socket.socket, client: Any) -> None:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - this is one
+        assert task is not None  # noqa: S101 - runs in a task
         entry = self._table.add(_address(client), task.cancel)
         with accepted:
             connection = self._connection(accepted, client, entry)
             try:
                 await self._request_loop(connection, entry)
-            except (OSError, asyncio.CancelledError):  # it is gone, takes nothing, or was dropped
+            except (OSError, asyncio.CancelledError):  # closed, timed out or dropped
                 connection.abort()
             finally:
                 self._table.remove(entry)
@@ -147,7 +148,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
         return Connection(wrapped, ends, self._table, entry, self.timeouts)
 
     async def _request_loop(self, connection: Connection, entry: Entry) -> None:
-        """Answer request after request, until one side has enough."""
+        """Answer requests until one side closes the connection."""
         idle_s: float | None = None
         request = None
         try:
@@ -162,13 +163,13 @@ class RequestWorker(Worker):  # type: ignore[misc]
             head = request.head if request else None
             log_request_error(error, head, _address(connection.ends[0]))
             await connection.send([error.response()])
-            if request is not None:  # who sends no request is no better off for having sent rubbish
+            if request is not None:  # an invalid first request stays NEW, closed first
                 self._table.enter(entry, Phase.WAITING)
-            await connection.drain_input()  # before the end: some clients send on until they know
+            await connection.drain_input()  # first: some clients send until they have read it
             await connection.close()
 
     async def _answer(self, request: Request, connection: Connection, entry: Entry) -> bool:
-        """Send what the application answers; whether the connection may be used again."""
+        """Send the application's response; return whether the connection may be used again."""
         response = self._response(request, connection)
         loop = asyncio.get_running_loop()
         self._table.enter(entry, Phase.SERVED)
@@ -192,7 +193,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
 
 
 def limits_of(server: ServerSettings) -> Limits:
-    """The bounds that the settings give each worker."""
+    """Return the limits of each worker in the settings."""
     return Limits(
         connections=server.max_connections,
         per_address=server.max_connections_per_address,
@@ -202,5 +203,5 @@ def limits_of(server: ServerSettings) -> Limits:
 
 
 def _address(client: Any) -> str:
-    """The client's address, `""` for a UNIX socket."""
+    """Return the client's address, `""` for a UNIX socket."""
     return str(client[0]) if isinstance(client, tuple) else ""
