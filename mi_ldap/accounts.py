@@ -1,4 +1,4 @@
-"""Making an account, and finding one: what users, logins and recovery have in common."""
+"""Creating and finding accounts: functions that users, logins and recovery share."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Found = TypeVar("Found", User, Role)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the settings demand of new names and passwords besides our own rules.
+    """The configured rules of new names and passwords, in addition to the built-in ones.
 
     Attributes:
-        user_name, role_name, password: what each must match, if anything.
+        user_name, role_name, password: the expression that each must match, if any.
         allow_any_name: whether names may contain characters that are special in URLs.
     """
 
@@ -48,14 +48,14 @@ class Rules:
 
 
 def find_user(store: UserReads, name: str) -> User | None:
-    """The user of just that name, else of what it says without `PRIMARY/` and white space."""
+    """Return the user with exactly that name, else without `PRIMARY/` and white space."""
     if model.is_too_long(name):
         return None
     return _found(store.find_user, name, model.without_primary(name))
 
 
 def find_role(store: UserReads, name: str) -> Role | None:
-    """The role of just that name, else of its full name; `Internal/everyone` is no entry."""
+    """Return the role with exactly that name, else with its full one; no `Internal/everyone`."""
     if model.is_too_long(name):
         return None
     full = model.full_role_name(name)
@@ -63,7 +63,7 @@ def find_role(store: UserReads, name: str) -> Role | None:
 
 
 def known_user(store: UserReads, name: str) -> User:
-    """The user of that name, as typed.
+    """Return the user of a name, as typed.
 
     Raises:
         UserNotFound: there is none.
@@ -76,10 +76,10 @@ def known_user(store: UserReads, name: str) -> User:
 
 
 def again(store: UserReads, user: User) -> User:
-    """The user as it is now.
+    """Return the present state of the user.
 
     Raises:
-        UserNotFound: it is gone; an entry made anew under its name is another user.
+        UserNotFound: it was deleted; an entry created again with its name is another user.
     """
     found = store.user(user.id)
     if found is None:
@@ -88,9 +88,9 @@ def again(store: UserReads, user: User) -> User:
 
 
 def ensure_not_own_account(store: UserStore, user: User) -> None:
-    """Raise `Forbidden` for the account that the service itself works with.
+    """Raise `Forbidden` for the service account.
 
-    Changed through the API it would shut the service out of its directory.
+    A change through the API could lock the service out of the directory.
     """
     if store.is_own_account(user):
         raise Forbidden(
@@ -100,9 +100,9 @@ def ensure_not_own_account(store: UserStore, user: User) -> None:
 
 @contextmanager
 def new_user(store: UserStore, name: str, password: str) -> Iterator[User]:
-    """A user with a password and without roles, to be finished inside.
+    """Create a user with a password and without roles, which the block completes.
 
-    Nothing is left of it when that fails.
+    The user is removed if that fails.
     """
     user = store.add_user(name)
     try:
@@ -116,12 +116,12 @@ def new_user(store: UserStore, name: str, password: str) -> Iterator[User]:
 
 
 def end_tokens(store: UserStore, user: User, *, keeps_mark: bool = False) -> None:
-    """Every token of the user dies, and what others are about with it goes on.
+    """Invalidate every token of the user, without disturbing operations in progress.
 
     Args:
-        store: where the user is.
-        user: who it is; it may have been changed since.
-        keeps_mark: whether somebody else may be setting its password.
+        store: the user's store.
+        user: the user, who may have been changed since it was read.
+        keeps_mark: whether another request may be setting the password.
     """
 
     def renew() -> None:
@@ -132,7 +132,7 @@ def end_tokens(store: UserStore, user: User, *, keeps_mark: bool = False) -> Non
 
 
 def _found(find: Callable[[str], Found | None], typed: str, plain: str) -> Found | None:
-    """What other tools have named just so comes first: else it would be taken for another."""
+    """Find the exact name first: other tools may have created it with a domain or white space."""
     return (find(typed) if typed != plain else None) or find(plain)
 
 

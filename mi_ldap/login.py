@@ -1,4 +1,4 @@
-"""Logging in, by one bind, behind the throttle, in a time that tells nothing; and logging out."""
+"""Login, by a single bind, with a limit on failures and a uniform response time; and logout."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ from mi_ldap.store import UserReads, UserStore
 from mi_ldap.throttle import Tried
 from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT, Revocations
 
-_CHANCE = random.SystemRandom()
+_RANDOM = random.SystemRandom()
 _PAUSE_S = 0.05
-"""Between two looks at a first admin whom another login is making."""
-_MISSES = 3
+"""Pause before checking again whether another login has created the first admin, in seconds."""
+_MAX_MISSES = 3
+"""How often a login may find no user after another login interfered, before it is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
-    """A proved login.
+    """A successful login.
 
     Attributes:
-        user: as it is now.
-        scope: of its token.
-        warning: what the directory's policy wants the person to know, or `""`.
+        user: the user as last read.
+        scope: the scope of the token.
+        warning: a warning of the directory's password policy, or `""`.
     """
 
     user: User
@@ -46,7 +47,7 @@ class LoggedIn:
 
 
 class Login:
-    """Proves who somebody is, and makes the first admin while there is none."""
+    """Authenticates users, and creates the first admin while there is none."""
 
     def __init__(
         self,
@@ -67,12 +68,13 @@ class Login:
         self._revocations = revocations
 
     def login(self, applicant: Applicant) -> LoggedIn:
-        """Prove the credentials.
+        """Verify the credentials.
 
         Raises:
-            LoginRefused: after a time that does not tell why; in words that tell it only where
-                the directory itself does (a locked account) or the password was proved.
-            TooManyFailures: nothing was tried.
+            LoginRefused: after a time that is independent of the reason; the message contains the
+                reason only if the directory reports it to everyone (a locked account) or the
+                password was correct.
+            TooManyFailures: the password was not verified.
         """
         since_s = time.monotonic()
         try:
@@ -84,10 +86,10 @@ class Login:
         return logged_in
 
     def logout(self, performer: Performer, jti: str, expires_at: float) -> None:
-        """The token is dead from now on, in every worker.
+        """Revoke the token in every worker.
 
         Raises:
-            AuditUnavailable, StateUnavailable: it is not.
+            AuditUnavailable, StateUnavailable: the token was not revoked.
         """
         with self._audit.change(performer.name, "logout", "session", {}):
             self._revocations.revoke(jti, expires_at)
@@ -97,19 +99,19 @@ class Login:
         try:
             with self._failed_logins.attempt(applicant.name, applicant.client) as tried:
                 # Read before the bind, never after it: a token's epoch must not be newer than the
-                # password that was proved.
+                # password that was verified.
                 user = self._find(self._store.authority(changes=False), applicant.name)
                 tried.name = user.name if user else ""
-                return self._prove_counted(applicant, user)
+                return self._authenticate(applicant, user)
         except LoginRefused as error:
             self._failed_logins.tell_refused(applicant.name, tried, error.reason)
             raise
 
-    def _prove_counted(self, applicant: Applicant, user: User | None) -> LoggedIn:
+    def _authenticate(self, applicant: Applicant, user: User | None) -> LoggedIn:
         if not is_password(applicant.password):
             raise LoginRefused
         if not self._bootstrap.is_over:
-            return self._login_while_none_is_admin(applicant)
+            return self._login_without_admin(applicant)
         return self._ordinary_login(user, applicant.password)
 
     def _find(self, reads: UserReads, name: str) -> User | None:
@@ -118,12 +120,12 @@ class Login:
         except AmbiguousName as error:
             raise LoginRefused(f"{error} Ask an administrator.", "ambiguous") from error
 
-    def _login_while_none_is_admin(self, applicant: Applicant) -> LoggedIn:
-        """A login that may make the first admin; several at once wait for the one that does.
+    def _login_without_admin(self, applicant: Applicant) -> LoggedIn:
+        """Log in while there is no admin; wait if another login is creating the first admin.
 
         Raises:
-            LoginRefused: as an ordinary login, or the first admin was not made, or another login
-                is making that user for longer than this request may last.
+            LoginRefused: as in an ordinary login; or the first admin was not created; or another
+                login took longer to create it than this request may last.
         """
         give_up_at = time.monotonic() + remaining_s()
         misses = 0
@@ -135,28 +137,28 @@ class Login:
                     return self._try_first_login(applicant, user, is_open=is_open)
                 except Overtaken:
                     misses += user is None
-            pause_s = _CHANCE.uniform(0.5, 1) * _PAUSE_S
-            # After several misses the name is taken by an entry that the filters do not find.
-            if misses > _MISSES or time.monotonic() + 2 * pause_s > give_up_at:
+            pause_s = _RANDOM.uniform(0.5, 1) * _PAUSE_S
+            # Several misses mean that an entry outside the filters has the name.
+            if misses > _MAX_MISSES or time.monotonic() + 2 * pause_s > give_up_at:
                 raise LoginRefused
             time.sleep(pause_s)
 
     def _try_first_login(
         self, applicant: Applicant, user: User | None, *, is_open: bool
     ) -> LoggedIn:
-        """Raises `Overtaken` where another login has changed what this one was decided on."""
+        """Raise `Overtaken` if another login has changed the state that this one depends on."""
         if not (is_open and self._bootstrap.admits(applicant, user)):
             logged_in = self._ordinary_login(user, applicant.password)
-            # Only the logins of the moment in which it was found out that there is an admin.
-            return self._undisturbed(logged_in) if self._bootstrap.is_over else logged_in
+            # Only logins that were in progress when the first admin was created.
+            return self._ensure_epoch_unchanged(logged_in) if self._bootstrap.is_over else logged_in
         if user is None:
             return self._as_promoted(self._bootstrap.make(applicant), Proof())
         proof = self._proved(user, applicant.password)
         self._bootstrap.promote(user)
         return self._as_promoted(user, proof)
 
-    def _undisturbed(self, logged_in: LoggedIn) -> LoggedIn:
-        """Raises `Overtaken` where another login is promoting the user: its epoch changes last."""
+    def _ensure_epoch_unchanged(self, logged_in: LoggedIn) -> LoggedIn:
+        """Raise `Overtaken` if another login is promoting the user, whose epoch changes last."""
         time.sleep(_PAUSE_S)
         present = self._store.user(logged_in.user.id)
         if present is None or present.epoch != logged_in.user.epoch:
@@ -164,10 +166,10 @@ class Login:
         return logged_in
 
     def _as_promoted(self, user: User, proof: Proof) -> LoggedIn:
-        """As it stands after its promotion, which gave it a new epoch."""
+        """Return the login with the user's state after its promotion, which set a new epoch."""
         try:
             return self._scoped(again(self._store, user), proof)
-        except UserNotFound:  # it was being made, and undone
+        except UserNotFound:  # its creation was undone
             raise LoginRefused from None
 
     def _ordinary_login(self, user: User | None, password: str) -> LoggedIn:
@@ -188,7 +190,7 @@ class Login:
         return LoggedIn(user, scope, _warning(proof))
 
     def _is_admin(self, user: User) -> bool:
-        """For the token's information only: where it can't be told, others may still log in."""
+        """Whether the user is an admin, for the token only: if unclear, users may still log in."""
         try:
             return self._admins.holds(self._store.authority(changes=False).admin_role(), user)
         except AdminRoleUnclear:
@@ -206,7 +208,7 @@ def _warning(proof: Proof) -> str:
 
 
 def _still_open(logins: int) -> str:
-    """Also a change proves the old password by a login."""
+    """Describe the grace logins; a password change uses one of them for the old password."""
     if not logins:
         return "This was the last grace login. Ask an administrator for a new password."
     return f"{logins} grace {'login' if logins == 1 else 'logins'} left. Change your password now."

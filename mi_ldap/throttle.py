@@ -1,13 +1,13 @@
-"""How often logins may fail: by name and address together, and by address alone.
+"""Limits on failed logins: by name and address together, and by address alone.
 
-Never by name alone, or a stranger could lock an admin out. All workers of a machine count together,
-in the state file; a worker that cannot write it counts for itself, in memory.
+There is no limit by name alone, or anyone could lock an admin out. All workers of a machine count
+together, in the state database; a worker that cannot write it counts for itself, in memory.
 
-A failure is counted before the password is tried and given back when the login succeeds: however
-many guesses come at once, no more than the limit are tried.
+A failure is counted before the password is verified and taken back when the login succeeds. So no
+more guesses than the limit are verified, even if many are sent at the same time.
 
-Windows are measured by the machine's monotonic clock, which all processes share and nobody sets; it
-stands still while the machine is suspended, so a window is also over when the wall clock says so.
+Windows are measured by the machine's monotonic clock, which all processes share and which cannot be
+set. It stops while the machine is suspended, so a window also ends by the wall clock.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ log = structlog.get_logger()
 
 WINDOW_S = 60.0
 WAIT_S = 2.0
-"""So long a login waits at most while as many others as may fail are under way, in seconds."""
+"""Longest wait of a login, in seconds, while the logins in progress could use up the limit."""
 RETRY_STATE_S = 10.0
-"""So long a worker counts in memory before it tries the state file again, in seconds."""
+"""How long a worker counts in memory before it retries the database, in seconds."""
 
 _POLL_S = 0.01
 _LONGEST_FOLDED = 512  # characters; NFKD takes quadratic time (combining marks)
@@ -47,10 +47,10 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Who is tried, from where.
+    """The name and address of a login attempt.
 
     Attributes:
-        who: the name's fingerprint, the same whether anybody bears it or not.
+        who: the name's fingerprint, whether the user exists or not.
         client: the address, `"192.0.2.7"`.
     """
 
@@ -60,22 +60,22 @@ class Attempt:
 
 @dataclass(slots=True)
 class Tried:
-    """What becomes known while an attempt is under way.
+    """The result of an attempt, set by the caller while it is in progress.
 
     Attributes:
-        name: the stored name of the user, `""` where nobody has the name that was typed.
+        name: the stored name of the user; `""` if no user has the typed name.
     """
 
     name: str = ""
 
 
 class Throttled(TooManyFailures):
-    """An attempt that was refused.
+    """A refused attempt.
 
     Args:
-        retry_after_s: seconds until the next one may be tried.
+        retry_after_s: seconds until the next attempt is allowed.
         is_first: whether it is the first refusal in its window.
-        name: the stored name of the user where earlier attempts found it, else `""`.
+        name: the stored name of the user if earlier attempts found it, else `""`.
     """
 
     def __init__(self, retry_after_s: int, *, is_first: bool, name: str) -> None:
@@ -89,10 +89,10 @@ class ThrottledLogins:
     """The refusals of one name and address, or of one address, in one window.
 
     Attributes:
-        who: the fingerprint of the first one's name.
-        name: the stored name of that user, `""` where it is not known.
-        client: the network that was counted, `"192.0.2.7"` or `"2001:db8::/64"`.
-        count: how many there were.
+        who: the fingerprint of the name of the first refused attempt.
+        name: the stored name of that user; `""` if unknown.
+        client: the counted network, `"192.0.2.7"` or `"2001:db8::/64"`.
+        count: the number of refusals.
     """
 
     who: str
@@ -103,7 +103,7 @@ class ThrottledLogins:
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """One of the two things that are counted for an attempt."""
+    """A counter of failures: of a name from an address, or of an address."""
 
     key: str
     client: str
@@ -111,17 +111,19 @@ class _Limit:
 
 
 class Fingerprints:
-    """Stand for names that were typed: people type passwords where names belong.
+    """Computes keyed fingerprints of typed names.
+
+    People type passwords in place of names, so names are not stored.
 
     Args:
-        key: a secret; without it a short text could be found by trying all.
+        key: a secret; without it short texts could be found by brute force.
     """
 
     def __init__(self, key: str) -> None:
         self._key = hashlib.sha256(b"fingerprint:" + key.encode(errors="replace")).digest()
 
     def of(self, name: str) -> str:
-        """32 hexadecimal digits; the same for all spellings that a directory might fold."""
+        """Return 32 hexadecimal digits, the same for all spellings that a directory may fold."""
         letters = _letters_of(name) if len(name) <= _LONGEST_FOLDED else name
         digest = hmac.digest(self._key, letters.encode(errors="replace"), "sha256")
         return digest.hex()[:32]
@@ -129,7 +131,7 @@ class Fingerprints:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """What was counted under one key since the first attempt; `ends_at` of the clock."""
+    """The counts of one key since its first attempt; `ends_at` is by the throttle's clock."""
 
     key: str
     failed: int
@@ -142,31 +144,31 @@ Counters = Callable[[], AbstractContextManager[sqlite3.Connection]]
 
 
 class Throttle:
-    """Counts failures for a minute from the first one on.
+    """Counts failures in windows of a minute, which begin with the first attempt.
 
     Args:
-        state: where the counts are kept.
-        per_name: failures of one name from one address in a minute.
-        per_address: failures from one address in a minute.
+        state: the state database with the counts.
+        per_name: the most failures of one name from one address in a minute.
+        per_address: the most failures from one address in a minute.
         clock: seconds that never go back, the same for all processes of the machine.
     """
 
     def __init__(
         self, state: StateDatabase, per_name: int, per_address: int, clock: Clock = time.monotonic
     ) -> None:
-        self._shared: Counters = state.counters
-        self._own: Counters = _MemoryCounters().counters
+        self._database: Counters = state.counters
+        self._memory: Counters = _MemoryCounters().counters
         self._per_name = per_name
         self._per_address = per_address
         self._clock = clock
-        self._own_until = -math.inf
+        self._memory_until = -math.inf
 
     @contextmanager
     def attempt(self, attempt: Attempt) -> Iterator[Tried]:
-        """Count a failure of what is tried inside; it is given back unless `LoginRefused` comes.
+        """Count a failure in advance; take it back unless the block raises `LoginRefused`.
 
         Raises:
-            Throttled: the address, or the name from it, has none left; nothing was tried.
+            Throttled: the limit is reached; the block was not entered.
         """
         limits = self._limits(attempt)
         counters, windows = self._wait_for_windows(limits, attempt.who)
@@ -183,25 +185,25 @@ class Throttle:
     def close_windows(
         self, tell: Callable[[ThrottledLogins], None], *, all_of_them: bool = False
     ) -> float | None:
-        """Tell of the refusals of every window that has ended, once for all workers.
+        """Report the refusals of every window that has ended, once for all workers.
 
         Args:
-            tell: where it raises, the windows stay for the next time.
-            all_of_them: also of windows that have not ended.
+            tell: called for each window; if it raises, the windows are kept for the next time.
+            all_of_them: whether to include windows that have not ended.
 
         Returns:
-            The seconds until the next window ends; None where there is none.
+            The seconds until the next window ends; None if there is none.
 
         Raises:
-            StateUnavailable: the state file cannot be written; those of memory were told of.
+            StateUnavailable: the database cannot be written; refusals in memory were reported.
         """
         now = self._clock()
-        next_end = _close_windows(self._own, tell, now, all_of_them)
-        other_end = _close_windows(self._shared, tell, now, all_of_them)
+        next_end = _close_windows(self._memory, tell, now, all_of_them)
+        other_end = _close_windows(self._database, tell, now, all_of_them)
         return min((each for each in (next_end, other_end) if each is not None), default=None)
 
     def _limits(self, attempt: Attempt) -> tuple[_Limit, _Limit]:
-        network, site = _network(attempt.client, 64), _network(attempt.client, 48)
+        network, site = _address_prefix(attempt.client, 64), _address_prefix(attempt.client, 48)
         return (
             _Limit(f"address {site}", site, self._per_address),
             _Limit(f"name {attempt.who} {network}", network, self._per_name),
@@ -210,17 +212,17 @@ class Throttle:
     def _wait_for_windows(
         self, limits: Sequence[_Limit], who: str
     ) -> tuple[Counters, list[_Window]]:
-        """Count a failure, once as few others are under way that it may be one."""
+        """Wait until the logins in progress cannot exceed the limit, then count a failure."""
         give_up_at = time.monotonic() + min(WAIT_S, remaining_s() / 2)
         while True:
-            must_decide = time.monotonic() >= give_up_at
+            is_last_try = time.monotonic() >= give_up_at
             counters = self._counters()
             try:
-                windows = self._reserve(counters, limits, who, must_decide)
+                windows = self._reserve(counters, limits, who, is_last_try)
             except StateUnavailable:
-                if counters is self._own:
+                if counters is self._memory:
                     raise
-                self._own_until = self._clock() + RETRY_STATE_S
+                self._memory_until = self._clock() + RETRY_STATE_S
                 log.error("login_failures_counted_in_memory", for_s=RETRY_STATE_S)
                 continue
             if windows is not None:
@@ -228,15 +230,15 @@ class Throttle:
             time.sleep(_POLL_S)
 
     def _counters(self) -> Counters:
-        return self._own if self._clock() < self._own_until else self._shared
+        return self._memory if self._clock() < self._memory_until else self._database
 
     def _reserve(
-        self, counters: Counters, limits: Sequence[_Limit], who: str, must_decide: bool
+        self, counters: Counters, limits: Sequence[_Limit], who: str, is_last_try: bool
     ) -> list[_Window] | None:
-        """The windows in which a failure was counted; None to try again in a moment.
+        """Count a failure and return its windows; None while logins in progress may still succeed.
 
         Raises:
-            Throttled: nothing was counted but the refusal.
+            Throttled: the limit is reached; only the refusal was counted.
         """
         now = self._clock()
         with counters() as connection:
@@ -245,8 +247,8 @@ class Throttle:
             if full is None:
                 return [_open_window(connection, limit.key, now) for limit in limits]
             limit, window = full
-            if window.failed < limit.most and not must_decide:
-                return None  # some that are under way may yet succeed
+            if window.failed < limit.most and not is_last_try:
+                return None  # some attempts in progress may still succeed
             name = _known_name(connection, limits)
             is_first = _count_refusal(connection, limit, window, who, name)
         retry_after_s = max(1, math.ceil(window.ends_at - now))
@@ -260,12 +262,12 @@ class Throttle:
             with counters() as connection:
                 for window in windows:
                     _settle_window(connection, window, now, tried.name, has_failed)
-        except StateUnavailable:  # it counts as a failure until its window ends
+        except StateUnavailable:  # counts as a failure until its window ends
             log.error("login_attempt_not_settled", has_failed=has_failed)
 
 
 class _MemoryCounters:
-    """The counters of one worker, for as long as the state file cannot be written."""
+    """The counters of one worker, used while the state database cannot be written."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -273,10 +275,10 @@ class _MemoryCounters:
 
     @contextmanager
     def counters(self) -> Iterator[sqlite3.Connection]:
-        """A transaction.
+        """Open a transaction.
 
         Raises:
-            StateUnavailable: so much was counted that it does not fit.
+            StateUnavailable: the memory limit of the counters is reached.
         """
         with self._lock:
             if self._connection is None:
@@ -300,9 +302,9 @@ def _letters_of(name: str) -> str:
 
 
 def _forget_old_windows(connection: sqlite3.Connection, now: float) -> None:
-    """Forget what has ended, and what would end later than a window that begins now.
+    """Delete windows that have ended, or would end later than a window that begins now.
 
-    The latter is of the time before the last boot.
+    The latter were written before the last boot.
     """
     connection.execute(
         "DELETE FROM login_attempts WHERE ends_at <= ? OR ends_at > ? OR wall_ends_at <= ?",
@@ -324,7 +326,7 @@ def _find_full_window(
 
 
 def _open_window(connection: sqlite3.Connection, key: str, now: float) -> _Window:
-    """Count one more attempt under way."""
+    """Count one more attempt in progress."""
     row = connection.execute(
         "INSERT INTO login_attempts (key, failed, pending, ends_at, wall_ends_at) "
         "VALUES (?, 0, 1, ?, ?) ON CONFLICT (key) "
@@ -337,7 +339,7 @@ def _open_window(connection: sqlite3.Connection, key: str, now: float) -> _Windo
 def _settle_window(
     connection: sqlite3.Connection, window: _Window, now: float, name: str, has_failed: bool
 ) -> None:
-    """An attempt is no longer under way; a failure whose window is over begins another one."""
+    """Count the end of an attempt; a failure whose window has ended begins a new window."""
     this = (window.key, window.ends_at)
     found = connection.execute(
         "UPDATE login_attempts SET pending = max(0, pending - 1), failed = failed + ?, "
@@ -356,7 +358,7 @@ def _settle_window(
 
 
 def _known_name(connection: sqlite3.Connection, limits: Sequence[_Limit]) -> str:
-    """The stored name of the user that earlier attempts on this name have found."""
+    """Return the stored name of the user that earlier attempts with this name have found."""
     key = limits[-1].key
     row = connection.execute("SELECT name FROM login_attempts WHERE key = ?", (key,)).fetchone()
     return str(row[0]) if row else ""
@@ -365,7 +367,7 @@ def _known_name(connection: sqlite3.Connection, limits: Sequence[_Limit]) -> str
 def _count_refusal(
     connection: sqlite3.Connection, limit: _Limit, window: _Window, who: str, name: str
 ) -> bool:
-    """Count a refusal; whether it is the first one of its window."""
+    """Count a refusal; return whether it is the first one of its window."""
     (count,) = connection.execute(
         "INSERT INTO throttled_logins VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT (key, ends_at) "
         "DO UPDATE SET count = count + 1 RETURNING count",
@@ -389,10 +391,10 @@ def _close_windows(
     return None if next_end is None else max(0.0, float(next_end) - now)
 
 
-def _network(client: str, ipv6_prefix: int) -> str:
-    """An IPv4 address as it is, an IPv6 one's network; what is no address stays as it is.
+def _address_prefix(client: str, ipv6_prefix: int) -> str:
+    """Return the network of an IPv6 address; other texts are returned unchanged.
 
-    An IPv6 host has a whole /64 to itself, and a customer up to a /48 (RFC 6177).
+    An IPv6 host has a whole /64, and a customer up to a /48 (RFC 6177).
     """
     try:
         address = ipaddress.ip_address(client)
