@@ -25,7 +25,7 @@ LONGEST_PAUSE_S = 30.0
 
 LONGEST_PAUSE_AFTER_ANSWER_S = 4.0
 STEADY_S = 3.0
-"""A directory that ran for so many seconds after its first answer was started successfully."""
+"""After a directory ran for so many seconds, the first pause before a restart applies again."""
 
 
 class Directory(Protocol):

@@ -129,7 +129,10 @@ def is_local() -> bool:
 
 
 def _is_local(environ: dict[str, Any], proxies: list[Network]) -> bool:
-    """A proxy for TCP adds no header, so that it must be named in `server.trusted_proxies`."""
+    """Whether the peer is a loopback address and not a proxy.
+
+    A TCP proxy adds no header, so it must be named in `server.trusted_proxies`.
+    """
     peer = _address(str(environ.get("REMOTE_ADDR") or ""))
     forwarded = any(f"HTTP_{name}" in environ for name in _FORWARDING)
     if peer is None or forwarded or _is_in(str(peer), proxies):

@@ -37,7 +37,7 @@ def init_app(app: Flask, services: Services) -> None:
             except TokenExpired:
                 if request.endpoint != "sessions.logout":
                     raise
-                # The session is over already. The Go CLIs keep their password until a 200.
+                # The session has ended already. WSO2's Go CLIs keep a login until they get a 200.
                 return logged_out()
         _must_be_utf8()
         return None

@@ -42,7 +42,7 @@ _REQUIRED = ("uid", "epoch", "jti", "exp")
 """What a token of ours always claims; the library lets one without an expiry live forever."""
 
 LEEWAY_S = 60
-"""So far ahead may the clock be of the machine that made a token (`iat`, `nbf`), in seconds."""
+"""How far `iat` and `nbf` may lie in the future, in seconds, because machines' clocks differ."""
 
 KEPT = 512
 """So many good tokens, of a kilobyte each, are not decoded again by a worker."""
@@ -125,7 +125,7 @@ def performer(services: Services, use: str | None = None) -> Performer:
 
 
 def authority(services: Services) -> UserReads:
-    """Where it is read who may send this request: the directory itself for every change."""
+    """Return the reads that authorize this request: the directory itself for a change."""
     return services.store.authority(changes=request.method not in READING)
 
 
