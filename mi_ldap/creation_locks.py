@@ -88,7 +88,7 @@ class CreationLocks:
 
 
 def _opened(path: Path) -> tuple[int, str]:
-    """The descriptor of the file, and the tag in it; nothing stays open where that fails."""
+    """Open the file and return its descriptor and tag; close it if that fails."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

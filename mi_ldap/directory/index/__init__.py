@@ -47,7 +47,7 @@ retried, in seconds."""
 UNTOLD_S, UNTOLD_PAUSE_S = 1.0, 0.002
 """Longest wait for the server to report a removal, and the pause between polls, in seconds."""
 BEHIND_S: Final = 10.0
-"""A change that stays unreported for so long, in seconds, is assumed never to be reported."""
+"""Seconds after which an unreported change is assumed never to be reported."""
 REST: Final = 4
 """Pause between two readings of groups, as a multiple of the duration of the first. Without it, a
 large group that changes all the time would make requests wait for memory nearly all the time."""
