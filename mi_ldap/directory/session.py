@@ -32,7 +32,7 @@ __all__ = ["Entry", "Found", "RawSearchResult", "Refused", "Session", "Stopped"]
 log = structlog.get_logger()
 
 PAGE_SIZE = 1000
-GOODBYE_S = 0.5
+UNBIND_TIMEOUT_S = 0.5
 
 _FIRST_ID: Final = 0x08000000
 """Message ids of our own requests start here, far from those of ldap3 on the same connection."""
@@ -287,7 +287,7 @@ class Session:
         if wire is None:
             return
         with contextlib.suppress(Exception):
-            wire.end_at = time.monotonic() + GOODBYE_S
+            wire.end_at = time.monotonic() + UNBIND_TIMEOUT_S
             self.connection.unbind()
         with contextlib.suppress(Exception):
             wire.close()
