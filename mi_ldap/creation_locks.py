@@ -76,6 +76,14 @@ class CreationLocks:
                 return None
             return bool(struct.unpack_from(_STRUCT_FLOCK, answer)[0] != fcntl.F_UNLCK)
 
+    def close(self) -> None:
+        """Close the file, which releases all locks; the next use opens it again."""
+        with self._guard:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+            self._descriptor, self._tag = None, ""
+            self._running.clear()
+
     def _opened_tag(self) -> str:
         """Open the file and return the 8 digits of this machine; `""` if the file is unusable."""
         if self._tag or self._path is None:

@@ -36,10 +36,20 @@ def _read_all(descriptor: int, path: Path) -> bytes:
     give_up_at = time.monotonic() + WAIT_S
     content = b""
     while len(content) <= MAX_BYTES:
-        if not select.select([descriptor], [], [], max(0.0, give_up_at - time.monotonic()))[0]:
+        if not _is_readable(descriptor, max(0.0, give_up_at - time.monotonic())):
             raise OSError(errno.ETIMEDOUT, "nothing was written to the pipe", path)
         part = os.read(descriptor, MAX_BYTES + 1)
         if not part:
             return content
         content += part
     raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+
+
+def _is_readable(descriptor: int, within_s: float) -> bool:
+    """Whether there is something to read, or the end, within that time.
+
+    By poll: select refuses descriptors above 1,023.
+    """
+    polling = select.poll()
+    polling.register(descriptor, select.POLLIN)
+    return bool(polling.poll(within_s * 1000))

@@ -154,6 +154,7 @@ class DirectoryStore:
         self._connector.close()
         self._pool.close()
         self._proving.close()
+        self._creation_locks.close()
 
     @property
     def tree(self) -> Tree:

@@ -90,6 +90,7 @@ def _too_long(key: str) -> Response:
     body = json.dumps({"Error": f"The {part} of the request is too long."})
     response = Response(body, status, mimetype="application/json")
     response.headers["X-Request-Id"] = secrets.token_hex(16)
+    response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "no-store"
     return response
 

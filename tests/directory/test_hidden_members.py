@@ -39,7 +39,7 @@ def test_a_group_that_hides_its_members_is_not_an_empty_one(place: Subtree, tmp_
     api = Api(made, create_app(made).test_client(use_cookies=False))
     answer = api.login("alice")
     assert answer.status_code == 503
-    assert "may not read it" in answer.text
+    assert "the service account cannot read it" in answer.text
     assert place.members("admin") == [boss_dn]
     assert alice_dn not in place.members("admin")
     assert api.logged_in("alice")("GET", "/users").status_code == 403

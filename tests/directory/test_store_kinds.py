@@ -95,7 +95,10 @@ class TestActiveDirectory(OnKind):
     ) -> None:
         """The server sees to it itself."""
         user, role = make_user(store), store.add_role("dev")
-        store.apply(Give(role, user), RemoveUser(user))
+        store.apply(Give(role, user))
+        present = store.user(user.id)
+        assert present is not None
+        store.apply(RemoveUser(present))
         assert store.details(make_user(store)).roles == ()
 
     def test_nobody_is_named_who_is_not_there(self, store: UserStore, subtree: Subtree) -> None:
