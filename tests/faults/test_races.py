@@ -139,7 +139,8 @@ def test_what_a_first_login_has_left_is_replaced_by_one_of_those_that_come_later
     subtree: Subtree, tmp_path: Path
 ) -> None:
     left = subtree.add_user("first")
-    subtree.tool.add_values(left, objectClass="miLdapAccount", miLdapEpoch="unfinished:1000000000")
+    unfinished = "unfinished:1000000000:0123456789abcdef"
+    subtree.tool.add_values(left, objectClass="miLdapAccount", miLdapEpoch=unfinished)
     with two_services(subtree, tmp_path) as services:
         answers = log_in_at_once(services, ["first"] * 16)
         statuses = {answer.status for answer in answers}

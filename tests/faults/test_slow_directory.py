@@ -13,7 +13,7 @@ import pytest
 
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from tests.faults.slow_relay import slow_relay
-from tests.service import Service, environment, local, running
+from tests.service import Service, environment, free_port, local, running
 from tests.subtree import Subtree, Tool, host_of
 
 PASSWORD = "correct horse"
@@ -22,7 +22,7 @@ CLIENTS = 3
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[EmbeddedDirectory]:
-    with EmbeddedDirectory(tmp_path / "directory") as directory:
+    with EmbeddedDirectory(tmp_path / "directory", port=free_port()) as directory:
         yield directory
 
 
@@ -42,7 +42,7 @@ def far_away(
     """A service whose directory is that far away; the admin `root` was made before."""
     with local(place.settings(folder)) as near:
         near.login("root", PASSWORD)
-    with slow_relay(directory.url, each_way_s) as url:
+    with slow_relay(directory.urls[1], each_way_s) as url:
         distant = replace(place, host=replace(place.host, url=url))
         with running(environment(folder / "state", distant, **more)) as service:
             yield service
