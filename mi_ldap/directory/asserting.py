@@ -49,12 +49,20 @@ class AssertingPlan(Plan):
         return Guarded(Look(self.tree.target(user)), self._is(user))
 
     def guard_outsider(self, role: Role, user: User) -> None:
-        """By `memberOf` where the server keeps it: else every removal would touch the group."""
-        if self.tree.member_of:
+        """By a look at the group and, if the server knows `memberOf`, by that of the entry, too.
+
+        `memberOf` alone proves nothing: servers without the overlay do not fill it. The look writes
+        nothing, so the group's stamp stays as it is.
+        """
+        if self._knows_member_of:
             self.guard_user(user)
-        else:
-            condition = f"(!{names.equals(self.tree.member, self.tree.member_value(user))})"
-            self.operations.append(self._nothing(role, condition))
+        condition = f"(!{names.equals(self.tree.member, self.tree.member_value(user))})"
+        self.operations.append(Guarded(Look(self.tree.target(role)), (condition,)))
+
+    @property
+    def _knows_member_of(self) -> bool:
+        """Whether the attribute may be asserted: an unknown one makes every assertion fail."""
+        return self.tree.profile.schema.knows(self.tree.member_of)
 
     def modify_user(self, user: User) -> None:
         changes = self.modifications(user)
@@ -84,7 +92,7 @@ class AssertingPlan(Plan):
         match step:
             case Unchanged(User() as entry) if entry.locator == user.locator:
                 return self._as_read(user)
-            case NotHeld(role, entry) if entry.locator == user.locator and self.tree.member_of:
+            case NotHeld(role, entry) if entry.locator == user.locator and self._knows_member_of:
                 return f"(!{names.equals(self.tree.member_of, role.locator)})"
             case SetCustodian(entry) if entry.locator == user.locator:
                 custodian = names.has(self.tree.custodian, user.custodian_id)

@@ -26,6 +26,7 @@ from mi_ldap.doctor import (
     slapd,
 )
 from mi_ldap.doctor.findings import Finding, Report, lines
+from mi_ldap.doctor.member_of import member_of
 from mi_ldap.doctor.mending import take_out
 from mi_ldap.doctor.new_users import new_users
 from mi_ldap.doctor.patient import Check, Patient, patient_at
@@ -58,6 +59,7 @@ CHECKS: Final = (
     Check("duplicates", content.duplicates, _CONTENT),
     Check("unfinished-users", unfinished_users, _CONTENT),
     Check("members", content.members, _CONTENT),
+    Check("member-of", member_of, _CONTENT),
     Check("admins", admins.admins, _CONTENT),
 )
 
