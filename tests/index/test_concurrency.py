@@ -19,7 +19,7 @@ from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from mi_ldap.errors import AmbiguousName
 from mi_ldap.model import EntryId, Role
-from mi_ldap.store import Give, RemoveUser, SetCustodian, Take, Unchanged
+from mi_ldap.store import Give, RemoveUser, RenewEpoch, SetCustodian, Take, Unchanged
 from tests.index.places import is_ready, opened, opened_by_url
 from tests.subtree import Tool
 from tests.until import until
@@ -54,7 +54,7 @@ def at_the_same_time(pair: tuple[DirectoryStore, DirectoryStore], write: Write) 
 def test_changes_are_seen_by_the_next_read(pair: tuple[DirectoryStore, DirectoryStore]) -> None:
     one, _ = pair
     for name in ("a1", "a2", "a3", "b1", "b2", "b3"):
-        one.add_user(name)
+        _add(one, name)
     at_the_same_time(pair, partial(_change, one.add_role("dev")))
 
 
@@ -80,11 +80,16 @@ def test_additions_and_removals_are_seen_by_the_next_read(
     at_the_same_time(pair, _make_and_remove)
 
 
+def _add(store: DirectoryStore, name: str) -> None:
+    """A user that is no longer marked as unfinished, so that it is shown."""
+    store.apply(RenewEpoch(store.add_user(name)))
+
+
 def _make_and_remove(one: DirectoryStore, other: DirectoryStore, whose: str) -> None:
     for number in range(ROUNDS):
         name = f"{whose}{number}"
         with deadline(20):
-            one.add_user(name)
+            _add(one, name)
         with deadline(20):
             made = other.view.find_user(name)
             assert made

@@ -35,7 +35,7 @@ def brief(api_of: MakeApi) -> Api:
     return admin
 
 
-@pytest.mark.parametrize("kind", ["leaving", "resetting", "unfinished"])
+@pytest.mark.parametrize("kind", ["leaving", "resetting"])
 def test_a_user_that_was_left_long_ago_is_like_any_other(
     brief: Api, place: Subtree, kind: str
 ) -> None:
