@@ -14,6 +14,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,10 @@ def tcp_listeners(pid: int) -> set[str]:
     """The TCP addresses on which the process listens, as /proc has them: `"0100007F:0185"`."""
     rows = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
     sockets = [row.split() for row in rows.splitlines() if "local_address" not in row]
-    own = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    own = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # slapd has closed it meanwhile
+            own.add(str(file.readlink()))
     return {row[1] for row in sockets if row[3] == "0A" and f"socket:[{row[9]}]" in own}
 
 
