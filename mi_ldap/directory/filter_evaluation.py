@@ -1,24 +1,37 @@
 """Filters with conditions that a server can't evaluate, and that are evaluated here instead.
 
-A server answers (attribute=value) for no entry where its schema has no EQUALITY rule for the
-attribute, and (attribute=*part*) where it has no SUBSTR rule (RFC 4511 §4.5.1.7: Undefined).
+A server finds no entry by (attribute=value) if its schema has no EQUALITY rule for the attribute,
+by (attribute=*part*) without a SUBSTR rule, and by (attribute>=value) without an ORDERING rule
+(RFC 4511 §4.5.1.7: Undefined).
+
+The server evaluates all it can: the parts of an AND are independent of each other. An OR or NOT
+that contains such a condition is evaluated here as a whole.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
+from mi_ldap.directory import filters, matching_rules
+from mi_ldap.directory.filters import Combination, Filter, Item
+from mi_ldap.directory.matching_rules import Matches
 from mi_ldap.directory.schema import Schema
 from mi_ldap.directory.session import Entry
+from mi_ldap.errors import DirectoryUnavailable
+
+log = structlog.get_logger()
 
 Test = Callable[[Entry], bool]
 
 _ANY: Final = "(objectClass=*)"
-_LEAF: Final = re.compile(r"\(([A-Za-z0-9.;-]+)=([^()]*)\)")
-_ESCAPE: Final = re.compile(rb"\\([0-9A-Fa-f]{2})")
+_UNSUPPORTED: Final = (
+    "A filter for users or roles joins a condition without a matching rule in the schema to one "
+    "that only the server can evaluate (~=, := or a rare rule): change the filters in user_store."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,84 +50,103 @@ class Evaluation:
 
 
 def evaluation_of(ldap_filter: str, schema: Schema) -> Evaluation:
-    """Split a filter into the part that the server can evaluate and a test for the rest."""
-    if not schema.attributes or all(_is_evaluable(*leaf, schema) for leaf in _leaves(ldap_filter)):
-        return Evaluation(ldap_filter)
-    found, end = _parsed(ldap_filter, 0, schema)
-    return found if end == len(ldap_filter) else Evaluation(ldap_filter)
+    """Split a filter into the part that the server can evaluate and a test for the rest.
 
-
-def _leaves(ldap_filter: str) -> Sequence[tuple[str, str]]:
-    return _LEAF.findall(ldap_filter)
-
-
-def _is_evaluable(attribute: str, value: str, schema: Schema) -> bool:
-    """Whether the server can evaluate a condition; assumed for attributes not in the schema."""
-    if value == "*" or not schema.knows(attribute):
-        return True
-    return bool(schema.substrings_of(attribute) if "*" in value else schema.equality_of(attribute))
-
-
-def _parsed(text: str, at: int, schema: Schema) -> tuple[Evaluation, int]:
-    """Evaluate the filter that begins at an index; return that and the index behind it."""
-    operator = text[at + 1 : at + 2]
-    if operator not in ("&", "|", "!"):
-        end = text.find(")", at) + 1  # in values, parentheses are escaped (RFC 4515 §3)
-        return _leaf(text[at:end], schema), end
-    children, at = [], at + 2
-    while text[at : at + 1] == "(":
-        child, at = _parsed(text, at, schema)
-        children.append(child)
-    return _combined(operator, children), at + 1
-
-
-def _leaf(text: str, schema: Schema) -> Evaluation:
-    found = _LEAF.fullmatch(text)
-    if found is None or _is_evaluable(found[1], found[2], schema):
-        return Evaluation(text)
-    attribute = found[1]
-    # Not (attribute=*): the presence index may be incomplete (slapd 2.5.13, after slapadd).
-    return Evaluation(_ANY, frozenset({attribute}), _comparison(*found.groups()))
-
-
-def _combined(operator: str, children: list[Evaluation]) -> Evaluation:
-    server_filter = f"({operator}{''.join(each.server_filter for each in children)})"
-    if all(each.test is None for each in children):
-        return Evaluation(server_filter)
-    if operator == "&":
-        tests = [each.test for each in children if each.test]
-        attributes = frozenset[str]().union(*(each.attributes for each in children))
-        return Evaluation(server_filter, attributes, lambda entry: all(t(entry) for t in tests))
-    whole = [_evaluated_here(each) for each in children]
-    attributes = frozenset[str]().union(*(each.attributes for each in whole))
-    tests = [each.test for each in whole if each.test]
-    if operator == "!":
-        return Evaluation(_ANY, attributes, lambda entry: not tests[0](entry))
-    return Evaluation(server_filter, attributes, lambda entry: any(t(entry) for t in tests))
-
-
-def _evaluated_here(found: Evaluation) -> Evaluation:
-    """Evaluate here what is combined with a condition that the server can't evaluate.
-
-    The comparison ignores case.
+    Raises:
+        DirectoryUnavailable: neither the server nor this service can evaluate it.
     """
-    leaf = _LEAF.fullmatch(found.server_filter)
-    if found.test or leaf is None:
-        return found
-    attribute = leaf[1]
-    test = _comparison(*leaf.groups(), ignores_case=True)
-    return Evaluation(found.server_filter, frozenset({attribute}), test)
+    if not schema.attributes:
+        return Evaluation(ldap_filter)
+    try:
+        tree = filters.parsed(ldap_filter)
+    except ValueError:
+        return Evaluation(ldap_filter)  # the server says what is wrong with it
+    return Evaluation(ldap_filter) if _is_evaluable(tree, schema) else _split(tree, schema)
 
 
-def _comparison(attribute: str, value: str, *, ignores_case: bool = False) -> Test:
-    """Return the test for a value: the same bytes, or with `*` the parts, ignoring case."""
-    parts = [_unescaped(part) for part in value.split("*")]
-    if len(parts) > 1 or ignores_case:
-        pattern = ".*".join(re.escape(part.decode(errors="replace")) for part in parts)
-        matches = re.compile(pattern, re.IGNORECASE | re.DOTALL).fullmatch
-        return lambda entry: any(matches(each) for each in entry.all(attribute))
-    return lambda entry: parts[0] in entry.attributes.get(attribute.lower(), ())
+def _split(tree: Filter, schema: Schema) -> Evaluation:
+    if _is_evaluable(tree, schema):
+        return Evaluation(filters.text_of(tree))
+    if isinstance(tree, Combination) and tree.operator == "&":
+        parts = [_split(part, schema) for part in tree.parts]
+        tests = [each.test for each in parts if each.test]
+        return Evaluation(
+            f"(&{''.join(each.server_filter for each in parts)})",
+            frozenset().union(*(each.attributes for each in parts)),
+            lambda entry: all(test(entry) for test in tests),
+        )
+    conditions = {item: _condition(item, schema) for item in filters.items(tree)}
+    return Evaluation(
+        _superset(tree, schema),
+        frozenset(schema.attribute(item.attribute) for item in conditions),
+        lambda entry: filters.evaluate(tree, lambda item: conditions[item](entry)),
+    )
 
 
-def _unescaped(text: str) -> bytes:
-    return _ESCAPE.sub(lambda code: bytes([int(code[1], 16)]), text.encode())
+def _is_evaluable(tree: Filter, schema: Schema) -> bool:
+    return all(_is_evaluable_item(item, schema) for item in filters.items(tree))
+
+
+def _is_evaluable_item(item: Item, schema: Schema) -> bool:
+    """Whether the server can evaluate a condition; assumed for attributes not in the schema."""
+    attribute = item.attribute
+    if item.value == "*" or not schema.knows(attribute):
+        return True
+    match item.operator:
+        case "=" if "*" in item.value:
+            return bool(schema.substrings_of(attribute))
+        case "=":
+            return bool(schema.equality_of(attribute))
+        case ">=" | "<=":
+            return bool(schema.ordering_of(attribute))
+    return True
+
+
+def _superset(tree: Filter, schema: Schema) -> str:
+    """Return a filter that the server can evaluate and that matches at least the same entries."""
+    if _is_evaluable(tree, schema):
+        return filters.text_of(tree)
+    if isinstance(tree, Item) or tree.operator == "!":
+        # Not (attribute=*): the presence index may be incomplete (slapd 2.5.13, after slapadd).
+        return _ANY
+    return f"({tree.operator}{''.join(_superset(part, schema) for part in tree.parts)})"
+
+
+def _condition(item: Item, schema: Schema) -> Test:
+    """Return the test of one condition on an entry.
+
+    Raises:
+        DirectoryUnavailable: only the server can evaluate it.
+    """
+    matches = None if schema.has_subtypes(item.attribute) else _comparison(item, schema)
+    if matches is None:
+        log.error("filter_not_supported", condition=item.text)
+        raise DirectoryUnavailable(_UNSUPPORTED)
+    attribute = schema.attribute(item.attribute).lower()
+    return lambda entry: any(matches(value) for value in _values(entry, attribute))
+
+
+def _values(entry: Entry, attribute: str) -> list[bytes]:
+    """Return the values of the attribute, with any options (RFC 4512 §2.5)."""
+    return [
+        value
+        for name, values in entry.attributes.items()
+        if name == attribute or name.startswith(f"{attribute};")
+        for value in values
+    ]
+
+
+def _comparison(item: Item, schema: Schema) -> Matches | None:
+    wanted = filters.unescaped(item.value)
+    match item.operator:
+        case "=" if item.value == "*":
+            return lambda value: True
+        case "=" if "*" in item.value:
+            return matching_rules.substrings(schema.substrings_of(item.attribute), item.value)
+        case "=":
+            return matching_rules.equality(schema.equality_of(item.attribute), wanted, schema)
+        case ">=":
+            return matching_rules.at_least(schema.ordering_of(item.attribute), wanted)
+        case "<=":
+            return matching_rules.at_most(schema.ordering_of(item.attribute), wanted)
+    return None

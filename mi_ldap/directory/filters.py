@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
-_ESCAPED: Final = re.compile(r"\\([0-9A-Fa-f]{2})")
+_ESCAPED: Final = re.compile(rb"\\([0-9A-Fa-f]{2})")
 _ITEM: Final = re.compile(
     r"(?P<attribute>[^=~<>:()]*)(?P<dn>:dn)?(?::(?P<rule>[^:=()]+))?"
     r"(?P<operator>:=|~=|>=|<=|=)(?P<value>[^()]*)",
@@ -23,20 +23,19 @@ class Item:
         attribute: in lower case, without options.
         rule: the matching rule of an extensible match, `""` for none.
         value: as written, with its escapes; `*` stands for any text.
+        text: the whole condition as written.
     """
 
     attribute: str
     operator: str
     value: str
     rule: str = ""
+    text: str = field(default="", compare=False)
 
     @property
     def unescaped_value(self) -> str:
         """The value without its escapes."""
-        as_latin = _ESCAPED.sub(
-            lambda found: chr(int(found[1], 16)), self.value.encode().decode("latin-1")
-        )
-        return as_latin.encode("latin-1").decode(errors="replace")
+        return unescaped(self.value).decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,18 @@ def parsed(text: str) -> Filter:
     if _skip_space(text, end) != len(text):
         raise ValueError(f"not a search filter: {text}")
     return found
+
+
+def unescaped(text: str) -> bytes:
+    """Return a value, or a part of one, without its escapes (RFC 4515 §3)."""
+    return _ESCAPED.sub(lambda code: bytes([int(code[1], 16)]), text.encode())
+
+
+def text_of(tree: Filter) -> str:
+    """Return the filter as a text, its conditions as they were written."""
+    if isinstance(tree, Item):
+        return tree.text
+    return f"({tree.operator}{''.join(map(text_of, tree.parts))})"
 
 
 def items(tree: Filter) -> tuple[Item, ...]:
@@ -114,7 +125,8 @@ def _item_at(text: str, at: int) -> tuple[Item, int]:
         raise ValueError(f"not a search filter: {text}")
     attribute = found["attribute"].strip().partition(";")[0].lower()
     rule = (found["rule"] or "").strip()
-    return Item(attribute, found["operator"], found["value"], rule), found.end() + 1
+    item = Item(attribute, found["operator"], found["value"], rule, f"({found[0]})")
+    return item, found.end() + 1
 
 
 def _skip_space(text: str, at: int) -> int:

@@ -14,7 +14,9 @@ _NAME = re.compile(r"\bNAME\s+(?:'(?P<one>[^']+)'|\((?P<many>[^)]*)\))")
 _LIST = r"\b{}\s+(?:\((?P<many>[^)]*)\)|(?P<one>[\w.;-]+))"
 _SUP, _MUST, _MAY = (re.compile(_LIST.format(word)) for word in ("SUP", "MUST", "MAY"))
 _RULE = r"\b{}\s+([\w.-]+)"
-_EQUALITY, _SUBSTRINGS = (re.compile(_RULE.format(word)) for word in ("EQUALITY", "SUBSTR"))
+_EQUALITY, _ORDERING, _SUBSTRINGS = (
+    re.compile(_RULE.format(word)) for word in ("EQUALITY", "ORDERING", "SUBSTR")
+)
 
 _MAX_SUPERTYPES: Final = 10
 """Most levels of supertypes that are searched for a matching rule."""
@@ -75,6 +77,10 @@ class Schema:
     def equality_of(self, attribute: str) -> str:
         """Return the lower-case name of the EQUALITY rule; `""` for none or unknown."""
         return self._rule(attribute, _EQUALITY)
+
+    def ordering_of(self, attribute: str) -> str:
+        """Return the lower-case name of the ORDERING rule; `""` for none or unknown."""
+        return self._rule(attribute, _ORDERING)
 
     def substrings_of(self, attribute: str) -> str:
         """Return the lower-case name of the SUBSTR rule; `""` for none or unknown."""
