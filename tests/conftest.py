@@ -12,6 +12,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 from mi_ldap.directory.embedded import EmbeddedDirectory
 from tests.hosts.process import free_ports
@@ -27,6 +28,13 @@ hypothesis.settings.load_profile("tests")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As a shell's job in the background has it; programs under test would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays_as_it_is() -> Iterator[None]:
+    """Whoever configures this process's logging would take the lines that later tests look for."""
+    yield
+    assert not structlog.get_config()["cache_logger_on_first_use"], "logging was configured"
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.app_command import ROOT, run_app
 from tests.faults.test_lost_directory import copied
-from tests.faults.test_processes import ROOT, environment, free_port, run_app, running
+from tests.faults.test_processes import environment, free_port, running
 
 REPLACED: dict[str, Callable[[Path], object]] = {
     "a folder": lambda path: path.mkdir(),

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.state import StateDatabase
-from tests.faults.test_processes import environment, eventually, free_port, run_app, running
+from tests.app_command import run_app
+from tests.faults.test_processes import environment, eventually, free_port, running
 from tests.service import running as running_service
 from tests.subtree import Subtree
 

@@ -24,8 +24,7 @@ import pytest
 import time_machine
 
 from mi_ldap.serving.certificate import LIFE, RENEWAL, _make_pair
-
-ROOT = Path(__file__).parents[2]
+from tests.app_command import ROOT, run_app
 
 
 @dataclass
@@ -202,13 +201,6 @@ def test_doctor_and_recovery_use_the_running_directory(shared: Service) -> None:
     assert (examined.returncode, "fail" in examined.stdout) == (0, False), examined.stdout
     recovered = run_app("recover-admin", "admin", "--yes", env=env)
     assert (recovered.returncode, "already an admin" in recovered.stdout) == (0, True), recovered
-
-
-def run_app(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "app.py", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=20, check=False
-    )
 
 
 def test_a_second_service_on_the_same_state_folder_is_refused(shared: Service) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from mi_ldap.serving.commands import main
+from tests.app_command import run_app
 from tests.field.cases import case_01_cn_names_one_base, case_20_id_hidden_by_acl
 from tests.field.place import Field, running
 
@@ -20,9 +20,9 @@ def field(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Field]:
 
 
 def check_config(field: Field) -> tuple[int, str]:
-    given = {**field.environment, "MI_LDAP_SERVER__LOG_LEVEL": "error"}
-    done = CliRunner().invoke(main, ["check-config", "--connect"], env=given)
-    return done.exit_code, done.output
+    given = {**os.environ, **field.environment, "MI_LDAP_SERVER__LOG_LEVEL": "error"}
+    done = run_app("check-config", "--connect", env=given)
+    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("field", [case_20_id_hidden_by_acl.CASE], indirect=True, ids=["field"])
