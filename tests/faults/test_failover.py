@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -261,6 +262,7 @@ def test_a_write_is_never_sent_twice(pair: Pair, tmp_path: Path) -> None:
 def test_a_service_under_load_loses_few_requests(pair: Pair, tmp_path: Path) -> None:
     """Eight clients; who is in flight when a server is killed may be told to try again."""
     env = environment(tmp_path / "state", pair.place)
+    url = pair.first.directory.url
     with running(env) as service:
         over, statuses = threading.Event(), list[int]()
 
@@ -280,8 +282,11 @@ def test_a_service_under_load_loses_few_requests(pair: Pair, tmp_path: Path) -> 
                 each.result()
         assert set(statuses) <= {200, 503}
         assert statuses.count(503) <= 16
-        assert "directory_server_lost" in service.log.read_text()
-        assert service.log.read_text().count('"directory_server_lost"') == 1
+        logged = [line for line in service.log.read_text().splitlines() if line.startswith("{")]
+        lines = map(json.loads, logged)
+        events = Counter(line["event"] for line in lines if line.get("server") == url)
+        # Each process that had chosen the server loses it, and says so once.
+        assert 1 <= events["directory_server_lost"] <= events["directory_server_chosen"]
 
 
 def test_a_single_directory_that_is_down_is_no_burden_and_recovers(
