@@ -124,7 +124,7 @@ class Admins:
             if admin_role is not None and admin_role.first_admin_id:
                 log.error("no_admin_left", hint=_HINT)
             else:
-                log.warning("no_admin_yet", hint="see bootstrap in docs/configuration.md")
+                log.warning("no_admin_yet", hint="see docs/custody.md, The first admin")
             return False
         return self._store.is_holder(admin_role, user)
 

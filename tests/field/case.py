@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.hosts.openldap import OpenLdap, Setup
+from tests.hosts.process import DirectoryHost
 from tests.subtree import Tool
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class Case:
     """A directory of the field, and what the service must do there.
 
     Attributes:
-        name: the folder in `trees`, `"01-cn-names-one-base"`.
-        title: the row of the table.
+        name: the folder in `trees`, `"01-cn-names-one-base"`; cases may share one.
+        title: the row of the table, no other case's.
         admins: the names of those who hold the admin role; the first acts in the checks.
         others: the names of the other users.
         config: the TOML file of the service.
@@ -71,7 +72,7 @@ class Case:
     setup: Setup = PLAIN
     config_changes: str = ""
     after_start: Callable[[Tool], None] | None = None
-    start: Callable[[Case, Path], AbstractContextManager[OpenLdap]] | None = None
+    start: Callable[[Case, Path], AbstractContextManager[DirectoryHost]] | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     memory: bool | None = True
     role: str = ""
@@ -106,6 +107,6 @@ class Case:
         server.service_dn, server.service_password = self.service_account
         return server
 
-    def started(self, folder: Path) -> AbstractContextManager[OpenLdap]:
+    def started(self, folder: Path) -> AbstractContextManager[DirectoryHost]:
         """The server that the service uses, running inside of the `with` block."""
         return self.start(self, folder) if self.start else self.server(folder)

@@ -14,15 +14,15 @@ from tests.table.rendering import CANNOT, DONE, Cells, Table
 
 FIELD_TABLE: Final = Table(
     name="trees of the field",
-    rows={case.name: case.title for case in CASES},
+    rows={case.title: case.title for case in CASES},
     columns=tuple(COLUMNS),
-    notes={(case.name, column): note for case in CASES for column, note in case.refused.items()},
+    notes={(case.title, column): note for case in CASES for column, note in case.refused.items()},
 )
 
 
 def field_cells() -> Cells:
     """Every check of every case is run; whatever fails ends it."""
-    return {(case.name, column): _cell(case, column) for case in CASES for column in COLUMNS}
+    return {(case.title, column): _cell(case, column) for case in CASES for column in COLUMNS}
 
 
 def _cell(case: Case, column: str) -> str:

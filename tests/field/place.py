@@ -15,7 +15,7 @@ from mi_ldap.wiring import services
 from tests.api.client import Api
 from tests.doctor.examined import examined
 from tests.field.case import Case
-from tests.hosts.openldap import OpenLdap
+from tests.hosts.process import DirectoryHost
 from tests.subtree import Tool
 from tests.until import until
 
@@ -34,7 +34,7 @@ class Field:
     """
 
     case: Case
-    server: OpenLdap
+    server: DirectoryHost
     tool: Tool
     without_memory: Api
     with_memory: Api
@@ -94,7 +94,7 @@ def machine(environment: dict[str, str], closing: ExitStack, **settings: str) ->
     return Api(made, create_app(made).test_client(use_cookies=False))
 
 
-def _environment(case: Case, server: OpenLdap, state: Path) -> dict[str, str]:
+def _environment(case: Case, server: DirectoryHost, state: Path) -> dict[str, str]:
     state.mkdir()
     given = {
         "USER_STORE__CONNECTION_URL": server.ldaps_url,

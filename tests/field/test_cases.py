@@ -14,7 +14,9 @@ _EVERY = [(case, column) for case in CASES for column in checks_of(case)]
 
 
 @pytest.mark.parametrize(
-    ("case", "column"), _EVERY, ids=[f"{case.name}-{column}" for case, column in _EVERY]
+    ("case", "column"),
+    _EVERY,
+    ids=[f"{case.name}-{case.title}-{column}" for case, column in _EVERY],
 )
 def test_the_service_does_what_it_must(case: Case, column: str, tmp_path: Path) -> None:
     with running(case, tmp_path) as field:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.arranged import ArrangedOpenLdap, Arrangement, Database
+from tests.hosts.arranged import ArrangedOpenLdap
+from tests.hosts.chained_replica import provider_of, replica_of
 from tests.index.arranged_apis import BASE, Apis, entry, folder, group, ldif, person
 from tests.until import until
 
@@ -33,32 +34,10 @@ _CONTENT = ldif(
     ]
 )
 
-_CHAIN = """
-dn: olcOverlay={{0}}chain,olcDatabase={{-1}}frontend,cn=config
-objectClass: olcOverlayConfig
-objectClass: olcChainConfig
-olcOverlay: {{0}}chain
-olcChainReturnError: TRUE
-
-dn: olcDatabase={{0}}ldap,olcOverlay={{0}}chain,olcDatabase={{-1}}frontend,cn=config
-objectClass: olcLDAPConfig
-objectClass: olcChainDatabase
-olcDatabase: {{0}}ldap
-olcDbURI: {provider.url}
-olcDbIDAssertBind: mode=self bindmethod=simple binddn="{provider.service_dn}"
-  credentials="{provider.service_password}"
-"""
-
-_REPLICATION = """olcSyncrepl: rid=001 provider={provider.url} searchbase="{base}"
-  bindmethod=simple binddn="{provider.manager_dn}" credentials="{provider.manager_password}"
-  type=refreshOnly interval={interval} retry="1 +"
-olcUpdateRef: {provider.url}"""
-
 
 @pytest.fixture
 def provider(tmp_path: Path) -> Iterator[ArrangedOpenLdap]:
-    database = Database(suffix=BASE, overlays=("syncprov",), content=_CONTENT)
-    with ArrangedOpenLdap(tmp_path / "provider", Arrangement(databases=[database])) as made:
+    with ArrangedOpenLdap(tmp_path / "provider", provider_of(_CONTENT)) as made:
         yield made
 
 
@@ -68,16 +47,11 @@ def closing() -> Iterator[ExitStack]:
         yield stack
 
 
-def replica_of(
+def machines_over_replica(
     provider: ArrangedOpenLdap, interval: str, tmp_path: Path, closing: ExitStack
 ) -> Apis:
-    lines = _REPLICATION.format(provider=provider, base=BASE, interval=interval)
-    database = Database(suffix=BASE, lines=lines, overlays=("syncprov",))
-    arrangement = Arrangement(
-        databases=[database],
-        modules=("back_ldap",),
-        frontend_overlay=_CHAIN.format(provider=provider),
-    )
+    """Machines over a replica that follows every `interval`, `"dd:hh:mm:ss"`."""
+    arrangement = replica_of(provider, f"type=refreshOnly interval={interval}")
     host = closing.enter_context(ArrangedOpenLdap(tmp_path / "replica", arrangement))
     until(lambda: host.takes(*host.service))
     machines = tmp_path / "machines"
@@ -88,7 +62,7 @@ def replica_of(
 def test_a_user_is_made_once_the_replica_has_it(
     provider: ArrangedOpenLdap, tmp_path: Path, closing: ExitStack
 ) -> None:
-    api = replica_of(provider, "00:00:00:01", tmp_path, closing).without_memory()
+    api = machines_over_replica(provider, "00:00:00:01", tmp_path, closing).without_memory()
     admin = api.logged_in("alice", "alice-pw")
     answer = admin("POST", "/users", {"userId": "new", "password": "new-pw1"})
     assert answer.status_code == 200, answer.text
@@ -101,7 +75,7 @@ def test_a_user_is_made_once_the_replica_has_it(
 def test_a_replica_that_is_far_behind_is_named(
     provider: ArrangedOpenLdap, tmp_path: Path, closing: ExitStack
 ) -> None:
-    api = replica_of(provider, "00:01:00:00", tmp_path, closing).without_memory()
+    api = machines_over_replica(provider, "00:01:00:00", tmp_path, closing).without_memory()
     admin = api.logged_in("alice", "alice-pw")
     answer = admin("POST", "/users", {"userId": "new", "password": "new-pw1"})
     assert answer.status_code == 503
