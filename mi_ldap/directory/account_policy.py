@@ -11,9 +11,9 @@ from typing import Final
 
 import structlog
 
-from mi_ldap.directory import results
+from mi_ldap.directory import bind_conditions
+from mi_ldap.directory.bind_conditions import ACCOUNT_DISABLED, WRONG_PASSWORD, bind_condition
 from mi_ldap.directory.controls import Policy
-from mi_ldap.directory.profiles import ACCOUNT_DISABLED, PROFILES, WRONG_PASSWORD
 from mi_ldap.directory.session import Refused
 
 log = structlog.get_logger()
@@ -29,10 +29,23 @@ REFUSALS: Final = {
     WRONG_PASSWORD: "there is no such account, or its password is another",
 }
 
+# The bind comes before the root DSE is read: which server it is, is not known yet.
+_EVERY_SERVERS: Final = (
+    bind_conditions.OPENLDAP,
+    bind_conditions.DS389,
+    bind_conditions.ACTIVE_DIRECTORY,
+    (),
+)
+
+
+def conditions_of_any_server(refused: Refused) -> set[str | None]:
+    """Return what a refused bind means to each kind of server."""
+    return {bind_condition(refused, patterns) for patterns in _EVERY_SERVERS}
+
 
 def refusal(refused: Refused) -> str:
     """Return the sentence for clients about a refused bind; it does not name the account."""
-    conditions = {results.bind_word(refused, profile) for profile in PROFILES.values()}
+    conditions = conditions_of_any_server(refused)
     known = (reason for condition, reason in REFUSALS.items() if condition in conditions)
     reason = next(known, "")
     return f"The directory does not accept the service's own account{reason and f': {reason}'}."

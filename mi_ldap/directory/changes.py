@@ -49,7 +49,7 @@ def _do(session: Session, profile: Profile, guarded: Guarded) -> None:
     try:
         session.do(guarded.operation, *guarded.controls)
     except Refused as refused:
-        if guarded.swaps and any(saying.fits(refused) for saying in profile.second_value):
+        if guarded.swaps and any(pattern.matches(refused) for pattern in profile.second_value):
             # A second value of a single-valued attribute: another client has set it meanwhile.
             raise Refused(results.VALUE_EXISTS, refused.message) from refused
         if guarded.changes_members:

@@ -12,6 +12,7 @@ opens one that an administrator closed, which OpenLDAP's overlay ppolicy would d
 from __future__ import annotations
 
 from mi_ldap.directory import results
+from mi_ldap.directory.bind_conditions import bind_condition
 from mi_ldap.directory.controls import Policy
 from mi_ldap.directory.epochs import UNFINISHED
 from mi_ldap.directory.operations import Modification, Modify
@@ -39,7 +40,7 @@ def prove(session: Session, profile: Profile, user: User, password: str) -> Proo
     try:
         said = session.bind(user.locator, password)
     except Refused as refused:
-        if results.bind_word(refused, profile) == "changeAfterReset":
+        if bind_condition(refused, profile.bind) == "changeAfterReset":
             return Proof(must_change=True)
         raise results.login_error(refused, profile) from refused
     return _proof(said)

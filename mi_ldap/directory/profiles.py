@@ -6,7 +6,6 @@ from RFC 4511, RFC 4512 §5.1 (the root DSE) and [MS-ADTS].
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,32 +13,19 @@ from typing import Final, Literal
 
 import structlog
 
+from mi_ldap.directory import bind_conditions
+from mi_ldap.directory.bind_conditions import (
+    ACCOUNT_DISABLED,
+    AGAINST_POLICY,
+    CONSTRAINT,
+    UNWILLING,
+    WRONG_PASSWORD,
+    ServerMessagePattern,
+)
 from mi_ldap.directory.schema import Schema
 from mi_ldap.directory.session import Entry, Refused, Session
 
 log = structlog.get_logger()
-
-WRONG_PASSWORD: Final = "wrongPassword"  # noqa: S105 - a word for an answer
-ACCOUNT_DISABLED: Final = "accountDisabled"
-AGAINST_POLICY: Final = "againstPolicy"
-"""Words for what servers say, besides those of draft-behera-ldap-password-policy-10 §6.2."""
-
-
-@dataclass(frozen=True, slots=True)
-class Saying:
-    """One way in which a server says something: a result code, and what its message holds.
-
-    Attributes:
-        word: what it means, `"accountLocked"`.
-        text: a regular expression, found anywhere in the message.
-    """
-
-    word: str
-    codes: frozenset[int]
-    text: str = ""
-
-    def fits(self, refused: Refused) -> bool:
-        return refused.code in self.codes and bool(re.search(self.text, refused.message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +124,12 @@ class Profile:
     dynamic_classes: tuple[str, ...] = ()
     is_member: frozenset[int] = frozenset({20})
     is_no_member: frozenset[int] = frozenset({16})
-    second_value: tuple[Saying, ...] = (Saying("", frozenset({19, 20})),)
-    bind: tuple[Saying, ...] = ()
+    second_value: tuple[ServerMessagePattern, ...] = (
+        ServerMessagePattern("", frozenset({19, 20})),
+    )
+    bind: tuple[ServerMessagePattern, ...] = ()
     proves: frozenset[str] = frozenset({"changeAfterReset", "passwordExpired"})
-    password: tuple[Saying, ...] = ()
+    password: tuple[ServerMessagePattern, ...] = ()
     schema: Schema = field(default_factory=Schema, repr=False)
 
     def shape(self, role_class: str, member: str | None) -> Shape:
@@ -184,10 +172,6 @@ def _number(text: str | None) -> int:
     return int(text) if text and text.lstrip("-").isdecimal() else 0
 
 
-_BAD = frozenset({19})
-_INVALID = frozenset({49})
-_UNWILLING = frozenset({53})
-
 OPENLDAP: Final = Profile(
     name="openldap",
     title="OpenLDAP",
@@ -196,8 +180,8 @@ OPENLDAP: Final = Profile(
     asserts=True,
     untold="",
     dynamic_classes=("groupOfURLs", "labeledURIObject"),  # of the overlay dynlist
-    bind=(Saying(ACCOUNT_DISABLED, _UNWILLING),),
-    password=(Saying(WRONG_PASSWORD, _UNWILLING, "verify old password"),),
+    bind=bind_conditions.OPENLDAP,
+    password=(ServerMessagePattern(WRONG_PASSWORD, UNWILLING, "verify old password"),),
 )
 
 DS389: Final = Profile(
@@ -217,19 +201,17 @@ DS389: Final = Profile(
     compares_without_rules=True,
     # Its RFC 3062 passes over the minimum age, and says less.
     password_attribute="userPassword",  # noqa: S106
-    second_value=(Saying("", frozenset({65}), "single-valued"),),
-    bind=(
-        Saying("accountLocked", _BAD, "(?i)retry limit"),
-        Saying("passwordExpired", _INVALID, "(?i)password expired"),
-        Saying(ACCOUNT_DISABLED, _UNWILLING | _BAD, "(?i)inactivated|inactivity limit"),
-    ),
+    second_value=(ServerMessagePattern("", frozenset({65}), "single-valued"),),
+    bind=bind_conditions.DS389,
     password=(
-        Saying("passwordInHistory", _BAD, "(?i)history"),
-        Saying("passwordTooYoung", _BAD, "(?i)minimum age"),
-        Saying("passwordTooShort", _BAD, "(?i)at least [0-9]+ characters long"),
-        Saying("insufficientPasswordQuality", _BAD, "(?i)invalid password|dictionary|palindrome"),
-        Saying("passwordModNotAllowed", _UNWILLING, "(?i)not allowed to change"),
-        Saying(WRONG_PASSWORD, frozenset({16})),
+        ServerMessagePattern("passwordInHistory", CONSTRAINT, "(?i)history"),
+        ServerMessagePattern("passwordTooYoung", CONSTRAINT, "(?i)minimum age"),
+        ServerMessagePattern("passwordTooShort", CONSTRAINT, "(?i)at least [0-9]+ characters long"),
+        ServerMessagePattern(
+            "insufficientPasswordQuality", CONSTRAINT, "(?i)invalid password|dictionary|palindrome"
+        ),
+        ServerMessagePattern("passwordModNotAllowed", UNWILLING, "(?i)not allowed to change"),
+        ServerMessagePattern(WRONG_PASSWORD, frozenset({16})),
     ),
 )
 
@@ -267,22 +249,17 @@ ACTIVE_DIRECTORY: Final = Profile(
     not_in_names='"/\\[]:;|=,+*?<>@',
     is_member=frozenset({20, 68}),
     is_no_member=frozenset({16, 53}),
-    bind=(
-        Saying("changeAfterReset", _INVALID, "data 773"),
-        Saying("passwordExpired", _INVALID, "data 532"),
-        Saying(ACCOUNT_DISABLED, _INVALID, "data (533|701)"),
-        Saying("accountLocked", _INVALID, "data 775"),
-    ),
+    bind=bind_conditions.ACTIVE_DIRECTORY,
     proves=frozenset({"changeAfterReset", "passwordExpired", ACCOUNT_DISABLED}),
     password=(
-        Saying(WRONG_PASSWORD, _BAD, "00000056"),
+        ServerMessagePattern(WRONG_PASSWORD, CONSTRAINT, "00000056"),
         # Samba tells more than Active Directory, whose 0000052D may be any of these.
-        Saying("passwordTooShort", _BAD, "too short"),
-        Saying("passwordInHistory", _BAD, "already used"),
-        Saying("passwordTooYoung", _BAD, "too young"),
-        Saying("insufficientPasswordQuality", _BAD, "complexity"),
-        Saying("passwordModNotAllowed", _BAD, "module acl"),
-        Saying(AGAINST_POLICY, _BAD | _UNWILLING, "0000052D"),
+        ServerMessagePattern("passwordTooShort", CONSTRAINT, "too short"),
+        ServerMessagePattern("passwordInHistory", CONSTRAINT, "already used"),
+        ServerMessagePattern("passwordTooYoung", CONSTRAINT, "too young"),
+        ServerMessagePattern("insufficientPasswordQuality", CONSTRAINT, "complexity"),
+        ServerMessagePattern("passwordModNotAllowed", CONSTRAINT, "module acl"),
+        ServerMessagePattern(AGAINST_POLICY, CONSTRAINT | UNWILLING, "0000052D"),
     ),
 )
 

@@ -7,17 +7,17 @@ Messages that are specific to a server are in its profile.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 import structlog
 
-from mi_ldap.directory.profiles import (
+from mi_ldap.directory.bind_conditions import (
     ACCOUNT_DISABLED,
     AGAINST_POLICY,
     WRONG_PASSWORD,
-    Profile,
-    Saying,
+    bind_condition,
+    condition_in,
 )
+from mi_ldap.directory.profiles import Profile
 from mi_ldap.directory.result_codes import is_read_only, reason_for, result_code
 from mi_ldap.directory.session import Refused
 from mi_ldap.errors import (
@@ -41,9 +41,6 @@ INSUFFICIENT_RIGHTS = 50
 OBJECT_CLASS_VIOLATION = 65
 EXISTS = frozenset({68, VALUE_EXISTS})
 GONE = frozenset({NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, 122})
-
-_CANNOT_TELL = frozenset({NO_SUCH_OBJECT, 34, 48, 49})
-"""Codes of a bind with a wrong name or password, or of an entry that may not bind."""
 
 CHANGED_MEANWHILE = EXISTS | GONE
 _ENCRYPTION_WANTED = frozenset({8, 13})
@@ -86,23 +83,9 @@ def canonical(refused: Refused, profile: Profile) -> Refused:
     return refused
 
 
-def bind_word(refused: Refused, profile: Profile) -> str | None:
-    """Return the condition of an account whose bind was refused, the same word for every server.
-
-    The server's specific messages come first (389 DS reports an inactivated account as locked in
-    its control), the result code last: 49 is used for nearly all conditions.
-    """
-    told = _said(refused, profile.bind) or refused.policy
-    return told or (WRONG_PASSWORD if refused.code in _CANNOT_TELL else None)
-
-
-def _password_word(refused: Refused, profile: Profile) -> str | None:
+def _password_condition(refused: Refused, profile: Profile) -> str | None:
     """Return why a password was rejected; the message of 389 DS is more exact than its control."""
-    return _said(refused, profile.password) or refused.policy
-
-
-def _said(refused: Refused, sayings: Iterable[Saying]) -> str | None:
-    return next((saying.word for saying in sayings if saying.fits(refused)), None)
+    return condition_in(refused, profile.password) or refused.policy
 
 
 def login_error(refused: Refused, profile: Profile) -> MiLdapError:
@@ -111,12 +94,12 @@ def login_error(refused: Refused, profile: Profile) -> MiLdapError:
     A disabled account is reported only after its correct password, a locked one always, as
     directory servers do.
     """
-    word = bind_word(refused, profile)
-    if word in _LOGIN:
-        sentence, reason = _LOGIN[word]
-        named = word in profile.proves or word == "accountLocked"
+    condition = bind_condition(refused, profile.bind)
+    if condition in _LOGIN:
+        sentence, reason = _LOGIN[condition]
+        named = condition in profile.proves or condition == "accountLocked"
         return LoginRefused(sentence, reason) if named else LoginRefused(reason=reason)
-    if word == WRONG_PASSWORD:
+    if condition == WRONG_PASSWORD:
         return LoginRefused()
     if refused.code in _ENCRYPTION_WANTED:
         return DirectoryUnavailable("The directory wants an encrypted connection for logins.")
@@ -125,13 +108,13 @@ def login_error(refused: Refused, profile: Profile) -> MiLdapError:
 
 def password_error(refused: Refused, profile: Profile, *, own: bool = False) -> MiLdapError:
     """Return the error for a password that was not set; `own` if users set their own password."""
-    word = _password_word(refused, profile)
-    if own and word is None and refused.code == INSUFFICIENT_RIGHTS:
-        word = "passwordModNotAllowed"
-    if word == WRONG_PASSWORD:
+    condition = _password_condition(refused, profile)
+    if own and condition is None and refused.code == INSUFFICIENT_RIGHTS:
+        condition = "passwordModNotAllowed"
+    if condition == WRONG_PASSWORD:
         return LoginRefused()
-    if word in _PASSWORD:
-        return PolicyRefused(_refused(f"the password: {_PASSWORD[word]}"))
+    if condition in _PASSWORD:
+        return PolicyRefused(_refused(f"the password: {_PASSWORD[condition]}"))
     if refused.code == CONSTRAINT_VIOLATION:
         return PolicyRefused(_refused("the password: its policy says no"))
     if refused.code in _ENCRYPTION_WANTED:

@@ -12,8 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import results
-from mi_ldap.directory.account_policy import warning_of
+from mi_ldap.directory.account_policy import conditions_of_any_server, warning_of
 from mi_ldap.directory.dialing import is_ldaps, is_local_socket
 from mi_ldap.directory.probing import (
     DENIED,
@@ -23,7 +22,6 @@ from mi_ldap.directory.probing import (
     code_of_deleting_nothing,
     refusal_behind,
 )
-from mi_ldap.directory.profiles import PROFILES
 from mi_ldap.directory.session import Entry, Refused, Session
 from mi_ldap.doctor.findings import Finding
 from mi_ldap.doctor.patient import Patient
@@ -162,8 +160,8 @@ def _meaning_of(bench: Bench, refused: Refused) -> tuple[str, str]:
         )
     if refused.code == _NO_DN:
         return f"`{bench.access.account_dn}` is no DN.", _ACCOUNT_KEYS
-    words = {results.bind_word(refused, profile) for profile in PROFILES.values()}
-    known = next((word for word in _REFUSALS if word in words), "")
+    conditions = conditions_of_any_server(refused)
+    known = next((each for each in _REFUSALS if each in conditions), "")
     sentence, remedy = _REFUSALS.get(known, _UNKNOWN_REFUSAL)
     if remedy == _ACCOUNT_KEYS and _is_active_directory(bench, refused):
         return sentence, _ACCOUNT_KEYS_OF_AD
