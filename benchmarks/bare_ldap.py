@@ -11,7 +11,7 @@ from ldap3 import MODIFY_ADD, MODIFY_DELETE, NONE, SYNC, Connection, Server
 
 from benchmarks.callers import BenchmarkError
 from benchmarks.population import PASSWORD, PEOPLE, entry_uuid, role_dn, user_dn, user_name
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 
 _PAGED = ("-E", "pr=1000/noprompt")
 

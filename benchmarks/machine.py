@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.running import ROOT
-from mi_ldap.directory.slapd_config import find_installation
+from mi_ldap.embedded.configuration import find_installation
 
 
 def described() -> dict[str, str]:

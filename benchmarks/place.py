@@ -9,8 +9,8 @@ from pathlib import Path
 from benchmarks.callers import BenchmarkError, login
 from benchmarks.population import SUFFIX, Population
 from benchmarks.running import SERVICE, running
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.slapd_config import find_installation
+from mi_ldap.embedded import EmbeddedDirectory
+from mi_ldap.embedded.configuration import find_installation
 
 ADMIN = ("admin", "admin")
 

@@ -161,7 +161,7 @@ class UserDetails:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class AuthenticationResult:
     """A verified password, with the response of the directory's password policy.
 
     Attributes:
@@ -197,7 +197,7 @@ class Performer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reads:
+class ReadSource:
     """The source of a store's reads at present.
 
     Attributes:

@@ -13,7 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from mi_ldap.model import AdminRole, EntryId, Names, Proof, Reads, Role, User, UserDetails
+from mi_ldap.model import (
+    AdminRole,
+    AuthenticationResult,
+    EntryId,
+    Names,
+    ReadSource,
+    Role,
+    User,
+    UserDetails,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,7 @@ class NotHeld:
 
 
 @dataclass(frozen=True, slots=True)
-class Give:
+class AssignRole:
     """The user becomes a member of the role; it must not be one yet."""
 
     role: Role
@@ -43,7 +52,7 @@ class Give:
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class RevokeRole:
     """The user ceases to be a member of the role; it must be one."""
 
     role: Role
@@ -128,8 +137,8 @@ class MarkFirstAdmin:
 Step = (
     Unchanged
     | NotHeld
-    | Give
-    | Take
+    | AssignRole
+    | RevokeRole
     | SetCustodian
     | RenewEpoch
     | RenewRevision
@@ -165,7 +174,7 @@ class UserReads(Protocol):
     def roles_of(self, user: User) -> tuple[Role, ...]:
         """The roles given to the user itself."""
 
-    def way(self, user: User, role: Role) -> tuple[Role, ...]:
+    def membership_path(self, user: User, role: Role) -> tuple[Role, ...]:
         """The roles through which the user holds a role that it was not given itself."""
 
     def find_role(self, name: str) -> Role | None:
@@ -238,7 +247,7 @@ class UserStore(UserReads, Protocol):
         """Why the service's own account will soon be unable to log in, as a clause, or `""`."""
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> ReadSource:
         """What answers the view now."""
 
     def password_min_length(self) -> int | None:
@@ -250,7 +259,7 @@ class UserStore(UserReads, Protocol):
     def would_hide(self, user: User, assigned: Sequence[Role], revoked: Sequence[Role]) -> bool:
         """Whether the filters for users may no longer find the user after that change of roles."""
 
-    def prove(self, user: User, password: str) -> Proof:
+    def authenticate(self, user: User, password: str) -> AuthenticationResult:
         """Exactly one bind.
 
         Raises:

@@ -11,39 +11,39 @@ from typing import TYPE_CHECKING
 import re2
 from pydantic import SecretStr
 
-from mi_ldap.accounts import Rules
-from mi_ldap.admins import Admins, SuperAdmin
-from mi_ldap.audit import AuditLog
-from mi_ldap.bootstrap import Bootstrap, Door
-from mi_ldap.creation_locks import CreationLocks
-from mi_ldap.custody import Custody
 from mi_ldap.directory import (
     ACCOUNT_CLASS,
     ADMIN_ROLE_CLASS,
-    Access,
     Address,
+    DirectoryConfig,
+    DirectoryLayout,
     DirectoryStore,
     Profile,
-    Tree,
 )
-from mi_ldap.disk_space import DiskSpace
-from mi_ldap.failed_logins import FailedLogins
-from mi_ldap.floor import Floor
-from mi_ldap.login import Login
-from mi_ldap.machine_lock import MachineLock
+from mi_ldap.directory.writes.creation_locks import CreationLocks
 from mi_ldap.model import Matches
-from mi_ldap.removal_notes import StateRemovalNotes
-from mi_ldap.roles import Roles
+from mi_ldap.services.accounts import Rules
+from mi_ldap.services.admins import Admins, SuperAdmin
+from mi_ldap.services.bootstrap import Bootstrap, BootstrapPolicy
+from mi_ldap.services.custody import Custody
+from mi_ldap.services.failed_logins import FailedLogins
+from mi_ldap.services.login import Login
+from mi_ldap.services.response_time_floor import ResponseTimeFloor
+from mi_ldap.services.roles import Roles
+from mi_ldap.services.users import Users
 from mi_ldap.settings import Settings, UserStoreSettings
-from mi_ldap.signing_keys import SigningKeys, configured_key, kept_keys
-from mi_ldap.state import StateDatabase
+from mi_ldap.state.audit import AuditLog
+from mi_ldap.state.database import StateDatabase
+from mi_ldap.state.disk_space import DiskSpace
+from mi_ldap.state.machine_lock import MachineLock
+from mi_ldap.state.removal_notes import StateRemovalNotes
+from mi_ldap.state.signing_keys import SigningKeys, configured_key, kept_keys
+from mi_ldap.state.throttle import Fingerprints, Throttle
+from mi_ldap.state.tokens import Revocations, SqliteRevocations
 from mi_ldap.store import UserStore
-from mi_ldap.throttle import Fingerprints, Throttle
-from mi_ldap.tokens import Revocations, SqliteRevocations
-from mi_ldap.users import Users
 
 if TYPE_CHECKING:
-    from mi_ldap.directory.embedded import EmbeddedDirectory
+    from mi_ldap.embedded import EmbeddedDirectory
 
 OWN_CUSTODIAN, OWN_REVISION = "miLdapCustodian", "miLdapRevision"
 OWN_FIRST_ADMIN = "miLdapFirstAdmin"
@@ -113,7 +113,7 @@ def services(
     keys = _signing_keys(settings)
     failed_logins = FailedLogins(audit, throttle, Fingerprints(keys.oldest))
     rules = _rules(user_store)
-    floor = Floor()
+    floor = ResponseTimeFloor()
     place = _place(settings, user_store, directory)
     allowed = settings.super_admin
     super_admin = SuperAdmin(allowed.username, allowed.can_remove_admins, place)
@@ -177,15 +177,15 @@ def _directory_store(
     *,
     is_private: bool,
 ) -> DirectoryStore:
-    tree_of = partial(lay_out, user_store)
+    tree_of = partial(build_layout, user_store)
     access = _access(user_store, is_private=is_private)
     return DirectoryStore(access, tree_of, admin_role, observe, creation_locks, removal_notes)
 
 
-def _access(user_store: UserStoreSettings, *, is_private: bool) -> Access:
+def _access(user_store: UserStoreSettings, *, is_private: bool) -> DirectoryConfig:
     writable = user_store.type == "read_write_ldap"
     password = user_store.connection_password
-    return Access(
+    return DirectoryConfig(
         address=Address(
             urls=user_store.connection_urls,
             start_tls=user_store.start_tls,
@@ -206,7 +206,7 @@ def _access(user_store: UserStoreSettings, *, is_private: bool) -> Access:
     )
 
 
-def lay_out(user_store: UserStoreSettings, profile: Profile) -> Tree:
+def build_layout(user_store: UserStoreSettings, profile: Profile) -> DirectoryLayout:
     """The layout: what is configured, and the profile's own where nothing is."""
     schema = profile.schema
     user_class = schema.object_class(user_store.user_entry_object_class or profile.user_class)
@@ -221,7 +221,7 @@ def lay_out(user_store: UserStoreSettings, profile: Profile) -> Tree:
     # Borrowed attributes serve on groups as well, whose class may not have them.
     revision, first_admin = (OWN_REVISION, OWN_FIRST_ADMIN) if own_classes else (epoch, custodian)
     foreign_class = "extensibleObject" if profile.own_classes else ""  # RFC 4512 §4.3
-    return Tree(
+    return DirectoryLayout(
         profile=profile,
         shape=profile.shape(role_class, schema.attribute(member) if member else None),
         user_bases=tuple(schema.dn(base) for base in user_store.user_search_base),
@@ -279,9 +279,9 @@ def _place(
     return f"{place} {made_with}"
 
 
-def _door(settings: Settings, place: str) -> Door:
+def _door(settings: Settings, place: str) -> BootstrapPolicy:
     super_admin = settings.super_admin
-    return Door(
+    return BootstrapPolicy(
         mode=settings.bootstrap.mode,
         users=settings.bootstrap.users,
         makes_users=settings.is_embedded,

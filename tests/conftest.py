@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 import structlog
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 from tests.hosts.process import free_ports
 from tests.hosts_of_kinds import Hosts
 from tests.subtree import Host, Subtree, Tool, host_of, named_host, subtree_in

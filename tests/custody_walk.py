@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from mi_ldap.bootstrap import Applicant
 from mi_ldap.errors import MiLdapError
 from mi_ldap.model import AdminRole, Performer, User
-from mi_ldap.recovery import Recovery
-from mi_ldap.roles import RoleChange
-from mi_ldap.store import Give, Take
-from mi_ldap.users import NewPassword, NewUser
+from mi_ldap.services.bootstrap import LoginRequest
+from mi_ldap.services.recovery import Recovery
+from mi_ldap.services.roles import RoleChange
+from mi_ldap.services.users import NewPassword, NewUser
+from mi_ldap.store import AssignRole, RevokeRole
 from mi_ldap.wiring import Services
 
 PASSWORD = "correct horse"
@@ -89,7 +89,7 @@ class Walk:
     model: Model = field(default_factory=Model)
 
     def begin(self, first: str) -> None:
-        applicant = Applicant(self.prefix + first, PASSWORD, client="127.0.0.1", is_local=True)
+        applicant = LoginRequest(self.prefix + first, PASSWORD, client="127.0.0.1", is_local=True)
         self.made.login.login(applicant)
         self.model.users.add(first)
         self.model.admins.add(first)
@@ -181,13 +181,13 @@ class Walk:
     def take_out(self, _by: str, name: str) -> None:
         """By another tool."""
         if name in self.model.admins:
-            self.made.store.apply(Take(self.admin_role.role, self.user(name)))
+            self.made.store.apply(RevokeRole(self.admin_role.role, self.user(name)))
             self.model.admins.discard(name)
 
     def put_in(self, _by: str, name: str) -> None:
         """By another tool."""
         if name in self.model.users - self.model.admins:
-            self.made.store.apply(Give(self.admin_role.role, self.user(name)))
+            self.made.store.apply(AssignRole(self.admin_role.role, self.user(name)))
             self.model.admins.add(name)
 
     def start(self, _by: str, _name: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from mi_ldap.directory.names import first_value
+from mi_ldap.ldap.names import first_value
 
 Value = str | bytes
 Values = Value | Iterable[Value]

@@ -95,7 +95,7 @@ class Content:
             found += level
         return found
 
-    def way(self, locator: str, role: str) -> list[str]:
+    def membership_path(self, locator: str, role: str) -> list[str]:
         """The roles between a user and a role, the nearest first; none where it is its own."""
         ways = [[at] for at in self.roles_naming(locator)]
         seen: set[str] = set()

@@ -16,19 +16,27 @@ from mi_ldap.errors import (
     RoleExists,
     UserExists,
 )
-from mi_ldap.model import AdminRole, Names, Proof, Reads, Role, User, UserDetails
+from mi_ldap.model import (
+    AdminRole,
+    AuthenticationResult,
+    Names,
+    ReadSource,
+    Role,
+    User,
+    UserDetails,
+)
 from mi_ldap.store import (
     AddAdminRole,
-    Give,
+    AssignRole,
     MarkFirstAdmin,
     NotHeld,
     RemoveRole,
     RemoveUser,
     RenewEpoch,
     RenewRevision,
+    RevokeRole,
     SetCustodian,
     Step,
-    Take,
     Unchanged,
 )
 from tests.memory_content import (
@@ -90,8 +98,8 @@ class MemoryStore:
         return ""
 
     @property
-    def reads(self) -> Reads:
-        return Reads("memory")
+    def reads(self) -> ReadSource:
+        return ReadSource("memory")
 
     @_locked
     def check(self) -> None:
@@ -132,8 +140,8 @@ class MemoryStore:
         return self._roles_at(self.content.roles_naming(user.locator))
 
     @_locked
-    def way(self, user: User, role: Role) -> tuple[Role, ...]:
-        return self._roles_at(self.content.way(user.locator, role.locator))
+    def membership_path(self, user: User, role: Role) -> tuple[Role, ...]:
+        return self._roles_at(self.content.membership_path(user.locator, role.locator))
 
     def find_role(self, name: str) -> Role | None:
         return self._role_at(role_locator(name))
@@ -187,13 +195,13 @@ class MemoryStore:
         return None
 
     @_locked
-    def prove(self, user: User, password: str) -> Proof:
+    def authenticate(self, user: User, password: str) -> AuthenticationResult:
         account = self._account(user)
         if account is None or not account.password or account.password != password:
             raise LoginRefused
         if account.closed:
             raise LoginRefused(f"The account is {account.closed}.", account.closed)
-        return Proof(account.must_change)
+        return AuthenticationResult(account.must_change)
 
     @_locked
     def add_user(self, name: str) -> User:
@@ -250,7 +258,7 @@ class MemoryStore:
         self, user: User, old: str, new: str, proved: Callable[[], object] = lambda: None
     ) -> None:
         self._must_be_writable()
-        self.prove(user, old)
+        self.authenticate(user, old)
         proved()
         self.reset_password(user, new)
 
@@ -289,10 +297,10 @@ class MemoryStore:
                 _demand(str(self._group(role).revision) == role.revision)
             case NotHeld(role, user):
                 _demand(user.locator not in self._group(role).members)
-            case Give(role, user):
+            case AssignRole(role, user):
                 _demand(user.locator not in self._group(role).members)
                 self._touched(role).members.add(user.locator)
-            case Take(role, user):
+            case RevokeRole(role, user):
                 _demand(user.locator in self._group(role).members)
                 self._touched(role).members.remove(user.locator)
             case SetCustodian(user, custodian_id, appoints):
@@ -366,7 +374,7 @@ class MemoryStore:
             raise ReadOnlyStore
 
 
-_ROLE_STEPS = (Give, Take, RenewRevision, RemoveRole, AddAdminRole, MarkFirstAdmin)
+_ROLE_STEPS = (AssignRole, RevokeRole, RenewRevision, RemoveRole, AddAdminRole, MarkFirstAdmin)
 
 
 def _demand(holds: bool) -> None:

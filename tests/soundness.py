@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mi_ldap.directory.names import first_value
+from mi_ldap.ldap.names import first_value
 from tests.subtree import Subtree
 
 CUSTODIAN, EPOCH = "miLdapCustodian", "miLdapEpoch"

@@ -26,8 +26,8 @@ from ldap3 import (
 )
 from ldap3.core.exceptions import LDAPException
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.names import dn_in
+from mi_ldap.embedded import EmbeddedDirectory
+from mi_ldap.ldap.names import dn_in
 from mi_ldap.settings import Settings, load_settings
 from tests.hosts.process import DirectoryHost
 from tests.hosts.tls import VerifyingTls

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mi_ldap.bootstrap import Applicant
-from mi_ldap.login import LoggedIn
 from mi_ldap.model import Performer, Role, User
-from mi_ldap.roles import RoleChange
+from mi_ldap.services.bootstrap import LoginRequest
+from mi_ldap.services.login import LoggedIn
+from mi_ldap.services.roles import RoleChange
+from mi_ldap.services.users import NewPassword, NewUser
 from mi_ldap.settings import load_settings
-from mi_ldap.store import AddAdminRole, Give, RenewEpoch, SetCustodian, Step
-from mi_ldap.users import NewPassword, NewUser
+from mi_ldap.store import AddAdminRole, AssignRole, RenewEpoch, SetCustodian, Step
 from mi_ldap.wiring import Services, services
 from tests.memory_store import MemoryStore
 
@@ -55,7 +55,7 @@ class World:
         self.store.apply(RenewEpoch(user))
         for role in roles:
             found = self.store.find_role(role) or self.store.add_role(role)
-            self.store.apply(Give(found, user))
+            self.store.apply(AssignRole(found, user))
         return self.user(name)
 
     def add_first_admin(self, name: str = "admin") -> User:
@@ -90,7 +90,7 @@ class World:
         return found.name if found else custodian_id
 
     def login(self, name: str, password: str = PASSWORD, client: str = HERE) -> LoggedIn:
-        applicant = Applicant(name, password, client=client, is_local=client == HERE)
+        applicant = LoginRequest(name, password, client=client, is_local=client == HERE)
         return self.services.login.login(applicant)
 
     def can_log_in(self, name: str, password: str) -> bool:

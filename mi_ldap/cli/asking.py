@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from mi_ldap.cli.output import complain
+from mi_ldap.cli.output import print_error
 from mi_ldap.client.text import safe
 
 _MEANINGS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
@@ -35,7 +35,7 @@ def password(question: str, missing: str) -> str:
     try:
         return getpass.getpass(f"{safe(question)}: ")
     except EOFError:
-        complain("")
+        print_error("")
         raise _nothing(missing) from None
 
 
@@ -75,7 +75,7 @@ def confirm(question: str) -> None:
 def note_visible_password() -> None:
     """What stands on a command line is no secret."""
     if sys.stderr.isatty():
-        complain("Other users of this machine can see a password that is typed as an argument.")
+        print_error("Other users of this machine can see a password that is typed as an argument.")
 
 
 def _answer(question: str, missing: str) -> str:
@@ -88,7 +88,7 @@ def _line(question: str, missing: str) -> str:
         sys.stderr.flush()
     line = _read()
     if not line.endswith("\n") and sys.stdin.isatty():
-        complain("")
+        print_error("")
     if not line and missing:
         raise _nothing(missing)
     return line.removesuffix("\n").removesuffix("\r")

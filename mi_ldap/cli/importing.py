@@ -78,7 +78,7 @@ def _reported(
     try:
         yield
     except BaseException:
-        output.complain(
+        output.print_error(
             f"Stopped after {len(results) - unreadable} of {to_do}: "
             "the same command again goes on from there."
         )
@@ -114,9 +114,9 @@ def _show(options: Options, results: Sequence[Result], failed: Sequence[Result],
         return
     output.say(", ".join(f"{count} {word}" for word, count in counts.items()) or "No users.")
     for each in failed[:most]:
-        output.complain(f"Line {each.line}, {each.user or 'nobody'}: {each.error}")
+        output.print_error(f"Line {each.line}, {each.user or 'nobody'}: {each.error}")
     if len(failed) > most:
-        output.complain(f"… and {len(failed) - most} more.")
+        output.print_error(f"… and {len(failed) - most} more.")
 
 
 def _as_json(result: Result) -> dict[str, str | int]:
@@ -131,8 +131,8 @@ def _write(file: Path, failed: Sequence[Result]) -> None:
     try:
         if failed:
             write_failures(report, failed)
-            output.complain(f"Failed lines were written to {report}.")
+            output.print_error(f"Failed lines were written to {report}.")
         elif remove_failures(report):
-            output.complain(f"{report}, written by an earlier run, was removed.")
+            output.print_error(f"{report}, written by an earlier run, was removed.")
     except OSError:
-        output.complain(f"{report} can't be written.")
+        output.print_error(f"{report} can't be written.")

@@ -63,11 +63,11 @@ class Options:
         from mi_ldap.client.http import ConnectionOptions
 
         if self.insecure:
-            output.complain(
+            output.print_error(
                 f"WARNING: the certificate of {remote.url} is not verified: an attacker on the "
                 "network can read every password and act as you."
             )
-        log = output.complain if self.verbose else _silent
+        log = output.print_error if self.verbose else _silent
         return ConnectionOptions(remote, self.ca, not self.insecure, self.answer_s, log)
 
     def done(self, answer: Mapping[str, Any], sentence: str) -> None:
@@ -89,7 +89,7 @@ class Options:
         else:
             output.show_names("USER" if key == "userId" else "ROLE", names)
         if not complete:
-            output.complain("The list is incomplete: the directory limits the size of lists.")
+            output.print_error("The list is incomplete: the directory limits the size of lists.")
 
 
 pass_options = click.make_pass_decorator(Options, ensure=True)

@@ -13,7 +13,7 @@ from typing import IO, Any, Literal
 from mi_ldap.client.text import csv_line, safe
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Something for the person, beside the answer; where nobody can be told, so be it."""
     lines = [safe(line) for line in text.split("\n")]
     with suppress(OSError):

@@ -151,7 +151,7 @@ def login(options: Options, user: str | None, password: str | None) -> None:
     sentence = f"Logged in to {chosen.name} ({chosen.url}) as {name}."
     options.done({"remote": chosen.name, "user": name}, sentence)
     if said.get("Warning"):
-        output.complain(str(said["Warning"]))
+        output.print_error(str(said["Warning"]))
 
 
 @remote.command(examples=(("mi remote logout", "the token is good for nothing after that"),))
@@ -214,7 +214,7 @@ def trust(options: Options, name: str | None, yes: bool) -> None:
 
 
 def _ask(chosen: Remote, shown: Shown) -> None:
-    output.complain(
+    output.print_error(
         f"The certificate of {chosen.url}:\n"
         f"  SHA-256  {shown.sha256[:47]}\n"
         f"           {shown.sha256[48:]}\n"
@@ -222,7 +222,7 @@ def _ask(chosen: Remote, shown: Shown) -> None:
         f"  until    {shown.until:%Y-%m-%d}"
     )
     if chosen.certificate not in {None, shown.pem}:
-        output.complain(
+        output.print_error(
             "It differs from the one you trusted: it was renewed, or an attacker is intercepting "
             "the connection."
         )

@@ -52,7 +52,7 @@ def add(options: Options, role: str) -> None:
         answer = api.add_role(role)
     options.done(answer, f"Role {role} was added.")
     if answer.get("warning"):
-        output.complain(f"Warning: {answer['warning']}")
+        output.print_error(f"Warning: {answer['warning']}")
 
 
 @role.command(examples=(("mi role remove developers", "asks on a terminal"),))

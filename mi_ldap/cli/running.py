@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from mi_ldap.cli.output import complain
+from mi_ldap.cli.output import print_error
 from mi_ldap.cli.root import mi
 from mi_ldap.errors import MiLdapError
 
@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return _told(arguments)
     except KeyboardInterrupt:
-        complain("")
+        print_error("")
         return INTERRUPTED
     finally:
         _close_streams()
@@ -54,7 +54,7 @@ def _told(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return PIPE_CLOSED
     except OSError as error:
-        complain(f"The answer can't be written: {(error.strerror or 'error').lower()}.")
+        print_error(f"The answer can't be written: {(error.strerror or 'error').lower()}.")
         return FAILED
     return status
 
@@ -74,12 +74,12 @@ def _status(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.UsageError as error:
-        complain(_usage(error))
+        print_error(_usage(error))
         return USAGE
     except click.ClickException as error:
-        complain(error.format_message())
+        print_error(error.format_message())
     except MiLdapError as error:
-        complain(str(error))
+        print_error(str(error))
         return _status_of(error)
     return FAILED
 

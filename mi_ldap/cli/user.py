@@ -194,7 +194,7 @@ def _log_in_again(options: Options, api: ManagementApi, secret: str) -> None:
     try:
         tokens.keep(chosen, tokens.Login(api.me, api.log_in(api.me, secret)["AccessToken"]))
     except ClientError as error:
-        output.complain(f"{error} Log in again with 'mi remote login' and the new password.")
+        output.print_error(f"{error} Log in again with 'mi remote login' and the new password.")
         tokens.forget(chosen.name)
 
 

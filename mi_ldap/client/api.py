@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, Self
 
-from mi_ldap.client.errors import LoginNeeded, NotAllowed, NotTheApi, Refused
+from mi_ldap.client.errors import LoginNeeded, NotAllowed, Refused, UnexpectedResponse
 from mi_ldap.client.http import Answer, ConnectionOptions, HttpClient, quoted_only
 from mi_ldap.client.rules import Rules
 from mi_ldap.client.tokens import Login
@@ -179,7 +179,7 @@ class ManagementApi:
 
         Raises:
             Refused: an error of the service.
-            NotTheApi: nothing that the service would say.
+            UnexpectedResponse: nothing that the service would say.
         """
         said = _decoded(answer.body)
         if answer.status == 200 and said is not None:
@@ -188,13 +188,13 @@ class ManagementApi:
             raise _refusal(answer, said["Error"])
         raise self._strange(answer)
 
-    def _strange(self, answer: Answer) -> NotTheApi:
+    def _strange(self, answer: Answer) -> UnexpectedResponse:
         url = self._options.remote.url
         if 300 <= answer.status < 400:
-            return NotTheApi(
+            return UnexpectedResponse(
                 f"{url} redirects elsewhere, which isn't followed: give the address itself."
             )
-        return NotTheApi(
+        return UnexpectedResponse(
             f"{url} answered {answer.status} without the JSON of a management API: "
             "see 'mi remote show'."
         )

@@ -2,10 +2,10 @@
 
 ClientError
 ├── NotAllowed       the request makes no sense as it stands: a name that cannot be
-├── FileTrouble      what a person keeps can't be read or written
-├── RemoteTrouble    no such remote, or not one that can be had
+├── FileError      what a person keeps can't be read or written
+├── RemoteError    no such remote, or not one that can be had
 ├── LoginNeeded      no token, or one that the service doesn't take any longer
-├── NotTheApi        something answered that isn't the management API
+├── UnexpectedResponse        something answered that isn't the management API
 ├── Refused          the service said no; the sentence is its own
 └── NoConnection     nobody answered, or not in time
     └── Untrusted    its certificate proves nothing
@@ -24,11 +24,11 @@ class NotAllowed(ClientError):
     """Something that can't be sent at all."""
 
 
-class FileTrouble(ClientError):
+class FileError(ClientError):
     """A file of ours, or one that was named, can't be used."""
 
 
-class RemoteTrouble(ClientError):
+class RemoteError(ClientError):
     """The named remote is missing, or in the way."""
 
 
@@ -41,7 +41,7 @@ class LoginNeeded(ClientError):
         super().__init__(f"{said if was_in else never} 'mi remote login'.")
 
 
-class NotTheApi(ClientError):
+class UnexpectedResponse(ClientError):
     """Whatever answered is no management API."""
 
 

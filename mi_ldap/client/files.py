@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mi_ldap.client.errors import FileTrouble
+from mi_ldap.client.errors import FileError
 
 Content = dict[str, Any]
 
@@ -29,18 +29,18 @@ def read(path: Path) -> Content:
     """What the file holds; nothing where there is none.
 
     Raises:
-        FileTrouble: it can't be read, or holds something else.
+        FileError: it can't be read, or holds something else.
     """
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise FileTrouble(f"{path} can't be read: {_reason(error)}.") from None
+        raise FileError(f"{path} can't be read: {_reason(error)}.") from None
     except (ValueError, RecursionError):
-        raise FileTrouble(f"{path} is damaged: mend it or remove it.") from None
+        raise FileError(f"{path} is damaged: mend it or remove it.") from None
     if not isinstance(content, dict):
-        raise FileTrouble(f"{path} is damaged: mend it or remove it.")
+        raise FileError(f"{path} is damaged: mend it or remove it.")
     return content
 
 
@@ -49,7 +49,7 @@ def changing(path: Path) -> Iterator[Content]:
     """What the file holds, to be changed in place; others wait for their turn.
 
     Raises:
-        FileTrouble: it can't be read or written.
+        FileError: it can't be read or written.
     """
     with _only_one(path.parent):
         content = read(path)
@@ -57,7 +57,7 @@ def changing(path: Path) -> Iterator[Content]:
         try:
             write_private(path, json.dumps(content, indent=2, ensure_ascii=False).encode())
         except OSError as error:
-            raise FileTrouble(f"{path} can't be written: {_reason(error)}.") from None
+            raise FileError(f"{path} can't be written: {_reason(error)}.") from None
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -101,7 +101,7 @@ def _only_one(folder: Path) -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise FileTrouble(f"The folder {folder} can't be used: {_reason(error)}.") from None
+        raise FileError(f"The folder {folder} can't be used: {_reason(error)}.") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -117,7 +117,7 @@ def _folder(variable: str, default: str) -> Path:
     try:
         return Path.home() / default / "mi-ldap"
     except RuntimeError:
-        raise FileTrouble(f"There is no home folder: set {variable}.") from None
+        raise FileError(f"There is no home folder: set {variable}.") from None
 
 
 def _reason(error: OSError) -> str:

@@ -15,10 +15,10 @@ import httpx2
 
 from mi_ldap import __version__
 from mi_ldap.client.errors import (
-    FileTrouble,
+    FileError,
     NoConnection,
     NotAllowed,
-    NotTheApi,
+    UnexpectedResponse,
     Untrusted,
 )
 from mi_ldap.client.remotes import Remote
@@ -95,7 +95,7 @@ class HttpClient:
             NotAllowed: no address can be made of it.
             NoConnection: nobody answers, or not in time, or not in HTTP.
             Untrusted: whoever answers has not proved to be the service.
-            NotTheApi: the answer has no end.
+            UnexpectedResponse: the answer has no end.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         with _explained(self._options):
@@ -113,7 +113,7 @@ class HttpClient:
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > _LARGEST:
-                    raise NotTheApi(
+                    raise UnexpectedResponse(
                         f"{self._options.remote.url} answered too much for a management API: "
                         "see 'mi remote show'."
                     )
@@ -215,7 +215,7 @@ def _trust(options: ConnectionOptions) -> ssl.SSLContext:
             return pinned(pem=remote.certificate)
         return httpx2.create_ssl_context()
     except (OSError, ValueError, TypeError):
-        raise FileTrouble(_of_no_use(remote, file)) from None
+        raise FileError(_of_no_use(remote, file)) from None
 
 
 def _of_no_use(remote: Remote, file: str | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from mi_ldap.client.errors import FileTrouble
+from mi_ldap.client.errors import FileError
 from mi_ldap.client.text import csv_line, restored
 from mi_ldap.model import EVERYONE, folded, full_role_name, without_primary
 
@@ -44,15 +44,15 @@ def read_people(path: Path) -> list[Person | Result]:
     """The file's lines in order; a `Result` for each that can't be carried out.
 
     Raises:
-        FileTrouble: it can't be read, or isn't such a file.
+        FileError: it can't be read, or isn't such a file.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return list(_without_twins(_lines(file, path)))
     except OSError as error:
-        raise FileTrouble(f"{path} can't be read: {(error.strerror or 'error').lower()}.") from None
+        raise FileError(f"{path} can't be read: {(error.strerror or 'error').lower()}.") from None
     except UnicodeDecodeError:
-        raise FileTrouble(f"{path} is not in UTF-8: save it as such.") from None
+        raise FileError(f"{path} is not in UTF-8: save it as such.") from None
 
 
 def write_failures(path: Path, failed: Iterable[Result]) -> None:
@@ -92,7 +92,7 @@ def _lines(file: IO[str], path: Path) -> Iterator[Person | Result]:
                 yield _person(line, columns, cells)
             line = reader.line_num + 1
     except csv.Error:
-        raise FileTrouble(f"{path}: line {line} is no CSV: mind its quotes.") from None
+        raise FileError(f"{path}: line {line} is no CSV: mind its quotes.") from None
 
 
 def _columns(heading: list[str], path: Path) -> list[str]:
@@ -100,7 +100,7 @@ def _columns(heading: list[str], path: Path) -> list[str]:
     unknown = [name for name in columns if name not in _COLUMNS]
     missing = [name for name in _NEEDED if name not in columns]
     if unknown or missing or len(set(columns)) < len(columns):
-        raise FileTrouble(
+        raise FileError(
             f"{path}: the first line must name the columns, separated by commas: "
             f"{','.join(_COLUMNS)}; the last two may be left out."
         )

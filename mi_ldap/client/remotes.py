@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mi_ldap.client import files
-from mi_ldap.client.errors import FileTrouble, RemoteTrouble
+from mi_ldap.client.errors import FileError, RemoteError
 
 DEFAULT: Final = "default"
 # Names and addresses, with or without the brackets of IPv6; what could end the host in a URL isn't.
@@ -42,14 +42,14 @@ def remote_at(name: str, host: str, port: int) -> Remote:
     """A remote as a person names it.
 
     Raises:
-        RemoteTrouble: one of them can't be.
+        RemoteError: one of them can't be.
     """
     if not name.strip() or not name.isprintable():
-        raise RemoteTrouble("A remote needs a name that can be printed.")
+        raise RemoteError("A remote needs a name that can be printed.")
     if not _is_host(host):
-        raise RemoteTrouble(f"'{host}' is no host: give a name or an address, without https://.")
+        raise RemoteError(f"'{host}' is no host: give a name or an address, without https://.")
     if not 0 < port < 65536:
-        raise RemoteTrouble(f"{port} is no port: give one between 1 and 65535.")
+        raise RemoteError(f"{port} is no port: give one between 1 and 65535.")
     return Remote(name, host.strip("[]"), port)
 
 
@@ -73,31 +73,31 @@ class Remotes:
         """The remote of that name, or the selected one.
 
         Raises:
-            RemoteTrouble: there is none.
+            RemoteError: there is none.
         """
         wanted = self.selected if name is None else name
         if wanted not in self.by_name:
-            raise RemoteTrouble(f"There is no remote '{wanted}': see 'mi remote show'.")
+            raise RemoteError(f"There is no remote '{wanted}': see 'mi remote show'.")
         return self.by_name[wanted]
 
     def add(self, remote: Remote) -> None:
-        """Raises `RemoteTrouble`: the name is taken."""
+        """Raises `RemoteError`: the name is taken."""
         if remote.name in self.by_name:
-            raise RemoteTrouble(
+            raise RemoteError(
                 f"There is a remote '{remote.name}' already: 'mi remote update' changes it."
             )
         self.by_name[remote.name] = remote
 
     def put(self, remote: Remote) -> None:
-        """Raises `RemoteTrouble`: there is none of that name."""
+        """Raises `RemoteError`: there is none of that name."""
         self.get(remote.name)
         self.by_name[remote.name] = remote
 
     def remove(self, name: str) -> None:
-        """Raises `RemoteTrouble`: there is none, or it's the default one."""
+        """Raises `RemoteError`: there is none, or it's the default one."""
         self.get(name)
         if name == DEFAULT:
-            raise RemoteTrouble(
+            raise RemoteError(
                 f"The remote '{DEFAULT}' always exists: 'mi remote update' changes it."
             )
         del self.by_name[name]
@@ -109,7 +109,7 @@ def load() -> Remotes:
     """The remotes as they are now.
 
     Raises:
-        FileTrouble: their file is of no use.
+        FileError: their file is of no use.
     """
     return _decoded(files.read(_file()))
 
@@ -119,7 +119,7 @@ def changing() -> Iterator[Remotes]:
     """The remotes, to be changed.
 
     Raises:
-        FileTrouble: their file is of no use.
+        FileError: their file is of no use.
     """
     with files.changing(_file()) as content:
         remotes = _decoded(content)
@@ -142,7 +142,7 @@ def _decoded(content: files.Content) -> Remotes:
         for name, each in content.get("remotes", {}).items():
             remotes.by_name[name] = _kept(name, each)
     except (AttributeError, KeyError, TypeError):
-        raise FileTrouble(f"{_file()} is damaged: mend it or remove it.") from None
+        raise FileError(f"{_file()} is damaged: mend it or remove it.") from None
     # Somebody may have removed by hand what was selected.
     selected = content.get("selected", DEFAULT)
     is_known = isinstance(selected, str) and selected in remotes.by_name

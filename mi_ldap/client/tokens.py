@@ -21,7 +21,7 @@ def login_of(remote: Remote) -> Login | None:
     """The login that was kept for this remote, and for where it is now: no token goes elsewhere.
 
     Raises:
-        FileTrouble: the file is of no use.
+        FileError: the file is of no use.
     """
     kept = files.read(_file()).get(remote.name)
     if not isinstance(kept, dict) or kept.get("url") != remote.url:
@@ -31,7 +31,7 @@ def login_of(remote: Remote) -> Login | None:
 
 
 def keep(remote: Remote, login: Login) -> None:
-    """Raises `FileTrouble`: it can't be kept."""
+    """Raises `FileError`: it can't be kept."""
     with files.changing(_file()) as content:
         content[remote.name] = {"url": remote.url, "user": login.user, "token": login.token}
 
@@ -40,7 +40,7 @@ def forget(name: str) -> None:
     """No login for that remote any longer.
 
     Raises:
-        FileTrouble: the file is of no use.
+        FileError: the file is of no use.
     """
     if name not in files.read(_file()):
         return

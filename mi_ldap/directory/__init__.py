@@ -21,35 +21,48 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from mi_ldap.creation_locks import CreationLocks
-from mi_ldap.directory import epochs, password_policy, passwords, profiles, results
-from mi_ldap.directory.admin_group import AdminGroup
-from mi_ldap.directory.changing import Changer
-from mi_ldap.directory.connections import Account, Address, Connector, Pool
-from mi_ldap.directory.index import Index
-from mi_ldap.directory.index.reasons import why_not_held
-from mi_ldap.directory.leftovers import Leftovers, NoNotes
-from mi_ldap.directory.making import Maker
-from mi_ldap.directory.nesting import Nesting
-from mi_ldap.directory.own_account import OwnAccount
-from mi_ldap.directory.profiles import Profile
-from mi_ldap.directory.reading import Reader
-from mi_ldap.directory.session import Refused
-from mi_ldap.directory.tree import ACCOUNT_CLASS, ADMIN_ROLE_CLASS, Tree
+from mi_ldap.directory import ldap_errors, password_policy, passwords
+from mi_ldap.directory.layout import account_state, profiles
+from mi_ldap.directory.layout.directory_layout import (
+    ACCOUNT_CLASS,
+    ADMIN_ROLE_CLASS,
+    DirectoryLayout,
+)
+from mi_ldap.directory.layout.profiles import Profile
+from mi_ldap.directory.reads.admin_group import AdminGroup
+from mi_ldap.directory.reads.nesting import Nesting
+from mi_ldap.directory.reads.reader import Reader
+from mi_ldap.directory.reads.service_account import OwnAccount
+from mi_ldap.directory.reads.visibility import Visibility
+from mi_ldap.directory.replica import Replica
+from mi_ldap.directory.replica.reasons import why_not_held
 from mi_ldap.directory.view import View
-from mi_ldap.directory.visibility import Visibility
+from mi_ldap.directory.writes.cleanup import Leftovers, NoNotes
+from mi_ldap.directory.writes.creation import EntryCreator
+from mi_ldap.directory.writes.creation_locks import CreationLocks
+from mi_ldap.directory.writes.writer import Writer
 from mi_ldap.errors import ReadOnlyStore
-from mi_ldap.model import AdminRole, Names, Proof, Reads, Role, User, UserDetails
+from mi_ldap.ldap.connection import LdapError
+from mi_ldap.ldap.connection_pool import Account, Address, Connector, Pool
+from mi_ldap.model import (
+    AdminRole,
+    AuthenticationResult,
+    Names,
+    ReadSource,
+    Role,
+    User,
+    UserDetails,
+)
 from mi_ldap.store import (
     AddAdminRole,
-    Give,
+    AssignRole,
     MarkFirstAdmin,
     RemovalNotes,
     RemoveRole,
     RemoveUser,
     RenewRevision,
+    RevokeRole,
     Step,
-    Take,
     UserReads,
 )
 
@@ -58,16 +71,16 @@ log = structlog.get_logger()
 __all__ = [
     "ACCOUNT_CLASS",
     "ADMIN_ROLE_CLASS",
-    "Access",
     "Address",
+    "DirectoryConfig",
+    "DirectoryLayout",
     "DirectoryStore",
     "Profile",
-    "Tree",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class DirectoryConfig:
     """How the store gets into the directory, and what it may do there.
 
     Attributes:
@@ -92,19 +105,19 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _Context:
     """What is known once the server has told what it is."""
 
-    tree: Tree
+    tree: DirectoryLayout
     reader: Reader
     nesting: Nesting
     admin_group: AdminGroup
-    changer: Changer
-    maker: Maker
+    changer: Writer
+    maker: EntryCreator
     leftovers: Leftovers
     visibility: Visibility
     own_account: OwnAccount
-    index: Index | None
+    index: Replica | None
 
     def note_removal(self, entry: User | Role) -> None:
         if self.index:
@@ -125,8 +138,8 @@ class DirectoryStore:
 
     def __init__(
         self,
-        access: Access,
-        lay_out: Callable[[Profile], Tree],
+        access: DirectoryConfig,
+        build_layout: Callable[[Profile], DirectoryLayout],
         admin_role: str,
         observe: Callable[[str], None] = lambda operation: None,
         creation_locks: CreationLocks | None = None,
@@ -139,13 +152,13 @@ class DirectoryStore:
         self.writable = access.writable
         self.roles_writable = access.writable and access.roles_writable
         self.access = access
-        self.lay_out = lay_out
+        self.build_layout = build_layout
         self.admin_role_name = admin_role
         self._connect_to_undo = lambda: connector.bound(patient=True)
         self._pool = Pool(connector.bound, access.pool_size, connector.fits)
         self._proving = Pool(connector.anonymous, access.pool_size, connector.fits)
         self._knowing = threading.Lock()
-        self._all_known: _Known | None = None
+        self._all_known: _Context | None = None
 
     def close(self) -> None:
         """Close the connections that nobody uses, and look after the servers no more."""
@@ -157,7 +170,7 @@ class DirectoryStore:
         self._creation_locks.close()
 
     @property
-    def tree(self) -> Tree:
+    def tree(self) -> DirectoryLayout:
         """The layout, once the server has told what it is."""
         return self._known.tree
 
@@ -175,11 +188,11 @@ class DirectoryStore:
         return view if is_proved and not changes else self
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> ReadSource:
         known = self._known
         if known.index:
             return known.index.reads
-        return Reads("directory", why_not_held(known.tree, self.access.index_limit))
+        return ReadSource("directory", why_not_held(known.tree, self.access.index_limit))
 
     @property
     def account_warning(self) -> str:
@@ -207,8 +220,8 @@ class DirectoryStore:
         known = self._known
         return tuple(known.reader.roles_naming([known.tree.member_value(user)]))
 
-    def way(self, user: User, role: Role) -> tuple[Role, ...]:
-        return tuple(self._known.nesting.way(user, role))
+    def membership_path(self, user: User, role: Role) -> tuple[Role, ...]:
+        return tuple(self._known.nesting.membership_path(user, role))
 
     def find_role(self, name: str) -> Role | None:
         return self._known.reader.find_role(name)
@@ -253,10 +266,10 @@ class DirectoryStore:
     def would_hide(self, user: User, assigned: Sequence[Role], revoked: Sequence[Role]) -> bool:
         return self._known.visibility.would_hide(user, assigned, revoked)
 
-    def prove(self, user: User, password: str) -> Proof:
+    def authenticate(self, user: User, password: str) -> AuthenticationResult:
         profile = self.tree.profile
         with self._proving.session() as session:
-            return passwords.prove(session, profile, user, password)
+            return passwords.authenticate(session, profile, user, password)
 
     def add_user(self, name: str) -> User:
         with self._writing() as known:
@@ -272,7 +285,7 @@ class DirectoryStore:
         return any(found.id == user.id and found.revision == user.revision for found in present)
 
     def end_creation(self, user: User) -> None:
-        self._creation_locks.end(epochs.creation_mark(user.revision))
+        self._creation_locks.end(account_state.creation_mark(user.revision))
 
     def clean_up(self) -> None:
         with self._writing() as known:
@@ -294,7 +307,7 @@ class DirectoryStore:
         with self._writing() as known:
             tree = known.tree
             with self._proving.session() as session:
-                proof = passwords.prove(session, tree.profile, user, old)
+                proof = passwords.authenticate(session, tree.profile, user, old)
                 proved()
                 if tree.profile.binds_to_change or not proof.must_change:
                     return passwords.change(session, tree, user, old, new)
@@ -309,48 +322,48 @@ class DirectoryStore:
                 known.note_removal(removed)
 
     @property
-    def _known(self) -> _Known:
+    def _known(self) -> _Context:
         """Asked of the server once; never while a session is held, for it may need the last one."""
         if self._all_known is None:
             with self._knowing:
-                self._all_known = self._all_known or self._get_to_know()
+                self._all_known = self._all_known or self._discover()
         return self._all_known
 
-    def _get_to_know(self) -> _Known:
+    def _discover(self) -> _Context:
         with self._pool.session() as session:
             try:
                 profile = profiles.found_in(session, self.access.profile)
-            except Refused as refused:
-                raise results.unexpected(refused) from refused
-        tree = self.lay_out(profile)
+            except LdapError as refused:
+                raise ldap_errors.unexpected(refused) from refused
+        tree = self.build_layout(profile)
         log.info("directory_layout", **tree.described)
         reader = Reader(self._pool, tree)
         nesting = Nesting(reader)
-        changer = Changer(self._pool, self._connect_to_undo, tree, self.admin_role_name)
+        changer = Writer(self._pool, self._connect_to_undo, tree, self.admin_role_name)
         leftovers = Leftovers(reader, changer, self._removal_notes)
-        return _Known(
+        return _Context(
             index=self._index_of(reader),
             tree=tree,
             reader=reader,
             nesting=nesting,
             admin_group=AdminGroup(reader, nesting, self.admin_role_name),
             changer=changer,
-            maker=Maker(reader, changer, self._creation_locks, leftovers),
+            maker=EntryCreator(reader, changer, self._creation_locks, leftovers),
             leftovers=leftovers,
             visibility=Visibility(tree, nesting),
             own_account=OwnAccount(reader, self.access.account_dn),
         )
 
-    def _index_of(self, reader: Reader) -> Index | None:
+    def _index_of(self, reader: Reader) -> Replica | None:
         limit = self.access.index_limit
         why = why_not_held(reader.tree, limit)
         if why:
             log.info("index_off", why=why)
             return None
-        return Index(self._connector, reader, limit, is_private=self.access.is_private)
+        return Replica(self._connector, reader, limit, is_private=self.access.is_private)
 
     @contextmanager
-    def _writing(self, *, roles: bool = False) -> Iterator[_Known]:
+    def _writing(self, *, roles: bool = False) -> Iterator[_Context]:
         """What is read from memory after this is fresh enough to show it."""
         if not (self.roles_writable if roles else self.writable):
             raise ReadOnlyStore
@@ -362,7 +375,7 @@ class DirectoryStore:
                 known.index.note_write()
 
 
-_ROLE_STEPS = (Give, Take, RenewRevision, RemoveRole, AddAdminRole, MarkFirstAdmin)
+_ROLE_STEPS = (AssignRole, RevokeRole, RenewRevision, RemoveRole, AddAdminRole, MarkFirstAdmin)
 
 
 def _removed_by(steps: Iterable[Step]) -> Iterator[User | Role]:

@@ -6,24 +6,24 @@ checks each password when it is set.
 
 from __future__ import annotations
 
-from mi_ldap.directory import names
-from mi_ldap.directory.session import Refused, Session
-from mi_ldap.directory.tree import Tree
+from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.ldap import names
+from mi_ldap.ldap.connection import LdapConnection, LdapError
 
 _BY_PROFILE = {"active_directory": "minPwdLength", "389ds": "passwordMinLength"}
 
 
-def min_length(session: Session, tree: Tree) -> int | None:
+def min_length(session: LdapConnection, tree: DirectoryLayout) -> int | None:
     """Return the smallest minimum length of all policies; None where it is not known."""
     attribute = _BY_PROFILE.get(tree.profile.name, "pwdMinLength")
     try:
         lengths = _lengths(session, tree, attribute)
-    except Refused:  # the account may not read it
+    except LdapError:  # the account may not read it
         return None
     return min(lengths, default=None)
 
 
-def _lengths(session: Session, tree: Tree, attribute: str) -> list[int]:
+def _lengths(session: LdapConnection, tree: DirectoryLayout, attribute: str) -> list[int]:
     if tree.profile.name == "389ds":
         syntax = "(passwordCheckSyntax=on)"  # otherwise 389 does not check the length
         entries = [session.read("cn=config", syntax, [attribute])]

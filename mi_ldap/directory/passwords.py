@@ -11,16 +11,16 @@ opens one that an administrator closed, which OpenLDAP's overlay ppolicy would d
 
 from __future__ import annotations
 
-from mi_ldap.directory import results
-from mi_ldap.directory.bind_conditions import bind_condition
-from mi_ldap.directory.controls import Policy
-from mi_ldap.directory.epochs import UNFINISHED
-from mi_ldap.directory.operations import Modification, Modify
-from mi_ldap.directory.profiles import Profile
-from mi_ldap.directory.session import Refused, Session
-from mi_ldap.directory.tree import Tree
+from mi_ldap.directory import ldap_errors
+from mi_ldap.directory.layout.account_state import UNFINISHED
+from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.directory.layout.profiles import Profile
 from mi_ldap.errors import Conflict, LoginRefused
-from mi_ldap.model import Proof, User
+from mi_ldap.ldap.bind_conditions import bind_condition
+from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.controls import Policy
+from mi_ldap.ldap.operations import Modification, Modify
+from mi_ldap.model import AuthenticationResult, User
 
 _UNICODE = "unicodePwd"
 _NORMAL_ACCOUNT = "512"
@@ -29,7 +29,9 @@ _UNLOCKED = ("lockoutTime", "0")
 """What an administrator writes to open an account that failures have locked."""
 
 
-def prove(session: Session, profile: Profile, user: User, password: str) -> Proof:
+def authenticate(
+    session: LdapConnection, profile: Profile, user: User, password: str
+) -> AuthenticationResult:
     """One bind; it leaves the session the user's.
 
     Raises:
@@ -39,14 +41,14 @@ def prove(session: Session, profile: Profile, user: User, password: str) -> Proo
         raise LoginRefused  # an anonymous bind; and some servers read no further than a NUL
     try:
         said = session.bind(user.locator, password)
-    except Refused as refused:
+    except LdapError as refused:
         if bind_condition(refused, profile.bind) == "changeAfterReset":
-            return Proof(must_change=True)
-        raise results.login_error(refused, profile) from refused
+            return AuthenticationResult(must_change=True)
+        raise ldap_errors.login_error(refused, profile) from refused
     return _proof(said)
 
 
-def reset(session: Session, tree: Tree, user: User, new: str) -> None:
+def reset(session: LdapConnection, tree: DirectoryLayout, user: User, new: str) -> None:
     """Set the password in the service's name; what was being made may then be used.
 
     Raises:
@@ -66,7 +68,7 @@ def reset(session: Session, tree: Tree, user: User, new: str) -> None:
     return _modify(session, tree, user, changes)
 
 
-def change(session: Session, tree: Tree, user: User, old: str, new: str) -> None:
+def change(session: LdapConnection, tree: DirectoryLayout, user: User, old: str, new: str) -> None:
     """Set the password in the user's own name, on a session that is the user's.
 
     Where the user must change it and may not bind until then, any session will do.
@@ -85,7 +87,7 @@ def change(session: Session, tree: Tree, user: User, old: str, new: str) -> None
     return _modify(session, tree, user, changes, own=True)
 
 
-def _check_entry(session: Session, tree: Tree, user: User) -> None:
+def _check_entry(session: LdapConnection, tree: DirectoryLayout, user: User) -> None:
     """Check the entry that has the DN now, as late as possible: the reset takes no condition.
 
     Another user that was created there meanwhile may be an admin whose password the performer must
@@ -95,30 +97,43 @@ def _check_entry(session: Session, tree: Tree, user: User) -> None:
     if entry is None:
         raise Conflict
     if not tree.profile.password_attribute and tree.profile.is_closed(entry):
-        raise results.closed()
+        raise ldap_errors.closed()
 
 
 def _exchange(
-    session: Session, profile: Profile, user: User, new: str, old: str = "", *, own: bool = False
+    session: LdapConnection,
+    profile: Profile,
+    user: User,
+    new: str,
+    old: str = "",
+    *,
+    own: bool = False,
 ) -> None:
     try:
         session.set_password(user.locator, new, old)
-    except Refused as refused:
-        raise results.password_error(refused, profile, own=own) from refused
+    except LdapError as refused:
+        raise ldap_errors.password_error(refused, profile, own=own) from refused
 
 
 def _modify(
-    session: Session, tree: Tree, user: User, changes: list[Modification], *, own: bool = False
+    session: LdapConnection,
+    tree: DirectoryLayout,
+    user: User,
+    changes: list[Modification],
+    *,
+    own: bool = False,
 ) -> None:
     try:
         session.do(Modify(tree.target(user), tuple(changes)))
-    except Refused as refused:
-        raise results.password_error(refused, tree.profile, own=own) from refused
+    except LdapError as refused:
+        raise ldap_errors.password_error(refused, tree.profile, own=own) from refused
 
 
 def _written(attribute: str, password: str) -> str | bytes:
     return f'"{password}"'.encode("utf-16-le") if attribute == _UNICODE else password
 
 
-def _proof(said: Policy) -> Proof:
-    return Proof(said.error == "changeAfterReset", said.grace_logins, said.expires_in_s)
+def _proof(said: Policy) -> AuthenticationResult:
+    return AuthenticationResult(
+        said.error == "changeAfterReset", said.grace_logins, said.expires_in_s
+    )

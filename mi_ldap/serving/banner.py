@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.settings import ServerSettings, Settings
 
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104

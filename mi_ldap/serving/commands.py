@@ -96,7 +96,7 @@ def doctor(as_json: bool, fix_members: bool, yes: bool) -> None:
 def rotate_key() -> None:
     """Make a new key that signs tokens from the next start on; older tokens stay good."""
     settings = _load()
-    from mi_ldap.signing_keys import rotate_key as rotate
+    from mi_ldap.state.signing_keys import rotate_key as rotate
 
     if settings.management_api.jwt_token_security_handler.token_config.key is not None:
         raise ConfigurationError("The token key is configured: change it there, and start again.")

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 
-from mi_ldap.directory import messages, requests
+from mi_ldap.ldap import messages, requests
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from mi_ldap.disk_space import DiskSpace
+from mi_ldap.state.disk_space import DiskSpace
 
 CHECK_S = 5.0
 

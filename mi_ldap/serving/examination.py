@@ -12,7 +12,7 @@ from dataclasses import replace
 import click
 import structlog
 
-from mi_ldap.doctor import Doctor, Finding, Report, lines
+from mi_ldap.checks import Doctor, Finding, Report, lines
 from mi_ldap.errors import MiLdapError
 from mi_ldap.serving.logs import configure_logging
 from mi_ldap.serving.recovery import reachable_services

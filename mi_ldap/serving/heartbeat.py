@@ -41,7 +41,7 @@ _NODE_ID = "dashboard_node_id"
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
 
 
-class Heart:
+class HeartbeatProcess:
     """The process that sends the heartbeats; started again when it is gone."""
 
     def __init__(self, settings: Settings, services: Callable[[], Services]) -> None:
@@ -151,7 +151,7 @@ class Heartbeats:
 
     def _node_id(self) -> str:
         configured = self._settings.dashboard_config.node_id
-        return configured or self._services.state.note_fact(_NODE_ID, str(uuid.uuid4()))
+        return configured or self._services.state.set_default(_NODE_ID, str(uuid.uuid4()))
 
     def _note(self, state: str, reason: str) -> None:
         """One line for a change, however long it lasts."""

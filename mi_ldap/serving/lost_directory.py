@@ -14,13 +14,13 @@ from pathlib import Path
 
 import structlog
 
-from mi_ldap.bootstrap import FIRST_ADMIN_FACT
 from mi_ldap.deadline import deadline
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import ConfigurationError, MiLdapError
+from mi_ldap.services.bootstrap import FIRST_ADMIN_FACT
 from mi_ldap.serving.state_folder import held_state_folder
 from mi_ldap.settings import Settings
-from mi_ldap.state import StateDatabase
+from mi_ldap.state.database import StateDatabase
 from mi_ldap.wiring import Services, audit_log
 
 log = structlog.get_logger(__name__)

@@ -10,10 +10,10 @@ import click
 import structlog
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.model import User
-from mi_ldap.recovery import Recovery
+from mi_ldap.services.recovery import Recovery
 from mi_ldap.serving.service import embedded_directory, started_directory
 from mi_ldap.serving.state_folder import prepare_state_folder
 from mi_ldap.settings import Settings

@@ -12,9 +12,9 @@ from pathlib import Path
 import structlog
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.tls import verifying_context
+from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import MiLdapError
+from mi_ldap.ldap.tls import verifying_context
 from mi_ldap.serving.banner import print_banner
 from mi_ldap.serving.certificate import (
     CertificateRenewal,
@@ -23,7 +23,7 @@ from mi_ldap.serving.certificate import (
 )
 from mi_ldap.serving.cleanup import Cleanup
 from mi_ldap.serving.disk_watch import DiskWatch
-from mi_ldap.serving.heartbeat import Heart, tls_context
+from mi_ldap.serving.heartbeat import HeartbeatProcess, tls_context
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
 from mi_ldap.serving.lost_directory import (
     refuse_empty_directory,
@@ -33,7 +33,7 @@ from mi_ldap.serving.lost_directory import (
 from mi_ldap.serving.processes import Child, Signals
 from mi_ldap.serving.state_folder import held_state_folder
 from mi_ldap.serving.super_admin import SuperAdminPin
-from mi_ldap.serving.supervisor import Companion, supervise
+from mi_ldap.serving.supervisor import ManagedProcess, supervise
 from mi_ldap.settings import Settings
 from mi_ldap.web import create_app
 from mi_ldap.wiring import Services, services
@@ -138,14 +138,14 @@ def started_directory(settings: Settings) -> Iterator[EmbeddedDirectory]:
         yield directory
 
 
-def _companions(settings: Settings, directory: EmbeddedDirectory | None) -> list[Companion]:
+def _companions(settings: Settings, directory: EmbeddedDirectory | None) -> list[ManagedProcess]:
     """Return the periodic tasks of the supervisor that the settings ask for."""
     make_services = partial(services, settings, directory)
-    found: list[Companion] = [*_renewals(settings), Cleanup(make_services)]
+    found: list[ManagedProcess] = [*_renewals(settings), Cleanup(make_services)]
     if settings.super_admin.can_remove_admins:
         found.append(SuperAdminPin(make_services))
     if settings.dashboard_config.dashboard_url:
-        found.append(Heart(settings, make_services))
+        found.append(HeartbeatProcess(settings, make_services))
     return found
 
 

@@ -49,7 +49,7 @@ class Directory(Protocol):
         """The UNIX socket on which it listens."""
 
 
-class Companion(Protocol):
+class ManagedProcess(Protocol):
     """Another process, which runs from the service's first answer until its stop."""
 
     def look_after(self) -> None:
@@ -114,7 +114,7 @@ def supervise(
     signals: Signals,
     is_answering: Callable[[], bool],
     announce: Callable[[], None],
-    companions: Sequence[Companion] = (),
+    companions: Sequence[ManagedProcess] = (),
 ) -> int:
     """Supervise until gunicorn has ended; return the service's exit status.
 

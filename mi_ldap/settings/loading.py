@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mi_ldap.errors import ConfigurationError
-from mi_ldap.settings.complaints import explain
-from mi_ldap.settings.layers import Layer, find_placeholders, lay_over, read_layer, tree_of
+from mi_ldap.settings.errors import explain
+from mi_ldap.settings.merge import Layer, find_placeholders, lay_over, read_layer, tree_of
 from mi_ldap.settings.notes import gather_notes
 from mi_ldap.settings.root import Settings
 from mi_ldap.settings.sources import (

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from mi_ldap.settings.kinds import Sentence
 from mi_ldap.settings.sections import (
     AuditSettings,
     BootstrapSettings,
@@ -17,6 +16,7 @@ from mi_ldap.settings.sections import (
     ServerSettings,
     SuperAdminSettings,
 )
+from mi_ldap.settings.types import SettingsError
 from mi_ldap.settings.user_store import UserStoreSettings
 
 
@@ -51,12 +51,12 @@ class Settings(Section):
         if self.bootstrap.mode != "configured":
             return self
         if self.super_admin.username is None or self.super_admin.password is None:
-            raise Sentence(
+            raise SettingsError(
                 'bootstrap.mode = "configured" needs super_admin.username and '
                 "super_admin.password: set both, or another mode."
             )
         if not self.is_embedded and self.super_admin.password.get_secret_value() == "admin":
-            raise Sentence(
+            raise SettingsError(
                 "super_admin.password is the well-known one, which only the embedded directory "
                 "accepts: choose another."
             )

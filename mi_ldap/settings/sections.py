@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from mi_ldap.settings.kinds import (
+from mi_ldap.settings.types import (
     Bytes,
     Connections,
     Count,
@@ -27,7 +27,7 @@ from mi_ldap.settings.kinds import (
     Role,
     Seconds,
     Secret,
-    Sentence,
+    SettingsError,
     Text,
     WholeSeconds,
 )
@@ -94,7 +94,7 @@ class ServerSettings(Section):
     @model_validator(mode="after")
     def _pair_certificate_and_key(self) -> ServerSettings:
         if (self.certificate_file is None) != (self.key_file is None):
-            raise Sentence(
+            raise SettingsError(
                 "server.certificate_file and server.key_file belong together: "
                 "set both, or neither for a certificate that the service makes itself."
             )
@@ -118,7 +118,7 @@ class EmbeddedDirectorySettings(Section):
     @model_validator(mode="after")
     def _host_needs_a_port(self) -> EmbeddedDirectorySettings:
         if "host" in self.model_fields_set and self.port is None:
-            raise Sentence(
+            raise SettingsError(
                 "embedded_directory.host has no effect without embedded_directory.port: "
                 "set the port on which it listens, or remove the host."
             )

@@ -11,9 +11,9 @@ from typing import Any
 
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.files import read_text
-from mi_ldap.settings.catalogue import REMOVED, is_known, nearest_setting, official_path
 from mi_ldap.settings.deployment import KeyPath
-from mi_ldap.settings.kinds import Sentence
+from mi_ldap.settings.registry import REMOVED, is_known, nearest_setting, official_path
+from mi_ldap.settings.types import SettingsError
 
 PREFIX = "MI_LDAP_"
 TEST_PREFIX = "MI_LDAP_TEST_"
@@ -26,7 +26,7 @@ Tree = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Given:
+class EnvValue:
     """One value from the environment.
 
     Attributes:
@@ -91,17 +91,19 @@ def _toml_complaint(path: Path, text: str, message: str) -> str:
     return f"Line {line} of {path} is not TOML: {cause}."
 
 
-def read_environment(environ: Mapping[str, str]) -> tuple[list[Given], list[str]]:
+def read_environment(environ: Mapping[str, str]) -> tuple[list[EnvValue], list[str]]:
     """Every setting that the environment gives, and a sentence for each variable that is no use."""
-    given: dict[KeyPath, Given] = {}
+    given: dict[KeyPath, EnvValue] = {}
     problems: list[str] = []
     for name in sorted(name for name, text in environ.items() if text and _is_ours(name)):
         try:
             found = _read_variable(name, environ[name])
             if found.path in given:
-                raise Sentence(f"{given[found.path].variable} and {name} are both set: keep one.")
+                raise SettingsError(
+                    f"{given[found.path].variable} and {name} are both set: keep one."
+                )
             given[found.path] = found
-        except Sentence as problem:
+        except SettingsError as problem:
             problems.append(str(problem))
     return list(given.values()), problems
 
@@ -111,15 +113,15 @@ def _is_ours(name: str) -> bool:
     return name.startswith(PREFIX) and not name.startswith(TEST_PREFIX) and name not in others
 
 
-def _read_variable(name: str, text: str) -> Given:
+def _read_variable(name: str, text: str) -> EnvValue:
     path = tuple(name.removeprefix(PREFIX).lower().split("__"))
     # A key's own name goes first: SERVER__KEY_FILE is server.key_file, not server.key.
     if is_known(path):
-        return Given(official_path(path), text, name)
+        return EnvValue(official_path(path), text, name)
     target = (*path[:-1], path[-1].removesuffix("_file"))
     if target == path or not is_known(target):
-        raise Sentence(_unknown_variable(name, path))
-    return Given(official_path(target), _read_secret_file(name, Path(text)), name)
+        raise SettingsError(_unknown_variable(name, path))
+    return EnvValue(official_path(target), _read_secret_file(name, Path(text)), name)
 
 
 def _unknown_variable(name: str, path: KeyPath) -> str:
@@ -146,8 +148,8 @@ def _read_secret_file(name: str, path: Path) -> str:
     except (OSError, ValueError) as error:
         # The path is not repeated: people put the secret itself there.
         reason = error.strerror if isinstance(error, OSError) else "no path has such characters"
-        raise Sentence(f"{name} names a file that cannot be read: {reason}.") from None
+        raise SettingsError(f"{name} names a file that cannot be read: {reason}.") from None
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
-        raise Sentence(f"{name} names an empty file: write the value into it.")
+        raise SettingsError(f"{name} names an empty file: write the value into it.")
     return text

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from mi_ldap.settings.kinds import (
+from mi_ldap.settings.sections import Section
+from mi_ldap.settings.types import (
     Assignments,
     Attribute,
     Attributes,
@@ -22,12 +23,11 @@ from mi_ldap.settings.kinds import (
     Milliseconds,
     SearchFilter,
     Secret,
-    Sentence,
+    SettingsError,
     Text,
     Urls,
 )
-from mi_ldap.settings.sections import Section
-from mi_ldap.settings.syntax import leaves_the_machine, scheme_of
+from mi_ldap.settings.validators import leaves_the_machine, scheme_of
 
 _NEEDS_A_DIRECTORY = (
     "connection_name",
@@ -221,10 +221,10 @@ class UserStoreSettings(Section):
         return tuple((self.connection_url or "").split())
 
     @model_validator(mode="after")
-    def _hold_together(self) -> UserStoreSettings:
+    def _check_consistency(self) -> UserStoreSettings:
         problems = self._misplaced_keys() if self.connection_url is None else self._directory_gaps()
         if problems:
-            raise Sentence("\n".join(problems))
+            raise SettingsError("\n".join(problems))
         return self
 
     def _misplaced_keys(self) -> list[str]:

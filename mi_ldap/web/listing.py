@@ -10,7 +10,7 @@ from flask import Response, request
 
 from mi_ldap import model
 from mi_ldap.errors import DomainNotFound
-from mi_ldap.queries import Selection
+from mi_ldap.services.queries import Selection
 
 WORTH_COMPRESSING: Final = 4096
 """Bytes; less goes in as many packets either way."""

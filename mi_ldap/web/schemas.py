@@ -14,8 +14,8 @@ from flask import Request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from mi_ldap.errors import BadRequest
-from mi_ldap.queries import MAX_CONDITION, MAX_REGEX, Query
-from mi_ldap.roles import MAX_ROLES, too_many_roles
+from mi_ldap.services.queries import MAX_CONDITION, MAX_REGEX, Query
+from mi_ldap.services.roles import MAX_ROLES, too_many_roles
 
 _WORDS = {"true": True, "false": False, "": False}
 

@@ -7,8 +7,8 @@ import binascii
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from mi_ldap.bootstrap import Applicant
 from mi_ldap.errors import LoginRefused
+from mi_ldap.services.bootstrap import LoginRequest
 from mi_ldap.web import tokens
 from mi_ldap.web.context import is_local
 from mi_ldap.web.guards import current_performer, logged_out
@@ -35,7 +35,7 @@ def blueprint(services: Services) -> Blueprint:
     return sessions
 
 
-def _applicant() -> Applicant:
+def _applicant() -> LoginRequest:
     """The Basic credentials (RFC 7617): the first `:` splits; UTF-8, else ISO-8859-1.
 
     Raises:
@@ -49,7 +49,7 @@ def _applicant() -> Applicant:
     except (binascii.Error, ValueError):
         raise LoginRefused from None
     name, _, password = _text(credentials).partition(":")
-    return Applicant(name, password, client=g.client, is_local=is_local())
+    return LoginRequest(name, password, client=g.client, is_local=is_local())
 
 
 def _text(credentials: bytes) -> str:

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from mi_ldap.model import User
-from mi_ldap.store import AddAdminRole, Give, RenewEpoch, SetCustodian, UserStore
+from mi_ldap.store import AddAdminRole, AssignRole, RenewEpoch, SetCustodian, UserStore
 from mi_ldap.web import create_app
 from mi_ldap.wiring import Services
 
@@ -150,7 +150,7 @@ class Family:
             admin_role = store.admin_role()
             assert admin_role is not None
             answers_for = SetCustodian(users[name], users[custodian].id)
-            store.apply(answers_for, Give(admin_role.role, users[name]))
+            store.apply(answers_for, AssignRole(admin_role.role, users[name]))
 
     @cached_property
     def admin(self) -> Api:

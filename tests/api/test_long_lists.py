@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from mi_ldap.queries import Selection
+from mi_ldap.services.queries import Selection
 from mi_ldap.web import listing
 from tests.api.client import Api
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap import state
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import AdminRoleUnclear, Conflict
 from mi_ldap.settings import load_settings
+from mi_ldap.state import database
 from mi_ldap.wiring import services
 from tests.api.client import PASSWORD, Api
 from tests.api.conftest import MakeApi, api_over
@@ -101,7 +101,7 @@ def test_a_directory_that_is_not_there_at_the_start(tmp_path: Path, opened: Exit
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "BUSY_S", 0.05)
+    monkeypatch.setattr(database, "BUSY_S", 0.05)
 
 
 @pytest.mark.usefixtures("impatient")

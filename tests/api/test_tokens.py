@@ -9,7 +9,7 @@ import jwt
 import pytest
 import time_machine
 
-from mi_ldap.signing_keys import rotate_key
+from mi_ldap.state.signing_keys import rotate_key
 from mi_ldap.store import RenewEpoch
 from tests.api.client import Api
 from tests.api.conftest import MakeApi

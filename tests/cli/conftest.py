@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 from tests.cli import forking
 from tests.cli.terminal import Person
 from tests.service import Service, environment, running

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.client.api import ManagementApi
-from mi_ldap.client.errors import NotTheApi
+from mi_ldap.client.errors import UnexpectedResponse
 from mi_ldap.client.http import ConnectionOptions
 from mi_ldap.client.remotes import Remote
 from tests.cli.conftest import PASSWORD, Stage
@@ -93,7 +93,10 @@ def test_an_answer_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("mi_ldap.client.http._LARGEST", 10)
     with impostor(tmp_path, HTML) as (one, ca):
         options = ConnectionOptions(Remote("x", "localhost", one.port), str(ca))
-        with ManagementApi(options) as api, pytest.raises(NotTheApi, match="answered too much"):
+        with (
+            ManagementApi(options) as api,
+            pytest.raises(UnexpectedResponse, match="answered too much"),
+        ):
             api.log_in("x", "y")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.model import Proof, User
+from mi_ldap.model import AuthenticationResult, User
 from mi_ldap.store import AddAdminRole
 from tests.console.clicking import HERE, OURS, Clicker, assert_sound, clicker, goes_to
 from tests.world import PASSWORD, make_world
@@ -305,14 +305,14 @@ def test_the_loser_of_the_first_login_is_not_told_to_be_the_first(tmp_path: Path
     world = make_world(tmp_path / "raced")
     world.add("bob")
     stranger = clicker(world)
-    prove = world.store.prove
+    prove = world.store.authenticate
 
-    def meanwhile(user: User, password: str) -> Proof:
+    def meanwhile(user: User, password: str) -> AuthenticationResult:
         if not world.admins():
             world.store.apply(AddAdminRole(world.add("quicker")))
         return prove(user, password)
 
-    world.store.prove = meanwhile  # type: ignore[method-assign]
+    world.store.authenticate = meanwhile  # type: ignore[method-assign]
     assert goes_to(stranger.log_in("bob", PASSWORD, confirmed=PASSWORD)) == ""
     assert world.admins() == ["quicker"]
     assert "You are the first administrator." not in stranger.get("/account").text

@@ -11,11 +11,11 @@ from mi_ldap.errors import (
 )
 from mi_ldap.store import (
     AddAdminRole,
-    Give,
+    AssignRole,
     MarkFirstAdmin,
     RenewEpoch,
+    RevokeRole,
     SetCustodian,
-    Take,
     Unchanged,
     UserStore,
 )
@@ -56,7 +56,7 @@ class AdminRoleContract:
             SetCustodian(user, None),
             RenewEpoch(user),
             MarkFirstAdmin(role, user),
-            Give(role, user),
+            AssignRole(role, user),
         )
         admin_role = admin_role_of(store)
         assert admin_role.first_admin_id == user.id
@@ -76,7 +76,7 @@ class AdminRoleContract:
     def test_the_other_holder_is_another_one(self, store: UserStore) -> None:
         alice, bob = make_user(store), make_user(store, "bob")
         store.apply(AddAdminRole(alice))
-        store.apply(Give(admin_role_of(store).role, bob))
+        store.apply(AssignRole(admin_role_of(store).role, bob))
         other = store.other_holder(admin_role_of(store), alice)
         assert other is not None
         assert other.id == bob.id
@@ -87,11 +87,11 @@ class AdminRoleContract:
     ) -> None:
         alice, bob = make_user(store), make_user(store, "bob")
         store.apply(AddAdminRole(alice))
-        store.apply(Give(admin_role_of(store).role, bob))
+        store.apply(AssignRole(admin_role_of(store).role, bob))
         as_read = admin_role_of(store).role
-        store.apply(Unchanged(as_read), Take(as_read, alice))
+        store.apply(Unchanged(as_read), RevokeRole(as_read, alice))
         with pytest.raises(Conflict):
-            store.apply(Unchanged(as_read), Take(as_read, bob))
+            store.apply(Unchanged(as_read), RevokeRole(as_read, bob))
         assert [user.id for user in store.holder_users(admin_role_of(store))] == [bob.id]
 
     def test_a_promotion_is_one_change(self, store: UserStore) -> None:

@@ -14,13 +14,13 @@ from mi_ldap.errors import (
 )
 from mi_ldap.model import EntryId, User
 from mi_ldap.store import (
-    Give,
+    AssignRole,
     NotHeld,
     RemoveUser,
     RenewEpoch,
     RenewRevision,
+    RevokeRole,
     SetCustodian,
-    Take,
     Unchanged,
     UserStore,
 )
@@ -98,7 +98,7 @@ class ChangeContract:
         user, role = make_user(store), store.add_role("dev")
         store.apply(Unchanged(role), RenewRevision(role))
         with pytest.raises(Conflict):
-            store.apply(Unchanged(role), Give(role, user))
+            store.apply(Unchanged(role), AssignRole(role, user))
         assert store.roles_of(user) == ()
 
     def test_a_custodian_is_replaced_as_it_was_read_or_not_at_all(self, store: UserStore) -> None:
@@ -159,7 +159,7 @@ class ChangeContract:
         user = reread(store, user)
         store.apply(Unchanged(user), RenewEpoch(user))
         user = reread(store, user)
-        store.apply(Unchanged(user), Give(role, user))
+        store.apply(Unchanged(user), AssignRole(role, user))
         user = reread(store, user)
         store.apply(Unchanged(user), SetCustodian(user, user.id), RenewEpoch(user))
 
@@ -173,9 +173,9 @@ class ChangeContract:
     def test_logins_and_memberships_leave_a_user_unchanged(self, store: UserStore) -> None:
         user, role = make_user(store), store.add_role("dev")
         with pytest.raises(LoginRefused):
-            store.prove(user, "wrong")
-        store.prove(user, PASSWORD)
-        store.apply(Give(role, user))
+            store.authenticate(user, "wrong")
+        store.authenticate(user, PASSWORD)
+        store.apply(AssignRole(role, user))
         store.apply(Unchanged(user))
 
     def test_a_password_that_is_set_meanwhile_lets_a_new_user_be_finished(
@@ -184,7 +184,7 @@ class ChangeContract:
         user = store.add_user("alice")
         store.reset_password(user, PASSWORD)
         store.apply(Unchanged(user), RenewEpoch(user))
-        store.prove(user, PASSWORD)
+        store.authenticate(user, PASSWORD)
 
     @pytest.mark.parametrize(
         "change", [RenewEpoch, lambda user: SetCustodian(user, EntryId("someone"))]
@@ -195,7 +195,7 @@ class ChangeContract:
         user, role = make_user(store), store.add_role("dev")
         store.apply(change(user))
         with pytest.raises(Conflict):
-            store.apply(Unchanged(user), Give(role, user))
+            store.apply(Unchanged(user), AssignRole(role, user))
         with pytest.raises(Conflict):
             store.apply(Unchanged(user), RemoveUser(user))
         assert store.details(user).roles == ()
@@ -207,7 +207,7 @@ class ChangeContract:
         second = make_user(store)
         assert second.id != first.id
         assert store.user(first.id) is None
-        for step in (RenewEpoch(first), RemoveUser(first), Give(role, first)):
+        for step in (RenewEpoch(first), RemoveUser(first), AssignRole(role, first)):
             with pytest.raises(Conflict):
                 store.apply(Unchanged(first), step)
         with pytest.raises(Conflict):
@@ -219,28 +219,28 @@ class ChangeContract:
         user, role = make_user(store), store.add_role("dev")
         store.apply(Unchanged(role))
         role = role_now(store, role)
-        store.apply(Unchanged(role), Give(role, user))
+        store.apply(Unchanged(role), AssignRole(role, user))
         role = role_now(store, role)
-        store.apply(Unchanged(role), Unchanged(user), Take(role, user), RenewEpoch(user))
+        store.apply(Unchanged(role), Unchanged(user), RevokeRole(role, user), RenewEpoch(user))
 
     def test_a_role_that_lost_or_won_a_member_fails_the_guard(self, store: UserStore) -> None:
         alice, bob, role = make_user(store), make_user(store, "bob"), store.add_role("dev")
-        store.apply(Unchanged(role), Give(role, alice))
+        store.apply(Unchanged(role), AssignRole(role, alice))
         with pytest.raises(Conflict):
-            store.apply(Unchanged(role), Give(role, bob))
+            store.apply(Unchanged(role), AssignRole(role, bob))
         held = role_now(store, role)
-        store.apply(Unchanged(held), Take(held, alice))
+        store.apply(Unchanged(held), RevokeRole(held, alice))
         with pytest.raises(Conflict):
-            store.apply(Unchanged(held), Give(held, bob))
+            store.apply(Unchanged(held), AssignRole(held, bob))
         assert store.member_names(role).names == ()
 
     def test_not_held_guards_a_removal(self, store: UserStore) -> None:
         user, role = make_user(store), store.add_role("dev")
-        store.apply(Give(role, user))
+        store.apply(AssignRole(role, user))
         with pytest.raises(Conflict):
             store.apply(NotHeld(role, user), RemoveUser(user))
         assert store.find_user("alice") == user
-        store.apply(Take(role_now(store, role), user))
+        store.apply(RevokeRole(role_now(store, role), user))
         store.apply(NotHeld(role, user), RemoveUser(user))
         assert store.find_user("alice") is None
 
@@ -250,8 +250,8 @@ class ChangeContract:
             store.apply(
                 Unchanged(user),
                 SetCustodian(user, EntryId("someone")),
-                Give(dev, user),
-                Take(ops, user),
+                AssignRole(dev, user),
+                RevokeRole(ops, user),
             )
         assert store.details(user).roles == ()
         assert reread(store, user).custodian_id is None
@@ -259,11 +259,11 @@ class ChangeContract:
     def test_several_roles_are_changed_together(self, store: UserStore) -> None:
         user = make_user(store)
         roles = [store.add_role(name) for name in ("a", "b", "c")]
-        store.apply(Give(roles[0], user), Give(roles[1], user))
+        store.apply(AssignRole(roles[0], user), AssignRole(roles[1], user))
         store.apply(
-            Take(role_now(store, roles[0]), user),
-            Take(role_now(store, roles[1]), user),
-            Give(roles[2], user),
+            RevokeRole(role_now(store, roles[0]), user),
+            RevokeRole(role_now(store, roles[1]), user),
+            AssignRole(roles[2], user),
         )
         assert [role.name for role in store.details(user).roles] == ["c"]
 
@@ -275,7 +275,9 @@ class ChangeContract:
         def attempt(user: User) -> bool:
             start.wait()
             try:
-                store.apply(Unchanged(role), Unchanged(user), RenewEpoch(user), Give(role, user))
+                store.apply(
+                    Unchanged(role), Unchanged(user), RenewEpoch(user), AssignRole(role, user)
+                )
             except Conflict:
                 return False
             return True

@@ -11,9 +11,9 @@ from mi_ldap.errors import (
 from mi_ldap.model import Role, User
 from mi_ldap.store import (
     AddAdminRole,
-    Give,
+    AssignRole,
     RemoveRole,
-    Take,
+    RevokeRole,
     UserStore,
 )
 from tests.contract.words import (
@@ -27,7 +27,7 @@ from tests.contract.words import (
 def nest(store: UserStore, inner: Role, outer: Role) -> None:
     """One role becomes a member of the other, as another tool makes it one."""
     member = User(inner.id, inner.name, inner.locator, revision="", epoch="")
-    store.apply(Give(role_now(store, outer), member))
+    store.apply(AssignRole(role_now(store, outer), member))
 
 
 def has_roles_in_roles(store: UserStore) -> bool:
@@ -59,29 +59,29 @@ class RoleContract:
 
     def test_a_role_is_given_and_taken(self, store: UserStore) -> None:
         user, role = make_user(store), store.add_role("dev")
-        store.apply(Give(role, user))
+        store.apply(AssignRole(role, user))
         assert store.member_names(role).names == ("alice",)
         assert [held.name for held in store.details(user).roles] == ["dev"]
         assert store.roles_of(user) == store.details(user).roles
-        store.apply(Take(role, user))
+        store.apply(RevokeRole(role, user))
         assert store.member_names(role).names == ()
         assert store.details(user).roles == store.roles_of(user) == ()
 
     def test_giving_what_is_held_is_a_conflict(self, store: UserStore) -> None:
         user, role = make_user(store), store.add_role("dev")
-        store.apply(Give(role, user))
+        store.apply(AssignRole(role, user))
         with pytest.raises(Conflict):
-            store.apply(Give(role, user))
+            store.apply(AssignRole(role, user))
         assert store.member_names(role).names == ("alice",)
 
     def test_taking_what_is_not_held_is_a_conflict(self, store: UserStore) -> None:
         user, role = make_user(store), store.add_role("dev")
         with pytest.raises(Conflict):
-            store.apply(Take(role, user))
+            store.apply(RevokeRole(role, user))
 
     def test_a_role_goes_with_whoever_holds_it(self, store: UserStore) -> None:
         user, role = make_user(store), store.add_role("dev")
-        store.apply(Give(role, user))
+        store.apply(AssignRole(role, user))
         store.apply(RemoveRole(role_now(store, role)))
         assert store.find_role("dev") is None
         assert store.details(user).roles == ()
@@ -95,38 +95,38 @@ class RoleContract:
     def test_members_that_are_no_users_are_not_listed(self, store: UserStore, plant: Plant) -> None:
         user, role = make_user(store), store.add_role("dev")
         plant("dev", "ghost")
-        store.apply(Give(role_now(store, role), user))
+        store.apply(AssignRole(role_now(store, role), user))
         assert store.member_names(role).names == ("alice",)
 
     def test_what_is_held_through_roles_is_told_apart(self, store: UserStore) -> None:
         alice, bob = make_user(store), make_user(store, "bob")
         team, unit, staff = (store.add_role(name) for name in ("team", "unit", "staff"))
-        store.apply(Give(team, alice), Give(staff, bob))
+        store.apply(AssignRole(team, alice), AssignRole(staff, bob))
         for inner, outer in ((team, unit), (unit, staff)):
             nest(store, inner, outer)
         details, through = store.details(alice), has_roles_in_roles(store)
         assert names_of(details.roles) == names_of(store.roles_of(alice)) == ["team"]
         assert names_of(details.inherited) == (["staff", "unit"] if through else [])
         assert sorted(store.member_names(staff).names) == (["alice", "bob"] if through else ["bob"])
-        way = store.way(alice, role_now(store, staff))
+        way = store.membership_path(alice, role_now(store, staff))
         assert [role.name for role in way] == (["team", "unit"] if through else [])
         assert names_of(store.details(bob).roles) == ["staff"]
         assert store.details(bob).inherited == ()
 
     def test_a_role_held_in_both_ways_is_the_users_own(self, store: UserStore) -> None:
         user, team, staff = make_user(store), store.add_role("team"), store.add_role("staff")
-        store.apply(Give(team, user))
+        store.apply(AssignRole(team, user))
         nest(store, team, staff)
-        store.apply(Give(role_now(store, staff), user))
+        store.apply(AssignRole(role_now(store, staff), user))
         assert names_of(store.details(user).roles) == ["staff", "team"]
         assert store.details(user).inherited == ()
-        store.apply(Take(role_now(store, staff), user))
+        store.apply(RevokeRole(role_now(store, staff), user))
         inherited = names_of(store.details(user).inherited)
         assert inherited == (["staff"] if has_roles_in_roles(store) else [])
 
     def test_roles_in_a_circle_come_to_an_end(self, store: UserStore) -> None:
         user, team, staff = make_user(store), store.add_role("team"), store.add_role("staff")
-        store.apply(Give(team, user))
+        store.apply(AssignRole(team, user))
         nest(store, team, staff)
         nest(store, staff, team)
         through = has_roles_in_roles(store)
@@ -137,7 +137,7 @@ class RoleContract:
     def test_the_admin_role_is_held_through_roles(self, store: UserStore) -> None:
         boss, alice, chiefs = make_user(store, "boss"), make_user(store), store.add_role("chiefs")
         store.apply(AddAdminRole(boss))
-        store.apply(Give(chiefs, alice))
+        store.apply(AssignRole(chiefs, alice))
         nest(store, chiefs, admin_role_of(store).role)
         nest(store, admin_role_of(store).role, chiefs)  # in a circle its own are its own still
         admin_role, through = admin_role_of(store), has_roles_in_roles(store)

@@ -20,11 +20,11 @@ from mi_ldap.errors import (
 )
 from mi_ldap.store import (
     AddAdminRole,
-    Give,
+    AssignRole,
     RemoveRole,
     RemoveUser,
     RenewEpoch,
-    Take,
+    RevokeRole,
     UserStore,
 )
 from tests.contract.words import (
@@ -106,11 +106,11 @@ class UserContract:
         assert store.user_names().names == (name,)
         assert store.role_names().names == (name,)
         assert user.name == role.name == name
-        assert store.prove(user, PASSWORD).must_change is False
-        store.apply(Give(role, user))
+        assert store.authenticate(user, PASSWORD).must_change is False
+        store.apply(AssignRole(role, user))
         assert store.member_names(role).names == (name,)
         assert [held.id for held in store.details(user).roles] == [role.id]
-        store.apply(Take(role, user))
+        store.apply(RevokeRole(role, user))
         assert store.member_names(role).names == ()
         store.apply(RemoveRole(role_now(store, role)))
         store.apply(AddAdminRole(user))
@@ -145,7 +145,7 @@ class UserContract:
 
     def long_life(self, store: UserStore, name: str) -> None:
         user, role = make_user(store, name), store.add_role(name)
-        store.apply(Give(role, user))
+        store.apply(AssignRole(role, user))
         assert store.member_names(role).names == (name,)
 
     def test_a_new_user_has_no_password_and_no_roles(self, store: UserStore) -> None:
@@ -153,16 +153,16 @@ class UserContract:
         assert user.unfinished
         for guess in ("alice", "", "password"):
             with pytest.raises(LoginRefused):
-                store.prove(user, guess)
+                store.authenticate(user, guess)
 
     def test_an_unfinished_user_is_found_by_no_read(self, store: UserStore) -> None:
         user, role = store.add_user("alice"), store.add_role("dev")
-        store.apply(Give(role, user))
+        store.apply(AssignRole(role, user))
         for reads in (store, store.view):
             assert (reads.find_user("alice"), reads.user(user.id)) == (None, None)
             assert reads.user_names().names == reads.member_names(role).names == ()
         assert store.is_still_unfinished(user)
-        store.apply(Take(role, user))
+        store.apply(RevokeRole(role, user))
         store.apply(RenewEpoch(user))
         assert not store.is_still_unfinished(user)
         assert store.user_names().names == store.view.user_names().names == ("alice",)
@@ -219,24 +219,24 @@ class UserContract:
 
     def test_only_the_right_password_proves(self, store: UserStore) -> None:
         user = make_user(store)
-        assert store.prove(user, PASSWORD).must_change is False
+        assert store.authenticate(user, PASSWORD).must_change is False
         for wrong in ("", "wrong", PASSWORD.upper(), f"{PASSWORD} ", f"{PASSWORD}\0"):
             with pytest.raises(LoginRefused):
-                store.prove(user, wrong)
+                store.authenticate(user, wrong)
 
     @pytest.mark.parametrize("password", ["ünïcødé ½", "日本語日本語", "😀😀😀😀😀", "  spaces  "])
     def test_a_password_is_any_text(self, store: UserStore, password: str) -> None:
         user = make_user(store, password=password)
-        store.prove(user, password)
+        store.authenticate(user, password)
         with pytest.raises(LoginRefused):
-            store.prove(user, password.strip() + "x")
+            store.authenticate(user, password.strip() + "x")
 
     def test_a_reset_replaces_the_password(self, store: UserStore) -> None:
         user = make_user(store)
         store.reset_password(user, "another one")
-        store.prove(user, "another one")
+        store.authenticate(user, "another one")
         with pytest.raises(LoginRefused):
-            store.prove(user, PASSWORD)
+            store.authenticate(user, PASSWORD)
 
     def test_the_policy_refuses_with_its_reason_and_keeps_the_old_one(
         self, store: UserStore
@@ -246,21 +246,21 @@ class UserContract:
             store.reset_password(user, "abc")
         with pytest.raises(PolicyRefused, match="too short"):
             store.change_password(user, PASSWORD, "abc")
-        store.prove(user, PASSWORD)
+        store.authenticate(user, PASSWORD)
 
     def test_a_change_wants_the_old_password(self, store: UserStore) -> None:
         user = make_user(store)
         with pytest.raises(LoginRefused):
             store.change_password(user, "wrong", "another one")
-        store.prove(user, PASSWORD)
+        store.authenticate(user, PASSWORD)
         store.change_password(user, PASSWORD, "another one")
-        store.prove(user, "another one")
+        store.authenticate(user, "another one")
 
     def test_a_gone_user_proves_nothing_and_gets_no_password(self, store: UserStore) -> None:
         user = make_user(store)
         store.apply(RemoveUser(user))
         with pytest.raises(LoginRefused):
-            store.prove(user, PASSWORD)
+            store.authenticate(user, PASSWORD)
         with pytest.raises(MiLdapError):
             store.reset_password(user, "another one")
 
@@ -272,4 +272,4 @@ class UserContract:
         present = make_user(store)
         with pytest.raises(MiLdapError):
             store.reset_password(former, "another one")
-        store.prove(present, PASSWORD)
+        store.authenticate(present, PASSWORD)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from mi_ldap.model import AdminRole, Role, User
 from mi_ldap.store import (
-    Give,
+    AssignRole,
     RemoveUser,
     RenewEpoch,
+    RevokeRole,
     SetCustodian,
     Step,
-    Take,
     Unchanged,
     UserStore,
 )
@@ -76,7 +76,7 @@ def admin_role_of(store: UserStore) -> AdminRole:
 
 def remove(store: UserStore, user: User) -> None:
     roles = store.details(user).roles
-    store.apply(*(Take(role, user) for role in roles), RemoveUser(user))
+    store.apply(*(RevokeRole(role, user) for role in roles), RemoveUser(user))
 
 
 def promotion(boss: User, user: User, role: Role) -> list[Step]:
@@ -85,5 +85,5 @@ def promotion(boss: User, user: User, role: Role) -> list[Step]:
         Unchanged(user),
         SetCustodian(user, boss.id),
         RenewEpoch(user),
-        Give(role, user),
+        AssignRole(role, user),
     ]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from mi_ldap.directory import ber
+from mi_ldap.ldap import ber
 
 Answers = Callable[[int, int], Iterator[bytes | float]]
 """Given a request's id and tag: bytes to send, seconds to wait, until the connection is closed."""
@@ -69,7 +69,7 @@ def _id_and_tag(request: bytes) -> tuple[int, int]:
 
 
 class ScriptedSocket:
-    """What `Wire` uses of a socket: gives the answer that a test has made for a request."""
+    """What `DeadlineSocket` uses of a socket; it gives a test's answer to each request."""
 
     def __init__(self, answer_to: Callable[[int, int], bytes], piece: int = 65536) -> None:
         self._answer_to, self._piece = answer_to, piece

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 from tests.subtree import Host, Tool, host_of
 
 

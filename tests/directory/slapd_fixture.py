@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ldap3 import BASE, MODIFY_REPLACE, NONE, Connection, Server
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 
 SUCCESS = 0
 PASSWORD = "correct horse"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mi_ldap.directory import DirectoryStore
-from mi_ldap.directory.connections import Account, Address, Connector
+from mi_ldap.ldap.connection_pool import Account, Address, Connector
 from mi_ldap.wiring import services
 from tests.subtree import Subtree
 

@@ -16,13 +16,13 @@ from ldap3.core import exceptions as ldap3_exceptions
 from pyasn1.error import PyAsn1Error
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import Access
-from mi_ldap.directory.connections import Address
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.operations import Add, Delete, Modification, Modify
-from mi_ldap.directory.session import Session, Stopped
-from mi_ldap.directory.wire import Wire
+from mi_ldap.directory import DirectoryConfig
+from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap.connection import LdapConnection, ReadStopped
+from mi_ldap.ldap.connection_pool import Address
+from mi_ldap.ldap.deadline_socket import DeadlineSocket
+from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
 from tests.directory.stores import connector
 
 # Every error of the library's
@@ -65,7 +65,7 @@ class BrokenConnection:
     """A connection on which everything fails with the same error."""
 
     error: Exception
-    socket: Wire
+    socket: DeadlineSocket
     result: Any = None
     response: Any = None
 
@@ -92,14 +92,14 @@ class BrokenSocket:
 
 
 @contextmanager
-def broken(error: Exception) -> Iterator[Session]:
+def broken(error: Exception) -> Iterator[LdapConnection]:
     """A session over such a connection."""
     plain: Any = BrokenSocket(error)
-    connection: Any = BrokenConnection(error, Wire(plain, time.monotonic() + 5))
-    yield Session(connection)
+    connection: Any = BrokenConnection(error, DeadlineSocket(plain, time.monotonic() + 5))
+    yield LdapConnection(connection)
 
 
-ACTS: list[Callable[[Session], object]] = [
+ACTS: list[Callable[[LdapConnection], object]] = [
     lambda session: session.search("dc=x", "(uid=a)", ["uid"]),
     lambda session: session.read("dc=x", "(uid=a)", ["uid"]),
     lambda session: session.bind("uid=a", "password"),
@@ -125,8 +125,8 @@ def test_there_are_as_many_as_the_library_has() -> None:
 
 
 def test_who_stops_taking_in_an_answer_is_told_so_and_the_session_is_over() -> None:
-    with broken(Stopped("enough")) as session:
-        with pytest.raises(Stopped, match="enough"):
+    with broken(ReadStopped("enough")) as session:
+        with pytest.raises(ReadStopped, match="enough"):
             session.search("dc=x", "(uid=a)", ["uid"])
         assert not session.usable
 
@@ -145,7 +145,7 @@ def test_when_the_time_is_over_nothing_is_sent() -> None:
 
 def test_no_secret_is_printed() -> None:
     address = Address(("ldap://127.0.0.1:1",))
-    assert "hush" not in repr(Access(address, "cn=x", "hush"))
+    assert "hush" not in repr(DirectoryConfig(address, "cn=x", "hush"))
 
 
 # Servers that do not answer
@@ -181,14 +181,14 @@ def test_a_silent_server_is_given_up_after_its_own_time(silent: str) -> None:
     session.close()
 
 
-RUBBISH_MEETS: list[Callable[[Session], object]] = [
+RUBBISH_MEETS: list[Callable[[LdapConnection], object]] = [
     lambda session: session.search("dc=x", "(objectClass=*)", ["cn"]),
     lambda session: session.bind("uid=a", "password"),
 ]
 
 
 @pytest.mark.parametrize("act", RUBBISH_MEETS)
-def test_a_server_that_talks_rubbish_is_an_outage(act: Callable[[Session], object]) -> None:
+def test_a_server_that_talks_rubbish_is_an_outage(act: Callable[[LdapConnection], object]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         session = connector(f"ldap://127.0.0.1:{listening.getsockname()[1]}").anonymous()
         peer, _ = listening.accept()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.slapd_config import find_installation
-from mi_ldap.directory.slapd_process import spawn_slapd, wait_for
+from mi_ldap.embedded import EmbeddedDirectory
+from mi_ldap.embedded.configuration import find_installation
+from mi_ldap.embedded.slapd_process import spawn_slapd, wait_for
 from mi_ldap.errors import DirectoryUnavailable
 from tests.directory.stores import connector
 from tests.subtree import Tool

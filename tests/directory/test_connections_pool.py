@@ -11,24 +11,24 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory.connections import Pool
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.operations import Delete
-from mi_ldap.directory.session import Refused, Session
+from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.connection_pool import Pool
+from mi_ldap.ldap.operations import Delete
 from tests.directory.stores import connector
 
 
 @pytest.fixture
-def opened() -> list[Session]:
+def opened() -> list[LdapConnection]:
     return []
 
 
 @pytest.fixture
-def pool(embedded: EmbeddedDirectory, opened: list[Session]) -> Iterator[Pool]:
+def pool(embedded: EmbeddedDirectory, opened: list[LdapConnection]) -> Iterator[Pool]:
     """Two sessions at most; every one that was opened is noted."""
 
-    def connect() -> Session:
+    def connect() -> LdapConnection:
         opened.append(connector(embedded.url).anonymous())
         return opened[-1]
 
@@ -37,11 +37,11 @@ def pool(embedded: EmbeddedDirectory, opened: list[Session]) -> Iterator[Pool]:
     made_pool.close()
 
 
-def look(session: Session) -> None:
+def look(session: LdapConnection) -> None:
     session.read("", "(objectClass=*)", ["supportedExtension"])
 
 
-def test_a_session_is_used_again(pool: Pool, opened: list[Session]) -> None:
+def test_a_session_is_used_again(pool: Pool, opened: list[LdapConnection]) -> None:
     for _ in range(5):
         with pool.session() as session:
             look(session)
@@ -49,7 +49,7 @@ def test_a_session_is_used_again(pool: Pool, opened: list[Session]) -> None:
 
 
 def test_no_more_are_opened_than_allowed_and_the_others_wait(
-    pool: Pool, opened: list[Session]
+    pool: Pool, opened: list[LdapConnection]
 ) -> None:
     def use(_: int) -> None:
         with pool.session() as session:
@@ -70,7 +70,9 @@ def test_who_waits_too_long_is_told(pool: Pool) -> None:
         look(session)
 
 
-def test_a_broken_session_is_not_given_to_the_next(pool: Pool, opened: list[Session]) -> None:
+def test_a_broken_session_is_not_given_to_the_next(
+    pool: Pool, opened: list[LdapConnection]
+) -> None:
     def look_at_a_closed_one() -> None:
         with pool.session() as session:
             session.connection.socket.close()
@@ -83,8 +85,8 @@ def test_a_broken_session_is_not_given_to_the_next(pool: Pool, opened: list[Sess
     assert len(opened) == 2
 
 
-def test_a_refusal_breaks_nothing(pool: Pool, opened: list[Session]) -> None:
-    with pytest.raises(Refused), pool.session() as session:
+def test_a_refusal_breaks_nothing(pool: Pool, opened: list[LdapConnection]) -> None:
+    with pytest.raises(LdapError), pool.session() as session:
         session.do(Delete("uid=nobody,dc=mi"))
     with pool.session() as session:
         look(session)
@@ -92,7 +94,7 @@ def test_a_refusal_breaks_nothing(pool: Pool, opened: list[Session]) -> None:
 
 
 def test_a_session_that_the_server_closed_is_replaced(
-    pool: Pool, opened: list[Session], tmp_path: Path
+    pool: Pool, opened: list[LdapConnection], tmp_path: Path
 ) -> None:
     with pool.session() as session:
         look(session)
@@ -102,7 +104,9 @@ def test_a_session_that_the_server_closed_is_replaced(
     assert len(opened) == 2
 
 
-def test_a_session_that_lay_idle_for_long_is_replaced(pool: Pool, opened: list[Session]) -> None:
+def test_a_session_that_lay_idle_for_long_is_replaced(
+    pool: Pool, opened: list[LdapConnection]
+) -> None:
     with pool.session() as session:
         look(session)
     session.idle_since -= 3600
@@ -112,7 +116,7 @@ def test_a_session_that_lay_idle_for_long_is_replaced(pool: Pool, opened: list[S
 
 
 def test_a_slot_is_free_again_when_connecting_failed() -> None:
-    def fail() -> Session:
+    def fail() -> LdapConnection:
         raise DirectoryUnavailable
 
     pool = Pool(fail, 1)

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
 from tests.directory.stores import connector
 from tests.hosts.process import free_ports

@@ -19,8 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory import slapd_process
-from mi_ldap.directory.embedded import MAX_SOCKET_PATH, EmbeddedDirectory
+from mi_ldap.embedded import MAX_SOCKET_PATH, EmbeddedDirectory, slapd_process
 from mi_ldap.errors import ConfigurationError
 from tests.directory.slapd_fixture import connected
 from tests.hosts.process import free_ports
@@ -38,9 +37,9 @@ def directory(tmp_path: Path) -> Iterator[EmbeddedDirectory]:
 
 @pytest.fixture
 def command(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """`python -m mi_ldap.directory.embedded`, once it has said where the directory is."""
+    """`python -m mi_ldap.embedded`, once it has said where the directory is."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "mi_ldap.directory.embedded", "--folder", tmp_path / "directory"],
+        [sys.executable, "-m", "mi_ldap.embedded", "--folder", tmp_path / "directory"],
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         text=True,
@@ -131,7 +130,7 @@ def test_stop_ends_slapd_and_may_be_called_twice(directory: EmbeddedDirectory) -
 def test_stop_ends_a_slapd_that_no_longer_reacts(
     directory: EmbeddedDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mi_ldap.directory.embedded._STOP_WAIT_S", 0.1)
+    monkeypatch.setattr("mi_ldap.embedded._STOP_WAIT_S", 0.1)
     directory.start()
     pid = pid_of(directory)
     os.kill(pid, signal.SIGSTOP)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from ldap3 import MODIFY_REPLACE, NONE, Connection, Server
 
-from mi_ldap.directory import controls
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.slapd_config import find_installation
+from mi_ldap.embedded import EmbeddedDirectory
+from mi_ldap.embedded.configuration import find_installation
+from mi_ldap.ldap import controls
 from tests.directory.slapd_fixture import (
     PASSWORD,
     SUCCESS,

@@ -7,8 +7,8 @@ import uuid
 import pytest
 from ldap3 import MODIFY_ADD, MODIFY_DELETE, Connection
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.slapd_process import wait_for
+from mi_ldap.embedded import EmbeddedDirectory
+from mi_ldap.embedded.slapd_process import wait_for
 from tests.directory.slapd_fixture import (
     SUCCESS,
     add_group,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import ConfigurationError
 
 
@@ -22,7 +22,7 @@ def directory(tmp_path: Path) -> Iterator[EmbeddedDirectory]:
 def test_a_second_start_on_the_same_folder_is_refused(
     directory: EmbeddedDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mi_ldap.directory.slapd_folder._LOCK_WAIT_S", 0.1)
+    monkeypatch.setattr("mi_ldap.embedded.folder._LOCK_WAIT_S", 0.1)
     directory.start()
     with pytest.raises(ConfigurationError, match="in use by another process"):
         EmbeddedDirectory(directory.folder).start()
@@ -69,7 +69,7 @@ def test_a_folder_that_slapd_cannot_be_told_is_named(name: str, tmp_path: Path) 
 def test_a_missing_slapd_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match=r"embedded_directory\.slapd.*no-slapd"):
         EmbeddedDirectory(tmp_path, slapd=tmp_path / "no-slapd").start()
-    monkeypatch.setattr("mi_ldap.directory.slapd_config._PROGRAM_DIRS", "")
+    monkeypatch.setattr("mi_ldap.embedded.configuration._PROGRAM_DIRS", "")
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ConfigurationError, match="apt install slapd"):
         EmbeddedDirectory(tmp_path).start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mi_ldap.directory.slapd_process import wait_for
+from mi_ldap.embedded.slapd_process import wait_for
 from tests.api.client import PASSWORD, Api
 from tests.kinds import Values
 from tests.subtree import Subtree

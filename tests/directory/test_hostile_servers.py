@@ -15,14 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import ber, content_sync, messages, requests, session
-from mi_ldap.directory.dialing import connection_over
-from mi_ldap.directory.message_reader import LONGEST_MESSAGE
-from mi_ldap.directory.operations import Add, Delete, Modification, Modify
-from mi_ldap.directory.probing import look
-from mi_ldap.directory.session import Refused, Session
-from mi_ldap.directory.wire import Wire
+from mi_ldap.directory.probes import look
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap import ber, content_sync, messages, requests
+from mi_ldap.ldap import connection as session
+from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.deadline_socket import DeadlineSocket
+from mi_ldap.ldap.message_reader import LONGEST_MESSAGE
+from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
+from mi_ldap.ldap.transport import connection_over
 from tests.directory.hostile_server import ScriptedSocket, server
 from tests.directory.stores import connector
 from tests.unit.answers import (
@@ -40,10 +41,10 @@ BIND, SEARCH, MODIFY, ADD, DELETE, EXTENDED_REQUEST = 0x60, 0x63, 0x66, 0x68, 0x
 _ANSWER_TAG = {BIND: 0x61, MODIFY: 0x67, ADD: 0x69, DELETE: 0x6B, EXTENDED_REQUEST: EXTENDED}
 _ANYTHING = requests.condition("(objectClass=*)")
 
-Act = Callable[[Session], object]
+Act = Callable[[LdapConnection], object]
 
 
-def poll(session: Session) -> object:
+def poll(session: LdapConnection) -> object:
     nobody = content_sync.Ignore()
     searches = [content_sync.Search("dc=x", _ANYTHING, ["uid"], nobody) for _ in range(2)]
     return content_sync.Poller(searches).poll(session)
@@ -73,9 +74,9 @@ def good_answer(number: int, tag: int) -> bytes:
     return b""
 
 
-def session_over(answer_to: Callable[[int, int], bytes], piece: int = 65536) -> Session:
+def session_over(answer_to: Callable[[int, int], bytes], piece: int = 65536) -> LdapConnection:
     plain = cast(socket.socket, ScriptedSocket(answer_to, piece))
-    return Session(connection_over(Wire(plain, time.monotonic() + 5)))
+    return LdapConnection(connection_over(DeadlineSocket(plain, time.monotonic() + 5)))
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -95,7 +96,7 @@ def test_whatever_a_server_answers_is_an_answer_a_refusal_or_an_outage(
         ACTS[act](made)
     except DirectoryUnavailable:
         assert not made.usable
-    except Refused:
+    except LdapError:
         pass
 
 

@@ -8,10 +8,10 @@ from functools import partial
 
 import pytest
 
-from mi_ldap.directory import session
+from mi_ldap.ldap import connection
 from mi_ldap.model import AdminRole, EntryId, Performer, Role
-from mi_ldap.queries import Query
-from mi_ldap.roles import RoleChange
+from mi_ldap.services.queries import Query
+from mi_ldap.services.roles import RoleChange
 from mi_ldap.wiring import Services
 from tests.api.client import PASSWORD, Api
 from tests.machines import MakeApi
@@ -228,6 +228,6 @@ def test_a_refused_token_costs_one_read_at_most(busy: Api, meter: Meter) -> None
 def test_a_long_list_is_read_page_by_page(
     busy: Api, meter: Meter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "PAGE_SIZE", 2)
+    monkeypatch.setattr(connection, "PAGE_SIZE", 2)
     assert meter.of(lambda: busy.services.users.select(Query(limit=1))) == ["search"] * 2
     assert busy.names() == ["admin", "bob", "boss"]

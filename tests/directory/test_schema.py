@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from mi_ldap.directory.slapd_config import find_installation
+from mi_ldap.embedded.configuration import find_installation
 
 SCHEMA_DIR = Path(__file__).parents[2] / "config" / "schema"
 

@@ -15,12 +15,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from mi_ldap.deadline import deadline, remaining_s
-from mi_ldap.directory.lookout import Pace
-from mi_ldap.directory.servers import AccountRefused, ServerBusy, Servers
-from mi_ldap.directory.slapd_process import wait_for
+from mi_ldap.embedded.slapd_process import wait_for
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap.health_check import FailoverTimings
+from mi_ldap.ldap.servers import AccountRefused, ServerBusy, Servers
 
-QUICK = Pace(attempt_s=0.3, probe_s=0.3, soonest_s=0.02, latest_s=0.05, return_s=0.05)
+QUICK = FailoverTimings(attempt_s=0.3, probe_s=0.3, soonest_s=0.02, latest_s=0.05, return_s=0.05)
 UP, SILENT = "up", "silent"
 
 
@@ -74,7 +74,7 @@ def make(world: World) -> Iterator[Make]:
     """Makes servers in that world; no thread of theirs outlives the test."""
     made: list[Servers] = []
 
-    def servers(*urls: str, pace: Pace = QUICK) -> Servers:
+    def servers(*urls: str, pace: FailoverTimings = QUICK) -> Servers:
         made.append(Servers(lambda: urls, world.probe, pace))
         return made[-1]
 
@@ -96,7 +96,7 @@ def test_the_first_is_chosen_and_kept_without_a_thread(world: World, make: Make)
 
 
 def test_the_next_is_chosen_and_kept_by_all(world: World, make: Make) -> None:
-    servers = make("a", "b", pace=Pace(return_s=60))
+    servers = make("a", "b", pace=FailoverTimings(return_s=60))
     world.states["a"] = "gone"
     with capture_logs() as said:
         assert [servers.connected(world.connect) for _ in range(3)] == ["b"] * 3
@@ -112,7 +112,7 @@ def test_the_next_is_chosen_and_kept_by_all(world: World, make: Make) -> None:
 def test_a_silent_one_costs_no_more_than_one_attempt_while_others_are_left(
     world: World, make: Make
 ) -> None:
-    servers = make("a", "b", pace=Pace(attempt_s=0.2, return_s=60))
+    servers = make("a", "b", pace=FailoverTimings(attempt_s=0.2, return_s=60))
 
     def connect(url: str) -> str:
         if url == "a":
@@ -144,7 +144,9 @@ def test_the_first_is_used_again_when_it_is_back(world: World, make: Make) -> No
 def test_when_all_are_lost_everybody_is_told_at_once_and_nobody_asks(
     world: World, make: Make
 ) -> None:
-    servers = make("a", "b", pace=Pace(attempt_s=0.3, probe_s=0.3, soonest_s=60, latest_s=60))
+    servers = make(
+        "a", "b", pace=FailoverTimings(attempt_s=0.3, probe_s=0.3, soonest_s=60, latest_s=60)
+    )
     world.states.update(a=SILENT, b=SILENT)
     with capture_logs() as said, suppress(DirectoryUnavailable):
         servers.connected(world.connect)
@@ -178,7 +180,7 @@ def test_it_is_back_by_itself_and_that_is_said_once(world: World, make: Make) ->
 
 
 def test_a_request_that_comes_when_it_is_just_back_is_served(world: World, make: Make) -> None:
-    servers = make("a", pace=Pace(soonest_s=60, latest_s=60))
+    servers = make("a", pace=FailoverTimings(soonest_s=60, latest_s=60))
     world.states["a"] = "gone"
     with pytest.raises(DirectoryUnavailable):
         servers.connected(world.connect)
@@ -208,32 +210,32 @@ def test_patience_has_an_end(world: World, make: Make) -> None:
 def test_a_doubt_that_is_not_confirmed_changes_nothing(world: World, make: Make) -> None:
     servers = make("a", "b")
     servers.connected(world.connect)
-    servers.doubt("a")
+    servers.suspect("a")
     assert servers.is_current("a")
     assert world.probed == ["a"]
-    servers.doubt("a")
-    servers.doubt("b")
+    servers.suspect("a")
+    servers.suspect("b")
     assert servers.connected(world.connect) == "a"
     assert world.probed == ["a"], "it was looked at just now"
 
 
 def test_who_needs_one_in_doubt_waits_for_the_verdict(world: World, make: Make) -> None:
-    servers = make("a", "b", pace=Pace(attempt_s=0.3, return_s=60))
+    servers = make("a", "b", pace=FailoverTimings(attempt_s=0.3, return_s=60))
     servers.connected(world.connect)
     world.states["a"] = SILENT
-    servers.doubt("a")
+    servers.suspect("a")
     assert not servers.is_current("a")
     assert servers.connected(world.connect) == "b"
-    assert servers.is_hopeless("a")
-    assert not servers.is_hopeless("b")
+    assert servers.is_failed("a")
+    assert not servers.is_failed("b")
 
 
 def test_silence_is_looked_into_only_where_there_is_another(world: World, make: Make) -> None:
     alone, several = make("a"), make("b", "c")
     for servers in (alone, several):
         servers.connected(world.connect)
-    assert not alone.is_hopeless("a")
-    assert not several.is_hopeless("b")
+    assert not alone.is_failed("a")
+    assert not several.is_failed("b")
     assert several.is_current("b")
     assert world.probed == ["b"]
 
@@ -278,7 +280,7 @@ def test_of_several_faults_the_telling_one_is_told(world: World, make: Make) -> 
 
 
 def test_nobody_looks_for_nobody(world: World, make: Make) -> None:
-    servers = make("a", pace=Pace(soonest_s=0.02, latest_s=0.02, unused_s=0.2))
+    servers = make("a", pace=FailoverTimings(soonest_s=0.02, latest_s=0.02, unused_s=0.2))
     world.states["a"] = "gone"
     with pytest.raises(DirectoryUnavailable):
         servers.connected(world.connect)
@@ -298,7 +300,7 @@ def test_nothing_runs_after_the_end(world: World, make: Make) -> None:
     assert not world.lookouts()
     with pytest.raises(DirectoryUnavailable):
         servers.connected(world.connect)
-    servers.doubt("a")
+    servers.suspect("a")
     assert not world.lookouts()
 
 
@@ -359,7 +361,7 @@ def test_a_doubt_is_over_whatever_the_look_raises(world: World) -> None:
     servers.connected(world.connect)
     began_s = time.monotonic()
     with capture_logs():
-        servers.doubt("a")
+        servers.suspect("a")
         assert servers.connected(world.connect) == "b"
     assert time.monotonic() - began_s < 1
     servers.close()
@@ -405,9 +407,9 @@ class Slow(World):
 
 def test_the_only_one_is_not_lost_by_a_doubt_and_nobody_waits(make: Make) -> None:
     world = Slow()
-    servers = Servers(lambda: ("a",), world.probe, Pace(attempt_s=0.1, only_s=5))
+    servers = Servers(lambda: ("a",), world.probe, FailoverTimings(attempt_s=0.1, only_s=5))
     assert servers.connected(world.connect) == "a"
-    servers.doubt("a")
+    servers.suspect("a")
     began_s = time.monotonic()
     assert servers.is_current("a")
     assert time.monotonic() - began_s < FAR_S / 2
@@ -426,7 +428,7 @@ def test_the_only_one_is_not_lost_while_it_answers_somebody(world: World) -> Non
 
     servers = Servers(lambda: ("a",), probe, QUICK)
     servers.connected(world.connect)
-    servers.doubt("a")
+    servers.suspect("a")
     assert wait_for(lambda: world.probed == ["a"], 5)
     time.sleep(0.3)
     assert servers.is_current("a")
@@ -435,7 +437,7 @@ def test_the_only_one_is_not_lost_while_it_answers_somebody(world: World) -> Non
 
 def test_several_that_are_far_away_are_found_and_then_given_their_time() -> None:
     world = Slow()
-    pace = Pace(attempt_s=0.1, probe_s=0.1, only_s=5, soonest_s=0.02, latest_s=0.05)
+    pace = FailoverTimings(attempt_s=0.1, probe_s=0.1, only_s=5, soonest_s=0.02, latest_s=0.05)
     servers = Servers(lambda: ("a", "b"), world.probe, pace)
     with suppress(DirectoryUnavailable), deadline(5):
         servers.connected(world.connect)
@@ -445,7 +447,7 @@ def test_several_that_are_far_away_are_found_and_then_given_their_time() -> None
     with deadline(5):
         for _ in range(3):
             assert servers.connected(world.connect) == current
-        servers.doubt(current)
+        servers.suspect(current)
         assert servers.connected(world.connect) == current
     servers.close()
 

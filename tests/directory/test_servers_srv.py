@@ -17,10 +17,10 @@ import dns.rrset
 import pytest
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory.connections import Account, Address, Connector
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.srv import Addresses, Record, in_order, look_up
+from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap.connection_pool import Account, Address, Connector
+from mi_ldap.ldap.srv import Addresses, Record, in_order, look_up
 
 
 @dataclass

@@ -12,11 +12,11 @@ from mi_ldap.errors import (
 )
 from mi_ldap.store import (
     AddAdminRole,
-    Give,
+    AssignRole,
     NotHeld,
     RemoveUser,
+    RevokeRole,
     SetCustodian,
-    Take,
     Unchanged,
 )
 from tests.api.client import PASSWORD
@@ -30,11 +30,11 @@ from tests.subtree import Subtree
 def test_without_member_of_the_group_itself_is_asked(stores: Stores) -> None:
     store = stores.open(USER_STORE__MEMBER_OF_ATTRIBUTE="")
     user, role = make_user(store), store.add_role("dev")
-    store.apply(Give(role, user))
+    store.apply(AssignRole(role, user))
     with pytest.raises(Conflict):
         store.apply(NotHeld(role, user), RemoveUser(user))
     assert store.find_user("alice") == user
-    store.apply(Take(role_now(store, role), user))
+    store.apply(RevokeRole(role_now(store, role), user))
     store.apply(NotHeld(role, user), RemoveUser(user))
     assert store.find_user("alice") is None
 
@@ -49,13 +49,13 @@ def test_memberships_stay_true_after_guarded_changes(
 
     for _ in range(3):
         role = role_now(store, role)
-        store.apply(Unchanged(role), Unchanged(user), Give(role, user))
+        store.apply(Unchanged(role), Unchanged(user), AssignRole(role, user))
         assert member_of() == [role.locator]
         with pytest.raises(Conflict):
-            store.apply(Unchanged(role), Take(role, user))
+            store.apply(Unchanged(role), RevokeRole(role, user))
         assert member_of() == [role.locator]
         role = role_now(store, role)
-        store.apply(Unchanged(role), Take(role, user))
+        store.apply(Unchanged(role), RevokeRole(role, user))
         assert member_of() == []
 
 
@@ -67,7 +67,7 @@ def test_a_guard_on_a_user_writes_nothing(stores: Stores, subtree: Subtree) -> N
         return subtree.tool.read(user.locator, "entryCSN")["entryCSN"]
 
     before = stamp()
-    store.apply(Unchanged(user), Give(role, user))
+    store.apply(Unchanged(user), AssignRole(role, user))
     assert stamp() == before
     subtree.tool.delete(user.locator)
     with pytest.raises(Conflict):
@@ -89,15 +89,15 @@ def test_another_tools_change_of_a_group_fails_the_guard(
     alice, bob, role = make_user(store), make_user(store, "bob"), store.add_role("dev")
     subtree.tool.add_values(role.locator, member=bob.locator)
     with pytest.raises(Conflict):
-        store.apply(Unchanged(role), Give(role, alice))
+        store.apply(Unchanged(role), AssignRole(role, alice))
 
 
 def test_the_only_user_of_a_folder_can_be_removed(store: DirectoryStore) -> None:
     user, roles = make_user(store), [store.add_role(name) for name in ("a", "b")]
-    store.apply(*(Give(role, user) for role in roles))
+    store.apply(*(AssignRole(role, user) for role in roles))
     other = make_user(store, "bob")
     remove(store, other)
-    store.apply(Unchanged(user), *(Take(role, user) for role in roles), RemoveUser(user))
+    store.apply(Unchanged(user), *(RevokeRole(role, user) for role in roles), RemoveUser(user))
     assert store.user_names().names == ()
     assert store.member_names(roles[0]).names == ()
 
@@ -115,13 +115,13 @@ def test_the_custodian_may_lie_in_an_attribute_of_the_directorys_own(
     boss, user = make_user(store, "boss"), make_user(store)
     store.apply(Unchanged(boss), AddAdminRole(boss))
     role = admin_role_of(store).role
-    store.apply(Unchanged(user), SetCustodian(user, boss.id), Give(role, user))
+    store.apply(Unchanged(user), SetCustodian(user, boss.id), AssignRole(role, user))
     promoted = reread(store, user)
     assert promoted.custodian_id == boss.id
     assert store.is_holder(admin_role_of(store), promoted)
     assert [charge.id for charge in store.dependents_of(boss)] == [user.id]
     dev = store.add_role("dev")
-    store.apply(Unchanged(promoted), Give(dev, promoted))
+    store.apply(Unchanged(promoted), AssignRole(dev, promoted))
     assert [role.name for role in store.details(promoted).roles] == ["admin", "dev"]
     classes = subtree.tool.read(user.locator, "objectClass")["objectClass"]
     assert not [name for name in classes if name.startswith("miLdap")]
@@ -140,7 +140,7 @@ def test_new_entries_may_be_made_by_a_pattern(stores: Stores, subtree: Subtree) 
     user = make_user(store, "Last, First")
     assert user.locator.endswith(folder)
     assert user.name == "Last, First"
-    store.apply(Give(store.add_role("a+b"), user))
+    store.apply(AssignRole(store.add_role("a+b"), user))
     assert [role.name for role in store.details(user).roles] == ["a+b"]
 
 
@@ -175,11 +175,11 @@ def test_what_is_configured_as_read_only_is_not_written(
     user, role = store.find_user("alice"), store.find_role("dev")
     assert user is not None
     assert role is not None
-    store.prove(user, PASSWORD)
+    store.authenticate(user, PASSWORD)
     with pytest.raises(ReadOnlyStore):
         store.add_role("new")
     with pytest.raises(ReadOnlyStore):
-        store.apply(Take(role, user))
+        store.apply(RevokeRole(role, user))
     if "TYPE" in settings:
         with pytest.raises(ReadOnlyStore):
             store.add_user("bob")

@@ -8,8 +8,8 @@ from typing import ClassVar
 import pytest
 
 from mi_ldap.directory import DirectoryStore
-from mi_ldap.directory.profiles import ACTIVE_DIRECTORY
-from mi_ldap.store import Give, RemoveUser, UserStore
+from mi_ldap.directory.layout.profiles import ACTIVE_DIRECTORY
+from mi_ldap.store import AssignRole, RemoveUser, UserStore
 from tests import kinds
 from tests.directory.stores import Stores
 from tests.hosts_of_kinds import Hosts
@@ -45,7 +45,7 @@ class WithoutPolicy(OnKind):
         """There is none: whatever our own rules let through is taken."""
         user = make_user(store)
         store.reset_password(user, "x")
-        store.prove(user, "x")
+        store.authenticate(user, "x")
 
 
 class TestPlainOpenLdap(WithoutPolicy):
@@ -95,7 +95,7 @@ class TestActiveDirectory(OnKind):
     ) -> None:
         """The server sees to it itself."""
         user, role = make_user(store), store.add_role("dev")
-        store.apply(Give(role, user))
+        store.apply(AssignRole(role, user))
         present = store.user(user.id)
         assert present is not None
         store.apply(RemoveUser(present))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mi_ldap.directory import DirectoryStore
-from mi_ldap.directory.slapd_process import wait_for
+from mi_ldap.embedded.slapd_process import wait_for
 from mi_ldap.errors import (
     LoginRefused,
     PolicyRefused,
@@ -48,7 +48,7 @@ def test_the_policys_reasons_are_told(
     policy.replace(POLICY, **rule)
     with pytest.raises(PolicyRefused, match=reason):
         store.change_password(user, PASSWORD, new)
-    store.prove(user, PASSWORD)
+    store.authenticate(user, PASSWORD)
 
 
 def test_a_locked_account_is_told_from_a_wrong_password(
@@ -58,9 +58,9 @@ def test_a_locked_account_is_told_from_a_wrong_password(
     policy.replace(POLICY, pwdMaxFailure="2")
     for _ in range(2):
         with pytest.raises(LoginRefused, match="Invalid credentials"):
-            store.prove(user, "wrong")
+            store.authenticate(user, "wrong")
     with pytest.raises(LoginRefused) as caught:
-        store.prove(user, PASSWORD)
+        store.authenticate(user, PASSWORD)
     assert caught.value.reason == "locked"
 
 
@@ -70,7 +70,7 @@ def test_an_expired_password_is_told(store: DirectoryStore, policy: Tool) -> Non
 
     def is_expired() -> bool:
         try:
-            store.prove(user, PASSWORD)
+            store.authenticate(user, PASSWORD)
         except LoginRefused as error:
             return error.reason == "expired"
         return False

@@ -15,11 +15,11 @@ import pytest
 import trustme
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import tls
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.slapd_process import wait_for
-from mi_ldap.directory.wire import PATIENCE_S
+from mi_ldap.embedded import EmbeddedDirectory
+from mi_ldap.embedded.slapd_process import wait_for
 from mi_ldap.errors import ConfigurationError, DirectoryUnavailable
+from mi_ldap.ldap import tls
+from mi_ldap.ldap.deadline_socket import PATIENCE_S
 from tests.directory.stores import connector
 from tests.directory.tls_servers import (
     Recording,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ldap3 import NONE, Connection, Server
 
 from mi_ldap.directory import DirectoryStore
-from mi_ldap.directory.names import parsed_dn
+from mi_ldap.ldap.names import parsed_dn
 from mi_ldap.settings import Settings
 from mi_ldap.store import UserStore
 from tests.hosts.tls import VerifyingTls

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.serving import cleanup
 from mi_ldap.serving.cleanup import Cleanup

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from mi_ldap.directory import epochs
-from mi_ldap.directory.session import Session
+from mi_ldap.directory.layout import account_state
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.settings import Settings
 from mi_ldap.wiring import services
 from tests.faults.steps import (
@@ -153,7 +153,7 @@ def send_again(stage: Stage, change: Change, name: str, monkeypatch: pytest.Monk
         assert without_effect(stage.state_of(name)) == change.states[-1].replace("{0}", name)
         return
     with monkeypatch.context() as later:
-        later.setattr(epochs, "ABANDONED_AFTER_S", -1.0)
+        later.setattr(account_state, "ABANDONED_AFTER_S", -1.0)
         answer = stage.send(request)
         if "already exists" in answer.body.decode():
             kind = request.path.partition("/")[2]
@@ -213,10 +213,10 @@ def cut_off_at(operation: int, *, is_done: bool) -> Iterator[list[str]]:
     Yields the operations that were cut off: one, or none where there are fewer.
     """
     numbers, cut = count(1), list[str]()
-    whole: dict[str, Any] = {"do": Session.do, "set_password": Session.set_password}
+    whole: dict[str, Any] = {"do": LdapConnection.do, "set_password": LdapConnection.set_password}
 
     def cutting(method: str) -> Callable[..., None]:
-        def send(session: Session, *arguments: object) -> None:
+        def send(session: LdapConnection, *arguments: object) -> None:
             is_cut = next(numbers) == operation
             if is_done or not is_cut:
                 whole[method](session, *arguments)
@@ -229,7 +229,7 @@ def cut_off_at(operation: int, *, is_done: bool) -> Iterator[list[str]]:
 
     with pytest.MonkeyPatch.context() as patched:
         for method in whole:
-            patched.setattr(Session, method, cutting(method))
+            patched.setattr(LdapConnection, method, cutting(method))
         yield cut
 
 

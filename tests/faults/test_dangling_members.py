@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory.names import parsed_dn
+from mi_ldap.ldap.names import parsed_dn
 from mi_ldap.wiring import services
 from tests import kinds
 from tests.hosts.openldap import Setup, replicating_pair

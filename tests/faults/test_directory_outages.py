@@ -17,8 +17,8 @@ from threading import Event
 
 import pytest
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.slapd_process import wait_for
+from mi_ldap.embedded import EmbeddedDirectory
+from mi_ldap.embedded.slapd_process import wait_for
 from tests.service import Answer, Caller, Service, environment, free_port, local, running
 from tests.soundness import Picture, look_at
 from tests.subtree import Subtree, Tool, host_of

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.slapd_config import find_installation
-from mi_ldap.directory.slapd_process import is_listening, spawn_slapd, wait_for
+from mi_ldap.embedded import EmbeddedDirectory
+from mi_ldap.embedded.configuration import find_installation
+from mi_ldap.embedded.slapd_process import is_listening, spawn_slapd, wait_for
 from tests.hosts.process import free_ports
 from tests.service import Answer, LocalCaller, local
 from tests.subtree import Subtree, Tool, host_of

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap import state
+from mi_ldap.state import database
 from tests.service import Answer, Caller, LocalCaller, Speaker, environment, local, running
 from tests.soundness import look_at
 from tests.subtree import Subtree
@@ -156,7 +156,7 @@ def test_a_locked_state_file_is_an_outage_of_logouts_alone(
             refused = pool.submit(other, "GET", "/login", basic="root:wrong")
             assert_outage(call("GET", "/logout", token=token))
             assert refused.result().status == 401
-            assert time.monotonic() - since_s > state.BUSY_S / 2
+            assert time.monotonic() - since_s > database.BUSY_S / 2
             assert call("GET", "/users", token=token).status == 200
             assert call("POST", "/roles", {"role": "ops"}, token=token).status == 200
             assert call.login("root", PASSWORD)
@@ -184,7 +184,7 @@ def test_the_first_admin_is_made_although_the_state_file_cannot_be_written(
     subtree: Subtree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That bootstrap is over is noted there too: it must not cost the first admin its entry."""
-    monkeypatch.setattr(state, "BUSY_S", 0.05)
+    monkeypatch.setattr(database, "BUSY_S", 0.05)
     with local(subtree.settings(tmp_path)) as call:
         with locked_by_another_process(tmp_path / "state.sqlite"):
             token = call.login("root", PASSWORD)

@@ -15,8 +15,8 @@ from ldap3.core.exceptions import LDAPSocketReceiveError
 from pyasn1.error import PyAsn1Error
 from structlog.testing import capture_logs
 
-from mi_ldap.directory import ber
-from mi_ldap.directory.wire import Wire
+from mi_ldap.ldap import ber
+from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from tests.service import LocalCaller, local
 from tests.soundness import look_at
 from tests.subtree import Subtree
@@ -77,21 +77,21 @@ class Fault:
 
 @contextmanager
 def injected(fault: Fault) -> Iterator[None]:
-    sendall, next_message = Wire.sendall, Wire.next_message
+    sendall, next_message = DeadlineSocket.sendall, DeadlineSocket.next_message
 
-    def faulty_sendall(wire: Wire, data: bytes) -> None:
+    def faulty_sendall(wire: DeadlineSocket, data: bytes) -> None:
         fault.before_sending(data)
         sendall(wire, data)
 
-    def faulty_next_message(wire: Wire, *arguments: Any) -> Any:
+    def faulty_next_message(wire: DeadlineSocket, *arguments: Any) -> Any:
         message = next_message(wire, *arguments)
         fault.after_receiving()
         return message
 
     # Tracebacks as structlog prints them for people would take most of the time.
     with pytest.MonkeyPatch.context() as patch, capture_logs():
-        patch.setattr(Wire, "sendall", faulty_sendall)
-        patch.setattr(Wire, "next_message", faulty_next_message)
+        patch.setattr(DeadlineSocket, "sendall", faulty_sendall)
+        patch.setattr(DeadlineSocket, "next_message", faulty_next_message)
         yield
 
 

@@ -19,11 +19,12 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import DirectoryStore, connections
-from mi_ldap.directory.embedded import EmbeddedDirectory
-from mi_ldap.directory.lookout import Pace
-from mi_ldap.directory.slapd_process import wait_for
+from mi_ldap.directory import DirectoryStore
+from mi_ldap.embedded import EmbeddedDirectory
+from mi_ldap.embedded.slapd_process import wait_for
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap import connection_pool
+from mi_ldap.ldap.health_check import FailoverTimings
 from mi_ldap.wiring import services
 from tests.service import environment, running
 from tests.subtree import Subtree, Tool, host_of
@@ -102,7 +103,7 @@ def prepared(directory: EmbeddedDirectory, user: str, name: str) -> Subtree:
 @pytest.fixture(autouse=True)
 def quick_return(monkeypatch: pytest.MonkeyPatch) -> None:
     """A better server is looked for more often than in earnest."""
-    monkeypatch.setattr(connections, "Pace", partial(Pace, return_s=0.4))
+    monkeypatch.setattr(connection_pool, "FailoverTimings", partial(FailoverTimings, return_s=0.4))
 
 
 @contextmanager
@@ -140,7 +141,7 @@ def test_one_is_kept_for_everything(pair: Pair, tmp_path: Path) -> None:
         assert {each.result() for each in asked} == {"first"}
         user = store.find_user("first")
         assert user is not None
-        store.prove(user, PASSWORD)
+        store.authenticate(user, PASSWORD)
 
 
 def test_a_server_that_is_killed_costs_no_request(pair: Pair, tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_a_server_that_is_killed_costs_no_request(pair: Pair, tmp_path: Path) ->
         assert seconds_until_second(store) < SOON_S
         user = store.find_user("second")
         assert user is not None
-        store.prove(user, PASSWORD)
+        store.authenticate(user, PASSWORD)
 
 
 def test_a_server_that_hangs_costs_those_who_wait_for_it(pair: Pair, tmp_path: Path) -> None:

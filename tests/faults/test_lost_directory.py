@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.state import StateDatabase
+from mi_ldap.state.database import StateDatabase
 from tests.app_command import run_app
 from tests.faults.test_processes import environment, eventually, free_port, running
 from tests.service import running as running_service
@@ -123,7 +123,7 @@ def test_an_external_directory_without_its_admin_group_is_a_loud_line(
 def test_an_external_record_is_none_of_an_embedded_directory(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir(mode=0o700)
     state = StateDatabase(tmp_path / "state" / "state.sqlite")
-    state.note_fact("first_admin_made ou=groups,dc=mi admin", "an id")
+    state.set_default("first_admin_made ou=groups,dc=mi admin", "an id")
     state.close()
     with running(tmp_path) as service:
         assert service.get("/management/login") == 200

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory.embedded import EmbeddedDirectory
+from mi_ldap.embedded import EmbeddedDirectory
 from tests.faults.slow_relay import slow_relay
 from tests.service import Service, environment, free_port, local, running
 from tests.subtree import Subtree, Tool, host_of

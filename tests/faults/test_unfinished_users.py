@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.creation_locks import CreationLocks
-from mi_ldap.directory import epochs
+from mi_ldap.directory.layout import account_state
+from mi_ldap.directory.writes.creation_locks import CreationLocks
 from mi_ldap.errors import UserExists
 from mi_ldap.store import RenewEpoch
 from tests.faults.steps import NEW, OLD, Request, Stage, creation, stage_in
@@ -91,7 +91,7 @@ def test_an_unfinished_user_of_another_machine_is_replaced_after_a_minute(
         body = {"userId": NAME, "password": NEW}
         refused = elsewhere("POST", "/users", body)
         assert "already exists" in refused.text
-        monkeypatch.setattr(epochs, "ABANDONED_AFTER_S", -1.0)
+        monkeypatch.setattr(account_state, "ABANDONED_AFTER_S", -1.0)
         assert elsewhere("POST", "/users", body).status_code == 200
 
 

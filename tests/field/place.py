@@ -7,13 +7,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mi_ldap.checks import Report
 from mi_ldap.directory import DirectoryStore
-from mi_ldap.doctor import Report
 from mi_ldap.settings import load_settings
 from mi_ldap.web import create_app
 from mi_ldap.wiring import services
 from tests.api.client import Api
-from tests.doctor.examined import examined
+from tests.checks.examined import examined
 from tests.field.case import Case
 from tests.hosts.process import DirectoryHost
 from tests.subtree import Tool

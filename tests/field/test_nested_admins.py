@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from mi_ldap.directory.names import dn_in
+from mi_ldap.ldap.names import dn_in
 from tests.api.client import PASSWORD, Api
 from tests.field.answers import all_answers, assert_agreement
 from tests.field.case import TREES, Case

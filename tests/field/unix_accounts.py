@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 from tests.api.client import PASSWORD
-from tests.doctor.examined import examined
+from tests.checks.examined import examined
 from tests.field.case import Case
 from tests.field.place import Field, machine
 

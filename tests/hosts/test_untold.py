@@ -12,9 +12,9 @@ import pytest
 from ldap3 import BASE, MODIFY_ADD, MODIFY_REPLACE
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import requests
-from mi_ldap.directory.content_sync import Poller, Search
-from mi_ldap.directory.session import Entry, Session
+from mi_ldap.ldap import requests
+from mi_ldap.ldap.connection import Entry, LdapConnection
+from mi_ldap.ldap.content_sync import Poller, Search
 from tests.directory.stores import connector
 from tests.hosts.ds389 import Ds389
 from tests.hosts.fixtures import samba  # noqa: F401
@@ -69,7 +69,7 @@ def test_389_leaves_out_who_leaves_the_filter_and_the_51st_that_goes(telling: Ds
         session.close()
 
 
-def ask(session: Session, search: Search) -> None:
+def ask(session: LdapConnection, search: Search) -> None:
     assert Poller([search]).poll(session)
 
 

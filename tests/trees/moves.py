@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mi_ldap.directory.names import dn_in
+from mi_ldap.ldap.names import dn_in
 from tests.kinds import ACTIVE_DIRECTORY
 from tests.subtree import Subtree
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from mi_ldap.directory import changes
-from mi_ldap.directory.operations import Delete
-from mi_ldap.directory.plans import Guarded
+from mi_ldap.directory.writes import execution
+from mi_ldap.directory.writes.plans import Guarded
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap.operations import Delete
 from mi_ldap.web import create_app
 from tests.api.client import PASSWORD, Api
 from tests.kinds import ACTIVE_DIRECTORY, DS389, PLAIN_OPENLDAP
@@ -39,7 +39,7 @@ def before(monkeypatch: pytest.MonkeyPatch) -> Before:
     """Has somebody act once, right before this thread's first operation that is such a one."""
 
     def arrange(is_it: Callable[[Guarded], bool], act: Callable[[], object]) -> None:
-        real, mine, done = changes._do, threading.get_ident(), threading.Event()
+        real, mine, done = execution._do, threading.get_ident(), threading.Event()
 
         def do(session: object, profile: object, guarded: Guarded) -> None:
             if threading.get_ident() == mine and not done.is_set() and is_it(guarded):
@@ -49,7 +49,7 @@ def before(monkeypatch: pytest.MonkeyPatch) -> Before:
                 acting.join()
             real(session, profile, guarded)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(changes, "_do", do)
+        monkeypatch.setattr(execution, "_do", do)
 
     return arrange
 
@@ -153,7 +153,7 @@ def test_a_password_change_that_is_cut_off_revives_no_token(
 ) -> None:
     root = api_of().logged_in("root")
     root.add_user("alice")
-    stolen, lost, real = root.logged_in("alice"), threading.Event(), changes._do
+    stolen, lost, real = root.logged_in("alice"), threading.Event(), execution._do
 
     def do(session: object, profile: object, guarded: Guarded) -> None:
         real(session, profile, guarded)  # type: ignore[arg-type]
@@ -161,7 +161,7 @@ def test_a_password_change_that_is_cut_off_revives_no_token(
             lost.set()
             raise DirectoryUnavailable  # done, and the answer is lost
 
-    monkeypatch.setattr(changes, "_do", do)
+    monkeypatch.setattr(execution, "_do", do)
     assert change_own(root, "alice", "new secret") == 503
     assert root.login("alice", "new secret").status_code == 200
     assert stolen("GET", "/server").status_code == 401

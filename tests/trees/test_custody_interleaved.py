@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore, epochs
+from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.layout import account_state
 from mi_ldap.errors import (
     AdminsOnly,
     Conflict,
@@ -24,11 +25,11 @@ from mi_ldap.errors import (
     UserNotFound,
 )
 from mi_ldap.model import AdminRole, Performer, User
-from mi_ldap.roles import RoleChange
+from mi_ldap.services.roles import RoleChange
 from mi_ldap.store import (
     AddAdminRole,
     RenewEpoch,
-    Take,
+    RevokeRole,
     Unchanged,
     UserStore,
 )
@@ -81,7 +82,7 @@ def another_tool_takes(name: str) -> Act:
         role, user = admin_role(made.store), made.store.find_user(name)
         assert user is not None
         with suppress(Conflict):
-            made.store.apply(Take(role.role, user))
+            made.store.apply(RevokeRole(role.role, user))
 
     return take
 
@@ -235,7 +236,7 @@ def make_family(place: Subtree, store: DirectoryStore) -> None:
         if found[name].busy or found[name].custodian_id != custodian_id:
             custodian = [custodian_id] if custodian_id else []
             marks: dict[str, list[str]] = {
-                store.tree.epoch: [epochs.fresh()],
+                store.tree.epoch: [account_state.fresh()],
                 store.tree.custodian: [*custodian],
             }
             place.tool.replace(found[name].locator, **marks)

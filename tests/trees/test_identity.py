@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mi_ldap.directory.slapd_process import wait_for
+from mi_ldap.embedded.slapd_process import wait_for
 from tests.api.client import PASSWORD, Api
 from tests.kinds import ACTIVE_DIRECTORY, DS389, OPENLDAP, PLAIN_OPENLDAP, RFC_2307
 from tests.subtree import Subtree

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore, changes
-from mi_ldap.directory.plans import Guarded
+from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.writes import execution
+from mi_ldap.directory.writes.plans import Guarded
 from mi_ldap.errors import DirectoryUnavailable
 from tests.api.client import PASSWORD, Api
 from tests.kinds import ACTIVE_DIRECTORY, DS389
@@ -82,7 +83,7 @@ def test_a_removal_that_is_cut_off_leaves_a_user_that_can_be_removed(
     admin.add_user("bob")
     admin.add_role("dev", "bob")
     done: list[str] = []
-    whole = changes._do
+    whole = execution._do
 
     def cut_off(session: object, profile: object, guarded: Guarded) -> None:
         if type(guarded.operation).__name__ == "Delete":
@@ -90,8 +91,8 @@ def test_a_removal_that_is_cut_off_leaves_a_user_that_can_be_removed(
         done.append(type(guarded.operation).__name__)
         whole(session, profile, guarded)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(changes, "_do", cut_off)
-    monkeypatch.setattr(changes, "_undo", lambda *_: None)
+    monkeypatch.setattr(execution, "_do", cut_off)
+    monkeypatch.setattr(execution, "_undo", lambda *_: None)
     assert admin("DELETE", "/users/bob").status_code == 503
     assert done
     monkeypatch.undo()
@@ -113,14 +114,14 @@ def test_a_removal_that_is_refused_is_undone(
     admin.add_user("boss", isAdmin=True)
     admin.add_role("dev", "boss")
     boss = admin.logged_in("boss")
-    whole = changes._do
+    whole = execution._do
 
     def cut_off(session: object, profile: object, guarded: Guarded) -> None:
         if type(guarded.operation).__name__ == "Delete":
             raise DirectoryUnavailable
         whole(session, profile, guarded)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(changes, "_do", cut_off)
+    monkeypatch.setattr(execution, "_do", cut_off)
     assert admin("DELETE", "/users/boss").status_code == 503
     monkeypatch.undo()
     assert admin.user("boss") == {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from mi_ldap.directory import ber, messages
+from mi_ldap.ldap import ber, messages
 
 PPOLICY = "1.3.6.1.4.1.42.2.27.8.5.1"
 POLICY_SAYS = ber.element(ber.SEQUENCE, b"\x81\x01\x02")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mi_ldap.store import Give, RemoveUser, SetCustodian, Take
+from mi_ldap.store import AssignRole, RemoveUser, RevokeRole, SetCustodian
 from tests.world import World
 
 Act = Callable[[World, str, str], None]
@@ -16,12 +16,12 @@ REMOVALS = ACTS[:2]
 def promote(world: World, by: str, name: str) -> None:
     """As if on another machine."""
     user = world.user(name)
-    world.store.apply(SetCustodian(user, world.user(by).id), Give(world.admin_group, user))
+    world.store.apply(SetCustodian(user, world.user(by).id), AssignRole(world.admin_group, user))
 
 
 def demote(world: World, name: str) -> None:
     """By another tool."""
-    world.store.apply(Take(world.admin_group, world.user(name)))
+    world.store.apply(RevokeRole(world.admin_group, world.user(name)))
 
 
 def remove(world: World, name: str) -> None:

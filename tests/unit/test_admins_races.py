@@ -15,8 +15,8 @@ from mi_ldap.errors import (
     Forbidden,
     UserNotFound,
 )
-from mi_ldap.roles import RoleChange
-from mi_ldap.store import Give, RemoveUser, RenewEpoch, Take
+from mi_ldap.services.roles import RoleChange
+from mi_ldap.store import AssignRole, RemoveUser, RenewEpoch, RevokeRole
 from tests.memory_store import MemoryStore
 from tests.unit.custody import Act, demote, promote, remove
 from tests.world import World
@@ -147,7 +147,7 @@ def test_a_namesake_made_meanwhile_gets_no_role(family: World) -> None:
 @pytest.fixture
 def forgetful(family: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """What is read for showing stays as it is now; `bob` holds `dev`, and there is `ops`."""
-    family.store.apply(Give(family.store.add_role("dev"), family.user("bob")))
+    family.store.apply(AssignRole(family.store.add_role("dev"), family.user("bob")))
     family.store.add_role("ops")
     old = MemoryStore()
     old.content = copy.deepcopy(family.store.content)
@@ -164,7 +164,7 @@ def test_where_memory_is_wrong_it_is_decided_anew_without_it(forgetful: World) -
     dev, ops = (forgetful.store.find_role(name) for name in ("dev", "ops"))
     assert dev is not None
     assert ops is not None
-    forgetful.store.apply(Take(dev, bob), Give(ops, bob))
+    forgetful.store.apply(RevokeRole(dev, bob), AssignRole(ops, bob))
     both = RoleChange("bob", added=("ops",), removed=("dev",))
     forgetful.services.roles.change(forgetful.performer("eve"), both)
     assert roles_of(forgetful, "bob") == ["ops"]

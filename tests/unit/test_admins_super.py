@@ -12,8 +12,8 @@ from mi_ldap.errors import (
     DirectoryUnavailable,
     Forbidden,
 )
-from mi_ldap.recovery import Recovery
-from mi_ldap.store import Give
+from mi_ldap.services.recovery import Recovery
+from mi_ldap.store import AssignRole
 from tests.unit.conftest import MakeWorld
 from tests.unit.custody import ACTS, Act, demote, remove, was_done
 from tests.world import World
@@ -118,7 +118,7 @@ def test_a_directory_that_cannot_be_read_pins_nobody(ruled: World) -> None:
 
 
 def back_by_another_tool(world: World) -> None:
-    world.store.apply(Give(world.admin_group, world.user("root")))
+    world.store.apply(AssignRole(world.admin_group, world.user("root")))
 
 
 def back_by_recovery(world: World) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import structlog
 
-from mi_ldap.audit import AuditLog
 from mi_ldap.errors import AuditUnavailable, CustodyRefused, Forbidden
+from mi_ldap.state.audit import AuditLog
 
 KEYS = [
     "performedBy",

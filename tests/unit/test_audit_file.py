@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap import audit_file
-from mi_ldap.audit_file import AuditFile
+from mi_ldap.state import audit_file
+from mi_ldap.state.audit_file import AuditFile
 
 ROOT = Path(__file__).parents[2]
 
 WRITER = """
 import sys
 from pathlib import Path
-from mi_ldap.audit_file import AuditFile
+from mi_ldap.state.audit_file import AuditFile
 
 path, name, count, max_bytes = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 file = AuditFile(path, max_bytes, keep=1000)

@@ -9,7 +9,7 @@ import pytest
 
 from mi_ldap.errors import Conflict, CustodyRefused, DirectoryUnavailable, UserNotFound
 from mi_ldap.model import User
-from mi_ldap.recovery import Recovery
+from mi_ldap.services.recovery import Recovery
 from mi_ldap.store import RemoveUser
 from tests.world import World
 

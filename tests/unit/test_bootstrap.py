@@ -17,8 +17,8 @@ from mi_ldap.errors import (
     LoginRefused,
 )
 from mi_ldap.model import EntryId
-from mi_ldap.store import RemoveRole, Take
-from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_DEFAULT
+from mi_ldap.state.tokens import SCOPE_ADMIN, SCOPE_DEFAULT
+from mi_ldap.store import RemoveRole, RevokeRole
 from tests.unit.conftest import MakeWorld
 from tests.world import World
 
@@ -117,7 +117,7 @@ def test_the_door_stays_shut_when_all_admins_are_gone(
     make(world)
     assert not world.services.bootstrap.is_open()
     (name,) = world.admins()
-    world.store.apply(Take(world.admin_group, world.user(name)))
+    world.store.apply(RevokeRole(world.admin_group, world.user(name)))
     with pytest.raises(LoginRefused):
         world.login("intruder")
     assert world.login(name).scope == SCOPE_DEFAULT
@@ -145,7 +145,7 @@ def test_the_mark_in_the_directory_holds_on_another_machine(
     world: World, tmp_path: Path, world_of: MakeWorld
 ) -> None:
     world.login("admin")
-    world.store.apply(Take(world.admin_group, world.user("admin")))
+    world.store.apply(RevokeRole(world.admin_group, world.user("admin")))
     (tmp_path / "state").rename(tmp_path / "elsewhere")
     other_machine = world_of()
     other_machine.store.content = world.store.content

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mi_ldap.errors import LoginRefused
-from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_DEFAULT
+from mi_ldap.state.tokens import SCOPE_ADMIN, SCOPE_DEFAULT
 from tests.unit.conftest import MakeWorld
 from tests.world import ELSEWHERE, PASSWORD, World
 

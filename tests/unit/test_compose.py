@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from mi_ldap.directory import embedded
+from mi_ldap import embedded
 from mi_ldap.settings import load_settings
 
 ROOT = Path(__file__).parents[2]

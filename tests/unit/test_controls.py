@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_ldap.directory import controls
+from mi_ldap.ldap import controls
 
 
 def test_an_assertion_is_a_critical_control_around_a_filter() -> None:

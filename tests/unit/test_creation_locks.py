@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mi_ldap.creation_locks import CreationLocks
+from mi_ldap.directory.writes.creation_locks import CreationLocks
 
 
 def test_a_file_that_cannot_be_used_costs_no_descriptors(tmp_path: Path) -> None:

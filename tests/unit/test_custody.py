@@ -9,7 +9,7 @@ import pytest
 
 from mi_ldap.errors import CustodyRefused, DirectoryUnavailable
 from mi_ldap.model import AdminRole, User
-from mi_ldap.recovery import Recovery
+from mi_ldap.services.recovery import Recovery
 from tests.memory_store import MemoryStore
 from tests.unit.conftest import MakeWorld
 from tests.unit.custody import demote

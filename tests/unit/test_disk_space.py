@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from mi_ldap.disk_space import DiskSpace
+from mi_ldap.state.disk_space import DiskSpace
 
 
 def free_mb(folder: Path) -> int:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_ldap.directory import filters
-from mi_ldap.directory.filter_evaluation import evaluation_of
-from mi_ldap.directory.filters import Item
-from mi_ldap.directory.messages import Entry
-from mi_ldap.directory.schema import Schema
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap import filters
+from mi_ldap.ldap.filter_evaluation import evaluation_of
+from mi_ldap.ldap.filters import Item
+from mi_ldap.ldap.messages import Entry
+from mi_ldap.ldap.schema import Schema
 
 SCHEMA = Schema.from_definitions(
     [

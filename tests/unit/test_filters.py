@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mi_ldap.directory.filters import Item, evaluate, items, parsed
+from mi_ldap.ldap.filters import Item, evaluate, items, parsed
 
 MEMBER = r"(memberOf=cn=a\28b\29,dc=x)"
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_ldap.directory import ber, names
-from mi_ldap.directory.index.sorted_names import SortedNames
-from mi_ldap.directory.index.whereabouts import strange
-from mi_ldap.directory.index.words import word, words_of_dn
+from mi_ldap.directory.replica.entry_locations import strange
+from mi_ldap.directory.replica.name_keys import word, words_of_dn
+from mi_ldap.directory.replica.sorted_names import SortedNames
+from mi_ldap.ldap import ber, names
 from mi_ldap.model import folded, in_order
 
 TEXTS = st.text(max_size=12)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory import Tree
-from mi_ldap.directory.profiles import ACTIVE_DIRECTORY, DS389, OPENLDAP, Profile
+from mi_ldap.directory import DirectoryLayout
+from mi_ldap.directory.layout.profiles import ACTIVE_DIRECTORY, DS389, OPENLDAP, Profile
 from mi_ldap.settings import load_settings
-from mi_ldap.wiring import lay_out
+from mi_ldap.wiring import build_layout
 
 BASES = {
     "CONNECTION_URL": "ldaps://ldap.example.org",
@@ -20,10 +20,10 @@ BASES = {
 }
 
 
-def laid_out(tmp_path: Path, profile: Profile, **settings: str) -> Tree:
+def laid_out(tmp_path: Path, profile: Profile, **settings: str) -> DirectoryLayout:
     given = {f"MI_LDAP_USER_STORE__{key}": value for key, value in {**BASES, **settings}.items()}
     loaded = load_settings({**given, "MI_LDAP_STATE_DIR": str(tmp_path)})
-    return lay_out(loaded.user_store, profile)
+    return build_layout(loaded.user_store, profile)
 
 
 def test_what_is_not_configured_is_as_the_kind_has_it(tmp_path: Path) -> None:

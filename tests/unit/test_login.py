@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from mi_ldap import throttle
 from mi_ldap.errors import AuditUnavailable, DirectoryUnavailable, LoginRefused, TooManyFailures
-from mi_ldap.floor import Floor
-from mi_ldap.model import Proof, User
-from mi_ldap.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT
+from mi_ldap.model import AuthenticationResult, User
+from mi_ldap.services.response_time_floor import ResponseTimeFloor
+from mi_ldap.state import throttle
+from mi_ldap.state.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT
 from tests.unit.conftest import MakeWorld
 from tests.world import ELSEWHERE, PASSWORD, World
 
@@ -32,9 +32,9 @@ def staffed(world_of: MakeWorld) -> World:
 def binds(staffed: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the users whose passwords the store was asked to prove."""
     asked: list[str] = []
-    prove = staffed.store.prove
+    prove = staffed.store.authenticate
 
-    def noted(user: User, password: str) -> Proof:
+    def noted(user: User, password: str) -> AuthenticationResult:
         asked.append(user.name)
         return prove(user, password)
 
@@ -240,9 +240,9 @@ def refusal_s(world: World, name: str) -> float:
 def test_a_name_that_nobody_has_takes_as_long_as_a_wrong_password(
     staffed: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prove = staffed.store.prove
+    prove = staffed.store.authenticate
 
-    def slowly(user: User, password: str) -> Proof:
+    def slowly(user: User, password: str) -> AuthenticationResult:
         time.sleep(0.04)
         return prove(user, password)
 
@@ -253,11 +253,11 @@ def test_a_name_that_nobody_has_takes_as_long_as_a_wrong_password(
 
 
 def test_the_floor_follows_the_slowest_of_late_and_has_an_end() -> None:
-    floor = Floor()
+    floor = ResponseTimeFloor()
     floor.learn(0.03)
     began_s = time.monotonic()
     floor.wait(began_s)
     assert 0.04 <= time.monotonic() - began_s < 0.2
     floor.learn(1000)
-    floor.wait(time.monotonic() - Floor.MOST_S)
+    floor.wait(time.monotonic() - ResponseTimeFloor.MOST_S)
     assert time.monotonic() - began_s < 0.5

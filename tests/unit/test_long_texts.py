@@ -9,13 +9,13 @@ from contextlib import suppress
 import pytest
 
 from mi_ldap import model
-from mi_ldap.accounts import find_role, find_user
-from mi_ldap.directory import names
-from mi_ldap.directory.index.words import word, words_of_dn
+from mi_ldap.directory.replica.name_keys import word, words_of_dn
 from mi_ldap.errors import MiLdapError, UserNotFound
+from mi_ldap.ldap import names
 from mi_ldap.model import Names
-from mi_ldap.queries import MAX_CONDITION, Query
-from mi_ldap.throttle import Fingerprints
+from mi_ldap.services.accounts import find_role, find_user
+from mi_ldap.services.queries import MAX_CONDITION, Query
+from mi_ldap.state.throttle import Fingerprints
 from tests.memory_store import MemoryStore
 
 UNITS = (

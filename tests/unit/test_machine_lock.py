@@ -15,7 +15,7 @@ import pytest
 
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import Conflict
-from mi_ldap.machine_lock import MachineLock
+from mi_ldap.state.machine_lock import MachineLock
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,7 @@ import sys, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from mi_ldap.deadline import deadline
-from mi_ldap.machine_lock import MachineLock
+from mi_ldap.state.machine_lock import MachineLock
 
 lock, counter = MachineLock(Path(sys.argv[1])), Path(sys.argv[2])
 
@@ -44,7 +44,7 @@ with ThreadPoolExecutor(8) as pool:
 HOLD = """
 import sys, time
 from pathlib import Path
-from mi_ldap.machine_lock import MachineLock
+from mi_ldap.state.machine_lock import MachineLock
 
 with MachineLock(Path(sys.argv[1])).hold():
     print("held", flush=True)

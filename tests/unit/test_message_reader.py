@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_ldap.directory import messages
-from mi_ldap.directory.message_reader import LONGEST_MESSAGE, BadAnswer, MessageReader
-from mi_ldap.directory.messages import Message
+from mi_ldap.ldap import messages
+from mi_ldap.ldap.message_reader import LONGEST_MESSAGE, MessageReader, ProtocolViolation
+from mi_ldap.ldap.messages import Message
 from tests.unit.answers import (
     DONE,
     ENTRY,
@@ -83,12 +83,12 @@ BAD: dict[str, bytes] = {
 
 @pytest.mark.parametrize("what", BAD)
 def test_what_no_server_may_send_is_an_error(what: str) -> None:
-    with pytest.raises(BadAnswer):
+    with pytest.raises(ProtocolViolation):
         read_all(reader_after((7, BIND)), BAD[what])
 
 
 def test_the_notice_of_disconnection_says_why() -> None:
-    with pytest.raises(BadAnswer, match="LDAP result 52: x"):
+    with pytest.raises(ProtocolViolation, match="LDAP result 52: x"):
         read_all(reader_after((7, BIND)), NOTICE)
 
 
@@ -107,7 +107,7 @@ def test_any_bytes_are_messages_or_an_error(pieces: list[bytes]) -> None:
             reader.feed(piece)
             while reader.next_message() is not None:
                 pass
-    except BadAnswer:
+    except ProtocolViolation:
         pass
 
 
@@ -127,7 +127,7 @@ def test_a_changed_answer_is_an_answer_or_an_error(
     """Whoever decodes what the reader gives meets errors of two kinds only."""
     try:
         found = read_all(reader_after((7, BIND), (8, SEARCH)), mutated(ANSWERS, changes), size)
-    except BadAnswer:
+    except ProtocolViolation:
         return
     for message in found:
         decode = messages.entry_in if message.tag == ENTRY else messages.answer_in

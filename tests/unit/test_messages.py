@@ -7,7 +7,7 @@ from ldap3 import SASL, SIMPLE
 from ldap3.operation.bind import bind_operation
 from pyasn1.codec.ber import encoder
 
-from mi_ldap.directory import messages
+from mi_ldap.ldap import messages
 
 
 @pytest.mark.parametrize("dn", ["uid=a,dc=x", "uid=ä\\2C b,dc=x", "cn=" + "n" * 300])

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory.name_resolution import addresses_of
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap.name_resolution import addresses_of
 from tests.directory.stores import connector
 
 real_getaddrinfo = socket.getaddrinfo

@@ -7,13 +7,13 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_ldap.directory import names
-from mi_ldap.directory.index.people import People
-from mi_ldap.directory.profiles import PROFILES
-from mi_ldap.directory.session import Entry
-from mi_ldap.directory.tree import Tree
+from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.directory.layout.profiles import PROFILES
+from mi_ldap.directory.replica.people import People
+from mi_ldap.ldap import names
+from mi_ldap.ldap.connection import Entry
 from mi_ldap.settings import load_settings
-from mi_ldap.wiring import lay_out
+from mi_ldap.wiring import build_layout
 
 BASE = "ou=people,dc=mi"
 IDS = st.uuids()
@@ -24,9 +24,9 @@ ATTRIBUTES = st.dictionaries(
 )
 
 
-def tree() -> Tree:
+def tree() -> DirectoryLayout:
     settings = load_settings({"MI_LDAP_STATE_DIR": "/nowhere"}).user_store
-    return lay_out(settings, PROFILES["openldap"])
+    return build_layout(settings, PROFILES["openldap"])
 
 
 TREE = tree()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mi_ldap.errors import BadRequest
 from mi_ldap.model import Names, in_order
-from mi_ldap.queries import Query
+from mi_ldap.services.queries import Query
 
 NAMES = Names(("admin", "Bob", "bobby", "Zoë", "a*b", "a?b", "a.b", "ALICE", "two\nlines"))
 

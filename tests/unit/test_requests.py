@@ -7,7 +7,7 @@ from ldap3 import BASE, DEREF_NEVER, SUBTREE
 from ldap3.operation.search import search_operation
 from pyasn1.codec.ber import encoder
 
-from mi_ldap.directory import requests
+from mi_ldap.ldap import requests
 
 
 def by_ldap3(base: str, scope: str, ldap_filter: str, attributes: list[str], limit: int) -> bytes:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from ldap3.core import results as ldap3_results
 
-from mi_ldap.directory import result_codes, results
-from mi_ldap.directory.profiles import ACTIVE_DIRECTORY, DS389, OPENLDAP, PROFILES, Profile
-from mi_ldap.directory.session import Refused
+from mi_ldap.directory import ldap_errors
+from mi_ldap.directory.layout.profiles import ACTIVE_DIRECTORY, DS389, OPENLDAP, PROFILES, Profile
 from mi_ldap.errors import (
     BadRequest,
     Conflict,
@@ -19,6 +18,8 @@ from mi_ldap.errors import (
     ReadOnlyStore,
     Unavailable,
 )
+from mi_ldap.ldap import result_codes
+from mi_ldap.ldap.connection import LdapError
 
 NEEDS = "class posixAccount needs the attribute uidNumber"
 SECRET_TEXT = "uid=alice,ou=people,dc=mi (&(objectClass=*))"
@@ -29,16 +30,16 @@ ALL_CODES = sorted(
 )
 
 
-def refused(code: int, policy: str | None = None) -> Refused:
-    return Refused(code, SECRET_TEXT, policy)
+def refused(code: int, policy: str | None = None) -> LdapError:
+    return LdapError(code, SECRET_TEXT, policy)
 
 
 @pytest.mark.parametrize("code", ALL_CODES)
 def test_every_code_becomes_an_error_that_tells_no_dn(code: int) -> None:
-    errors = [results.change_error(refused(code))]
+    errors = [ldap_errors.change_error(refused(code))]
     for profile in PROFILES.values():
-        errors.append(results.login_error(refused(code), profile))
-        errors.append(results.password_error(refused(code), profile))
+        errors.append(ldap_errors.login_error(refused(code), profile))
+        errors.append(ldap_errors.password_error(refused(code), profile))
     for error in errors:
         assert isinstance(error, MiLdapError)
         assert "uid=" not in str(error)
@@ -47,14 +48,14 @@ def test_every_code_becomes_an_error_that_tells_no_dn(code: int) -> None:
 
 @pytest.mark.parametrize("code", [32, 34, 48, 49])
 def test_a_wrong_password_and_an_unknown_user_look_alike(code: int) -> None:
-    error = results.login_error(refused(code), OPENLDAP)
+    error = ldap_errors.login_error(refused(code), OPENLDAP)
     assert isinstance(error, LoginRefused)
     assert (str(error), error.reason) == ("Invalid credentials.", "credentials")
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 8, 10, 11, 13, 50, 51, 52, 80, 122])
 def test_what_the_directory_could_not_decide_is_no_wrong_password(code: int) -> None:
-    assert isinstance(results.login_error(refused(code), OPENLDAP), DirectoryUnavailable)
+    assert isinstance(ldap_errors.login_error(refused(code), OPENLDAP), DirectoryUnavailable)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_what_the_directory_could_not_decide_is_no_wrong_password(code: int) -> 
     [(49, "accountLocked", "locked"), (49, "passwordExpired", "expired"), (53, None, "disabled")],
 )
 def test_a_closed_account_is_named(code: int, policy: str | None, reason: str) -> None:
-    error = results.login_error(refused(code, policy), OPENLDAP)
+    error = ldap_errors.login_error(refused(code, policy), OPENLDAP)
     assert isinstance(error, LoginRefused)
     assert error.reason == reason
 
@@ -84,24 +85,24 @@ def data(sub_code: str) -> str:
 @pytest.mark.parametrize(
     ("profile", "answer", "expected"),
     [
-        (OPENLDAP, Refused(49, "", "accountLocked"), NAMED_LOCKED),
-        (OPENLDAP, Refused(49, "", "passwordExpired"), NAMED_EXPIRED),
-        (DS389, Refused(19, "Exceed password retry limit.", "accountLocked"), NAMED_LOCKED),
-        (DS389, Refused(19, "Exceed password retry limit."), NAMED_LOCKED),
-        (DS389, Refused(49, "password expired!", "passwordExpired"), NAMED_EXPIRED),
-        (DS389, Refused(49, "password expired!"), NAMED_EXPIRED),
-        (ACTIVE_DIRECTORY, Refused(49, data("775")), NAMED_LOCKED),
-        (ACTIVE_DIRECTORY, Refused(49, data("532")), NAMED_EXPIRED),
-        (ACTIVE_DIRECTORY, Refused(49, data("533")), NAMED_DISABLED),
-        (ACTIVE_DIRECTORY, Refused(49, data("701")), NAMED_DISABLED),
-        (ACTIVE_DIRECTORY, Refused(49, data("52e")), WRONG),
-        (ACTIVE_DIRECTORY, Refused(49, data("525")), WRONG),
+        (OPENLDAP, LdapError(49, "", "accountLocked"), NAMED_LOCKED),
+        (OPENLDAP, LdapError(49, "", "passwordExpired"), NAMED_EXPIRED),
+        (DS389, LdapError(19, "Exceed password retry limit.", "accountLocked"), NAMED_LOCKED),
+        (DS389, LdapError(19, "Exceed password retry limit."), NAMED_LOCKED),
+        (DS389, LdapError(49, "password expired!", "passwordExpired"), NAMED_EXPIRED),
+        (DS389, LdapError(49, "password expired!"), NAMED_EXPIRED),
+        (ACTIVE_DIRECTORY, LdapError(49, data("775")), NAMED_LOCKED),
+        (ACTIVE_DIRECTORY, LdapError(49, data("532")), NAMED_EXPIRED),
+        (ACTIVE_DIRECTORY, LdapError(49, data("533")), NAMED_DISABLED),
+        (ACTIVE_DIRECTORY, LdapError(49, data("701")), NAMED_DISABLED),
+        (ACTIVE_DIRECTORY, LdapError(49, data("52e")), WRONG),
+        (ACTIVE_DIRECTORY, LdapError(49, data("525")), WRONG),
     ],
 )
 def test_a_state_has_the_same_words_on_every_server(
-    profile: Profile, answer: Refused, expected: tuple[str, str]
+    profile: Profile, answer: LdapError, expected: tuple[str, str]
 ) -> None:
-    error = results.login_error(answer, profile)
+    error = ldap_errors.login_error(answer, profile)
     assert isinstance(error, LoginRefused)
     assert (str(error), error.reason) == expected
 
@@ -109,22 +110,22 @@ def test_a_state_has_the_same_words_on_every_server(
 @pytest.mark.parametrize(
     "answer",
     [
-        Refused(53, "Account inactivated. Contact system administrator.", "accountLocked"),
-        Refused(19, "Account inactivity limit exceeded. Contact system administrator to reset."),
+        LdapError(53, "Account inactivated. Contact system administrator.", "accountLocked"),
+        LdapError(19, "Account inactivity limit exceeded. Contact system administrator to reset."),
     ],
 )
 def test_an_account_that_389_refuses_unproved_is_told_from_a_wrong_password_in_the_log_only(
-    answer: Refused,
+    answer: LdapError,
 ) -> None:
-    error = results.login_error(answer, DS389)
+    error = ldap_errors.login_error(answer, DS389)
     assert isinstance(error, LoginRefused)
     assert (str(error), error.reason) == ("Invalid credentials.", "disabled")
 
 
 @pytest.mark.parametrize("code", [19, 53])
 def test_of_what_active_directory_does_not_tell_apart_all_is_told(code: int) -> None:
-    error = results.password_error(
-        Refused(code, "0000052D: SvcErr: DSID-031A12D2"), ACTIVE_DIRECTORY
+    error = ldap_errors.password_error(
+        LdapError(code, "0000052D: SvcErr: DSID-031A12D2"), ACTIVE_DIRECTORY
     )
     assert isinstance(error, PolicyRefused)
     for words in ("too short", "too weak", "used before", "too soon"):
@@ -132,10 +133,10 @@ def test_of_what_active_directory_does_not_tell_apart_all_is_told(code: int) -> 
 
 
 def test_who_lacks_the_right_to_change_a_password_is_told_from_the_service_lacking_it() -> None:
-    own = results.password_error(refused(50), OPENLDAP, own=True)
+    own = ldap_errors.password_error(refused(50), OPENLDAP, own=True)
     assert isinstance(own, PolicyRefused)
     assert "may not be changed" in str(own)
-    assert isinstance(results.password_error(refused(50), OPENLDAP), Forbidden)
+    assert isinstance(ldap_errors.password_error(refused(50), OPENLDAP), Forbidden)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_who_lacks_the_right_to_change_a_password_is_told_from_the_service_lacki
     ],
 )
 def test_the_policys_reason_is_told(policy: str | None, words: str) -> None:
-    error = results.password_error(refused(19, policy), OPENLDAP)
+    error = ldap_errors.password_error(refused(19, policy), OPENLDAP)
     assert isinstance(error, PolicyRefused)
     assert words in str(error)
 
@@ -180,7 +181,7 @@ def test_the_policys_reason_is_told(policy: str | None, words: str) -> None:
     ],
 )
 def test_a_refused_change_is_somebodys_fault(code: int, kind: type[MiLdapError]) -> None:
-    assert type(results.change_error(refused(code))) is kind
+    assert type(ldap_errors.change_error(refused(code))) is kind
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,7 @@ def test_a_refused_change_is_somebodys_fault(code: int, kind: type[MiLdapError])
     ],
 )
 def test_a_value_that_somebody_else_has_swapped_is_a_conflict(message: str) -> None:
-    assert type(results.change_error(Refused(16, message))) is Conflict
+    assert type(ldap_errors.change_error(LdapError(16, message))) is Conflict
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_a_value_that_somebody_else_has_swapped_is_a_conflict(message: str) -> N
     ],
 )
 def test_an_attribute_that_active_directory_does_not_know_is_none(message: str) -> None:
-    assert type(results.change_error(Refused(16, message))) is BadRequest
+    assert type(ldap_errors.change_error(LdapError(16, message))) is BadRequest
 
 
 def test_the_table_names_every_code() -> None:
@@ -218,7 +219,7 @@ def test_the_table_names_every_code() -> None:
 
 @pytest.mark.parametrize("code", ALL_CODES)
 def test_only_what_may_go_away_is_an_outage(code: int) -> None:
-    error = results.change_error(refused(code))
+    error = ldap_errors.change_error(refused(code))
     assert isinstance(error, Unavailable) == result_codes.result_code(code).is_temporary
 
 
@@ -226,7 +227,7 @@ def test_whatever_is_answered_for_good_has_a_reason() -> None:
     for code, known in result_codes.RESULT_CODES.items():
         if known.error in (BadRequest, Forbidden) and code != 50:
             assert known.reason, code
-            assert f"{known.reason} (LDAP {code})." in str(results.change_error(refused(code)))
+            assert f"{known.reason} (LDAP {code})." in str(ldap_errors.change_error(refused(code)))
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_whatever_is_answered_for_good_has_a_reason() -> None:
     ],
 )
 def test_a_class_or_attribute_that_is_missing_is_named(code: int, message: str, words: str) -> None:
-    assert words in str(results.change_error(Refused(code, message)))
+    assert words in str(ldap_errors.change_error(LdapError(code, message)))
 
 
 @pytest.mark.parametrize(
@@ -262,12 +263,12 @@ def test_a_class_or_attribute_that_is_missing_is_named(code: int, message: str, 
     ],
 )
 def test_a_server_that_takes_no_changes_is_told_from_one_that_is_unwilling(message: str) -> None:
-    assert isinstance(results.change_error(Refused(53, message)), ReadOnlyStore)
-    assert isinstance(results.change_error(Refused(53, "no such rule")), Forbidden)
+    assert isinstance(ldap_errors.change_error(LdapError(53, message)), ReadOnlyStore)
+    assert isinstance(ldap_errors.change_error(LdapError(53, "no such rule")), Forbidden)
 
 
 def test_a_duplicate_is_told_from_other_broken_constraints() -> None:
-    duplicate = Refused(19, "non-unique attributes found with (|(uid=a))")
-    assert results.is_duplicate(duplicate)
-    assert not results.is_duplicate(refused(19))
-    assert not results.is_duplicate(Refused(68, "non-unique"))
+    duplicate = LdapError(19, "non-unique attributes found with (|(uid=a))")
+    assert ldap_errors.is_duplicate(duplicate)
+    assert not ldap_errors.is_duplicate(refused(19))
+    assert not ldap_errors.is_duplicate(LdapError(68, "non-unique"))

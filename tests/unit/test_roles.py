@@ -18,9 +18,9 @@ from mi_ldap.errors import (
     UserNotFound,
 )
 from mi_ldap.model import EVERYONE
-from mi_ldap.queries import Query
-from mi_ldap.roles import RoleChange
-from mi_ldap.store import RemoveRole, Take
+from mi_ldap.services.queries import Query
+from mi_ldap.services.roles import RoleChange
+from mi_ldap.store import RemoveRole, RevokeRole
 from tests.memory_store import role_locator
 from tests.unit.conftest import MakeWorld
 from tests.world import World
@@ -192,7 +192,7 @@ def test_what_was_taken_meanwhile_is_not_missed(staffed: World) -> None:
     def take() -> None:
         role = staffed.store.find_role("dev")
         assert role is not None
-        staffed.store.apply(Take(role, staffed.user("bob")))
+        staffed.store.apply(RevokeRole(role, staffed.user("bob")))
 
     staffed.store.meanwhile = [take]
     change(staffed, added=("ops",), removed=("dev",))

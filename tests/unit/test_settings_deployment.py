@@ -8,8 +8,8 @@ import pytest
 
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.settings import Settings, load_settings
-from mi_ldap.settings.catalogue import SETTINGS
 from mi_ldap.settings.deployment import KEYS_OF_MI, SECTIONS_OF_MI
+from mi_ldap.settings.registry import SETTINGS
 
 # Every key of [user_store] that MI 4.x maps to a property of its LDAP user stores.
 MI_USER_STORE_KEYS = """

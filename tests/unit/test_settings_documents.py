@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from mi_ldap.settings import ResourceSettings, Settings, load_settings
-from mi_ldap.settings.catalogue import SETTINGS, dotted
 from mi_ldap.settings.deployment import KeyPath
+from mi_ldap.settings.registry import SETTINGS, dotted
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIG = CHECKOUT / "config" / "mi-ldap.toml"

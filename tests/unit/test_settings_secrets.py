@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.settings import load_settings
-from mi_ldap.settings.catalogue import SETTINGS
+from mi_ldap.settings.registry import SETTINGS
 from mi_ldap.settings.sources import PREFIX, variable_of
 
 TOKEN_CONFIG = ("management_api", "jwt_token_security_handler", "token_config")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.errors import ConfigurationError, StateUnavailable
-from mi_ldap.state import StateDatabase
-from mi_ldap.tokens import SqliteRevocations
+from mi_ldap.state.database import StateDatabase
+from mi_ldap.state.tokens import SqliteRevocations
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def test_the_file_is_for_its_owner_alone(state: StateDatabase, file: Path) -> No
 
 def test_the_first_value_of_a_fact_is_kept(state: StateDatabase) -> None:
     assert state.fact("key") is None
-    assert state.note_fact("key", "first") == "first"
-    assert state.note_fact("key", "second") == "first"
+    assert state.set_default("key", "first") == "first"
+    assert state.set_default("key", "second") == "first"
     assert state.fact("key") == "first"
 
 
 def test_facts_outlive_the_process(state: StateDatabase, file: Path) -> None:
-    state.note_fact("key", "value")
+    state.set_default("key", "value")
     again = StateDatabase(file)
     assert again.fact("key") == "value"
     again.close()
@@ -50,7 +50,7 @@ def test_facts_outlive_the_process(state: StateDatabase, file: Path) -> None:
 def test_of_many_noters_one_wins_and_all_are_told(state: StateDatabase) -> None:
     def note(value: int) -> str:
         try:
-            return state.note_fact("key", str(value))
+            return state.set_default("key", str(value))
         finally:
             state.close()
 
@@ -61,14 +61,14 @@ def test_of_many_noters_one_wins_and_all_are_told(state: StateDatabase) -> None:
 def test_a_failure_closes_the_connection_and_the_next_one_works(state: StateDatabase) -> None:
     with pytest.raises(StateUnavailable), state.connection() as connection:
         connection.execute("SELECT nonsense FROM nowhere")
-    assert state.note_fact("key", "value") == "value"
+    assert state.set_default("key", "value") == "value"
 
 
 @pytest.mark.parametrize("left", ["nothing", "a write-ahead log", "another file"])
 def test_what_is_noted_after_the_file_was_deleted_is_in_the_new_one(
     state: StateDatabase, file: Path, left: str
 ) -> None:
-    state.note_fact("before", "value")
+    state.set_default("before", "value")
     if left == "another file":
         StateDatabase(file.with_name("other"))
         file.with_name("other").replace(file)
@@ -77,7 +77,7 @@ def test_what_is_noted_after_the_file_was_deleted_is_in_the_new_one(
     if left != "a write-ahead log":
         for suffix in ("-wal", "-shm"):
             file.with_name(f"{file.name}{suffix}").unlink(missing_ok=True)
-    assert state.note_fact("key", "value") == "value"
+    assert state.set_default("key", "value") == "value"
     with state.counters() as connection:
         connection.execute("SELECT count(*) FROM login_attempts")
     again = StateDatabase(file)
@@ -99,7 +99,7 @@ def test_all_threads_leave_a_file_that_was_deleted(state: StateDatabase, file: P
 def test_a_pipe_in_place_of_the_file_is_told_and_nobody_waits_for_it(
     state: StateDatabase, file: Path
 ) -> None:
-    state.note_fact("key", "value")
+    state.set_default("key", "value")
     file.unlink()
     os.mkfifo(file)
     with pytest.raises(StateUnavailable):
@@ -123,7 +123,7 @@ def test_what_is_no_database_is_refused_and_left_alone(file: Path) -> None:
 def test_two_that_start_at_once_make_one_schema(file: Path) -> None:
     def start(_: int) -> str:
         database = StateDatabase(file)
-        value = database.note_fact("key", "value")
+        value = database.set_default("key", "value")
         database.close()
         return value
 

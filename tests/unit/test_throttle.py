@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from mi_ldap import throttle as throttle_module
 from mi_ldap.errors import DirectoryUnavailable, LoginRefused, StateUnavailable, TooManyFailures
-from mi_ldap.state import StateDatabase
-from mi_ldap.throttle import Attempt, Fingerprints, Throttle, Throttled, ThrottledLogins
+from mi_ldap.state import throttle as throttle_module
+from mi_ldap.state.database import StateDatabase
+from mi_ldap.state.throttle import Attempt, Fingerprints, Throttle, Throttled, ThrottledLogins
 
 ROOT = Path(__file__).parents[2]
 ALICE = Attempt("alice", "192.0.2.7")
@@ -160,8 +160,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from mi_ldap.errors import LoginRefused, TooManyFailures
-from mi_ldap.state import StateDatabase
-from mi_ldap.throttle import Attempt, Throttle
+from mi_ldap.state.database import StateDatabase
+from mi_ldap.state.throttle import Attempt, Throttle
 
 throttle = Throttle(StateDatabase(Path(sys.argv[1])), 20, 300)
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from mi_ldap import state as state_module
 from mi_ldap.errors import ConfigurationError, StateUnavailable
-from mi_ldap.signing_keys import configured_key, kept_keys, rotate_key
-from mi_ldap.state import StateDatabase
-from mi_ldap.tokens import SLACK_S, SqliteRevocations
+from mi_ldap.state import database as state_module
+from mi_ldap.state.database import StateDatabase
+from mi_ldap.state.signing_keys import configured_key, kept_keys, rotate_key
+from mi_ldap.state.tokens import SLACK_S, SqliteRevocations
 
 KEY = "k" * 32
 

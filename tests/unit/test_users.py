@@ -14,8 +14,8 @@ from mi_ldap.errors import (
     UserNotFound,
 )
 from mi_ldap.model import EntryId
-from mi_ldap.queries import Query
-from mi_ldap.users import NewUser, Shown
+from mi_ldap.services.queries import Query
+from mi_ldap.services.users import NewUser, Shown
 from tests.memory_store import role_locator, user_locator
 from tests.unit.conftest import MakeWorld
 from tests.world import PASSWORD, World

@@ -13,7 +13,7 @@ from mi_ldap.errors import (
     TooManyFailures,
 )
 from mi_ldap.model import Performer
-from mi_ldap.users import NewPassword
+from mi_ldap.services.users import NewPassword
 from tests.unit.conftest import MakeWorld
 from tests.world import ELSEWHERE, PASSWORD, World
 

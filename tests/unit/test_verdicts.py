@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from mi_ldap.admins import refusal
 from mi_ldap.model import EVERYONE, EntryId, UserDetails
+from mi_ldap.services.admins import refusal
 from mi_ldap.store import AddAdminRole, SetCustodian
 from tests.world import World
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from mi_ldap import model
-from mi_ldap.users import NewPassword
+from mi_ldap.services.users import NewPassword
 from mi_ldap.web import tokens
 from mi_ldap.web.console.answers import page
 from mi_ldap.web.console.flash import redirect_to

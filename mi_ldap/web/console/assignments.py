@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Response, request
 
-from mi_ldap.accounts import find_role, known_user
-from mi_ldap.roles import RoleChange
+from mi_ldap.services.accounts import find_role, get_user
+from mi_ldap.services.roles import RoleChange
 from mi_ldap.web import tokens
 from mi_ldap.web.console import words
 from mi_ldap.web.console.answers import page
@@ -51,7 +51,7 @@ def add_views(console: Blueprint, services: Services) -> None:
 
 def assign_role(services: Services, user: str, role: str, next_page: NextPage) -> Response:
     """Assign a role and redirect to the next page; ask first if it is the admin role."""
-    user = known_user(services.store.view, user).name
+    user = get_user(services.store.view, user).name
     if _is_admin_role(services, role) and not _is_confirmed():
         return redirect_to("confirm_assignment", name=user)
     services.roles.change(current_performer(), RoleChange(user, added=(role,)))
@@ -66,7 +66,7 @@ def _revoke(services: Services, user: str, role: str) -> Response:
     if not _is_confirmed():
         return redirect_to("confirm_revocation", name=user)
     performer = current_performer()
-    is_own = known_user(services.store, user).id == performer.user.id
+    is_own = get_user(services.store, user).id == performer.user.id
     services.roles.change(performer, RoleChange(user, removed=(role,)))
     if is_own:  # the change has ended the session
         return tokens.drop_cookie(redirect_to("login", words.NO_LONGER_ADMIN))
@@ -75,7 +75,7 @@ def _revoke(services: Services, user: str, role: str) -> Response:
 
 def _revocation_page(services: Services) -> Response:
     """Render the question with the consequences, or the reason why it is not allowed."""
-    performer, user = current_performer(), known_user(services.store, _name())
+    performer, user = current_performer(), get_user(services.store, _name())
     admin_role = services.admins.role_for(performer.user)
     role = admin_role.role.name
     refusals = {each.name: each.refusal for each in services.roles.holdings(performer, user.name)}

@@ -7,9 +7,9 @@ import secrets
 
 from flask import Blueprint, Response, g, redirect, request
 
-from mi_ldap.bootstrap import Applicant
 from mi_ldap.errors import LoginRefused, MiLdapError, TooManyFailures, Unavailable
-from mi_ldap.login import LoggedIn
+from mi_ldap.services.bootstrap import LoginRequest
+from mi_ldap.services.login import LoggedIn
 from mi_ldap.web import tokens
 from mi_ldap.web.console import flash, words
 from mi_ldap.web.console.answers import is_open_to, page
@@ -78,7 +78,7 @@ def _log_in(services: Services) -> Response:
         confirmed = request.form.get("confirmed")
         if confirmed != password:
             return refused({"confirmed": words.PASSWORDS_DIFFER if confirmed else words.TYPE_TWICE})
-    applicant = Applicant(name, password, client=g.client, is_local=is_local())
+    applicant = LoginRequest(name, password, client=g.client, is_local=is_local())
     logged_in = services.login.login(applicant)
     wanted = internal(request.form.get("next", "")) or _HOME
     answer: Response = redirect(wanted, 303)  # type: ignore[assignment]

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from flask import request, url_for
 
-from mi_ldap.queries import MAX_CONDITION, Query, Selection
+from mi_ldap.services.queries import MAX_CONDITION, Query, Selection
 
 SIZES = (25, 50, 100)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from mi_ldap.model import EVERYONE, Names
-from mi_ldap.queries import Query
+from mi_ldap.services.queries import Query
 from mi_ldap.web.console.answers import page, render_list
 from mi_ldap.web.console.assignments import assign_role
 from mi_ldap.web.console.flash import redirect_to

@@ -8,9 +8,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from mi_ldap import model
-from mi_ldap.accounts import known_user
-from mi_ldap.queries import Query
-from mi_ldap.users import NewPassword
+from mi_ldap.services.accounts import get_user
+from mi_ldap.services.queries import Query
+from mi_ldap.services.users import NewPassword
 from mi_ldap.web.console.answers import page
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form, refused_form
@@ -63,7 +63,7 @@ def _user_page(services: Services) -> Response:
 
 def _deletion_page(services: Services) -> Response:
     """Render the question with the consequences, or the reason why it is not allowed."""
-    performer, user = current_performer(), known_user(services.store, _name())
+    performer, user = current_performer(), get_user(services.store, _name())
     admin_role = services.admins.role_for(performer.user)
     return page(
         "delete_user.html",

@@ -6,8 +6,8 @@ from flask import Blueprint, Response, request
 
 from mi_ldap import model
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.queries import Query, Selection
-from mi_ldap.users import NewUser
+from mi_ldap.services.queries import Query, Selection
+from mi_ldap.services.users import NewUser
 from mi_ldap.web.console import words
 from mi_ldap.web.console.answers import page, render_list, status_and_retry
 from mi_ldap.web.console.flash import redirect_to

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mi_ldap.admins import NO_CREATOR
 from mi_ldap.errors import (
     AdminRoleUnclear,
     AdminsOnly,
@@ -18,6 +17,7 @@ from mi_ldap.errors import (
     StateUnavailable,
     TooManyFailures,
 )
+from mi_ldap.services.admins import NO_CREATOR
 from mi_ldap.web.openapi.words import Problems
 
 _WRONG = "Error processing the request. "

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from structlog.testing import capture_logs
 
-from tests.doctor.examined import examined
+from tests.checks.examined import examined
 from tests.field.case import Case
 from tests.field.place import Field, machine
 from tests.hosts.openldap import Setup

@@ -1,0 +1,33 @@
+"""Users whose creation was cut off by a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mi_ldap.checks.context import CheckContext
+from mi_ldap.checks.findings import Finding, counted
+from mi_ldap.directory.layout import account_state
+from mi_ldap.directory.layout.directory_layout import shown_name
+
+SHOWN = 10
+
+
+def unfinished_users(patient: CheckContext) -> Iterator[Finding]:
+    """How many there are whose creation cannot go on any more."""
+    tree = patient.tree
+    found = sorted(
+        shown_name(entry, tree.user_name)
+        for entry in patient.users.entries
+        if tree.is_unfinished(entry) and account_state.is_old(entry.first(tree.epoch) or "")
+    )
+    if not found:
+        return
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    yield Finding(
+        "unfinished-users",
+        "warn",
+        f"A crash cut off the creation of {counted(len(found), 'users')}: "
+        f"{', '.join(found[:SHOWN])}{more}. The service does not show them.",
+        "The running service removes them within minutes, if its account may delete users. Their "
+        "names can be used at once.",
+    )

@@ -1,0 +1,32 @@
+"""Keys of names, coarser than the matching rules of any server."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from mi_ldap.ldap import names
+from mi_ldap.model import MAX_TYPED
+
+
+class CacheMiss(Exception):
+    """Memory cannot answer the question; the directory must be read."""
+
+
+def word(text: str) -> str:
+    """Return the key of a name; names that any server considers equal have the same key.
+
+    The key is coarser than every server's matching (RFC 4518): names with different keys differ on
+    every server, names with the same key may be equal or not.
+    """
+    if len(text) > MAX_TYPED:  # one key for all of them: normalizing them would take too long
+        return ""
+    if text.isascii() and text.isprintable() and " " not in text:
+        lowered = text.lower()
+        return text if lowered == text else lowered  # one object if equal, to save memory
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join(char for char in plain if char.isascii() and char.isprintable() and char != " ")
+
+
+def words_of_dn(dn: str) -> set[str]:
+    """Return the keys of the values in the DN's RDN."""
+    return {word(value) for _, value in names.own_pairs(dn)}

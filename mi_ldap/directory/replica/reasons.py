@@ -1,0 +1,39 @@
+"""Reasons why users and groups are not in memory, without DNs or other confidential data."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.ldap.connection import ADMIN_LIMIT_EXCEEDED, SIZE_LIMIT_EXCEEDED, LdapError
+
+UNAVAILABLE_CRITICAL_EXTENSION: Final = 12
+
+
+def why_not_held(tree: DirectoryLayout, limit: int) -> str:
+    """Return the reason that follows from the settings; `""` if there is none.
+
+    Args:
+        tree: the configured bases, filters and attributes.
+        limit: the most users and groups in memory, 0 to turn the index off.
+    """
+    if not limit:
+        return "user_store.index_limit is 0"
+    if tree.profile.sync_unsupported_reason:
+        return tree.profile.sync_unsupported_reason
+    if tree.lists_by_silent_attributes:
+        return "a list filter names an attribute, such as memberOf, that changes silently"
+    if not all(tree.evaluation_of(each).test is None for each in tree.list_filters):
+        return "the server has no matching rule for an attribute of a list filter"
+    return ""
+
+
+def reason_for(error: Exception) -> str:
+    """Return the reason for an error, without the server's message, which may contain DNs."""
+    if not isinstance(error, LdapError):
+        return str(error)
+    if error.code == UNAVAILABLE_CRITICAL_EXTENSION:
+        return "the server offers no content synchronization (OpenLDAP: the overlay syncprov)"
+    if error.code in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
+        return "the server does not give this account everything: raise its limits (olcLimits)"
+    return f"the server refuses it (LDAP result {error.code})"

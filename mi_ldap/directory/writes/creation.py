@@ -1,0 +1,206 @@
+"""Creation of users and roles, and the removal of unfinished users."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import structlog
+
+from mi_ldap.deadline import UNDO_S, deadline, remaining_s
+from mi_ldap.directory import ldap_errors
+from mi_ldap.directory.layout import account_state
+from mi_ldap.directory.reads.reader import Reader
+from mi_ldap.directory.writes.cleanup import Leftovers
+from mi_ldap.directory.writes.creation_locks import CreationLocks
+from mi_ldap.directory.writes.writer import Writer
+from mi_ldap.errors import (
+    AmbiguousName,
+    BadRequest,
+    Conflict,
+    DirectoryUnavailable,
+    MiLdapError,
+    RoleExists,
+    UserExists,
+)
+from mi_ldap.ldap import names
+from mi_ldap.ldap.connection import LdapError
+from mi_ldap.ldap.controls import assertion
+from mi_ldap.ldap.operations import Add, Delete, Operation
+from mi_ldap.model import Role, User
+from mi_ldap.store import RemoveUser, Unchanged
+
+_NOT_FOUND_AGAIN = (
+    "Error processing the request. The directory took the entry, but the configured filters do not "
+    "find it."
+)
+
+_LAGS = (
+    "The directory took the entry, but the replica that the service reads from does not show it "
+    "yet: it lags, or its access rules hide new entries."
+)
+
+RESERVE_S: Final = 1.0
+"""Seconds that a request reserves of its time while another creation of the name is running."""
+
+UNSEEN_LIMIT: Final = 2
+"""How often an entry that exists but is not found is assumed to have been removed in between."""
+
+LAG_PAUSE_S: Final = 0.05
+"""Pause between checks whether a replica has the entry, in seconds."""
+
+LAG_REST_S: Final = 1.0
+"""With fewer seconds left of its time, the request fails: the replica lags."""
+
+log = structlog.get_logger()
+
+Entity = TypeVar("Entity", User, Role)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryCreator:
+    """Creates entries, as specified by `UserStore` for `add_user`, `add_role` and `discard`."""
+
+    reader: Reader
+    changer: Writer
+    creation_locks: CreationLocks
+    leftovers: Leftovers
+
+    def make_user(self, name: str) -> User:
+        """Create a user without a password and roles; no role may name it from an earlier entry."""
+        mark = self.creation_locks.begin()
+        try:
+            return self._make_user(name, mark)
+        except BaseException:
+            self.creation_locks.end(mark)
+            raise
+
+    def _make_user(self, name: str, mark: str) -> User:
+        tree = self.reader.tree
+        wanted = tree.new_user(name, mark)
+        try:
+            self._add_user(name, wanted)
+            user = self._only_user(name, wanted.dn)
+            self.leftovers.take_memberships(tree.member_value(user))
+        except BaseException:
+            self._withdraw(wanted.dn, wanted.attributes[tree.epoch][0])
+            raise
+        return user
+
+    def _add_user(self, name: str, wanted: Add) -> None:
+        """Add the entry as soon as no unfinished user has its name.
+
+        Raises:
+            UserExists: a finished user has it, or one whose creation may go on elsewhere.
+        """
+        exists, unseen = UserExists(name), 0
+        give_up_at = time.monotonic() + remaining_s() - RESERVE_S
+        while True:
+            try:
+                return self._add(wanted, exists)
+            except UserExists:
+                found = self.reader.users_named(name)
+                unseen += not found  # removed meanwhile, or outside the filters
+                if unseen > UNSEEN_LIMIT or not all(user.unfinished for user in found):
+                    raise
+            if not self._remove_ended(found):
+                if time.monotonic() > give_up_at:
+                    raise exists
+                time.sleep(LAG_PAUSE_S)
+
+    def _remove_ended(self, unfinished: Sequence[User]) -> bool:
+        """Remove the users whose creation has ended; return whether these were all of them."""
+        ended = [user for user in unfinished if self.has_ended(user)]
+        for user in ended:
+            log.warning("unfinished_user_removed", user=user.name)
+            self.discard(user)
+        return bool(ended) and len(ended) == len(unfinished)
+
+    def remove_unfinished(self) -> None:
+        """Remove users that crashes left unfinished, as specified by `UserStore`."""
+        found = self.reader.unfinished_users()
+        self._remove_ended([user for user in found if account_state.is_old(user.revision)])
+
+    def has_ended(self, user: User) -> bool:
+        """Whether no request is still creating an unfinished user."""
+        is_running = self.creation_locks.is_running(account_state.creation_mark(user.revision))
+        return account_state.is_old(user.revision) if is_running is None else not is_running
+
+    def make_role(self, name: str) -> Role:
+        """Create an empty role; no other role may name it from an earlier entry."""
+        wanted = self.reader.tree.new_role(name)
+        self._add(wanted, RoleExists(name))
+        role = self._wait_until_visible(lambda: self.reader.find_role(name), wanted.dn)
+        if not self.reader.tree.shape.by_name:
+            self.leftovers.take_memberships(role.locator)
+        self.leftovers.clear_member_of(role.locator)
+        return role
+
+    def discard(self, user: User) -> None:
+        """Remove a new user, unless it is gone or finished."""
+        with suppress(Conflict):
+            self.changer.apply((Unchanged(user), RemoveUser(user)))
+
+    def _add(self, operation: Operation, exists: MiLdapError) -> None:
+        with self.changer.session() as session:
+            try:
+                session.do(operation)
+            except LdapError as refused:
+                if refused.code in ldap_errors.EXISTS or ldap_errors.is_duplicate(refused):
+                    raise exists from refused
+                raise
+
+    def _only_user(self, name: str, dn: str) -> User:
+        """Return the new user, which must be the only one with the name."""
+        try:
+            return self._wait_until_visible(lambda: self._unfinished_user(name), dn)
+        except AmbiguousName as error:
+            raise UserExists(name) from error
+
+    def _unfinished_user(self, name: str) -> User | None:
+        found = self.reader.users_named(name)
+        if len(found) > 1:
+            raise AmbiguousName("user", name)
+        return found[0] if found else None
+
+    def _wait_until_visible(self, find: Callable[[], Entity | None], dn: str) -> Entity:
+        """Wait until the server returns the new entry.
+
+        A replica that forwards changes to its provider (overlay chain) returns the entry only after
+        replication.
+
+        Raises:
+            BadRequest: the entry exists, but the filters do not find it.
+            DirectoryUnavailable: it does not appear within the request's time.
+        """
+        while True:
+            found = find()
+            if found is None and self.reader.exists(dn):
+                found = find()  # it may have appeared in between
+                if found is None:
+                    raise BadRequest(_NOT_FOUND_AGAIN)
+            if found is not None:
+                return found
+            if remaining_s() < LAG_REST_S:
+                raise DirectoryUnavailable(_LAGS)
+            time.sleep(LAG_PAUSE_S)
+
+    def _withdraw(self, dn: str, mark: str) -> None:
+        """Remove the entry that this request may have created, identified by the mark in its epoch.
+
+        The mark is random, so another entry at the DN is not deleted. A lagging replica does not
+        have the entry yet; with the assertion control, its provider compares the mark instead.
+        """
+        ours = names.equals(self.reader.tree.epoch, mark)
+        with (
+            deadline(UNDO_S),
+            suppress(Exception),
+            self.changer.session() as session,
+        ):
+            if self.reader.tree.profile.asserts:
+                session.do(Delete(dn), assertion(ours))
+            elif session.read(dn, ours, ["1.1"]):
+                session.do(Delete(dn))

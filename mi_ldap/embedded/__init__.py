@@ -1,0 +1,338 @@
+"""A private OpenLDAP below a folder: for first steps, for the tests, and for docker compose.
+
+    <folder>/             0700, so that only its owner reaches the socket
+        ldapi             the socket on which slapd listens
+        data/             the database (mdb); all that must be kept
+        service.password  of `cn=mi-ldap,ou=services,<suffix>`, the account of mi_ldap
+        manager.password  of `cn=manager,<suffix>`, for people: `ldapsearch -y manager.password`
+        slapd.d/          the configuration, made anew from `config/ldif/` at every start
+        slapd.log         what slapd has to say since its start
+        lock              held by slapd itself, for as long as it runs
+
+A password file that is removed is made anew at the next start, with a new password.
+
+slapd listens on TCP only if a port is given. Otherwise any user of this machine could listen on the
+port after slapd has died and receive the service account's password, guess passwords without the
+service's throttle, and use up slapd's connections.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import SplitResult, quote, urlsplit
+
+from mi_ldap.deadline import deadline
+from mi_ldap.embedded.configuration import Installation, check_suffix, find_installation
+from mi_ldap.embedded.folder import SlapdFolder, read_secret
+from mi_ldap.embedded.slapd_process import is_free, is_listening, last_line, spawn_slapd, wait_for
+from mi_ldap.errors import ConfigurationError, DirectoryUnavailable
+from mi_ldap.ldap.connection import NO_SUCH_OBJECT, LdapConnection, LdapError
+from mi_ldap.ldap.connection_pool import Account, Address, Connector
+from mi_ldap.ldap.servers import AccountRefused
+
+_START_WAIT_S = 30.0
+_ANSWER_WAIT_S = 10.0
+_STOP_WAIT_S = 5.0
+_INVALID_CREDENTIALS = 49
+
+MAX_SOCKET_PATH: Final = 106
+"""Longest path of a socket, in bytes: Linux's `sun_path` has 107, and ldap3 adds a slash."""
+
+
+class EmbeddedDirectory:
+    """An OpenLDAP of our own; `start()` it on the main thread, then connect to `url`.
+
+    Args:
+        folder: where it lives; made if missing. One slapd at a time may use it.
+        suffix: the top of the tree, such as `"dc=mi"`; fixed when the directory is made.
+        port: the TCP port on which it listens in addition to its socket; None for no TCP.
+        host: the address of that port.
+        slapd: the program, or None to find it.
+        service_password_file: in place of `<folder>/service.password`; made if missing.
+
+    Raises:
+        ConfigurationError: the suffix cannot be used, or the folder's path is too long.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        suffix: str = "dc=mi",
+        port: int | None = None,
+        host: str = "127.0.0.1",
+        slapd: Path | None = None,
+        service_password_file: Path | None = None,
+    ) -> None:
+        self.folder = folder.absolute()
+        self.suffix = check_suffix(suffix)
+        self.host, self.port = host, port
+        self.user_base = f"ou=people,{suffix}"
+        self.group_base = f"ou=groups,{suffix}"
+        self._bases = (self.user_base, self.group_base)
+        self._slapd = slapd
+        self._files = SlapdFolder(self.folder, suffix, service_password_file)
+        self.service_dn = self._files.service_dn
+        self.manager_dn = self._files.manager_dn
+        self.service_password_file = self._files.service_password_file
+        self.manager_password_file = self._files.manager_password_file
+        self.log_file = self._files.log_file
+        self.socket_file = check_socket_path(self._files.socket_file)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The address of its socket, for processes of its owner: `"ldapi://%2F…%2Fldapi"`."""
+        return f"ldapi://{quote(str(self.socket_file), safe='')}"
+
+    @property
+    def urls(self) -> list[str]:
+        """The addresses of its socket and, if it listens on TCP, of its port."""
+        return [self.url, *([_tcp_url(self.host, self.port)] if self.port else [])]
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder of the database."""
+        return self._files.data_dir
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is a database, even if it has no entries."""
+        return self._files.has_data
+
+    @property
+    def service_password(self) -> str:
+        return read_secret(self.service_password_file)
+
+    @property
+    def manager_password(self) -> str:
+        return read_secret(self.manager_password_file)
+
+    @property
+    def pid(self) -> int | None:
+        """slapd's process id; None while it doesn't run."""
+        return self._process.pid if self._process and self.is_running() else None
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Make the directory if it is missing, run slapd, and return when it answers.
+
+        Raises:
+            ConfigurationError: slapd is missing, the folder is in use or of another suffix, or
+                slapd doesn't come up.
+            RuntimeError: called on another thread than the main one; slapd ends with the thread
+                that starts it.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("EmbeddedDirectory.start() belongs to the main thread")
+        if self.is_running():
+            return
+        with ExitStack() as undo:
+            undo.callback(self.stop)
+            self._start()
+            undo.pop_all()
+
+    def stop(self) -> None:
+        """End slapd and return when it is gone; does nothing when it doesn't run."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_WAIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def kill(self) -> None:
+        """End slapd at once, whatever it does; the database (LMDB) takes no harm."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def has_entries(self) -> bool:
+        """Whether the running directory has a user or a group; True also if it can't be read."""
+        try:
+            with deadline(_ANSWER_WAIT_S), closing(self._session()) as session:
+                return any(_has_entry_below(session, base) for base in self._bases)
+        except (DirectoryUnavailable, LdapError):
+            return True
+
+    def wait(self) -> None:
+        """Return when slapd has ended."""
+        if self._process is not None:
+            self._process.wait()
+
+    def _start(self) -> None:
+        installation = find_installation(self._slapd)
+        try:
+            self._files.make()
+            with self._files.locked() as lock:
+                self._files.prepare(installation)
+                self._launch(installation, lock)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The embedded directory in {self.folder} cannot be used:"
+                f" {error.strerror} ({error.filename})."
+            ) from error
+
+    def _launch(self, installation: Installation, lock: int) -> None:
+        """Start slapd and wait until it answers."""
+        if self.port and not is_free(self.host, self.port):
+            raise ConfigurationError(
+                f"Nothing can listen on {self.host} port {self.port}, it may be taken:"
+                " set embedded_directory.port to another, or remove it to listen on no port."
+            )
+        self._process = spawn_slapd(
+            installation.slapd,
+            urls=self.urls,
+            config_dir=self._files.config_dir,
+            log_file=self.log_file,
+            lock=lock,
+        )
+        if wait_for(self._has_ended_or_answers, _START_WAIT_S) and self.is_running():
+            self.socket_file.chmod(0o600)  # slapd creates it world-writable, whatever its umask
+            return
+        self.stop()
+        said = last_line(self.log_file.read_text(encoding="utf-8", errors="replace"))
+        raise ConfigurationError(
+            f"The embedded directory doesn't start: slapd says {said!r}, more in {self.log_file}."
+        )
+
+    def _has_ended_or_answers(self) -> bool:
+        if self.pid is None:
+            return True
+        # slapd writes this file once it listens on all its addresses.
+        is_its_own = _read_number(self._files.pid_file) == self.pid
+        return is_its_own and is_listening(self.socket_file) and self._takes_password()
+
+    def _takes_password(self) -> bool:
+        # An empty one would be an anonymous bind, which succeeds (RFC 4513 §5.1.2).
+        if not self.service_password:
+            raise self._wrong_password()
+        try:
+            with deadline(_ANSWER_WAIT_S):
+                self._session().close()
+        except AccountRefused as error:
+            refused = error.__cause__
+            if isinstance(refused, LdapError) and refused.code == _INVALID_CREDENTIALS:
+                raise self._wrong_password() from error
+            return False
+        except DirectoryUnavailable:
+            return False
+        return True
+
+    def _session(self) -> LdapConnection:
+        address = Address((self.url,), answer_s=_ANSWER_WAIT_S)
+        account = Account(self.service_dn, self.service_password)
+        return Connector(address, account, lambda operation: None).bound_to(self.url, quiet=True)
+
+    def _wrong_password(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.service_password_file} doesn't hold the password of the embedded"
+            " directory: put it there, or remove the file to have a new one made."
+        )
+
+
+def check_socket_path(path: Path) -> Path:
+    """Return the path of a socket if it is not too long.
+
+    Raises:
+        ConfigurationError: it has more than `MAX_SOCKET_PATH` bytes.
+    """
+    length = len(os.fsencode(path))
+    if length > MAX_SOCKET_PATH:
+        raise ConfigurationError(
+            f"The path {path} of the embedded directory's socket has {length} bytes, "
+            f"and can have {MAX_SOCKET_PATH}: choose a state folder with a shorter path "
+            "(MI_LDAP_STATE_DIR)."
+        )
+    return path
+
+
+def _has_entry_below(session: LdapConnection, base_dn: str) -> bool:
+    try:
+        return len(session.some(base_dn, "(objectClass=*)", ["1.1"], 2)) > 1  # one is the base
+    except LdapError as refused:
+        if refused.code == NO_SUCH_OBJECT:
+            return False
+        raise
+
+
+def _tcp_url(host: str, port: int) -> str:
+    return f"ldap://[{host}]:{port}" if ":" in host else f"ldap://{host}:{port}"
+
+
+def _read_number(file: Path) -> int | None:
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of the command: folder, url, suffix, slapd, service_password_file."""
+    parser = argparse.ArgumentParser(prog="python -m mi_ldap.embedded")
+    parser.add_argument("--folder", type=Path, required=True, help="where it lives")
+    parser.add_argument(
+        "--url",
+        type=_ldap_url,
+        help="where it listens on TCP; default: nowhere, on its socket alone",
+    )
+    parser.add_argument("--suffix", default="dc=mi", help="the top of the tree")
+    parser.add_argument("--slapd", type=Path, help="the program, where it is not found")
+    parser.add_argument(
+        "--service-password-file", type=Path, help="the service account's; made if missing"
+    )
+    return parser.parse_args(arguments)
+
+
+def _ldap_url(text: str) -> SplitResult:
+    url = urlsplit(text)
+    if url.scheme != "ldap" or not url.hostname or not url.port:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form ldap://0.0.0.0:389")
+    return url
+
+
+def main() -> int:
+    """Run an embedded directory until SIGTERM or SIGINT; for docker compose."""
+    options = parse_arguments()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: sys.exit(0))
+    directory = EmbeddedDirectory(
+        options.folder,
+        suffix=options.suffix,
+        port=options.url.port if options.url else None,
+        host=options.url.hostname if options.url else "127.0.0.1",
+        slapd=options.slapd,
+        service_password_file=options.service_password_file,
+    )
+    with directory:
+        print(f"{directory.suffix} is at {' and '.join(directory.urls)}", flush=True)
+        directory.wait()
+    print(f"slapd has ended by itself, see {directory.log_file}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ConfigurationError as error:
+        sys.exit(str(error))

@@ -1,0 +1,156 @@
+"""The folder of an embedded directory: its lock, its passwords, its database and configuration."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mi_ldap.embedded.configuration import Installation, render_config, render_tree
+from mi_ldap.embedded.slapd_process import run_tool, try_lock, wait_for
+from mi_ldap.errors import ConfigurationError
+from mi_ldap.files import read_text
+
+_LOCK_WAIT_S = 1.0
+
+
+class SlapdFolder:
+    """Where a slapd of ours lives, and making it ready for a start.
+
+    Args:
+        path: the folder, absolute.
+        suffix: the top of the tree.
+        service_password_file: where the service account's password lies, or None for the folder.
+    """
+
+    def __init__(self, path: Path, suffix: str, service_password_file: Path | None = None) -> None:
+        self.path = path
+        self.suffix = suffix
+        self.service_dn = f"cn=mi-ldap,ou=services,{suffix}"
+        self.manager_dn = f"cn=manager,{suffix}"
+        self.service_password_file = service_password_file or path / "service.password"
+        self.manager_password_file = path / "manager.password"
+        self.log_file = path / "slapd.log"
+        self.pid_file = path / "slapd.pid"
+        self.socket_file = path / "ldapi"
+        self.config_dir = path / "slapd.d"
+        self.data_dir = path / "data"
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there is a database; for LMDB an empty file is a new one."""
+        file = self.data_dir / "data.mdb"
+        return file.is_file() and file.stat().st_size > 0
+
+    def make(self) -> None:
+        """The folder, for its owner alone."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+
+    @contextmanager
+    def locked(self) -> Iterator[int]:
+        """The folder's lock. slapd inherits it, so it lasts as long as slapd and no longer."""
+        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            # A slapd whose parent was killed may still be closing its database.
+            if not wait_for(lambda: try_lock(lock), _LOCK_WAIT_S):
+                raise ConfigurationError(
+                    f"The embedded directory in {self.path} is in use by another process:"
+                    " stop that one, or choose another state folder (MI_LDAP_STATE_DIR)."
+                )
+            yield lock
+        finally:
+            os.close(lock)
+
+    def prepare(self, installation: Installation) -> None:
+        """The database where it is missing, and the configuration anew, with slapd stopped."""
+        data_dir = self.data_dir
+        if not data_dir.exists():
+            self._make_data(installation, data_dir)
+        self._check_suffix(data_dir)
+        self._write_config(installation, data_dir)
+        self._renew_lost_passwords(installation)
+        self.pid_file.unlink(missing_ok=True)
+        if self.log_file.is_fifo():  # opening it would block until there is a reader
+            self.log_file.unlink()
+
+    def _make_data(self, installation: Installation, data_dir: Path) -> None:
+        """The database with its first entries; has its name only when it is whole."""
+        unfinished = _make_empty(data_dir.with_name("data.new"))
+        self._write_config(installation, unfinished)
+        tree = render_tree(
+            self.suffix,
+            service_hash=_hash(installation, keep_secret(self.service_password_file)),
+            manager_hash=_hash(installation, keep_secret(self.manager_password_file)),
+        )
+        run_tool(installation.slapd, "slapadd", "-n1", "-q", "-F", self.config_dir, given=tree)
+        (unfinished / "suffix").write_text(self.suffix, encoding="ascii")
+        unfinished.rename(data_dir)
+
+    def _check_suffix(self, data_dir: Path) -> None:
+        if not self.has_data:
+            raise ConfigurationError(
+                f"The embedded directory has lost its database ({data_dir}): restore it from a "
+                "backup, or move the folder away to begin with an empty one."
+            )
+        made_with = read_text(data_dir / "suffix")
+        if made_with != self.suffix:
+            raise ConfigurationError(
+                f"The embedded directory in {self.path} was made with the suffix {made_with!r}:"
+                " set embedded_directory.suffix to that, or choose another state folder."
+            )
+
+    def _write_config(self, installation: Installation, data_dir: Path) -> None:
+        config = render_config(installation, self.suffix, data_dir=data_dir, pid_file=self.pid_file)
+        _make_empty(self.config_dir)
+        run_tool(installation.slapd, "slapadd", "-n0", "-F", self.config_dir, given=config)
+
+    def _renew_lost_passwords(self, installation: Installation) -> None:
+        accounts = {
+            self.service_dn: self.service_password_file,
+            self.manager_dn: self.manager_password_file,
+        }
+        for dn, file in accounts.items():
+            if not file.exists():
+                new_hash = _hash(installation, keep_secret(file))
+                change = f"dn: {dn}\nchangetype: modify\nreplace: userPassword\n"
+                change += f"userPassword: {new_hash}\n"
+                run_tool(
+                    installation.slapd, "slapmodify", "-n1", "-F", self.config_dir, given=change
+                )
+
+
+def _hash(installation: Installation, password: str) -> str:
+    options = ("-o", "module-load=argon2", "-h", "{ARGON2}", "-T", "/dev/stdin")
+    return run_tool(installation.slapd, "slappasswd", *options, given=password).strip()
+
+
+def _make_empty(folder: Path) -> Path:
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder)
+    else:
+        folder.unlink(missing_ok=True)  # rmtree would open a FIFO, and wait
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def keep_secret(file: Path) -> str:
+    """The password in the file; a new one where there is no file yet.
+
+    Without a newline at its end, as `ldapsearch -y` wants it.
+    """
+    if not file.exists():
+        unfinished = file.with_name(f"{file.name}.new")
+        unfinished.unlink(missing_ok=True)
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as to:
+            to.write(secrets.token_urlsafe(32))
+        unfinished.rename(file)
+    return read_secret(file)
+
+
+def read_secret(file: Path) -> str:
+    """What stands in the file, without the newline that an editor leaves."""
+    return read_text(file).rstrip("\r\n")

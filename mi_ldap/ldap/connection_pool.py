@@ -1,0 +1,302 @@
+"""Connections to the directory: opening them with verified TLS, and a bounded pool of them.
+
+ldap3's pools and strategies are not used: REUSABLE polls, RESTARTABLE sends a bind twice,
+ServerPool leaks connections. Here a connection is used by one thread at a time and is dropped after
+its first error. Passwords are written directly into the bind request: ldap3's connection object
+would show the password in its `repr`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import BoundedSemaphore, Lock
+
+import structlog
+from ldap3 import Connection
+
+from mi_ldap.deadline import deadline, remaining_s
+from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap import srv, tls
+from mi_ldap.ldap.account_policy import MUST_CHANGE, AccountPolicy, refusal
+from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.deadline_socket import DeadlineSocket
+from mi_ldap.ldap.health_check import FailoverTimings
+from mi_ldap.ldap.servers import AccountRefused, ServerBusy, Servers
+from mi_ldap.ldap.transport import connection_over, dial, encrypted, is_ldaps, is_local_socket
+
+log = structlog.get_logger()
+
+IDLE_S = 120.0
+"""Longest idle time of a connection, in seconds: firewalls drop idle connections silently."""
+
+START_TLS = "1.3.6.1.4.1.1466.20037"
+INSUFFICIENT_RIGHTS, BUSY, UNAVAILABLE = 50, 51, 52
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The addresses of the directory, TLS and timeouts.
+
+    Attributes:
+        urls: `("ldaps://ldap.example.org:636",)`, without a path, in order of preference;
+            `"ldaps+srv://example.org"` for those that DNS names.
+        start_tls: whether StartTLS is the first operation of each connection (RFC 4513 §3).
+        ca_file: the CA of the server's certificate; None for the system's CAs.
+        connect_timeout_s: longest time for opening a connection, in seconds.
+        answer_s: longest wait for a response, in seconds.
+        certificate_file: the client certificate; None for none.
+        key_file: the key of the client certificate; None if it is in the same file.
+    """
+
+    urls: tuple[str, ...]
+    start_tls: bool = False
+    ca_file: Path | None = None
+    connect_timeout_s: float = 5.0
+    answer_s: float = 5.0
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.start_tls or any(url.lower().startswith("ldaps") for url in self.urls)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The service account; without a DN, SASL EXTERNAL (certificate or process) or anonymous."""
+
+    dn: str = ""
+    password: str = field(default="", repr=False)
+
+
+class Connector:
+    """Opens sessions that are ready for use; all sessions of a process use the same server.
+
+    Args:
+        address: the addresses of the directory, TLS and timeouts.
+        account: the service account.
+        observe: called with the name of each LDAP operation.
+        look_up: queries DNS for SRV records.
+        pace: timeouts and pauses of health checks.
+
+    Raises:
+        ConfigurationError: a certificate cannot be used.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        account: Account,
+        observe: Callable[[str], None],
+        look_up: srv.LookUp = srv.look_up,
+        pace: FailoverTimings | None = None,
+    ) -> None:
+        self._address, self._account, self._observe = address, account, observe
+        self._context = (
+            tls.verifying_context(address.ca_file, address.certificate_file, address.key_file)
+            if address.is_encrypted
+            else None
+        )
+        self.account_policy = AccountPolicy()
+        pace = pace or FailoverTimings(only_s=address.connect_timeout_s + address.answer_s)
+        self.servers = Servers(srv.Addresses(address.urls, look_up), self._probe, pace)
+
+    def anonymous(self) -> LdapConnection:
+        """Return a session without a bind."""
+        return self._watched(self.servers.connected(self._session))
+
+    def bound(self, *, patient: bool = False) -> LdapConnection:
+        """Return a session of the service account; `patient` as in `Servers.connected`."""
+        return self._watched(self.servers.connected(self.bound_to, patient=patient))
+
+    def fits(self, session: LdapConnection) -> bool:
+        """Whether the session is connected to the current server."""
+        return self.servers.is_current(session.server)
+
+    def close(self) -> None:
+        """Stop the health checks."""
+        self.servers.close()
+
+    def _watched(self, session: LdapConnection) -> LdapConnection:
+        session.connection.socket.line = _ConnectionObserver(self.servers, session.server)
+        return session
+
+    def _probe(self, url: str) -> None:
+        session = self.bound_to(url, quiet=True)
+        try:
+            session.read("", "(objectClass=*)", ["1.1"])
+        except LdapError:
+            pass  # the server answers; the account may lack the right to read the root DSE
+        finally:
+            session.close()
+
+    def bound_to(self, url: str, *, quiet: bool = False) -> LdapConnection:
+        """Return a session of the service account with that server; `quiet` as in `LdapConnection`.
+
+        Raises:
+            DirectoryUnavailable: with the reason in one sentence.
+        """
+        session = self._session(url, quiet=quiet)
+        wire = session.connection.socket
+        try:
+            self._introduce(session, url)
+        except LdapError as refused:
+            session.close()
+            raise self._refusal(refused) from refused
+        except DirectoryUnavailable as error:
+            session.close()
+            # With TLS 1.3 a server rejects a wrong or missing client certificate only now.
+            original = wire.error or error
+            raise _outage(url, original, in_handshake=self._wants_tls(url)) from original
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _introduce(self, session: LdapConnection, url: str) -> None:
+        if self._account.dn:
+            policy = session.bind(self._account.dn, self._account.password)
+            self.account_policy.note(policy)
+            if policy.error == MUST_CHANGE:
+                # OpenLDAP 2.5 accepts the bind, then answers every operation with 50.
+                raise LdapError(INSUFFICIENT_RIGHTS, "", policy.error)
+        elif is_local_socket(url) or self._address.certificate_file:
+            session.bind_as_process()
+
+    def _refusal(self, refused: LdapError) -> DirectoryUnavailable:
+        if refused.code in (BUSY, UNAVAILABLE):
+            return ServerBusy("The directory is busy. Try again later.")
+        log.error("directory_account_refused", account=self._account.dn, code=refused.code)
+        return AccountRefused(refusal(refused))
+
+    def _session(self, url: str, *, quiet: bool = False) -> LdapConnection:
+        told = self._address
+        with deadline(min(remaining_s(), told.connect_timeout_s)):
+            connection = self._connection(url)
+        return LdapConnection(connection, self._observe, told.answer_s, url, quiet)
+
+    def _connection(self, url: str) -> Connection:
+        try:
+            plain = dial(url, self._address.answer_s)
+        except Exception as error:
+            raise _outage(url, error) from error
+        wire = DeadlineSocket(plain, time.monotonic() + remaining_s())
+        connection = connection_over(wire)
+        try:
+            self._encrypt(connection, url)
+        except Exception as error:  # noqa: BLE001 - any error is an outage
+            wire.close()
+            original = wire.error or error
+            raise _outage(url, original, in_handshake=True) from original
+        return connection
+
+    def _wants_tls(self, url: str) -> bool:
+        return not is_local_socket(url) and (self._address.start_tls or is_ldaps(url))
+
+    def _encrypt(self, connection: Connection, url: str) -> None:
+        """Start TLS as configured; raise an error if that fails, with no fallback to plain LDAP."""
+        if not self._wants_tls(url):
+            return
+        if self._context is None:
+            raise tls.NoStartTls
+        if not is_ldaps(url):
+            connection.extended(START_TLS)
+            if connection.result["result"] != 0:
+                raise tls.NoStartTls(connection.result["description"])
+        end_at = time.monotonic() + remaining_s()
+        connection.socket = DeadlineSocket(
+            encrypted(connection.socket.bare, url, self._context), end_at
+        )
+        connection.tls_started = True
+
+
+@dataclass(frozen=True, slots=True)
+class _ConnectionObserver:
+    """Reports the events of a session's socket to `Servers`."""
+
+    servers: Servers
+    url: str
+
+    def failed(self) -> None:
+        self.servers.suspect(self.url)
+
+    def answered(self) -> None:
+        self.servers.note_answer(self.url)
+
+    def is_failed(self, silent_s: float) -> bool:
+        return self.servers.is_failed(self.url, silent_s)
+
+
+def _outage(url: str, error: BaseException, *, in_handshake: bool = False) -> DirectoryUnavailable:
+    if is_local_socket(url):
+        return DirectoryUnavailable(tls.sentence_for_socket(error))
+    return DirectoryUnavailable(tls.sentence_for(error, in_handshake=in_handshake))
+
+
+@dataclass
+class Pool:
+    """At most `size` sessions, opened when needed; the last used one is used first.
+
+    Args:
+        connect: opens a session.
+        size: the most sessions at one time.
+        fits: whether an idle session is still connected to the current server.
+    """
+
+    connect: Callable[[], LdapConnection]
+    size: int
+    fits: Callable[[LdapConnection], bool] = lambda session: True
+    _idle: list[LdapConnection] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self._slots = BoundedSemaphore(self.size)
+
+    @contextmanager
+    def session(self) -> Iterator[LdapConnection]:
+        """Lend a session to the caller.
+
+        Raises:
+            DirectoryUnavailable: no session became free or could be opened in the request's time.
+        """
+        if not self._slots.acquire(timeout=remaining_s()):
+            raise DirectoryUnavailable("All connections to the directory are busy. Try again.")
+        try:
+            session = self._idle_session() or self.connect()
+            try:
+                yield session
+            finally:
+                self._give_back(session)
+        finally:
+            self._slots.release()
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for session in idle:
+            session.close()
+
+    def _idle_session(self) -> LdapConnection | None:
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                session = self._idle.pop()
+            if self._is_fit(session):
+                return session
+            session.close()
+
+    def _is_fit(self, session: LdapConnection) -> bool:
+        is_fresh = time.monotonic() - session.idle_since < IDLE_S
+        return is_fresh and self.fits(session) and not session.is_stale()
+
+    def _give_back(self, session: LdapConnection) -> None:
+        if not session.usable:
+            session.close()
+            return
+        with self._lock:
+            self._idle.append(session)

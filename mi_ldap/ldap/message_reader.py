@@ -1,0 +1,120 @@
+"""Reading a server's messages one by one, each checked against the requests that are open.
+
+A broken or hostile server, or an attacker on the network, may answer requests that were not sent,
+or announce lengths that do not match. ldap3 and our own codec get complete messages only, each of
+which answers an open request (RFC 4511 §4.1.1.1), or an error.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mi_ldap.ldap import ber, messages
+from mi_ldap.ldap.messages import Message
+
+LONGEST_MESSAGE: Final = 64 * 1024 * 1024
+"""Bytes. An entry is one message; that of a group with 500,000 members has about 35 MB."""
+
+_UNBIND: Final = 0x42
+_ANSWERS: Final = {
+    0x60: {0x61},  # bind, RFC 4511 §4.2
+    0x63: {messages.ENTRY, messages.DONE, 0x73, messages.INTERMEDIATE},  # search, §4.5
+    0x66: {0x67},  # modify, §4.6
+    0x68: {0x69},  # add, §4.7
+    0x4A: {0x6B},  # delete, §4.8
+    0x6C: {0x6D},  # modify DN, §4.9
+    0x77: {0x78},  # extended, §4.12
+}
+_NOT_THE_LAST: Final = {messages.ENTRY, 0x73, messages.INTERMEDIATE}
+_BEGINNINGS: Final = (b"", bytes((ber.SEQUENCE,)))
+_UNSOLICITED: Final = 0
+_NOTICE_OF_DISCONNECTION: Final = b"1.3.6.1.4.1.1466.20036"
+_RESPONSE_NAME: Final = 0x8A  # §4.12
+
+
+class ProtocolViolation(ConnectionAbortedError):
+    """The server violated the protocol; nothing that it sends on this connection can be trusted."""
+
+
+class MessageReader:
+    """Splits the received bytes into messages, and checks that each answers an open request."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._at = 0
+        self._open: dict[int, set[int]] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether `next_message` has returned all received bytes."""
+        return self._at == len(self._pending)
+
+    def note_sent(self, data: bytes) -> None:
+        """Register the complete requests in `data`, so that answers to them are accepted."""
+        for _, start, end in ber.elements(data):
+            (_, id_start, id_end), (tag, _, _), *_ = ber.elements(data, start, end)
+            if tag != _UNBIND:
+                self._open[int.from_bytes(data[id_start:id_end], "big")] = _ANSWERS[tag]
+
+    def feed(self, data: bytes) -> None:
+        """Append received bytes."""
+        if self._at:
+            del self._pending[: self._at]
+            self._at = 0
+        self._pending += data
+
+    def next_message(self) -> Message | None:
+        """Return the next message; None until it is complete.
+
+        Raises:
+            ProtocolViolation: the bytes are not a message, or it answers no open request.
+        """
+        try:
+            return self._next()
+        except (IndexError, ValueError) as error:
+            raise ProtocolViolation(
+                f"the server sent something other than LDAP: {error}"
+            ) from error
+
+    def _next(self) -> Message | None:
+        if bytes(self._pending[self._at : self._at + 1]) not in _BEGINNINGS:
+            raise ValueError("it does not begin with a SEQUENCE")
+        try:
+            _, start, end = ber.head(self._pending, self._at)
+        except IndexError:
+            return None
+        if end - start > LONGEST_MESSAGE:
+            raise ValueError(f"it has more than {LONGEST_MESSAGE} bytes")
+        if end > len(self._pending):
+            return None
+        with memoryview(self._pending) as pending:  # slicing the bytearray would copy twice
+            message = _parsed(bytes(pending[start:end]))
+        self._at = end
+        self._check(message)
+        return message
+
+    def _check(self, message: Message) -> None:
+        if message.number == _UNSOLICITED:
+            raise ProtocolViolation(_describe_unsolicited(message))
+        if message.tag not in self._open.get(message.number, ()):
+            raise ProtocolViolation("the server's message answers no open request")
+        if message.tag not in _NOT_THE_LAST:
+            messages.answer_in(message)
+            del self._open[message.number]
+
+
+def _parsed(body: bytes) -> Message:
+    parts = [*ber.elements(body)]
+    (id_tag, id_start, id_end), (tag, start, end) = parts[:2]
+    if id_tag != ber.INTEGER or not 0 < id_end - id_start <= 4 or len(parts) > 3:
+        raise ValueError("it has no message id")
+    return Message(int.from_bytes(body[id_start:id_end], "big"), tag, body, start, end)
+
+
+def _describe_unsolicited(message: Message) -> str:
+    """Describe an unsolicited notification (§4.4) for the log."""
+    parts = {tag: message.body[a:b] for tag, a, b in ber.elements(message.body, *message[3:])}
+    if parts.get(_RESPONSE_NAME) != _NOTICE_OF_DISCONNECTION:
+        return "the server sent an unsolicited notification"
+    answer = messages.answer_in(message)
+    return f"the server ends the connection (LDAP result {answer.code}: {answer.text})"

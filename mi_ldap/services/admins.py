@@ -1,0 +1,363 @@
+"""Custody: an admin can only be removed by its creator, and one always remains.
+
+The rules return the steps of a change; whoever makes the change puts them in front of its own and
+applies them together. What a rule was decided on is among them as a guard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import structlog
+
+from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, Forbidden
+from mi_ldap.model import AdminRole, EntryId, Performer, Role, User, sorted_names
+from mi_ldap.services.accounts import reload
+from mi_ldap.services.custody import Custody
+from mi_ldap.state.audit import Change, ChangeAttempts
+from mi_ldap.state.database import Metadata
+from mi_ldap.state.machine_lock import MachineLock
+from mi_ldap.store import (
+    AssignRole,
+    NotHeld,
+    RenewEpoch,
+    RevokeRole,
+    SetCustodian,
+    Step,
+    Unchanged,
+    UserStore,
+)
+
+log = structlog.get_logger()
+
+NO_CREATOR = "It has none: see recover-admin --adopt."
+LAST_ADMIN = "The last admin cannot be removed. Make another admin first."
+_HINT = "the account may not read the admin role's group, or: python app.py recover-admin NAME"
+
+
+@dataclass(frozen=True, slots=True)
+class SuperAdmin:
+    """The account that may remove every admin, where the settings allow that (as MI 4.x does).
+
+    Attributes:
+        name: `super_admin.username`, None where there is none.
+        can_remove_admins: whether the exception is on.
+        place: which directory this is about; its id is pinned there.
+    """
+
+    name: str | None = None
+    can_remove_admins: bool = False
+    place: str = ""
+
+    @property
+    def fact_key(self) -> str:
+        """The key of the fact that holds the account's id."""
+        return f"super_admin {self.name} {self.place}"
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What happens to the dependents of an admin who stops being one.
+
+    Attributes:
+        dependents: names of the users whose custodian the admin is, sorted.
+        successor: name of the admin who becomes their custodian; `""` where nobody does.
+    """
+
+    dependents: tuple[str, ...]
+    successor: str
+
+
+def refusal(decide: Callable[[], object]) -> str:
+    """Why the rules would refuse, `""` where they would not; what is decided is not done."""
+    try:
+        decide()
+    except (Forbidden, BadRequest, Conflict) as error:
+        return str(error)
+    return ""
+
+
+class Admins:
+    """Who is an admin, and who may act on one."""
+
+    def __init__(
+        self,
+        store: UserStore,
+        custody: Custody,
+        super_admin: SuperAdmin,
+        facts: Metadata,
+        lock: MachineLock,
+    ) -> None:
+        self._store = store
+        self._custody = custody
+        self._lock = lock
+        self._super_admin = super_admin
+        self._facts = facts
+
+    @contextmanager
+    def serialized(self, *, changes_admins: bool = True) -> Iterator[None]:
+        """Decide and apply a change of the admins in the block, one at a time on this machine.
+
+        This only avoids conflicts. Changes by other machines, and wrong values of `changes_admins`,
+        are caught by the guards of the steps.
+
+        Args:
+            changes_admins: False for a change that does not affect the admins; it does not wait.
+        """
+        with self._lock.hold() if changes_admins else nullcontext():
+            yield
+
+    def may_be_admin(self, performer: Performer, user: User) -> bool:
+        """Whether the user was an admin when the request began; True where that was not read."""
+        admin_role = performer.admin_role
+        return admin_role is None or self._store.is_holder(admin_role, user)
+
+    def is_admin(self, user: User) -> bool:
+        """Whether the user holds the admin role now, as the directory says."""
+        return self.holds(self._store.admin_role(), user)
+
+    def holds(self, admin_role: AdminRole | None, user: User) -> bool:
+        """Whether the user holds the admin role as it was read; loud where nobody does."""
+        if admin_role is None or not admin_role.holders:
+            if admin_role is not None and admin_role.first_admin_id:
+                log.error("no_admin_left", hint=_HINT)
+            else:
+                log.warning("no_admin_yet", hint="see docs/custody.md, The first admin")
+            return False
+        return self._store.is_holder(admin_role, user)
+
+    def role_for(self, performer: User) -> AdminRole:
+        """The admin role, while the performer holds it.
+
+        Raises:
+            AdminsOnly: it no longer does.
+        """
+        admin_role = self._store.admin_role()
+        if admin_role is None or not self._store.is_holder(admin_role, performer):
+            raise AdminsOnly
+        return admin_role
+
+    def creators(self, admin_role: AdminRole) -> dict[str, str]:
+        """The names of all admins, each with its custodian's present name, or `""`."""
+        holders = {user.id: user for user in self._store.holder_users(admin_role)}
+        ids = {user.custodian_id for user in holders.values() if user.custodian_id}
+        custodians = {each: holders.get(each) or self._store.user(each) for each in ids}
+        names = {each: found.name for each, found in custodians.items() if found}
+        return {
+            user.name: names.get(user.custodian_id, "") if user.custodian_id else ""
+            for user in holders.values()
+        }
+
+    def handover(self, user: User, admin_role: AdminRole) -> Handover:
+        """Return the user's dependents, and the admin who becomes their custodian."""
+        dependents = [each.name for each in self._store.dependents_of(user) if each.id != user.id]
+        successor = self._custody.successor(user, admin_role) if dependents else None
+        return Handover(sorted_names(dependents), successor.name if successor else "")
+
+    def promotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+        """The steps that give the admin role; nothing where the user holds it already."""
+        if self._store.is_holder(admin_role, user):
+            return []
+        return [
+            Unchanged(admin_role.role),
+            Unchanged(user),
+            # Dependents left from before would become dependents of an admin again.
+            *self._custody.reassign_dependents(user, admin_role),
+            SetCustodian(user, performer.id, appoints=True),
+            AssignRole(admin_role.role, user),
+        ]
+
+    def demotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+        """Return the steps that revoke the admin role; none if the user no longer has it.
+
+        Raises:
+            CustodyRefused: the performer is neither the user nor its custodian.
+            Forbidden: the user is the last admin.
+        """
+        if not self._store.is_holder(admin_role, user):
+            return []
+        if performer.id != user.id:
+            self._require_custodian(performer, user, admin_role, "remove it")
+        return [
+            *self._leaving(user, admin_role),
+            SetCustodian(user, None),
+            RenewEpoch(user),
+        ]
+
+    def demotion_if_hidden(
+        self,
+        performer: User,
+        user: User,
+        admin_role: AdminRole,
+        assigned: Sequence[Role],
+        revoked: Sequence[Role],
+    ) -> list[Step]:
+        """Return the steps of a demotion if the filters would no longer find the admin.
+
+        Args:
+            performer: who changes the roles.
+            user: whose roles are changed.
+            admin_role: as it was read.
+            assigned: roles that are assigned.
+            revoked: roles that are revoked.
+
+        Raises:
+            CustodyRefused, Forbidden: as `demotion`.
+        """
+        if not self._store.would_hide(user, assigned, revoked):
+            return []
+        if not self._store.is_holder(admin_role, user):
+            return []
+        return self.demotion(performer, reload(self._store, user), admin_role)
+
+    def ensure_hides_no_admin(self, performer: User, role: Role, admin_role: AdminRole) -> None:
+        """Refuse the deletion of a role without which the filters would not find some admins.
+
+        Raises:
+            CustodyRefused: the performer is not the custodian of one of these admins.
+            Forbidden: the performer is their custodian, or no other admin would be left.
+        """
+        if not self._store.finds_users_by_roles:
+            return
+        admins = self._store.holder_users(admin_role)
+        hidden = [user for user in admins if self._store.would_hide(user, (), (role,))]
+        if not hidden:
+            return
+        for user in hidden:
+            if user.id != performer.id:
+                self._require_custodian(performer, user, admin_role, "remove it")
+        if not any(user.enabled for user in admins if user not in hidden):
+            raise Forbidden(LAST_ADMIN)
+        shown = ", ".join(user.name for user in hidden)
+        raise Forbidden(
+            f"Without the role {role.name} the user store would not find the admins {shown}. "
+            "Revoke their admin role first."
+        )
+
+    def removal(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+        """The steps that must go before the removal of a user's entry.
+
+        Raises:
+            CustodyRefused: the user is an admin of somebody else.
+            Forbidden: the user is the last admin.
+        """
+        if not self._store.is_holder(admin_role, user):
+            leftovers = self._custody.reassign_dependents_of_non_admin(user, admin_role)
+            return [*leftovers, Unchanged(user), NotHeld(admin_role.role, user)]
+        self._require_custodian(performer, user, admin_role, "remove it")
+        return [Unchanged(user), *self._leaving(user, admin_role)]
+
+    def reset(
+        self, performer: User, user: User, admin_role: AdminRole, *, is_done: bool = True
+    ) -> list[Step]:
+        """Return the steps that go before setting a password without knowing the old one.
+
+        The dependents of a user who is not an admin are reassigned first. Otherwise, if another
+        tool made the user an admin again, the performer, who knows the password, could log in as
+        the custodian of these dependents.
+
+        Args:
+            performer: who sets the password.
+            user: as it was just read.
+            admin_role: as it was just read.
+            is_done: False to check only whether it is allowed, with fewer searches.
+
+        Raises:
+            CustodyRefused: the user is an admin, and not the performer's dependent.
+        """
+        renewed = RenewEpoch(user, for_reset=True)
+        if self._store.is_holder(admin_role, user):
+            self._require_custodian(performer, user, admin_role, "change its password")
+            return [Unchanged(user), renewed]
+        leftovers = (
+            self._custody.reassign_dependents_of_non_admin(user, admin_role) if is_done else []
+        )
+        return [*leftovers, NotHeld(admin_role.role, user), Unchanged(user), renewed]
+
+    def apply(
+        self, attempts: ChangeAttempts, user: User, steps: Sequence[Step], *changes: Change
+    ) -> None:
+        """Carry out a change of the user; see `Custody.apply`."""
+        self._custody.apply(attempts, user, steps, *changes)
+
+    def ensure_not_nested_admin(
+        self, role_id: EntryId, role_name: str, admin_role: AdminRole
+    ) -> None:
+        """Raises `Forbidden` for a role through which others hold the admin role."""
+        if role_id in admin_role.nested:
+            raise Forbidden(
+                f"The role {role_name} is part of the admin role. Change it in the directory."
+            )
+
+    def _leaving(self, user: User, admin_role: AdminRole) -> list[Step]:
+        """Return the steps that reassign the user's dependents, then revoke the role.
+
+        In this order a crash in between leaves no dependent with a custodian who is not an admin.
+        """
+        if admin_role.role.is_dynamic:
+            raise Forbidden("The directory works out who is an admin. Change it in the directory.")
+        other = self._store.other_holder(admin_role, user)
+        if other is None:
+            raise Forbidden(LAST_ADMIN)
+        if self._store.holds_through_others(admin_role, user):
+            raise Forbidden(
+                f"User {user.name} is an admin through another role. Change it in the directory."
+            )
+        return [
+            Unchanged(admin_role.role),
+            Unchanged(other),  # an entry that another tool removes leaves the group as it is
+            *self._custody.reassign_dependents(user, admin_role),
+            RevokeRole(admin_role.role, user),
+        ]
+
+    def _require_custodian(
+        self, performer: User, user: User, admin_role: AdminRole, to_do: str
+    ) -> None:
+        if user.custodian_id == performer.id or self._is_super_admin(performer):
+            return
+        self._ensure_read_together(admin_role)
+        custodian = self._custody.custodian(user, admin_role)
+        hint = f"That is {custodian.name}." if custodian else NO_CREATOR
+        if performer.id == user.id:
+            hint = "Give oldPassword to change your own."
+        raise CustodyRefused(user.name, to_do, hint)
+
+    def _ensure_read_together(self, admin_role: AdminRole) -> None:
+        """Check that the admin role is unchanged since it was read.
+
+        The user to change was read later, and may have been demoted in between. A refusal would
+        then name the wrong reason.
+
+        Raises:
+            Conflict: the role was changed; the caller decides again.
+        """
+        present = self._store.admin_role()
+        if present is None or present.role.revision != admin_role.role.revision:
+            raise Conflict
+
+    def pin_super_admin(self) -> None:
+        """Store the id of the super admin's entry, permanently; called when the service starts.
+
+        It is the entry of that name which is an admin and never had a custodian. It is not looked
+        up when the privilege is used: an admin could create an account of that name, and it would
+        become the super admin once its custodian is deleted.
+        """
+        wanted = self._super_admin
+        if not (wanted.can_remove_admins and wanted.name):
+            return
+        admin_role, named = self._store.admin_role(), self._store.find_user(wanted.name)
+        is_admin = admin_role and named and self._store.is_holder(admin_role, named)
+        if named and is_admin and named.is_unappointed:
+            self._facts.set_default(wanted.fact_key, named.id)
+
+    def _is_super_admin(self, performer: User) -> bool:
+        """Compare by the stored id: an entry created later with that name is another account."""
+        wanted = self._super_admin
+        if not (wanted.can_remove_admins and wanted.name):
+            return False
+        if self._facts.fact(wanted.fact_key) != performer.id:
+            return False
+        named = self._store.find_user(wanted.name)
+        return named is not None and named.id == performer.id and named.is_unappointed

@@ -1,0 +1,214 @@
+"""Login, by a single bind, with a limit on failures and a uniform response time; and logout."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+
+from mi_ldap.deadline import remaining_s
+from mi_ldap.errors import (
+    AdminRoleUnclear,
+    AmbiguousName,
+    LoginRefused,
+    UserNotFound,
+)
+from mi_ldap.model import AuthenticationResult, Performer, User, is_password
+from mi_ldap.services.accounts import find_user, reload
+from mi_ldap.services.admins import Admins
+from mi_ldap.services.bootstrap import AlreadyBootstrapped, Bootstrap, LoginRequest
+from mi_ldap.services.failed_logins import FailedLogins
+from mi_ldap.services.response_time_floor import ResponseTimeFloor
+from mi_ldap.state.audit import AuditLog
+from mi_ldap.state.throttle import LoginAttempts
+from mi_ldap.state.tokens import SCOPE_ADMIN, SCOPE_CHANGE_PASSWORD, SCOPE_DEFAULT, Revocations
+from mi_ldap.store import UserReads, UserStore
+
+_RANDOM = random.SystemRandom()
+_PAUSE_S = 0.05
+"""Pause before checking again whether another login has created the first admin, in seconds."""
+_MAX_MISSES = 3
+"""How often a login may find no user after another login interfered, before it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """A successful login.
+
+    Attributes:
+        user: the user as last read.
+        scope: the scope of the token.
+        warning: a warning of the directory's password policy, or `""`.
+    """
+
+    user: User
+    scope: str
+    warning: str = ""
+
+
+class Login:
+    """Authenticates users, and creates the first admin while there is none."""
+
+    def __init__(
+        self,
+        store: UserStore,
+        admins: Admins,
+        bootstrap: Bootstrap,
+        failed_logins: FailedLogins,
+        floor: ResponseTimeFloor,
+        audit: AuditLog,
+        revocations: Revocations,
+    ) -> None:
+        self._store = store
+        self._admins = admins
+        self._bootstrap = bootstrap
+        self._failed_logins = failed_logins
+        self._floor = floor
+        self._audit = audit
+        self._revocations = revocations
+
+    def login(self, applicant: LoginRequest) -> LoggedIn:
+        """Verify the credentials.
+
+        Raises:
+            LoginRefused: after a time that is independent of the reason; the message contains the
+                reason only if the directory reports it to everyone (a locked account) or the
+                password was correct.
+            TooManyFailures: the password was not verified.
+        """
+        since_s = time.monotonic()
+        try:
+            logged_in = self._prove(applicant)
+        except LoginRefused:
+            self._floor.wait(since_s)
+            raise
+        self._audit.write(logged_in.user.name, "login", "session", {}, outcome="done")
+        return logged_in
+
+    def logout(self, performer: Performer, jti: str, expires_at: float) -> None:
+        """Revoke the token in every worker.
+
+        Raises:
+            AuditUnavailable, StateUnavailable: the token was not revoked.
+        """
+        with self._audit.change(performer.name, "logout", "session", {}):
+            self._revocations.revoke(jti, expires_at)
+
+    def _prove(self, applicant: LoginRequest) -> LoggedIn:
+        tried = LoginAttempts()
+        try:
+            with self._failed_logins.attempt(applicant.name, applicant.client) as tried:
+                # Read before the bind, never after it: a token's epoch must not be newer than the
+                # password that was verified.
+                user = self._find(self._store.authority(changes=False), applicant.name)
+                tried.name = user.name if user else ""
+                return self._authenticate(applicant, user)
+        except LoginRefused as error:
+            self._failed_logins.tell_refused(applicant.name, tried, error.reason)
+            raise
+
+    def _authenticate(self, applicant: LoginRequest, user: User | None) -> LoggedIn:
+        if not is_password(applicant.password):
+            raise LoginRefused
+        if not self._bootstrap.is_over:
+            return self._login_without_admin(applicant)
+        return self._ordinary_login(user, applicant.password)
+
+    def _find(self, reads: UserReads, name: str) -> User | None:
+        try:
+            return find_user(reads, name)
+        except AmbiguousName as error:
+            raise LoginRefused(f"{error} Ask an administrator.", "ambiguous") from error
+
+    def _login_without_admin(self, applicant: LoginRequest) -> LoggedIn:
+        """Log in while there is no admin; wait if another login is creating the first admin.
+
+        Raises:
+            LoginRefused: as in an ordinary login; or the first admin was not created; or another
+                login took longer to create it than this request may last.
+        """
+        give_up_at = time.monotonic() + remaining_s()
+        misses = 0
+        while True:
+            is_open = self._bootstrap.is_open()
+            user = self._find(self._store, applicant.name)
+            if user is None or not user.busy:
+                try:
+                    return self._try_first_login(applicant, user, is_open=is_open)
+                except AlreadyBootstrapped:
+                    misses += user is None
+            pause_s = _RANDOM.uniform(0.5, 1) * _PAUSE_S
+            # Several misses mean that an entry outside the filters has the name.
+            if misses > _MAX_MISSES or time.monotonic() + 2 * pause_s > give_up_at:
+                raise LoginRefused
+            time.sleep(pause_s)
+
+    def _try_first_login(
+        self, applicant: LoginRequest, user: User | None, *, is_open: bool
+    ) -> LoggedIn:
+        """Raise `AlreadyBootstrapped` if another login changed the state that this one needs."""
+        if not (is_open and self._bootstrap.may_bootstrap(applicant, user)):
+            logged_in = self._ordinary_login(user, applicant.password)
+            # Only logins that were in progress when the first admin was created.
+            return self._ensure_epoch_unchanged(logged_in) if self._bootstrap.is_over else logged_in
+        if user is None:
+            return self._as_promoted(self._bootstrap.make(applicant), AuthenticationResult())
+        proof = self._proved(user, applicant.password)
+        self._bootstrap.promote(user)
+        return self._as_promoted(user, proof)
+
+    def _ensure_epoch_unchanged(self, logged_in: LoggedIn) -> LoggedIn:
+        """Raise `AlreadyBootstrapped` if another login promotes the user; the epoch is last."""
+        time.sleep(_PAUSE_S)
+        present = self._store.user(logged_in.user.id)
+        if present is None or present.epoch != logged_in.user.epoch:
+            raise AlreadyBootstrapped
+        return logged_in
+
+    def _as_promoted(self, user: User, proof: AuthenticationResult) -> LoggedIn:
+        """Return the login with the user's state after its promotion, which set a new epoch."""
+        try:
+            return self._scoped(reload(self._store, user), proof)
+        except UserNotFound:  # its creation was undone
+            raise LoginRefused from None
+
+    def _ordinary_login(self, user: User | None, password: str) -> LoggedIn:
+        if user is None:
+            raise LoginRefused
+        return self._scoped(user, self._proved(user, password))
+
+    def _proved(self, user: User, password: str) -> AuthenticationResult:
+        proof = self._floor.authenticate(self._store, user, password)
+        if not user.enabled:
+            raise LoginRefused("The account is disabled. Ask an administrator.", "disabled")
+        return proof
+
+    def _scoped(self, user: User, proof: AuthenticationResult) -> LoggedIn:
+        if proof.must_change:
+            return LoggedIn(user, SCOPE_CHANGE_PASSWORD, "Change your password first.")
+        scope = SCOPE_ADMIN if self._is_admin(user) else SCOPE_DEFAULT
+        return LoggedIn(user, scope, _warning(proof))
+
+    def _is_admin(self, user: User) -> bool:
+        """Whether the user is an admin, for the token only: if unclear, users may still log in."""
+        try:
+            return self._admins.holds(self._store.authority(changes=False).admin_role(), user)
+        except AdminRoleUnclear:
+            return False
+
+
+def _warning(proof: AuthenticationResult) -> str:
+    if proof.grace_logins is not None:
+        return f"The password has expired. {_still_open(proof.grace_logins)}"
+    if proof.expires_in_s is not None:
+        days = max(1, proof.expires_in_s // 86400)
+        when = f"{days} days" if days > 1 else "1 day"
+        return f"Your password expires in {when}. Change it before then."
+    return ""
+
+
+def _still_open(logins: int) -> str:
+    """Describe the grace logins; a password change uses one of them for the old password."""
+    if not logins:
+        return "This was the last grace login. Ask an administrator for a new password."
+    return f"{logins} grace {'login' if logins == 1 else 'logins'} left. Change your password now."

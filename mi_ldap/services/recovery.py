@@ -1,0 +1,120 @@
+"""Break-glass: what an operator on this machine may do when the rules lock everybody out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from mi_ldap.errors import AdminRoleUnclear, Conflict
+from mi_ldap.model import AdminRole, User
+from mi_ldap.services.accounts import Rules, end_tokens, get_user, reload
+from mi_ldap.services.custody import Custody
+from mi_ldap.services.retry import retry_on_conflict
+from mi_ldap.state.audit import AuditLog, Change, ChangeAttempts
+from mi_ldap.store import (
+    AddAdminRole,
+    AssignRole,
+    MarkFirstAdmin,
+    RenewEpoch,
+    SetCustodian,
+    Step,
+    Unchanged,
+    UserStore,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Gives the admin role, a password and orphaned admins to an existing user; all audited.
+
+    Attributes:
+        operator: who does it, for the audit log: `"root on this machine"`.
+    """
+
+    store: UserStore
+    audit: AuditLog
+    rules: Rules
+    operator: str
+
+    @property
+    def _custody(self) -> Custody:
+        return Custody(self.store, self.audit)
+
+    def find(self, name: str) -> User:
+        """The user that is meant.
+
+        Raises:
+            UserNotFound: recovery makes no users; add the entry with the directory's own tools.
+        """
+        return get_user(self.store, name)
+
+    def give_role(self, user: User) -> bool:
+        """Make the user an admin without a custodian; False when it is one already."""
+        with self.audit.attempts(self.operator) as attempts:
+            return retry_on_conflict(lambda: self._give_role(user, attempts))
+
+    def set_password(self, user: User, password: str) -> None:
+        """Set the password without knowing the old one; every token of the user dies."""
+        new = self.rules.new_password(password)
+        self._custody.reassign_unless_admin(self.operator, user)
+        with self.audit.change(self.operator, "recovered", "user", {"userId": user.name}):
+            self.store.reset_password(user, new)
+            end_tokens(self.store, user)
+
+    def adopt(self, user: User) -> list[str]:
+        """Make the user the custodian of every admin without one; return the admins' names.
+
+        A custodian that is not an admin counts as none.
+        """
+        admin_role = self.store.admin_role()
+        admins = self.store.holder_users(admin_role) if admin_role else ()
+        return [
+            admin.name for admin in admins if retry_on_conflict(partial(self._adopt, user, admin))
+        ]
+
+    def _give_role(self, user: User, attempts: ChangeAttempts) -> bool:
+        steps = self._steps(user)
+        if not steps:
+            attempts.begin()
+            return False
+        change = Change("recovered", "admin", {"userId": user.name})
+        try:
+            self._custody.apply(attempts, user, steps, change)
+        except Conflict:
+            if any(isinstance(step, AddAdminRole) for step in steps) and (
+                self.store.admin_role() is None
+            ):
+                raise AdminRoleUnclear from None  # the group exists, but cannot be read
+            raise
+        return True
+
+    def _adopt(self, user: User, admin: User) -> bool:
+        """Make the user the admin's custodian; return False if the admin has one."""
+        admin_role, present = self.store.admin_role(), self.store.user(admin.id)
+        if present is None or present.id == user.id or self._custody.custodian(present, admin_role):
+            return False
+        steps: list[Step] = [Unchanged(present), SetCustodian(present, user.id)]
+        info = {"userId": admin.name, "custodian": user.name}
+        with self.audit.change(self.operator, "recovered", "admin", info):
+            self.store.apply(*self._custody.with_guards(steps, admin_role))
+        return True
+
+    def _steps(self, user: User) -> list[Step]:
+        admin_role = self.store.admin_role()
+        present = reload(self.store, user)
+        if present.busy:
+            raise Conflict
+        if admin_role and self.store.is_holder(admin_role, present):
+            return []
+        dependents = self._custody.reassign_dependents(present, admin_role)
+        fresh: list[Step] = [Unchanged(present), SetCustodian(present, None), RenewEpoch(present)]
+        fresh += dependents
+        if admin_role is None:
+            return [*fresh, AddAdminRole(present)]
+        return [Unchanged(admin_role.role), *fresh, *_mark(admin_role, present)]
+
+
+def _mark(admin_role: AdminRole, user: User) -> list[Step]:
+    """The role, and the mark that bootstrap is over where it was missing."""
+    give = AssignRole(admin_role.role, user)
+    return [give] if admin_role.first_admin_id else [give, MarkFirstAdmin(admin_role.role, user)]

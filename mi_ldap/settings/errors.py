@@ -1,0 +1,70 @@
+"""What pydantic found wrong, as sentences for the person who wrote the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from mi_ldap.settings.deployment import KeyPath
+from mi_ldap.settings.merge import unknown_key
+from mi_ldap.settings.types import SettingsError
+
+_PHRASES = {
+    "missing": "is missing",
+    "model_type": "must be a section with keys of its own",
+    "tuple_type": "must be a list",
+}
+
+
+def explain(
+    error: ValidationError, variables: Mapping[KeyPath, str], file: Path | None
+) -> list[str]:
+    """One sentence for each mistake; none repeats a value.
+
+    Args:
+        error: what the models found.
+        variables: the environment variable for each key that came from there.
+        file: the TOML that the other keys came from.
+    """
+    details = error.errors(include_url=False, include_input=False)
+    found = (_sentence(detail, variables, file) for detail in details)
+    return [sentence for sentence in found if sentence]
+
+
+def _sentence(
+    detail: ErrorDetails, variables: Mapping[KeyPath, str], file: Path | None
+) -> str | None:
+    path = tuple(name for name in detail["loc"] if isinstance(name, str))
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, SettingsError):
+        return str(cause)
+    if detail["type"] == "extra_forbidden":
+        return unknown_key(path)
+    if detail["type"] == "default_factory_not_called":
+        # It follows from another key, whose own mistake is named.
+        return None
+    return (
+        f"{_key(detail['loc'])} {_phrase(detail, cause)}; correct {_place(path, variables, file)}."
+    )
+
+
+def _phrase(detail: ErrorDetails, cause: object) -> str:
+    if isinstance(cause, ValueError):
+        return str(cause)
+    if detail["type"] == "literal_error":
+        return f"must be {detail['ctx']['expected']}"
+    return _PHRASES.get(detail["type"], "has a value of the wrong kind")
+
+
+def _key(loc: tuple[int | str, ...]) -> str:
+    parts = (f"[{name}]" if isinstance(name, int) else f".{name}" for name in loc)
+    return "".join(parts).removeprefix(".")
+
+
+def _place(path: KeyPath, variables: Mapping[KeyPath, str], file: Path | None) -> str:
+    levels = (path[:length] for length in range(len(path), 0, -1))
+    variable = next((variables[level] for level in levels if level in variables), None)
+    return variable or (f"it in {file}" if file else "it")

@@ -1,0 +1,151 @@
+"""One source's tree made ready to be laid over another: only our keys, in their own names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mi_ldap.settings.deployment import SECTIONS_OF_MI, KeyPath
+from mi_ldap.settings.registry import (
+    PATHS,
+    REMOVED,
+    SECTIONS,
+    SETTINGS,
+    dotted,
+    has_no_effect,
+    nearest_setting,
+    official_path,
+)
+from mi_ldap.settings.sources import EnvValue, Tree, variable_of
+
+_PLACEHOLDER = re.compile(r"\$(?:secret|env|ref|sys)\{")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one source says.
+
+    Attributes:
+        tree: our sections, without empty values.
+        unused: keys without effect, dotted.
+        foreign: sections of MI that are not ours.
+        problems: sentences about what cannot be used.
+    """
+
+    tree: Tree = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_layer(tree: Tree, folder: Path) -> Layer:
+    """Sort what a source gives; relative paths in it begin at `folder`."""
+    layer = Layer()
+    for name, content in _spread_properties(tree).items():
+        if name in SECTIONS_OF_MI:
+            layer.foreign.append(name)
+        elif name not in SECTIONS:
+            layer.problems.append(unknown_key((name,)))
+        elif isinstance(content, dict):
+            layer.tree[name] = _keep_ours(layer, content, (name,), folder)
+        else:
+            layer.tree[name] = content
+    return layer
+
+
+def _keep_ours(layer: Layer, table: Tree, above: KeyPath, folder: Path) -> Tree:
+    kept: Tree = {}
+    for name, value in table.items():
+        path = official_path((*above, name))
+        if has_no_effect(path):
+            layer.unused.append(dotted(path))
+        elif path[-1] in kept:
+            layer.problems.append(f"{dotted(path)} is there twice, under two names: keep one.")
+        elif isinstance(value, dict):
+            kept[path[-1]] = _keep_ours(layer, value, path, folder)
+        elif value != "":
+            # MI writes '' for "not set".
+            kept[path[-1]] = _anchor(path, value, folder)
+    return kept
+
+
+def _anchor(path: KeyPath, value: object, folder: Path) -> object:
+    return str(folder / value) if path in PATHS and isinstance(value, str) else value
+
+
+def _spread_properties(tree: Tree) -> Tree:
+    """Move what `[user_store.properties]` says in MI's inner names to the keys themselves.
+
+    MI turns `connection_url` into the property `ConnectionURL`; some files have the latter.
+    """
+    store = tree.get("user_store")
+    if not isinstance(store, dict) or not isinstance(store.get("properties"), dict):
+        return tree
+    ours = {path[1].replace("_", ""): path[1] for path in SETTINGS if path[0] == "user_store"}
+    ours["starttlsenabled"] = "start_tls"
+    properties = {ours.get(name.lower(), name): name for name in store["properties"]}
+    moved = {key: store["properties"][name] for key, name in properties.items() if key != name}
+    rest = {key: store["properties"][key] for key, name in properties.items() if key == name}
+    spread = {**moved, **store, "properties": rest}
+    if not rest:
+        del spread["properties"]
+    return {**tree, "user_store": spread}
+
+
+def tree_of(given: Iterable[EnvValue]) -> Tree:
+    """The values of the environment as a tree like TOML's."""
+    tree: Tree = {}
+    for one in given:
+        table = tree
+        for name in one.path[:-1]:
+            inner = table.setdefault(name, {})
+            # Only a key of MI without effect can stand in the way: drop what is below it.
+            table = inner if isinstance(inner, dict) else {}
+        table[one.path[-1]] = one.value
+    return tree
+
+
+def lay_over(below: Tree, above: Tree) -> Tree:
+    """`below` with the values of `above` in their places; what has a wrong type stays."""
+    merged = dict(below)
+    for name, value in above.items():
+        under = below.get(name, {})
+        if not isinstance(value, dict):
+            merged[name] = value
+        elif isinstance(under, dict):
+            merged[name] = lay_over(under, value)
+    return merged
+
+
+def find_placeholders(tree: Tree, covered: frozenset[KeyPath]) -> list[str]:
+    """A sentence for each value with one of MI's placeholders that the environment leaves."""
+    return [
+        f"{dotted(path)} holds a placeholder such as $secret{{…}}, which only MI fills in: "
+        f"write the value itself, or set {variable_of(path)} or {variable_of(path)}_FILE."
+        for path in SETTINGS
+        if path not in covered and _PLACEHOLDER.search(_text_at(tree, path))
+    ]
+
+
+def _text_at(tree: Tree, path: KeyPath) -> str:
+    value: Any = tree
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def unknown_key(path: KeyPath) -> str:
+    """The sentence about a key that does not exist, with the one that was probably meant."""
+    if path in (("state_dir",), ("config",)):
+        return f"{path[0]} is not read from the TOML: set {variable_of(path)} instead."
+    if path in REMOVED:
+        return f"{dotted(path)} is no longer a setting ({REMOVED[path]}): remove it."
+    nearest = nearest_setting(path)
+    if nearest is None:
+        return f"{dotted(path)} is not a setting: remove it, or see docs/configuration.md."
+    return (
+        f"{dotted(path)} is not a setting: remove it, or write {dotted(nearest)} if you meant that."
+    )

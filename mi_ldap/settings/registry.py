@@ -1,0 +1,69 @@
+"""Which keys there are: ours from the models, MI's from `deployment`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import get_args
+
+from pydantic.fields import FieldInfo
+
+from mi_ldap.settings.deployment import KEYS_OF_MI, OTHER_NAMES, SECTIONS_OF_MI, KeyPath
+from mi_ldap.settings.root import Settings
+from mi_ldap.settings.sections import Section
+from mi_ldap.settings.types import InputFile, OutputFile
+
+
+def _leaves(model: type[Section], above: KeyPath = ()) -> Iterator[tuple[KeyPath, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            yield from _leaves(inner, (*above, name))
+        elif above:
+            yield (*above, name), field
+
+
+SETTINGS: Mapping[KeyPath, FieldInfo] = dict(_leaves(Settings))
+SECTIONS = frozenset(path[0] for path in SETTINGS)
+PATHS = frozenset(
+    path
+    for path, field in SETTINGS.items()
+    if {InputFile, OutputFile}.intersection(get_args(field.annotation))
+)
+REMOVED: Mapping[KeyPath, str] = {
+    ("user_store", "transactions"): "every change is made step by step, see docs/custody.md"
+}
+"""Settings of earlier versions, each with the reason for its removal."""
+
+_NAMES = frozenset([*SETTINGS, *KEYS_OF_MI, *OTHER_NAMES, *((name,) for name in SECTIONS)])
+
+
+def dotted(path: KeyPath) -> str:
+    """`"user_store.type"`; safe to print whatever somebody wrote as a key."""
+    return ".".join(name if name.isprintable() else ascii(name) for name in path)
+
+
+def has_no_effect(path: KeyPath) -> bool:
+    """True for what MI knows and this service does not use."""
+    above = (path[:length] for length in range(1, len(path) + 1))
+    return path[0] in SECTIONS_OF_MI or any(part in KEYS_OF_MI for part in above)
+
+
+def is_known(path: KeyPath) -> bool:
+    """True for a key (not a section) that may be given."""
+    return path in SETTINGS or path in OTHER_NAMES or has_no_effect(path)
+
+
+def official_path(path: KeyPath) -> KeyPath:
+    """The key itself for one that has a second name."""
+    return OTHER_NAMES.get(path, path)
+
+
+def nearest_setting(path: KeyPath) -> KeyPath | None:
+    """The key that `path` is probably a slip of, in the same section before all others."""
+    siblings = {name[-1]: name for name in _NAMES if name[:-1] == path[:-1]}
+    everywhere = {dotted(name): name for name in SETTINGS}
+    for key, names in ((path[-1], siblings), (dotted(path), everywhere)):
+        if matches := get_close_matches(key.lower(), names, 1, 0.75):
+            return names[matches[0]]
+    return next((name for name in SETTINGS if name[-1] == path[-1]), None)

@@ -1,0 +1,240 @@
+"""The kinds of value that a key may hold, each with the one phrase that says what it wants.
+
+TOML gives typed values, the environment only texts, and MI writes booleans and numbers as texts
+("true", "5000") and lists as one text ("a, b"): every kind takes both forms. The phrases complete
+a sentence that begins with the key. They never repeat what was given: it may be a secret that
+stands at the wrong key.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, SecretStr
+
+from mi_ldap.settings.expressions import translate_java_regex
+from mi_ldap.settings.validators import (
+    is_attribute_name,
+    is_dn,
+    is_host,
+    read_filter,
+    read_http_url,
+    read_url,
+)
+
+
+class SettingsError(ValueError):
+    """A complaint that is a whole sentence (or several, a line each) and names its keys itself."""
+
+
+def _read_flag(value: object) -> bool:
+    word = str(value).strip().lower() if isinstance(value, bool | str) else ""
+    if word not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return word == "true"
+
+
+def _whole_number(low: int, high: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        text = str(value).strip() if type(value) in (int, str) else ""
+        if not re.fullmatch(r"-?[0-9]{1,18}", text) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _read_seconds(value: object) -> float:
+    try:
+        seconds = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        seconds = math.nan
+    # A user who is being removed or reset is marked for a minute: requests must be over by then.
+    if isinstance(value, bool) or not 0 < seconds <= 30:
+        raise ValueError("must be a number of seconds above 0 and up to 30")
+    return seconds
+
+
+def _read_text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise ValueError("must be a text in quotes, on one line")
+    return value.strip()
+
+
+def _read_secret(value: object) -> SecretStr:
+    if isinstance(value, SecretStr):
+        return value
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be a text in quotes")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        # Bytes of the environment that are no UTF-8 arrive as lone surrogates.
+        raise ValueError("must be a text in UTF-8")
+    return SecretStr(value)
+
+
+def _read_key(value: object) -> SecretStr:
+    # RFC 7518, 3.2: a key for HS256 has 32 bytes at least.
+    secret = _read_secret(value)
+    if len(secret.get_secret_value().encode()) < 32:
+        raise ValueError("must be a key of 32 bytes or more, such as openssl rand -hex 32 makes")
+    return secret
+
+
+def _read_names(value: object) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ValueError('must be a list of texts, such as ["a", "b"] or "a, b"')
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _read_networks(value: object) -> tuple[str, ...]:
+    names = _read_names(value)
+    try:
+        return tuple(str(ipaddress.ip_network(name, strict=False)) for name in names)
+    except ValueError:
+        raise ValueError('must be a list of addresses or networks, such as "10.0.0.0/8"') from None
+
+
+def _read_host(value: object) -> str:
+    host = _read_text(value).removeprefix("[").removesuffix("]")
+    if not is_host(host):
+        raise ValueError("must be an address or a host name alone, such as 127.0.0.1")
+    return host
+
+
+def _read_path(value: object) -> Path:
+    return value if isinstance(value, Path) else Path(_read_text(value))
+
+
+def _read_input_file(value: object) -> Path:
+    path = _read_path(value)
+    if not path.is_file():
+        raise ValueError(
+            "must name a file that exists; in a TOML file a relative path begins at its folder"
+        )
+    return path
+
+
+def _read_attribute(value: object) -> str:
+    if not is_attribute_name(text := _read_text(value)):
+        raise ValueError("must be a name from the directory's schema, such as uid")
+    return text
+
+
+def _read_attributes(value: object) -> tuple[str, ...]:
+    names = _read_names(value)
+    if not all(is_attribute_name(name) for name in names):
+        raise ValueError('must be a list of names from the schema, such as ["posixAccount"]')
+    return names
+
+
+def _read_assignments(value: object) -> tuple[tuple[str, str], ...]:
+    pairs = [text.partition("=") for text in _read_names(value)]
+    if not all(is_attribute_name(name) and text.strip() for name, _, text in pairs):
+        raise ValueError('must be a list of attribute=value, such as ["cn={name}", "sn={name}"]')
+    return tuple((name, text.strip()) for name, _, text in pairs)
+
+
+def _read_dn(value: object) -> str:
+    if not is_dn(text := _read_text(value)):
+        raise ValueError("must be a DN, such as ou=people,dc=example,dc=org")
+    return text
+
+
+def _read_dns(value: object) -> tuple[str, ...]:
+    # MI separates several bases by #, which no DN holds unescaped at that place.
+    parts = re.split(r"(?<!\\)#", value) if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not parts:
+        raise ValueError("must be a DN, such as ou=people,dc=example,dc=org, or a list of them")
+    return tuple(_read_dn(part) for part in parts)
+
+
+def _read_dn_pattern(value: object) -> str:
+    text = _read_text(value)
+    if text.count("{0}") != 1 or not is_dn(text):
+        raise ValueError("must be a DN with {0} for the name, such as uid={0},ou=people,dc=x")
+    return text
+
+
+def _read_list_filter(value: object) -> str:
+    if (found := read_filter(_read_text(value))) is None:
+        raise ValueError("must be an LDAP filter in parentheses, such as (objectClass=person)")
+    return found
+
+
+def _read_search_filter(value: object) -> str:
+    found = read_filter(_read_text(value))
+    if found is None or "?" not in found:
+        raise ValueError("must be an LDAP filter with ? for the name, such as (uid=?)")
+    return found
+
+
+def _read_urls(value: object) -> str:
+    urls = [read_url(text) for text in re.split(r"[\s,]+", _read_text(value)) if text]
+    if None in urls:
+        raise ValueError(
+            "must be one or more addresses such as ldaps://directory.example.org:636 "
+            "(ldap, ldaps or ldapi; host and port only), or ldaps+srv://example.org for the "
+            "servers that DNS has for a domain, separated by spaces"
+        )
+    return " ".join(url for url in urls if url)
+
+
+def _read_dashboard_url(value: object) -> str:
+    url = read_http_url(value.strip()) if isinstance(value, str) else None
+    if url is None:
+        raise ValueError(
+            "must be the address of the dashboard's API, such as "
+            "https://dashboard.example.org:9743/dashboard/api"
+        )
+    return url
+
+
+def _read_java_regex(value: object) -> str:
+    return translate_java_regex(_read_text(value))
+
+
+def _read_role(value: object) -> str:
+    role = _read_text(value)
+    if "/" in role or ":" in role:
+        raise ValueError("must be the name of a role in the directory, without / and :")
+    return role
+
+
+Flag = Annotated[bool, BeforeValidator(_read_flag)]
+Port = Annotated[int, BeforeValidator(_whole_number(1, 65535))]
+Count = Annotated[int, BeforeValidator(_whole_number(1, 1000))]
+Connections = Annotated[int, BeforeValidator(_whole_number(16, 1_000_000))]
+Megabytes = Annotated[int, BeforeValidator(_whole_number(8, 1_000_000))]
+CountOrNone = Annotated[int, BeforeValidator(_whole_number(0, 100_000_000))]
+MegabytesOrNone = Annotated[int, BeforeValidator(_whole_number(0, 1_000_000))]
+Bytes = Annotated[int, BeforeValidator(_whole_number(0, 1_000_000_000_000))]
+Rate = Annotated[int, BeforeValidator(_whole_number(1, 1_000_000))]
+Milliseconds = Annotated[int, BeforeValidator(_whole_number(1, 3_600_000))]
+WholeSeconds = Annotated[int, BeforeValidator(_whole_number(1, 31_536_000))]
+Seconds = Annotated[float, BeforeValidator(_read_seconds)]
+Text = Annotated[str, BeforeValidator(_read_text)]
+Secret = Annotated[SecretStr, BeforeValidator(_read_secret)]
+Key = Annotated[SecretStr, BeforeValidator(_read_key)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_read_names)]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_read_networks)]
+Host = Annotated[str, BeforeValidator(_read_host)]
+OutputFile = Annotated[Path, BeforeValidator(_read_path)]
+InputFile = Annotated[Path, BeforeValidator(_read_input_file)]
+Attribute = Annotated[str, BeforeValidator(_read_attribute)]
+Attributes = Annotated[tuple[str, ...], BeforeValidator(_read_attributes)]
+Assignments = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_read_assignments)]
+Dn = Annotated[str, BeforeValidator(_read_dn)]
+Dns = Annotated[tuple[str, ...], BeforeValidator(_read_dns)]
+DnPattern = Annotated[str, BeforeValidator(_read_dn_pattern)]
+ListFilter = Annotated[str, BeforeValidator(_read_list_filter)]
+SearchFilter = Annotated[str, BeforeValidator(_read_search_filter)]
+Urls = Annotated[str, BeforeValidator(_read_urls)]
+DashboardUrl = Annotated[str, BeforeValidator(_read_dashboard_url)]
+JavaRegex = Annotated[str, BeforeValidator(_read_java_regex)]
+Role = Annotated[str, BeforeValidator(_read_role)]

@@ -1,0 +1,199 @@
+"""The audit log: one line an event, written before the change that it tells of is made.
+
+MI's keys come first, in MI's order (`performedBy`, `action`, `type`, `info`), then ours. A change
+whose line can't be written is not made; one that then fails gets a second line, its outcome
+`undone` (or `unknown`, when the directory went away), under the same request id. A change that is
+tried again after a conflict has no further lines. There is never a password, a token or a hash
+in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from mi_ldap.errors import (
+    AuditUnavailable,
+    ConfigurationError,
+    CustodyRefused,
+    DirectoryUnavailable,
+    MiLdapError,
+)
+from mi_ldap.state.audit_file import AuditFile
+
+log = structlog.get_logger()
+
+MAX_TEXT_BYTES = 1024
+"""Longer names and reasons are truncated: a client must not be able to fill the disk with them."""
+
+Info = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Change:
+    """The action, type and info of an audit line; see `AuditLog.write`."""
+
+    action: str
+    kind: str
+    info: Info
+
+
+class AuditLog:
+    """Lines of JSON in a file of mode 0600, each in one write.
+
+    Args:
+        path: `<state>/audit.log`, or what `audit.file` names.
+        max_bytes: the size at which the file is rotated; 0 for never.
+        keep: how many rotated files are kept.
+    """
+
+    def __init__(self, path: Path, max_bytes: int = 0, keep: int = 1) -> None:
+        self._path = path
+        self._file = AuditFile(path, max_bytes, keep)
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` where the file cannot be opened for appending."""
+        try:
+            self._file.check()
+        except OSError as error:
+            raise ConfigurationError(
+                f"The audit log {self._path} cannot be written: {error.strerror}."
+            ) from None
+
+    def write(
+        self, performer: str, action: str, kind: str, info: Info, *, outcome: str, reason: str = ""
+    ) -> None:
+        """Add one line.
+
+        Args:
+            performer: the name of who did it.
+            action: `created`, `deleted`, `updated`, `login`, `logout`, `refused`, `bootstrap`,
+                `recovered` or `inherited`.
+            kind: `user`, `role`, `session` or `admin`.
+            info: what it was done to; written as a string of JSON.
+            outcome: `done`, `refused`, `undone`, or `unknown` where no answer came.
+            reason: why it was refused or undone.
+
+        Raises:
+            AuditUnavailable: it could not be written.
+        """
+        context = structlog.contextvars.get_contextvars()
+        line = {
+            "performedBy": cut_to_bytes(performer, MAX_TEXT_BYTES),
+            "action": action,
+            "type": kind,
+            "info": json.dumps(info, separators=(",", ":")),
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "outcome": outcome,
+            "reason": cut_to_bytes(reason, MAX_TEXT_BYTES),
+            "client": context.get("client", ""),
+            "requestId": context.get("requestId", ""),
+        }
+        try:
+            self._file.append(json.dumps(line).encode() + b"\n")
+        except OSError as error:
+            log.error("audit_not_written", file=str(self._path), error=str(error))
+            raise AuditUnavailable from error
+        log.info("audit", **line)
+
+    @contextmanager
+    def change(self, performer: str, action: str, kind: str, info: Info) -> Iterator[None]:
+        """Write the line of a change, and then let it be made.
+
+        Raises:
+            AuditUnavailable: before anything was changed.
+        """
+        with self.attempts(performer) as attempts:
+            attempts.begin(Change(action, kind, info))
+            yield
+
+    @contextmanager
+    def attempts(self, performer: str) -> Iterator[ChangeAttempts]:
+        """Record a change that may be tried several times, with each line and outcome once."""
+        attempts = ChangeAttempts(self, performer)
+        try:
+            yield attempts
+        except BaseException as error:
+            reason = str(error) if isinstance(error, MiLdapError) else type(error).__name__
+            outcome = "unknown" if isinstance(error, DirectoryUnavailable) else "undone"
+            attempts.end(outcome, reason, attempts.written)
+            raise
+        attempts.end("undone", "It was decided anew.", attempts.superseded)
+
+    def refused(self, performer: str, kind: str, info: Info, error: MiLdapError) -> None:
+        """The line of something that the rules forbade."""
+        self.write(performer, "refused", kind, info, outcome="refused", reason=str(error))
+
+    @contextmanager
+    def refusals(self, performer: str, info: Info) -> Iterator[None]:
+        """Every refusal by custody in the block leaves its line."""
+        try:
+            yield
+        except CustodyRefused as error:
+            self.refused(performer, "admin", info, error)
+            raise
+
+    def close(self) -> None:
+        """Close the file; the next line opens it again."""
+        self._file.close()
+
+
+class ChangeAttempts:
+    """The audit lines of one change, however often it is tried.
+
+    Attributes:
+        performer: the name of the user who makes the change.
+        written: the changes that have a line, in the order of the lines.
+        superseded: those of them that are not part of the latest try.
+    """
+
+    def __init__(self, audit: AuditLog, performer: str) -> None:
+        self._audit = audit
+        self.performer = performer
+        self.written: list[Change] = []
+        self.superseded: list[Change] = []
+
+    def begin(self, *changes: Change) -> None:
+        """Write the lines of a try that makes these changes, except those already written.
+
+        Raises:
+            AuditUnavailable: a line could not be written; this try has not changed anything yet.
+        """
+        self.superseded = [change for change in self.written if change not in changes]
+        for change in changes:
+            if change not in self.written:
+                self._write(change, "done")
+                self.written.append(change)
+
+    def end(self, outcome: str, reason: str, changes: list[Change]) -> None:
+        """Write a second line, with the outcome, for each of the changes, the latest one first."""
+        for change in reversed(changes):
+            try:
+                self._write(change, outcome, reason)
+            except AuditUnavailable:
+                log.error("audit_undone_line_lost", action=change.action, reason=reason)
+
+    def _write(self, change: Change, outcome: str, reason: str = "") -> None:
+        self._audit.write(
+            self.performer,
+            change.action,
+            change.kind,
+            change.info,
+            outcome=outcome,
+            reason=reason,
+        )
+
+
+def cut_to_bytes(text: str, size: int) -> str:
+    """Truncate a text to at most `size` bytes of UTF-8, keeping whole characters."""
+    encoded = text.encode(errors="surrogatepass")
+    if len(encoded) <= size:
+        return text
+    return encoded[:size].decode(errors="ignore")

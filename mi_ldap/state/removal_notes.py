@@ -1,0 +1,43 @@
+"""Record of recent removals in the state database; replication may add their memberships again."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Final
+
+import structlog
+
+from mi_ldap.errors import StateUnavailable
+from mi_ldap.state.database import StateDatabase
+from mi_ldap.store import Removed
+
+log = structlog.get_logger()
+
+KEPT_S: Final = 600.0
+"""How long a removal is recorded, in seconds; replication should not take longer."""
+
+_PREFIX: Final = "removed "
+
+
+class StateRemovalNotes:
+    """`mi_ldap.store.RemovalNotes` for all processes of this machine."""
+
+    def __init__(self, state: StateDatabase) -> None:
+        self._state = state
+
+    def note(self, removed: Removed) -> None:
+        try:
+            self._state.set_default(_PREFIX + json.dumps([time.time(), *removed]), "")
+        except StateUnavailable as error:
+            log.warning("removal_not_noted", dn=removed.dn, error=str(error))
+
+    def recent(self) -> list[Removed]:
+        kept = {key: json.loads(key[len(_PREFIX) :]) for key in self._keys()}
+        # Also delete notes from the future: the clock was set back.
+        old = [key for key, (at, *_) in kept.items() if abs(time.time() - at) > KEPT_S]
+        self._state.forget_facts(old)
+        return list(dict.fromkeys(Removed(dn, member) for _, dn, member in kept.values()))
+
+    def _keys(self) -> list[str]:
+        return self._state.facts_beginning(_PREFIX)

@@ -1,0 +1,26 @@
+"""docs/doctor.md holds what the doctor says today."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mi_ldap.checks import CHECKS
+from tests.checks.examples import EXAMPLES, PAGE, filled
+
+
+def test_the_examples_are_what_the_doctor_says(tmp_path: Path) -> None:
+    def said(name: str) -> str:
+        folder = tmp_path / name
+        folder.mkdir()
+        return EXAMPLES[name](folder)
+
+    page = PAGE.read_text()
+    assert set(re.findall(r"<!-- example: (\w+) -->", page)) == set(EXAMPLES)
+    assert filled(page, said) == page, "run scripts/doctor-examples"
+
+
+def test_each_check_is_explained() -> None:
+    rows = set(re.findall(r"(?m)^### `([a-z-]+)`", PAGE.read_text()))
+    more = {"configuration", "address", "certificate", "bind", "replicas", "first-admin"}
+    assert rows == {check.name for check in CHECKS} | more | {"fix-members"}

@@ -1,0 +1,32 @@
+"""Whether OpenLDAP's rules let users write an attribute of themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from mi_ldap.checks.slapd import Database, self_writes
+from mi_ldap.ldap.connection import Entry
+
+BASE = "ou=people,dc=example,dc=org"
+OURS = 'to attrs=miLdapEpoch,miLdapCustodian by dn.exact="cn=svc" write by * none'
+GENEROUS = "to * by self write by users read"
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ([OURS, GENEROUS], False),
+        ([GENEROUS, OURS], True),
+        ([f'to dn.subtree="{BASE}" by self write by * read', OURS], True),
+        (['to dn.subtree="ou=desks,dc=example,dc=org" by self write', OURS], False),
+        (["to attrs=userPassword by self =xw by * none", OURS], False),
+        (["to attrs=mail by self write by * read"], None),
+        (["to * by users read"], None),
+        (["to attrs=miLdapCustodian by self =rscxwd"], True),
+        (["to attrs=miLdapCustodian by self read by * break", GENEROUS], True),
+    ],
+)
+def test_rules_are_read_in_their_order(rules: list[str], told: bool | None) -> None:
+    values = [f"{{{number}}}{rule}".encode() for number, rule in enumerate(rules)]
+    database = Database(Entry("olcDatabase={1}mdb,cn=config", {"olcaccess": values}), ())
+    assert self_writes(database, "miLdapCustodian", BASE) is told

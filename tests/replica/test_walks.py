@@ -1,0 +1,89 @@
+"""Nobody can tell memory from the directory, whatever happens to it and whoever does it.
+
+`MI_LDAP_WALKS=100` walks so many; which seed went wrong is in the test's name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mi_ldap import wiring
+from mi_ldap.directory import DirectoryStore, replica
+from mi_ldap.embedded import EmbeddedDirectory
+from mi_ldap.settings import load_settings
+from tests.replica.observed import observed
+from tests.replica.places import is_ready
+from tests.replica.walk import ROLES, USERS, Walk
+from tests.until import until
+
+SEEDS = range(int(os.environ.get("MI_LDAP_WALKS", "4")))
+STEPS = 60
+
+
+@pytest.fixture
+def store(
+    tmp_path: Path, directory: EmbeddedDirectory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DirectoryStore]:
+    monkeypatch.setattr(replica, "RECHECK_S", 0.05)
+    settings = load_settings({"MI_LDAP_STATE_DIR": str(tmp_path)})
+    store = wiring.services(settings, directory).store
+    assert isinstance(store, DirectoryStore)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often memory answered, and how often it left that to the directory."""
+    counted: Counter[str] = Counter()
+    ask = replica.Replica.ask
+
+    def counting(self: replica.Replica, question: Any) -> Any:
+        try:
+            answer = ask(self, question)
+        except replica.CacheMiss:
+            counted["directory"] += 1
+            raise
+        counted["memory"] += 1
+        return answer
+
+    monkeypatch.setattr(replica.Replica, "ask", counting)
+    return counted
+
+
+def compare(store: DirectoryStore, what: str) -> None:
+    """Memory says what the directory says, before it is asked or after."""
+    before = observed(store, USERS, ROLES)
+    seen = observed(store.view, USERS, ROLES)
+    after = observed(store, USERS, ROLES)
+    for key in {*before, *after, *seen}:
+        answers = (before.get(key), after.get(key))
+        assert seen.get(key) in answers, f"after {what}: {key}"
+
+
+def is_back(store: DirectoryStore) -> bool:
+    """Whether memory answers, or will not before another change."""
+    return is_ready(store) or "slapadd" in store.reads.why
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_walk(
+    store: DirectoryStore, directory: EmbeddedDirectory, answers: Counter[str], seed: int
+) -> None:
+    walk = Walk(directory, store, seed)
+    store.admin_role()
+    until(lambda: is_ready(store))
+    done: list[str] = []
+    for number in range(STEPS):
+        done.append(f"{number} {walk.step()}")
+        compare(store, "\n".join(done))
+        until(lambda: is_back(store))
+    walk.close()
+    print(answers)
+    assert answers["memory"] > answers["directory"]
