@@ -253,7 +253,7 @@ def test_a_service_may_start_before_its_directory(
             wanted = 401 if path.endswith("users") else 503
             assert answer.status == wanted, (path, answer)
         directory.start()
-        assert call.ask("GET", "/ready").status == 200
+        assert wait_for(lambda: call.ask("GET", "/ready").status == 200, 5)
         token = call.login("root", PASSWORD)
         assert call("GET", "/users", token=token).json["count"] == 1
 

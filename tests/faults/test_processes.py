@@ -271,6 +271,7 @@ def test_a_bare_gunicorn_has_no_embedded_directory(tmp_path: Path) -> None:
 
 def test_a_hangup_stops_nothing(service: Service) -> None:
     """Not the supervisor, not gunicorn's arbiter, no worker, whoever is sent it and how often."""
+    assert eventually(lambda: len(service.workers) == 2)
     family = [service.process.pid, service.arbiter, *service.workers]
     for _ in range(3):
         for pid in family:

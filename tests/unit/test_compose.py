@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from mi_ldap import embedded
+from mi_ldap.embedded.__main__ import parse_arguments
 from mi_ldap.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ def mounts_of(service: dict[str, Any]) -> dict[str, str]:
 
 
 def directory_options() -> argparse.Namespace:
-    return embedded.parse_arguments(DIRECTORY["command"][3:])
+    return parse_arguments(DIRECTORY["command"][3:])
 
 
 def test_what_the_image_copies_is_there_and_is_sent_to_the_engine() -> None:

@@ -38,7 +38,7 @@ def binds(staffed: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(user.name)
         return prove(user, password)
 
-    monkeypatch.setattr(staffed.store, "prove", noted)
+    monkeypatch.setattr(staffed.store, "authenticate", noted)
     return asked
 
 
@@ -246,7 +246,7 @@ def test_a_name_that_nobody_has_takes_as_long_as_a_wrong_password(
         time.sleep(0.04)
         return prove(user, password)
 
-    monkeypatch.setattr(staffed.store, "prove", slowly)
+    monkeypatch.setattr(staffed.store, "authenticate", slowly)
     known, unknown = refusal_s(staffed, "bob"), refusal_s(staffed, "nobody")
     assert unknown >= 0.04
     assert abs(known - unknown) < 0.03

@@ -86,7 +86,7 @@ def test_what_comes_through_another_role_is_not_taken(
     monkeypatch.setattr(
         staffed.store, "details", lambda user: UserDetails((dev,), None, (ops, dev))
     )
-    monkeypatch.setattr(staffed.store, "way", lambda user, role: (dev,))
+    monkeypatch.setattr(staffed.store, "membership_path", lambda user, role: (dev,))
     held, inherited = staffed.services.roles.holdings(staffed.performer("admin"), "bob")
     assert (held.name, held.through, held.refusal) == ("dev", (), "")
     assert (inherited.name, inherited.through) == ("ops", ("dev",))
