@@ -57,6 +57,9 @@ class Nesting:
 
     def member_names(self, role: Role) -> Names:
         """The names of the users in the role, directly and through others."""
+        return self.reader.lists.get(("members", role.id), lambda: self._member_names(role))
+
+    def _member_names(self, role: Role) -> Names:
         group = self.reader.group(role)
         return self.reader.names_of(self.below(group).holders) if group else Names(())
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
 
 from mi_ldap.directory import ldap_errors
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout, shown_name
+from mi_ldap.directory.reads.shared_reads import SharedReads
 from mi_ldap.errors import AmbiguousName, DirectoryUnavailable, IdUnreadable
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, SearchResult
 from mi_ldap.ldap.connection_pool import Pool
-from mi_ldap.model import Names, Role, User, entry_id, folded
+from mi_ldap.model import Names, Role, User, entry_id, folded, in_order
 
 MEMBERS_A_SEARCH = 200
 MEMBERS_SEARCHED_FOR = 2000
@@ -36,10 +37,12 @@ class Reader:
     Attributes:
         pool: sessions of the service's own account.
         tree: the directory's layout.
+        lists: complete lists, which requests that wait for the same one share.
     """
 
     pool: Pool
     tree: DirectoryLayout
+    lists: SharedReads[Names] = field(default_factory=SharedReads)
 
     @contextmanager
     def session(self) -> Iterator[LdapConnection]:
@@ -180,10 +183,14 @@ class Reader:
         return tuple(self._users(f"(&{self.tree.user_list_filter}{mine})"))
 
     def user_names(self, like: str | None) -> Names:
-        narrows = like is not None and self.tree.can_search_by_part
-        listed, named_by = self.tree.user_list_filter, self.tree.user_name
-        wanted = f"(&{listed}({named_by}={like}))" if narrows else listed
-        return self._names(self._named_entries(self.tree.user_bases, wanted, named_by), named_by)
+        if like is None or not self.tree.can_search_by_part:
+            return self.lists.get("users", lambda: self._user_names(self.tree.user_list_filter))
+        return self._user_names(f"(&{self.tree.user_list_filter}({self.tree.user_name}={like}))")
+
+    def _user_names(self, ldap_filter: str) -> Names:
+        named_by = self.tree.user_name
+        found = self._named_entries(self.tree.user_bases, ldap_filter, named_by)
+        return self._names(found, named_by)
 
     def names_of(self, members: Iterable[str]) -> Names:
         """The names of the users among the members that groups name."""
@@ -211,8 +218,9 @@ class Reader:
         return _only("role", name, self._roles(wanted)) if name else None
 
     def role_names(self) -> Names:
-        if not self.tree.reads_roles:
-            return Names(())
+        return self.lists.get("roles", self._role_names) if self.tree.reads_roles else Names(())
+
+    def _role_names(self) -> Names:
         wanted, named_by = self.tree.role_list_filter, self.tree.role_name
         return self._names(self._named_entries(self.tree.role_bases, wanted, named_by), named_by)
 
@@ -315,10 +323,10 @@ class Reader:
         wanted, named_by = self.tree.user_list_filter, self.tree.user_name
         found = self._named_entries(self.tree.user_bases, wanted, named_by)
         if self.tree.shape.by_name:
-            kept = [each for each in found.entries if shown_name(each, named_by) in set(members)]
+            named = set(members)
+            kept = [each for each in found.entries if shown_name(each, named_by) in named]
         else:
-            named = {names.parsed_dn(dn) for dn in members}
-            kept = [each for each in found.entries if names.parsed_dn(each.dn) in named]
+            kept = _entries_at(members, found.entries)
         return self._names(SearchResult(kept, found.complete), named_by)
 
     def _users(self, ldap_filter: str, *, unfinished: bool = False) -> list[User]:
@@ -334,7 +342,7 @@ class Reader:
 
     def _names(self, found: SearchResult, attribute: str) -> Names:
         shown = (shown_name(entry, attribute) for entry in found.entries)
-        return Names(tuple(name for name in shown if name), found.complete)
+        return in_order((name for name in shown if name), complete=found.complete)
 
     def _named_entries(self, bases: Sequence[str], ldap_filter: str, named_by: str) -> SearchResult:
         """Return the entries with their names, those without an id and unfinished users left out.
@@ -424,6 +432,19 @@ def _by_rdn(dns: Sequence[str]) -> str:
 def _named(users: list[User], dns: Iterable[str]) -> list[User]:
     named = {names.parsed_dn(dn) for dn in dns}
     return [user for user in users if names.parsed_dn(user.locator) in named]
+
+
+def _entries_at(dns: Iterable[str], entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries that one of the DNs names."""
+    # Nearly all DNs are written alike; parsing 20,000 of them takes half a second.
+    missing = set(dns)
+    kept = [entry for entry in entries if entry.dn in missing]
+    missing.difference_update(entry.dn for entry in kept)
+    if not missing:
+        return kept
+    parsed, found = {names.parsed_dn(dn) for dn in missing}, {entry.dn for entry in kept}
+    others = (entry for entry in entries if entry.dn not in found)
+    return kept + [entry for entry in others if names.parsed_dn(entry.dn) in parsed]
 
 
 def _only(kind: str, name: str, found: Sequence[T]) -> T | None:
