@@ -38,7 +38,9 @@ class Report:
     Attributes:
         writes: requests sent that change something, by their outcome (`"200"`, `"cut off"`).
         lost: acknowledged changes that are not so at the end.
-        half_made: users that are neither as before nor as after a request that was cut off.
+        between: users whose change was cut off after a step that docs/custody.md ("After a crash")
+            names: deleted admins who are users still, new admins who are users only.
+        half_made: other users that are neither as before nor as after a request.
         audit_lines: how many changes the audit log tells of for an acknowledged write, without
             reassignments of dependents and what it says was undone; each must have one.
     """
@@ -46,6 +48,7 @@ class Report:
     writes: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
+    between: list[str] = field(default_factory=list)
     half_made: list[str] = field(default_factory=list)
     acknowledged: list[str] = field(default_factory=list)
     audit_lines: Counter[int] = field(default_factory=Counter)
@@ -55,9 +58,19 @@ class Report:
         return (
             f"{self.writes.total()} writes {dict(self.writes)}, kills {dict(self.kills)}, "
             f"{self.seconds:.0f} s; lost {len(self.lost)} {self.lost[:5]}, half made "
-            f"{len(self.half_made)} {self.half_made[:5]}; audited changes of a write with 200: "
+            f"{len(self.half_made)} {self.half_made[:5]}, between two steps {len(self.between)}; "
+            "audited changes of a write with 200: "
             f"{dict(self.audit_lines)}"
         )
+
+
+def _is_between(before: Known | None, after: Known | None, present: Known | None) -> bool:
+    """Whether a change of several entries may be here when the service is killed."""
+    if present is None or present.is_admin:
+        return False
+    if before is None:
+        return after is not None and after.is_admin and not present.roles
+    return after is None and present.roles <= before.roles
 
 
 class Client:
@@ -176,7 +189,9 @@ class Client:
             return
         present = self.look(name)
         if present not in (before, after):
-            self._report.half_made.append(f"{method} {name}: {before} -> {after} is {present}")
+            is_foreseen = answer is None and _is_between(before, after, present)
+            noted = self._report.between if is_foreseen else self._report.half_made
+            noted.append(f"{method} {name}: {before} -> {after} is {present}")
         self._set(name, before, present)
         for each in [each for each, known in self.users.items() if known.custodian == name]:
             seen = self.look(each)

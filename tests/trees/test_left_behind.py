@@ -79,7 +79,7 @@ def test_a_removal_that_is_cut_off_leaves_a_user_that_can_be_removed(
     api_of: MakeApi, place: Subtree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut off between the mark and the deletion, and undoing is not possible either."""
-    admin = api_of(SERVER__REQUEST_DEADLINE_S="1").logged_in("admin")
+    admin = api_of(SERVER__REQUEST_DEADLINE_S="3").logged_in("admin")
     admin.add_user("bob")
     admin.add_role("dev", "bob")
     done: list[str] = []
