@@ -32,7 +32,7 @@ from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.profiles import Profile
 from mi_ldap.ldap import content_sync, messages, requests, srv
 from mi_ldap.ldap import controls as ctl
-from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, RawSearchResult
+from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, RawSearchResult, SearchRequest
 from mi_ldap.ldap.connection_pool import Account, Connector
 from mi_ldap.ldap.operations import Modification, Modify, Operation, Rename
 
@@ -123,16 +123,17 @@ def look(
         control: sent along.
     """
     oid, is_critical, value = control or ("", False, b"")
-    return session.search_once(
+    search = SearchRequest(
         base_dn,
-        requests.encoded_filter(ldap_filter),
+        ldap_filter,
         attributes,
-        base_only=base_only,
-        size_limit=at_most,
+        base_only,
+        at_most,
         control=messages.control(oid, value or b"", critical=is_critical) if oid else b"",
         # 389 returns the effective rights for a new entry under a DN that is not below the base.
-        anywhere=oid == EFFECTIVE_RIGHTS,
+        may_leave_base=oid == EFFECTIVE_RIGHTS,
     )
+    return session.search_once(search)
 
 
 def is_missing(session: LdapConnection, dn: str) -> bool:

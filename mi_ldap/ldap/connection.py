@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -21,26 +21,39 @@ from pyasn1.error import PyAsn1Error
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import DirectoryUnavailable, MiLdapError
 from mi_ldap.ldap import controls as ctl
-from mi_ldap.ldap import messages, names, requests
+from mi_ldap.ldap import messages, requests
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
-from mi_ldap.ldap.message_reader import ProtocolViolation
 from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.operations import Operation
+from mi_ldap.ldap.search import PendingSearches, RawSearchResult, SearchRequest, SearchResult
 
-__all__ = ["Entry", "LdapConnection", "LdapError", "RawSearchResult", "ReadStopped", "SearchResult"]
+__all__ = [
+    "Entry",
+    "LdapConnection",
+    "LdapError",
+    "RawSearchResult",
+    "ReadStopped",
+    "SearchRequest",
+    "SearchResult",
+]
 
 log = structlog.get_logger()
 
 PAGE_SIZE = 1000
+MAX_PIPELINED: Final = 16
+"""Most searches that are sent before their responses are read. Servers queue so many on one
+connection (OpenLDAP's conn_max_pending is 100, Active Directory's MaxActiveQueries 20)."""
+
+MAX_PIPELINED_BYTES: Final = 64 * 1024
+"""Samba 4.17 reads no request while the client does not read its response: all requests must fit in
+the buffers of the sockets, or both sides wait for each other."""
+
 UNBIND_TIMEOUT_S = 0.5
 
 _FIRST_ID: Final = 0x08000000
 """Message ids of our own requests start here, far from those of ldap3 on the same connection."""
 
 NOT_IN_TIME: Final = "The directory did not answer in time. Try again later."
-
-LONGEST_PAGE: Final = 256 * 1024 * 1024
-"""Bytes; a server without paged results returns all users in one page."""
 
 _ASK_PASSWORD_POLICY: Final = messages.control(ctl.PASSWORD_POLICY)
 
@@ -64,33 +77,6 @@ class LdapError(Exception):
     def __init__(self, code: int, message: str, policy: str | None = None) -> None:
         super().__init__(f"LDAP result {code}: {message}")
         self.code, self.message, self.policy = code, message, policy
-
-
-@dataclass(frozen=True, slots=True)
-class RawSearchResult:
-    """The result of one search request.
-
-    Attributes:
-        code: the LDAP result code.
-        matched_dn: with code 32, the part of the DN that exists (RFC 4511 §4.1.9); `""` if the
-            server does not return it.
-        text: the server's diagnostic text.
-        next_page: the cookie for the next page, `b""` after the last.
-    """
-
-    code: int
-    entries: list[Entry]
-    matched_dn: str = ""
-    text: str = ""
-    next_page: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """The result of a search; `complete` is False if the server stopped at one of its limits."""
-
-    entries: list[Entry]
-    complete: bool = True
 
 
 @dataclass(slots=True)
@@ -146,14 +132,70 @@ class LdapConnection:
 
         If the server allows this account no paged results, return what one request finds.
         """
+        return self._search_in_pages(SearchRequest(base_dn, ldap_filter, attributes, base_only))
+
+    def search_once(self, search: SearchRequest) -> RawSearchResult:
+        """Send one search request and return its result, whatever the result code."""
+        return self.search_all([search])[0]
+
+    def search_all(self, searches: Sequence[SearchRequest]) -> list[RawSearchResult]:
+        """Send several search requests together, and return the result of each in their order.
+
+        This takes one round trip for each `MAX_PIPELINED` searches. The server may process them in
+        any order, so none may depend on the result of another. The server has `answer_s` seconds
+        for each, within the request's own time. A refused search does not affect the others: look
+        at the result codes.
+
+        Raises:
+            DirectoryUnavailable: the connection failed, or the server violated the protocol; also
+                if some of the searches had ended before.
+        """
+        encoded = [(search, search.encode()) for search in searches]
+        results: list[RawSearchResult] = []
+        while encoded:
+            size = _pipeline_size(encoded)
+            results += self._exchange_searches(encoded[:size])
+            del encoded[:size]
+        return results
+
+    def find_all(self, searches: Sequence[SearchRequest]) -> list[SearchResult]:
+        """Send several searches together, and return all entries that each of them matches.
+
+        A search that matches more entries than fit in one response is sent again, read in pages.
+
+        Raises:
+            LdapError: of the first search that failed. A search with a `size_limit` fails if
+                another limit of the server was reached first.
+        """
+        # Not with the control for paged results: slapd 2.5 has one paged search per connection, and
+        # the cookie of a second one makes that of the first invalid.
+        sent = [
+            search
+            if search.size_limit or search.base_only
+            else replace(search, size_limit=PAGE_SIZE)
+            for search in searches
+        ]
+        pairs = zip(searches, self.search_all(sent), strict=True)
+        return [self._complete(search, result) for search, result in pairs]
+
+    def _complete(self, search: SearchRequest, result: RawSearchResult) -> SearchResult:
+        if result.code == SUCCESS:
+            return SearchResult(result.entries)
+        if search.is_base_optional and result.code in (NO_SUCH_OBJECT, INVALID_DN_SYNTAX):
+            return SearchResult([])
+        if result.code in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED) and not search.size_limit:
+            return self._search_in_pages(search)
+        if result.code == SIZE_LIMIT_EXCEEDED and len(result.entries) == search.size_limit:
+            return SearchResult(result.entries, complete=False)
+        raise LdapError(result.code, result.text)
+
+    def _search_in_pages(self, search: SearchRequest) -> SearchResult:
         entries: list[Entry] = []
-        cookie, page_size = b"", 0 if base_only else PAGE_SIZE
-        condition = requests.encoded_filter(ldap_filter)
+        cookie, page_size = b"", 0 if search.base_only else PAGE_SIZE
+        encoded = replace(search, condition=search.encoded_condition())
         while True:
-            control = requests.paged(page_size, cookie) if page_size else b""
-            page = self.search_once(
-                base_dn, condition, attributes, base_only=base_only, control=control
-            )
+            paging = requests.paged(page_size, cookie) if page_size else b""
+            page = self.search_once(replace(encoded, control=search.control + paging))
             entries += page.entries
             if page.code == ADMIN_LIMIT_EXCEEDED and page_size and not entries:
                 page_size = 0
@@ -162,7 +204,9 @@ class LdapConnection:
                 hint = (
                     "raise the account's limit (OpenLDAP: olcLimits; 389: nsPagedLookThroughLimit)"
                 )
-                log.warning("directory_limit_reached", base=base_dn, got=len(entries), hint=hint)
+                log.warning(
+                    "directory_limit_reached", base=search.base_dn, got=len(entries), hint=hint
+                )
                 return SearchResult(entries, complete=False)
             if page.code != SUCCESS:
                 raise LdapError(page.code, page.text)
@@ -170,59 +214,10 @@ class LdapConnection:
             if not cookie:
                 return SearchResult(entries)
 
-    def search_once(
-        self,
-        base_dn: str,
-        condition: bytes,
-        attributes: Sequence[str],
-        *,
-        base_only: bool = False,
-        size_limit: int = 0,
-        control: bytes = b"",
-        anywhere: bool = False,
-    ) -> RawSearchResult:
-        """Send one search request and return its result, whatever the result code.
-
-        Args:
-            base_dn: the base of the search.
-            condition: a filter as encoded by `requests`.
-            attributes: the attributes to return.
-            base_only: whether to read the base entry alone.
-            size_limit: the most entries, 0 for all.
-            control: a control as encoded by `messages.control`.
-            anywhere: whether entries outside the base are valid, because a control asks for them.
-        """
-        scope = requests.BASE if base_only else requests.SUBTREE
-        operation = requests.search(base_dn, condition, attributes, scope, size_limit)
-        entries: list[Entry] = []
-        left = LONGEST_PAGE
-        with self.on_the_wire("search"):
-            wire = self._send(operation, control)
-            while (message := wire.next_message()).tag != messages.DONE:
-                left -= len(message.body)
-                if left < 0:
-                    raise ProtocolViolation(f"a page of more than {LONGEST_PAGE} bytes")
-                if message.tag == messages.ENTRY:
-                    below = "" if anywhere else base_dn
-                    exactly = base_only and not anywhere
-                    entries.append(entry_below(below, message, base_only=exactly))
-            answer = messages.answer_in(message)
-            return RawSearchResult(
-                answer.code,
-                entries,
-                answer.matched_dn,
-                answer.text,
-                requests.next_page(answer.controls),
-            )
-
     def read(self, dn: str, ldap_filter: str, attributes: Sequence[str]) -> Entry | None:
         """Return the entry at `dn` if it exists and matches."""
-        try:
-            entries = self.search(dn, ldap_filter, attributes, base_only=True).entries
-        except LdapError as refused:
-            if refused.code in (NO_SUCH_OBJECT, INVALID_DN_SYNTAX):
-                return None
-            raise
+        search = SearchRequest(dn, ldap_filter, attributes, base_only=True, is_base_optional=True)
+        entries = self.find_all([search])[0].entries
         return entries[0] if entries else None
 
     def first(self, base_dn: str, ldap_filter: str, attributes: Sequence[str]) -> Entry | None:
@@ -237,12 +232,8 @@ class LdapConnection:
         Raises:
             LdapError: the search failed, or a limit of the server was reached first.
         """
-        condition = requests.encoded_filter(ldap_filter)
-        given = self.search_once(base_dn, condition, attributes, size_limit=at_most)
-        is_cut_by_us = given.code == SIZE_LIMIT_EXCEEDED and len(given.entries) == at_most
-        if given.code != SUCCESS and not is_cut_by_us:
-            raise LdapError(given.code, given.text)
-        return given.entries
+        search = SearchRequest(base_dn, ldap_filter, attributes, size_limit=at_most)
+        return self.find_all([search])[0].entries
 
     def do(self, operation: Operation, *controls: ctl.Control) -> None:
         """Send one change.
@@ -302,11 +293,35 @@ class LdapConnection:
         self.policy = policy
         return policy
 
+    def _exchange_searches(
+        self, encoded: Sequence[tuple[SearchRequest, bytes]]
+    ) -> list[RawSearchResult]:
+        """Send search requests in one piece, and collect their responses."""
+        sent = {self._next_id(): each for each in encoded}
+        data = b"".join(
+            messages.message(number, operation, search.control)
+            for number, (search, operation) in sent.items()
+        )
+        pending = PendingSearches({number: search for number, (search, _) in sent.items()})
+        with self.on_the_wire("search", len(sent)):
+            wire: DeadlineSocket = self.connection.socket
+            wire.sendall(data)
+            while not pending.are_done:
+                if pending.receive(wire.next_message()):
+                    wire.end_at = self._response_deadline()
+        return pending.results()
+
+    def _next_id(self) -> int:
+        self._sent += 1
+        return _FIRST_ID + self._sent
+
+    def _response_deadline(self) -> float:
+        return time.monotonic() + min(remaining_s(), self.answer_s)
+
     def _send(self, operation: bytes, controls: bytes = b"") -> DeadlineSocket:
         """Send one request, with a message id that is unique on this connection."""
         wire: DeadlineSocket = self.connection.socket
-        self._sent += 1
-        wire.sendall(messages.message(_FIRST_ID + self._sent, operation, controls))
+        wire.sendall(messages.message(self._next_id(), operation, controls))
         return wire
 
     def _exchange(self, name: str, send: Callable[[], object]) -> None:
@@ -326,17 +341,18 @@ class LdapConnection:
             raise LdapError(code, message, policy.error)
 
     @contextmanager
-    def on_the_wire(self, operation: str) -> Iterator[None]:
+    def on_the_wire(self, operation: str, count: int = 1) -> Iterator[None]:
         """Run an operation within the request's remaining time; drop the session on errors."""
-        left_s, wire = remaining_s(), self.connection.socket
-        if left_s <= 0:  # nothing was sent, so the connection stays usable
+        wire = self.connection.socket
+        if remaining_s() <= 0:  # nothing was sent, so the connection stays usable
             raise DirectoryUnavailable(NOT_IN_TIME)
         if wire is None:
             self.usable = False
             raise DirectoryUnavailable
-        self.observe(operation)
+        for _ in range(count):
+            self.observe(operation)
         try:
-            wire.end_at = time.monotonic() + min(left_s, self.answer_s)
+            wire.end_at = self._response_deadline()
             yield
         except (LdapError, MiLdapError, ReadStopped):
             self.usable = False
@@ -365,20 +381,18 @@ class LdapConnection:
         )
 
 
+def _pipeline_size(encoded: Sequence[tuple[SearchRequest, bytes]]) -> int:
+    """Return how many of the searches to send together; at least one."""
+    total = 0
+    for size, (_, operation) in enumerate(encoded[:MAX_PIPELINED]):
+        total += len(operation)
+        if size and total > MAX_PIPELINED_BYTES:
+            return size
+    return min(len(encoded), MAX_PIPELINED)
+
+
 def _reasons(wire_error: OSError | None) -> tuple[str, ...]:
     return (NOT_IN_TIME,) if isinstance(wire_error, TimeoutError) else ()
 
 
 NO_SUCH_OBJECT, INVALID_DN_SYNTAX = 32, 34
-
-
-def entry_below(base_dn: str, message: messages.Message, *, base_only: bool = False) -> Entry:
-    """Decode an entry that a search below the base has found.
-
-    Raises:
-        ProtocolViolation: the entry lies outside the base.
-    """
-    entry = messages.entry_in(message)
-    if not names.may_lie_at(entry.dn, base_dn, exactly=base_only):
-        raise ProtocolViolation("the server gives an entry that lies outside of the search base")
-    return entry

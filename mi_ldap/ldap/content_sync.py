@@ -20,8 +20,9 @@ from typing import Final, Protocol
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.ldap import ber, messages, requests
-from mi_ldap.ldap.connection import SUCCESS, LdapConnection, LdapError, entry_below
+from mi_ldap.ldap.connection import SUCCESS, LdapConnection, LdapError
 from mi_ldap.ldap.messages import Entry, Message
+from mi_ldap.ldap.search import entry_below
 
 SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"
 MANAGE_DSA_IT: Final = "2.16.840.1.113730.3.4.2"

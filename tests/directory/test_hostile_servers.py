@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from mi_ldap.deadline import deadline
 from mi_ldap.directory.probes import look
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.ldap import ber, content_sync, messages, requests
-from mi_ldap.ldap import connection as session
+from mi_ldap.ldap import ber, content_sync, messages, requests, search
 from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.message_reader import LONGEST_MESSAGE
@@ -231,7 +230,7 @@ HOSTILE = {
 def test_a_hostile_server_costs_no_more_than_the_requests_time_and_little_memory(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "LONGEST_PAGE", 4 * 1024 * 1024)
+    monkeypatch.setattr(search, "MAX_RESPONSE_BYTES", 4 * 1024 * 1024)
     with server(HOSTILE[how]) as url:
         made = connector(url).anonymous()
         before = memory_peak()

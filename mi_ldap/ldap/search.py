@@ -1,0 +1,145 @@
+"""Search requests, their results, and the collection of several searches' responses (sans-IO)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mi_ldap.ldap import messages, names, requests
+from mi_ldap.ldap.message_reader import ProtocolViolation
+from mi_ldap.ldap.messages import Entry, Message
+
+MAX_RESPONSE_BYTES: Final = 256 * 1024 * 1024
+"""A server without paged results returns all users in one response."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """One search request (RFC 4511 §4.5.1).
+
+    Attributes:
+        base_dn: the base of the search.
+        condition: the filter as text (RFC 4515), or as encoded by `requests`.
+        attributes: the attributes to return; `["1.1"]` for none.
+        base_only: whether to read the base entry alone.
+        size_limit: the most entries, 0 for all.
+        control: a control as encoded by `messages.control`.
+        is_base_optional: whether a base that does not exist is an empty result for
+            `LdapConnection.find_all`, and not an error.
+        may_leave_base: whether entries outside the base are valid, because the control asks for
+            them.
+    """
+
+    base_dn: str
+    condition: str | bytes
+    attributes: Sequence[str]
+    base_only: bool = False
+    size_limit: int = 0
+    control: bytes = b""
+    is_base_optional: bool = False
+    may_leave_base: bool = False
+
+    def encoded_condition(self) -> bytes:
+        """Return the encoded filter."""
+        if isinstance(self.condition, bytes):
+            return self.condition
+        return requests.encoded_filter(self.condition)
+
+    def encode(self) -> bytes:
+        """Return the operation, without its message id and control."""
+        scope = requests.BASE if self.base_only else requests.SUBTREE
+        condition = self.encoded_condition()
+        return requests.search(self.base_dn, condition, self.attributes, scope, self.size_limit)
+
+
+@dataclass(frozen=True, slots=True)
+class RawSearchResult:
+    """The result of one search request, whatever its result code.
+
+    Attributes:
+        code: the LDAP result code.
+        matched_dn: with code 32, the part of the DN that exists (RFC 4511 §4.1.9); `""` if the
+            server does not return it.
+        text: the server's diagnostic text.
+        next_page: the cookie for the next page, `b""` after the last.
+    """
+
+    code: int
+    entries: list[Entry]
+    matched_dn: str = ""
+    text: str = ""
+    next_page: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The result of a search; `complete` is False if the server stopped at one of its limits."""
+
+    entries: list[Entry]
+    complete: bool = True
+
+
+class PendingSearches:
+    """Searches that were sent together, whose responses may arrive in any order.
+
+    Args:
+        searches: the requests by message id.
+    """
+
+    def __init__(self, searches: Mapping[int, SearchRequest]) -> None:
+        self._searches = searches
+        self._entries: dict[int, list[Entry]] = {number: [] for number in searches}
+        self._results: dict[int, RawSearchResult] = {}
+        self._bytes_left = MAX_RESPONSE_BYTES
+
+    @property
+    def are_done(self) -> bool:
+        """Whether the last response to each search has arrived."""
+        return len(self._results) == len(self._searches)
+
+    def receive(self, message: Message) -> bool:
+        """Take in a message that answers one of the searches; return whether it ends that search.
+
+        Raises:
+            ProtocolViolation: an entry lies outside the base, or the responses are too long.
+            IndexError, ValueError: the message is malformed.
+        """
+        number = message.number
+        if message.tag == messages.DONE:
+            self._results[number] = _result(message, self._entries[number])
+            return True
+        self._bytes_left -= len(message.body)
+        if self._bytes_left < 0:
+            raise ProtocolViolation(f"search responses of more than {MAX_RESPONSE_BYTES} bytes")
+        if message.tag == messages.ENTRY:
+            search = self._searches[number]
+            entry = (
+                messages.entry_in(message)
+                if search.may_leave_base
+                else entry_below(search.base_dn, message, base_only=search.base_only)
+            )
+            self._entries[number].append(entry)
+        return False
+
+    def results(self) -> list[RawSearchResult]:
+        """Return the results in the order of the requests, once all `are_done`."""
+        return [self._results[number] for number in self._searches]
+
+
+def _result(message: Message, entries: list[Entry]) -> RawSearchResult:
+    answer = messages.answer_in(message)
+    next_page = requests.next_page(answer.controls)
+    return RawSearchResult(answer.code, entries, answer.matched_dn, answer.text, next_page)
+
+
+def entry_below(base_dn: str, message: Message, *, base_only: bool = False) -> Entry:
+    """Decode an entry that a search below the base has found.
+
+    Raises:
+        ProtocolViolation: the entry lies outside the base.
+    """
+    entry = messages.entry_in(message)
+    if not names.may_lie_at(entry.dn, base_dn, exactly=base_only):
+        raise ProtocolViolation("the server returned an entry outside of the search base")
+    return entry
