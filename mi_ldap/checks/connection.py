@@ -15,8 +15,6 @@ from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.deadline import deadline
 from mi_ldap.directory.probes import (
-    DENIED,
-    NO_SUCH_ATTRIBUTE,
     ProbeTarget,
     certificate_ends_at,
     code_of_deleting_nothing,
@@ -25,6 +23,7 @@ from mi_ldap.directory.probes import (
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap.account_policy import conditions_of_any_server, warning_of
 from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError
+from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.transport import is_ldaps, is_local_socket
 from mi_ldap.settings.validators import leaves_the_machine
 
@@ -158,7 +157,7 @@ def _meaning_of(bench: ProbeTarget, refused: LdapError) -> tuple[str, str]:
             "the server requires TLS.",
             "Set user_store.start_tls = true, or use an ldaps:// address.",
         )
-    if refused.code == _NO_DN:
+    if refused.code == ResultCode.INVALID_DN_SYNTAX:
         return f"`{bench.access.account_dn}` is no DN.", _ACCOUNT_KEYS
     conditions = conditions_of_any_server(refused)
     known = next((each for each in _REFUSALS if each in conditions), "")
@@ -178,8 +177,7 @@ _NEVER_EXPIRES = (
     "Set a new password, set user_store.connection_password to it, and give the account a policy "
     "by which its password never expires."
 )
-_WANTS_TLS = frozenset({8, 13})  # strongerAuthRequired, confidentialityRequired (RFC 4511)
-_NO_DN = 34
+_WANTS_TLS = frozenset({ResultCode.STRONGER_AUTH_REQUIRED, ResultCode.CONFIDENTIALITY_REQUIRED})
 
 _ACCOUNT_KEYS_OF_AD = (
     "Set user_store.connection_name to the account's DN, or to user@domain or DOMAIN\\user, and "
@@ -218,7 +216,7 @@ class _State:
 
     url: str
     stamps: frozenset[str]
-    answer: int | None
+    answer: ResultCode | None
 
 
 def replicas(patient: CheckContext, urls: list[str]) -> Iterator[Finding]:
@@ -232,8 +230,12 @@ def replicas(patient: CheckContext, urls: list[str]) -> Iterator[Finding]:
     if len(urls) > 1:
         yield _sameness(states)
     for state in states:
-        # Missing rights (DENIED) are reported by the check of rights.
-        if state.answer not in (None, NO_SUCH_ATTRIBUTE, DENIED) and patient.is_writable:
+        # Missing rights (insufficientAccessRights) are reported by the check of rights.
+        if (
+            state.answer
+            not in (None, ResultCode.NO_SUCH_ATTRIBUTE, ResultCode.INSUFFICIENT_ACCESS_RIGHTS)
+            and patient.is_writable
+        ):
             yield Finding(
                 "replicas",
                 "warn",
@@ -284,7 +286,7 @@ def _latest(patient: CheckContext, session: LdapConnection) -> frozenset[str]:
     return frozenset({str(len(found)), max(stamps, default="")})
 
 
-def _answer_to_a_change(patient: CheckContext, session: LdapConnection) -> int | None:
+def _answer_to_a_change(patient: CheckContext, session: LdapConnection) -> ResultCode | None:
     """16 where the server takes changes of a group; None where it cannot be tried."""
     if not patient.groups.entries or patient.kind == "active_directory":
         return None

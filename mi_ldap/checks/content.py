@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from mi_ldap.checks.context import CheckContext, Listed
 from mi_ldap.checks.findings import Finding, counted
 from mi_ldap.directory.layout.directory_layout import shown_name
-from mi_ldap.directory.probes import NO_SUCH_OBJECT, is_missing, look
+from mi_ldap.directory.probes import is_missing, look
 from mi_ldap.errors import AmbiguousName, IdUnreadable
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry, LdapConnection
+from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.model import folded
 
 SHOWN = 10
@@ -47,10 +48,10 @@ def bases(patient: CheckContext) -> Iterator[Finding]:
             yield _no_base(key, base, given.code, given.matched_dn)
 
 
-def _no_base(key: str, base: str, code: int, matched_dn: str) -> Finding:
+def _no_base(key: str, base: str, code: ResultCode, matched_dn: str) -> Finding:
     sentence = f"There is no {base}, or the account may not see it (code {code})."
     there = f" The directory knows {matched_dn}." if matched_dn else ""
-    if code == NO_SUCH_OBJECT:
+    if code == ResultCode.NO_SUCH_OBJECT:
         remedy = f"Set user_store.{key} to a DN that is there.{there} Else let the account read it."
     else:
         remedy = f"Let the account read it, or set user_store.{key} to another DN."
@@ -351,7 +352,7 @@ def is_nobody(patient: CheckContext, session: LdapConnection, member: str) -> bo
         naming = dict.fromkeys((tree.user_name, *_NAMING))
         same = names.any_of([names.equals(attribute, member) for attribute in naming])
         return all(
-            given.code == 0 and not given.entries
+            given.code == ResultCode.SUCCESS and not given.entries
             for given in (
                 look(session, context, same, base_only=False, at_most=1)
                 for context in patient.contexts

@@ -10,13 +10,12 @@ from mi_ldap.checks import slapd
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.directory.probes import (
-    DENIED,
-    NO_SUCH_ATTRIBUTE,
     PROXIED,
     code_of_deleting_nothing,
     effective_rights,
     holds_dns,
 )
+from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.transport import is_ldaps, is_local_socket
 
 _OFTEN_SELF_WRITTEN = (
@@ -173,4 +172,6 @@ def _tried_as_user(patient: CheckContext, mark: str) -> bool | None:
     dn = patient.users.entries[0].dn
     with patient.session() as session:
         code = code_of_deleting_nothing(session, dn, mark, patient.suffix, whose=dn)
-    return {NO_SUCH_ATTRIBUTE: True, DENIED: False}.get(code)
+    return {ResultCode.NO_SUCH_ATTRIBUTE: True, ResultCode.INSUFFICIENT_ACCESS_RIGHTS: False}.get(
+        code
+    )

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.checks.rights import RIGHTS, first
-from mi_ldap.directory.probes import NO_SUCH_ATTRIBUTE, code_of_deleting_nothing, look
+from mi_ldap.directory.probes import code_of_deleting_nothing, look
+from mi_ldap.ldap.result_codes import ResultCode
 
 HASHES = (
     "userPassword",
@@ -73,7 +74,7 @@ def _lifts_policies(patient: CheckContext) -> Iterator[Finding]:
         return
     with patient.session() as session:
         code = code_of_deleting_nothing(session, sample.dn, "pwdPolicySubentry", patient.suffix)
-    if code == NO_SUCH_ATTRIBUTE:
+    if code == ResultCode.NO_SUCH_ATTRIBUTE:
         yield Finding(
             "too-many-rights",
             "warn",
@@ -110,7 +111,7 @@ def _reaches_further(patient: CheckContext) -> Iterator[Finding]:
 def _at_the_top(patient: CheckContext, top: str) -> Finding:
     with patient.session() as session:
         code = code_of_deleting_nothing(session, top, "description", top)
-    if code == NO_SUCH_ATTRIBUTE:
+    if code == ResultCode.NO_SUCH_ATTRIBUTE:
         return _is_manager(f"The account may change {top}, far above the search bases.")
     return Finding("too-many-rights", "pass", f"The account may not change {top}.")
 

@@ -10,6 +10,7 @@ from mi_ldap.checks.findings import Finding, counted
 from mi_ldap.directory import ldap_errors
 from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.operations import Modification, Modify
+from mi_ldap.ldap.result_codes import ResultCode
 
 
 def take_out(patient: CheckContext, broken: list[Dangling], operator: str) -> Iterator[Finding]:
@@ -63,7 +64,7 @@ def _do(patient: CheckContext, session: LdapConnection, each: Dangling, gone: Mo
         session.do(gone)
     except LdapError as refused:
         wants = patient.tree.shape.wants_a_member
-        if refused.code != ldap_errors.OBJECT_CLASS_VIOLATION or not wants:
+        if refused.code != ResultCode.OBJECT_CLASS_VIOLATION or not wants:
             raise
         session.do(patient.tree.placeholder_in(patient.tree.role_from(each.group)))
         session.do(gone)

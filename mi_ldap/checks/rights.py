@@ -12,10 +12,6 @@ from dataclasses import dataclass
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.directory.probes import (
-    DENIED,
-    MISNAMED,
-    NO_SUCH_ATTRIBUTE,
-    NO_SUCH_OBJECT,
     code_of_deleting_nothing,
     code_of_moving_misnamed,
     code_of_moving_nowhere,
@@ -25,6 +21,7 @@ from mi_ldap.directory.probes import (
 )
 from mi_ldap.ldap.connection import Entry, LdapConnection
 from mi_ldap.ldap.names import parsed_dn
+from mi_ldap.ldap.result_codes import ResultCode
 
 RIGHTS = {
     "openldap": "Load config/ldif/rights.ldif with the names of your account and bases.",
@@ -213,9 +210,11 @@ def _where_new_users_go(patient: CheckContext) -> Iterator[Finding]:
 def _adds_on_openldap(patient: CheckContext, dn: str, place: str) -> bool | None:
     """Tried with a user that the account may move, as far as that one's own place goes."""
     with patient.session() as session:
-        if code_of_moving_nowhere(session, dn, patient.suffix) != NO_SUCH_OBJECT:
+        if code_of_moving_nowhere(session, dn, patient.suffix) != ResultCode.NO_SUCH_OBJECT:
             return None
-        return _verdict(code_of_moving_misnamed(session, dn, place), MISNAMED)
+        return _verdict(
+            code_of_moving_misnamed(session, dn, place), ResultCode.OBJECT_CLASS_VIOLATION
+        )
 
 
 def first(entries: Sequence[Entry]) -> Entry | None:
@@ -235,7 +234,7 @@ def _writes(
             return
         for attribute, what in attributes.items():
             code = code_of_deleting_nothing(session, sample.dn, attribute, patient.suffix)
-            yield Right(what, _verdict(code, NO_SUCH_ATTRIBUTE))
+            yield Right(what, _verdict(code, ResultCode.NO_SUCH_ATTRIBUTE))
 
 
 def _told_by_active_directory(
@@ -264,7 +263,7 @@ def _makes(
             return Right(what, _told_of_a_template(asked, base))
         if patient.kind == "openldap" and sample is not None:
             code = code_of_moving_nowhere(session, sample.dn, patient.suffix)
-            return Right(what, _verdict(code, NO_SUCH_OBJECT))
+            return Right(what, _verdict(code, ResultCode.NO_SUCH_OBJECT))
     return Right(what, None)
 
 
@@ -277,8 +276,14 @@ def _told_of_a_template(entries: list[Entry], base: str) -> bool | None:
     return told != "none" and {"a", "d"} <= set(told)
 
 
-def _verdict(code: int, allowed: int) -> bool | None:
-    return True if code == allowed else False if code == DENIED else None
+def _verdict(code: ResultCode, allowed: ResultCode) -> bool | None:
+    return (
+        True
+        if code == allowed
+        else False
+        if code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS
+        else None
+    )
 
 
 def _lower(entries: list[Entry], attribute: str) -> set[str]:

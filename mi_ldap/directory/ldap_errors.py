@@ -29,21 +29,19 @@ from mi_ldap.ldap.bind_conditions import (
     condition_in,
 )
 from mi_ldap.ldap.connection import LdapError
-from mi_ldap.ldap.result_codes import is_read_only, reason_for, result_code
+from mi_ldap.ldap.result_codes import ResultCode, error_for, is_read_only, reason_for
 
 log = structlog.get_logger()
 
-NO_SUCH_ATTRIBUTE = 16
-CONSTRAINT_VIOLATION = 19
-VALUE_EXISTS = 20
-NO_SUCH_OBJECT = 32
-INSUFFICIENT_RIGHTS = 50
-OBJECT_CLASS_VIOLATION = 65
-EXISTS = frozenset({68, VALUE_EXISTS})
-GONE = frozenset({NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, 122})
+EXISTS = frozenset({ResultCode.ENTRY_ALREADY_EXISTS, ResultCode.ATTRIBUTE_OR_VALUE_EXISTS})
+GONE = frozenset(
+    {ResultCode.NO_SUCH_ATTRIBUTE, ResultCode.NO_SUCH_OBJECT, ResultCode.ASSERTION_FAILED}
+)
 
 CHANGED_MEANWHILE = EXISTS | GONE
-_ENCRYPTION_WANTED = frozenset({8, 13})
+_ENCRYPTION_WANTED = frozenset(
+    {ResultCode.STRONGER_AUTH_REQUIRED, ResultCode.CONFIDENTIALITY_REQUIRED}
+)
 
 _UNKNOWN_ATTRIBUTE = r"(?i)found in (the )?schema|undefined attribute|attribute conversion"
 """Messages for an attribute that the schema lacks, which Active Directory reports with code 16.
@@ -77,9 +75,9 @@ _PASSWORD = {
 def canonical(refused: LdapError, profile: Profile) -> LdapError:
     """Return the error of a change of a group's members with the code of RFC 4511: 16 or 20."""
     if refused.code in profile.is_member:
-        return LdapError(VALUE_EXISTS, refused.message)
+        return LdapError(ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, refused.message)
     if refused.code in profile.is_no_member:
-        return LdapError(NO_SUCH_ATTRIBUTE, refused.message)
+        return LdapError(ResultCode.NO_SUCH_ATTRIBUTE, refused.message)
     return refused
 
 
@@ -109,13 +107,13 @@ def login_error(refused: LdapError, profile: Profile) -> MiLdapError:
 def password_error(refused: LdapError, profile: Profile, *, own: bool = False) -> MiLdapError:
     """Return the error for a password that was not set; `own` if users set their own password."""
     condition = _password_condition(refused, profile)
-    if own and condition is None and refused.code == INSUFFICIENT_RIGHTS:
+    if own and condition is None and refused.code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS:
         condition = "passwordModNotAllowed"
     if condition == WRONG_PASSWORD:
         return LoginRefused()
     if condition in _PASSWORD:
         return PolicyRefused(_refused(f"the password: {_PASSWORD[condition]}"))
-    if refused.code == CONSTRAINT_VIOLATION:
+    if refused.code == ResultCode.CONSTRAINT_VIOLATION:
         return PolicyRefused(_refused("the password: its policy says no"))
     if refused.code in _ENCRYPTION_WANTED:
         return DirectoryUnavailable("The directory wants an encrypted connection for passwords.")
@@ -132,26 +130,28 @@ def closed() -> MiLdapError:
 
 def change_error(refused: LdapError) -> MiLdapError:
     """Return the error for a rejected change; permanent failures never become 503."""
-    if refused.code == NO_SUCH_ATTRIBUTE and re.search(_UNKNOWN_ATTRIBUTE, refused.message):
+    if refused.code == ResultCode.NO_SUCH_ATTRIBUTE and re.search(
+        _UNKNOWN_ATTRIBUTE, refused.message
+    ):
         return _rejected(BadRequest, refused)
-    known = result_code(refused.code)
-    if known.error is Conflict:
+    mapping = error_for(refused.code)
+    if mapping.error is Conflict:
         return Conflict()
-    if known.error is ReadOnlyStore or is_read_only(refused.code, refused.message):
+    if mapping.error is ReadOnlyStore or is_read_only(refused.code, refused.message):
         return ReadOnlyStore()
-    if refused.code == INSUFFICIENT_RIGHTS:
+    if refused.code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS:
         hint = "python app.py doctor shows which right is missing; docs/directories has them all"
         log.error("directory_denies_account", answer=refused.message, hint=hint)
         return Forbidden(
             "The directory does not allow this to the service's account. See the service's log."
         )
-    if known.is_temporary:
+    if mapping.is_temporary:
         return unexpected(refused)
-    return _rejected(known.error, refused)
+    return _rejected(mapping.error, refused)
 
 
 def _rejected(kind: type[MiLdapError], refused: LdapError) -> MiLdapError:
-    log.warning("directory_refused", code=refused.code, answer=refused.message, hint=_SCHEMA)
+    log.warning("directory_refused", code=int(refused.code), answer=refused.message, hint=_SCHEMA)
     reason = reason_for(refused.code, refused.message)
     return kind(f"The directory rejected the operation: {reason} (LDAP {refused.code}).")
 
@@ -163,23 +163,23 @@ def is_duplicate(refused: LdapError) -> bool:
     of 389 DS.
     """
     said = refused.message.lower()
-    return refused.code == CONSTRAINT_VIOLATION and (
+    return refused.code == ResultCode.CONSTRAINT_VIOLATION and (
         "non-unique" in said or "already exists" in said or "same attribute value" in said
     )
 
 
 def unexpected(refused: LdapError) -> DirectoryUnavailable:
     """Return the error for an unexpected answer, which is logged completely."""
-    known = result_code(refused.code)
+    mapping = error_for(refused.code)
     log.error(
         "directory_refused",
-        code=refused.code,
-        name=known.name,
+        code=int(refused.code),
+        name=refused.code.name,
         answer=refused.message,
         hint=_WHERE,
     )
-    if known.is_temporary and known.reason:
-        return DirectoryUnavailable(f"The directory rejected the operation: {known.reason}.")
+    if mapping.is_temporary and mapping.reason:
+        return DirectoryUnavailable(f"The directory rejected the operation: {mapping.reason}.")
     return DirectoryUnavailable("The directory rejected the operation. See the service's log.")
 
 

@@ -35,8 +35,7 @@ from mi_ldap.ldap import controls as ctl
 from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, RawSearchResult, SearchRequest
 from mi_ldap.ldap.connection_pool import Account, Connector
 from mi_ldap.ldap.operations import Modification, Modify, Operation, Rename
-
-SUCCESS, NO_SUCH_ATTRIBUTE, NO_SUCH_OBJECT, DENIED, MISNAMED = 0, 16, 32, 50, 65
+from mi_ldap.ldap.result_codes import ResultCode
 
 EFFECTIVE_RIGHTS: Final = "1.3.6.1.4.1.42.2.27.9.5.2"
 _OWN_NAME = re.compile(r"(?:\\.|[^\\,])+")
@@ -143,7 +142,7 @@ def is_missing(session: LdapConnection, dn: str) -> bool:
     entry above it that is there. What they do not name is not missing.
     """
     given = look(session, dn)
-    return given.code == NO_SUCH_OBJECT and bool(given.matched_dn)
+    return given.code == ResultCode.NO_SUCH_OBJECT and bool(given.matched_dn)
 
 
 # Probes
@@ -151,7 +150,7 @@ def is_missing(session: LdapConnection, dn: str) -> bool:
 
 def code_of_deleting_nothing(
     session: LdapConnection, dn: str, attribute: str, base_dn: str, *, whose: str = ""
-) -> int:
+) -> ResultCode:
     """What the server answers to the removal of a value that no entry has.
 
     Args:
@@ -168,7 +167,7 @@ def code_of_deleting_nothing(
     return _code(session, Modify(dn, (Modification("delete", attribute, values),)), *controls)
 
 
-def code_of_moving_nowhere(session: LdapConnection, dn: str, base_dn: str) -> int:
+def code_of_moving_nowhere(session: LdapConnection, dn: str, base_dn: str) -> ResultCode:
     """What OpenLDAP answers to moving the entry below one that is not there: 32, or 50."""
     nowhere = f"ou=mi-ldap-doctor-{secrets.token_hex(8)},{base_dn}"
     return _code(session, Rename(dn, f"cn=mi-ldap-doctor-{secrets.token_hex(8)}", nowhere))
@@ -180,7 +179,7 @@ def split_dn(dn: str) -> tuple[str, str]:
     return (own[0], dn[own.end() + 1 :]) if own else (dn, "")
 
 
-def code_of_moving_misnamed(session: LdapConnection, dn: str, place: str) -> int:
+def code_of_moving_misnamed(session: LdapConnection, dn: str, place: str) -> ResultCode:
     """What OpenLDAP answers to moving the entry to `place`, by a name it can't have: 65, or 50."""
     return _code(session, Rename(dn, f"objectClass={_NO_USERS_CLASS}", place))
 
@@ -200,12 +199,12 @@ def effective_rights(
     return look(session, dn, attributes=attributes, control=control).entries
 
 
-def _code(session: LdapConnection, operation: Operation, *controls: ctl.Control) -> int:
+def _code(session: LdapConnection, operation: Operation, *controls: ctl.Control) -> ResultCode:
     try:
         session.do(operation, *controls)
     except LdapError as refused:
         return refused.code
-    return SUCCESS
+    return ResultCode.SUCCESS
 
 
 _DN_VALUED = frozenset(

@@ -31,14 +31,14 @@ from mi_ldap.embedded.configuration import Installation, check_suffix, find_inst
 from mi_ldap.embedded.folder import SlapdFolder, read_secret
 from mi_ldap.embedded.slapd_process import is_free, is_listening, last_line, spawn_slapd, wait_for
 from mi_ldap.errors import ConfigurationError, DirectoryUnavailable
-from mi_ldap.ldap.connection import NO_SUCH_OBJECT, LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.connection_pool import Account, Address, Connector
+from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.servers import AccountRefused
 
 _START_WAIT_S = 30.0
 _ANSWER_WAIT_S = 10.0
 _STOP_WAIT_S = 5.0
-_INVALID_CREDENTIALS = 49
 
 MAX_SOCKET_PATH: Final = 106
 """Longest path of a socket, in bytes: Linux's `sun_path` has 107, and ldap3 adds a slash."""
@@ -228,7 +228,7 @@ class EmbeddedDirectory:
                 self._session().close()
         except AccountRefused as error:
             refused = error.__cause__
-            if isinstance(refused, LdapError) and refused.code == _INVALID_CREDENTIALS:
+            if isinstance(refused, LdapError) and refused.code == ResultCode.INVALID_CREDENTIALS:
                 raise self._wrong_password() from error
             return False
         except DirectoryUnavailable:
@@ -267,7 +267,7 @@ def _has_entry_below(session: LdapConnection, base_dn: str) -> bool:
     try:
         return len(session.some(base_dn, "(objectClass=*)", ["1.1"], 2)) > 1  # one is the base
     except LdapError as refused:
-        if refused.code == NO_SUCH_OBJECT:
+        if refused.code == ResultCode.NO_SUCH_OBJECT:
             return False
         raise
 

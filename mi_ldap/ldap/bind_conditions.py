@@ -12,16 +12,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from mi_ldap.ldap.connection import LdapError
+from mi_ldap.ldap.result_codes import ResultCode
 
 WRONG_PASSWORD: Final = "wrongPassword"  # noqa: S105 - the name of a condition
 ACCOUNT_DISABLED: Final = "accountDisabled"
 AGAINST_POLICY: Final = "againstPolicy"
 
-CONSTRAINT: Final = frozenset({19})
-INVALID_CREDENTIALS: Final = frozenset({49})
-UNWILLING: Final = frozenset({53})
+CONSTRAINT: Final = frozenset({ResultCode.CONSTRAINT_VIOLATION})
+INVALID_CREDENTIALS: Final = frozenset({ResultCode.INVALID_CREDENTIALS})
+UNWILLING: Final = frozenset({ResultCode.UNWILLING_TO_PERFORM})
 
-_WRONG_NAME_OR_PASSWORD: Final = frozenset({32, 34, 48, 49})
+_WRONG_NAME_OR_PASSWORD: Final = frozenset(
+    {
+        ResultCode.NO_SUCH_OBJECT,
+        ResultCode.INVALID_DN_SYNTAX,
+        ResultCode.INAPPROPRIATE_AUTHENTICATION,
+        ResultCode.INVALID_CREDENTIALS,
+    }
+)
 """Codes of a bind with a wrong name or password, or of an entry that may not bind."""
 
 
@@ -35,7 +43,7 @@ class ServerMessagePattern:
     """
 
     condition: str
-    codes: frozenset[int]
+    codes: frozenset[ResultCode]
     text: str = ""
 
     def matches(self, refused: LdapError) -> bool:

@@ -25,6 +25,7 @@ from mi_ldap.ldap import messages, requests
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.operations import Operation
+from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.search import PendingSearches, RawSearchResult, SearchRequest, SearchResult
 
 __all__ = [
@@ -57,8 +58,8 @@ NOT_IN_TIME: Final = "The directory did not answer in time. Try again later."
 
 _ASK_PASSWORD_POLICY: Final = messages.control(ctl.PASSWORD_POLICY)
 
-SUCCESS = 0
-SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED = 4, 11
+_LIMIT_CODES: Final = (ResultCode.SIZE_LIMIT_EXCEEDED, ResultCode.ADMIN_LIMIT_EXCEEDED)
+_NO_SUCH_BASE: Final = (ResultCode.NO_SUCH_OBJECT, ResultCode.INVALID_DN_SYNTAX)
 
 
 class ReadStopped(Exception):
@@ -69,14 +70,15 @@ class LdapError(Exception):
     """The server answered an operation with a result code other than success.
 
     Attributes:
-        code: the LDAP result code, `68`.
+        code: the LDAP result code.
         message: the server's diagnostic text; for the log only, as it may contain DNs.
         policy: the password policy's error, `"passwordTooShort"`, or None.
     """
 
     def __init__(self, code: int, message: str, policy: str | None = None) -> None:
         super().__init__(f"LDAP result {code}: {message}")
-        self.code, self.message, self.policy = code, message, policy
+        self.code = ResultCode(code)
+        self.message, self.policy = message, policy
 
 
 @dataclass(slots=True)
@@ -179,13 +181,16 @@ class LdapConnection:
         return [self._complete(search, result) for search, result in pairs]
 
     def _complete(self, search: SearchRequest, result: RawSearchResult) -> SearchResult:
-        if result.code == SUCCESS:
+        if result.code == ResultCode.SUCCESS:
             return SearchResult(result.entries)
-        if search.is_base_optional and result.code in (NO_SUCH_OBJECT, INVALID_DN_SYNTAX):
+        if search.is_base_optional and result.code in _NO_SUCH_BASE:
             return SearchResult([])
-        if result.code in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED) and not search.size_limit:
+        if result.code in _LIMIT_CODES and not search.size_limit:
             return self._search_in_pages(search)
-        if result.code == SIZE_LIMIT_EXCEEDED and len(result.entries) == search.size_limit:
+        if (
+            result.code == ResultCode.SIZE_LIMIT_EXCEEDED
+            and len(result.entries) == search.size_limit
+        ):
             return SearchResult(result.entries, complete=False)
         raise LdapError(result.code, result.text)
 
@@ -197,10 +202,10 @@ class LdapConnection:
             paging = requests.paged(page_size, cookie) if page_size else b""
             page = self.search_once(replace(encoded, control=search.control + paging))
             entries += page.entries
-            if page.code == ADMIN_LIMIT_EXCEEDED and page_size and not entries:
+            if page.code == ResultCode.ADMIN_LIMIT_EXCEEDED and page_size and not entries:
                 page_size = 0
                 continue
-            if page.code in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
+            if page.code in _LIMIT_CODES:
                 hint = (
                     "raise the account's limit (OpenLDAP: olcLimits; 389: nsPagedLookThroughLimit)"
                 )
@@ -208,7 +213,7 @@ class LdapConnection:
                     "directory_limit_reached", base=search.base_dn, got=len(entries), hint=hint
                 )
                 return SearchResult(entries, complete=False)
-            if page.code != SUCCESS:
+            if page.code != ResultCode.SUCCESS:
                 raise LdapError(page.code, page.text)
             cookie = page.next_page
             if not cookie:
@@ -288,7 +293,7 @@ class LdapConnection:
             wire = self._send(operation, _ASK_PASSWORD_POLICY)
             answer = messages.answer_in(wire.next_message())
             policy = ctl.password_policy(answer.controls.get(ctl.PASSWORD_POLICY.encode()))
-        if answer.code != SUCCESS:
+        if answer.code != ResultCode.SUCCESS:
             raise LdapError(answer.code, answer.text, policy.error)
         self.policy = policy
         return policy
@@ -337,7 +342,7 @@ class LdapConnection:
             control = (result.get("controls") or {}).get(ctl.PASSWORD_POLICY) or {}
             policy = ctl.password_policy(control.get("value"))
             message = str(result.get("message") or result["description"])
-        if code != SUCCESS:
+        if code != ResultCode.SUCCESS:
             raise LdapError(code, message, policy.error)
 
     @contextmanager
@@ -393,6 +398,3 @@ def _pipeline_size(encoded: Sequence[tuple[SearchRequest, bytes]]) -> int:
 
 def _reasons(wire_error: OSError | None) -> tuple[str, ...]:
     return (NOT_IN_TIME,) if isinstance(wire_error, TimeoutError) else ()
-
-
-NO_SUCH_OBJECT, INVALID_DN_SYNTAX = 32, 34

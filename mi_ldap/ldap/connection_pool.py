@@ -25,6 +25,7 @@ from mi_ldap.ldap.account_policy import MUST_CHANGE, AccountPolicy, refusal
 from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.health_check import FailoverTimings
+from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.servers import AccountRefused, ServerBusy, Servers
 from mi_ldap.ldap.transport import connection_over, dial, encrypted, is_ldaps, is_local_socket
 
@@ -34,7 +35,6 @@ IDLE_S = 120.0
 """Longest idle time of a connection, in seconds: firewalls drop idle connections silently."""
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
-INSUFFICIENT_RIGHTS, BUSY, UNAVAILABLE = 50, 51, 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +163,14 @@ class Connector:
             self.account_policy.note(policy)
             if policy.error == MUST_CHANGE:
                 # OpenLDAP 2.5 accepts the bind, then answers every operation with 50.
-                raise LdapError(INSUFFICIENT_RIGHTS, "", policy.error)
+                raise LdapError(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, "", policy.error)
         elif is_local_socket(url) or self._address.certificate_file:
             session.bind_as_process()
 
     def _refusal(self, refused: LdapError) -> DirectoryUnavailable:
-        if refused.code in (BUSY, UNAVAILABLE):
+        if refused.code in (ResultCode.BUSY, ResultCode.UNAVAILABLE):
             return ServerBusy("The directory is busy. Try again later.")
-        log.error("directory_account_refused", account=self._account.dn, code=refused.code)
+        log.error("directory_account_refused", account=self._account.dn, code=int(refused.code))
         return AccountRefused(refusal(refused))
 
     def _session(self, url: str, *, quiet: bool = False) -> LdapConnection:
@@ -205,7 +205,7 @@ class Connector:
             raise tls.NoStartTls
         if not is_ldaps(url):
             connection.extended(START_TLS)
-            if connection.result["result"] != 0:
+            if connection.result["result"] != ResultCode.SUCCESS:
                 raise tls.NoStartTls(connection.result["description"])
         end_at = time.monotonic() + remaining_s()
         connection.socket = DeadlineSocket(

@@ -20,8 +20,9 @@ from typing import Final, Protocol
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.ldap import ber, messages, requests
-from mi_ldap.ldap.connection import SUCCESS, LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.messages import Entry, Message
+from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.search import entry_below
 
 SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"
@@ -362,5 +363,5 @@ def _done(search: Search, message: Message) -> bool:
 
 
 def _must_be_success(answer: messages.Answer) -> None:
-    if answer.code != SUCCESS:
+    if answer.code != ResultCode.SUCCESS:
         raise LdapError(answer.code, answer.text)

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from mi_ldap.ldap import ber
+from mi_ldap.ldap.result_codes import ResultCode
 
 ENTRY: Final = 0x64  # §4.5.2
 DONE: Final = 0x65
@@ -37,7 +38,7 @@ class Answer(NamedTuple):
             say.
     """
 
-    code: int
+    code: ResultCode
     text: str
     controls: Mapping[bytes, bytes]
     matched_dn: str = ""
@@ -121,7 +122,7 @@ def answer_in(message: Message) -> Answer:
         raise ValueError("a result without matched DN and diagnostic message")
     code, matched_dn, text = (body[start:stop] for _, start, stop in parts)
     return Answer(
-        ber.enumerated(parts[0][0], code),
+        ResultCode(ber.enumerated(parts[0][0], code)),
         text.decode(errors="replace"),
         dict(controls(body, end, len(body))) if end < len(body) else {},
         matched_dn.decode(errors="replace"),

@@ -1,14 +1,14 @@
-"""The LDAP result codes, each with the error that a refused change is answered with.
+"""The LDAP result codes, and the error that a rejected change is answered with for each of them.
 
-From RFC 4511 appendix A, RFC 4528 (122), RFC 4370 (123), RFC 3909 (118 to 121), RFC 3928 (113 to
-117) and RFC 4533 (4096). Codes of conditions that may be temporary become `DirectoryUnavailable`
-(503), so that clients try again. All others become a 4xx error with the reason.
+Codes of conditions that may be temporary become `DirectoryUnavailable` (503), so that clients try
+again. All others become a 4xx error with the reason.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 from mi_ldap.errors import (
@@ -21,18 +21,89 @@ from mi_ldap.errors import (
 )
 
 
+class ResultCode(IntEnum):
+    """A result code (RFC 4511 §4.1.9); the name is that of its RFC, in upper case.
+
+    A code that no RFC defines is a member too, whose name is `UNKNOWN`.
+    """
+
+    # RFC 4511, appendix A.1
+    SUCCESS = 0
+    OPERATIONS_ERROR = 1
+    PROTOCOL_ERROR = 2
+    TIME_LIMIT_EXCEEDED = 3
+    SIZE_LIMIT_EXCEEDED = 4
+    COMPARE_FALSE = 5
+    COMPARE_TRUE = 6
+    AUTH_METHOD_NOT_SUPPORTED = 7
+    STRONGER_AUTH_REQUIRED = 8
+    REFERRAL = 10
+    ADMIN_LIMIT_EXCEEDED = 11
+    UNAVAILABLE_CRITICAL_EXTENSION = 12
+    CONFIDENTIALITY_REQUIRED = 13
+    SASL_BIND_IN_PROGRESS = 14
+    NO_SUCH_ATTRIBUTE = 16
+    UNDEFINED_ATTRIBUTE_TYPE = 17
+    INAPPROPRIATE_MATCHING = 18
+    CONSTRAINT_VIOLATION = 19
+    ATTRIBUTE_OR_VALUE_EXISTS = 20
+    INVALID_ATTRIBUTE_SYNTAX = 21
+    NO_SUCH_OBJECT = 32
+    ALIAS_PROBLEM = 33
+    INVALID_DN_SYNTAX = 34
+    ALIAS_DEREFERENCING_PROBLEM = 36
+    INAPPROPRIATE_AUTHENTICATION = 48
+    INVALID_CREDENTIALS = 49
+    INSUFFICIENT_ACCESS_RIGHTS = 50
+    BUSY = 51
+    UNAVAILABLE = 52
+    UNWILLING_TO_PERFORM = 53
+    LOOP_DETECT = 54
+    NAMING_VIOLATION = 64
+    OBJECT_CLASS_VIOLATION = 65
+    NOT_ALLOWED_ON_NON_LEAF = 66
+    NOT_ALLOWED_ON_RDN = 67
+    ENTRY_ALREADY_EXISTS = 68
+    OBJECT_CLASS_MODS_PROHIBITED = 69
+    AFFECTS_MULTIPLE_DSAS = 71
+    OTHER = 80
+    # RFC 3928
+    LCUP_RESOURCES_EXHAUSTED = 113
+    LCUP_SECURITY_VIOLATION = 114
+    LCUP_INVALID_DATA = 115
+    LCUP_UNSUPPORTED_SCHEME = 116
+    LCUP_RELOAD_REQUIRED = 117
+    # RFC 3909
+    CANCELED = 118
+    NO_SUCH_OPERATION = 119
+    TOO_LATE = 120
+    CANNOT_CANCEL = 121
+    # RFC 4528
+    ASSERTION_FAILED = 122
+    # RFC 4370
+    AUTHORIZATION_DENIED = 123
+    # RFC 4533
+    E_SYNC_REFRESH_REQUIRED = 4096
+
+    @classmethod
+    def _missing_(cls, value: object) -> ResultCode | None:
+        if not isinstance(value, int):
+            return None
+        unknown = int.__new__(cls, value)
+        unknown._name_, unknown._value_ = "UNKNOWN", value
+        return unknown
+
+
 @dataclass(frozen=True, slots=True)
-class ResultCode:
-    """One code.
+class ErrorMapping:
+    """The error that a change which was rejected with some result code is answered with.
 
     Attributes:
-        name: as in its RFC, `"notAllowedOnNonLeaf"`.
-        error: the error that is raised for it.
+        error: the class of the error.
         reason: the clause after "The directory rejected the operation: "; `""` where the error's
             own sentence is enough.
     """
 
-    name: str
     error: type[MiLdapError]
     reason: str = ""
 
@@ -42,75 +113,107 @@ class ResultCode:
         return issubclass(self.error, DirectoryUnavailable)
 
 
-NOT_ALLOWED_ON_NON_LEAF: Final = 66
-
 _LATER: Final = DirectoryUnavailable
 _ENCRYPTION: Final = "it wants an encrypted connection: see user_store.start_tls"
 _LIMIT: Final = "a limit was exceeded. See the service's log"
 
-RESULT_CODES: Final = {
-    1: ResultCode("operationsError", _LATER),
-    2: ResultCode("protocolError", BadRequest, "it does not know this kind of operation"),
-    3: ResultCode("timeLimitExceeded", _LATER, _LIMIT),
-    4: ResultCode("sizeLimitExceeded", _LATER, _LIMIT),
-    5: ResultCode("compareFalse", _LATER),
-    6: ResultCode("compareTrue", _LATER),
-    7: ResultCode("authMethodNotSupported", Forbidden, "it does not take this way of logging in"),
-    8: ResultCode("strongerAuthRequired", Forbidden, _ENCRYPTION),
-    10: ResultCode("referral", ReadOnlyStore),
-    11: ResultCode("adminLimitExceeded", _LATER, _LIMIT),
-    12: ResultCode("unavailableCriticalExtension", BadRequest, "it lacks a control that is needed"),
-    13: ResultCode("confidentialityRequired", Forbidden, _ENCRYPTION),
-    14: ResultCode("saslBindInProgress", _LATER),
-    16: ResultCode("noSuchAttribute", Conflict),
-    17: ResultCode("undefinedAttributeType", BadRequest, "it does not know an attribute"),
-    18: ResultCode("inappropriateMatching", BadRequest, "it cannot compare such values"),
-    19: ResultCode("constraintViolation", BadRequest, "a value breaks a rule of the directory"),
-    20: ResultCode("attributeOrValueExists", Conflict),
-    21: ResultCode("invalidAttributeSyntax", BadRequest, "a value is not valid for its attribute"),
-    32: ResultCode("noSuchObject", Conflict),
-    33: ResultCode("aliasProblem", BadRequest, "there is an alias in the way"),
-    34: ResultCode("invalidDNSyntax", BadRequest, "the name is not valid there"),
-    36: ResultCode("aliasDereferencingProblem", BadRequest, "there is an alias in the way"),
-    48: ResultCode("inappropriateAuthentication", Forbidden, "the account cannot log in this way"),
-    49: ResultCode("invalidCredentials", Forbidden, "it does not accept the credentials"),
-    50: ResultCode("insufficientAccessRights", Forbidden),
-    51: ResultCode("busy", _LATER, "it is busy. Try again later"),
-    52: ResultCode("unavailable", _LATER, "it is not available. Try again later"),
-    53: ResultCode("unwillingToPerform", Forbidden, "it is not willing to do this"),
-    54: ResultCode("loopDetect", BadRequest, "it found a loop in its configuration"),
-    64: ResultCode("namingViolation", BadRequest, "an entry cannot be named or placed like this"),
-    65: ResultCode("objectClassViolation", BadRequest, "the entry would break the schema"),
-    NOT_ALLOWED_ON_NON_LEAF: ResultCode(
-        "notAllowedOnNonLeaf", BadRequest, "other entries lie below this one: remove them first"
+ERRORS: Final = {
+    ResultCode.OPERATIONS_ERROR: ErrorMapping(_LATER),
+    ResultCode.PROTOCOL_ERROR: ErrorMapping(BadRequest, "it does not know this kind of operation"),
+    ResultCode.TIME_LIMIT_EXCEEDED: ErrorMapping(_LATER, _LIMIT),
+    ResultCode.SIZE_LIMIT_EXCEEDED: ErrorMapping(_LATER, _LIMIT),
+    ResultCode.COMPARE_FALSE: ErrorMapping(_LATER),
+    ResultCode.COMPARE_TRUE: ErrorMapping(_LATER),
+    ResultCode.AUTH_METHOD_NOT_SUPPORTED: ErrorMapping(
+        Forbidden, "it does not take this way of logging in"
     ),
-    67: ResultCode("notAllowedOnRDN", BadRequest, "an entry cannot lose the value that names it"),
-    68: ResultCode("entryAlreadyExists", Conflict),
-    69: ResultCode(
-        "objectClassModsProhibited", BadRequest, "a class of an entry cannot be changed"
+    ResultCode.STRONGER_AUTH_REQUIRED: ErrorMapping(Forbidden, _ENCRYPTION),
+    ResultCode.REFERRAL: ErrorMapping(ReadOnlyStore),
+    ResultCode.ADMIN_LIMIT_EXCEEDED: ErrorMapping(_LATER, _LIMIT),
+    ResultCode.UNAVAILABLE_CRITICAL_EXTENSION: ErrorMapping(
+        BadRequest, "it lacks a control that is needed"
     ),
-    71: ResultCode("affectsMultipleDSAs", BadRequest, "it would change several servers"),
-    80: ResultCode("other", _LATER),
-    113: ResultCode("lcupResourcesExhausted", _LATER),
-    114: ResultCode("lcupSecurityViolation", Forbidden, "it does not allow this"),
-    115: ResultCode("lcupInvalidData", BadRequest, "it does not understand the request"),
-    116: ResultCode("lcupUnsupportedScheme", BadRequest, "it does not understand the request"),
-    117: ResultCode("lcupReloadRequired", _LATER),
-    118: ResultCode("canceled", _LATER),
-    119: ResultCode("noSuchOperation", _LATER),
-    120: ResultCode("tooLate", _LATER),
-    121: ResultCode("cannotCancel", _LATER),
-    122: ResultCode("assertionFailed", Conflict),
-    123: ResultCode("authorizationDenied", Forbidden, "it does not allow acting for another"),
-    4096: ResultCode("e-syncRefreshRequired", _LATER),
+    ResultCode.CONFIDENTIALITY_REQUIRED: ErrorMapping(Forbidden, _ENCRYPTION),
+    ResultCode.SASL_BIND_IN_PROGRESS: ErrorMapping(_LATER),
+    ResultCode.NO_SUCH_ATTRIBUTE: ErrorMapping(Conflict),
+    ResultCode.UNDEFINED_ATTRIBUTE_TYPE: ErrorMapping(BadRequest, "it does not know an attribute"),
+    ResultCode.INAPPROPRIATE_MATCHING: ErrorMapping(BadRequest, "it cannot compare such values"),
+    ResultCode.CONSTRAINT_VIOLATION: ErrorMapping(
+        BadRequest, "a value breaks a rule of the directory"
+    ),
+    ResultCode.ATTRIBUTE_OR_VALUE_EXISTS: ErrorMapping(Conflict),
+    ResultCode.INVALID_ATTRIBUTE_SYNTAX: ErrorMapping(
+        BadRequest, "a value is not valid for its attribute"
+    ),
+    ResultCode.NO_SUCH_OBJECT: ErrorMapping(Conflict),
+    ResultCode.ALIAS_PROBLEM: ErrorMapping(BadRequest, "there is an alias in the way"),
+    ResultCode.INVALID_DN_SYNTAX: ErrorMapping(BadRequest, "the name is not valid there"),
+    ResultCode.ALIAS_DEREFERENCING_PROBLEM: ErrorMapping(
+        BadRequest, "there is an alias in the way"
+    ),
+    ResultCode.INAPPROPRIATE_AUTHENTICATION: ErrorMapping(
+        Forbidden, "the account cannot log in this way"
+    ),
+    ResultCode.INVALID_CREDENTIALS: ErrorMapping(Forbidden, "it does not accept the credentials"),
+    ResultCode.INSUFFICIENT_ACCESS_RIGHTS: ErrorMapping(Forbidden),
+    ResultCode.BUSY: ErrorMapping(_LATER, "it is busy. Try again later"),
+    ResultCode.UNAVAILABLE: ErrorMapping(_LATER, "it is not available. Try again later"),
+    ResultCode.UNWILLING_TO_PERFORM: ErrorMapping(Forbidden, "it is not willing to do this"),
+    ResultCode.LOOP_DETECT: ErrorMapping(BadRequest, "it found a loop in its configuration"),
+    ResultCode.NAMING_VIOLATION: ErrorMapping(
+        BadRequest, "an entry cannot be named or placed like this"
+    ),
+    ResultCode.OBJECT_CLASS_VIOLATION: ErrorMapping(BadRequest, "the entry would break the schema"),
+    ResultCode.NOT_ALLOWED_ON_NON_LEAF: ErrorMapping(
+        BadRequest, "other entries lie below this one: remove them first"
+    ),
+    ResultCode.NOT_ALLOWED_ON_RDN: ErrorMapping(
+        BadRequest, "an entry cannot lose the value that names it"
+    ),
+    ResultCode.ENTRY_ALREADY_EXISTS: ErrorMapping(Conflict),
+    ResultCode.OBJECT_CLASS_MODS_PROHIBITED: ErrorMapping(
+        BadRequest, "a class of an entry cannot be changed"
+    ),
+    ResultCode.AFFECTS_MULTIPLE_DSAS: ErrorMapping(BadRequest, "it would change several servers"),
+    ResultCode.OTHER: ErrorMapping(_LATER),
+    ResultCode.LCUP_RESOURCES_EXHAUSTED: ErrorMapping(_LATER),
+    ResultCode.LCUP_SECURITY_VIOLATION: ErrorMapping(Forbidden, "it does not allow this"),
+    ResultCode.LCUP_INVALID_DATA: ErrorMapping(BadRequest, "it does not understand the request"),
+    ResultCode.LCUP_UNSUPPORTED_SCHEME: ErrorMapping(
+        BadRequest, "it does not understand the request"
+    ),
+    ResultCode.LCUP_RELOAD_REQUIRED: ErrorMapping(_LATER),
+    ResultCode.CANCELED: ErrorMapping(_LATER),
+    ResultCode.NO_SUCH_OPERATION: ErrorMapping(_LATER),
+    ResultCode.TOO_LATE: ErrorMapping(_LATER),
+    ResultCode.CANNOT_CANCEL: ErrorMapping(_LATER),
+    ResultCode.ASSERTION_FAILED: ErrorMapping(Conflict),
+    ResultCode.AUTHORIZATION_DENIED: ErrorMapping(
+        Forbidden, "it does not allow acting for another"
+    ),
+    ResultCode.E_SYNC_REFRESH_REQUIRED: ErrorMapping(_LATER),
 }
 
-UNKNOWN: Final = ResultCode("unknown", DirectoryUnavailable)
-"""A code that is in none of the RFCs."""
+_UNKNOWN: Final = ErrorMapping(DirectoryUnavailable)
+"""For a code that no RFC defines."""
 
 _READ_ONLY: Final = re.compile(r"(?i)read-?only|shadow context|operation restricted")
 """Messages of a read-only server with code 53: OpenLDAP 2.5 "shadow context; no update referral"
 and "operation restricted", 389 2.3 "Server is read-only"."""
+
+_SCHEMA_CODES: Final = frozenset(
+    {
+        ResultCode.NO_SUCH_ATTRIBUTE,
+        ResultCode.UNDEFINED_ATTRIBUTE_TYPE,
+        ResultCode.CONSTRAINT_VIOLATION,
+        ResultCode.INVALID_ATTRIBUTE_SYNTAX,
+        ResultCode.UNWILLING_TO_PERFORM,
+        ResultCode.NAMING_VIOLATION,
+        ResultCode.OBJECT_CLASS_VIOLATION,
+        ResultCode.OBJECT_CLASS_MODS_PROHIBITED,
+    }
+)
+"""Codes with which servers report what the schema does not allow."""
 
 _WORD = r"['\"(]?([A-Za-z][A-Za-z0-9.;-]*)['\")]?"
 _DETAILS: Final = (
@@ -136,29 +239,25 @@ _DETAILS: Final = (
 )
 
 
-def result_code(code: int) -> ResultCode:
-    """Return the entry for a code; `UNKNOWN` where no RFC defines it."""
-    return RESULT_CODES.get(code, UNKNOWN)
+def error_for(code: ResultCode) -> ErrorMapping:
+    """Return the error for a result code; `DirectoryUnavailable` where no RFC defines the code."""
+    return ERRORS.get(code, _UNKNOWN)
 
 
-def is_read_only(code: int, message: str) -> bool:
+def is_read_only(code: ResultCode, message: str) -> bool:
     """Whether the refusal means that the server is read-only."""
-    return code == _UNWILLING_TO_PERFORM and bool(_READ_ONLY.search(message))
+    return code == ResultCode.UNWILLING_TO_PERFORM and bool(_READ_ONLY.search(message))
 
 
-def reason_for(code: int, message: str) -> str:
+def reason_for(code: ResultCode, message: str) -> str:
     """Return the reason of a refusal as a clause, naming the class or attribute if known.
 
     Args:
         code: the LDAP result code.
         message: the server's diagnostic text; only names from the schema are repeated from it.
     """
-    if code in _OF_THE_SCHEMA:
+    if code in _SCHEMA_CODES:
         for pattern, clause in _DETAILS:
             if match := re.search(pattern, message):
                 return clause.format(*match.groups())
-    return result_code(code).reason
-
-
-_UNWILLING_TO_PERFORM: Final = 53
-_OF_THE_SCHEMA: Final = frozenset({16, 17, 19, 21, 53, 64, 65, 69})
+    return error_for(code).reason

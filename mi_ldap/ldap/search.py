@@ -9,6 +9,7 @@ from typing import Final
 from mi_ldap.ldap import messages, names, requests
 from mi_ldap.ldap.message_reader import ProtocolViolation
 from mi_ldap.ldap.messages import Entry, Message
+from mi_ldap.ldap.result_codes import ResultCode
 
 MAX_RESPONSE_BYTES: Final = 256 * 1024 * 1024
 """A server without paged results returns all users in one response."""
@@ -65,7 +66,7 @@ class RawSearchResult:
         next_page: the cookie for the next page, `b""` after the last.
     """
 
-    code: int
+    code: ResultCode
     entries: list[Entry]
     matched_dn: str = ""
     text: str = ""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.directory import replica
-from mi_ldap.directory.replica.reasons import UNAVAILABLE_CRITICAL_EXTENSION
+from mi_ldap.ldap.result_codes import ResultCode
 from tests.api.client import Api
 from tests.checks.examined import examined, told
 from tests.directory.test_operation_budgets import Meter
@@ -195,7 +195,7 @@ def test_syncprov_is_used_soon_after_it_is_loaded(
 ) -> None:
     """As the doctor says it is loaded, by cn=config, while the service runs."""
     assert replica.SYNCPROV_S <= 60
-    monkeypatch.setitem(replica._PAUSES_S, UNAVAILABLE_CRITICAL_EXTENSION, 0.2)
+    monkeypatch.setitem(replica._PAUSES_S, ResultCode.UNAVAILABLE_CRITICAL_EXTENSION, 0.2)
     plain = Database(suffix=BASE, content=PLAIN.content)
     arrangement = Arrangement(databases=[plain])
     host = started(arrangement, tmp_path, closing)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mi_ldap.ldap import messages
 from mi_ldap.ldap.message_reader import LONGEST_MESSAGE, MessageReader, ProtocolViolation
 from mi_ldap.ldap.messages import Message
+from mi_ldap.ldap.result_codes import ResultCode
 from tests.unit.answers import (
     DONE,
     ENTRY,
@@ -44,7 +45,9 @@ def read_all(reader: MessageReader, data: bytes, size: int = 1000) -> list[Messa
 def test_an_answer_is_its_code_its_text_and_its_controls() -> None:
     sent = answer(7, 49, controls=messages.control(PPOLICY, POLICY_SAYS))
     (message,) = read_all(reader_after((7, BIND)), sent)
-    expected = messages.Answer(49, "né", {PPOLICY.encode(): POLICY_SAYS})
+    expected = messages.Answer(
+        ResultCode.INVALID_CREDENTIALS, "né", {PPOLICY.encode(): POLICY_SAYS}
+    )
     assert messages.answer_in(message) == expected
 
 

@@ -23,6 +23,7 @@ from mi_ldap.ldap.bind_conditions import (
     ServerMessagePattern,
 )
 from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError
+from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.schema import Schema
 
 log = structlog.get_logger()
@@ -122,10 +123,12 @@ class Profile:
     name_limit: int | None = None
     not_in_names: str = ""
     dynamic_classes: tuple[str, ...] = ()
-    is_member: frozenset[int] = frozenset({20})
-    is_no_member: frozenset[int] = frozenset({16})
+    is_member: frozenset[ResultCode] = frozenset({ResultCode.ATTRIBUTE_OR_VALUE_EXISTS})
+    is_no_member: frozenset[ResultCode] = frozenset({ResultCode.NO_SUCH_ATTRIBUTE})
     second_value: tuple[ServerMessagePattern, ...] = (
-        ServerMessagePattern("", frozenset({19, 20})),
+        ServerMessagePattern(
+            "", frozenset({ResultCode.CONSTRAINT_VIOLATION, ResultCode.ATTRIBUTE_OR_VALUE_EXISTS})
+        ),
     )
     bind: tuple[ServerMessagePattern, ...] = ()
     proves: frozenset[str] = frozenset({"changeAfterReset", "passwordExpired"})
@@ -201,7 +204,9 @@ DS389: Final = Profile(
     compares_without_rules=True,
     # Its RFC 3062 passes over the minimum age, and says less.
     password_attribute="userPassword",  # noqa: S106
-    second_value=(ServerMessagePattern("", frozenset({65}), "single-valued"),),
+    second_value=(
+        ServerMessagePattern("", frozenset({ResultCode.OBJECT_CLASS_VIOLATION}), "single-valued"),
+    ),
     bind=bind_conditions.DS389,
     password=(
         ServerMessagePattern("passwordInHistory", CONSTRAINT, "(?i)history"),
@@ -211,7 +216,7 @@ DS389: Final = Profile(
             "insufficientPasswordQuality", CONSTRAINT, "(?i)invalid password|dictionary|palindrome"
         ),
         ServerMessagePattern("passwordModNotAllowed", UNWILLING, "(?i)not allowed to change"),
-        ServerMessagePattern(WRONG_PASSWORD, frozenset({16})),
+        ServerMessagePattern(WRONG_PASSWORD, frozenset({ResultCode.NO_SUCH_ATTRIBUTE})),
     ),
 )
 
@@ -247,8 +252,8 @@ ACTIVE_DIRECTORY: Final = Profile(
     binds_to_change=False,
     name_limit=20,
     not_in_names='"/\\[]:;|=,+*?<>@',
-    is_member=frozenset({20, 68}),
-    is_no_member=frozenset({16, 53}),
+    is_member=frozenset({ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, ResultCode.ENTRY_ALREADY_EXISTS}),
+    is_no_member=frozenset({ResultCode.NO_SUCH_ATTRIBUTE, ResultCode.UNWILLING_TO_PERFORM}),
     bind=bind_conditions.ACTIVE_DIRECTORY,
     proves=frozenset({"changeAfterReset", "passwordExpired", ACCOUNT_DISABLED}),
     password=(

@@ -17,6 +17,7 @@ from mi_ldap.errors import AmbiguousName, DirectoryUnavailable, IdUnreadable
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, SearchResult
 from mi_ldap.ldap.connection_pool import Pool
+from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.model import Names, Role, User, entry_id, folded, in_order
 
 MEMBERS_A_SEARCH = 200
@@ -75,7 +76,7 @@ class Reader:
                 try:
                     entry = session.first(base_dn, ldap_filter, [self.tree.user_id])
                 except LdapError as refused:
-                    if refused.code != ldap_errors.NO_SUCH_OBJECT:
+                    if refused.code != ResultCode.NO_SUCH_OBJECT:
                         raise
                     log.error("search_base_not_found", base=base_dn, key=key)
                     raise DirectoryUnavailable(

@@ -22,12 +22,13 @@ from mi_ldap.directory.replica.comparison import Difference
 from mi_ldap.directory.replica.contents import ReplicaContents, ReplicationUnavailable
 from mi_ldap.directory.replica.entry_types import ResyncRequired
 from mi_ldap.directory.replica.name_keys import CacheMiss
-from mi_ldap.directory.replica.reasons import UNAVAILABLE_CRITICAL_EXTENSION, reason_for
+from mi_ldap.directory.replica.reasons import reason_for
 from mi_ldap.directory.replica.snapshot import UNREPORTED, Snapshot
 from mi_ldap.directory.replica.verification import Verification
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.ldap.connection import ADMIN_LIMIT_EXCEEDED, SIZE_LIMIT_EXCEEDED, LdapError
+from mi_ldap.ldap.connection import LdapError
 from mi_ldap.ldap.connection_pool import Connector
+from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.model import ReadSource, Role, User
 
 log = structlog.get_logger()
@@ -64,9 +65,9 @@ NOT_PROVED: Final = (
 )
 
 _PAUSES_S: Final = {
-    UNAVAILABLE_CRITICAL_EXTENSION: SYNCPROV_S,
-    SIZE_LIMIT_EXCEEDED: RETRY_S,
-    ADMIN_LIMIT_EXCEEDED: RETRY_S,
+    ResultCode.UNAVAILABLE_CRITICAL_EXTENSION: SYNCPROV_S,
+    ResultCode.SIZE_LIMIT_EXCEEDED: RETRY_S,
+    ResultCode.ADMIN_LIMIT_EXCEEDED: RETRY_S,
 }
 """Pause before a retry, by result code, in seconds; after other codes the retry is immediate."""
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from mi_ldap.directory.replica.contents import ReplicationUnavailable
-from mi_ldap.directory.replica.reasons import UNAVAILABLE_CRITICAL_EXTENSION
 from mi_ldap.ldap import names, requests
 from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError
 from mi_ldap.ldap.content_sync import Ignore, Poller, Search, csns
+from mi_ldap.ldap.result_codes import ResultCode
 
 PROBES: Final = 200
 """Most requests that are sent at once: more responses could fill the socket's buffers."""
@@ -197,7 +197,7 @@ def ensure_one_database(
             try:
                 cookies = _cookies(session, probed)
             except LdapError as refused:
-                if refused.code != UNAVAILABLE_CRITICAL_EXTENSION:
+                if refused.code != ResultCode.UNAVAILABLE_CRITICAL_EXTENSION:
                     raise
                 raise ReplicationUnavailable(_DATABASES) from refused
             after = _cookies(session, [base])[0]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
-from mi_ldap.ldap.connection import ADMIN_LIMIT_EXCEEDED, SIZE_LIMIT_EXCEEDED, LdapError
-
-UNAVAILABLE_CRITICAL_EXTENSION: Final = 12
+from mi_ldap.ldap.connection import LdapError
+from mi_ldap.ldap.result_codes import ResultCode
 
 
 def why_not_held(tree: DirectoryLayout, limit: int) -> str:
@@ -32,8 +29,8 @@ def reason_for(error: Exception) -> str:
     """Return the reason for an error, without the server's message, which may contain DNs."""
     if not isinstance(error, LdapError):
         return str(error)
-    if error.code == UNAVAILABLE_CRITICAL_EXTENSION:
+    if error.code == ResultCode.UNAVAILABLE_CRITICAL_EXTENSION:
         return "the server offers no content synchronization (OpenLDAP: the overlay syncprov)"
-    if error.code in (SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED):
+    if error.code in (ResultCode.SIZE_LIMIT_EXCEEDED, ResultCode.ADMIN_LIMIT_EXCEEDED):
         return "the server does not give this account everything: raise its limits (olcLimits)"
     return f"the server refuses it (LDAP result {error.code})"

@@ -13,6 +13,7 @@ from mi_ldap.directory.writes.plans import Guarded
 from mi_ldap.errors import unforeseen
 from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.operations import Delete
+from mi_ldap.ldap.result_codes import ResultCode
 
 log = structlog.get_logger()
 
@@ -51,7 +52,7 @@ def _do(session: LdapConnection, profile: Profile, guarded: Guarded) -> None:
     except LdapError as refused:
         if guarded.swaps and any(pattern.matches(refused) for pattern in profile.second_value):
             # A second value of a single-valued attribute: another client has set it meanwhile.
-            raise LdapError(ldap_errors.VALUE_EXISTS, refused.message) from refused
+            raise LdapError(ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, refused.message) from refused
         if guarded.changes_members:
             raise ldap_errors.canonical(refused, profile) from refused
         raise
@@ -81,7 +82,7 @@ def _undo(session: LdapConnection, profile: Profile, done: list[Guarded], failed
             for guarded in reversed(done):
                 _undo_one(session, profile, guarded.undo)
         except LdapError as refused:
-            log.error("undoing_given_up", code=refused.code)
+            log.error("undoing_given_up", code=int(refused.code))
         except Exception as error:
             log.error("undoing_given_up", error=str(error), exc_info=unforeseen(error))
 
@@ -103,6 +104,6 @@ def _undo_one(session: LdapConnection, profile: Profile, undo: tuple[Guarded, ..
             if refused.code not in ldap_errors.CHANGED_MEANWHILE:
                 raise
             kind = type(guarded.operation).__name__
-            log.warning("not_undone", operation=kind, code=refused.code)
+            log.warning("not_undone", operation=kind, code=int(refused.code))
             if guarded is undo[0]:
                 return

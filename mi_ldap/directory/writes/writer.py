@@ -15,7 +15,7 @@ from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.connection_pool import Pool
 from mi_ldap.ldap.operations import Delete, Operation
-from mi_ldap.ldap.result_codes import NOT_ALLOWED_ON_NON_LEAF
+from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.store import RemoveUser, RevokeRole, Step
 
 
@@ -50,7 +50,9 @@ class Writer:
             except LdapError as refused:
                 if self._may_lack_room(refused):
                     self._make_room_for_emptiness(session, steps)
-                elif refused.code == NOT_ALLOWED_ON_NON_LEAF and self.tree.deletes_subtree:
+                elif (
+                    refused.code == ResultCode.NOT_ALLOWED_ON_NON_LEAF and self.tree.deletes_subtree
+                ):
                     _delete_subordinates(session, steps)
                 else:
                     raise
@@ -62,7 +64,7 @@ class Writer:
         execution.carry_out(session, self.connect_to_undo, self.tree.profile, plan.operations)
 
     def _may_lack_room(self, refused: LdapError) -> bool:
-        return refused.code == ldap_errors.OBJECT_CLASS_VIOLATION and self.tree.shape.wants_a_member
+        return refused.code == ResultCode.OBJECT_CLASS_VIOLATION and self.tree.shape.wants_a_member
 
     def _make_room_for_emptiness(self, session: LdapConnection, steps: Sequence[Step]) -> None:
         """A group made by another tool is about to lose its last member, which it may not."""
@@ -86,7 +88,7 @@ def _delete_subordinates(session: LdapConnection, steps: Sequence[Step]) -> None
                 do_unless(session, Delete(dn), ldap_errors.GONE)
 
 
-def do_unless(session: LdapConnection, operation: Operation, codes: frozenset[int]) -> None:
+def do_unless(session: LdapConnection, operation: Operation, codes: frozenset[ResultCode]) -> None:
     """Carry out the operation; the codes say that there was nothing to do."""
     try:
         session.do(operation)
