@@ -10,11 +10,11 @@ from mi_ldap.checks import slapd
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.directory.probes import (
-    PROXIED,
     code_of_deleting_nothing,
     effective_rights,
     holds_dns,
 )
+from mi_ldap.ldap.controls import PROXIED_AUTHORIZATION
 from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.transport import is_ldaps, is_local_socket
 
@@ -167,7 +167,10 @@ def _told_by_389(patient: CheckContext, mark: str) -> bool | None:
 
 def _tried_as_user(patient: CheckContext, mark: str) -> bool | None:
     """In the name of a user (RFC 4370), where the account is allowed to act so."""
-    if PROXIED not in patient.root.all("supportedControl") or not patient.users.entries:
+    if (
+        PROXIED_AUTHORIZATION.oid not in patient.root.all("supportedControl")
+        or not patient.users.entries
+    ):
         return None
     dn = patient.users.entries[0].dn
     with patient.session() as session:

@@ -25,22 +25,18 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 from mi_ldap.directory import DirectoryConfig, DirectoryStore
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.profiles import Profile
-from mi_ldap.ldap import content_sync, messages, requests, srv
+from mi_ldap.ldap import content_sync, requests, srv
 from mi_ldap.ldap import controls as ctl
 from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, RawSearchResult, SearchRequest
 from mi_ldap.ldap.connection_pool import Account, Connector
 from mi_ldap.ldap.operations import Modification, Modify, Operation, Rename
 from mi_ldap.ldap.result_codes import ResultCode
 
-EFFECTIVE_RIGHTS: Final = "1.3.6.1.4.1.42.2.27.9.5.2"
 _OWN_NAME = re.compile(r"(?:\\.|[^\\,])+")
-
-PROXIED: Final = "2.16.840.1.113730.3.4.18"  # RFC 4370
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +117,15 @@ def look(
         at_most: so many entries, 0 for all.
         control: sent along.
     """
-    oid, is_critical, value = control or ("", False, b"")
     search = SearchRequest(
         base_dn,
         ldap_filter,
         attributes,
         base_only,
         at_most,
-        control=messages.control(oid, value or b"", critical=is_critical) if oid else b"",
+        controls=(control,) if control else (),
         # 389 returns the effective rights for a new entry under a DN that is not below the base.
-        may_leave_base=oid == EFFECTIVE_RIGHTS,
+        may_leave_base=control is not None and control.type is ctl.EFFECTIVE_RIGHTS,
     )
     return session.search_once(search)
 
@@ -163,7 +158,7 @@ def code_of_deleting_nothing(
     """
     nothing = f"cn=mi-ldap-doctor-{secrets.token_hex(8)},{base_dn}"
     values = (nothing,) if holds_dns(attribute) else (_plain(attribute),)
-    controls = [(PROXIED, True, f"dn:{whose}".encode())] if whose else []
+    controls = [ctl.PROXIED_AUTHORIZATION.with_value(f"dn:{whose}".encode())] if whose else []
     return _code(session, Modify(dn, (Modification("delete", attribute, values),)), *controls)
 
 
@@ -195,7 +190,7 @@ def effective_rights(
         attributes: attributes, or `"*@person:cn"` for an entry that is still to be made.
         account_dn: whose rights.
     """
-    control = (EFFECTIVE_RIGHTS, True, f"dn:{account_dn}".encode())
+    control = ctl.EFFECTIVE_RIGHTS.with_value(f"dn:{account_dn}".encode())
     return look(session, dn, attributes=attributes, control=control).entries
 
 

@@ -21,7 +21,7 @@ from pyasn1.error import PyAsn1Error
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import DirectoryUnavailable, MiLdapError
 from mi_ldap.ldap import controls as ctl
-from mi_ldap.ldap import messages, requests
+from mi_ldap.ldap import messages
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.operations import Operation
@@ -56,7 +56,7 @@ _FIRST_ID: Final = 0x08000000
 
 NOT_IN_TIME: Final = "The directory did not answer in time. Try again later."
 
-_ASK_PASSWORD_POLICY: Final = messages.control(ctl.PASSWORD_POLICY)
+_PASSWORD_POLICY: Final = ctl.PASSWORD_POLICY.with_value()
 
 _LIMIT_CODES: Final = (ResultCode.SIZE_LIMIT_EXCEEDED, ResultCode.ADMIN_LIMIT_EXCEEDED)
 _NO_SUCH_BASE: Final = (ResultCode.NO_SUCH_OBJECT, ResultCode.INVALID_DN_SYNTAX)
@@ -199,8 +199,8 @@ class LdapConnection:
         cookie, page_size = b"", 0 if search.base_only else PAGE_SIZE
         encoded = replace(search, condition=search.encoded_condition())
         while True:
-            paging = requests.paged(page_size, cookie) if page_size else b""
-            page = self.search_once(replace(encoded, control=search.control + paging))
+            paging = (ctl.paged_results(page_size, cookie),) if page_size else ()
+            page = self.search_once(replace(encoded, controls=search.controls + paging))
             entries += page.entries
             if page.code == ResultCode.ADMIN_LIMIT_EXCEEDED and page_size and not entries:
                 page_size = 0
@@ -247,7 +247,9 @@ class LdapConnection:
             LdapError: the server rejected it.
         """
         name = type(operation).__name__.lower()
-        self._exchange(name, lambda: operation.send(self.connection, list(controls)))
+        self._exchange(
+            name, lambda: operation.send(self.connection, [each.for_ldap3() for each in controls])
+        )
 
     def who_am_i(self) -> str:
         """Return the authorization identity of the connection (RFC 4532), `"dn:uid=svc,dc=x"`."""
@@ -264,7 +266,7 @@ class LdapConnection:
             LdapError: with the password policy's error if the server returns one.
         """
         old_bytes, new_bytes = old.encode() if old else None, new.encode()
-        controls = [ctl.ASK_PASSWORD_POLICY]
+        controls = [_PASSWORD_POLICY.for_ldap3()]
         self._exchange(
             "password",
             lambda: self.connection.extend.standard.modify_password(
@@ -290,9 +292,9 @@ class LdapConnection:
 
     def _bind(self, operation: bytes) -> ctl.Policy:
         with self.on_the_wire("bind"):
-            wire = self._send(operation, _ASK_PASSWORD_POLICY)
+            wire = self._send(operation, _PASSWORD_POLICY.encode())
             answer = messages.answer_in(wire.next_message())
-            policy = ctl.password_policy(answer.controls.get(ctl.PASSWORD_POLICY.encode()))
+            policy = ctl.password_policy(answer.controls.get(ctl.PASSWORD_POLICY.key))
         if answer.code != ResultCode.SUCCESS:
             raise LdapError(answer.code, answer.text, policy.error)
         self.policy = policy
@@ -304,7 +306,7 @@ class LdapConnection:
         """Send search requests in one piece, and collect their responses."""
         sent = {self._next_id(): each for each in encoded}
         data = b"".join(
-            messages.message(number, operation, search.control)
+            messages.message(number, operation, search.encoded_controls())
             for number, (search, operation) in sent.items()
         )
         pending = PendingSearches({number: search for number, (search, _) in sent.items()})
@@ -339,7 +341,7 @@ class LdapConnection:
             send()
             result = self.connection.result
             code = int(result["result"])
-            control = (result.get("controls") or {}).get(ctl.PASSWORD_POLICY) or {}
+            control = (result.get("controls") or {}).get(ctl.PASSWORD_POLICY.oid) or {}
             policy = ctl.password_policy(control.get("value"))
             message = str(result.get("message") or result["description"])
         if code != ResultCode.SUCCESS:

@@ -20,15 +20,12 @@ from typing import Final, Protocol
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.ldap import ber, messages, requests
+from mi_ldap.ldap import controls as ctl
 from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.messages import Entry, Message
 from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.search import entry_below
 
-SYNC_REQUEST: Final = "1.3.6.1.4.1.4203.1.9.1.1"
-MANAGE_DSA_IT: Final = "2.16.840.1.113730.3.4.2"
-_SYNC_STATE: Final = b"1.3.6.1.4.1.4203.1.9.1.2"
-_SYNC_DONE: Final = b"1.3.6.1.4.1.4203.1.9.1.3"
 _SYNC_INFO: Final = b"1.3.6.1.4.1.4203.1.9.1.4"
 
 _PRESENT, _DELETE = 0, 3  # RFC 4533 §2.3
@@ -96,8 +93,8 @@ class Search:
         """The message that asks for what has changed since that cookie was given."""
         cookie = ber.element(ber.OCTET_STRING, since) if since else b""
         value = ber.element(ber.SEQUENCE, _REFRESH_ONLY, cookie)
-        control = messages.control(SYNC_REQUEST, value, critical=True)
-        return messages.message(number, self._operation, control)
+        control = ctl.SYNC_REQUEST.with_value(value)
+        return messages.message(number, self._operation, control.encode())
 
     def look(self, number: int, since: bytes) -> bytes:
         """The message that asks for an entry with a later change sequence number than that."""
@@ -272,7 +269,7 @@ def found(
         DirectoryUnavailable: it was cut off.
     """
     operation = requests.search(base_dn, condition, attributes)
-    controls = messages.control(MANAGE_DSA_IT) if as_stored else b""
+    controls = ctl.MANAGE_DSA_IT.with_value().encode() if as_stored else b""
     request = messages.message(_FIRST_ID - 1, operation, controls)
     with session.on_the_wire("search"):
         session.connection.socket.sendall(request)
@@ -318,7 +315,7 @@ def _told(search: Search, message: Message) -> None:
 
 def _entry_told(search: Search, message: Message) -> None:
     for oid, value in messages.controls(message.body, message.end, len(message.body)):
-        if oid == _SYNC_STATE:
+        if oid == ctl.SYNC_STATE.key:
             parts = dict(ber.contents(next(ber.contents(value))[1]))
             uuid, kind = parts[ber.OCTET_STRING], parts[ber.ENUMERATED][0]
             if kind == _DELETE:
@@ -353,7 +350,7 @@ def _done(search: Search, message: Message) -> bool:
     answer = messages.answer_in(message)
     _must_be_success(answer)
     given = b""
-    if value := answer.controls.get(_SYNC_DONE):
+    if value := answer.controls.get(ctl.SYNC_DONE.key):
         parts = dict(ber.contents(next(ber.contents(value))[1]))
         given = parts.get(ber.OCTET_STRING) or b""
         search.is_told_all = not any(parts.get(ber.BOOLEAN, b""))

@@ -8,7 +8,8 @@ from typing import Literal
 
 from ldap3 import BASE, MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, Connection
 
-from mi_ldap.ldap.controls import Control
+Ldap3Control = tuple[str, bool, bytes | None]
+"""OID, criticality and value, as `controls.Control.for_ldap3` returns them."""
 
 _CHANGES = {"add": MODIFY_ADD, "delete": MODIFY_DELETE, "replace": MODIFY_REPLACE}
 
@@ -21,7 +22,7 @@ class Add:
     classes: tuple[str, ...]
     attributes: Mapping[str, list[str]]
 
-    def send(self, connection: Connection, controls: list[Control]) -> None:
+    def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
         connection.add(self.dn, list(self.classes), dict(self.attributes), controls or None)
 
 
@@ -31,7 +32,7 @@ class Delete:
 
     dn: str
 
-    def send(self, connection: Connection, controls: list[Control]) -> None:
+    def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
         connection.delete(self.dn, controls or None)
 
 
@@ -54,7 +55,7 @@ class Modify:
     dn: str
     modifications: tuple[Modification, ...]
 
-    def send(self, connection: Connection, controls: list[Control]) -> None:
+    def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
         changes: dict[str, list[tuple[str, list[str | bytes]]]] = {}
         for change in self.modifications:
             values = (_CHANGES[change.kind], list(change.values))
@@ -70,7 +71,7 @@ class Rename:
     rdn: str
     superior_dn: str
 
-    def send(self, connection: Connection, controls: list[Control]) -> None:
+    def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
         connection.modify_dn(self.dn, self.rdn, False, self.superior_dn, controls or None)
 
 
@@ -80,7 +81,7 @@ class AssertOnly:
 
     dn: str
 
-    def send(self, connection: Connection, controls: list[Control]) -> None:
+    def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
         anything = "(objectClass=*)"
         connection.search(self.dn, anything, BASE, attributes=["1.1"], controls=controls or None)
 

@@ -6,16 +6,14 @@ asked besides is put around it here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
 from ldap3.operation.search import compile_filter, parse_filter
 from pyasn1.codec.ber import encoder
 
-from mi_ldap.ldap import ber, messages
-
-PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
+from mi_ldap.ldap import ber
 
 BASE, SUBTREE = b"\x00", b"\x02"
 
@@ -63,26 +61,6 @@ def encoded_filter(ldap_filter: str) -> bytes:
 
 condition = lru_cache(64)(encoded_filter)
 """`encoded_filter` with a cache; only for filters from the settings, none that names a user."""
-
-
-def paged(size: int, cookie: bytes) -> bytes:
-    """Encode the control for pages of at most `size` entries (RFC 2696)."""
-    value = (ber.element(ber.INTEGER, ber.integer(size)), ber.element(ber.OCTET_STRING, cookie))
-    return messages.control(PAGED_RESULTS, ber.element(ber.SEQUENCE, *value))
-
-
-def next_page(controls: Mapping[bytes, bytes]) -> bytes:
-    """Return the cookie for the next page, `b""` after the last.
-
-    Raises:
-        IndexError, ValueError: the server's control is malformed.
-    """
-    value = controls.get(PAGED_RESULTS.encode())
-    if value is None:
-        return b""
-    ((_, body),) = ber.contents(value)
-    _, (_, cookie) = ber.contents(body)
-    return cookie
 
 
 def all_of(*conditions: bytes) -> bytes:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mi_ldap.ldap import messages, names, requests
+from mi_ldap.ldap import controls, messages, names, requests
+from mi_ldap.ldap.controls import Control
 from mi_ldap.ldap.message_reader import ProtocolViolation
 from mi_ldap.ldap.messages import Entry, Message
 from mi_ldap.ldap.result_codes import ResultCode
@@ -25,10 +26,10 @@ class SearchRequest:
         attributes: the attributes to return; `["1.1"]` for none.
         base_only: whether to read the base entry alone.
         size_limit: the most entries, 0 for all.
-        control: a control as encoded by `messages.control`.
+        controls: those that the request is sent with.
         is_base_optional: whether a base that does not exist is an empty result for
             `LdapConnection.find_all`, and not an error.
-        may_leave_base: whether entries outside the base are valid, because the control asks for
+        may_leave_base: whether entries outside the base are valid, because a control asks for
             them.
     """
 
@@ -37,7 +38,7 @@ class SearchRequest:
     attributes: Sequence[str]
     base_only: bool = False
     size_limit: int = 0
-    control: bytes = b""
+    controls: tuple[Control, ...] = ()
     is_base_optional: bool = False
     may_leave_base: bool = False
 
@@ -47,8 +48,12 @@ class SearchRequest:
             return self.condition
         return requests.encoded_filter(self.condition)
 
+    def encoded_controls(self) -> bytes:
+        """Return the encoded controls, one after the other."""
+        return b"".join(control.encode() for control in self.controls)
+
     def encode(self) -> bytes:
-        """Return the operation, without its message id and control."""
+        """Return the operation, without its message id and controls."""
         scope = requests.BASE if self.base_only else requests.SUBTREE
         condition = self.encoded_condition()
         return requests.search(self.base_dn, condition, self.attributes, scope, self.size_limit)
@@ -130,7 +135,7 @@ class PendingSearches:
 
 def _result(message: Message, entries: list[Entry]) -> RawSearchResult:
     answer = messages.answer_in(message)
-    next_page = requests.next_page(answer.controls)
+    next_page = controls.next_page(answer.controls)
     return RawSearchResult(answer.code, entries, answer.matched_dn, answer.text, next_page)
 
 

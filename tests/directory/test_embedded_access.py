@@ -35,8 +35,8 @@ def log_in(slapd: EmbeddedDirectory, dn: str, password: str) -> tuple[int, str |
     """The result code of a bind, and the password policy's reason."""
     connection = Connection(Server(slapd.url, get_info=NONE), dn, password)
     connection.open()
-    connection.bind(controls=[controls.ASK_PASSWORD_POLICY])
-    policy = (connection.result["controls"] or {}).get(controls.PASSWORD_POLICY, {})
+    connection.bind(controls=[controls.PASSWORD_POLICY.with_value().for_ldap3()])
+    policy = (connection.result["controls"] or {}).get(controls.PASSWORD_POLICY.oid, {})
     code = code_of(connection)
     connection.unbind()
     return code, controls.password_policy(policy.get("value")).error

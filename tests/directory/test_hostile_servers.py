@@ -19,6 +19,7 @@ from mi_ldap.directory.probes import look
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import ber, content_sync, messages, requests, search
 from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.controls import PAGED_RESULTS, SYNC_STATE
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.message_reader import LONGEST_MESSAGE
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
@@ -152,7 +153,7 @@ def entry_of(act: str, number: int, dn: str) -> bytes:
         return found
     state = ber.element(ber.ENUMERATED, b"\x01"), ber.element(ber.OCTET_STRING, b"u" * 16)
     value = ber.element(ber.SEQUENCE, *state)
-    control = ber.element(0xA0, messages.control("1.3.6.1.4.1.4203.1.9.1.2", value))
+    control = ber.element(0xA0, SYNC_STATE.with_value(value).encode())
     return ber.element(ber.SEQUENCE, found[ber.head(found)[1] :], control)
 
 
@@ -199,7 +200,7 @@ def endless_pages(number: int, _tag: int) -> Iterator[bytes | float]:
         ber.element(ber.INTEGER, b"\x00"),
         ber.element(ber.OCTET_STRING, b"more"),
     )
-    yield answer(number, tag=DONE, controls=messages.control(requests.PAGED_RESULTS, value))
+    yield answer(number, tag=DONE, controls=PAGED_RESULTS.with_value(value).encode())
 
 
 def huge(number: int, _tag: int) -> Iterator[bytes | float]:

@@ -10,7 +10,7 @@ from mi_ldap.ldap import controls
 
 
 def test_an_assertion_is_a_critical_control_around_a_filter() -> None:
-    oid, critical, value = controls.assertion("(uid=a)")
+    oid, critical, value = controls.assertion("(uid=a)").for_ldap3()
     assert (oid, critical) == ("1.3.6.1.1.12", True)
     assert value == bytes.fromhex("a3 08 04 03 75 69 64 04 01 61")
 
@@ -54,8 +54,8 @@ def test_the_policys_error_is_read_whatever_stands_around_it(
 def test_the_policys_warning_is_read(
     value: str, grace_logins: int | None, expires_in_s: int | None
 ) -> None:
-    said = controls.password_policy(bytes.fromhex(value))
-    assert (said.grace_logins, said.expires_in_s) == (grace_logins, expires_in_s)
+    policy = controls.password_policy(bytes.fromhex(value))
+    assert (policy.grace_logins, policy.expires_in_s) == (grace_logins, expires_in_s)
 
 
 @given(st.binary(max_size=40))

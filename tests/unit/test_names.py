@@ -117,7 +117,7 @@ def test_lying_under_a_base_is_told_by_parts(dn: str, base: str, under: bool) ->
 
 @given(values)
 def test_a_filter_takes_any_text_literally(value: str) -> None:
-    sent = controls.assertion(names.filter_for("(uid=?)", value))[2]
+    sent = controls.assertion(names.filter_for("(uid=?)", value)).value
     content = value.encode()
     assert sent is not None
     assert sent.endswith(b"\x04\x03uid\x04" + bytes([len(content)]) + content)

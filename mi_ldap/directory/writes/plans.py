@@ -59,7 +59,7 @@ class Guarded:
 
     @property
     def controls(self) -> list[ctl.Control]:
-        found = [ctl.PERMISSIVE] if self.permissive else []
+        found = [ctl.PERMISSIVE_MODIFY.with_value()] if self.permissive else []
         if self.conditions:
             found.append(ctl.assertion(f"(&{''.join(self.conditions)})"))
         return found
