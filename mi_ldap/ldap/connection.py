@@ -21,10 +21,10 @@ from pyasn1.error import PyAsn1Error
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import DirectoryUnavailable, MiLdapError
 from mi_ldap.ldap import controls as ctl
-from mi_ldap.ldap import messages
+from mi_ldap.ldap import messages, requests
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.messages import Entry
-from mi_ldap.ldap.operations import Operation
+from mi_ldap.ldap.operations import AssertOnly, Operation
 from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.search import PendingSearches, RawSearchResult, SearchRequest, SearchResult
 
@@ -50,6 +50,8 @@ MAX_PIPELINED_BYTES: Final = 64 * 1024
 the buffers of the sockets, or both sides wait for each other."""
 
 UNBIND_TIMEOUT_S = 0.5
+
+_ANY_ENTRY: Final = requests.condition("(objectClass=*)")
 
 _FIRST_ID: Final = 0x08000000
 """Message ids of our own requests start here, far from those of ldap3 on the same connection."""
@@ -241,15 +243,21 @@ class LdapConnection:
         return self.find_all([search])[0].entries
 
     def do(self, operation: Operation, *controls: ctl.Control) -> None:
-        """Send one change.
+        """Send one change, or one assertion.
 
         Raises:
             LdapError: the server rejected it.
         """
-        name = type(operation).__name__.lower()
-        self._exchange(
-            name, lambda: operation.send(self.connection, [each.for_ldap3() for each in controls])
-        )
+        if isinstance(operation, AssertOnly):
+            return self._assert(operation.dn, controls)
+        name, sent_with = type(operation).__name__.lower(), [each.for_ldap3() for each in controls]
+        return self._exchange(name, lambda: operation.send(self.connection, sent_with))
+
+    def _assert(self, dn: str, controls: tuple[ctl.Control, ...]) -> None:
+        search = SearchRequest(dn, _ANY_ENTRY, ["1.1"], base_only=True, controls=controls)
+        result = self._exchange_searches([(search, search.encode())], "assert")[0]
+        if result.code != ResultCode.SUCCESS:
+            raise LdapError(result.code, result.text)
 
     def who_am_i(self) -> str:
         """Return the authorization identity of the connection (RFC 4532), `"dn:uid=svc,dc=x"`."""
@@ -301,7 +309,7 @@ class LdapConnection:
         return policy
 
     def _exchange_searches(
-        self, encoded: Sequence[tuple[SearchRequest, bytes]]
+        self, encoded: Sequence[tuple[SearchRequest, bytes]], name: str = "search"
     ) -> list[RawSearchResult]:
         """Send search requests in one piece, and collect their responses."""
         sent = {self._next_id(): each for each in encoded}
@@ -310,7 +318,7 @@ class LdapConnection:
             for number, (search, operation) in sent.items()
         )
         pending = PendingSearches({number: search for number, (search, _) in sent.items()})
-        with self.on_the_wire("search", len(sent)):
+        with self.on_the_wire(name, len(sent)):
             wire: DeadlineSocket = self.connection.socket
             wire.sendall(data)
             while not pending.are_done:

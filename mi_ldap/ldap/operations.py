@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ldap3 import BASE, MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, Connection
+from ldap3 import MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, Connection
 
 Ldap3Control = tuple[str, bool, bytes | None]
 """OID, criticality and value, as `controls.Control.for_ldap3` returns them."""
@@ -80,10 +80,6 @@ class AssertOnly:
     """No change: the entry is there, and what is asserted of it is true (RFC 4528 §3)."""
 
     dn: str
-
-    def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
-        anything = "(objectClass=*)"
-        connection.search(self.dn, anything, BASE, attributes=["1.1"], controls=controls or None)
 
 
 Operation = Add | Delete | Modify | Rename | AssertOnly

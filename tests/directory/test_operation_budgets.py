@@ -177,7 +177,7 @@ def test_what_decides_a_change_is_read_from_the_directory(quick: Api, meter: Met
     assert sent.count("search") >= 3
 
 
-GIVING = ["assertonly", "modify", "assertonly", "search"]
+GIVING = ["assert", "modify", "assert", "search"]
 """What gives a role, after what decides it; last it is looked whether user and role are there."""
 
 

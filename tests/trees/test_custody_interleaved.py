@@ -49,7 +49,7 @@ ANSWERS = (AdminsOnly, CustodyRefused, Forbidden, RoleNotFound, UserNotFound)
 BUSY = (*ANSWERS, Conflict)
 """The same for who interrupts: it may have to wait for the one that waits for it."""
 
-CHANGES = frozenset({"add", "modify", "delete", "assertonly"})
+CHANGES = frozenset({"add", "modify", "delete", "assert"})
 """What is interrupted; a guard that only looks is one, too."""
 
 FAMILY = {"p": "root", "a": "p", "d": "a", "e": "a"}
