@@ -25,9 +25,10 @@ from mi_ldap.ldap.account_policy import MUST_CHANGE, AccountPolicy, refusal
 from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.health_check import FailoverTimings
+from mi_ldap.ldap.ldap3_internals import connection_over, use_tls_socket
 from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.servers import AccountRefused, ServerBusy, Servers
-from mi_ldap.ldap.transport import connection_over, dial, encrypted, is_ldaps, is_local_socket
+from mi_ldap.ldap.transport import connect, is_ldaps, is_local_socket, wrap_in_tls
 
 log = structlog.get_logger()
 
@@ -181,7 +182,7 @@ class Connector:
 
     def _connection(self, url: str) -> Connection:
         try:
-            plain = dial(url, self._address.answer_s)
+            plain = connect(url, self._address.answer_s)
         except Exception as error:
             raise _outage(url, error) from error
         wire = DeadlineSocket(plain, time.monotonic() + remaining_s())
@@ -208,10 +209,8 @@ class Connector:
             if connection.result["result"] != ResultCode.SUCCESS:
                 raise tls.NoStartTls(connection.result["description"])
         end_at = time.monotonic() + remaining_s()
-        connection.socket = DeadlineSocket(
-            encrypted(connection.socket.bare, url, self._context), end_at
-        )
-        connection.tls_started = True
+        wrapped = wrap_in_tls(connection.socket.bare, url, self._context)
+        use_tls_socket(connection, DeadlineSocket(wrapped, end_at))
 
 
 @dataclass(frozen=True, slots=True)

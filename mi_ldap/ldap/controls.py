@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mi_ldap.ldap import ber, messages, requests
+from mi_ldap.ldap import ber, messages
+from mi_ldap.ldap.ldap3_internals import encode_filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ CONTROLS: Final = (
 
 def assertion(ldap_filter: str) -> Control:
     """Return the control for an operation that needs the filter to match; else code 122."""
-    return ASSERTION.with_value(requests.encoded_filter(ldap_filter))
+    return ASSERTION.with_value(encode_filter(ldap_filter))
 
 
 # Paged results

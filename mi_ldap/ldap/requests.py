@@ -10,10 +10,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from ldap3.operation.search import compile_filter, parse_filter
-from pyasn1.codec.ber import encoder
-
 from mi_ldap.ldap import ber
+from mi_ldap.ldap.ldap3_internals import encode_filter
 
 BASE, SUBTREE = b"\x00", b"\x02"
 
@@ -53,14 +51,8 @@ def search(
     )
 
 
-def encoded_filter(ldap_filter: str) -> bytes:
-    """A filter that was given as text (RFC 4515)."""
-    parsed = parse_filter(ldap_filter, None, True, None, None, False).elements[0]
-    return bytes(encoder.encode(compile_filter(parsed)))
-
-
-condition = lru_cache(64)(encoded_filter)
-"""`encoded_filter` with a cache; only for filters from the settings, none that names a user."""
+condition = lru_cache(64)(encode_filter)
+"""`encode_filter` with a cache; only for filters from the settings, none that names a user."""
 
 
 def all_of(*conditions: bytes) -> bytes:

@@ -8,6 +8,7 @@ from typing import Final
 
 from mi_ldap.ldap import controls, messages, names, requests
 from mi_ldap.ldap.controls import Control
+from mi_ldap.ldap.ldap3_internals import encode_filter
 from mi_ldap.ldap.message_reader import ProtocolViolation
 from mi_ldap.ldap.messages import Entry, Message
 from mi_ldap.ldap.result_codes import ResultCode
@@ -46,7 +47,7 @@ class SearchRequest:
         """Return the encoded filter."""
         if isinstance(self.condition, bytes):
             return self.condition
-        return requests.encoded_filter(self.condition)
+        return encode_filter(self.condition)
 
     def encoded_controls(self) -> bytes:
         """Return the encoded controls, one after the other."""

@@ -21,9 +21,9 @@ from mi_ldap.ldap import ber, content_sync, messages, requests, search
 from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.controls import PAGED_RESULTS, SYNC_STATE
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
+from mi_ldap.ldap.ldap3_internals import connection_over
 from mi_ldap.ldap.message_reader import LONGEST_MESSAGE
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
-from mi_ldap.ldap.transport import connection_over
 from tests.directory.hostile_server import ScriptedSocket, server
 from tests.directory.stores import connector
 from tests.unit.answers import (

@@ -19,7 +19,7 @@ from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import ber, connection, search
 from mi_ldap.ldap.connection import LdapConnection, LdapError, SearchRequest
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
-from mi_ldap.ldap.transport import connection_over
+from mi_ldap.ldap.ldap3_internals import connection_over
 from tests.directory.hostile_server import server
 from tests.directory.stores import connector
 from tests.faults.slow_relay import slow_relay
