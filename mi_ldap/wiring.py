@@ -35,10 +35,11 @@ from mi_ldap.settings import Settings, UserStoreSettings
 from mi_ldap.state.audit import AuditLog
 from mi_ldap.state.database import StateDatabase
 from mi_ldap.state.disk_space import DiskSpace
+from mi_ldap.state.fingerprints import Fingerprints
 from mi_ldap.state.machine_lock import MachineLock
 from mi_ldap.state.removal_notes import StateRemovalNotes
 from mi_ldap.state.signing_keys import SigningKeys, configured_key, kept_keys
-from mi_ldap.state.throttle import Fingerprints, Throttle
+from mi_ldap.state.throttle import Throttle
 from mi_ldap.state.tokens import Revocations, SqliteRevocations
 from mi_ldap.store import UserStore
 

@@ -19,10 +19,10 @@ import structlog
 
 from mi_ldap.model import without_primary
 from mi_ldap.state.audit import AuditLog
+from mi_ldap.state.fingerprints import Fingerprints
 from mi_ldap.state.throttle import (
     WINDOW_S,
     Attempt,
-    Fingerprints,
     LoginAttempts,
     Throttle,
     Throttled,
@@ -67,7 +67,7 @@ class FailedLogins:
         except Throttled as error:
             if error.is_first:
                 self._start_reporter()
-                self._write(error.name or _label(attempt.who), THROTTLED)
+                self._write(error.name or _label(attempt.username_hash), THROTTLED)
             raise
 
     def tell_refused(self, typed_name: str, tried: LoginAttempts, reason: str) -> None:
@@ -92,7 +92,7 @@ class FailedLogins:
         self._audit.write(name, "login", "session", info, outcome="refused", reason=reason)
 
     def _write_count(self, ended: ThrottledLogins) -> None:
-        name = ended.name or _label(ended.who)
+        name = ended.name or _label(ended.username_hash)
         with structlog.contextvars.bound_contextvars(client=ended.client, requestId=""):
             self._write(name, THROTTLED, refusals=ended.count, seconds=int(WINDOW_S))
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,7 @@ BUSY_S = 2.0
 COUNTERS_BUSY_S = 2.0
 
 _POLL_S = 0.002
+_MAX_MEMORY_PAGES = 16_384  # of 4 kB
 _REPLACED = "tokens that were logged out are valid again until they expire; restart the service"
 
 COUNTERS = """
@@ -37,7 +39,7 @@ COUNTERS = """
         name TEXT NOT NULL, client TEXT NOT NULL, count INTEGER NOT NULL,
         PRIMARY KEY (key, ends_at)) WITHOUT ROWID;
     """
-"""Tables of failed logins; `throttle` also creates them in memory, if the file is not writable."""
+"""Tables of failed logins, in the file and, while it cannot be written, in `MemoryCounters`."""
 
 _MIGRATIONS = (
     """
@@ -222,6 +224,35 @@ class StateDatabase:
         for script in _MIGRATIONS[_version_of(connection) :]:
             run_script(connection, script)
         connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+
+class MemoryCounters:
+    """The counters of one worker, used while the state database cannot be written."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def counters(self) -> Iterator[sqlite3.Connection]:
+        """Open a transaction.
+
+        Raises:
+            StateUnavailable: the memory limit of the counters is reached.
+        """
+        with self._lock:
+            try:
+                with transaction(self._connection):
+                    yield self._connection
+            except sqlite3.Error as error:
+                raise StateUnavailable from error
+
+    @cached_property
+    def _connection(self) -> sqlite3.Connection:
+        # Opened at the first use: the workers are forked after the services were created.
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.execute(f"PRAGMA max_page_count = {_MAX_MEMORY_PAGES}")
+        run_script(connection, COUNTERS)
+        return connection
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from mi_ldap.ldap import names
 from mi_ldap.model import Names
 from mi_ldap.services.accounts import find_role, find_user
 from mi_ldap.services.queries import MAX_CONDITION, Query
-from mi_ldap.state.throttle import Fingerprints
+from mi_ldap.state.fingerprints import Fingerprints
 from tests.memory_store import MemoryStore
 
 UNITS = (

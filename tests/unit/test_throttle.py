@@ -19,7 +19,8 @@ import time_machine
 from mi_ldap.errors import DirectoryUnavailable, LoginRefused, StateUnavailable, TooManyFailures
 from mi_ldap.state import throttle as throttle_module
 from mi_ldap.state.database import StateDatabase
-from mi_ldap.state.throttle import Attempt, Fingerprints, Throttle, Throttled, ThrottledLogins
+from mi_ldap.state.fingerprints import Fingerprints
+from mi_ldap.state.throttle import Attempt, Throttle, Throttled, ThrottledLogins
 
 ROOT = Path(__file__).parents[2]
 ALICE = Attempt("alice", "192.0.2.7")
