@@ -337,6 +337,9 @@ class UserStore(UserReads, Protocol):
             Conflict: a guard no longer holds, or what a step needs is not (or already) so.
         """
 
+    def close(self) -> None:
+        """Close all connections for good."""
+
 
 class Removed(NamedTuple):
     """A user or role that this service removes: its DN, and by what groups name it."""

@@ -1,30 +1,23 @@
-"""Settings -> store and services: the one place that picks the concrete ones."""
+"""Assembly: builds the concrete store and the services from the settings."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import re2
 from pydantic import SecretStr
 
-from mi_ldap.directory import (
-    ACCOUNT_CLASS,
-    ADMIN_ROLE_CLASS,
-    Address,
-    DirectoryConfig,
-    DirectoryLayout,
-    DirectoryStore,
-    Profile,
-)
+from mi_ldap.directory import Address, DirectoryConfig, DirectoryStore
+from mi_ldap.directory.layout.builder import build_layout
 from mi_ldap.directory.writes.creation_locks import CreationLocks
 from mi_ldap.model import Matches
 from mi_ldap.services.accounts import Rules
 from mi_ldap.services.admins import Admins, SuperAdmin
 from mi_ldap.services.bootstrap import Bootstrap, BootstrapPolicy
+from mi_ldap.services.container import Services
 from mi_ldap.services.custody import Custody
 from mi_ldap.services.failed_logins import FailedLogins
 from mi_ldap.services.login import Login
@@ -40,45 +33,11 @@ from mi_ldap.state.machine_lock import MachineLock
 from mi_ldap.state.removal_notes import StateRemovalNotes
 from mi_ldap.state.signing_keys import SigningKeys, configured_key, kept_keys
 from mi_ldap.state.throttle import Throttle
-from mi_ldap.state.tokens import Revocations, SqliteRevocations
+from mi_ldap.state.tokens import SqliteRevocations
 from mi_ldap.store import UserStore
 
 if TYPE_CHECKING:
     from mi_ldap.embedded import EmbeddedDirectory
-
-OWN_CUSTODIAN, OWN_REVISION = "miLdapCustodian", "miLdapRevision"
-OWN_FIRST_ADMIN = "miLdapFirstAdmin"
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """Everything that a face of the service speaks to."""
-
-    settings: Settings
-    disk: DiskSpace
-    store: UserStore
-    state: StateDatabase
-    audit: AuditLog
-    rules: Rules
-    admins: Admins
-    users: Users
-    roles: Roles
-    bootstrap: Bootstrap
-    login: Login
-    failed_logins: FailedLogins
-    revocations: Revocations
-    keys: SigningKeys
-
-    def close(self) -> None:
-        """Close all that this thread has opened, the store for good."""
-        self.close_files()
-        if isinstance(self.store, DirectoryStore):
-            self.store.close()
-
-    def close_files(self) -> None:
-        """Close what must not be open when the process forks; it is opened again when needed."""
-        self.state.close()
-        self.audit.close()
 
 
 def services(
@@ -87,16 +46,16 @@ def services(
     store: UserStore | None = None,
     observe: Callable[[str], None] = lambda operation: None,
 ) -> Services:
-    """The services over the configured directory; nothing is opened that a fork would share.
+    """Build the services over the configured directory, without opening what a fork would share.
 
     Args:
-        settings: what was configured.
-        directory: the embedded one, where the settings name none.
+        settings: the configuration.
+        directory: the embedded directory, where the settings name none.
         store: a store to use in place of the directory.
-        observe: told the name of each LDAP operation.
+        observe: called with the name of each LDAP operation.
 
     Raises:
-        ConfigurationError: the state folder holds what cannot be used.
+        ConfigurationError: a file in the state folder cannot be used.
     """
     user_store = _on_embedded(settings.user_store, directory) if directory else settings.user_store
     state = StateDatabase(settings.state_dir / "state.sqlite")
@@ -120,8 +79,8 @@ def services(
     super_admin = SuperAdmin(allowed.username, allowed.can_remove_admins, place)
     lock = MachineLock(settings.state_dir / "admins.lock")
     admins = Admins(store, Custody(store, audit), super_admin, state, lock)
-    door = _door(settings, place)
-    bootstrap = Bootstrap(store, audit, rules, door, state, lock, admins.pin_super_admin)
+    policy = _bootstrap_policy(settings, place)
+    bootstrap = Bootstrap(store, audit, rules, policy, state, lock, admins.pin_super_admin)
     token = settings.management_api.jwt_token_security_handler.token_config
     revocations = SqliteRevocations(state, token.expiry)
     return Services(
@@ -156,8 +115,8 @@ def _disk_space(settings: Settings) -> DiskSpace:
 
 
 def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) -> UserStoreSettings:
-    """The settings with all that the embedded directory dictates filled in."""
-    dictated = {
+    """Return the settings of the embedded directory as a client of it needs them."""
+    own = {
         "connection_url": directory.url,
         "connection_name": directory.service_dn,
         "connection_password": SecretStr(directory.service_password),
@@ -166,7 +125,7 @@ def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) ->
         "group_search_base": (directory.group_base,),
         "member_of_attribute": "memberOf",
     }
-    return user_store.model_copy(update=dictated)
+    return user_store.model_copy(update=own)
 
 
 def _directory_store(
@@ -178,12 +137,17 @@ def _directory_store(
     *,
     is_private: bool,
 ) -> DirectoryStore:
-    tree_of = partial(build_layout, user_store)
-    access = _access(user_store, is_private=is_private)
-    return DirectoryStore(access, tree_of, admin_role, observe, creation_locks, removal_notes)
+    return DirectoryStore(
+        _directory_config(user_store, is_private=is_private),
+        partial(build_layout, user_store),
+        admin_role,
+        observe,
+        creation_locks,
+        removal_notes,
+    )
 
 
-def _access(user_store: UserStoreSettings, *, is_private: bool) -> DirectoryConfig:
+def _directory_config(user_store: UserStoreSettings, *, is_private: bool) -> DirectoryConfig:
     writable = user_store.type == "read_write_ldap"
     password = user_store.connection_password
     return DirectoryConfig(
@@ -207,52 +171,6 @@ def _access(user_store: UserStoreSettings, *, is_private: bool) -> DirectoryConf
     )
 
 
-def build_layout(user_store: UserStoreSettings, profile: Profile) -> DirectoryLayout:
-    """The layout: what is configured, and the profile's own where nothing is."""
-    schema = profile.schema
-    user_class = schema.object_class(user_store.user_entry_object_class or profile.user_class)
-    user_name = schema.attribute(user_store.user_name_attribute or profile.user_name)
-    role_class = schema.object_class(user_store.group_entry_object_class or profile.role_class)
-    role_name = schema.attribute(user_store.group_name_attribute or profile.role_name)
-    member = user_store.membership_attribute
-    people, groups = profile.people.format(user_class), f"(objectClass={role_class})"
-    custodian = schema.attribute(user_store.custodian_attribute or profile.custodian)
-    epoch = schema.attribute(user_store.epoch_attribute or profile.epoch)
-    own_classes = custodian == OWN_CUSTODIAN
-    # Borrowed attributes serve on groups as well, whose class may not have them.
-    revision, first_admin = (OWN_REVISION, OWN_FIRST_ADMIN) if own_classes else (epoch, custodian)
-    foreign_class = "extensibleObject" if profile.own_classes else ""  # RFC 4512 §4.3
-    return DirectoryLayout(
-        profile=profile,
-        shape=profile.shape(role_class, schema.attribute(member) if member else None),
-        user_bases=tuple(schema.dn(base) for base in user_store.user_search_base),
-        role_bases=tuple(schema.dn(base) for base in user_store.group_search_base),
-        user_filter=user_store.user_name_search_filter or f"(&{people}({user_name}=?))",
-        user_list_filter=user_store.user_name_list_filter or people,
-        role_filter=user_store.group_name_search_filter or f"(&{groups}({role_name}=?))",
-        role_list_filter=user_store.group_name_list_filter or groups,
-        user_class=user_class,
-        role_class=role_class,
-        user_name=user_name,
-        naming=user_name if profile.naming == profile.user_name else profile.naming,
-        role_name=role_name,
-        member_of=schema.attribute(user_store.member_of_attribute),
-        user_id=schema.attribute(user_store.user_id_attribute or profile.user_id),
-        custodian=custodian,
-        epoch=epoch,
-        revision=revision,
-        first_admin=first_admin,
-        account_class=ACCOUNT_CLASS if own_classes else "",
-        admin_role_class=ADMIN_ROLE_CLASS if own_classes else foreign_class,
-        user_dn_pattern=schema.dn(user_store.user_dn_pattern or "") or None,
-        role_dn_pattern=schema.dn(user_store.role_dn_pattern or "") or None,
-        reads_roles=user_store.read_groups,
-        user_object_classes=user_store.user_object_classes,
-        configured_user_attributes=user_store.user_attributes,
-        deletes_subtree=user_store.delete_subtree,
-    )
-
-
 def _rules(user_store: UserStoreSettings) -> Rules:
     return Rules(
         user_name=_matcher(user_store.username_java_regex),
@@ -272,7 +190,10 @@ def _matcher(expression: str | None) -> Matches | None:
 def _place(
     settings: Settings, user_store: UserStoreSettings, directory: EmbeddedDirectory | None
 ) -> str:
-    """What tells this directory and admin role from another; an embedded one made anew is new."""
+    """Return a key of this directory and admin role, under which bootstrap records its end.
+
+    A newly created embedded directory has a new key, and so a bootstrap of its own.
+    """
     place = f"{'#'.join(user_store.group_search_base)} {settings.super_admin.admin_role}"
     if directory is None:
         return place
@@ -280,7 +201,7 @@ def _place(
     return f"{place} {made_with}"
 
 
-def _door(settings: Settings, place: str) -> BootstrapPolicy:
+def _bootstrap_policy(settings: Settings, place: str) -> BootstrapPolicy:
     super_admin = settings.super_admin
     return BootstrapPolicy(
         mode=settings.bootstrap.mode,

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from mi_ldap.errors import MiLdapError
 from mi_ldap.model import AdminRole, Performer, User
 from mi_ldap.services.bootstrap import LoginRequest
+from mi_ldap.services.container import Services
 from mi_ldap.services.recovery import Recovery
 from mi_ldap.services.roles import RoleChange
 from mi_ldap.services.users import NewPassword, NewUser
 from mi_ldap.store import AssignRole, RevokeRole
-from mi_ldap.wiring import Services
 
 PASSWORD = "correct horse"
 NAMES = ("root", "ann", "bob", "cleo", "dan")

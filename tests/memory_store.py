@@ -86,6 +86,9 @@ class MemoryStore:
         self._admin_role = role_locator(admin_role)
         self._admin_role_name = admin_role
 
+    def close(self) -> None:
+        pass
+
     @property
     def view(self) -> MemoryStore:
         return self

@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from mi_ldap.directory import DirectoryStore
+from mi_ldap.services.container import Services
 from mi_ldap.settings import Settings
 from mi_ldap.store import UserStore
 from mi_ldap.web import create_app
-from mi_ldap.wiring import Services, services
+from mi_ldap.wiring import services
 from tests.subtree import Subtree
 
 _ROOT = Path(__file__).resolve().parents[1]

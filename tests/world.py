@@ -10,12 +10,13 @@ from typing import Any
 
 from mi_ldap.model import Performer, Role, User
 from mi_ldap.services.bootstrap import LoginRequest
+from mi_ldap.services.container import Services
 from mi_ldap.services.login import LoggedIn
 from mi_ldap.services.roles import RoleChange
 from mi_ldap.services.users import NewPassword, NewUser
 from mi_ldap.settings import load_settings
 from mi_ldap.store import AddAdminRole, AssignRole, RenewEpoch, SetCustodian, Step
-from mi_ldap.wiring import Services, services
+from mi_ldap.wiring import services
 from tests.memory_store import MemoryStore
 
 PASSWORD = "correct horse"

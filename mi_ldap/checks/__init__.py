@@ -33,7 +33,7 @@ from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.probes import ProbeTarget, probe_target_of
 from mi_ldap.errors import DirectoryUnavailable, MiLdapError
 from mi_ldap.ldap.connection import LdapError
-from mi_ldap.wiring import Services
+from mi_ldap.services.container import Services
 
 __all__ = ["Doctor", "Finding", "Report", "lines"]
 

@@ -16,7 +16,7 @@ from mi_ldap.directory.reads.reader import Reader
 from mi_ldap.ldap.connection import Entry, LdapConnection
 from mi_ldap.ldap.connection_pool import Pool
 from mi_ldap.ldap.names import is_under
-from mi_ldap.wiring import Services
+from mi_ldap.services.container import Services
 
 
 @dataclass(frozen=True, slots=True)

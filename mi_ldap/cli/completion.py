@@ -7,9 +7,8 @@ import re
 import sys
 from typing import Any, Final
 
+import click
 from click import shell_completion
-
-from mi_ldap.cli.root import mi
 
 _VARIABLE: Final = "_MI_COMPLETE"
 # click's own script splits a name at its spaces, and offers it unquoted.
@@ -76,23 +75,23 @@ _BY_SHELL: Final[dict[str, type[shell_completion.ShellComplete]]] = {
 }
 
 
-def script(shell: str) -> str:
-    """What the shell reads once."""
-    return _completion(shell).source()
+def script(mi: click.Command, shell: str) -> str:
+    """Return the shell code that turns on completion for `mi`."""
+    return _completion(mi, shell).source()
 
 
-def complete(asked: str) -> int:
-    """Answer the shell: `bash_complete` and the like."""
-    shell, _, instruction = asked.partition("_")
-    if shell not in _BY_SHELL or instruction not in {"complete", "source"}:
+def complete(mi: click.Command, instruction: str) -> int:
+    """Print what the shell asks for by `instruction`, such as `bash_complete`; the exit status."""
+    shell, _, action = instruction.partition("_")
+    if shell not in _BY_SHELL or action not in {"complete", "source"}:
         return 2
-    found = _completion(shell)
-    said = found.complete() if instruction == "complete" else found.source()
-    sys.stdout.write(f"{said}\n")
+    completion = _completion(mi, shell)
+    output = completion.complete() if action == "complete" else completion.source()
+    sys.stdout.write(f"{output}\n")
     return 0
 
 
-def _completion(shell: str) -> shell_completion.ShellComplete:
+def _completion(mi: click.Command, shell: str) -> shell_completion.ShellComplete:
     return _BY_SHELL[shell](mi, {}, "mi", _VARIABLE)
 
 

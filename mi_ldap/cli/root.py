@@ -80,4 +80,4 @@ def completion(shell: str) -> None:
     """Print what makes the shell complete commands and names."""
     from mi_ldap.cli.completion import script
 
-    output.say_raw(script(shell))
+    output.say_raw(script(mi, shell))

@@ -85,10 +85,10 @@ def _status(arguments: Sequence[str]) -> int:
 
 
 def _invoked(arguments: Sequence[str]) -> int:
-    if asked := os.environ.get("_MI_COMPLETE"):
+    if instruction := os.environ.get("_MI_COMPLETE"):
         from mi_ldap.cli.completion import complete
 
-        return complete(asked)
+        return complete(mi, instruction)
     with mi.make_context("mi", list(arguments)) as context:
         result = mi.invoke(context)
     return result if isinstance(result, int) else 0

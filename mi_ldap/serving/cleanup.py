@@ -15,8 +15,8 @@ import structlog
 
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import MiLdapError
+from mi_ldap.services.container import Services
 from mi_ldap.serving.processes import Child
-from mi_ldap.wiring import Services
 
 log = structlog.get_logger(__name__)
 

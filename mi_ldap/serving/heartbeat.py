@@ -23,9 +23,9 @@ import structlog
 
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import ConfigurationError, MiLdapError
+from mi_ldap.services.container import Services
 from mi_ldap.serving.processes import Child
 from mi_ldap.settings import Settings
-from mi_ldap.wiring import Services
 
 log = structlog.get_logger(__name__)
 

@@ -18,10 +18,11 @@ from mi_ldap.deadline import deadline
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import ConfigurationError, MiLdapError
 from mi_ldap.services.bootstrap import FIRST_ADMIN_FACT
+from mi_ldap.services.container import Services
 from mi_ldap.serving.state_folder import held_state_folder
 from mi_ldap.settings import Settings
 from mi_ldap.state.database import StateDatabase
-from mi_ldap.wiring import Services, audit_log
+from mi_ldap.wiring import audit_log
 
 log = structlog.get_logger(__name__)
 

@@ -13,11 +13,12 @@ from mi_ldap.deadline import deadline
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.model import User
+from mi_ldap.services.container import Services
 from mi_ldap.services.recovery import Recovery
 from mi_ldap.serving.service import embedded_directory, started_directory
 from mi_ldap.serving.state_folder import prepare_state_folder
 from mi_ldap.settings import Settings
-from mi_ldap.wiring import Services, services
+from mi_ldap.wiring import services
 
 PATIENCE_S = 30.0
 

@@ -15,6 +15,7 @@ from mi_ldap.deadline import deadline
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import MiLdapError
 from mi_ldap.ldap.tls import verifying_context
+from mi_ldap.services.container import Services
 from mi_ldap.serving.banner import print_banner
 from mi_ldap.serving.certificate import (
     CertificateRenewal,
@@ -36,7 +37,7 @@ from mi_ldap.serving.super_admin import SuperAdminPin
 from mi_ldap.serving.supervisor import ManagedProcess, supervise
 from mi_ldap.settings import Settings
 from mi_ldap.web import create_app
-from mi_ldap.wiring import Services, services
+from mi_ldap.wiring import services
 
 log = structlog.get_logger(__name__)
 

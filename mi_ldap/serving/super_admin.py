@@ -9,7 +9,7 @@ import structlog
 
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import MiLdapError
-from mi_ldap.wiring import Services
+from mi_ldap.services.container import Services
 
 log = structlog.get_logger(__name__)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from mi_ldap.services.container import Services
 from mi_ldap.web import (
     artifacts,
     console,
@@ -21,7 +22,6 @@ from mi_ldap.web import (
     users,
 )
 from mi_ldap.web import tokens as web_tokens
-from mi_ldap.wiring import Services
 
 MAX_BODY_BYTES = 1024 * 1024
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 
 from mi_ldap.errors import NotFound
-from mi_ldap.wiring import Services
+from mi_ldap.services.container import Services
 
 KINDS = (
     "proxy-services",

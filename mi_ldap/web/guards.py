@@ -12,8 +12,8 @@ from flask import Flask, Response, g, request
 
 from mi_ldap.errors import AdminsOnly, BadRequest, PasswordChangeFirst, TokenExpired
 from mi_ldap.model import Performer
+from mi_ldap.services.container import Services
 from mi_ldap.web import tokens
-from mi_ldap.wiring import Services
 
 BASE = "management"
 _OPEN = frozenset({"", "login"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from mi_ldap.wiring import Services
+from mi_ldap.services.container import Services
 
 
 def blueprint(services: Services) -> Blueprint:

@@ -7,11 +7,11 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from mi_ldap import model
+from mi_ldap.services.container import Services
 from mi_ldap.services.roles import RoleChange
 from mi_ldap.web.guards import current_performer
 from mi_ldap.web.listing import completeness, compressed, listing, must_be_primary, without_slash
 from mi_ldap.web.schemas import RoleBody, RoleChangeBody, body_of, missing, query_of
-from mi_ldap.wiring import Services
 
 
 def blueprint(services: Services) -> Blueprint:

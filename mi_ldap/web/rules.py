@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from mi_ldap.wiring import Services
+from mi_ldap.services.container import Services
 
 
 def blueprint(services: Services) -> Blueprint:

@@ -7,7 +7,7 @@ import platform
 from flask import Blueprint, Response, jsonify
 
 from mi_ldap import __version__
-from mi_ldap.wiring import Services
+from mi_ldap.services.container import Services
 
 NOT_APPLICABLE = "not applicable"
 

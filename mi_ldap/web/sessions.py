@@ -9,10 +9,10 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from mi_ldap.errors import LoginRefused
 from mi_ldap.services.bootstrap import LoginRequest
+from mi_ldap.services.container import Services
 from mi_ldap.web import tokens
 from mi_ldap.web.context import is_local
 from mi_ldap.web.guards import current_performer, logged_out
-from mi_ldap.wiring import Services
 
 
 def blueprint(services: Services) -> Blueprint:

@@ -22,10 +22,10 @@ from jwt import PyJWTError
 
 from mi_ldap.errors import NotAuthenticated, TokenExpired
 from mi_ldap.model import Performer
+from mi_ldap.services.container import Services
 from mi_ldap.services.login import LoggedIn
 from mi_ldap.state.tokens import SCOPE_CHANGE_PASSWORD
 from mi_ldap.store import UserReads
-from mi_ldap.wiring import Services
 
 ALGORITHM = "HS256"
 

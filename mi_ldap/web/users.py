@@ -5,11 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 
 from mi_ldap import model
+from mi_ldap.services.container import Services
 from mi_ldap.services.users import NewPassword, NewUser
 from mi_ldap.web.guards import current_performer
 from mi_ldap.web.listing import listing, must_be_primary, without_slash
 from mi_ldap.web.schemas import PasswordBody, UserBody, body_of, missing, query_of
-from mi_ldap.wiring import Services
 
 
 def blueprint(services: Services) -> Blueprint:

@@ -16,9 +16,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from mi_ldap.model import User
+from mi_ldap.services.container import Services
 from mi_ldap.store import AddAdminRole, AssignRole, RenewEpoch, SetCustodian, UserStore
 from mi_ldap.web import create_app
-from mi_ldap.wiring import Services
 
 PASSWORD = "correct horse"
 HERE, ELSEWHERE = "127.0.0.1", "192.0.2.7"

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.directory import DirectoryStore
+from mi_ldap.services.container import Services
 from mi_ldap.settings import load_settings
 from mi_ldap.web import create_app
-from mi_ldap.wiring import Services, services
+from mi_ldap.wiring import services
 from tests.api.client import Api, Family
 from tests.api.stores import KINDS, STORES
 from tests.hosts_of_kinds import Hosts

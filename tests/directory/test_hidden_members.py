@@ -45,4 +45,4 @@ def test_a_group_that_hides_its_members_is_not_an_empty_one(place: Subtree, tmp_
     assert api.logged_in("alice")("GET", "/users").status_code == 403
     made.state.close()
     made.audit.close()
-    made.store.close()  # type: ignore[attr-defined]
+    made.store.close()

@@ -10,9 +10,9 @@ import pytest
 
 from mi_ldap.ldap import connection
 from mi_ldap.model import AdminRole, EntryId, Performer, Role
+from mi_ldap.services.container import Services
 from mi_ldap.services.queries import Query
 from mi_ldap.services.roles import RoleChange
-from mi_ldap.wiring import Services
 from tests.api.client import PASSWORD, Api
 from tests.machines import MakeApi
 from tests.subtree import Subtree

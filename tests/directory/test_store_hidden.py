@@ -118,7 +118,7 @@ def test_a_list_that_the_server_cuts_says_so(
     admin = api_of().logged_in("admin")
     access.replace(DATABASE, olcLimits=f'{{0}}dn.exact="{subtree.host.account[0]}" {limit}')
     limited = api_of().logged_in("admin") if limit == "size=3" else admin
-    limited.services.store.close()  # type: ignore[attr-defined]
+    limited.services.store.close()
     for path in ("/users", "/roles", "/roles/Internal/everyone"):
         answer = limited("GET", path)
         assert answer.status_code == 200
@@ -132,7 +132,7 @@ def test_a_list_is_whole_where_the_server_gives_no_pages(
     admin = api_of().logged_in("admin")
     limit = f'{{0}}dn.exact="{subtree.host.account[0]}" size.prtotal=disabled'
     access.replace(DATABASE, olcLimits=limit)
-    admin.services.store.close()  # type: ignore[attr-defined]
+    admin.services.store.close()
     answer = admin("GET", "/users")
     assert answer.status_code == 200
     assert answer.json["count"] == 2  # type: ignore[index]

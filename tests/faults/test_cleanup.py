@@ -12,9 +12,9 @@ import pytest
 
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.services.container import Services
 from mi_ldap.serving import cleanup
 from mi_ldap.serving.cleanup import Cleanup
-from mi_ldap.wiring import Services
 from tests.service import running
 from tests.subtree import Tool
 from tests.until import until

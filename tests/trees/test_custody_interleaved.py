@@ -25,6 +25,7 @@ from mi_ldap.errors import (
     UserNotFound,
 )
 from mi_ldap.model import AdminRole, Performer, User
+from mi_ldap.services.container import Services
 from mi_ldap.services.roles import RoleChange
 from mi_ldap.store import (
     AddAdminRole,
@@ -33,7 +34,6 @@ from mi_ldap.store import (
     Unchanged,
     UserStore,
 )
-from mi_ldap.wiring import Services
 from tests.api.client import PASSWORD
 from tests.kinds import ACTIVE_DIRECTORY, DS389, PLAIN_OPENLDAP
 from tests.machines import MakeApi

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.directory import DirectoryLayout
+from mi_ldap.directory.layout.builder import build_layout
 from mi_ldap.directory.layout.profiles import ACTIVE_DIRECTORY, DS389, OPENLDAP, Profile
 from mi_ldap.settings import load_settings
-from mi_ldap.wiring import build_layout
 
 BASES = {
     "CONNECTION_URL": "ldaps://ldap.example.org",

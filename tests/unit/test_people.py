@@ -7,13 +7,13 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mi_ldap.directory.layout.builder import build_layout
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.profiles import PROFILES
 from mi_ldap.directory.replica.people import People
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry
 from mi_ldap.settings import load_settings
-from mi_ldap.wiring import build_layout
 
 BASE = "ou=people,dc=mi"
 IDS = st.uuids()

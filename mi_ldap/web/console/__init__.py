@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+from mi_ldap.services.container import Services
 from mi_ldap.web.console import (
     account,
     answers,
@@ -20,7 +21,6 @@ from mi_ldap.web.console import (
     user,
     users,
 )
-from mi_ldap.wiring import Services
 
 
 def blueprint(services: Services) -> Blueprint:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from mi_ldap import model
+from mi_ldap.services.container import Services
 from mi_ldap.services.users import NewPassword
 from mi_ldap.web import tokens
 from mi_ldap.web.console.answers import page
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form, refused_form
 from mi_ldap.web.guards import current_performer
-from mi_ldap.wiring import Services
 
 _CHANGED = "Password changed. Log in with the new password."
 

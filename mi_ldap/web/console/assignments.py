@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from flask import Blueprint, Response, request
 
 from mi_ldap.services.accounts import find_role, get_user
+from mi_ldap.services.container import Services
 from mi_ldap.services.roles import RoleChange
 from mi_ldap.web import tokens
 from mi_ldap.web.console import words
@@ -18,7 +19,6 @@ from mi_ldap.web.console.answers import page
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form
 from mi_ldap.web.guards import current_performer
-from mi_ldap.wiring import Services
 
 NextPage = Callable[[], tuple[str, Mapping[str, str]]]
 """Returns an endpoint and the values of its URL; called after the change."""

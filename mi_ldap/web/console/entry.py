@@ -9,6 +9,7 @@ from flask import Blueprint, Response, g, redirect, request
 
 from mi_ldap.errors import LoginRefused, MiLdapError, TooManyFailures, Unavailable
 from mi_ldap.services.bootstrap import LoginRequest
+from mi_ldap.services.container import Services
 from mi_ldap.services.login import LoggedIn
 from mi_ldap.web import tokens
 from mi_ldap.web.console import flash, words
@@ -17,7 +18,6 @@ from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import refused, refused_form
 from mi_ldap.web.context import is_local
 from mi_ldap.web.guards import current_performer
-from mi_ldap.wiring import Services
 
 _HOME = "/console"
 _LONGEST_ADDRESS = 2048

@@ -9,9 +9,9 @@ from flask import Blueprint, g, request
 
 from mi_ldap.errors import AdminRoleUnclear, AdminsOnly, BadRequest, Forbidden, PasswordChangeFirst
 from mi_ldap.model import Performer
+from mi_ldap.services.container import Services
 from mi_ldap.web import tokens
 from mi_ldap.web.guards import as_admin
-from mi_ldap.wiring import Services
 
 _OPEN = frozenset({"console.login", "console.log_in", "console.asset", "console.missing"})
 _OWN = frozenset({"console.home", "console.account", "console.set_own_password", "console.log_out"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from mi_ldap.model import EVERYONE, Names
+from mi_ldap.services.container import Services
 from mi_ldap.services.queries import Query
 from mi_ldap.web.console.answers import page, render_list
 from mi_ldap.web.console.assignments import assign_role
@@ -13,7 +14,6 @@ from mi_ldap.web.console.forms import handle_form, refused_form
 from mi_ldap.web.console.listing import View, page_of
 from mi_ldap.web.console.users import creators, first_admin_name
 from mi_ldap.web.guards import current_performer
-from mi_ldap.wiring import Services
 
 
 def add_views(console: Blueprint, services: Services) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from mi_ldap.model import role_name_warning
+from mi_ldap.services.container import Services
 from mi_ldap.web.console.answers import page, render_list
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form, refused_form
 from mi_ldap.web.console.listing import View, page_of
 from mi_ldap.web.guards import current_performer
-from mi_ldap.wiring import Services
 
 
 def add_views(console: Blueprint, services: Services) -> None:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from mi_ldap import model
 from mi_ldap.services.accounts import get_user
+from mi_ldap.services.container import Services
 from mi_ldap.services.queries import Query
 from mi_ldap.services.users import NewPassword
 from mi_ldap.web.console.answers import page
@@ -16,7 +17,6 @@ from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form, refused_form
 from mi_ldap.web.console.users import first_admin_name
 from mi_ldap.web.guards import current_performer
-from mi_ldap.wiring import Services
 
 
 def add_views(console: Blueprint, services: Services) -> None:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from mi_ldap import model
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.services.container import Services
 from mi_ldap.services.queries import Query, Selection
 from mi_ldap.services.users import NewUser
 from mi_ldap.web.console import words
@@ -14,7 +15,6 @@ from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form, refused_form
 from mi_ldap.web.console.listing import View, page_of
 from mi_ldap.web.guards import current_performer
-from mi_ldap.wiring import Services
 
 
 def add_views(console: Blueprint, services: Services) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
 
-from mi_ldap.wiring import Services
+from mi_ldap.services.container import Services
 
 POLICY = "; ".join(
     (

@@ -1,0 +1,54 @@
+"""The services of one process, as web, console, checks and commands receive them.
+
+`mi_ldap.wiring` assembles them. Whoever only uses services imports this module, which knows the
+user store by its protocol alone and so brings in no directory and no LDAP client.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mi_ldap.services.accounts import Rules
+from mi_ldap.services.admins import Admins
+from mi_ldap.services.bootstrap import Bootstrap
+from mi_ldap.services.failed_logins import FailedLogins
+from mi_ldap.services.login import Login
+from mi_ldap.services.roles import Roles
+from mi_ldap.services.users import Users
+from mi_ldap.settings import Settings
+from mi_ldap.state.audit import AuditLog
+from mi_ldap.state.database import StateDatabase
+from mi_ldap.state.disk_space import DiskSpace
+from mi_ldap.state.signing_keys import SigningKeys
+from mi_ldap.state.tokens import Revocations
+from mi_ldap.store import UserStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The services, and the state and settings that they share."""
+
+    settings: Settings
+    disk: DiskSpace
+    store: UserStore
+    state: StateDatabase
+    audit: AuditLog
+    rules: Rules
+    admins: Admins
+    users: Users
+    roles: Roles
+    bootstrap: Bootstrap
+    login: Login
+    failed_logins: FailedLogins
+    revocations: Revocations
+    keys: SigningKeys
+
+    def close(self) -> None:
+        """Close all that this thread has opened, the store for good."""
+        self.close_files()
+        self.store.close()
+
+    def close_files(self) -> None:
+        """Close what must not be open when the process forks; it is opened again when needed."""
+        self.state.close()
+        self.audit.close()
