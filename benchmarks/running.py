@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.callers import BenchmarkError, Caller
-from mi_ldap.serving.processes import die_with_parent
+from mi_ldap.parent_death import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = 2

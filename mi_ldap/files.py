@@ -1,4 +1,4 @@
-"""Reading small configured files, such as secrets, without blocking on a FIFO."""
+"""Small files: read without blocking on a FIFO; private ones, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import select
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MAX_BYTES = 1_000_000
@@ -28,6 +30,58 @@ def read_text(path: Path) -> str:
         return _read_all(descriptor, path).decode()
     except UnicodeDecodeError:
         raise OSError(errno.EILSEQ, "it is not UTF-8", path) from None
+    finally:
+        os.close(descriptor)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace the file by one of mode 0600, atomically; a symbolic link stays one.
+
+    Raises:
+        OSError: it cannot be written; the old file, if any, is unchanged.
+    """
+    path = path.resolve()
+    with _draft(path, content) as draft:
+        draft.replace(path)
+    _sync_folder(path.parent)
+
+
+def create_private(path: Path, content: bytes) -> bool:
+    """Create a file of mode 0600, atomically; return False if it exists, perhaps since just now.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with _draft(path, content) as draft:
+        try:
+            os.link(draft, path)  # unlike a rename, it fails where the file exists
+        except FileExistsError:
+            return False
+    _sync_folder(path.parent)
+    return True
+
+
+@contextmanager
+def _draft(path: Path, content: bytes) -> Iterator[Path]:
+    """Write a temporary file beside the path; remove it at the end unless it was renamed."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), 0o600)  # of a draft that a crash left
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)  # else a loss of power may undo the renaming
     finally:
         os.close(descriptor)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
+from mi_ldap.addresses import is_loopback
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding, counted
 from mi_ldap.directory.reads.service_account import OwnAccount
@@ -12,7 +13,6 @@ from mi_ldap.directory.reads.visibility import Visibility
 from mi_ldap.errors import AdminRoleUnclear, AmbiguousName, StateUnavailable
 from mi_ldap.model import AdminRole, User, without_primary
 from mi_ldap.settings import Settings
-from mi_ldap.settings.validators import is_loopback
 
 SHOWN = 10
 

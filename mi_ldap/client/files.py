@@ -6,11 +6,12 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mi_ldap.client.errors import FileError
+from mi_ldap.files import write_private
 
 Content = dict[str, Any]
 
@@ -58,41 +59,6 @@ def changing(path: Path) -> Iterator[Content]:
             write_private(path, json.dumps(content, indent=2, ensure_ascii=False).encode())
         except OSError as error:
             raise FileError(f"{path} can't be written: {_reason(error)}.") from None
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Replace the file at once, for nobody else to read; a link stays one.
-
-    Raises:
-        OSError: it can't be written; what was there before still is.
-    """
-    path = path.resolve()
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        _write_new(fresh, content)
-        fresh.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            fresh.unlink()
-        raise
-    _sync(path.parent)
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Final, Self
 
 import httpx2
 
 from mi_ldap import __version__
+from mi_ldap.addresses import is_loopback
+from mi_ldap.certificate_faults import CertificateFault, fault_of
 from mi_ldap.client.errors import (
     FileError,
     NoConnection,
@@ -199,7 +200,7 @@ def _client(options: ConnectionOptions, url: httpx2.URL, trust: ssl.SSLContext) 
         headers={"User-Agent": f"mi/{__version__}", "Accept": "application/json"},
         follow_redirects=False,
         # The proxy that the environment names knows nothing of this machine's own addresses.
-        trust_env=not _is_local(options.remote.host),
+        trust_env=not is_loopback(options.remote.host),
     )
 
 
@@ -226,13 +227,6 @@ def _of_no_use(remote: Remote, file: str | None) -> str:
     return "What SSL_CERT_FILE or SSL_CERT_DIR names can't be read, or holds no certificate in PEM."
 
 
-def _is_local(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 @contextmanager
 def _explained(options: ConnectionOptions) -> Iterator[None]:
     """What goes wrong below, as sentences."""
@@ -255,16 +249,14 @@ def _explained(options: ConnectionOptions) -> Iterator[None]:
         raise NoConnection(f"{url} broke off the connection, or does not use HTTP.") from None
 
 
-_NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
-"""Of OpenSSL's X509_V_ERR: trusting such a certificate would not help."""
-
-
 def _distrust(remote: Remote, error: ssl.SSLCertVerificationError, *, is_pinned: bool) -> str:
     said = f"The certificate of {remote.url} can't be verified ({error.verify_message.rstrip('.')})"
     trust = f"'mi remote trust {remote.name}'"
-    if error.verify_code in {_OTHER_HOST, _OTHER_ADDRESS}:
+    fault = fault_of(error)
+    # Trusting such a certificate would not help.
+    if fault is CertificateFault.OTHER_HOST:
         return f"{said}: give the host by a name that is in it, with 'mi remote update'."
-    if error.verify_code in {_NOT_YET, _EXPIRED}:
+    if fault in {CertificateFault.NOT_YET_VALID, CertificateFault.EXPIRED}:
         return f"{said}: the service needs a new one, unless a clock is wrong."
     if is_pinned:
         return (

@@ -61,7 +61,7 @@ def write_failures(path: Path, failed: Iterable[Result]) -> None:
     Raises:
         OSError: it can't be written.
     """
-    from mi_ldap.client.files import write_private
+    from mi_ldap.files import write_private
 
     rows = ([str(each.line), each.user, each.error] for each in failed)
     write_private(path, "".join(map(csv_line, [_REPORT, *rows])).encode())

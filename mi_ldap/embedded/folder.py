@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mi_ldap.embedded.configuration import Installation, render_config, render_tree
-from mi_ldap.embedded.slapd_process import run_tool, try_lock, wait_for
+from mi_ldap.embedded.slapd_process import run_tool
 from mi_ldap.errors import ConfigurationError
-from mi_ldap.files import read_text
+from mi_ldap.file_locks import lock, open_lock_file
+from mi_ldap.files import read_text, write_private
 
 _LOCK_WAIT_S = 1.0
 
@@ -53,17 +54,17 @@ class SlapdFolder:
     @contextmanager
     def locked(self) -> Iterator[int]:
         """The folder's lock. slapd inherits it, so it lasts as long as slapd and no longer."""
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_lock_file(self.path / "lock")
         try:
             # A slapd whose parent was killed may still be closing its database.
-            if not wait_for(lambda: try_lock(lock), _LOCK_WAIT_S):
+            if not lock(descriptor, _LOCK_WAIT_S):
                 raise ConfigurationError(
                     f"The embedded directory in {self.path} is in use by another process:"
                     " stop that one, or choose another state folder (MI_LDAP_STATE_DIR)."
                 )
-            yield lock
+            yield descriptor
         finally:
-            os.close(lock)
+            os.close(descriptor)
 
     def prepare(self, installation: Installation) -> None:
         """The database where it is missing, and the configuration anew, with slapd stopped."""
@@ -143,11 +144,7 @@ def keep_secret(file: Path) -> str:
     Without a newline at its end, as `ldapsearch -y` wants it.
     """
     if not file.exists():
-        unfinished = file.with_name(f"{file.name}.new")
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as to:
-            to.write(secrets.token_urlsafe(32))
-        unfinished.rename(file)
+        write_private(file, secrets.token_urlsafe(32).encode())
     return read_secret(file)
 
 

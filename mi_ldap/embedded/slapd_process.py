@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import os
 import resource
 import signal
@@ -14,9 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mi_ldap.errors import ConfigurationError
+from mi_ldap.parent_death import die_with_parent
 
 _POLL_S = 0.002
-_PR_SET_PDEATHSIG = 1
 # slapd reserves memory for as many connections as it may have open files: a container's limit of
 # a million costs it a gigabyte.
 _OPEN_FILES = 4096
@@ -84,26 +82,14 @@ def spawn_slapd(
 
 def _prepare_child(parent_pid: int) -> Callable[[], None]:
     """What slapd's process does before it becomes slapd."""
-    prctl = ctypes.CDLL(None).prctl
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     open_files = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
 
     def prepare() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent_pid:  # it died before prctl could tell
-            os._exit(1)
+        die_with_parent(parent_pid, signal.SIGTERM)
         resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
 
     return prepare
-
-
-def try_lock(descriptor: int) -> bool:
-    """Whether the exclusive lock of an open file is ours now."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def wait_for(condition: Callable[[], bool], longest_s: float) -> bool:

@@ -10,6 +10,7 @@ import socket
 import ssl
 from pathlib import Path
 
+from mi_ldap.certificate_faults import CertificateFault, fault_of
 from mi_ldap.errors import ConfigurationError, DirectoryUnavailable
 
 ANOTHER_HOST = (
@@ -53,16 +54,13 @@ NO_PERMISSION = "This process may not open the directory's socket: give its user
 NO_NAME = "The directory's host name cannot be resolved: check user_store.connection_url and DNS."
 UNREACHABLE = str(DirectoryUnavailable())
 
-# X509_V_ERR_* of OpenSSL's x509_vfy.h.
 _CERTIFICATE_FAULTS = {
-    9: NOT_YET_VALID,
-    10: EXPIRED,
-    18: SELF_SIGNED,
-    19: UNKNOWN_AUTHORITY,
-    20: UNKNOWN_AUTHORITY,
-    21: UNKNOWN_AUTHORITY,
-    62: ANOTHER_HOST,
-    64: ANOTHER_HOST,
+    CertificateFault.NOT_YET_VALID: NOT_YET_VALID,
+    CertificateFault.EXPIRED: EXPIRED,
+    CertificateFault.SELF_SIGNED: SELF_SIGNED,
+    CertificateFault.UNKNOWN_AUTHORITY: UNKNOWN_AUTHORITY,
+    CertificateFault.OTHER_HOST: ANOTHER_HOST,
+    CertificateFault.OTHER: NOT_ACCEPTED,
 }
 # The reasons of OpenSSL's errors; alerts (RFC 8446 §6) are the server's own words.
 _TLS_FAULTS = {
@@ -145,7 +143,7 @@ def sentence_for(error: BaseException, *, in_handshake: bool = False) -> str:
 
 def _sentence_for_tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATE_FAULTS.get(error.verify_code, NOT_ACCEPTED)
+        return _CERTIFICATE_FAULTS[fault_of(error)]
     if isinstance(error, ssl.SSLEOFError):
         return HUNG_UP
     return _TLS_FAULTS.get(error.reason, NO_AGREEMENT)

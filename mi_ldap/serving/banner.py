@@ -8,15 +8,14 @@ from pathlib import Path
 
 import click
 
+from mi_ldap.addresses import is_wildcard
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.settings import ServerSettings, Settings
-
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
 
 
 def base_url(server: ServerSettings) -> str:
     """Where clients on this machine find the service, e.g. `"https://localhost:9164"`."""
-    is_local = server.host in (*_EVERYWHERE, "127.0.0.1", "::1")
+    is_local = is_wildcard(server.host) or server.host in ("127.0.0.1", "::1")
     host = "localhost" if is_local else server.host
     bracketed = f"[{host}]" if ":" in host else host
     return f"{'https' if server.tls else 'http'}://{bracketed}:{server.port}"

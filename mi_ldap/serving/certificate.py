@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from mi_ldap.errors import ConfigurationError
+from mi_ldap.files import write_private
 
 LIFE = timedelta(days=730)
 RENEWAL = timedelta(days=30)
@@ -173,8 +174,8 @@ def _make_pair(folder: Path, names: list[str]) -> None:
     """Write a new key, then its certificate; `ServedCertificate` loads matching pairs only."""
     certificate_file, key_file = _files_in(folder)
     key, certificate = _make(names)
-    _write(key_file, key)
-    _write(certificate_file, certificate)
+    write_private(key_file, key)
+    write_private(certificate_file, certificate)
 
 
 def _own_names() -> list[str]:
@@ -228,15 +229,3 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600 that is never there in part."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    fresh.replace(path)

@@ -15,7 +15,6 @@ counted together: each one counts as an address of its own.
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
@@ -25,7 +24,7 @@ from typing import Final
 
 import structlog
 
-from mi_ldap.settings.networks import Network
+from mi_ldap.addresses import Network, parse_address
 
 log = structlog.get_logger(__name__)
 
@@ -246,11 +245,9 @@ class ConnectionTable:
         return [entry for phase in phases for entry in self._groups[phase]]
 
     def _owner(self, address: str) -> Hashable:
-        try:
-            parsed = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
+        parsed = parse_address(address.partition("%")[0])
+        if parsed is None:
             return address
-        parsed = getattr(parsed, "ipv4_mapped", None) or parsed
         if any(parsed in network for network in self._limits.trusted_proxies):
             return object()
         return parsed.packed[:8] if parsed.version == 6 else parsed.packed

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from mi_ldap.addresses import is_wildcard
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import ConfigurationError, MiLdapError
 from mi_ldap.services.container import Services
@@ -38,7 +39,6 @@ REVIVAL_PAUSE_S = 5.0
 
 _MAX_ANSWER = 64 * 1024
 _NODE_ID = "dashboard_node_id"
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104
 
 
 class HeartbeatProcess:
@@ -253,7 +253,7 @@ def _connected(
 
 
 def _own_name(host: str) -> str:
-    return socket.getfqdn() if host in _EVERYWHERE else host
+    return socket.getfqdn() if is_wildcard(host) else host
 
 
 def _status_in(answer: bytes) -> object:

@@ -13,8 +13,9 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from mi_ldap.errors import ConfigurationError
+from mi_ldap.parent_death import die_with_parent
 from mi_ldap.serving.logs import GunicornLogger
-from mi_ldap.serving.processes import Signals, die_with_parent, give_memory_back
+from mi_ldap.serving.processes import Signals, give_memory_back
 from mi_ldap.serving.worker import RequestWorker, limits_of
 from mi_ldap.settings import ServerSettings
 

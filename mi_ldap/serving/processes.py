@@ -23,18 +23,10 @@ import traceback
 from collections.abc import Callable
 from types import FrameType
 
-_PR_SET_PDEATHSIG = 1
+from mi_ldap.parent_death import die_with_parent
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 _LARGE = 4 << 20
-
-
-def die_with_parent(parent_pid: int) -> None:
-    """Have the kernel kill this process when the thread that forked it ends. Linux only."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it died before we asked
-        os._exit(1)
 
 
 def give_memory_back() -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mi_ldap.errors import ConfigurationError
+from mi_ldap.file_locks import lock, open_lock_file
 
 PREDECESSOR_S = 0.5
 """How long a service that was just killed may take to vanish with its children, in seconds."""
@@ -26,7 +25,8 @@ def held_state_folder(folder: Path) -> Iterator[None]:
     prepare_state_folder(folder)
     descriptor = _open_lock(folder / "lock")
     try:
-        _lock(descriptor, folder)
+        if not lock(descriptor, PREDECESSOR_S, poll_s=0.02):
+            raise ConfigurationError(_taken(descriptor, folder))
         with suppress(OSError):  # on a full disk only the process id is missing in the message
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -37,8 +37,7 @@ def held_state_folder(folder: Path) -> Iterator[None]:
 
 def _open_lock(file: Path) -> int:
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        return os.open(file, flags, 0o600)
+        return open_lock_file(file)
     except OSError as error:
         raise ConfigurationError(
             f"The state folder {file.parent} cannot be used: {error.strerror} ({file.name})."
@@ -65,17 +64,6 @@ def prepare_state_folder(folder: Path) -> None:
         raise ConfigurationError(
             f"The state folder {folder} cannot be used: {error.strerror}."
         ) from None
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    give_up_at = time.monotonic() + PREDECESSOR_S
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > give_up_at:
-                raise ConfigurationError(_taken(descriptor, folder)) from None
-            time.sleep(0.02)
 
 
 def _taken(descriptor: int, folder: Path) -> str:

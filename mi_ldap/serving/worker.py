@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 
 from gunicorn.workers.base import Worker
 
+from mi_ldap.addresses import parse_network
 from mi_ldap.serving.certificate import ServedCertificate
 from mi_ldap.serving.client_sockets import PlainSocket, TlsSocket
 from mi_ldap.serving.connection import Connection, Request, Timeouts, ends_of, set_options
@@ -35,7 +36,6 @@ from mi_ldap.serving.file_descriptors import reserve_descriptors
 from mi_ldap.serving.logs import log_request_error
 from mi_ldap.serving.responses import Response
 from mi_ldap.settings import ServerSettings, load_settings
-from mi_ldap.settings.networks import read_network
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -198,7 +198,7 @@ def limits_of(server: ServerSettings) -> Limits:
         connections=server.max_connections,
         per_address=server.max_connections_per_address,
         held_bytes=server.max_buffered_mb * 1024 * 1024,
-        trusted_proxies=tuple(map(read_network, server.trusted_proxies)),
+        trusted_proxies=tuple(map(parse_network, server.trusted_proxies)),
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mi_ldap.addresses import is_loopback
 from mi_ldap.settings.merge import Layer
 from mi_ldap.settings.root import Settings
-from mi_ldap.settings.validators import is_loopback
 
 
 def gather_notes(settings: Settings, layers: Iterable[Layer]) -> tuple[str, ...]:

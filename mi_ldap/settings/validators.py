@@ -10,6 +10,8 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from mi_ldap.addresses import is_loopback
+
 _NAME = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)"
 _ASSERTION = re.compile(r"\([A-Za-z0-9.;:_-]+[~<>]?=(?:[^()\\\0]|\\[0-9A-Fa-f]{2})*\)")
 _COMBINATION = re.compile(r"\((?:[&|]\0+|!\0)\)")
@@ -101,14 +103,6 @@ def is_host(text: str) -> bool:
 def scheme_of(url: str) -> str:
     """`"ldap"`, `"ldaps"` or `"ldapi"`, however its servers are found."""
     return url.partition(":")[0].lower().removesuffix("+srv")
-
-
-def is_loopback(host: str) -> bool:
-    """True for `"localhost"`, `"127.0.0.1"`, `"::1"` and their like."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def leaves_the_machine(url: str) -> bool:

@@ -17,12 +17,12 @@ from pathlib import Path
 import structlog
 
 from mi_ldap.deadline import remaining_s
+from mi_ldap.file_locks import lock
 
 log = structlog.get_logger()
 
 LOCK_WAIT_S = 2.0
 """Longest wait of an append for the lock, in seconds, within the request's deadline."""
-_POLL_S = 0.002
 _RETRY_ROTATION_S = 60.0
 
 
@@ -78,7 +78,8 @@ class AuditFile:
         """Open and lock the file that has the name now; return its descriptor."""
         while True:
             descriptor = self._open() if self._descriptor is None else self._descriptor
-            _lock(descriptor, give_up_at)
+            if not lock(descriptor, give_up_at - time.monotonic()):
+                raise TimeoutError("another process holds the lock of the file")
             if self._is_current(descriptor):
                 return descriptor
             self._close()
@@ -127,20 +128,6 @@ class AuditFile:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-
-def _lock(descriptor: int, give_up_at: float) -> None:
-    """Lock the file; raise `TimeoutError` at `give_up_at`.
-
-    The process that holds the lock may have been stopped (SIGSTOP).
-    """
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > give_up_at:
-                raise TimeoutError("another process holds the lock of the file") from None
-            time.sleep(_POLL_S)
 
 
 def _write(descriptor: int, line: bytes) -> None:

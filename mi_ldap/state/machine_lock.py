@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
@@ -14,6 +13,7 @@ import structlog
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import Conflict
+from mi_ldap.file_locks import lock, open_lock_file
 
 log = structlog.get_logger()
 
@@ -75,17 +75,11 @@ class MachineLock:
         """Lock the file and return its descriptor; None where the file cannot be used."""
         time.sleep(max(0.0, self._free_since + _REACQUIRE_DELAY_S - time.monotonic()))
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-            descriptor = os.open(self._path, flags, 0o600)
+            descriptor = open_lock_file(self._path)
         except OSError as error:
             log.warning("machine_lock_not_usable", file=str(self._path), error=str(error))
             return None
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return descriptor
-            except BlockingIOError:
-                if time.monotonic() > give_up_at:
-                    os.close(descriptor)
-                    raise Conflict from None
-                time.sleep(_POLL_S)
+        if not lock(descriptor, give_up_at - time.monotonic(), _POLL_S):
+            os.close(descriptor)
+            raise Conflict
+        return descriptor

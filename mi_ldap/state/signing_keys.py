@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Final
 import structlog
 
 from mi_ldap.errors import ConfigurationError
-from mi_ldap.files import read_text
+from mi_ldap.files import create_private, read_text
 
 log = structlog.get_logger()
 
@@ -93,13 +92,5 @@ def _key_files(folder: Path) -> list[Path]:
 
 
 def _make_key(file: Path) -> None:
-    """Make it whole or not at all; the first of several makers wins."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(secrets.token_hex(KEY_BYTES), encoding="ascii")
-    try:
-        os.link(draft, file)
-    except FileExistsError:
+    if not create_private(file, secrets.token_hex(KEY_BYTES).encode()):
         log.debug("signing_key_made_by_another", kid=file.stem)
-    finally:
-        draft.unlink()

@@ -9,7 +9,6 @@ more guesses than the limit are verified, even if many are sent at the same time
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import sqlite3
 import time
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from mi_ldap.addresses import client_network
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import LoginRefused, StateUnavailable, TooManyFailures
 from mi_ldap.state.database import MemoryCounters, StateDatabase
@@ -228,8 +228,7 @@ class Throttle:
         raise Throttled(retry_after_s, is_first=count == 1, name=name)
 
     def _windows_of(self, connection: sqlite3.Connection, attempt: Attempt) -> list[_Window]:
-        # An IPv6 host has a whole /64, and a customer up to a /48 (RFC 6177).
-        host, site = _network(attempt.client, 64), _network(attempt.client, 48)
+        host, site = client_network(attempt.client, 64), client_network(attempt.client, 48)
         return [
             _read(connection, f"address {site}", site, self._per_address),
             _read(connection, f"name {attempt.username_hash} {host}", host, self._per_name),
@@ -281,16 +280,3 @@ def _forget_old_windows(connection: sqlite3.Connection, now: float) -> None:
         "DELETE FROM login_attempts WHERE ends_at <= ? OR ends_at > ? OR wall_ends_at <= ?",
         (now, now + WINDOW_S + 1, time.time()),
     )
-
-
-def _network(client: str, ipv6_prefix: int) -> str:
-    """Return the network of an IPv6 address; other texts are returned unchanged."""
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return client
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address), ipv6_prefix), strict=False))

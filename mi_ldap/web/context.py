@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import secrets
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask import Flask, Response, g, request
 
+from mi_ldap.addresses import Network, parse_address, parse_network
 from mi_ldap.deadline import deadline
 from mi_ldap.settings import ServerSettings
-from mi_ldap.settings.networks import Network, read_network
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -40,7 +39,7 @@ UNKNOWN = "unknown"
 
 def init_app(app: Flask, server: ServerSettings) -> None:
     """Begin each request with its context, and give its id back."""
-    proxies = [read_network(each) for each in server.trusted_proxies]
+    proxies = [parse_network(each) for each in server.trusted_proxies]
     bounded = _Bounded(app.wsgi_app)
     app.wsgi_app = _InTime(bounded, server.request_deadline_s)  # type: ignore[method-assign]
 
@@ -119,7 +118,7 @@ def _client(environ: dict[str, Any], proxies: list[Network]) -> str:
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     client = str(environ.get("REMOTE_ADDR") or "")
     while hops and _is_in(client, proxies):
-        hop = _address(hops.pop())
+        hop = parse_address(hops.pop())
         client = str(hop) if hop else UNKNOWN
     return client
 
@@ -134,7 +133,7 @@ def _is_local(environ: dict[str, Any], proxies: list[Network]) -> bool:
 
     A TCP proxy adds no header, so it must be named in `server.trusted_proxies`.
     """
-    peer = _address(str(environ.get("REMOTE_ADDR") or ""))
+    peer = parse_address(str(environ.get("REMOTE_ADDR") or ""))
     forwarded = any(f"HTTP_{name}" in environ for name in _FORWARDING)
     if peer is None or forwarded or _is_in(str(peer), proxies):
         return False
@@ -142,13 +141,5 @@ def _is_local(environ: dict[str, Any], proxies: list[Network]) -> bool:
 
 
 def _is_in(text: str, networks: list[Network]) -> bool:
-    address = _address(text)
+    address = parse_address(text)
     return address is not None and any(address in network for network in networks)
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mi_ldap.addresses import parse_network
 from mi_ldap.serving.connection_table import ConnectionTable, Entry, Limits, Phase
-from mi_ldap.settings.networks import read_network
 
 A, B, C = "192.0.2.1", "192.0.2.2", "2001:db8:0:1::1"
 PROXY = ipaddress.ip_network("198.51.100.0/24")
@@ -117,7 +117,7 @@ def test_a_trusted_proxy_is_many_clients(now: list[float]) -> None:
 
 
 def test_networks_written_as_ipv6_are_those_of_ipv4() -> None:
-    assert read_network("::ffff:198.51.100.0/120") == PROXY
+    assert parse_network("::ffff:198.51.100.0/120") == PROXY
 
 
 def test_those_without_a_request_leave_room_for_others() -> None:

@@ -19,6 +19,8 @@ from typing import Final
 
 import structlog
 
+from mi_ldap.file_locks import open_lock_file
+
 log = structlog.get_logger()
 
 _TAG_LENGTH: Final = 8
@@ -97,7 +99,7 @@ class CreationLocks:
 
 def _opened(path: Path) -> tuple[int, str]:
     """Open the file and return its descriptor and tag; close it if that fails."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_lock_file(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         tag = _tag_in(descriptor)
