@@ -5,11 +5,17 @@
 were told and know; `asking` and `output` speak with the person.
 """
 
+_EXTRA = ("httpx2", "rich")
+"""The packages that only the extra `cli` of pyproject.toml brings."""
+
 
 def main() -> None:
     """The entry point."""
     import sys
+    from importlib.util import find_spec
 
+    if missing := [name for name in _EXTRA if find_spec(name) is None]:
+        sys.exit(f"mi needs {' and '.join(missing)}: run pip install 'mi-ldap[cli]'.")
     try:
         from mi_ldap.cli.running import run
 

@@ -10,8 +10,9 @@ from string import Template
 from urllib.parse import quote
 
 from mi_ldap.errors import ConfigurationError
+from mi_ldap.locations import config_dir
 
-_CONFIG_DIR = Path(__file__).resolve().parents[2] / "config"
+_CONFIG_DIR = config_dir()
 _PROGRAM_DIRS = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/libexec:/usr/libexec"
 _MODULE_DIRS = (
     "/usr/lib/ldap",

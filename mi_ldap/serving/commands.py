@@ -1,4 +1,4 @@
-"""The commands of `app.py`."""
+"""The commands of `mi-ldap`; in a checkout, of `scripts/serve`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mi_ldap import __version__
 from mi_ldap.errors import ConfigurationError, MiLdapError
 
 if TYPE_CHECKING:
@@ -31,10 +32,14 @@ class _Group(click.Group):
         sys.exit(1)
 
 
-@click.group(cls=_Group, invoke_without_command=True)
+@click.group("mi-ldap", cls=_Group, invoke_without_command=True)
+@click.version_option(__version__, prog_name="mi-ldap", message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """mi_ldap: users and roles in LDAP, behind WSO2 Micro Integrator's management API."""
+    """Manage users and roles in LDAP through WSO2 Micro Integrator's management API.
+
+    In a checkout, write scripts/serve COMMAND in place of mi-ldap COMMAND.
+    """
     if context.invoked_subcommand is None:
         context.invoke(serve)
 
@@ -52,7 +57,10 @@ def serve() -> None:
 @main.command("check-config")
 @click.option("--connect", is_flag=True, help="Also read the directory, as GET /ready does.")
 def check_config(connect: bool) -> None:
-    """Say whether the configuration can be used, without starting anything."""
+    """Check the configuration.
+
+    Nothing is started. Exit status 1, with the reason, if the configuration cannot be used.
+    """
     settings = _load()
     from mi_ldap.serving.service import check_files
 
@@ -68,13 +76,27 @@ def check_config(connect: bool) -> None:
     click.echo(f"The configuration is good ({source}).")
 
 
+@main.command("config-dir")
+def config_dir() -> None:
+    """Print the path of the folder config/.
+
+    Messages and docs name its files: the example configurations, the LDIF of rights, the schemas.
+    """
+    from mi_ldap.locations import config_dir as find
+
+    click.echo(find())
+
+
 @main.command("recover-admin")
 @click.argument("name")
 @click.option("--set-password", is_flag=True, help="Also ask for a new password, unseen.")
 @click.option("--adopt", is_flag=True, help="Make NAME the custodian of admins without one.")
 @click.option("--yes", is_flag=True, help="Do not ask whether to go on.")
 def recover_admin(name: str, set_password: bool, adopt: bool, yes: bool) -> None:
-    """Give the admin role to the existing user NAME, from this machine; audited."""
+    """Make the existing user NAME an admin.
+
+    For the operator of this machine, when no admin can log in. Written to the audit log.
+    """
     settings = _load()
     from mi_ldap.serving.recovery import recover_admin as recover
 
@@ -86,7 +108,10 @@ def recover_admin(name: str, set_password: bool, adopt: bool, yes: bool) -> None
 @click.option("--fix-members", is_flag=True, help="Remove dangling members from groups.")
 @click.option("--yes", is_flag=True, help="Do not ask before --fix-members.")
 def doctor(as_json: bool, fix_members: bool, yes: bool) -> None:
-    """Check the directory and report what to correct; exit status 0 pass, 1 warn, 2 fail."""
+    """Check the directory and report what to correct.
+
+    Exit status 0: all checks passed; 1: there are warnings; 2: a check failed.
+    """
     from mi_ldap.serving.examination import examine
 
     sys.exit(examine(_settings, as_json=as_json, fix_members=fix_members, yes=yes))
@@ -94,7 +119,10 @@ def doctor(as_json: bool, fix_members: bool, yes: bool) -> None:
 
 @main.command("rotate-key")
 def rotate_key() -> None:
-    """Make a new key that signs tokens from the next start on; older tokens stay good."""
+    """Create a new key for signing tokens.
+
+    It is used from the next start on. Older tokens stay valid until they expire.
+    """
     settings = _load()
     from mi_ldap.state.signing_keys import rotate_key as rotate
 
@@ -107,7 +135,10 @@ def rotate_key() -> None:
 @main.command("new-directory")
 @click.option("--yes", is_flag=True, help="Do not ask whether to go on.")
 def new_directory(yes: bool) -> None:
-    """Let the next start create an empty embedded directory, if the data of the old one is lost."""
+    """Replace a lost embedded directory.
+
+    The next start creates an empty one. What is left of the old data is kept aside.
+    """
     settings = _load()
     if not settings.is_embedded:
         raise ConfigurationError("user_store.connection_url names a directory of your own.")
@@ -133,7 +164,7 @@ def create_app() -> Any:
         settings = _load()
         if settings.is_embedded:
             raise ConfigurationError(
-                "The embedded directory belongs to `python app.py`: start that instead, "
+                "The embedded directory is started by `mi-ldap serve`: run that instead, "
                 "or set user_store.connection_url."
             )
         return _application(settings)

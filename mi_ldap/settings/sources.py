@@ -11,6 +11,7 @@ from typing import Any
 
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.files import read_text
+from mi_ldap.locations import config_dir, default_state_dir
 from mi_ldap.settings.deployment import KeyPath
 from mi_ldap.settings.registry import REMOVED, is_known, nearest_setting, official_path
 from mi_ldap.settings.types import SettingsError
@@ -19,8 +20,7 @@ PREFIX = "MI_LDAP_"
 TEST_PREFIX = "MI_LDAP_TEST_"
 CONFIG_VARIABLE = "MI_LDAP_CONFIG"
 STATE_VARIABLE = "MI_LDAP_STATE_DIR"
-_CHECKOUT = Path(__file__).resolve().parents[2]
-_DEFAULT_CONFIG = _CHECKOUT / "config" / "mi-ldap.toml"
+_DEFAULT_CONFIG = config_dir() / "mi-ldap.toml"
 
 Tree = dict[str, Any]
 
@@ -42,7 +42,7 @@ class EnvValue:
 
 def locate_state_dir(environ: Mapping[str, str]) -> Path:
     """The state folder, absolute; it need not exist."""
-    return Path(environ.get(STATE_VARIABLE) or _CHECKOUT / "var").resolve()
+    return Path(environ.get(STATE_VARIABLE) or default_state_dir()).resolve()
 
 
 def locate_config_file(environ: Mapping[str, str]) -> Path | None:

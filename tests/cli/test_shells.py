@@ -305,14 +305,15 @@ def test_the_script_at_the_top(newcomer: Person) -> None:
     project = newcomer.home / "project"
     (project / ".venv/bin").mkdir(parents=True)
     (project / "scripts").mkdir()
-    for name in ("mi", "scripts/setup", "requirements.txt"):
+    for name in ("mi", "scripts/setup", "requirements.txt", "requirements-cli.txt"):
         shutil.copy(ROOT / name, project / name)
     (project / "mi_ldap").symlink_to(ROOT / "mi_ldap")
     python = project / ".venv/bin/python"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    stamp = f"{python.resolve()}\n{(project / 'requirements.txt').read_text() * 2}"
-    (project / ".venv/requirements.txt.installed").write_text(stamp)
+    packages = [(project / f"requirements{name}.txt").read_text() for name in ("", "-cli")]
+    stamp = "\n".join([str(python.resolve()), "".join(packages)])
+    (project / ".venv/requirements-cli.txt.installed").write_text(stamp)
     link = newcomer.home / "link"
     link.symlink_to(project / "mi")
     (newcomer.home / "json.py").write_text("raise SystemExit('somebody else’s')")
