@@ -12,7 +12,9 @@ RUN pip install --no-cache-dir --require-hashes -r requirements.txt
 COPY app.py ./
 COPY config ./config
 COPY mi_ldap ./mi_ldap
-RUN python -m compileall -q app.py mi_ldap
+RUN python -m compileall -q app.py mi_ldap \
+    && printf '#!/bin/sh\nexec python /opt/mi-ldap/app.py "$@"\n' > /usr/local/bin/mi-ldap \
+    && chmod 755 /usr/local/bin/mi-ldap
 
 # Volumes take their owner from these folders.
 RUN useradd --system --no-create-home mi-ldap \
@@ -21,4 +23,4 @@ USER mi-ldap
 
 ENV MI_LDAP_STATE_DIR=/var/lib/mi-ldap PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 EXPOSE 9164
-CMD ["python", "app.py"]
+CMD ["mi-ldap", "serve"]

@@ -83,7 +83,7 @@ def _lost_role(patient: CheckContext) -> Finding:
         "fail",
         f"There is no group {role}, although an admin was made here before: no user is one now.",
         "Restore the group, correct user_store.group_search_base or super_admin.admin_role, or: "
-        "python app.py recover-admin NAME",
+        "mi-ldap recover-admin NAME",
     )
 
 
@@ -98,7 +98,7 @@ def _holders(patient: CheckContext, role: AdminRole) -> Iterator[Finding]:
         shown = ", ".join(user.name for user in enabled[:SHOWN])
         yield Finding("admins", "pass", f"{found}, {len(enabled)} enabled: {shown}.")
     elif role.first_admin_id or role.holders:
-        remedy = "python app.py recover-admin NAME"
+        remedy = "mi-ldap recover-admin NAME"
         yield Finding("admins", "fail", f"{found}, and none of them is an enabled user.", remedy)
     yield from _custodians(patient, role, users)
 
@@ -112,7 +112,7 @@ def _custodians(patient: CheckContext, role: AdminRole, users: list[User]) -> It
             "admins",
             "warn",
             f"The custodian of {shown} is gone or no admin: nobody can remove them by the API.",
-            "python app.py recover-admin NAME --adopt makes NAME their custodian.",
+            "mi-ldap recover-admin NAME --adopt makes NAME their custodian.",
         )
 
 

@@ -265,11 +265,11 @@ def members(patient: CheckContext) -> Iterator[Finding]:
             "warn",
             f"{counted(len(each.members), 'members')} of {each.name} cannot be found: "
             f"{shown}{more}.",
-            "python app.py doctor --fix-members takes them out, after asking.",
+            "mi-ldap doctor --fix-members takes them out, after asking.",
         )
     if len(broken) > SHOWN:
         rest = f"{len(broken) - SHOWN} more groups have dangling members."
-        yield Finding("members", "warn", rest, "python app.py doctor --fix-members")
+        yield Finding("members", "warn", rest, "mi-ldap doctor --fix-members")
 
 
 def _foreign_classes(patient: CheckContext) -> Iterator[Finding]:

@@ -140,7 +140,7 @@ def change_error(refused: LdapError) -> MiLdapError:
     if mapping.error is ReadOnlyStore or is_read_only(refused.code, refused.message):
         return ReadOnlyStore()
     if refused.code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS:
-        hint = "python app.py doctor shows which right is missing; docs/directories has them all"
+        hint = "mi-ldap doctor shows which right is missing; docs/directories has them all"
         log.error("directory_denies_account", answer=refused.message, hint=hint)
         return Forbidden(
             "The directory does not allow this to the service's account. See the service's log."

@@ -32,9 +32,9 @@ from mi_ldap.store import (
 
 log = structlog.get_logger()
 
-NO_CREATOR = "It has none: see recover-admin --adopt."
+NO_CREATOR = "It has none: see mi-ldap recover-admin --adopt."
 LAST_ADMIN = "The last admin cannot be removed. Make another admin first."
-_HINT = "the account may not read the admin role's group, or: python app.py recover-admin NAME"
+_HINT = "the account may not read the admin role's group, or: mi-ldap recover-admin NAME"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def print_banner(
     click.echo(f"\n  {name} answers on {base_url(settings.server)}/management\n")
     if trouble:
         click.echo(f"    {'but':<10}{click.style(trouble, fg='red')}")
-        click.echo(f"    {'':<10}python app.py doctor reports what to correct.")
+        click.echo(f"    {'':<10}mi-ldap doctor reports what to correct.")
     for label, text in _hints(settings, directory, is_bootstrap_open):
         click.echo(f"    {label:<10}{text}")
     click.echo()

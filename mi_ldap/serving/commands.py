@@ -110,7 +110,7 @@ def recover_admin(name: str, set_password: bool, adopt: bool, yes: bool) -> None
 def doctor(as_json: bool, fix_members: bool, yes: bool) -> None:
     """Check the directory and report what to correct.
 
-    Exit status 0: all checks passed; 1: there are warnings; 2: a check failed.
+    The exit status is that of the worst finding: 0 pass, 1 warn, 2 fail.
     """
     from mi_ldap.serving.examination import examine
 

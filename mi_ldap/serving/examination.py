@@ -1,4 +1,4 @@
-"""`python app.py doctor`: what the doctor finds, on the terminal or as JSON."""
+"""`mi-ldap doctor`: what the doctor finds, on the terminal or as JSON."""
 
 from __future__ import annotations
 

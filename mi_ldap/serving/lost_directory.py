@@ -26,9 +26,7 @@ from mi_ldap.wiring import audit_log
 
 log = structlog.get_logger(__name__)
 
-_WHAT_TO_DO = (
-    "restore it from a backup, or run `python app.py new-directory` to begin with an empty one."
-)
+_WHAT_TO_DO = "restore it from a backup, or run `mi-ldap new-directory` to begin with an empty one."
 
 
 def refuse_lost_data(settings: Settings, directory: EmbeddedDirectory) -> None:
@@ -61,7 +59,7 @@ def warn_of_lost_admins(found: Services) -> None:
             "admin_role_lost",
             role=found.settings.super_admin.admin_role,
             hint="an admin was made before, and there is no such group: look at "
-            "user_store.group_search_base, restore the group, or: python app.py recover-admin NAME",
+            "user_store.group_search_base, restore the group, or: mi-ldap recover-admin NAME",
         )
 
 

@@ -1,6 +1,6 @@
 """The processes of a service, and how they come to a common end.
 
-    the service (app.py)      the supervisor: holds the state folder, is who gets Ctrl-C
+    the service (mi-ldap)     the supervisor: holds the state folder, is who gets Ctrl-C
     ├── slapd                 the embedded directory; started again when it dies
     ├── the heartbeats        where there is a dashboard; started again when it dies
     ├── the cleanup           for a moment, about every minute

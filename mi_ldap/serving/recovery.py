@@ -1,4 +1,4 @@
-"""`python app.py recover-admin`: break-glass from a terminal, also while the service runs."""
+"""`mi-ldap recover-admin`: break-glass from a terminal, also while the service runs."""
 
 from __future__ import annotations
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
+import subprocess
+import sys
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
-from mi_ldap import embedded
+from mi_ldap import __version__, embedded
 from mi_ldap.embedded.__main__ import parse_arguments
 from mi_ldap.settings import load_settings
 
@@ -52,13 +54,25 @@ def test_the_image_has_every_program_that_is_run() -> None:
     assert packages <= set(re.split(r"\s+", arguments_of("RUN")[0]))
     commands = [service["command"] for service in SERVICES.values()]
     checks = [service["healthcheck"]["test"][1:] for service in SERVICES.values()]
-    assert {command[0] for command in commands + checks} == {"python", "ldapwhoami", "curl"}
+    assert {command[0] for command in commands + checks} == {
+        "python",
+        "mi-ldap",
+        "ldapwhoami",
+        "curl",
+    }
 
 
-def test_the_api_is_started_by_app_py() -> None:
-    assert API["command"] == ["python", "app.py"]
-    assert arguments_of("CMD") == ['["python", "app.py"]']
-    assert (ROOT / "app.py").is_file()
+def test_the_api_is_started_by_the_command_of_an_installation(tmp_path: Path) -> None:
+    assert API["command"] == ["mi-ldap", "serve"]
+    assert arguments_of("CMD") == ['["mi-ldap", "serve"]']
+    written = re.search(r"printf '(.*?)' > /usr/local/bin/mi-ldap", DOCKERFILE)
+    assert written
+    script = tmp_path / "mi-ldap"
+    workdir = arguments_of("WORKDIR")[0]
+    text = written[1].replace("\\n", "\n").replace(f"{workdir}/app.py", str(ROOT / "app.py"))
+    script.write_text(text.replace("exec python", f"exec {sys.executable}"))
+    said = subprocess.check_output(["sh", script, "--version"], text=True)
+    assert said == f"mi-ldap {__version__}\n"
 
 
 def test_the_directory_is_started_by_its_module() -> None:
