@@ -37,7 +37,7 @@ UNDOCUMENTED = re.compile(r"\._outstanding|EXTENDED_RESPONSE_CONTEXT|ldap3\.(ope
 
 def test_the_installed_version_is_the_one_that_was_read() -> None:
     assert version("ldap3") == ldap3_internals.VERSION
-    pinned = (PACKAGE.parent / "requirements.in").read_text()
+    pinned = (PACKAGE.parent / "pyproject.toml").read_text()
     assert f"ldap3=={ldap3_internals.VERSION}" in pinned
 
 
