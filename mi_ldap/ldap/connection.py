@@ -42,12 +42,13 @@ log = structlog.get_logger()
 
 PAGE_SIZE = 1000
 MAX_PIPELINED: Final = 16
-"""Most searches that are sent before their responses are read. Servers queue so many on one
-connection (OpenLDAP's conn_max_pending is 100, Active Directory's MaxActiveQueries 20)."""
+"""Most searches that are sent before their responses are read. Servers queue so many: OpenLDAP 2.5
+closes a connection with more than conn_max_pending requests (default 100)."""
 
 MAX_PIPELINED_BYTES: Final = 64 * 1024
-"""Samba 4.17 reads no request while the client does not read its response: all requests must fit in
-the buffers of the sockets, or both sides wait for each other."""
+"""Most bytes of such searches; they must fit in the buffers of the sockets. Samba 4.17 and 389
+Directory Server 2.3 read no further request while the client does not read their responses, so both
+sides would wait for each other."""
 
 UNBIND_TIMEOUT_S = 0.5
 
