@@ -158,7 +158,7 @@ def _directory_config(user_store: UserStoreSettings, *, is_private: bool) -> Dir
             certificate_file=user_store.client_certificate_file,
             key_file=user_store.client_key_file,
             connect_timeout_s=user_store.ldap_connection_timeout / 1000,
-            answer_s=user_store.read_timeout / 1000,
+            response_timeout_s=user_store.read_timeout / 1000,
         ),
         account_dn=user_store.connection_name,
         password=password.get_secret_value() if password else "",

@@ -154,9 +154,9 @@ class DirectoryStore:
         self.access = access
         self.build_layout = build_layout
         self.admin_role_name = admin_role
-        self._connect_to_undo = lambda: connector.bound(patient=True)
-        self._pool = Pool(connector.bound, access.pool_size, connector.fits)
-        self._proving = Pool(connector.anonymous, access.pool_size, connector.fits)
+        self._connect_to_undo = lambda: connector.bound(wait_for_server=True)
+        self._pool = Pool(connector.bound, access.pool_size, connector.is_current)
+        self._proving = Pool(connector.anonymous, access.pool_size, connector.is_current)
         self._knowing = threading.Lock()
         self._all_known: _Context | None = None
 

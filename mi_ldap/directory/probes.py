@@ -67,7 +67,7 @@ class ProbeTarget:
             DirectoryUnavailable: in one sentence why not; `refusal_behind` knows the answer.
         """
         account = Account(self.access.account_dn, self.access.password)
-        return Connector(self.access.address, account, lambda operation: None).bound_to(
+        return Connector(self.access.address, account, lambda operation: None).connect_to(
             url, quiet=True
         )
 
@@ -86,11 +86,10 @@ def refusal_behind(error: BaseException | None) -> LdapError | None:
 
 def certificate_ends_at(session: LdapConnection) -> datetime | None:
     """Until when the server's certificate is good (RFC 5280 §4.1.2.5); None without TLS."""
-    bare = session.connection.socket.bare
-    if not isinstance(bare, ssl.SSLSocket):
+    certificate = session.certificate()
+    if certificate is None:
         return None
-    shown = bare.getpeercert() or {}
-    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
 
 
 # Searches that the store does not make

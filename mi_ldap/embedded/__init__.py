@@ -236,9 +236,9 @@ class EmbeddedDirectory:
         return True
 
     def _session(self) -> LdapConnection:
-        address = Address((self.url,), answer_s=_ANSWER_WAIT_S)
+        address = Address((self.url,), response_timeout_s=_ANSWER_WAIT_S)
         account = Account(self.service_dn, self.service_password)
-        return Connector(address, account, lambda operation: None).bound_to(self.url, quiet=True)
+        return Connector(address, account, lambda operation: None).connect_to(self.url, quiet=True)
 
     def _wrong_password(self) -> ConfigurationError:
         return ConfigurationError(

@@ -1,12 +1,13 @@
-"""LDAP session: one bound connection, used by one thread at a time, and its operations.
+"""A connection to a directory server, used by one thread at a time, and the LDAP operations on it.
 
-This module converts ldap3's errors. A failure of the connection becomes `DirectoryUnavailable`; a
-response other than success becomes `LdapError`, with its result code (RFC 4511, appendix A).
+All errors of ldap3 and of the socket end here. A failure of the connection becomes
+`DirectoryUnavailable`; a response other than success becomes `LdapError`, with its result code.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ __all__ = [
 log = structlog.get_logger()
 
 PAGE_SIZE = 1000
+"""Entries of a page; Active Directory returns no more for one request (MaxPageSize)."""
+
 MAX_PIPELINED: Final = 16
 """Most searches that are sent before their responses are read. Servers queue so many: OpenLDAP 2.5
 closes a connection with more than conn_max_pending requests (default 100)."""
@@ -51,6 +54,7 @@ Directory Server 2.3 read no further request while the client does not read thei
 sides would wait for each other."""
 
 UNBIND_TIMEOUT_S = 0.5
+"""Most seconds that sending an unbind request may take."""
 
 _ANY_ENTRY: Final = requests.condition("(objectClass=*)")
 
@@ -89,18 +93,19 @@ class LdapConnection:
     """Operations on one connection.
 
     Attributes:
-        usable: False after an error of the connection; the pool then drops the session.
-        policy: the response of the password policy to the last successful bind.
-        idle_since: `time.monotonic()` of its last use.
+        connection: ldap3's connection over a `DeadlineSocket`; only for this package.
         observe: called with each operation's name, for counting.
-        answer_s: the longest wait for an answer, in seconds, within the request's own time.
-        server: the address of the server at the other end.
+        response_timeout_s: the longest wait for a response, within the request's remaining time.
+        server: the address of the server.
         quiet: whether a failure is expected, so that no warning is logged.
+        usable: False after an error of the connection; the pool then drops it.
+        idle_since: `time.monotonic()` of the last use.
+        policy: the response of the password policy to the last successful bind.
     """
 
     connection: Connection
     observe: Callable[[str], None] = lambda operation: None
-    answer_s: float = 5.0
+    response_timeout_s: float = 5.0
     server: str = ""
     quiet: bool = False
     usable: bool = True
@@ -115,18 +120,19 @@ class LdapConnection:
             The response of the password policy to a successful bind.
 
         Raises:
-            LdapError: the server did not accept it.
-            ValueError: the password is empty; such a bind would succeed as an anonymous one.
+            LdapError: the server rejected it.
+            ValueError: the password is empty.
         """
         if not password:
-            raise ValueError("an empty password proves nothing")
+            # Such a bind is an anonymous one, and succeeds (RFC 4513 §5.1.2).
+            raise ValueError("an empty password is not verified by a bind")
         return self._bind(messages.simple_bind(dn, password))
 
     def bind_as_process(self) -> None:
         """Bind as the user of this process (SASL EXTERNAL over ldapi, RFC 4422 appendix A).
 
         Raises:
-            LdapError: the server did not accept it.
+            LdapError: the server rejected it.
         """
         self._bind(messages.sasl_bind("EXTERNAL"))
 
@@ -147,9 +153,9 @@ class LdapConnection:
         """Send several search requests together, and return the result of each in their order.
 
         This takes one round trip for each `MAX_PIPELINED` searches. The server may process them in
-        any order, so none may depend on the result of another. The server has `answer_s` seconds
-        for each, within the request's own time. A refused search does not affect the others: look
-        at the result codes.
+        any order, so none may depend on the result of another. The server has `response_timeout_s`
+        seconds for each, within the request's own time. A refused search does not affect the
+        others: look at the result codes.
 
         Raises:
             DirectoryUnavailable: the connection failed, or the server violated the protocol; also
@@ -252,7 +258,7 @@ class LdapConnection:
         if isinstance(operation, AssertOnly):
             return self._assert(operation.dn, controls)
         name, sent_with = type(operation).__name__.lower(), [each.for_ldap3() for each in controls]
-        return self._exchange(name, lambda: operation.send(self.connection, sent_with))
+        return self._exchange_by_ldap3(name, lambda: operation.send(self.connection, sent_with))
 
     def _assert(self, dn: str, controls: tuple[ctl.Control, ...]) -> None:
         search = SearchRequest(dn, _ANY_ENTRY, ["1.1"], base_only=True, controls=controls)
@@ -262,11 +268,13 @@ class LdapConnection:
 
     def who_am_i(self) -> str:
         """Return the authorization identity of the connection (RFC 4532), `"dn:uid=svc,dc=x"`."""
-        answers: list[object] = []
+        results: list[object] = []
         standard = self.connection.extend.standard
-        self._exchange("whoami", lambda: answers.append(standard.who_am_i()))
-        told = answers[0]
-        return told.decode(errors="replace") if isinstance(told, bytes) else str(told or "")
+        self._exchange_by_ldap3("whoami", lambda: results.append(standard.who_am_i()))
+        identity = results[0]
+        if isinstance(identity, bytes):
+            return identity.decode(errors="replace")
+        return str(identity or "")
 
     def set_password(self, dn: str, new: str, old: str | None = None) -> None:
         """Set a password by the password-modify operation (RFC 3062); the server hashes it.
@@ -276,7 +284,7 @@ class LdapConnection:
         """
         old_bytes, new_bytes = old.encode() if old else None, new.encode()
         controls = [_PASSWORD_POLICY.for_ldap3()]
-        self._exchange(
+        self._exchange_by_ldap3(
             "password",
             lambda: self.connection.extend.standard.modify_password(
                 dn, old_bytes, new_bytes, controls=controls
@@ -285,29 +293,35 @@ class LdapConnection:
 
     def is_stale(self) -> bool:
         """Whether the server closed the connection or sent data since the last response."""
-        return self.connection.socket is None or not self.connection.socket.is_silent()
+        # ldap3 sets its connection's socket to None when it closes the connection after an error.
+        return self.connection.socket is None or not self.connection.socket.is_idle()
 
     def close(self) -> None:
         """Send an unbind request if that does not block, and close the connection."""
         self.usable = False
-        wire = self.connection.socket
-        if wire is None:
+        sock = self.connection.socket
+        if sock is None:
             return
         with contextlib.suppress(Exception):
-            wire.end_at = time.monotonic() + UNBIND_TIMEOUT_S
+            sock.end_at = time.monotonic() + UNBIND_TIMEOUT_S
             self.connection.unbind()
         with contextlib.suppress(Exception):
-            wire.close()
+            sock.close()
 
     def _bind(self, operation: bytes) -> ctl.Policy:
-        with self.on_the_wire("bind"):
-            wire = self._send(operation, _PASSWORD_POLICY.encode())
-            answer = messages.answer_in(wire.next_message())
+        with self.exchange("bind"):
+            sock = self._send(operation, _PASSWORD_POLICY.encode())
+            answer = messages.answer_in(sock.next_message())
             policy = ctl.password_policy(answer.controls.get(ctl.PASSWORD_POLICY.key))
         if answer.code != ResultCode.SUCCESS:
             raise LdapError(answer.code, answer.text, policy.error)
         self.policy = policy
         return policy
+
+    def certificate(self) -> dict[str, object] | None:
+        """Return the server's certificate as `ssl.SSLSocket.getpeercert` does; None without TLS."""
+        plain = self.connection.socket.plain
+        return dict(plain.getpeercert() or {}) if isinstance(plain, ssl.SSLSocket) else None
 
     def _exchange_searches(
         self, encoded: Sequence[tuple[SearchRequest, bytes]], name: str = "search"
@@ -319,12 +333,12 @@ class LdapConnection:
             for number, (search, operation) in sent.items()
         )
         pending = PendingSearches({number: search for number, (search, _) in sent.items()})
-        with self.on_the_wire(name, len(sent)):
-            wire: DeadlineSocket = self.connection.socket
-            wire.sendall(data)
+        with self.exchange(name, len(sent)):
+            sock: DeadlineSocket = self.connection.socket
+            sock.sendall(data)
             while not pending.are_done:
-                if pending.receive(wire.next_message()):
-                    wire.end_at = self._response_deadline()
+                if pending.receive(sock.next_message()):
+                    sock.end_at = self._response_deadline()
         return pending.results()
 
     def _next_id(self) -> int:
@@ -332,21 +346,21 @@ class LdapConnection:
         return _FIRST_ID + self._sent
 
     def _response_deadline(self) -> float:
-        return time.monotonic() + min(remaining_s(), self.answer_s)
+        return time.monotonic() + min(remaining_s(), self.response_timeout_s)
 
     def _send(self, operation: bytes, controls: bytes = b"") -> DeadlineSocket:
         """Send one request, with a message id that is unique on this connection."""
-        wire: DeadlineSocket = self.connection.socket
-        wire.sendall(messages.message(self._next_id(), operation, controls))
-        return wire
+        sock: DeadlineSocket = self.connection.socket
+        sock.sendall(messages.message(self._next_id(), operation, controls))
+        return sock
 
-    def _exchange(self, name: str, send: Callable[[], object]) -> None:
+    def _exchange_by_ldap3(self, name: str, send: Callable[[], object]) -> None:
         """Run one operation whose request and response ldap3 encodes and decodes.
 
         Raises:
             LdapError: the server rejected it; with the password policy's error, if any.
         """
-        with self.on_the_wire(name):
+        with self.exchange(name):
             send()
             result = self.connection.result
             code = int(result["result"])
@@ -357,43 +371,52 @@ class LdapConnection:
             raise LdapError(code, message, policy.error)
 
     @contextmanager
-    def on_the_wire(self, operation: str, count: int = 1) -> Iterator[None]:
-        """Run an operation within the request's remaining time; drop the session on errors."""
-        wire = self.connection.socket
-        if remaining_s() <= 0:  # nothing was sent, so the connection stays usable
+    def exchange(self, operation: str, count: int = 1) -> Iterator[None]:
+        """Convert the errors of sending requests and reading their responses; set the deadline.
+
+        Args:
+            operation: the name of the operation, for `observe` and the log.
+            count: the number of requests.
+
+        Raises:
+            DirectoryUnavailable: the request's time is over, or the connection failed; it is not
+                usable then.
+        """
+        sock = self.connection.socket
+        if remaining_s() <= 0:  # nothing was sent: the connection stays usable
             raise DirectoryUnavailable(NOT_IN_TIME)
-        if wire is None:
+        if sock is None:
             self.usable = False
             raise DirectoryUnavailable
         for _ in range(count):
             self.observe(operation)
         try:
-            wire.end_at = self._response_deadline()
+            sock.end_at = self._response_deadline()
             yield
         except (LdapError, MiLdapError, ReadStopped):
             self.usable = False
             raise
         except Exception as error:
-            # Any error: for unexpected responses, ldap3 2.9.1 also raises KeyError, IndexError,
-            # TypeError and UnicodeError.
+            # Any error: ldap3 2.9.1 raises KeyError, IndexError, TypeError or UnicodeError, too, if
+            # it cannot decode a response.
             self.usable = False
-            self._report(operation, error, wire.error)
-            raise DirectoryUnavailable(*_reasons(wire.error)) from error
+            self._report(operation, error, sock.error)
+            raise DirectoryUnavailable(*_reasons(sock.error)) from error
         except BaseException:
             self.usable = False
             raise
         finally:
             self.idle_since = time.monotonic()
 
-    def _report(self, operation: str, error: Exception, wire_error: OSError | None) -> None:
-        is_foreseen = isinstance(error, (LDAPException, OSError, PyAsn1Error))
-        write = log.debug if self.quiet and is_foreseen else log.warning
+    def _report(self, operation: str, error: Exception, socket_error: OSError | None) -> None:
+        is_expected_type = isinstance(error, (LDAPException, OSError, PyAsn1Error))
+        write = log.debug if self.quiet and is_expected_type else log.warning
         write(
             "directory_operation_failed",
             operation=operation,
-            error=type(wire_error or error).__name__,
-            cause=str(wire_error or ""),
-            exc_info=None if is_foreseen else error,
+            error=type(socket_error or error).__name__,
+            cause=str(socket_error or ""),
+            exc_info=None if is_expected_type else error,
         )
 
 
@@ -407,5 +430,5 @@ def _pipeline_size(encoded: Sequence[tuple[SearchRequest, bytes]]) -> int:
     return min(len(encoded), MAX_PIPELINED)
 
 
-def _reasons(wire_error: OSError | None) -> tuple[str, ...]:
-    return (NOT_IN_TIME,) if isinstance(wire_error, TimeoutError) else ()
+def _reasons(socket_error: OSError | None) -> tuple[str, ...]:
+    return (NOT_IN_TIME,) if isinstance(socket_error, TimeoutError) else ()

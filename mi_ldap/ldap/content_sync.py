@@ -197,7 +197,7 @@ class Poller:
             *(self._request(number, self._searches[number].cookie) for number in numbers),
             *(self._request(number, since) for number, since in looks.items()),
         ]
-        with session.on_the_wire("poll"):
+        with session.exchange("poll"):
             session.connection.socket.sendall(b"".join(wanted))
             for message in _messages(session):
                 number = self._nothing.get(message.body)
@@ -271,7 +271,7 @@ def found(
     operation = requests.search(base_dn, condition, attributes)
     controls = ctl.MANAGE_DSA_IT.with_value().encode() if as_stored else b""
     request = messages.message(_FIRST_ID - 1, operation, controls)
-    with session.on_the_wire("search"):
+    with session.exchange("search"):
         session.connection.socket.sendall(request)
         for message in _messages(session):
             if message.tag == messages.ENTRY:
@@ -300,7 +300,7 @@ def _messages(session: LdapConnection) -> Iterator[Message]:
     wire = session.connection.socket
 
     def end_of_next_piece() -> float:
-        return time.monotonic() + min(remaining_s(), session.answer_s)
+        return time.monotonic() + min(remaining_s(), session.response_timeout_s)
 
     while True:
         yield wire.next_message(end_of_next_piece)

@@ -16,10 +16,10 @@ from mi_ldap.ldap import ber
 from mi_ldap.ldap.message_reader import MessageReader, ProtocolViolation
 from mi_ldap.ldap.messages import Message
 
-_AT_ONCE: Final = 65536
+_RECEIVE_BYTES: Final = 65536
 
-PATIENCE_S = 0.25
-"""Silence of the server, in seconds, after which `ConnectionObserver.is_hopeless` is asked."""
+SILENCE_S = 0.25
+"""Seconds without data from the server after which `ConnectionObserver.is_failed` is called."""
 
 
 class ConnectionObserver(Protocol):
@@ -29,30 +29,34 @@ class ConnectionObserver(Protocol):
         """Note that an operation was not answered, or its connection was closed."""
 
     def answered(self) -> None:
-        """Data was received from the server."""
+        """Note that data was received from the server."""
 
     def is_failed(self, silent_s: float) -> bool:
-        """Whether to stop waiting for the server; called after each `PATIENCE_S` of silence."""
+        """Whether to stop waiting for the server; called after each `SILENCE_S` without data."""
 
 
 class DeadlineSocket:
     """The socket interface that ldap3 uses, with the deadline `end_at` (`time.monotonic()`).
 
+    Args:
+        plain: the connected socket, with or without TLS.
+        end_at: the first deadline.
+
     Attributes:
-        line: the observer; None while the connection is being opened.
+        observer: informed of responses and failures; None while the connection is being opened.
         error: the first error of the socket; ldap3 keeps only its text.
     """
 
     def __init__(self, plain: socket.socket, end_at: float) -> None:
         self._socket = plain
         self.end_at = end_at
-        self.line: ConnectionObserver | None = None
+        self.observer: ConnectionObserver | None = None
         self.error: OSError | None = None
         self._reader = MessageReader()
 
     @property
-    def bare(self) -> socket.socket:
-        """Return the socket itself, to be wrapped in TLS."""
+    def plain(self) -> socket.socket:
+        """The socket itself, to be wrapped in TLS."""
         return self._socket
 
     def recv(self, _size: int) -> bytes:
@@ -73,9 +77,9 @@ class DeadlineSocket:
             while (message := self._reader.next_message()) is None:
                 if end_of_next_piece:
                     self.end_at = end_of_next_piece()
-                self._reader.feed(self._received(_AT_ONCE))
+                self._reader.feed(self._receive(_RECEIVE_BYTES))
         except OSError as error:
-            self._note(error)
+            self._record(error)
             raise
         return message
 
@@ -87,26 +91,30 @@ class DeadlineSocket:
                 to the previous request would be read as the response to this one.
         """
         try:
-            if not self._is_quiet():
-                raise ProtocolViolation("the server has hung up, or speaks before it is asked")
+            if not self._is_open_without_data():
+                raise ProtocolViolation(
+                    "the server closed the connection, or sent data before a request"
+                )
             self._reader.note_sent(data)
             # sendall() of a TLS socket restarts the timeout for each record: send in a loop.
             rest = memoryview(data)
             while rest:
-                self._socket.settimeout(self._left_s())
+                self._socket.settimeout(self._time_left_s())
                 rest = rest[self._socket.send(rest) :]
         except OSError as error:
-            self._note(error)
+            self._record(error)
             raise
 
-    def is_silent(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether the connection is open and has no unread data."""
-        if self._is_quiet():
+        if self._is_open_without_data():
             return True
-        self.line = None  # later errors tell nothing new about the server
+        # Servers close idle connections (olcIdleTimeout): this says nothing about the server, and
+        # errors while closing must not start a health check.
+        self.observer = None
         return False
 
-    def _is_quiet(self) -> bool:
+    def _is_open_without_data(self) -> bool:
         if not self._reader.is_empty:
             return False
         try:
@@ -124,31 +132,30 @@ class DeadlineSocket:
     def close(self) -> None:
         self._socket.close()
 
-    def _received(self, size: int) -> bytes:
+    def _receive(self, size: int) -> bytes:
         began_at = time.monotonic()
         while True:
-            left_s = self._left_s()
-            self._socket.settimeout(min(left_s, PATIENCE_S))
+            self._socket.settimeout(min(self._time_left_s(), SILENCE_S))
             try:
                 data = self._socket.recv(size)
             except TimeoutError:
-                if self.line and self.line.is_failed(time.monotonic() - began_at):
+                if self.observer and self.observer.is_failed(time.monotonic() - began_at):
                     raise
             else:
                 if not data:
-                    raise ConnectionResetError("the server hung up")
-                if self.line:
-                    self.line.answered()
+                    raise ConnectionResetError("the server closed the connection")
+                if self.observer:
+                    self.observer.answered()
                 return data
 
-    def _note(self, error: OSError) -> None:
+    def _record(self, error: OSError) -> None:
         if self.error is None:
             self.error = error
-            if self.line:
-                self.line.failed()
+            if self.observer:
+                self.observer.failed()
 
-    def _left_s(self) -> float:
+    def _time_left_s(self) -> float:
         left_s = self.end_at - time.monotonic()
         if left_s <= 0:
-            raise TimeoutError("the time for the whole answer is over")
+            raise TimeoutError("the response did not arrive in time")
         return left_s

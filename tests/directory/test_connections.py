@@ -175,7 +175,7 @@ def test_a_silent_server_is_given_up_when_the_request_is_over(silent: str) -> No
 
 
 def test_a_silent_server_is_given_up_after_its_own_time(silent: str) -> None:
-    session = connector(silent, answer_s=0.2).anonymous()
+    session = connector(silent, response_timeout_s=0.2).anonymous()
     with pytest.raises(DirectoryUnavailable):
         session.bind("uid=a", "password")
     session.close()

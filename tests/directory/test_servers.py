@@ -39,7 +39,7 @@ class World:
     def lookouts(self) -> list[threading.Thread]:
         """The threads that look after these servers."""
         since = set(threading.enumerate()) - self._others
-        return [each for each in since if each.name == "directory-lookout"]
+        return [each for each in since if each.name == "directory-health-check"]
 
     def connect(self, url: str) -> str:
         self.asked.append(url)
@@ -74,8 +74,8 @@ def make(world: World) -> Iterator[Make]:
     """Makes servers in that world; no thread of theirs outlives the test."""
     made: list[Servers] = []
 
-    def servers(*urls: str, pace: FailoverTimings = QUICK) -> Servers:
-        made.append(Servers(lambda: urls, world.probe, pace))
+    def servers(*urls: str, timings: FailoverTimings = QUICK) -> Servers:
+        made.append(Servers(lambda: urls, world.probe, timings))
         return made[-1]
 
     yield servers
@@ -96,7 +96,7 @@ def test_the_first_is_chosen_and_kept_without_a_thread(world: World, make: Make)
 
 
 def test_the_next_is_chosen_and_kept_by_all(world: World, make: Make) -> None:
-    servers = make("a", "b", pace=FailoverTimings(return_s=60))
+    servers = make("a", "b", timings=FailoverTimings(return_s=60))
     world.states["a"] = "gone"
     with capture_logs() as said:
         assert [servers.connected(world.connect) for _ in range(3)] == ["b"] * 3
@@ -112,7 +112,7 @@ def test_the_next_is_chosen_and_kept_by_all(world: World, make: Make) -> None:
 def test_a_silent_one_costs_no_more_than_one_attempt_while_others_are_left(
     world: World, make: Make
 ) -> None:
-    servers = make("a", "b", pace=FailoverTimings(attempt_s=0.2, return_s=60))
+    servers = make("a", "b", timings=FailoverTimings(attempt_s=0.2, return_s=60))
 
     def connect(url: str) -> str:
         if url == "a":
@@ -145,7 +145,7 @@ def test_when_all_are_lost_everybody_is_told_at_once_and_nobody_asks(
     world: World, make: Make
 ) -> None:
     servers = make(
-        "a", "b", pace=FailoverTimings(attempt_s=0.3, probe_s=0.3, soonest_s=60, latest_s=60)
+        "a", "b", timings=FailoverTimings(attempt_s=0.3, probe_s=0.3, soonest_s=60, latest_s=60)
     )
     world.states.update(a=SILENT, b=SILENT)
     with capture_logs() as said, suppress(DirectoryUnavailable):
@@ -180,7 +180,7 @@ def test_it_is_back_by_itself_and_that_is_said_once(world: World, make: Make) ->
 
 
 def test_a_request_that_comes_when_it_is_just_back_is_served(world: World, make: Make) -> None:
-    servers = make("a", pace=FailoverTimings(soonest_s=60, latest_s=60))
+    servers = make("a", timings=FailoverTimings(soonest_s=60, latest_s=60))
     world.states["a"] = "gone"
     with pytest.raises(DirectoryUnavailable):
         servers.connected(world.connect)
@@ -195,7 +195,7 @@ def test_who_is_patient_waits_for_it(world: World, make: Make) -> None:
     world.states["a"] = "gone"
     threading.Timer(0.3, world.states.update, [{"a": UP}]).start()
     with deadline(5):
-        assert servers.connected(world.connect, patient=True) == "a"
+        assert servers.connected(world.connect, wait_for_server=True) == "a"
 
 
 def test_patience_has_an_end(world: World, make: Make) -> None:
@@ -203,7 +203,7 @@ def test_patience_has_an_end(world: World, make: Make) -> None:
     world.states["a"] = "gone"
     began_s = time.monotonic()
     with deadline(0.2), pytest.raises(DirectoryUnavailable):
-        servers.connected(world.connect, patient=True)
+        servers.connected(world.connect, wait_for_server=True)
     assert time.monotonic() - began_s < 1
 
 
@@ -220,7 +220,7 @@ def test_a_doubt_that_is_not_confirmed_changes_nothing(world: World, make: Make)
 
 
 def test_who_needs_one_in_doubt_waits_for_the_verdict(world: World, make: Make) -> None:
-    servers = make("a", "b", pace=FailoverTimings(attempt_s=0.3, return_s=60))
+    servers = make("a", "b", timings=FailoverTimings(attempt_s=0.3, return_s=60))
     servers.connected(world.connect)
     world.states["a"] = SILENT
     servers.suspect("a")
@@ -280,7 +280,7 @@ def test_of_several_faults_the_telling_one_is_told(world: World, make: Make) -> 
 
 
 def test_nobody_looks_for_nobody(world: World, make: Make) -> None:
-    servers = make("a", pace=FailoverTimings(soonest_s=0.02, latest_s=0.02, unused_s=0.2))
+    servers = make("a", timings=FailoverTimings(soonest_s=0.02, latest_s=0.02, unused_s=0.2))
     world.states["a"] = "gone"
     with pytest.raises(DirectoryUnavailable):
         servers.connected(world.connect)
@@ -437,8 +437,8 @@ def test_the_only_one_is_not_lost_while_it_answers_somebody(world: World) -> Non
 
 def test_several_that_are_far_away_are_found_and_then_given_their_time() -> None:
     world = Slow()
-    pace = FailoverTimings(attempt_s=0.1, probe_s=0.1, only_s=5, soonest_s=0.02, latest_s=0.05)
-    servers = Servers(lambda: ("a", "b"), world.probe, pace)
+    timings = FailoverTimings(attempt_s=0.1, probe_s=0.1, only_s=5, soonest_s=0.02, latest_s=0.05)
+    servers = Servers(lambda: ("a", "b"), world.probe, timings)
     with suppress(DirectoryUnavailable), deadline(5):
         servers.connected(world.connect)
     assert wait_for(lambda: servers.current is not None, 10)

@@ -19,7 +19,7 @@ from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.embedded.slapd_process import wait_for
 from mi_ldap.errors import ConfigurationError, DirectoryUnavailable
 from mi_ldap.ldap import tls
-from mi_ldap.ldap.deadline_socket import PATIENCE_S
+from mi_ldap.ldap.deadline_socket import SILENCE_S
 from tests.directory.stores import connector
 from tests.directory.tls_servers import (
     Recording,
@@ -219,7 +219,7 @@ def test_an_answer_that_comes_slowly_through_tls_is_read(
             request = near.recv(65536)
             answer = bind_answer(request)
             for piece in (answer[:1], answer[1:5], answer[5:]):
-                time.sleep(1.5 * PATIENCE_S)
+                time.sleep(1.5 * SILENCE_S)
                 near.sendall(piece)
             near.recv(65536)
 

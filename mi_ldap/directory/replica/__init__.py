@@ -199,7 +199,7 @@ class Replica:
             self._drop("the server does not tell of a change")
 
     def _poll(self, filled: Snapshot) -> None:
-        if not self._connector.fits(filled.session):
+        if not self._connector.is_current(filled.session):
             self._drop("the directory server has changed")
             raise CacheMiss
         try:

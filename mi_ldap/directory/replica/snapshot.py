@@ -53,7 +53,7 @@ class Snapshot:
             DirectoryUnavailable: the connection failed.
         """
         session = connector.bound()
-        usual_s, session.answer_s = session.answer_s, PATIENCE_S
+        usual_s, session.response_timeout_s = session.response_timeout_s, PATIENCE_S
         tree = reader.tree
         bases = (*tree.user_bases, *tree.role_bases)
         try:
@@ -73,7 +73,7 @@ class Snapshot:
         except BaseException:
             session.close()
             raise
-        session.answer_s = usual_s
+        session.response_timeout_s = usual_s
         return filled
 
     def _ensure_all_reported(self) -> None:
