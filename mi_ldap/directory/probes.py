@@ -224,7 +224,9 @@ def _plain(attribute: str) -> str:
 def tells_changes(session: LdapConnection, tree: DirectoryLayout) -> bool:
     """Whether the account may ask what has changed (RFC 4533); the session is good for no more."""
     nobody = requests.equals(tree.user_id, "00000000-0000-0000-0000-000000000000")
-    search = content_sync.Search(tree.user_bases[0], nobody, ["1.1"], content_sync.Ignore())
+    search = content_sync.SyncSearch(
+        tree.user_bases[0], nobody, ["1.1"], content_sync.IgnoreChanges()
+    )
     try:
         return content_sync.Poller([search]).poll(session)
     except LdapError:

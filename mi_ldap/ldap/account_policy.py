@@ -29,8 +29,8 @@ REFUSALS: Final = {
     WRONG_PASSWORD: "there is no such account, or its password is another",
 }
 
-# The bind comes before the root DSE is read: which server it is, is not known yet.
-_EVERY_SERVERS: Final = (
+# The account binds before the root DSE is read, so the kind of server is not known yet.
+_PATTERNS_BY_SERVER: Final = (
     bind_conditions.OPENLDAP,
     bind_conditions.DS389,
     bind_conditions.ACTIVE_DIRECTORY,
@@ -40,7 +40,7 @@ _EVERY_SERVERS: Final = (
 
 def conditions_of_any_server(refused: LdapError) -> set[str | None]:
     """Return what a refused bind means to each kind of server."""
-    return {bind_condition(refused, patterns) for patterns in _EVERY_SERVERS}
+    return {bind_condition(refused, patterns) for patterns in _PATTERNS_BY_SERVER}
 
 
 def refusal(refused: LdapError) -> str:
@@ -75,7 +75,7 @@ class AccountPolicy:
 
 
 def warning_of(policy: Policy) -> str:
-    """Return the clause that warns of a policy's state; `""` where there is nothing to warn of."""
+    """Return the clause that warns of the state of a policy, `""` for none."""
     if policy.error == MUST_CHANGE:
         return f"the service's account: {REFUSALS[MUST_CHANGE]}"
     if policy.grace_logins is not None:

@@ -1,4 +1,4 @@
-"""As much BER as LDAP's own messages take: tags of one byte, definite lengths (RFC 4511 §5.1)."""
+"""The part of BER that LDAP messages use: tags of one byte, definite lengths (RFC 4511 §5.1)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_INTEGER_BYTES: Final = 4
 
 
 def element(tag: int, *content: bytes) -> bytes:
-    """One element; the contents are put side by side."""
+    """Encode an element whose content is the concatenation of the arguments."""
     body = b"".join(content)
     length = len(body)
     if length < 0x80:
@@ -28,16 +28,18 @@ def element(tag: int, *content: bytes) -> bytes:
 
 
 def integer(value: int) -> bytes:
-    """The content of a number that is not negative."""
+    """Return the content of an INTEGER that is not negative."""
     return value.to_bytes(value.bit_length() // 8 + 1, "big")
 
 
 def head(data: bytes | bytearray, at: int = 0) -> tuple[int, int, int]:
-    """Tag, start and end of the content of the element at `at`.
+    """Return tag, start and end of the content of the element at `at`.
+
+    The end may lie beyond the end of `data`.
 
     Raises:
-        IndexError: not even its head is there; the end may lie beyond what is there.
-        ValueError: its length is indefinite, or takes more than four bytes.
+        IndexError: `data` ends inside the head of the element.
+        ValueError: the length is indefinite, or has more than four bytes.
     """
     length, start = data[at + 1], at + 2
     if length & 0x80:
@@ -51,7 +53,7 @@ def head(data: bytes | bytearray, at: int = 0) -> tuple[int, int, int]:
 
 
 def elements(data: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int]]:
-    """Tag, start and end of each element that lies between `at` and `end`.
+    """Yield tag, start and end of each element between `at` and `end`.
 
     Raises:
         IndexError, ValueError: the bytes are not elements, or the last one ends beyond `end`.
@@ -65,7 +67,7 @@ def elements(data: bytes, at: int = 0, end: int | None = None) -> Iterator[tuple
 
 
 def contents(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Tag and content of each element in `data`; raises as `elements`."""
+    """Yield tag and content of each element in `data`; raises the errors of `elements`."""
     for tag, start, end in elements(data):
         yield tag, data[start:end]
 

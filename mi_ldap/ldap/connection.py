@@ -327,7 +327,7 @@ class LdapConnection:
         self, encoded: Sequence[tuple[SearchRequest, bytes]], name: str = "search"
     ) -> list[RawSearchResult]:
         """Send search requests in one piece, and collect their responses."""
-        sent = {self._next_id(): each for each in encoded}
+        sent = {self.next_message_id(): each for each in encoded}
         data = b"".join(
             messages.message(number, operation, search.encoded_controls())
             for number, (search, operation) in sent.items()
@@ -341,7 +341,8 @@ class LdapConnection:
                     sock.end_at = self._response_deadline()
         return pending.results()
 
-    def _next_id(self) -> int:
+    def next_message_id(self) -> int:
+        """Return a message id that is unique on this connection."""
         self._sent += 1
         return _FIRST_ID + self._sent
 
@@ -351,7 +352,7 @@ class LdapConnection:
     def _send(self, operation: bytes, controls: bytes = b"") -> DeadlineSocket:
         """Send one request, with a message id that is unique on this connection."""
         sock: DeadlineSocket = self.connection.socket
-        sock.sendall(messages.message(self._next_id(), operation, controls))
+        sock.sendall(messages.message(self.next_message_id(), operation, controls))
         return sock
 
     def _exchange_by_ldap3(self, name: str, send: Callable[[], object]) -> None:

@@ -1,58 +1,57 @@
-"""Content synchronization (RFC 4533): one search, asked again for what has changed.
+"""Content synchronization (RFC 4533, mode refreshOnly): searches that are polled for changes.
 
-A poll (mode refreshOnly) sends the cookie of the last one and gets the entries that changed since,
-the ids of those that went, and a new cookie; no new cookie where nothing has changed. ldap3 keeps a
-whole answer before it gives anything of it, and knows no intermediate responses inside a search.
-
-Seen on OpenLDAP 2.5.13: a poll wants derefAliases never; a wrong cookie is no error, but everything
-is sent again.
+A poll sends the cookie of the previous one. The server returns the entries that changed since, the
+ids of those that were deleted, and a new cookie; without changes there is no new cookie. ldap3 is
+not used: it collects a whole response before it returns any of it, and does not know intermediate
+responses inside a search.
 """
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, Protocol
 
-from mi_ldap.deadline import remaining_s
 from mi_ldap.ldap import ber, messages, requests
 from mi_ldap.ldap import controls as ctl
-from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.messages import Entry, Message
-from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.search import entry_below
+from mi_ldap.ldap.search_stream import ensure_success, messages_in_pieces
 
-_SYNC_INFO: Final = b"1.3.6.1.4.1.4203.1.9.1.4"
+_SYNC_INFO: Final = b"1.3.6.1.4.1.4203.1.9.1.4"  # an intermediate response, RFC 4533 §2.5
 
 _PRESENT, _DELETE = 0, 3  # RFC 4533 §2.3
 _ID_SET = 0xA3  # RFC 4533 §2.5
+_RESPONSE_NAME, _RESPONSE_VALUE = 0x80, 0x81  # RFC 4511 §4.13
 _REFRESH_ONLY = ber.element(ber.ENUMERATED, b"\x01")
 
 _CSNS: Final = re.compile(rb"csn=([^,]+)")
 
-_LOOKING: Final = 0x10000000
 _FIRST_ID: Final = 0x10000000
-"""Far from the message ids that ldap3 gives, and of as many bytes whatever is added."""
+"""Message ids start here, far from those of other operations: all have the same length."""
+
+_NEWER_OFFSET: Final = 0x10000000
+"""Distance between the message ids of a search's poll and of its search for newer entries."""
 
 
-class Listener(Protocol):
-    """Who is told what has changed; ids are the 16 bytes of an entryUUID."""
+class ChangeListener(Protocol):
+    """Receiver of the changes that a poll reports; ids are the 16 bytes of an entryUUID."""
 
     def changed(self, uuid: bytes, entry: Entry) -> None:
-        """The entry is there, and is now as given."""
+        """Note an entry that was added or changed."""
 
     def unchanged(self, uuids: Sequence[bytes]) -> None:
-        """The entries are still there, and what they were."""
+        """Note entries that still exist, unchanged."""
 
     def gone(self, uuids: Sequence[bytes]) -> None:
-        """The entries are not found any more."""
+        """Note entries that were deleted, or that the search does not match any more."""
 
 
-class Ignore:
+class IgnoreChanges:
     """A listener that does nothing."""
 
     def changed(self, uuid: bytes, entry: Entry) -> None: ...
@@ -63,281 +62,248 @@ class Ignore:
 
 
 @dataclass(slots=True)
-class Search:
+class SyncSearch:
     """A search below a base that is kept up to date.
 
     Attributes:
-        listener: told what a poll finds.
-        cookie: stands for what was told so far; `b""` for nothing.
-        told: the newest change that it stands for, by its CSN; `b""` for none.
-        is_told_all: whether the last poll named every entry that is there, changed or not: what
-            it did not name is gone.
-        is_looked_into: whether a poll looks as well for entries of which the server does not tell.
+        base_dn: the base of the search.
+        condition: a filter as encoded by `requests`.
+        attributes: the attributes to return.
+        listener: receives the changes.
+        scope: `requests.BASE` or `requests.SUBTREE`.
+        cookie: the state of the last poll; `b""` before the first.
+        last_csn: the change sequence number of the last change in that state; `b""` for none.
+        lists_all: whether the last poll named every entry that exists, changed or not; the others
+            were deleted.
+        verify_by_search: whether each poll also searches for entries that are newer than the
+            server reports.
     """
 
     base_dn: str
     condition: bytes
     attributes: Sequence[str]
-    listener: Listener
+    listener: ChangeListener
     scope: bytes = requests.SUBTREE
     cookie: bytes = b""
-    told: bytes = b""
-    is_told_all: bool = False
+    last_csn: bytes = b""
+    lists_all: bool = False
     verify_by_search: bool = False
     _operation: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
+        # Aliases are never dereferenced: slapd 2.5.13 rejects a sync search that would.
         self._operation = requests.search(self.base_dn, self.condition, self.attributes, self.scope)
 
-    def request(self, number: int, since: bytes) -> bytes:
-        """The message that asks for what has changed since that cookie was given."""
-        cookie = ber.element(ber.OCTET_STRING, since) if since else b""
-        value = ber.element(ber.SEQUENCE, _REFRESH_ONLY, cookie)
+    def poll_request(self, number: int, cookie: bytes) -> bytes:
+        """Return the message that asks for the changes since that cookie."""
+        state = ber.element(ber.OCTET_STRING, cookie) if cookie else b""
+        value = ber.element(ber.SEQUENCE, _REFRESH_ONLY, state)
         control = ctl.SYNC_REQUEST.with_value(value)
         return messages.message(number, self._operation, control.encode())
 
-    def look(self, number: int, since: bytes) -> bytes:
-        """The message that asks for an entry with a later change sequence number than that."""
-        start, _, last = since.decode().rpartition("#")
+    def newer_request(self, number: int, csn: bytes) -> bytes:
+        """Return the message that searches for one entry with a later change sequence number."""
+        start, _, last = csn.decode().rpartition("#")
         newer = requests.at_least("entryCSN", f"{start}#{int(last, 16) + 1:06x}")
         condition = requests.all_of(self.condition, newer)
-        looked_for = requests.search(self.base_dn, condition, ["1.1"], size_limit=1)
-        return messages.message(number, looked_for)
+        operation = requests.search(self.base_dn, condition, ["1.1"], size_limit=1)
+        return messages.message(number, operation)
 
 
 class Poller:
-    """Keeps searches up to date.
-
-    In one database, and where all have the same cookie, the first is asked alone: a server that has
-    no new cookie for it has had no change at all (seen on OpenLDAP 2.5.13, whose cookies
-    are its `contextCSN`). So the usual poll is a few short messages in one piece, the same bytes
-    time and again; a search keeps its message id, since one poll is over before the next begins.
-
-    A server keeps a change to itself, after its author had the answer, as long as another is under
-    way that began before it (slapd 2.5.13: `slap_get_commit_csn`). So each poll looks as well for
-    entries that are newer than what was told; what is removed at such a moment leaves none.
+    """Polls several searches on one connection.
 
     Args:
-        searches: what is asked for.
-        is_one_database: whether all of them surely are of one.
+        searches: the searches.
+        is_one_database: whether all of them are known to be in one database of the server.
 
     Attributes:
-        is_behind: whether there was any at the last poll.
+        lags_behind: whether the server had changes at the last poll that it did not report.
     """
 
     def __init__(
         self,
-        searches: Sequence[Search],
+        searches: Sequence[SyncSearch],
         *,
         is_one_database: bool = False,
     ) -> None:
         self.lags_behind = False
         self._is_one_database = is_one_database
         self._searches = {_FIRST_ID + at: search for at, search in enumerate(searches)}
-        self._looks = {
-            number + _LOOKING: search
+        self._verified = {
+            number + _NEWER_OFFSET: search
             for number, search in self._searches.items()
             if search.verify_by_search
         }
+        # A search keeps its message id: one poll ends before the next begins. So requests and
+        # responses of polls without changes are the same bytes each time, and neither encoded nor
+        # decoded again.
         self._requests: dict[int, tuple[bytes, bytes]] = {}
-        self._has_nothing_new = False
-        self._nothing: dict[bytes, int] = {}
+        self._unchanged_responses: dict[bytes, int] = {}
+        self._is_unchanged = False
 
-    def poll(self, session: LdapConnection, goes_on: Callable[[], bool] = lambda: True) -> bool:
-        """Bring the searches up to date.
+    def poll(
+        self, session: LdapConnection, should_continue: Callable[[], bool] = lambda: True
+    ) -> bool:
+        """Report the changes since the last poll to the listeners.
 
         Args:
-            session: of the account that may see the entries; for nobody else meanwhile.
-            goes_on: asked after each message; where it says no, the poll is given up and the
-                session with it. What was reported until then is valid.
+            session: a session of an account that may read the entries; used by nobody else.
+            should_continue: called after each message; if it returns False, the poll ends and the
+                session must not be used again. The changes reported until then are valid.
 
         Returns:
-            Whether the poll came to its end.
+            Whether the poll was completed.
 
         Raises:
-            LdapError: the server does not do it.
-            DirectoryUnavailable: it was cut off.
+            LdapError: the server rejected it.
+            DirectoryUnavailable: the connection failed.
         """
         for search in self._searches.values():
-            search.is_told_all = False
+            search.lists_all = False
         numbers = [*self._searches]
-        first = numbers[:1] if self._may_ask_one_for_all() else numbers
-        if not self._ask(session, first, self._told(), goes_on):
+        first = numbers[:1] if self._is_first_enough() else numbers
+        if not self._exchange(session, first, self._last_csns(), should_continue):
             return False
-        if self._has_nothing_new:
+        if self._is_unchanged:
             return True
         others = numbers[len(first) :]
-        if others and not self._ask(session, others, {}, goes_on):
+        if others and not self._exchange(session, others, {}, should_continue):
             return False
         # Only after the sync searches were answered. slapd 2.5.13 runs several operations of a
         # connection in parallel, and a sync search leaves out an entry that changes while it runs.
         # A search for newer entries at the same time could miss that entry as well.
-        looks = self._told()
-        return not looks or self._ask(session, [], looks, goes_on)
+        csns = self._last_csns()
+        return not csns or self._exchange(session, [], csns, should_continue)
 
-    def _may_ask_one_for_all(self) -> bool:
+    def _is_first_enough(self) -> bool:
+        """Whether no change in the first search means no change in any of them."""
+        # Cookies of slapd 2.5.13 are the database's contextCSN: a search without a new cookie has
+        # had no change, and neither have the others of that database with the same cookie.
         cookies = {search.cookie for search in self._searches.values()}
         return self._is_one_database and len(cookies) == 1 and b"" not in cookies
 
-    def _told(self) -> dict[int, bytes]:
-        """How far each search that is looked into has been told, by its look's id."""
-        return {number: search.told for number, search in self._looks.items() if search.told}
+    def _last_csns(self) -> dict[int, bytes]:
+        """Return the last CSN of each verified search, by the id of its search for newer entries.
 
-    def _ask(
+        slapd 2.5.13 does not report a change, though its author has the response, while another one
+        is in progress that began before it (`slap_get_commit_csn`). So each poll also searches for
+        entries with a later CSN. An entry deleted in such a moment is not found by that.
+        """
+        return {
+            number: search.last_csn for number, search in self._verified.items() if search.last_csn
+        }
+
+    def _exchange(
         self,
         session: LdapConnection,
         numbers: list[int],
-        looks: dict[int, bytes],
-        goes_on: Callable[[], bool] = lambda: True,
+        csns: dict[int, bytes],
+        should_continue: Callable[[], bool],
     ) -> bool:
-        asked, self._has_nothing_new, self.lags_behind = {*numbers, *looks}, True, False
-        if not asked:
+        """Send polls and searches for newer entries together, and process their responses."""
+        pending, self._is_unchanged, self.lags_behind = {*numbers, *csns}, True, False
+        if not pending:
             return True
-        wanted = [
+        sent = [
             *(self._request(number, self._searches[number].cookie) for number in numbers),
-            *(self._request(number, since) for number, since in looks.items()),
+            *(self._request(number, csn) for number, csn in csns.items()),
         ]
         with session.exchange("poll"):
-            session.connection.socket.sendall(b"".join(wanted))
-            for message in _messages(session):
-                number = self._nothing.get(message.body)
+            session.connection.socket.sendall(b"".join(sent))
+            for message in messages_in_pieces(session):
+                number = self._unchanged_responses.get(message.body)
                 if number is None:
-                    number = self._taken_in(message)
-                asked.discard(number)
-                if not asked:
+                    number = self._process(message)
+                pending.discard(number)
+                if not pending:
                     return True
-                if not goes_on():
+                if not should_continue():
                     break
-            session.usable = False  # the rest of the answer is still to come
+            session.usable = False  # the rest of the response was not read
         return False
 
     def _request(self, number: int, since: bytes) -> bytes:
-        known, said = self._requests.get(number, (None, b""))
+        known, request = self._requests.get(number, (None, b""))
         if known != since:
-            looks = self._looks.get(number)
-            write = looks.look if looks else self._searches[number].request
-            said = write(number, since)
-            self._requests[number] = since, said
-        return said
+            verified = self._verified.get(number)
+            encode = verified.newer_request if verified else self._searches[number].poll_request
+            request = encode(number, since)
+            self._requests[number] = since, request
+        return request
 
-    def _taken_in(self, message: Message) -> int:
-        """The id of a search that is through, 0 while none is."""
-        if message.number in self._looks:
-            return self._seen(message)
+    def _process(self, message: Message) -> int:
+        """Process a message; return the id of the request that it completes, or 0."""
+        if message.number in self._verified:
+            return self._process_newer(message)
         search = self._searches[message.number]
         if message.tag != messages.DONE:
-            self._has_nothing_new = False
-            _told(search, message)
+            self._is_unchanged = False
+            _report(search, message)
             return 0
-        if _done(search, message) or search.is_told_all:
-            self._has_nothing_new = False
+        if _finish(search, message) or search.lists_all:
+            self._is_unchanged = False
         else:
-            self._nothing[message.body] = message.number
+            self._unchanged_responses[message.body] = message.number
         return message.number
 
-    def _seen(self, message: Message) -> int:
-        """As `_taken_in`, for a look: an entry, and where there is another one, a limit."""
+    def _process_newer(self, message: Message) -> int:
+        """Process a response to a search for newer entries, like `_process`."""
         if message.tag != messages.DONE:
             self.lags_behind = self.lags_behind or message.tag == messages.ENTRY
             return 0
-        if not self.lags_behind:
-            _must_be_success(messages.answer_in(message))
-            self._nothing[message.body] = message.number
+        if not self.lags_behind:  # else the result may be sizeLimitExceeded
+            ensure_success(messages.answer_in(message))
+            self._unchanged_responses[message.body] = message.number
         return message.number
 
 
-def found(
-    session: LdapConnection,
-    base_dn: str,
-    condition: bytes,
-    attributes: Sequence[str],
-    *,
-    as_stored: bool = False,
-) -> Iterator[Entry]:
-    """The entries that a plain search finds, as they come: the largest groups are read so.
-
-    Args:
-        session: a bound session; not to be used otherwise until all entries have been returned.
-        base_dn: the search base.
-        condition: a filter, as `requests` encodes it.
-        attributes: the names of the attributes to return.
-        as_stored: True to leave out computed values. OpenLDAP's overlay dynlist computes none when
-            the control ManageDsaIT (RFC 3296) is sent.
-
-    Raises:
-        LdapError: the server does not give all of them.
-        DirectoryUnavailable: it was cut off.
-    """
-    operation = requests.search(base_dn, condition, attributes)
-    controls = ctl.MANAGE_DSA_IT.with_value().encode() if as_stored else b""
-    request = messages.message(_FIRST_ID - 1, operation, controls)
-    with session.exchange("search"):
-        session.connection.socket.sendall(request)
-        for message in _messages(session):
-            if message.tag == messages.ENTRY:
-                yield entry_below(base_dn, message)
-            elif message.tag == messages.DONE:
-                _must_be_success(messages.answer_in(message))
-                return
-
-
 def csns(cookie: bytes) -> list[bytes]:
-    """What a cookie of OpenLDAP's stands for: a change sequence number of each server."""
+    """Return the change sequence numbers in a cookie of OpenLDAP, one for each server."""
     found = _CSNS.search(cookie)
     return found[1].split(b";") if found else []
 
 
 @lru_cache(8)
 def seconds_of(csn: bytes) -> float:
-    """When a change sequence number was given, in seconds since the epoch; 0.0 for none."""
+    """Return the time of a change sequence number in seconds since the epoch; 0.0 for none."""
     if not csn:
         return 0.0
     return datetime.strptime(f"{csn[:14].decode()}Z", "%Y%m%d%H%M%S%z").timestamp()
 
 
-def _messages(session: LdapConnection) -> Iterator[Message]:
-    """The messages as they come; the answer may be long, and each piece has its time."""
-    wire = session.connection.socket
-
-    def end_of_next_piece() -> float:
-        return time.monotonic() + min(remaining_s(), session.response_timeout_s)
-
-    while True:
-        yield wire.next_message(end_of_next_piece)
-
-
-def _told(search: Search, message: Message) -> None:
+def _report(search: SyncSearch, message: Message) -> None:
     if message.tag == messages.ENTRY:
-        _entry_told(search, message)
+        _report_entry(search, message)
     elif message.tag == messages.INTERMEDIATE:
-        _info_told(search, message)
+        _report_info(search, message)
 
 
-def _entry_told(search: Search, message: Message) -> None:
+def _report_entry(search: SyncSearch, message: Message) -> None:
     for oid, value in messages.controls(message.body, message.end, len(message.body)):
         if oid == ctl.SYNC_STATE.key:
             parts = dict(ber.contents(next(ber.contents(value))[1]))
-            uuid, kind = parts[ber.OCTET_STRING], parts[ber.ENUMERATED][0]
-            if kind == _DELETE:
+            uuid, state = parts[ber.OCTET_STRING], parts[ber.ENUMERATED][0]
+            if state == _DELETE:
                 search.listener.gone([uuid])
-            elif kind == _PRESENT:
+            elif state == _PRESENT:
                 search.listener.unchanged([uuid])
             else:
                 search.listener.changed(uuid, entry_below(search.base_dn, message))
 
 
-def _info_told(search: Search, message: Message) -> None:
-    """A sync info message (RFC 4533 §2.5); cookies on the way are not kept."""
+def _report_info(search: SyncSearch, message: Message) -> None:
+    """Report the ids in a sync info message (RFC 4533 §2.5); its cookie is not used."""
     body = message.body
     parts = {tag: body[a:b] for tag, a, b in ber.elements(body, message.start, message.end)}
-    if parts.get(0x80) != _SYNC_INFO:
+    if parts.get(_RESPONSE_NAME) != _SYNC_INFO:
         return
-    for tag, content in ber.contents(parts.get(0x81, b"")):
+    for tag, content in ber.contents(parts.get(_RESPONSE_VALUE, b"")):
         if tag == _ID_SET:
-            _ids_told(search, dict(ber.contents(content)))
+            _report_ids(search, dict(ber.contents(content)))
 
 
-def _ids_told(search: Search, parts: dict[int, bytes]) -> None:
+def _report_ids(search: SyncSearch, parts: dict[int, bytes]) -> None:
     uuids = [uuid for _, uuid in ber.contents(parts.get(ber.SET, b""))]
     if any(parts.get(ber.BOOLEAN, b"")):
         search.listener.gone(uuids)
@@ -345,20 +311,16 @@ def _ids_told(search: Search, parts: dict[int, bytes]) -> None:
         search.listener.unchanged(uuids)
 
 
-def _done(search: Search, message: Message) -> bool:
-    """Whether there is a new cookie."""
+def _finish(search: SyncSearch, message: Message) -> bool:
+    """Store the new cookie; return whether there is one."""
     answer = messages.answer_in(message)
-    _must_be_success(answer)
-    given = b""
+    ensure_success(answer)
+    cookie = b""
     if value := answer.controls.get(ctl.SYNC_DONE.key):
         parts = dict(ber.contents(next(ber.contents(value))[1]))
-        given = parts.get(ber.OCTET_STRING) or b""
-        search.is_told_all = not any(parts.get(ber.BOOLEAN, b""))
-    if given:
-        search.cookie, search.told = given, max(csns(given), default=b"")
-    return bool(given)
-
-
-def _must_be_success(answer: messages.Answer) -> None:
-    if answer.code != ResultCode.SUCCESS:
-        raise LdapError(answer.code, answer.text)
+        cookie = parts.get(ber.OCTET_STRING) or b""
+        # slapd 2.5.13 reports no error for a cookie that it cannot use, but returns all entries.
+        search.lists_all = not any(parts.get(ber.BOOLEAN, b""))
+    if cookie:
+        search.cookie, search.last_csn = cookie, max(csns(cookie), default=b"")
+    return bool(cookie)

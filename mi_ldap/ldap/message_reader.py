@@ -1,4 +1,4 @@
-"""Reading a server's messages one by one, each checked against the requests that are open.
+"""Splits received bytes into messages, and checks each against the open requests (sans-IO).
 
 A broken or hostile server, or an attacker on the network, may answer requests that were not sent,
 or announce lengths that do not match. ldap3 and our own codec get complete messages only, each of
@@ -13,10 +13,10 @@ from mi_ldap.ldap import ber, messages
 from mi_ldap.ldap.messages import Message
 
 LONGEST_MESSAGE: Final = 64 * 1024 * 1024
-"""Bytes. An entry is one message; that of a group with 500,000 members has about 35 MB."""
+"""In bytes. An entry is one message; a group with 500,000 members has about 35 MB."""
 
 _UNBIND: Final = 0x42
-_ANSWERS: Final = {
+_RESPONSES: Final = {
     0x60: {0x61},  # bind, RFC 4511 §4.2
     0x63: {messages.ENTRY, messages.DONE, 0x73, messages.INTERMEDIATE},  # search, §4.5
     0x66: {0x67},  # modify, §4.6
@@ -25,8 +25,8 @@ _ANSWERS: Final = {
     0x6C: {0x6D},  # modify DN, §4.9
     0x77: {0x78},  # extended, §4.12
 }
-_NOT_THE_LAST: Final = {messages.ENTRY, 0x73, messages.INTERMEDIATE}
-_BEGINNINGS: Final = (b"", bytes((ber.SEQUENCE,)))
+_INTERIM: Final = {messages.ENTRY, 0x73, messages.INTERMEDIATE}
+_FIRST_BYTES: Final = (b"", bytes((ber.SEQUENCE,)))
 _UNSOLICITED: Final = 0
 _NOTICE_OF_DISCONNECTION: Final = b"1.3.6.1.4.1.1466.20036"
 _RESPONSE_NAME: Final = 0x8A  # §4.12
@@ -40,28 +40,28 @@ class MessageReader:
     """Splits the received bytes into messages, and checks that each answers an open request."""
 
     def __init__(self) -> None:
-        self._pending = bytearray()
+        self._buffer = bytearray()
         self._at = 0
         self._open: dict[int, set[int]] = {}
 
     @property
     def is_empty(self) -> bool:
         """Whether `next_message` has returned all received bytes."""
-        return self._at == len(self._pending)
+        return self._at == len(self._buffer)
 
     def note_sent(self, data: bytes) -> None:
         """Register the complete requests in `data`, so that answers to them are accepted."""
         for _, start, end in ber.elements(data):
             (_, id_start, id_end), (tag, _, _), *_ = ber.elements(data, start, end)
             if tag != _UNBIND:
-                self._open[int.from_bytes(data[id_start:id_end], "big")] = _ANSWERS[tag]
+                self._open[int.from_bytes(data[id_start:id_end], "big")] = _RESPONSES[tag]
 
     def feed(self, data: bytes) -> None:
         """Append received bytes."""
         if self._at:
-            del self._pending[: self._at]
+            del self._buffer[: self._at]
             self._at = 0
-        self._pending += data
+        self._buffer += data
 
     def next_message(self) -> Message | None:
         """Return the next message; None until it is complete.
@@ -77,18 +77,18 @@ class MessageReader:
             ) from error
 
     def _next(self) -> Message | None:
-        if bytes(self._pending[self._at : self._at + 1]) not in _BEGINNINGS:
+        if bytes(self._buffer[self._at : self._at + 1]) not in _FIRST_BYTES:
             raise ValueError("it does not begin with a SEQUENCE")
         try:
-            _, start, end = ber.head(self._pending, self._at)
+            _, start, end = ber.head(self._buffer, self._at)
         except IndexError:
             return None
         if end - start > LONGEST_MESSAGE:
             raise ValueError(f"it has more than {LONGEST_MESSAGE} bytes")
-        if end > len(self._pending):
+        if end > len(self._buffer):
             return None
-        with memoryview(self._pending) as pending:  # slicing the bytearray would copy twice
-            message = _parsed(bytes(pending[start:end]))
+        with memoryview(self._buffer) as buffer:  # slicing the bytearray would copy twice
+            message = _parsed(bytes(buffer[start:end]))
         self._at = end
         self._check(message)
         return message
@@ -97,8 +97,8 @@ class MessageReader:
         if message.number == _UNSOLICITED:
             raise ProtocolViolation(_describe_unsolicited(message))
         if message.tag not in self._open.get(message.number, ()):
-            raise ProtocolViolation("the server's message answers no open request")
-        if message.tag not in _NOT_THE_LAST:
+            raise ProtocolViolation("the server's message does not answer an open request")
+        if message.tag not in _INTERIM:
             messages.answer_in(message)
             del self._open[message.number]
 

@@ -1,7 +1,7 @@
-"""LDAP's messages as bytes (RFC 4511 §4), for the operations that come by the thousand.
+"""Encoding and decoding of LDAP messages (RFC 4511 §4) for searches and binds.
 
-ldap3 takes 0.2 to 0.5 ms to write and read what a server does in thirty microseconds, nearly all of
-it in pyasn1. Connections, TLS and changes are ldap3's.
+ldap3 takes 0.2 to 0.5 ms to encode a request and decode its response, nearly all of it in pyasn1,
+where a server takes 0.03 ms. The other operations are encoded by ldap3.
 
 The server may be broken or hostile: a length that exceeds its container is an error, and the value
 is never truncated.
@@ -28,14 +28,14 @@ _CONTROLS = 0xA0
 
 
 class Answer(NamedTuple):
-    """How an operation ended.
+    """The result of an operation (RFC 4511 §4.1.9).
 
     Attributes:
-        code: the LDAP result code.
+        code: the result code.
         text: the server's diagnostic message.
-        controls: their values by OID.
-        matched_dn: with code 32, the part of the name that exists, `""` where the server does not
-            say.
+        controls: the values of the response's controls by OID.
+        matched_dn: with `NO_SUCH_OBJECT`, the part of the DN that exists; `""` if the server does
+            not return it.
     """
 
     code: ResultCode
@@ -45,13 +45,13 @@ class Answer(NamedTuple):
 
 
 class Message(NamedTuple):
-    """One complete message of a server.
+    """A complete message from a server.
 
     Attributes:
-        number: the id of the request that it answers.
-        tag: the tag of its operation, such as `DONE`.
-        body: its bytes without tag and length.
-        start, end: where the content of the operation lies in `body`; controls may follow.
+        number: the message id, which is that of the request.
+        tag: the tag of the operation, such as `DONE`.
+        body: the bytes of the message, without its own tag and length.
+        start, end: the position of the operation's content in `body`; controls may follow.
     """
 
     number: int
@@ -69,24 +69,26 @@ class Entry:
     attributes: Mapping[str, list[bytes]]
 
     def all(self, attribute: str) -> list[str]:
+        """Return the values of an attribute as text."""
         return [
             value.decode(errors="replace") for value in self.attributes.get(attribute.lower(), ())
         ]
 
     def first(self, attribute: str) -> str | None:
+        """Return the first value of an attribute as text; None if there is none."""
         values = self.attributes.get(attribute.lower())
         return values[0].decode(errors="replace") if values else None
 
 
 def message(number: int, operation: bytes, controls: bytes = b"") -> bytes:
-    """A message; `controls` are such as `control` writes, one after the other."""
+    """Encode a message; `controls` are those that `control` returns, one after the other."""
     message_id = ber.element(ber.INTEGER, ber.integer(number))
-    sent_with = ber.element(_CONTROLS, controls) if controls else b""
-    return ber.element(ber.SEQUENCE, message_id, operation, sent_with)
+    encoded_controls = ber.element(_CONTROLS, controls) if controls else b""
+    return ber.element(ber.SEQUENCE, message_id, operation, encoded_controls)
 
 
 def control(oid: str, value: bytes = b"", *, critical: bool = False) -> bytes:
-    """A control (§4.1.11), without a value where there is none."""
+    """Encode a control (§4.1.11), without a value if that is empty."""
     return ber.element(
         ber.SEQUENCE,
         ber.element(ber.OCTET_STRING, oid.encode()),
@@ -96,18 +98,18 @@ def control(oid: str, value: bytes = b"", *, critical: bool = False) -> bytes:
 
 
 def simple_bind(dn: str, password: str) -> bytes:
-    """The operation that proves a password (§4.2)."""
+    """Encode a bind request with a password (§4.2)."""
     return _bind(dn, ber.element(_SIMPLE, password.encode()))
 
 
 def sasl_bind(mechanism: str) -> bytes:
-    """The operation that names a SASL mechanism, with an empty response (§4.2, RFC 4422)."""
-    named = ber.element(ber.OCTET_STRING, mechanism.encode())
-    return _bind("", ber.element(_SASL, named, ber.element(ber.OCTET_STRING)))
+    """Encode a bind request with a SASL mechanism and an empty response (§4.2, RFC 4422)."""
+    name = ber.element(ber.OCTET_STRING, mechanism.encode())
+    return _bind("", ber.element(_SASL, name, ber.element(ber.OCTET_STRING)))
 
 
-def _bind(dn: str, proof: bytes) -> bytes:
-    return ber.element(_BIND, _VERSION, ber.element(ber.OCTET_STRING, dn.encode()), proof)
+def _bind(dn: str, authentication: bytes) -> bytes:
+    return ber.element(_BIND, _VERSION, ber.element(ber.OCTET_STRING, dn.encode()), authentication)
 
 
 def answer_in(message: Message) -> Answer:
@@ -130,7 +132,7 @@ def answer_in(message: Message) -> Answer:
 
 
 def controls(answer: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """OID and value of each control that lies between `at` and `end` (§4.1.11).
+    """Yield OID and value of each control between `at` and `end` (§4.1.11).
 
     Raises:
         IndexError, ValueError: the bytes are not controls.

@@ -1,4 +1,4 @@
-"""What a change asks of a directory, as values (RFC 4511 §4.5 to §4.8)."""
+"""Changes of a directory as values (RFC 4511 §4.6 to §4.9), sent by ldap3."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHANGES = {"add": MODIFY_ADD, "delete": MODIFY_DELETE, "replace": MODIFY_REPLAC
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """A new entry."""
+    """Add an entry."""
 
     dn: str
     classes: tuple[str, ...]
@@ -28,7 +28,7 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """The end of an entry."""
+    """Delete an entry."""
 
     dn: str
 
@@ -38,9 +38,9 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Modification:
-    """One change of one attribute; all of an operation's are done, or none (RFC 4511 §4.6).
+    """A change of one attribute; a server applies all changes of a `Modify`, or none.
 
-    The values are not shown in its `repr`: one may be a password.
+    The values are not shown in the `repr`: one may be a password.
     """
 
     kind: Literal["add", "delete", "replace"]
@@ -50,7 +50,7 @@ class Modification:
 
 @dataclass(frozen=True, slots=True)
 class Modify:
-    """Changes of one entry, all or none."""
+    """Change attributes of an entry; all changes are applied, or none (RFC 4511 §4.6)."""
 
     dn: str
     modifications: tuple[Modification, ...]
@@ -65,7 +65,7 @@ class Modify:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """A new RDN below a new superior (RFC 4511 §4.9); the old RDN's values stay."""
+    """Move an entry to a new superior with a new RDN; the values of the old RDN are kept."""
 
     dn: str
     rdn: str
@@ -77,7 +77,10 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class AssertOnly:
-    """No change: the entry is there, and what is asserted of it is true (RFC 4528 §3)."""
+    """Check that an entry exists and that the controls' assertion is true, without a change.
+
+    It is sent as a search of the base entry, which the control Assertion applies to (RFC 4528 §3).
+    """
 
     dn: str
 

@@ -1,7 +1,7 @@
-"""Search requests as bytes (RFC 4511 §4.5.1), for those that are written by the thousand.
+"""Encoding of search requests and filters (RFC 4511 §4.5.1).
 
-ldap3 and pyasn1 take 0.3 ms to write one. A filter of the settings is read by ldap3, once; what is
-asked besides is put around it here.
+A filter from the settings is parsed by ldap3 once; conditions on values are encoded here, since
+ldap3 and pyasn1 take 0.3 ms for a request.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def search(
     scope: bytes = SUBTREE,
     size_limit: int = 0,
 ) -> bytes:
-    """The operation; aliases are never followed.
+    """Encode a search request; aliases are never dereferenced.
 
     Args:
-        base_dn: below which is searched.
-        condition: a filter, as the functions here write it.
-        attributes: the names of those that are wanted; `["1.1"]` for none.
+        base_dn: the base of the search.
+        condition: a filter as encoded by this module.
+        attributes: the attributes to return; `["1.1"]` for none.
         scope: `BASE` or `SUBTREE`.
-        size_limit: how many entries at most, 0 for all.
+        size_limit: the most entries, 0 for all.
     """
     return ber.element(
         _SEARCH,
@@ -56,22 +56,22 @@ condition = lru_cache(64)(encode_filter)
 
 
 def all_of(*conditions: bytes) -> bytes:
-    """True where all of them are."""
+    """Encode the filter that is true if all conditions are."""
     return ber.element(_AND, *conditions)
 
 
 def any_of(conditions: Iterable[bytes]) -> bytes:
-    """True where one of them is."""
+    """Encode the filter that is true if one of the conditions is."""
     return ber.element(_OR, *conditions)
 
 
 def equals(attribute: str, value: str) -> bytes:
-    """True where the attribute has the value, by the server's own matching."""
+    """Encode `(attribute=value)`."""
     return ber.element(_EQUALITY, _octets(attribute), _octets(value))
 
 
 def at_least(attribute: str, value: str) -> bytes:
-    """True where the attribute has that value or one that comes after it."""
+    """Encode `(attribute>=value)`."""
     return ber.element(_AT_LEAST, _octets(attribute), _octets(value))
 
 

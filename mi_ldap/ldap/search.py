@@ -43,6 +43,17 @@ class SearchRequest:
     is_base_optional: bool = False
     may_leave_base: bool = False
 
+    def entry_in(self, message: Message) -> Entry:
+        """Decode an entry that this search has found.
+
+        Raises:
+            ProtocolViolation: the entry lies outside the base.
+            IndexError, ValueError: the message is malformed.
+        """
+        if self.may_leave_base:
+            return messages.entry_in(message)
+        return entry_below(self.base_dn, message, base_only=self.base_only)
+
     def encoded_condition(self) -> bytes:
         """Return the encoded filter."""
         if isinstance(self.condition, bytes):
@@ -120,13 +131,7 @@ class PendingSearches:
         if self._bytes_left < 0:
             raise ProtocolViolation(f"search responses of more than {MAX_RESPONSE_BYTES} bytes")
         if message.tag == messages.ENTRY:
-            search = self._searches[number]
-            entry = (
-                messages.entry_in(message)
-                if search.may_leave_base
-                else entry_below(search.base_dn, message, base_only=search.base_only)
-            )
-            self._entries[number].append(entry)
+            self._entries[number].append(self._searches[number].entry_in(message))
         return False
 
     def results(self) -> list[RawSearchResult]:

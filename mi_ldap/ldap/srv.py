@@ -1,7 +1,7 @@
-"""The addresses of a directory, those among them that DNS knows (SRV records, RFC 2782).
+"""The addresses of a directory, with those that DNS SRV records name (RFC 2782).
 
-DNS proves nothing: a record is taken only where its target lies in the domain that was asked for,
-and the certificate is then verified for that target.
+DNS is not trusted: a record is used only if its target lies in the domain of the query, and the
+certificate is then verified for that target.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 LOOK_UP_S = 2.0
-"""How long DNS may take, within the request's own time."""
+"""Timeout of a DNS query in seconds, within the request's remaining time."""
 
-_MARK = "+srv://"
+_SRV_SCHEME = "+srv://"
 
 
 class Record(NamedTuple):
-    """One SRV record: the lowest priority first, the others of a priority by their weight."""
+    """An SRV record; `in_order` sorts records as RFC 2782 demands."""
 
     priority: int
     weight: int
@@ -39,21 +39,21 @@ LookUp = Callable[[str], Sequence[Record]]
 
 
 def look_up(name: str, resolver: Resolver | None = None) -> list[Record]:
-    """The records of `"_ldap._tcp.example.org"`.
+    """Return the records of a name such as `"_ldap._tcp.example.org"`.
 
     Args:
         name: the name with its service and protocol.
-        resolver: whom to ask; None for the one that the system is set up for.
+        resolver: the resolver; None for that of the system's configuration.
 
     Raises:
-        DirectoryUnavailable: there are none, or nobody answered.
+        DirectoryUnavailable: there are none, or no name server answered.
     """
     import dns.exception
     import dns.resolver
 
     try:
-        asked = resolver or dns.resolver.Resolver()
-        answer = asked.resolve(
+        chosen = resolver or dns.resolver.Resolver()
+        answer = chosen.resolve(
             f"{name}.", "SRV", lifetime=min(LOOK_UP_S, remaining_s()), search=False
         )
     except (dns.exception.DNSException, OSError) as error:
@@ -66,12 +66,12 @@ def look_up(name: str, resolver: Resolver | None = None) -> list[Record]:
 
 
 class Addresses:
-    """What `connection_url` names, in the order in which it is tried.
+    """The addresses in `connection_url`, in the order in which they are tried.
 
     Args:
-        urls: `"ldaps://ldap.example.org"`, or `"ldaps+srv://example.org"` for what DNS has under
+        urls: `"ldaps://ldap.example.org"`, or `"ldaps+srv://example.org"` for the SRV records of
             `_ldaps._tcp.example.org`.
-        look_up: asks DNS.
+        look_up: queries DNS.
     """
 
     def __init__(self, urls: tuple[str, ...], look_up: LookUp = look_up) -> None:
@@ -79,26 +79,26 @@ class Addresses:
         self._seed: int | None = None
 
     def __call__(self) -> tuple[str, ...]:
-        """The addresses now; the same records have the same order all the process long.
+        """Return the current addresses; a process keeps the order of records that stay the same.
 
         Raises:
             DirectoryUnavailable: none is known.
         """
         found: list[str] = []
-        fault: DirectoryUnavailable | None = None
+        failure: DirectoryUnavailable | None = None
         for url in self._urls:
             try:
-                found += self._behind(url) if _MARK in url.lower() else [url]
+                found += self._resolve(url) if _SRV_SCHEME in url.lower() else [url]
             except DirectoryUnavailable as error:
-                fault = error
-        if fault and not found:
-            raise fault
+                failure = error
+        if failure and not found:
+            raise failure
         return tuple(dict.fromkeys(found))
 
-    def _behind(self, url: str) -> list[str]:
-        if self._seed is None:  # not before the first use: processes are forked before that
+    def _resolve(self, url: str) -> list[str]:
+        if self._seed is None:  # at the first use, which is after the fork: workers must differ
             self._seed = random.SystemRandom().getrandbits(64)
-        scheme, domain = url.lower().split(_MARK)
+        scheme, domain = url.lower().split(_SRV_SCHEME)
         records = self._look_up(f"_{scheme}._tcp.{domain}")
         kept = [record for record in records if _lies_in(record.target, domain)]
         if len(kept) < len(records):
@@ -116,7 +116,7 @@ class Addresses:
 
 
 def in_order(records: Sequence[Record], rng: random.Random) -> list[Record]:
-    """By priority, and within one by chance, the heavier the likelier (RFC 2782, "Weight")."""
+    """Sort by priority, and within a priority at random by weight (RFC 2782, "Weight")."""
     left, ordered = sorted(records), list[Record]()
     while left:
         first = [record for record in left if record.priority == left[0].priority]

@@ -18,12 +18,13 @@ from mi_ldap.deadline import deadline
 from mi_ldap.directory.probes import look
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import ber, content_sync, messages, requests, search
-from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection, LdapError, SearchRequest
 from mi_ldap.ldap.controls import PAGED_RESULTS, SYNC_STATE
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.ldap3_internals import connection_over
 from mi_ldap.ldap.message_reader import LONGEST_MESSAGE
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
+from mi_ldap.ldap.search_stream import stream_search
 from tests.directory.hostile_server import ScriptedSocket, server
 from tests.directory.stores import connector
 from tests.unit.answers import (
@@ -45,8 +46,8 @@ Act = Callable[[LdapConnection], object]
 
 
 def poll(session: LdapConnection) -> object:
-    nobody = content_sync.Ignore()
-    searches = [content_sync.Search("dc=x", _ANYTHING, ["uid"], nobody) for _ in range(2)]
+    nobody = content_sync.IgnoreChanges()
+    searches = [content_sync.SyncSearch("dc=x", _ANYTHING, ["uid"], nobody) for _ in range(2)]
     return content_sync.Poller(searches).poll(session)
 
 
@@ -55,7 +56,7 @@ ACTS: dict[str, Act] = {
     "search": lambda session: session.search("dc=x", "(uid=a)", ["uid"]),
     "read": lambda session: session.read("uid=a,dc=x", "(uid=a)", ["uid"]),
     "look": lambda session: look(session, "uid=a,dc=x"),
-    "found": lambda session: [*content_sync.found(session, "dc=x", _ANYTHING, ["uid"])],
+    "stream": lambda session: [*stream_search(session, SearchRequest("dc=x", _ANYTHING, ["uid"]))],
     "poll": poll,
     "add": lambda session: session.do(Add("uid=a,dc=x", ("person",), {"cn": ["a"]})),
     "modify": lambda session: session.do(Modify("dc=x", (Modification("add", "cn", ("a",)),))),
@@ -135,10 +136,10 @@ def test_an_answer_that_nobody_asked_for_ends_the_connection(what: str, act: str
 
 
 def is_search(act: str) -> bool:
-    return act in ("search", "read", "look", "found", "poll")
+    return act in ("search", "read", "look", "stream", "poll")
 
 
-@pytest.mark.parametrize("act", ["search", "read", "look", "found", "poll"])
+@pytest.mark.parametrize("act", ["search", "read", "look", "stream", "poll"])
 @pytest.mark.parametrize("dn", ["uid=a,dc=y", "dc=y", "", "uid=b,dc=x,dc=y"])
 def test_an_entry_that_lies_elsewhere_ends_the_connection(act: str, dn: str) -> None:
     made = session_over(lambda number, _tag: entry_of(act, number, dn) + answer(number, tag=DONE))

@@ -14,7 +14,7 @@ from ldap3 import BASE, MODIFY_ADD, MODIFY_REPLACE
 from mi_ldap.deadline import deadline
 from mi_ldap.ldap import requests
 from mi_ldap.ldap.connection import Entry, LdapConnection
-from mi_ldap.ldap.content_sync import Poller, Search
+from mi_ldap.ldap.content_sync import Poller, SyncSearch
 from tests.directory.stores import connector
 from tests.hosts.ds389 import Ds389
 from tests.hosts.fixtures import samba  # noqa: F401
@@ -50,7 +50,7 @@ def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ds389]:
 def test_389_leaves_out_who_leaves_the_filter_and_the_51st_that_goes(telling: Ds389) -> None:
     told = Told()
     staying = requests.condition("(&(uid=u*)(!(title=left)))")
-    people = Search(telling.user_base, staying, ["1.1"], told)
+    people = SyncSearch(telling.user_base, staying, ["1.1"], told)
     connect = connector(telling.ldaps_url, account=telling.service, ca_file=telling.ca_file)
     dns = [f"uid=u{number},{telling.user_base}" for number in range(53)]
     with telling.connected(*telling.manager) as manager, deadline(30):
@@ -69,7 +69,7 @@ def test_389_leaves_out_who_leaves_the_filter_and_the_51st_that_goes(telling: Ds
         session.close()
 
 
-def ask(session: LdapConnection, search: Search) -> None:
+def ask(session: LdapConnection, search: SyncSearch) -> None:
     assert Poller([search]).poll(session)
 
 

@@ -99,7 +99,7 @@ def test_a_length_is_not_believed_before_the_bytes_are_there() -> None:
     reader = reader_after((7, BIND))
     reader.feed(b"\x30\x84" + LONGEST_MESSAGE.to_bytes(4, "big"))
     assert reader.next_message() is None
-    assert len(reader._pending) == 6
+    assert len(reader._buffer) == 6
 
 
 @given(st.lists(st.binary(max_size=40), max_size=8))

@@ -16,8 +16,8 @@ from mi_ldap.directory.replica.contents import (
     role_attributes,
 )
 from mi_ldap.ldap import requests
-from mi_ldap.ldap.connection import Entry, LdapConnection
-from mi_ldap.ldap.content_sync import found
+from mi_ldap.ldap.connection import Entry, LdapConnection, SearchRequest
+from mi_ldap.ldap.search_stream import stream_search
 
 UUID_ATTRIBUTE: Final = "entryUUID"
 
@@ -137,7 +137,8 @@ def _read(session: LdapConnection, kind: _Kind, condition: bytes) -> Iterator[tu
     key = UUID_ATTRIBUTE.lower()
     is_synchronized = key in (name.lower() for name in kind.attributes)
     for base in kind.bases:
-        for entry in found(session, base, condition, [*kind.attributes, UUID_ATTRIBUTE]):
+        search = SearchRequest(base, condition, [*kind.attributes, UUID_ATTRIBUTE])
+        for entry in stream_search(session, search):
             kept = dict(entry.attributes)
             if not is_synchronized:
                 kept.pop(key, None)

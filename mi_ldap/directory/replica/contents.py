@@ -11,8 +11,9 @@ from mi_ldap.directory.reads.reader import Reader, in_parts
 from mi_ldap.directory.replica.groups import Group, Groups
 from mi_ldap.directory.replica.people import People
 from mi_ldap.ldap import names, requests
-from mi_ldap.ldap.connection import Entry, ReadStopped
-from mi_ldap.ldap.content_sync import found
+from mi_ldap.ldap.connection import Entry, ReadStopped, SearchRequest
+from mi_ldap.ldap.controls import MANAGE_DSA_IT
+from mi_ldap.ldap.search_stream import stream_search
 from mi_ldap.model import AdminRole, Names, Role, User
 
 DOUBT_S: Final = 30.0
@@ -166,9 +167,12 @@ class ReplicaContents:
         by_id = {group.role.id: group for group in groups}
         any_of = requests.any_of(requests.equals(tree.user_id, each) for each in by_id)
         one_of_them = requests.all_of(requests.condition(tree.role_list_filter), any_of)
+        # OpenLDAP's overlay dynlist (2.5.13) computes no values for a search with ManageDsaIT.
+        controls = (MANAGE_DSA_IT.with_value(),) if as_stored else ()
         with self._reader.session() as session:
             for base_dn in tree.role_bases:
-                for entry in found(session, base_dn, one_of_them, wanted, as_stored=as_stored):
+                search = SearchRequest(base_dn, one_of_them, wanted, controls=controls)
+                for entry in stream_search(session, search):
                     yield by_id[tree.id_of(entry)], entry
 
     def _ensure_not_computed(self, stored: Entry | None, entry: Entry) -> None:

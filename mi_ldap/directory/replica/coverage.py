@@ -15,7 +15,7 @@ from typing import Final
 from mi_ldap.directory.replica.contents import ReplicationUnavailable
 from mi_ldap.ldap import names, requests
 from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError
-from mi_ldap.ldap.content_sync import Ignore, Poller, Search, csns
+from mi_ldap.ldap.content_sync import IgnoreChanges, Poller, SyncSearch, csns
 from mi_ldap.ldap.result_codes import ResultCode
 
 PROBES: Final = 200
@@ -220,7 +220,9 @@ def share_database(session: LdapConnection, bases: Sequence[str]) -> bool:
 def _cookies(session: LdapConnection, dns: Sequence[str]) -> list[dict[bytes, bytes]]:
     """Return the latest CSN by server id, for the database that holds each entry."""
     condition = requests.condition(_ANYTHING)
-    probes = [Search(dn, condition, ["1.1"], Ignore(), scope=requests.BASE) for dn in dns]
+    probes = [
+        SyncSearch(dn, condition, ["1.1"], IgnoreChanges(), scope=requests.BASE) for dn in dns
+    ]
     Poller(probes).poll(session)
     return [{csn.split(b"#")[2]: csn for csn in csns(probe.cookie)} for probe in probes]
 

@@ -10,7 +10,7 @@ from typing import Final
 from mi_ldap.directory.replica.contents import ReplicationUnavailable
 from mi_ldap.ldap import requests
 from mi_ldap.ldap.connection import LdapConnection
-from mi_ldap.ldap.content_sync import Ignore, Poller, Search, seconds_of
+from mi_ldap.ldap.content_sync import IgnoreChanges, Poller, SyncSearch, seconds_of
 
 MAX_CLOCK_SKEW_S: Final = 2.0
 """How far the server's clock may be ahead of ours."""
@@ -20,7 +20,7 @@ ATTEMPTS, PAUSE_S = 10, 0.02
 older one after a few of them."""
 
 
-def ensure_complete(session: LdapConnection, searches: Sequence[Search]) -> None:
+def ensure_complete(session: LdapConnection, searches: Sequence[SyncSearch]) -> None:
     """Check that the server reports every entry that it has, and that its clock is right.
 
     OpenLDAP reports no entry that is newer than its `contextCSN`. `slapadd` without `-w` creates
@@ -34,7 +34,7 @@ def ensure_complete(session: LdapConnection, searches: Sequence[Search]) -> None
     Raises:
         ReplicationUnavailable: the server does not report some entries, or its clock is ahead.
     """
-    ignore = Ignore()
+    ignore = IgnoreChanges()
     bases = [replace(each, listener=ignore, scope=requests.BASE) for each in searches]
     poller = Poller(bases)
     poller.poll(session)  # returns the CSNs from which the next polls look for newer entries
@@ -50,7 +50,7 @@ def ensure_complete(session: LdapConnection, searches: Sequence[Search]) -> None
     )
 
 
-def ensure_not_ahead(searches: Iterable[Search]) -> None:
+def ensure_not_ahead(searches: Iterable[SyncSearch]) -> None:
     """Check that the server's latest change does not lie in the future.
 
     After its clock was set back, slapd 2.5 reports no change until the clock has caught up with
@@ -59,7 +59,7 @@ def ensure_not_ahead(searches: Iterable[Search]) -> None:
     Raises:
         ReplicationUnavailable: it lies in the future, by the clock of this machine.
     """
-    told_s = max(seconds_of(search.told) for search in searches)
+    told_s = max(seconds_of(search.last_csn) for search in searches)
     if told_s > time.time() + MAX_CLOCK_SKEW_S:
         raise ReplicationUnavailable(
             "the server's latest change lies in the future: set its clock and this one by NTP",

@@ -21,7 +21,7 @@ from mi_ldap.directory.replica.entry_types import (
 from mi_ldap.directory.replica.sync_checks import ensure_complete, ensure_not_ahead
 from mi_ldap.ldap import names, requests
 from mi_ldap.ldap.connection import Entry, LdapConnection
-from mi_ldap.ldap.content_sync import Poller, Search
+from mi_ldap.ldap.content_sync import Poller, SyncSearch
 
 MANY: Final = 2000
 """More changes than this are not applied while a request waits."""
@@ -113,7 +113,7 @@ class Synchronizer:
         if not self._poller.poll(session, lambda: self._count() < MANY):
             raise ResyncRequired("more has changed than can be taken in at once")
         for told, search in zip(self._told, self._searches, strict=True):
-            if search.is_told_all:
+            if search.lists_all:
                 told.gone(list(told.unnamed()))
             told.let_go(told.missing)
         ensure_not_ahead(self._searches)
@@ -190,9 +190,9 @@ class _Subscription:
         return dn is not None and names.is_under(dn, self.base_dn)
 
 
-def _search_of(told: _Subscription, tree: DirectoryLayout) -> Search:
+def _search_of(told: _Subscription, tree: DirectoryLayout) -> SyncSearch:
     ldap_filter, attributes = told.kind.asked(tree)
-    return Search(told.base_dn, requests.condition(ldap_filter), attributes, told)
+    return SyncSearch(told.base_dn, requests.condition(ldap_filter), attributes, told)
 
 
 def _outermost(bases: Sequence[str]) -> list[str]:

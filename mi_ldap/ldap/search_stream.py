@@ -1,0 +1,54 @@
+"""Long responses, read entry by entry: each piece has a deadline of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from mi_ldap.deadline import remaining_s
+from mi_ldap.ldap import messages
+from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.messages import Entry, Message
+from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.search import SearchRequest
+
+
+def stream_search(session: LdapConnection, search: SearchRequest) -> Iterator[Entry]:
+    """Yield the entries of one search as they arrive, without a limit for the whole response.
+
+    Args:
+        session: a bound session; not to be used otherwise until all entries have been returned.
+        search: the request.
+
+    Raises:
+        LdapError: the server does not return all entries.
+        DirectoryUnavailable: the connection failed.
+    """
+    request = messages.message(
+        session.next_message_id(), search.encode(), search.encoded_controls()
+    )
+    with session.exchange("search"):
+        session.connection.socket.sendall(request)
+        for message in messages_in_pieces(session):
+            if message.tag == messages.ENTRY:
+                yield search.entry_in(message)
+            elif message.tag == messages.DONE:
+                ensure_success(messages.answer_in(message))
+                return
+
+
+def messages_in_pieces(session: LdapConnection) -> Iterator[Message]:
+    """Yield messages as they arrive; the deadline applies to each piece and not to all of them."""
+    sock = session.connection.socket
+
+    def end_of_next_piece() -> float:
+        return time.monotonic() + min(remaining_s(), session.response_timeout_s)
+
+    while True:
+        yield sock.next_message(end_of_next_piece)
+
+
+def ensure_success(answer: messages.Answer) -> None:
+    """Raise the `LdapError` of a result other than success."""
+    if answer.code != ResultCode.SUCCESS:
+        raise LdapError(answer.code, answer.text)
