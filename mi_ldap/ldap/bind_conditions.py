@@ -50,9 +50,11 @@ class ServerMessagePattern:
         return refused.code in self.codes and bool(re.search(self.text, refused.message))
 
 
+# slapo-ppolicy of OpenLDAP 2.5 reports all other conditions in its control.
 OPENLDAP: Final = (ServerMessagePattern(ACCOUNT_DISABLED, UNWILLING),)
 
 DS389: Final = (
+    # Its control says "locked" for an inactivated account, too, so the message decides.
     ServerMessagePattern("accountLocked", CONSTRAINT, "(?i)retry limit"),
     ServerMessagePattern("passwordExpired", INVALID_CREDENTIALS, "(?i)password expired"),
     ServerMessagePattern(
@@ -61,6 +63,8 @@ DS389: Final = (
 )
 
 ACTIVE_DIRECTORY: Final = (
+    # Windows error codes in hexadecimal: ERROR_PASSWORD_MUST_CHANGE, ERROR_PASSWORD_EXPIRED,
+    # ERROR_ACCOUNT_DISABLED or ERROR_ACCOUNT_EXPIRED, ERROR_ACCOUNT_LOCKED_OUT.
     ServerMessagePattern("changeAfterReset", INVALID_CREDENTIALS, "data 773"),
     ServerMessagePattern("passwordExpired", INVALID_CREDENTIALS, "data 532"),
     ServerMessagePattern(ACCOUNT_DISABLED, INVALID_CREDENTIALS, "data (533|701)"),

@@ -212,6 +212,7 @@ class LdapConnection:
             page = self.search_once(replace(encoded, controls=search.controls + paging))
             entries += page.entries
             if page.code == ResultCode.ADMIN_LIMIT_EXCEEDED and page_size and not entries:
+                # Not even one page: OpenLDAP forbids pages by `size.prtotal=disabled` in olcLimits.
                 page_size = 0
                 continue
             if page.code in _LIMIT_CODES:
@@ -282,6 +283,7 @@ class LdapConnection:
         Raises:
             LdapError: with the password policy's error if the server returns one.
         """
+        # Without an assertion: OpenLDAP 2.5 rejects it here with code 12.
         old_bytes, new_bytes = old.encode() if old else None, new.encode()
         controls = [_PASSWORD_POLICY.for_ldap3()]
         self._exchange_by_ldap3(

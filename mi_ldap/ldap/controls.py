@@ -69,18 +69,21 @@ EFFECTIVE_RIGHTS: Final = ControlType(
     "the doctor's check of rights on 389 Directory Server",
     critical=True,
 )
+# Not critical: only OpenLDAP computes values that this control turns off.
 MANAGE_DSA_IT: Final = ControlType(
     "2.16.840.1.113730.3.4.2",
     "ManageDsaIT",
     "RFC 3296",
     "reads of groups without the values that OpenLDAP's overlay dynlist computes",
 )
+# Not critical: a server without pages returns all entries in one response.
 PAGED_RESULTS: Final = ControlType(
     "1.2.840.113556.1.4.319",
     "Paged Results",
     "RFC 2696",
     "complete results of searches; the response holds the cookie of the next page",
 )
+# Not critical: a server without password policies would refuse every bind.
 PASSWORD_POLICY: Final = ControlType(
     "1.3.6.1.4.1.42.2.27.8.5.1",
     "Password Policy",

@@ -31,9 +31,13 @@ def connection_over(opened: DeadlineSocket) -> Connection:
     and would keep only the text of an error.
     """
     connection = Connection(
+        # By default ldap3 reads the schema at each bind: 119 binds/s against 2,270.
         Server("", get_info=NONE),
         authentication=ANONYMOUS,
+        # The SAFE strategies return tuples, which are true for a rejected bind as well, and copy
+        # each result (twice the time).
         client_strategy=SYNC,
+        # ldap3 would follow a referral to any server with our DN and password.
         auto_referrals=False,
         check_names=False,
     )

@@ -99,6 +99,7 @@ class MessageReader:
         if message.tag not in self._open.get(message.number, ()):
             raise ProtocolViolation("the server's message does not answer an open request")
         if message.tag not in _INTERIM:
+            # Decoded here too, so that a malformed result is never passed on to ldap3.
             messages.answer_in(message)
             del self._open[message.number]
 

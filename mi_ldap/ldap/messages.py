@@ -140,6 +140,7 @@ def controls(answer: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
     for tag, start, stop in ber.elements(answer, at, end):
         if tag == _CONTROLS:
             for _, sent in ber.contents(answer[start:stop]):
+                # Criticality may stand between OID and value; nothing depends on it in a response.
                 octets = [each for kind, each in ber.contents(sent) if kind == ber.OCTET_STRING]
                 yield octets[0], octets[1] if len(octets) > 1 else b""
 

@@ -31,6 +31,7 @@ def addresses_of(host: str, port: int) -> list[AddressInfo]:
         UnicodeError: the name cannot be a host name.
     """
     try:
+        # An address needs no resolver, and so no thread.
         return _looked_up(host, port, socket.AI_NUMERICHOST)
     except socket.gaierror:
         lookup = _running_lookup(host, port)

@@ -1,4 +1,4 @@
-"""Distinguished names and filters (RFC 4514, RFC 4515): pure functions on text."""
+"""Distinguished names and filters (RFC 4514, RFC 4515) as text."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ _ESCAPED = re.compile(r"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
 
 
 def filter_value(text: str) -> str:
-    """`text` so that a filter takes it literally, whatever it holds."""
-    # ldap3 strips what Python calls white space, which directories keep.
+    """Return the text, escaped for use as a value in a filter."""
+    # ldap3 2.9.1 strips everything that Python regards as white space; directories keep it, so
+    # a search for "bob\u00a0" would find "bob".
     inner = text.strip()
     before, _, after = text.partition(inner) if inner else (text, "", "")
     escaped = str(escape_filter_chars(inner))
@@ -26,32 +27,32 @@ def filter_value(text: str) -> str:
 
 
 def filter_bytes(value: bytes) -> str:
-    """A binary value as a filter takes it (RFC 4515 §3)."""
+    """Return a binary value, escaped for use in a filter (RFC 4515 §3)."""
     return "".join(f"\\{byte:02x}" for byte in value)
 
 
 def filter_for(template: str, name: str) -> str:
-    """MI's search filter with its `?` replaced: `(&(objectClass=person)(uid=?))`."""
+    """Return a filter of WSO2's form, `(&(objectClass=person)(uid=?))`, with `?` replaced."""
     return template.replace("?", filter_value(name))
 
 
 def equals(attribute: str, value: str) -> str:
-    """The filter `(attribute=value)`."""
+    """Return the filter `(attribute=value)`."""
     return f"({attribute}={filter_value(value)})"
 
 
 def has(attribute: str, value: str | None) -> str:
-    """The filter `(attribute=value)`, or that there is none."""
+    """Return the filter `(attribute=value)`; without a value, that the attribute is absent."""
     return equals(attribute, value) if value else f"(!({attribute}=*))"
 
 
 def any_of(filters: list[str]) -> str:
-    """The filter that is true where one of them is."""
+    """Return the filter that is true if one of the filters is."""
     return filters[0] if len(filters) == 1 else f"(|{''.join(filters)})"
 
 
 def rdn(attribute: str, value: str) -> str:
-    r"""The relative name `uid=Last\, First`, escaped as RFC 4514 §2.4 wants it."""
+    r"""Return the RDN `uid=Last\, First`, escaped as RFC 4514 §2.4 demands."""
     escaped = _SPECIAL_IN_DN.sub(r"\\\1", value).replace("\0", "\\00")
     if escaped.startswith((" ", "#")):
         escaped = "\\" + escaped
@@ -61,18 +62,19 @@ def rdn(attribute: str, value: str) -> str:
 
 
 def stored_length(value: str) -> int:
-    """The bytes that OpenLDAP's database needs for a value in a DN; a special character takes 3."""
+    """Return the bytes that OpenLDAP's database needs for a value in a DN, at most."""
+    # OpenLDAP stores the DN as given and normalized, a special character as `\2C`.
     forms = (value, unicodedata.normalize("NFKC", value))
     return max(len(form.encode()) + 2 * len(_SPECIAL_IN_DN.findall(form)) for form in forms)
 
 
 def dn_in(base_dn: str, attribute: str, value: str) -> str:
-    """The DN of the entry named `attribute=value` directly under `base_dn`."""
+    """Return the DN of the entry `attribute=value` directly below `base_dn`."""
     return f"{rdn(attribute, value)},{base_dn}"
 
 
 def dn_from_pattern(pattern: str, value: str) -> str:
-    """MI's `uid={0},ou=people,dc=x` for one name."""
+    """Return the DN for a pattern of WSO2's form, `uid={0},ou=people,dc=x`."""
     return pattern.replace("{0}", rdn("x", value).partition("=")[2])
 
 
@@ -100,10 +102,10 @@ _TYPE_NAMES: Final = {
 
 @lru_cache(maxsize=16384)  # a user is looked for among thousands of members
 def parsed_dn(dn: str) -> ParsedDn:
-    r"""The RDNs of a DN, outermost last, each a sorted tuple of (type, value), for comparing.
+    r"""Return the RDNs of a DN, outermost last, each a sorted tuple of (type, value), to compare.
 
-    Types are without case and by their short names, values unescaped and folded, so `\2C` equals
-    `\,`. Whether two DNs that are alike name one entry is for the server to say.
+    Types are short names in lower case; values are unescaped and folded, so `\2C` equals `\,`. Two
+    DNs that are equal here may still name different entries by the server's matching rules.
     """
     return tuple(
         tuple(sorted(_parsed_pair(pair) for pair in _split(relative, "+")))
@@ -112,10 +114,10 @@ def parsed_dn(dn: str) -> ParsedDn:
 
 
 def is_under(dn: str, base_dn: str) -> bool:
-    """Whether `dn` lies in the tree below `base_dn`, or is it."""
+    """Whether `dn` is `base_dn`, or lies below it."""
     if "\\" in dn:
         return _ends_with(dn, base_dn)
-    # A hundred thousand members share a parent.
+    # The parent first, from the cache: the members of a large group share one.
     below = _ends_with(dn.partition(",")[2], base_dn)
     return below or (dn.count(",") == base_dn.count(",") and _ends_with(dn, base_dn))
 
@@ -176,19 +178,19 @@ def _with_type(pair: str, rename: Callable[[str], str]) -> str:
 
 
 def own_and_parent(dn: str) -> tuple[str, str]:
-    """The DN's own name and the rest: `("uid=alice", "ou=people,dc=x")`."""
+    """Return the RDN and the DN of the parent: `("uid=alice", "ou=people,dc=x")`."""
     own = dn.partition(",")[0] if "\\" not in dn else next(iter(_split(dn, ",")), "")
     return own, dn[len(own) + 1 :]
 
 
 def first_value(dn: str) -> tuple[str, str]:
-    """Type and value of the first pair of the DN's own name: `("uid", "alice")`."""
+    """Return type and value of the first pair of the RDN: `("uid", "alice")`."""
     plain = "\\" not in dn and "+" not in dn
     return _plain_pair(dn.partition(",")[0]) if plain else own_pairs(dn)[0]
 
 
 def own_pairs(dn: str) -> list[tuple[str, str]]:
-    """Type and value of each pair of the DN's own name: `cn=a+uid=b` has two."""
+    """Return type and value of each pair of the RDN: `cn=a+uid=b` has two."""
     own = next(iter(_split(dn, ",")), "")
     return [_plain_pair(pair) for pair in _split(own, "+")] or [("", "")]
 
@@ -204,7 +206,7 @@ def _parsed_pair(pair: str) -> tuple[str, str]:
 
 
 def _split(dn: str, separator: str) -> list[str]:
-    """`dn` at its separators, the escaped ones left in peace."""
+    """Split a DN at its separators, but not at escaped ones."""
     if "\\" not in dn:
         return dn.split(separator) if dn else []
     parts, start, at = [], 0, 0
@@ -219,14 +221,14 @@ def _split(dn: str, separator: str) -> list[str]:
 
 
 def _without_spaces(value: str) -> str:
-    """The value without spaces at its ends, but for one that is escaped."""
+    """Return the value without spaces at its ends, except an escaped one."""
     stripped = value.lstrip(" ")
     bare = stripped.rstrip(" ")
     return f"{bare} " if bare.endswith("\\") and bare != stripped else bare
 
 
 def _unescaped(value: str) -> str:
-    """The value behind RFC 4514's escapes; hex pairs are bytes of UTF-8."""
+    """Return the value without RFC 4514's escapes; hex pairs are bytes of UTF-8."""
 
     def plain(match: re.Match[str]) -> str:
         return chr(int(match[1], 16)) if match[1] else match[2]

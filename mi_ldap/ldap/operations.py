@@ -56,6 +56,7 @@ class Modify:
     modifications: tuple[Modification, ...]
 
     def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
+        # ldap3 takes the changes by attribute; those of one attribute keep their order.
         changes: dict[str, list[tuple[str, list[str | bytes]]]] = {}
         for change in self.modifications:
             values = (_CHANGES[change.kind], list(change.values))
@@ -72,6 +73,7 @@ class Rename:
     superior_dn: str
 
     def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
+        # False: the old RDN's values are not deleted.
         connection.modify_dn(self.dn, self.rdn, False, self.superior_dn, controls or None)
 
 

@@ -128,6 +128,7 @@ ERRORS: Final = {
         Forbidden, "it does not take this way of logging in"
     ),
     ResultCode.STRONGER_AUTH_REQUIRED: ErrorMapping(Forbidden, _ENCRYPTION),
+    # A replica refers changes to the server that accepts them; referrals are not followed.
     ResultCode.REFERRAL: ErrorMapping(ReadOnlyStore),
     ResultCode.ADMIN_LIMIT_EXCEEDED: ErrorMapping(_LATER, _LIMIT),
     ResultCode.UNAVAILABLE_CRITICAL_EXTENSION: ErrorMapping(
@@ -135,6 +136,8 @@ ERRORS: Final = {
     ),
     ResultCode.CONFIDENTIALITY_REQUIRED: ErrorMapping(Forbidden, _ENCRYPTION),
     ResultCode.SASL_BIND_IN_PROGRESS: ErrorMapping(_LATER),
+    # The value was deleted in between. Active Directory also reports an attribute that the schema
+    # lacks with this code (`directory.ldap_errors`).
     ResultCode.NO_SUCH_ATTRIBUTE: ErrorMapping(Conflict),
     ResultCode.UNDEFINED_ATTRIBUTE_TYPE: ErrorMapping(BadRequest, "it does not know an attribute"),
     ResultCode.INAPPROPRIATE_MATCHING: ErrorMapping(BadRequest, "it cannot compare such values"),
@@ -145,6 +148,7 @@ ERRORS: Final = {
     ResultCode.INVALID_ATTRIBUTE_SYNTAX: ErrorMapping(
         BadRequest, "a value is not valid for its attribute"
     ),
+    # A change is made to what was read before: the entry was deleted in between.
     ResultCode.NO_SUCH_OBJECT: ErrorMapping(Conflict),
     ResultCode.ALIAS_PROBLEM: ErrorMapping(BadRequest, "there is an alias in the way"),
     ResultCode.INVALID_DN_SYNTAX: ErrorMapping(BadRequest, "the name is not valid there"),
@@ -187,6 +191,7 @@ ERRORS: Final = {
     ResultCode.NO_SUCH_OPERATION: ErrorMapping(_LATER),
     ResultCode.TOO_LATE: ErrorMapping(_LATER),
     ResultCode.CANNOT_CANCEL: ErrorMapping(_LATER),
+    # The guard of a change: the entry is not as it was read.
     ResultCode.ASSERTION_FAILED: ErrorMapping(Conflict),
     ResultCode.AUTHORIZATION_DENIED: ErrorMapping(
         Forbidden, "it does not allow acting for another"

@@ -11,6 +11,7 @@ from mi_ldap.ldap import names
 
 _OID = re.compile(r"\(\s*([\w.-]+)")
 _NAME = re.compile(r"\bNAME\s+(?:'(?P<one>[^']+)'|\((?P<many>[^)]*)\))")
+# One word, or several in parentheses: `SUP top`, `MUST ( cn $ sn )` (RFC 4512 §4.1).
 _LIST = r"\b{}\s+(?:\((?P<many>[^)]*)\)|(?P<one>[\w.;-]+))"
 _SUP, _MUST, _MAY = (re.compile(_LIST.format(word)) for word in ("SUP", "MUST", "MAY"))
 _RULE = r"\b{}\s+([\w.-]+)"

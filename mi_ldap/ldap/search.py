@@ -130,6 +130,8 @@ class PendingSearches:
         self._bytes_left -= len(message.body)
         if self._bytes_left < 0:
             raise ProtocolViolation(f"search responses of more than {MAX_RESPONSE_BYTES} bytes")
+        # References (RFC 4511 §4.5.3) are ignored: following one means to bind at another server
+        # with the account's password.
         if message.tag == messages.ENTRY:
             self._entries[number].append(self._searches[number].entry_in(message))
         return False

@@ -1,6 +1,6 @@
-"""TLS to the directory: one verifying context, and what went wrong in one sentence.
+"""TLS to the directory: the verifying context, and a sentence for each failure of a connection.
 
-The sentences are shown to whoever asks `/ready`: they name the remedy, and never a host or a DN.
+`/ready` shows the sentences to anybody: they name the remedy, and never a host or a DN.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WANTS_CERTIFICATE = (
     "The directory requires a client certificate, or another one: "
     "set user_store.client_certificate_file to one that it accepts."
 )
-HUNG_UP = (
+CLOSED_IN_HANDSHAKE = (
     "The directory closed the connection during the TLS handshake: it uses no TLS at this port, or "
     "requires a client certificate, or another one (user_store.client_certificate_file)."
 )
@@ -54,7 +54,7 @@ NO_PERMISSION = "This process may not open the directory's socket: give its user
 NO_NAME = "The directory's host name cannot be resolved: check user_store.connection_url and DNS."
 UNREACHABLE = str(DirectoryUnavailable())
 
-_CERTIFICATE_FAULTS = {
+_CERTIFICATE_FAILURES = {
     CertificateFault.NOT_YET_VALID: NOT_YET_VALID,
     CertificateFault.EXPIRED: EXPIRED,
     CertificateFault.SELF_SIGNED: SELF_SIGNED,
@@ -62,8 +62,8 @@ _CERTIFICATE_FAULTS = {
     CertificateFault.OTHER_HOST: ANOTHER_HOST,
     CertificateFault.OTHER: NOT_ACCEPTED,
 }
-# The reasons of OpenSSL's errors; alerts (RFC 8446 §6) are the server's own words.
-_TLS_FAULTS = {
+# The reasons of OpenSSL's errors; alerts (RFC 8446 §6) were sent by the server.
+_TLS_FAILURES = {
     "WRONG_VERSION_NUMBER": NO_TLS,
     "HTTP_REQUEST": NO_TLS,
     "PACKET_LENGTH_TOO_LONG": NO_TLS,
@@ -91,15 +91,15 @@ def verifying_context(
     certificate_file: Path | None = None,
     key_file: Path | None = None,
 ) -> ssl.SSLContext:
-    """TLS 1.2 or newer that demands the right certificate for the right name (RFC 4513 §3.1.3).
+    """Return a context for TLS 1.2 or newer that verifies certificate and name (RFC 4513 §3.1.3).
 
     Args:
-        ca_file: who may vouch for the server, in PEM; None for the system's authorities.
-        certificate_file: what we show, in PEM, with its chain; None for nothing.
-        key_file: its key without a passphrase, in PEM; None where it lies in the same file.
+        ca_file: the CA certificates, in PEM; None for the system's.
+        certificate_file: the client certificate, in PEM, with its chain; None for none.
+        key_file: its key without a passphrase, in PEM; None if it is in the same file.
 
     Raises:
-        ConfigurationError: one of the files cannot be used; the sentence names its key.
+        ConfigurationError: a file cannot be used; the sentence names the setting.
     """
     try:
         context = ssl.create_default_context(cafile=ca_file)
@@ -109,11 +109,13 @@ def verifying_context(
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if certificate_file:
-        _show(context, certificate_file, key_file)
+        _load_client_certificate(context, certificate_file, key_file)
     return context
 
 
-def _show(context: ssl.SSLContext, certificate_file: Path, key_file: Path | None) -> None:
+def _load_client_certificate(
+    context: ssl.SSLContext, certificate_file: Path, key_file: Path | None
+) -> None:
     try:
         # Without a password OpenSSL would ask for one at the terminal, and wait.
         context.load_cert_chain(certificate_file, key_file, password=lambda: "")
@@ -125,11 +127,12 @@ def _show(context: ssl.SSLContext, certificate_file: Path, key_file: Path | None
 
 
 def sentence_for(error: BaseException, *, in_handshake: bool = False) -> str:
-    """What a person may do about an error on the way to the directory.
+    """Return the sentence for an error of a connection to the directory.
 
     Args:
-        error: what was raised; its causes are not looked at.
-        in_handshake: whether TLS was being negotiated: then a hang-up says something about it.
+        error: the exception; its causes are ignored.
+        in_handshake: whether TLS was being negotiated, so that a closed connection has to do with
+            it.
     """
     if isinstance(error, ssl.SSLError):
         return _sentence_for_tls(error)
@@ -137,20 +140,20 @@ def sentence_for(error: BaseException, *, in_handshake: bool = False) -> str:
         return NO_START_TLS
     if isinstance(error, socket.gaierror | UnicodeError):
         return NO_NAME
-    hung_up = in_handshake and isinstance(error, ConnectionError)
-    return HUNG_UP if hung_up else UNREACHABLE
+    was_closed = in_handshake and isinstance(error, ConnectionError)
+    return CLOSED_IN_HANDSHAKE if was_closed else UNREACHABLE
 
 
 def _sentence_for_tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATE_FAULTS[fault_of(error)]
+        return _CERTIFICATE_FAILURES[fault_of(error)]
     if isinstance(error, ssl.SSLEOFError):
-        return HUNG_UP
-    return _TLS_FAULTS.get(error.reason, NO_AGREEMENT)
+        return CLOSED_IN_HANDSHAKE
+    return _TLS_FAILURES.get(error.reason, NO_AGREEMENT)
 
 
 def sentence_for_socket(error: BaseException) -> str:
-    """The same for a socket in the file system (ldapi)."""
+    """Return the sentence for an error of a UNIX socket (ldapi)."""
     code = error.errno if isinstance(error, OSError) else None
     if code in (errno.ENOENT, errno.ENOTDIR, errno.ECONNREFUSED, errno.ENOTSOCK):
         return NO_SOCKET
