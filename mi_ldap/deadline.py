@@ -1,6 +1,6 @@
-"""How long the present request may still last.
+"""The deadline of the current request.
 
-A request has one deadline, set by whoever begins it; everything that waits asks what is left.
+A request has one deadline, set where it begins. Everything that waits asks for the remaining time.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 DEFAULT_S = 5.0
+"""The remaining time, in seconds, where no deadline was set."""
 
 UNDO_S = 2.0
-"""What undoing may take besides the request's own time, which may be over by then."""
+"""Seconds for a rollback, which may begin when the request's own time is over."""
 
 _ends_at: ContextVar[float | None] = ContextVar("deadline", default=None)
 _began_at: ContextVar[float | None] = ContextVar("began_at", default=None)
@@ -21,8 +22,9 @@ _began_at: ContextVar[float | None] = ContextVar("began_at", default=None)
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Everything inside has `seconds` from now, in all."""
+    """Give the block `seconds` from now, including everything that it calls."""
     now = time.monotonic()
+    # A nested deadline, such as that of a rollback, belongs to a request that began earlier.
     began = _began_at.set(_began_at.get() or now)
     ends = _ends_at.set(now + seconds)
     try:
@@ -33,11 +35,11 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def remaining_s() -> float:
-    """The seconds left, 0 when the time is over; `DEFAULT_S` where no deadline was set."""
+    """Return the remaining seconds, 0 after the deadline; `DEFAULT_S` where none was set."""
     ends_at = _ends_at.get()
     return DEFAULT_S if ends_at is None else max(0.0, ends_at - time.monotonic())
 
 
 def began_at() -> float:
-    """When the present request began, of `time.monotonic()`; now where there is none."""
+    """Return when the current request began, by `time.monotonic()`; now if there is none."""
     return _began_at.get() or time.monotonic()

@@ -20,9 +20,10 @@ def read_text(path: Path) -> str:
     """Return the content of a file or pipe, decoded as UTF-8.
 
     Raises:
-        OSError: the file can't be read, is a folder, is larger than `MAX_BYTES` or not UTF-8;
-            `strerror` says which.
+        OSError: the file cannot be read, is a folder, is larger than `MAX_BYTES` or not UTF-8;
+            `strerror` has the reason.
     """
+    # Without O_NONBLOCK opening a FIFO would block until another process writes to it.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
@@ -100,10 +101,7 @@ def _read_all(descriptor: int, path: Path) -> bytes:
 
 
 def _is_readable(descriptor: int, within_s: float) -> bool:
-    """Whether there is something to read, or the end, within that time.
-
-    By poll: select refuses descriptors above 1,023.
-    """
-    polling = select.poll()
+    """Whether there is data to read, or the end of the file, within that time."""
+    polling = select.poll()  # select() fails for descriptors above 1,023
     polling.register(descriptor, select.POLLIN)
     return bool(polling.poll(within_s * 1000))

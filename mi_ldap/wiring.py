@@ -31,7 +31,7 @@ from mi_ldap.state.disk_space import DiskSpace
 from mi_ldap.state.fingerprints import Fingerprints
 from mi_ldap.state.machine_lock import MachineLock
 from mi_ldap.state.removal_notes import StateRemovalNotes
-from mi_ldap.state.signing_keys import SigningKeys, configured_key, kept_keys
+from mi_ldap.state.signing_keys import SigningKeys, configured_key, stored_keys
 from mi_ldap.state.throttle import Throttle
 from mi_ldap.state.tokens import SqliteRevocations
 from mi_ldap.store import UserStore
@@ -217,4 +217,4 @@ def _signing_keys(settings: Settings) -> SigningKeys:
     configured = settings.management_api.jwt_token_security_handler.token_config.key
     if configured is not None:
         return configured_key(configured.get_secret_value())
-    return kept_keys(settings.state_dir / "signing-keys")
+    return stored_keys(settings.state_dir / "signing-keys")

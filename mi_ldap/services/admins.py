@@ -357,7 +357,7 @@ class Admins:
         wanted = self._super_admin
         if not (wanted.can_remove_admins and wanted.name):
             return False
-        if self._facts.fact(wanted.fact_key) != performer.id:
+        if self._facts.get(wanted.fact_key) != performer.id:
             return False
         named = self._store.find_user(wanted.name)
         return named is not None and named.id == performer.id and named.is_unappointed

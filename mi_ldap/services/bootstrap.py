@@ -115,7 +115,7 @@ class Bootstrap:
         """Whether the next successful login makes the first admin."""
         if self.is_over:
             return False
-        if self._facts.fact(self._key):
+        if self._facts.get(self._key):
             self._closed = True
             return False
         try:
@@ -131,7 +131,7 @@ class Bootstrap:
 
     def has_record(self) -> bool:
         """Whether the state database says that this directory has had an admin."""
-        return self._facts.fact(self._key) is not None
+        return self._facts.get(self._key) is not None
 
     def may_bootstrap(self, applicant: LoginRequest, user: User | None) -> bool:
         """Whether this login may be the one; for a user that exists, by the entry it is."""

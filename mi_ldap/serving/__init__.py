@@ -1,5 +1,6 @@
 """The process: the commands of `mi-ldap`, gunicorn and its worker, the embedded directory's life.
 
-`commands` is where it begins; `service` puts a running service together; `processes` draws the
-tree of processes, and `supervisor` looks after it. `worker` is what gunicorn runs.
+`commands` has the entry points; `service` assembles a running service; `processes` describes the
+tree of processes, and `supervisor` restarts them. `worker` is the class that gunicorn runs. It may
+import every other package but `cli` and `client`; no other package imports it.
 """

@@ -1,4 +1,4 @@
-"""What a person at the terminal is told, once the service answers."""
+"""The text on the terminal once the service answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mi_ldap.settings import ServerSettings, Settings
 
 
 def base_url(server: ServerSettings) -> str:
-    """Where clients on this machine find the service, e.g. `"https://localhost:9164"`."""
+    """Return the URL for clients on this machine, e.g. `"https://localhost:9164"`."""
     is_local = is_wildcard(server.host) or server.host in ("127.0.0.1", "::1")
     host = "localhost" if is_local else server.host
     bracketed = f"[{host}]" if ":" in host else host
@@ -24,13 +24,13 @@ def base_url(server: ServerSettings) -> str:
 def print_banner(
     settings: Settings, directory: EmbeddedDirectory | None, is_bootstrap_open: bool, trouble: str
 ) -> None:
-    """The address, how to log in first, how to look into the directory, where the state lies.
+    """Print the URL, the first login, a search of the embedded directory, and the state folder.
 
     Args:
         settings: of the service.
-        directory: the embedded one.
-        is_bootstrap_open: whether the next login may make the first admin.
-        trouble: why the directory cannot be used, `""` where it can.
+        directory: the embedded directory, if there is one.
+        is_bootstrap_open: whether the next login may create the first admin.
+        trouble: why the directory cannot be used; `""` if it can.
     """
     name = click.style("mi_ldap", bold=True)
     click.echo(f"\n  {name} answers on {base_url(settings.server)}/management\n")
@@ -87,5 +87,5 @@ def _ldapsearch(directory: EmbeddedDirectory) -> str:
 
 
 def _short(path: Path) -> str:
-    """Relative to where the person is, when it lies below."""
+    """Return the path relative to the working directory if it is below it."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

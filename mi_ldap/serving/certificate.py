@@ -38,11 +38,7 @@ class ServedCertificate:
         self.context = server_context(certificate_file, key_file)
 
     def refresh(self) -> None:
-        """Load the files again if they have changed.
-
-        If certificate and key do not match, only one of them may have been replaced so far. So an
-        error is logged only if the next call finds the same files.
-        """
+        """Load the files again if they have changed."""
         state = self._state()
         if state == self._loaded:
             return
@@ -51,6 +47,8 @@ class ServedCertificate:
                 raise FileNotFoundError(self._files)
             self.context = server_context(*self._files)
         except (ssl.SSLError, OSError, ValueError) as error:
+            # If certificate and key do not match, perhaps only one was replaced so far. So the
+            # error is logged only if the next call finds the same files.
             if self._refused == state:
                 log.error("certificate_not_reloaded", file=self._files[0], error=str(error))
                 self._loaded = state
@@ -81,7 +79,7 @@ class CertificateRenewal:
         self._folder = folder
         self._next_check_at = 0.0
 
-    def look_after(self) -> None:
+    def tick(self) -> None:
         """Renew the certificate if needed, every `CHECK_S` seconds; called in a loop."""
         now = time.monotonic()
         if now < self._next_check_at:
@@ -117,7 +115,7 @@ def renew_certificate(folder: Path) -> bool:
 
 
 def server_context(certificate_file: str, key_file: str) -> ssl.SSLContext:
-    """TLS 1.2 or newer, HTTP/1.1, with that certificate.
+    """Return a context with the certificate, for HTTP/1.1 over TLS 1.2 or newer.
 
     Raises:
         ssl.SSLError, OSError: the files cannot be read, do not match, or the key is encrypted.
@@ -125,6 +123,7 @@ def server_context(certificate_file: str, key_file: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    # Without a password OpenSSL would ask for one at the terminal, and wait.
     context.load_cert_chain(certificate_file, key_file, password=lambda: b"")
     return context
 
@@ -133,7 +132,7 @@ def check_certificate(certificate_file: Path, key_file: Path) -> None:
     """Check a configured pair of files.
 
     Raises:
-        ConfigurationError: it cannot be used; the sentence says which and why.
+        ConfigurationError: the files cannot be used.
     """
     for key, path in (("certificate_file", certificate_file), ("key_file", key_file)):
         if not os.access(path, os.R_OK):
@@ -148,7 +147,7 @@ def check_certificate(certificate_file: Path, key_file: Path) -> None:
 
 
 def self_signed_certificate(folder: Path) -> tuple[Path, Path]:
-    """`(certificate, key)` in the folder, made or renewed where there is no good one.
+    """Return the `(certificate, key)` files in the folder; create or renew them if needed.
 
     Raises:
         ConfigurationError: they cannot be written.
@@ -171,15 +170,16 @@ def _files_in(folder: Path) -> tuple[Path, Path]:
 
 
 def _make_pair(folder: Path, names: list[str]) -> None:
-    """Write a new key, then its certificate; `ServedCertificate` loads matching pairs only."""
+    """Write a new key, then its certificate."""
     certificate_file, key_file = _files_in(folder)
     key, certificate = _make(names)
+    # A worker may read between the two: `ServedCertificate` loads matching pairs only.
     write_private(key_file, key)
     write_private(certificate_file, certificate)
 
 
 def _own_names() -> list[str]:
-    """What clients on this machine, and those that know its name, call this service."""
+    """Return the host names for which the certificate is issued."""
     names = ["localhost", "127.0.0.1", "::1"]
     host_name = socket.gethostname().lower()
     is_name = host_name.isascii() and 0 < len(host_name) <= 253
@@ -200,14 +200,14 @@ def _is_good(certificate_file: Path, key_file: Path, names: list[str]) -> bool:
 
 
 def _make(names: list[str]) -> tuple[bytes, bytes]:
-    """A new key and its certificate, in PEM."""
+    """Return a new key and its certificate, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mi_ldap")])
     now = datetime.now(UTC)
     public = key.public_key()
     certificate = (
         x509.CertificateBuilder(name, name, public, x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_before(now - timedelta(hours=1))  # clients' clocks may be behind
         .not_valid_after(now + LIFE)
         .add_extension(x509.SubjectAlternativeName([_general_name(each) for each in names]), False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)

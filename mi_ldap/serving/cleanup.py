@@ -1,7 +1,7 @@
-"""Periodic removal of what crashes left in the directory; a companion of the supervisor.
+"""Periodic removal of what crashes left in the directory, started by the supervisor.
 
-Each run is a separate process, at the start and about every minute, so a failed run does not stop
-the next one. Runs do not overlap, so at most one is active per machine.
+A run is a process of its own, at the start and about every minute. Runs do not overlap, so at most
+one is active per machine.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ COST: Final = 0.01
 """Largest share of time that runs may use, also with a large directory."""
 
 LONGEST_S: Final = 120.0
+"""Timeout of a run, in seconds."""
 
 
 class Cleanup:
@@ -39,7 +40,7 @@ class Cleanup:
         self._child: Child | None = None
         self._started_at = self._next_start = 0.0
 
-    def look_after(self) -> None:
+    def tick(self) -> None:
         """Start a run if it is due; called periodically after the service's first answer."""
         now = time.monotonic()
         if self._child:
@@ -65,7 +66,7 @@ class Cleanup:
         status = child.exit_status()
         if status is None:
             if took_s > LONGEST_S + PAUSE_S:
-                child.send(signal.SIGKILL)
+                child.send(signal.SIGKILL)  # it has exceeded its own deadline, so it must hang
             return
         if status:
             log.error("cleanup_failed", status=status)

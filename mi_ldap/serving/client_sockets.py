@@ -1,8 +1,6 @@
 """Sockets of clients, plain and TLS, without a buffer of their own for data that is sent.
 
-asyncio's TLS encrypts and buffers everything that is written to it. So a client that requests large
-responses and does not read them uses unlimited memory. Here a slice is encrypted only once the
-kernel has accepted the one before. The caller sets the time limits.
+The caller sets the timeouts.
 """
 
 from __future__ import annotations
@@ -69,6 +67,10 @@ class PlainSocket:
 
 class TlsSocket:
     """TLS over TCP, without a buffer for data that is sent."""
+
+    # asyncio's TLS encrypts and buffers everything that is written to it, so a client that requests
+    # large responses and does not read them would use unlimited memory. Here a slice is encrypted
+    # only when the kernel has accepted the previous one.
 
     def __init__(self, accepted: socket.socket, context: ssl.SSLContext) -> None:
         self.raw = accepted
@@ -140,11 +142,9 @@ class TlsSocket:
 
 
 async def receive(raw: socket.socket, at_most: int) -> bytes:
-    """Wait for data and return it; `b""` at the end of the stream.
-
-    Not by `loop.sock_recv`: when it raises, its future and the waiting frame form a reference
-    cycle. It keeps all memory of the connection until the garbage collector runs (Python 3.11).
-    """
+    """Wait for data and return it; `b""` at the end of the stream."""
+    # Not by `loop.sock_recv`: when it raises, its future and the waiting frame form a cycle, which
+    # keeps all memory of the connection until the garbage collector runs (Python 3.11).
     loop = asyncio.get_running_loop()
     while True:
         try:

@@ -139,7 +139,8 @@ class Connection:
         self._table.release(self._entry, self._entry.held)
 
     async def drain_input(self) -> None:
-        """Read and discard input: closing with unread input sends a reset."""
+        """Read and discard input for a short time."""
+        # Closing with unread input sends a reset, which makes the client discard the response.
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeouts.linger_s):
                 while await receive(self._socket.raw, SLICE):

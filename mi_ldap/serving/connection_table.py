@@ -29,6 +29,7 @@ from mi_ldap.addresses import Network, parse_address
 log = structlog.get_logger(__name__)
 
 _STALLED_S: Final = 1.0
+"""A client that has not read a slice of its response for so many seconds is stalled."""
 _LOG_EVERY_S: Final = 10.0
 
 
@@ -249,7 +250,8 @@ class ConnectionTable:
         if parsed is None:
             return address
         if any(parsed in network for network in self._limits.trusted_proxies):
-            return object()
+            return object()  # many clients share the address: each connection counts alone
+        # A subscriber has a whole /64 of IPv6 addresses (RFC 6177).
         return parsed.packed[:8] if parsed.version == 6 else parsed.packed
 
     def _first_to_close(self, first: Callable[[_PhaseConnections], Entry | None]) -> Entry | None:
@@ -282,8 +284,8 @@ class ConnectionTable:
         return True
 
     def _note(self, limit: str) -> None:
-        """Log at most one line in ten seconds, in which thousands of connections may be closed."""
-        self._dropped += 1
+        """Log the number of closed connections, at most one line in ten seconds."""
+        self._dropped += 1  # under attack, thousands in that time
         now = time.monotonic()
         if now - self._logged_at >= _LOG_EVERY_S:
             log.warning("connections_dropped", limit=limit, dropped=self._dropped, open=len(self))

@@ -1,7 +1,6 @@
-"""Check whether the embedded slapd hangs; never blocks, since the supervisor also handles signals.
+"""Checks whether the embedded slapd hangs.
 
-A probe is a search of the root DSE on a separate connection. On a busy machine a working slapd may
-answer late, so the probe also checks whether the process uses CPU time or waits for a disk.
+A probe is a search of the root DSE on a separate connection.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _IS_THERE = requests.search(
 
 
 class DirectoryProbe:
-    """Probes the present slapd; call `hangs` often, it never blocks.
+    """Probes the running slapd; never blocks, because the supervisor also handles signals.
 
     Args:
         socket_file: the UNIX socket on which slapd listens.
@@ -74,7 +73,7 @@ class DirectoryProbe:
             self._activity = self._activity_of(pid)
         self._ends_at = now + ANSWER_S
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.setblocking(False)
+        self._connection.setblocking(False)  # the backlog of a hung slapd fills up
         try:
             self._connection.connect(self._socket_file)
             self._connection.sendall(messages.message(1, _IS_THERE))
@@ -89,6 +88,7 @@ class DirectoryProbe:
 
     def _is_failure_too_many(self, pid: int) -> bool:
         self._failures += 1
+        # On a busy machine a working slapd may answer late. It uses CPU time, or waits for a disk.
         activity = self._activity_of(pid)
         is_idle = activity is not None and activity == self._activity
         log.warning("embedded_directory_silent", probes=self._failures, is_idle=is_idle)

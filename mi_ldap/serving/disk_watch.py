@@ -16,7 +16,7 @@ class DiskWatch:
         self._disk = disk
         self._next_check_at = 0.0
 
-    def look_after(self) -> None:
+    def tick(self) -> None:
         """Check the free space, if the last check was `CHECK_S` ago; called in a loop."""
         now = time.monotonic()
         if now >= self._next_check_at:

@@ -1,7 +1,4 @@
-"""Errors of requests that do not reach the application, as flat JSON objects like its own errors.
-
-The sentences never repeat data from the request: a malformed head may contain a password.
-"""
+"""Errors of requests that do not reach the application, as flat JSON like its own errors."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ LINE_LIMIT: Final = 8190
 FIELDS_LIMIT: Final = 100
 """Header fields of one request."""
 
+# The sentences never repeat data from the request: a malformed head may contain a password.
 INVALID_CHUNKS: Final = "The body of the request is not valid chunked encoding."
 
 

@@ -21,17 +21,14 @@ from mi_ldap.settings import Settings
 
 
 def examine(load: Callable[[], Settings], *, as_json: bool, fix_members: bool, yes: bool) -> int:
-    """Print the findings as they come, or all at once as JSON; the exit status.
-
-    What the log would say is in the findings, so the log is silent.
-    """
-    configure_logging("critical")
-    told: list[Finding] = []
+    """Print each finding at once, or all of them as JSON at the end; return the exit status."""
+    configure_logging("critical")  # the findings say what the log would say
+    findings: list[Finding] = []
     for finding in _findings(load, fix_members=fix_members, yes=yes, quiet=as_json):
-        told.append(finding)
+        findings.append(finding)
         if not as_json:
             _print([finding])
-    report = Report(tuple(_after_mending(told)))
+    report = Report(tuple(_after_fixing(findings)))
     click.echo(report.as_json() if as_json else _summary(report))
     return report.exit_status
 
@@ -39,7 +36,7 @@ def examine(load: Callable[[], Settings], *, as_json: bool, fix_members: bool, y
 def _findings(
     load: Callable[[], Settings], *, fix_members: bool, yes: bool, quiet: bool
 ) -> Iterator[Finding]:
-    """What cannot even be configured is a finding too."""
+    """Run the checks; an invalid configuration is a finding too."""
     try:
         settings = load()
         prepare_state_folder(settings.state_dir)
@@ -49,8 +46,9 @@ def _findings(
             closing(Doctor(services, embedded=settings.is_embedded)) as doctor,
         ):
             for finding in doctor.examine():
-                is_at_it = fix_members and finding.check == "members"
-                yield replace(finding, remedy="") if is_at_it else finding
+                # The remedy is the command that is running.
+                is_fixed_next = fix_members and finding.check == "members"
+                yield replace(finding, remedy="") if is_fixed_next else finding
             if fix_members:
                 yield from _fixed(doctor, yes=yes, quiet=quiet)
     except MiLdapError as error:
@@ -69,19 +67,19 @@ def _fixed(doctor: Doctor, *, yes: bool, quiet: bool) -> Iterator[Finding]:
         yield from doctor.fix_members(f"{getpass.getuser()} on this machine")
 
 
-def _after_mending(told: list[Finding]) -> list[Finding]:
-    """Members that were all taken out are no fault any more."""
-    fixed = [finding for finding in told if finding.check == "fix-members"]
+def _after_fixing(findings: list[Finding]) -> list[Finding]:
+    """Return the findings, with the dangling members as passed if all of them were removed."""
+    fixed = [finding for finding in findings if finding.check == "fix-members"]
     if not fixed or any(finding.level != "pass" for finding in fixed):
-        return told
+        return findings
     return [
         replace(each, level="pass") if (each.check, each.level) == ("members", "warn") else each
-        for each in told
+        for each in findings
     ]
 
 
 def _agreed(doctor: Doctor, *, yes: bool, quiet: bool) -> bool:
-    """Whether somebody said yes to what is shown; nobody can be asked where only JSON may come."""
+    """Show the dangling members; return whether to remove them."""
     broken = doctor.dangling()
     if not broken or yes or not doctor.may_change_groups:
         return bool(broken)

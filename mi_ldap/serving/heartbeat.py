@@ -1,8 +1,4 @@
-"""Heartbeats for the monitoring dashboard: one process of the service sends them.
-
-The dashboard answers a heartbeat by logging in here with an account of its own, so none is sent
-before there is an admin: that login would become the first one.
-"""
+"""Heartbeats to WSO2's monitoring dashboard, sent by one process of the service."""
 
 from __future__ import annotations
 
@@ -31,37 +27,38 @@ from mi_ldap.settings import Settings
 log = structlog.get_logger(__name__)
 
 LONGEST_PAUSE_S = 60.0
-"""Between attempts, while the dashboard is down."""
+"""Longest pause between attempts, in seconds, while the dashboard is down."""
 LONGEST_ATTEMPT_S = 10.0
+"""Timeout of an attempt, in seconds."""
 JITTER = 0.1
-"""So much of an interval may be missing: many services shall not beat as one."""
-REVIVAL_PAUSE_S = 5.0
+"""Random share that is taken off a pause, so that many services do not send at the same time."""
+RESTART_PAUSE_S = 5.0
+"""Pause before the process is started again, in seconds."""
 
 _MAX_ANSWER = 64 * 1024
 _NODE_ID = "dashboard_node_id"
 
 
 class HeartbeatProcess:
-    """The process that sends the heartbeats; started again when it is gone."""
+    """The process that sends the heartbeats; restarted when it has ended.
+
+    Args:
+        settings: with a dashboard URL.
+        services: creates the services of the process; processes must not share connections.
+
+    Raises:
+        ConfigurationError: `dashboard_config.ca_file` cannot be used.
+    """
 
     def __init__(self, settings: Settings, services: Callable[[], Services]) -> None:
-        """Nothing is started yet.
-
-        Args:
-            settings: with a dashboard in them.
-            services: makes those of the process; connections are not shared.
-
-        Raises:
-            ConfigurationError: the authorities' file cannot be used.
-        """
         self._settings = settings
         self._services = services
         self._tls = tls_context(settings)
         self._child: Child | None = None
         self._next_start = 0.0
 
-    def look_after(self) -> None:
-        """Called every now and then, once the service has answered."""
+    def tick(self) -> None:
+        """Start the process if it does not run; called periodically by the supervisor."""
         if self._child and self._child.exit_status() is None:
             return
         now = time.monotonic()
@@ -69,11 +66,11 @@ class HeartbeatProcess:
             return
         if self._child:
             log.error("heartbeat_process_died", status=self._child.exit_status())
-        self._next_start = now + REVIVAL_PAUSE_S
+        self._next_start = now + RESTART_PAUSE_S
         self._child = Child(self._run)
 
     def stop(self) -> None:
-        """No further heartbeat is sent."""
+        """Kill the process, and start no further one."""
         if self._child:
             self._child.send(signal.SIGKILL)
         self._next_start = float("inf")
@@ -83,7 +80,7 @@ class HeartbeatProcess:
 
 
 class Heartbeats:
-    """Waits for an admin, and beats from then on; says in the log what changes, once."""
+    """Sends heartbeats once there is an admin; logs each change of the outcome once."""
 
     def __init__(
         self, settings: Settings, services: Services, tls: ssl.SSLContext | None = None
@@ -100,50 +97,53 @@ class Heartbeats:
         return float(self._settings.dashboard_config.heartbeat_interval)
 
     def run(self) -> None:
-        """For as long as the process lives."""
+        """Send heartbeats until the process ends."""
         while True:
-            time.sleep(self.turn())
+            time.sleep(self.run_once())
 
-    def turn(self) -> float:
-        """One heartbeat, where there may be one; seconds to wait until the next."""
+    def run_once(self) -> float:
+        """Send a heartbeat if there is an admin; return the seconds until the next one."""
         is_down = False
         try:
-            if self._may_beat():
-                self._beat()
+            if self._is_ready():
+                self._send()
         except MiLdapError as error:
-            self._note("waiting", str(error))
+            self._log_change("waiting", str(error))
         except (OSError, http.client.HTTPException) as error:
-            self._note("unreachable", _reason(error))
+            self._log_change("unreachable", _reason(error))
             is_down = True
         except Exception as error:
             log.exception("dashboard_heartbeat_failed")
-            self._note("unreachable", type(error).__name__)
+            self._log_change("unreachable", type(error).__name__)
             is_down = True
         longest_s = max(LONGEST_PAUSE_S, self.interval_s)
         self._pause_s = min(2 * self._pause_s, longest_s) if is_down else self.interval_s
         return self._pause_s * random.uniform(1 - JITTER, 1)  # noqa: S311 - nothing is secret
 
-    def _may_beat(self) -> bool:
+    def _is_ready(self) -> bool:
+        # The dashboard answers a heartbeat by logging in here with an account of its own. Before
+        # there is an admin, that login would bootstrap the service.
         if not self._has_admin:
             self._has_admin = has_admin(self._services)
         if not self._has_admin:
-            self._note("waiting", "there is no admin yet")
+            self._log_change("waiting", "there is no admin yet")
         return self._has_admin
 
-    def _beat(self) -> None:
+    def _send(self) -> None:
         status, answer = self._post(body(self._settings, self._node_id()))
         accepted = status in range(200, 300) and _status_in(answer) == "success"
-        self._note("registered" if accepted else "refused", f"it answered {status}")
+        self._log_change("registered" if accepted else "refused", f"it answered {status}")
 
     def _post(self, content: bytes) -> tuple[int, bytes]:
-        """Once, in a bounded time; no redirect is followed.
+        """Send a heartbeat; return status and body of the response. Redirects are not followed.
 
         Raises:
-            OSError, HTTPException: there was no answer, or not in time.
+            OSError, HTTPException: there was no valid response within the timeout.
         """
         address = urlsplit(f"{self._settings.dashboard_config.dashboard_url}/heartbeat")
+        # The socket's timeout starts anew with each byte, so there is a limit for all of it too.
         seconds = min(0.8 * self.interval_s, LONGEST_ATTEMPT_S)
-        with at_most(seconds), _connected(address.netloc, self._tls, seconds) as connection:
+        with time_limit(seconds), _connected(address.netloc, self._tls, seconds) as connection:
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             connection.request("POST", address.path, content, headers)
             response = connection.getresponse()
@@ -153,8 +153,8 @@ class Heartbeats:
         configured = self._settings.dashboard_config.node_id
         return configured or self._services.state.set_default(_NODE_ID, str(uuid.uuid4()))
 
-    def _note(self, state: str, reason: str) -> None:
-        """One line for a change, however long it lasts."""
+    def _log_change(self, state: str, reason: str) -> None:
+        """Log the state if it differs from the previous one."""
         if state == self._state:
             return
         self._state = state
@@ -164,10 +164,10 @@ class Heartbeats:
 
 
 def has_admin(services: Services) -> bool:
-    """Whether somebody is an admin; read, and nothing changed.
+    """Whether the admin role has a holder.
 
     Raises:
-        MiLdapError: that cannot be told.
+        MiLdapError: the directory cannot be read.
     """
     with deadline(services.settings.server.request_deadline_s):
         admin_role = services.store.admin_role()
@@ -175,33 +175,33 @@ def has_admin(services: Services) -> bool:
 
 
 def body(settings: Settings, node_id: str) -> bytes:
-    """What a heartbeat says."""
+    """Return the body of a heartbeat, as the dashboard of MI 4 expects it."""
     dashboard = settings.dashboard_config
-    said = {
+    fields = {
         "product": "mi",
         "groupId": dashboard.group_id,
         "nodeId": node_id,
         "interval": dashboard.heartbeat_interval,
         "mgtApiUrl": management_url(settings),
     }
-    return json.dumps(said, separators=(",", ":")).encode()
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
 def management_url(settings: Settings) -> str:
-    """Where the dashboard reaches the API; it puts the names of resources right behind."""
+    """Return the URL of the API for the dashboard, which appends names of resources to it."""
     server, dashboard = settings.server, settings.dashboard_config
     host = dashboard.management_hostname or _own_name(server.host)
     bracketed = f"[{host}]" if ":" in host else host
-    # A port of its own stands for a proxy, which does the TLS that the service leaves to it.
+    # A separate port is that of a proxy, which does TLS for the service.
     scheme = "https" if server.tls or dashboard.management_port else "http"
     return f"{scheme}://{bracketed}:{dashboard.management_port or server.port}/management/"
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:
-    """How the dashboard is verified; None for http.
+    """Return the context that verifies the dashboard; None for http.
 
     Raises:
-        ConfigurationError: the authorities' file cannot be used.
+        ConfigurationError: `dashboard_config.ca_file` cannot be used.
     """
     dashboard = settings.dashboard_config
     if not (dashboard.dashboard_url or "").startswith("https:"):
@@ -218,11 +218,11 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 @contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    """Ends what takes longer, however slowly it drips; in the main thread of a process only.
+def time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt the block by a signal after that time; for the main thread of a process only.
 
     Raises:
-        TimeoutError: inside, when the time is over.
+        TimeoutError: in the block.
     """
 
     def ring(_number: int, _frame: FrameType | None) -> None:
@@ -257,16 +257,16 @@ def _own_name(host: str) -> str:
 
 
 def _status_in(answer: bytes) -> object:
-    """The `status` of the dashboard's JSON, if it is some."""
+    """Return `status` of the JSON object; None if the answer is not one."""
     try:
-        said = json.loads(answer)
+        found = json.loads(answer)
     except (ValueError, RecursionError):
         return None
-    return said.get("status") if isinstance(said, dict) else None
+    return found.get("status") if isinstance(found, dict) else None
 
 
 def _reason(error: Exception) -> str:
-    """In words of ours: what the dashboard has sent is none for a log."""
+    """Return the reason for the log, without anything that the dashboard has sent."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not good: {error.verify_message}"
     if isinstance(error, TimeoutError):

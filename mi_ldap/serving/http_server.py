@@ -55,7 +55,7 @@ class HttpServer(BaseApplication):  # type: ignore[misc]
         return self._application
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until a signal stops the arbiter."""
         _Arbiter(self).run()
 
 

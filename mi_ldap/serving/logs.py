@@ -1,7 +1,7 @@
-"""Logs: JSON on stderr, one object a line, whoever speaks.
+"""Logs on stderr: one JSON object a line, also for lines of libraries.
 
-Every line has `at` (UTC), `level` and `event`; lines that belong to a request have `requestId`.
-Neither headers nor queries nor bodies are ever logged: passwords and tokens travel in them.
+Every line has `at` (UTC), `level` and `event`; lines of a request have `requestId`. Header fields,
+queries and bodies are never logged, because they contain passwords and tokens.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST_PATH = 1024
 
 
 def configure_logging(level: str = "info") -> None:
-    """Send structlog's lines and those of the standard `logging` to stderr, in one form.
+    """Send the lines of structlog and of the standard `logging` to stderr, in one format.
 
     Args:
         level: `"debug"`, `"info"`, `"warning"` or `"error"`.
@@ -49,12 +49,13 @@ def configure_logging(level: str = "info") -> None:
 
 
 class _Stderr:
-    """Writes lines as they are; who has something to say doesn't fail where that is impossible."""
+    """Writes lines to the present `sys.stderr`; errors are ignored."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def debug(self, line: str) -> None:
+        # A request must not fail because the log's pipe is closed or its disk is full.
         with suppress(OSError, ValueError):
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
@@ -63,7 +64,7 @@ class _Stderr:
 
 
 def _stderr(*names: str) -> _Stderr:
-    """Each module's logger bears its name; found out once, since loggers are kept."""
+    """Return a logger with the name of the calling module, which structlog caches."""
     return _Stderr(_NAMED(*names).name)
 
 
@@ -109,7 +110,7 @@ def log_request_error(error: RequestError, head: RequestHead | None, client: str
 
 
 class GunicornLogger(Logger):  # type: ignore[misc]
-    """gunicorn's own lines in our form; what it tells about its inner life is for debugging."""
+    """gunicorn's lines in the common format, those of level info as debug."""
 
     def setup(self, cfg: Any) -> None:
         """Leave formatting and level to the root logger."""
@@ -118,7 +119,7 @@ class GunicornLogger(Logger):  # type: ignore[misc]
         self.error_log.propagate = True
 
     def info(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Not of interest to who runs the service."""
+        """Log with level debug: workers that start and end do not concern the operator."""
         self.error_log.debug(msg, *args, **kwargs)
 
 

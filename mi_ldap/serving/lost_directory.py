@@ -64,10 +64,10 @@ def warn_of_lost_admins(found: Services) -> None:
 
 
 def forget_directory(settings: Settings, directory: EmbeddedDirectory) -> None:
-    """Let the next start make an empty directory; what is left of the old one is kept aside.
+    """Let the next start create an empty directory; rename the folder of the old one.
 
     Raises:
-        ConfigurationError: the service runs, or the directory has its data.
+        ConfigurationError: the service is running, or the directory still has its data.
     """
     with held_state_folder(settings.state_dir):
         if directory.has_data and _has_entries_when_started(directory):
@@ -84,7 +84,7 @@ def forget_directory(settings: Settings, directory: EmbeddedDirectory) -> None:
             if directory.data_dir.exists():
                 directory.data_dir.rename(_unused_name(directory.data_dir))
             with closing(StateDatabase(settings.state_dir / "state.sqlite")) as state:
-                state.forget_facts(_records_in(state, directory))
+                state.delete(_records_in(state, directory))
 
 
 def _unused_name(path: Path) -> Path:
@@ -109,5 +109,5 @@ def _records_in(state: StateDatabase, directory: EmbeddedDirectory) -> list[str]
 
     Only keys of embedded directories end with a digest, see `wiring`.
     """
-    found = state.facts_beginning(f"{FIRST_ADMIN_FACT} {directory.group_base} ")
+    found = state.keys_with_prefix(f"{FIRST_ADMIN_FACT} {directory.group_base} ")
     return [key for key in found if re.search(" [0-9a-f]{12}$", key)]

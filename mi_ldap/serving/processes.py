@@ -1,15 +1,15 @@
-"""The processes of a service, and how they come to a common end.
+"""The processes of a service, and how they end together.
 
-    the service (mi-ldap)     the supervisor: holds the state folder, is who gets Ctrl-C
-    ├── slapd                 the embedded directory; started again when it dies
-    ├── the heartbeats        where there is a dashboard; started again when it dies
-    ├── the cleanup           for a moment, about every minute
-    └── gunicorn's arbiter    in a session of its own; its end is everybody's end
-        ├── worker            started again by the arbiter when it dies
+    the service (mi-ldap)     the supervisor: locks the state folder, receives Ctrl-C
+    ├── slapd                 the embedded directory; restarted by the supervisor
+    ├── heartbeats            if a dashboard is configured; restarted by the supervisor
+    ├── cleanup               about every minute, for a moment
+    └── gunicorn's arbiter    in a session of its own; when it ends, the service ends
+        ├── worker            restarted by the arbiter
         └── worker …
 
-Each child asks the kernel to be killed when its parent dies, so that `kill -9` of any of them
-leaves nothing behind that nobody looks after.
+Each child asks the kernel for a signal when its parent dies, so that `kill -9` of any of them
+leaves no process behind.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ _LARGE = 4 << 20
 
 
 def give_memory_back() -> None:
-    """Have the C library return what was freed, whichever thread had it; glibc only.
-
-    Else it learns from long answers to keep the memory of such, and does so for each thread.
-    """
+    """Make the C library return freed memory to the system; glibc only."""
+    # By default glibc raises these thresholds when a large block is freed, and keeps an arena for
+    # each thread: after a few large responses a worker would keep their memory for good.
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
@@ -45,8 +44,8 @@ class Child:
     """A forked process that runs a function."""
 
     def __init__(self, run: Callable[[], None]) -> None:
-        """Fork; the child runs `run` in a session of its own and exits with its `SystemExit`."""
-        sys.stdout.flush()
+        """Fork; the child runs `run` in its own session and exits with its `SystemExit`."""
+        sys.stdout.flush()  # else the child would write the buffered text once more
         sys.stderr.flush()
         parent_pid = os.getpid()
         self._status: int | None = None
@@ -55,7 +54,7 @@ class Child:
             _run_to_exit(run, parent_pid)
 
     def exit_status(self) -> int | None:
-        """How it ended: its status, negative for a signal; None while it runs."""
+        """Return the exit status, negative for a signal; None while the process runs."""
         if self._status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
@@ -63,13 +62,13 @@ class Child:
         return self._status
 
     def send(self, number: int) -> None:
-        """Send it a signal, if it is still there."""
+        """Send the process a signal if it still runs."""
         if self.exit_status() is None:
             os.kill(self.pid, number)
 
 
 class Signals:
-    """The signals that end or wake the service, in the order in which they came.
+    """The signals that stop or wake the service, in the order of their arrival.
 
     SIGHUP stops no process: the workers check whether the certificate files were replaced.
     """
@@ -86,7 +85,7 @@ class Signals:
         self._queue.put(number)
 
     def next(self, timeout_s: float) -> int | None:
-        """The next signal; None when none comes in time."""
+        """Return the next signal; None if none arrives in time."""
         try:
             return self._queue.get(timeout=timeout_s)
         except queue.Empty:
@@ -94,7 +93,7 @@ class Signals:
 
     @classmethod
     def forget(cls) -> None:
-        """In a child: let signals do again what they do by default."""
+        """Restore the default handlers, in a child."""
         for number in (*cls.STOP, signal.SIGCHLD, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(cls.RELOAD, signal.SIG_IGN)

@@ -20,27 +20,28 @@ from mi_ldap.serving.state_folder import prepare_state_folder
 from mi_ldap.settings import Settings
 from mi_ldap.wiring import services
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
+"""Timeout of the directory operations between two questions, in seconds."""
 
 
 def recover_admin(
     settings: Settings, name: str, *, set_password: bool, adopt: bool, yes: bool
 ) -> None:
-    """Give the admin role to an existing user, and what else the options ask for.
+    """Assign the admin role to an existing user, and do what else the options ask for.
 
     Raises:
-        MiLdapError: with the sentence for the operator; nothing was changed by that step.
+        MiLdapError: a step failed, and changed nothing.
     """
     prepare_state_folder(settings.state_dir)
     structlog.contextvars.bind_contextvars(client="local")
     with reachable_services(settings) as found:
         operator = f"{getpass.getuser()} on this machine"
         recovery = Recovery(found.store, found.audit, found.rules, operator)
-        with deadline(PATIENCE_S):
+        with deadline(TIMEOUT_S):
             user = recovery.find(name)
         _confirm(user.name, set_password=set_password, adopt=adopt, yes=yes)
         password = _ask_password() if set_password else None
-        with deadline(PATIENCE_S):
+        with deadline(TIMEOUT_S):
             _recover(recovery, user, password, adopt=adopt)
 
 
@@ -51,7 +52,7 @@ def check_directory(settings: Settings) -> None:
         MiLdapError: the service cannot use the directory, with the reason.
     """
     prepare_state_folder(settings.state_dir)
-    with reachable_services(settings) as found, closing(found), deadline(PATIENCE_S):
+    with reachable_services(settings) as found, closing(found), deadline(TIMEOUT_S):
         found.store.check()
 
 
@@ -59,8 +60,8 @@ def _recover(recovery: Recovery, user: User, password: str | None, *, adopt: boo
     if password is not None:
         recovery.set_password(user, password)
         click.echo(f"The password of {user.name} is set.")
-    given = recovery.give_role(user)
-    click.echo(f"{user.name} is {'now' if given else 'already'} an admin.")
+    is_new = recovery.give_role(user)
+    click.echo(f"{user.name} is {'now' if is_new else 'already'} an admin.")
     if adopt:
         adopted = recovery.adopt(user)
         names = ", ".join(adopted) or "nobody, for no admin was without one"
@@ -84,7 +85,7 @@ def _ask_password() -> str:
 
 @contextmanager
 def reachable_services(settings: Settings) -> Iterator[Services]:
-    """The services; the embedded directory is started for as long where nobody runs it."""
+    """Yield the services; run the embedded directory for the block if no service runs it."""
     if not settings.is_embedded:
         yield services(settings)
         return

@@ -1,9 +1,4 @@
-"""Running the application for one request, and framing its response part by part.
-
-A response is produced in parts of about 64 kB. While the client receives a part, the thread returns
-to the pool; for the next part a thread is requested again. So a slow client blocks no thread, and
-only one part of a streamed response is in memory.
-"""
+"""Running the application for one request, and framing its response in parts of about 64 kB."""
 
 from __future__ import annotations
 
@@ -119,6 +114,8 @@ class Response:
         for part in self._parts:
             produced += self._framed(part) if part else ()
             size += len(part)
+            # The thread returns to the pool while the client receives this part. So a slow client
+            # blocks no thread, and one part of a streamed response is in memory.
             if size >= PART_BYTES and self._left != 0:
                 return produced
             if self._omits_body:
@@ -150,20 +147,20 @@ class Response:
         if self._start is None:
             raise RuntimeError("the application gave no status")
         self._is_head_framed = True
-        status, given = self._start
+        status, headers = self._start
         code, _, reason = status.partition(" ")
-        fields = [each for each in given if each[0].lower() not in _HOP_BY_HOP]
+        fields = [each for each in headers if each[0].lower() not in _HOP_BY_HOP]
         length = next((value for name, value in fields if name.lower() == "content-length"), None)
         self._left = None if length is None else int(length)
         own = [
             ("Date", _date(int(time.time()))),
             ("Connection", "close" if self._is_stopping() else "keep-alive"),
         ]
-        headers = [
+        encoded = [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in own + fields
         ]
         return self._framed_by_h11(
-            h11.Response(status_code=int(code), reason=_latin(reason), headers=headers)
+            h11.Response(status_code=int(code), reason=_latin(reason), headers=encoded)
         )
 
     def _framed_by_h11(self, event: h11.Event) -> list[bytes]:
@@ -189,7 +186,7 @@ class Response:
             self._environ.clear()
 
 
-@lru_cache(1)
+@lru_cache(1)  # the same for all responses of a second
 def _date(now: int) -> str:
     return formatdate(now, usegmt=True)
 

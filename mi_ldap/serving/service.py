@@ -1,4 +1,4 @@
-"""A running service, put together: folder, port, directory, certificate, gunicorn."""
+"""Assembly and start of a service: state folder, port, directory, certificate, gunicorn."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings) -> int:
-    """Run the service until it is told to stop; the exit status.
+    """Run the service until a signal stops it; return the exit status.
 
     Raises:
-        ConfigurationError: it cannot start as configured.
+        ConfigurationError: the service cannot start with this configuration.
     """
     os.umask(0o077)
     signals = Signals()
@@ -62,10 +62,10 @@ def serve(settings: Settings) -> int:
         _write_throttled_logins(found)
         application = create_app(found)
         certificate = certificate_of(settings)
-        companions = [*_companions(settings, directory), DiskWatch(found.disk)]
+        managed = [*_managed_processes(settings, directory), DiskWatch(found.disk)]
         gc.freeze()  # a collection in a worker would copy what it shares with the others
         server = Child(HttpServer(settings.server, listener, certificate, application).run)
-        listener.close()  # else clients would still be let in while gunicorn stops
+        listener.close()  # else the kernel would accept connections while gunicorn stops
         try:
             return supervise(
                 server,
@@ -73,7 +73,7 @@ def serve(settings: Settings) -> int:
                 signals,
                 is_answering=lambda: is_answering(settings.server),
                 announce=lambda: _announce(settings, directory, found),
-                companions=companions,
+                managed=managed,
             )
         finally:
             _write_throttled_logins(found)
@@ -85,15 +85,15 @@ def _write_throttled_logins(found: Services) -> None:
         found.failed_logins.close_windows(all_of_them=True)
     except MiLdapError as error:
         log.error("throttled_logins_not_told", error=str(error))
-    # Not the store: the workers, forked from here, would have one that is closed for good.
+    # Not the store: the workers, forked later, could not open it again.
     found.close_files()
 
 
 def check_files(settings: Settings) -> None:
-    """Read every certificate and key that the settings name, and check the directory's folder.
+    """Check every certificate and key in the settings, and the folder of the directory.
 
     Raises:
-        ConfigurationError: one of them cannot be used.
+        ConfigurationError: a file cannot be used.
     """
     server, store = settings.server, settings.user_store
     if server.certificate_file and server.key_file:
@@ -105,10 +105,10 @@ def check_files(settings: Settings) -> None:
 
 
 def certificate_of(settings: Settings) -> tuple[Path, Path] | None:
-    """`(certificate, key)` files, made where none are configured; None for plain http.
+    """Return the `(certificate, key)` files, created if none are configured; None for plain HTTP.
 
     Raises:
-        ConfigurationError: the configured ones cannot be used.
+        ConfigurationError: the configured files cannot be used.
     """
     server = settings.server
     if not server.tls:
@@ -120,7 +120,7 @@ def certificate_of(settings: Settings) -> tuple[Path, Path] | None:
 
 
 def embedded_directory(settings: Settings) -> EmbeddedDirectory:
-    """The embedded directory of these settings, not started."""
+    """Return the embedded directory of these settings, without starting it."""
     own = settings.embedded_directory
     folder = settings.state_dir / "directory"
     return EmbeddedDirectory(folder, own.suffix, own.port, own.host, own.slapd)
@@ -139,7 +139,9 @@ def started_directory(settings: Settings) -> Iterator[EmbeddedDirectory]:
         yield directory
 
 
-def _companions(settings: Settings, directory: EmbeddedDirectory | None) -> list[ManagedProcess]:
+def _managed_processes(
+    settings: Settings, directory: EmbeddedDirectory | None
+) -> list[ManagedProcess]:
     """Return the periodic tasks of the supervisor that the settings ask for."""
     make_services = partial(services, settings, directory)
     found: list[ManagedProcess] = [*_renewals(settings), Cleanup(make_services)]
@@ -161,12 +163,12 @@ def _announce(settings: Settings, directory: EmbeddedDirectory | None, found: Se
     trouble = _trouble(found)
     is_open = not trouble and _is_bootstrap_open(found)
     warn_of_lost_admins(found)
-    found.close()  # the heartbeats' process is forked after this
+    found.close()  # other processes are forked later, and must not share its connections
     print_banner(settings, directory, is_open, trouble)
 
 
 def _trouble(found: Services) -> str:
-    """Why the directory cannot be used, `""` where it can; looked at once, at the start."""
+    """Return why the directory cannot be used; `""` if it can."""
     try:
         with deadline(found.settings.server.request_deadline_s):
             found.store.check()
@@ -177,7 +179,7 @@ def _trouble(found: Services) -> str:
 
 
 def _is_bootstrap_open(found: Services) -> bool:
-    """Whether anybody may yet become the first admin; said in the log when so."""
+    """Whether the next login may create the first admin; log a warning if so."""
     try:
         with deadline(found.settings.server.request_deadline_s):
             is_open = found.bootstrap.is_open()

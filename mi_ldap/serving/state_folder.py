@@ -1,4 +1,4 @@
-"""The one folder that a service keeps everything in: its owner's alone, and one service's."""
+"""The state folder: readable by its owner only, and used by one service at a time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mi_ldap.errors import ConfigurationError
 from mi_ldap.file_locks import lock, open_lock_file
 
 PREDECESSOR_S = 0.5
-"""How long a service that was just killed may take to vanish with its children, in seconds."""
+"""Longest wait, in seconds, for a service that was just killed: its children hold the lock too."""
 
 
 @contextmanager
 def held_state_folder(folder: Path) -> Iterator[None]:
-    """The folder, made or repaired to mode 0700, is this process's (and its children's) inside.
+    """Create the folder if missing, and lock it for the block, for this process and its children.
 
     Raises:
-        ConfigurationError: it cannot be made, is not ours, or another service uses it.
+        ConfigurationError: it cannot be created, has another owner, or another service uses it.
     """
     prepare_state_folder(folder)
     descriptor = _open_lock(folder / "lock")
@@ -45,10 +45,10 @@ def _open_lock(file: Path) -> int:
 
 
 def prepare_state_folder(folder: Path) -> None:
-    """Make the folder, or see that only its owner gets at it.
+    """Create the folder if missing, and set its mode to 0700.
 
     Raises:
-        ConfigurationError: it cannot be made, or is not ours.
+        ConfigurationError: it cannot be created, or has another owner.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ class SuperAdminPin:
         self._make_services = make_services
         self._next_try: float | None = 0.0
 
-    def look_after(self) -> None:
+    def tick(self) -> None:
         """Read the directory, if that is due; called in a loop once the service has answered."""
         if self._next_try is None or time.monotonic() < self._next_try:
             return

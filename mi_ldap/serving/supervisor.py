@@ -50,10 +50,10 @@ class Directory(Protocol):
 
 
 class ManagedProcess(Protocol):
-    """Another process, which runs from the service's first answer until its stop."""
+    """A process or periodic task, from the service's first answer until its stop."""
 
-    def look_after(self) -> None:
-        """Start or restart it if it does not run."""
+    def tick(self) -> None:
+        """Start it if it is due or has ended; called about four times a second."""
 
     def stop(self) -> None:
         """Stop it permanently."""
@@ -73,7 +73,7 @@ class Restarter:
         self._next_try: float | None = None
         self._probe = DirectoryProbe(directory.socket_file)
 
-    def look_after(self) -> None:
+    def tick(self) -> None:
         """Restart the directory if necessary; called periodically."""
         pid = self._directory.pid
         if pid is not None and self._probe.hangs(pid):
@@ -114,7 +114,7 @@ def supervise(
     signals: Signals,
     is_answering: Callable[[], bool],
     announce: Callable[[], None],
-    companions: Sequence[ManagedProcess] = (),
+    managed: Sequence[ManagedProcess] = (),
 ) -> int:
     """Supervise until gunicorn has ended; return the service's exit status.
 
@@ -126,30 +126,30 @@ def supervise(
         signals: the signals to this process.
         is_answering: whether the service answers; may block for a short time.
         announce: called once, when the service first answers.
-        companions: started then and restarted when needed; stopped before gunicorn.
+        managed: called periodically from then on; stopped before gunicorn.
     """
     restarter = Restarter(directory) if directory else None
     is_announced = is_stopping = False
     while (status := server.exit_status()) is None:
         number = signals.next(timeout_s=0.25 if is_announced else 0.01)
         if number in Signals.STOP:
-            for companion in companions:
-                companion.stop()
+            for each in managed:
+                each.stop()
             server.send(signal.SIGINT if is_stopping else signal.SIGTERM)
             is_stopping = True
         if number == Signals.RELOAD:
             log.info("reload_requested")
             server.send(Signals.RELOAD)
         if restarter and not is_stopping:
-            restarter.look_after()
+            restarter.tick()
         if not (is_announced or is_stopping) and is_answering():
             announce()
             is_announced = True
         if is_announced and not is_stopping:
-            for companion in companions:
-                companion.look_after()
-    for companion in companions:
-        companion.stop()
+            for each in managed:
+                each.tick()
+    for each in managed:
+        each.stop()
     if is_stopping:
         return 0
     log.critical("gunicorn_ended_by_itself", status=status)

@@ -1,12 +1,8 @@
 """The gunicorn worker: a request gets a thread only when it has been received completely.
 
 One event loop accepts connections, does the TLS handshakes, reads requests and sends responses,
-each with a timeout; the threads of the pool only run the application. So slow or silent clients
-block no thread, and their memory is limited. (gunicorn's gthread reads in its threads: as many
-incomplete requests as threads block it.)
-
-The worker supports HTTP/1.1 and HTTP/1.0, with keep-alive, pipelining and `Expect: 100-continue`,
-plain or over TLS 1.2 and newer.
+each with a timeout; the threads of the pool only run the application. HTTP/1.1 and HTTP/1.0 are
+supported, with keep-alive, pipelining and `Expect: 100-continue`, plain or over TLS 1.2 and newer.
 """
 
 from __future__ import annotations
@@ -40,6 +36,8 @@ from mi_ldap.settings import ServerSettings, load_settings
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
+# gunicorn's own gthread (27.0) reads requests in its threads: as many incomplete requests as it has
+# threads stop it for good.
 class RequestWorker(Worker):  # type: ignore[misc]
     """Serves the application.
 
@@ -66,7 +64,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
         os._exit(0)
 
     def run(self) -> None:
-        """Serve until told to stop, or until the arbiter has ended."""
+        """Serve until a signal stops the worker, or until the arbiter has ended."""
         self._certificate = (
             ServedCertificate(self.cfg.certfile, self.cfg.keyfile) if self.cfg.is_ssl else None
         )
@@ -81,6 +79,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
         stopping = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._refresh_certificate)
+        # The parent id changes when the arbiter is killed.
         acceptors = [asyncio.create_task(self._accept(each.sock)) for each in self.sockets]
         while self.alive and not stopping.is_set() and os.getppid() == self.ppid:
             self.notify()

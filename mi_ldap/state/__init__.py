@@ -2,5 +2,5 @@
 
 Revoked tokens, failed logins, signing keys and metadata are in one SQLite database (`database`);
 the audit log is a file of JSON lines. It imports `settings`, `model`, `files` and `errors`. It must
-not know the store or the services: it is told ids and names as text.
+not know the store or the services: ids and names are plain text here.
 """

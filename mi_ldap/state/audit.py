@@ -1,10 +1,9 @@
-"""The audit log: one line an event, written before the change that it tells of is made.
+"""The audit log: one line for each event, written before the change is made.
 
-MI's keys come first, in MI's order (`performedBy`, `action`, `type`, `info`), then ours. A change
-whose line can't be written is not made; one that then fails gets a second line, its outcome
-`undone` (or `unknown`, when the directory went away), under the same request id. A change that is
-tried again after a conflict has no further lines. There is never a password, a token or a hash
-in it.
+MI's keys come first, in MI's order (`performedBy`, `action`, `type`, `info`), then ours. If the
+line cannot be written, the change is not made. A change that fails after its line was written gets
+a second line with the outcome `undone` (or `unknown`, if the directory did not answer) and the same
+request id. A retry after a conflict adds no lines. Passwords, tokens and hashes are never written.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from mi_ldap.state.audit_file import AuditFile
 log = structlog.get_logger()
 
 MAX_TEXT_BYTES = 1024
-"""Longer names and reasons are truncated: a client must not be able to fill the disk with them."""
+"""Longer names and reasons are truncated, so that a client cannot fill the disk with them."""
 
 Info = Mapping[str, Any]
 
@@ -46,10 +45,10 @@ class Change:
 
 
 class AuditLog:
-    """Lines of JSON in a file of mode 0600, each in one write.
+    """JSON lines in a file of mode 0600, each appended in one write.
 
     Args:
-        path: `<state>/audit.log`, or what `audit.file` names.
+        path: the file.
         max_bytes: the size at which the file is rotated; 0 for never.
         keep: how many rotated files are kept.
     """
@@ -70,26 +69,26 @@ class AuditLog:
     def write(
         self, performer: str, action: str, kind: str, info: Info, *, outcome: str, reason: str = ""
     ) -> None:
-        """Add one line.
+        """Append one line.
 
         Args:
-            performer: the name of who did it.
+            performer: the name of the user who did it.
             action: `created`, `deleted`, `updated`, `login`, `logout`, `refused`, `bootstrap`,
                 `recovered` or `inherited`.
             kind: `user`, `role`, `session` or `admin`.
-            info: what it was done to; written as a string of JSON.
-            outcome: `done`, `refused`, `undone`, or `unknown` where no answer came.
+            info: what it was done to.
+            outcome: `done`, `refused`, `undone`, or `unknown` if the directory did not answer.
             reason: why it was refused or undone.
 
         Raises:
-            AuditUnavailable: it could not be written.
+            AuditUnavailable: the line could not be written.
         """
         context = structlog.contextvars.get_contextvars()
         line = {
             "performedBy": cut_to_bytes(performer, MAX_TEXT_BYTES),
             "action": action,
             "type": kind,
-            "info": json.dumps(info, separators=(",", ":")),
+            "info": json.dumps(info, separators=(",", ":")),  # MI has a string of JSON here too
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "outcome": outcome,
             "reason": cut_to_bytes(reason, MAX_TEXT_BYTES),
@@ -105,10 +104,10 @@ class AuditLog:
 
     @contextmanager
     def change(self, performer: str, action: str, kind: str, info: Info) -> Iterator[None]:
-        """Write the line of a change, and then let it be made.
+        """Write the line of a change, then run the block, which makes the change.
 
         Raises:
-            AuditUnavailable: before anything was changed.
+            AuditUnavailable: the line could not be written; the block was not run.
         """
         with self.attempts(performer) as attempts:
             attempts.begin(Change(action, kind, info))
@@ -116,7 +115,7 @@ class AuditLog:
 
     @contextmanager
     def attempts(self, performer: str) -> Iterator[ChangeAttempts]:
-        """Record a change that may be tried several times, with each line and outcome once."""
+        """Record a change that may be retried; every line and outcome is written once."""
         attempts = ChangeAttempts(self, performer)
         try:
             yield attempts
@@ -128,12 +127,12 @@ class AuditLog:
         attempts.end("undone", "It was decided anew.", attempts.superseded)
 
     def refused(self, performer: str, kind: str, info: Info, error: MiLdapError) -> None:
-        """The line of something that the rules forbade."""
+        """Write the line of an action that the rules forbid."""
         self.write(performer, "refused", kind, info, outcome="refused", reason=str(error))
 
     @contextmanager
     def refusals(self, performer: str, info: Info) -> Iterator[None]:
-        """Every refusal by custody in the block leaves its line."""
+        """Write a line for a `CustodyRefused` that the block raises."""
         try:
             yield
         except CustodyRefused as error:
@@ -146,12 +145,12 @@ class AuditLog:
 
 
 class ChangeAttempts:
-    """The audit lines of one change, however often it is tried.
+    """The audit lines of one change, which may be retried.
 
     Attributes:
         performer: the name of the user who makes the change.
         written: the changes that have a line, in the order of the lines.
-        superseded: those of them that are not part of the latest try.
+        superseded: those of them that are not part of the latest attempt.
     """
 
     def __init__(self, audit: AuditLog, performer: str) -> None:
@@ -161,10 +160,10 @@ class ChangeAttempts:
         self.superseded: list[Change] = []
 
     def begin(self, *changes: Change) -> None:
-        """Write the lines of a try that makes these changes, except those already written.
+        """Write the lines of an attempt that makes these changes, except those already written.
 
         Raises:
-            AuditUnavailable: a line could not be written; this try has not changed anything yet.
+            AuditUnavailable: a line could not be written; this attempt has changed nothing yet.
         """
         self.superseded = [change for change in self.written if change not in changes]
         for change in changes:

@@ -1,8 +1,7 @@
 """A file of lines that several processes append to and rotate, each line whole and exactly once.
 
-Every append holds an exclusive lock (flock) on the file itself. So no process writes to a file that
-is being renamed, and a last byte other than a newline means that a full disk or a crash cut a line
-short, not that another process is still writing it.
+Every append holds an exclusive lock (flock) on the file itself, so no process writes to a file that
+is being renamed.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ class AuditFile:
             descriptor = self._open() if self._descriptor is None else self._descriptor
             if not lock(descriptor, give_up_at - time.monotonic()):
                 raise TimeoutError("another process holds the lock of the file")
-            if self._is_current(descriptor):
+            if self._is_current(descriptor):  # else it was rotated while this process waited
                 return descriptor
             self._close()
 
@@ -105,13 +104,11 @@ class AuditFile:
         return is_full and time.monotonic() >= self._no_rotation_before
 
     def _rotate(self) -> bool:
-        """Rename the locked file and the rotated ones; return False where that fails.
-
-        Only the files before the first missing number are renamed. A crash in the middle of a
-        rotation leaves such a gap, and the next rotation then overwrites no file.
-        """
+        """Rename the locked file and the rotated ones; return False where that fails."""
         path = self._path.resolve()  # so that a symbolic link is not renamed itself
         older = [path.with_name(f"{path.name}.{number}") for number in range(1, self._keep + 1)]
+        # A crash in the middle of a rotation leaves a gap. Only the files before it are renamed, so
+        # that the next rotation overwrites none.
         gap = next((at for at, file in enumerate(older) if not file.exists()), self._keep - 1)
         chain = [path, *older[: gap + 1]]
         try:
@@ -134,6 +131,7 @@ def _write(descriptor: int, line: bytes) -> None:
     """Write the line, after a newline where the last line was cut short."""
     status = os.fstat(descriptor)
     if stat.S_ISREG(status.st_mode) and status.st_size:
+        # Under the lock nobody else is writing: a crash or a full disk cut the last line short.
         is_cut = os.pread(descriptor, 1, status.st_size - 1) != b"\n"
         line = b"\n" + line if is_cut else line
     if os.write(descriptor, line) != len(line):

@@ -1,7 +1,7 @@
-"""What the workers of one machine share: a SQLite file in the state folder.
+"""The state that the workers of one machine share: a SQLite file in the state folder.
 
-Revoked tokens, failed logins and a few facts (that bootstrap is over). Each thread has connections
-of its own; writers wait for each other at most `BUSY_S`.
+It holds revoked tokens, failed logins and metadata, such as that bootstrap is over. Each thread has
+its own connections.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mi_ldap.errors import ConfigurationError, StateUnavailable
 log = structlog.get_logger()
 
 BUSY_S = 2.0
+"""Longest wait for other writers, in seconds."""
 COUNTERS_BUSY_S = 2.0
 
 _POLL_S = 0.002
@@ -59,23 +60,23 @@ _MIGRATIONS = (
 
 
 class Metadata(Protocol):
-    """Small things that are kept once and for all."""
+    """Texts by key, of which the first value is kept."""
 
-    def fact(self, key: str) -> str | None:
-        """What was noted under `key`."""
+    def get(self, key: str) -> str | None:
+        """Return the value of the key; None if there is none."""
 
     def set_default(self, key: str, value: str) -> str:
-        """Keep the first value noted under `key`, and return it."""
+        """Store the value if the key has none; return the stored value."""
 
 
 class StateDatabase:
-    """The file, brought to the present schema.
+    """The database, upgraded to the current schema.
 
     Args:
-        path: made with mode 0600 when it is missing.
+        path: the file; created with mode 0600 if missing.
 
     Raises:
-        ConfigurationError: a newer version of the service made it, or it is no database.
+        ConfigurationError: a newer version of the service wrote it, or it is not a database.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,7 +99,7 @@ class StateDatabase:
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection, whose commits survive a loss of power.
+        """Yield this thread's connection, whose commits survive a power failure.
 
         Raises:
             StateUnavailable: the disk is full, the file locked for too long, or damaged.
@@ -108,15 +109,14 @@ class StateDatabase:
 
     @contextmanager
     def counters(self) -> Iterator[sqlite3.Connection]:
-        """A transaction on the counters, which a loss of power may undo.
-
-        It waits for a lock for `COUNTERS_BUSY_S` only, because every login needs it.
+        """Open a transaction on the counters, which a power failure may lose.
 
         Raises:
             StateUnavailable: as `connection`.
         """
         with (
-            self._counters_lock,  # else the threads of a process keep the file from the others
+            self._counters_lock,  # else the threads of one process starve the other processes
+            # Every login writes here, and fsync takes milliseconds: only checkpoints sync.
             self._used("counters", _POLL_S, "NORMAL") as connection,
             transaction(connection, COUNTERS_BUSY_S),
         ):
@@ -134,7 +134,7 @@ class StateDatabase:
 
     @property
     def _connections(self) -> dict[str, sqlite3.Connection]:
-        """This thread's connections by their kind."""
+        """This thread's connections: `"lasting"` and `"counters"`."""
         found: dict[str, sqlite3.Connection] = self._local.__dict__.setdefault("connections", {})
         return found
 
@@ -145,11 +145,9 @@ class StateDatabase:
         self._connections.clear()
 
     def _leave_replaced_file(self) -> None:
-        """Close connections to a file that was deleted or replaced while the service runs.
-
-        What is written to it would be lost at the next start, and other threads and processes,
-        which open the new file, would not see it.
-        """
+        """Close connections to a file that was deleted or replaced while the service runs."""
+        # What is written to the old file would be lost at the next start, and other threads and
+        # processes, which open the new one, would not see it.
         if self._connections and self._identity() != self._local.identity:
             log.error("state_file_replaced", file=str(self._path), hint=_REPLACED)
             self.close()
@@ -162,13 +160,13 @@ class StateDatabase:
             return None
         return status.st_dev, status.st_ino
 
-    def fact(self, key: str) -> str | None:
+    def get(self, key: str) -> str | None:
         with self.connection() as connection:
             row = connection.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
-    def facts_beginning(self, prefix: str) -> list[str]:
-        """The keys of all facts that begin with the prefix."""
+    def keys_with_prefix(self, prefix: str) -> list[str]:
+        """Return all keys of metadata that begin with the prefix."""
         with self.connection() as connection:
             rows = connection.execute(
                 "SELECT key FROM facts WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
@@ -176,13 +174,13 @@ class StateDatabase:
         return [row[0] for row in rows]
 
     def set_default(self, key: str, value: str) -> str:
-        """Keep the first value that anyone noted under `key`, and return it."""
+        """Store the value if the key has none; return the stored value."""
         with self.connection() as connection:
             connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (key, value))
-        return self.fact(key) or value
+        return self.get(key) or value
 
-    def forget_facts(self, keys: list[str]) -> None:
-        """Delete the facts with these keys."""
+    def delete(self, keys: list[str]) -> None:
+        """Delete the metadata with these keys."""
         with self.connection() as connection:
             connection.executemany("DELETE FROM facts WHERE key = ?", [(key,) for key in keys])
 
@@ -202,7 +200,8 @@ class StateDatabase:
         return connection
 
     def _create(self) -> None:
-        """Create the file with mode 0600; SQLite would let others read it, and block on a FIFO."""
+        """Create the file with mode 0600."""
+        # SQLite would create it by the umask, for others to read, and block on a FIFO.
         try:
             self._path.touch(mode=0o600)
         except OSError as error:
@@ -257,15 +256,15 @@ class MemoryCounters:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, busy_s: float = 0.0) -> Iterator[None]:
-    """A transaction: commit at the end of the block, roll back on an exception.
+    """Run the block in a transaction; roll back if it raises.
 
     Args:
         connection: one without an open transaction.
-        busy_s: how long to wait for other writers, besides the connection's own timeout; in even
-            steps. SQLite's own grow up to 100 ms, and starve while others write all the time.
+        busy_s: seconds to wait for other writers, besides the connection's own timeout.
     """
     give_up_at = time.monotonic() + busy_s
     while not _begin(connection, must=time.monotonic() >= give_up_at):
+        # SQLite's own pauses grow to 100 ms, and a writer starves while others write all the time.
         time.sleep(random.uniform(0, _POLL_S))  # noqa: S311 - nothing is secret
     try:
         yield
@@ -277,8 +276,9 @@ def transaction(connection: sqlite3.Connection, busy_s: float = 0.0) -> Iterator
 
 
 def _begin(connection: sqlite3.Connection, *, must: bool) -> bool:
-    """Begin a transaction; False where others write, unless it `must` begin now."""
+    """Begin a transaction; return False if others write, or raise if it `must` begin now."""
     try:
+        # A deferred transaction that reads first fails at once (SQLITE_BUSY) when it then writes.
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
         if must or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:

@@ -1,4 +1,7 @@
-"""Record of recent removals in the state database; replication may add their memberships again."""
+"""Recent removals, recorded in the state database.
+
+Replication between directory servers may bring back memberships of a removed user or role.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +39,8 @@ class StateRemovalNotes:
         kept = {key: json.loads(key[len(_PREFIX) :]) for key in self._keys()}
         # Also delete notes from the future: the clock was set back.
         old = [key for key, (at, *_) in kept.items() if abs(time.time() - at) > KEPT_S]
-        self._state.forget_facts(old)
+        self._state.delete(old)
         return list(dict.fromkeys(Removed(dn, member) for _, dn, member in kept.values()))
 
     def _keys(self) -> list[str]:
-        return self._state.facts_beginning(_PREFIX)
+        return self._state.keys_with_prefix(_PREFIX)

@@ -1,4 +1,4 @@
-"""The keys that sign tokens: configured, or made on the first start and kept in a folder."""
+"""The keys that sign tokens: a configured one, or keys in a folder of the state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ KEY_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """All keys that verify, by their id (`kid`, RFC 7515 §4.1.4); the current one signs."""
+    """The keys that verify tokens, by key id (`kid`, RFC 7515 §4.1.4).
+
+    Attributes:
+        current: the id of the key that signs.
+        keys: all keys, the oldest first.
+    """
 
     current: str
     keys: dict[str, str] = field(repr=False)
@@ -32,15 +37,15 @@ class SigningKeys:
 
     @property
     def oldest(self) -> str:
-        """The first key: it derives values that must not change when a key is added."""
+        """The first key, from which values are derived that a rotation must not change."""
         return next(iter(self.keys.values()))
 
 
 def configured_key(secret: str) -> SigningKeys:
-    """The one key that the configuration gives.
+    """Return the configured key as the only one.
 
     Raises:
-        ConfigurationError: it is shorter than 32 bytes.
+        ConfigurationError: the key is shorter than 32 bytes.
     """
     if len(secret.encode()) < KEY_BYTES:
         raise ConfigurationError(f"The token key must have at least {KEY_BYTES} bytes.")
@@ -48,11 +53,11 @@ def configured_key(secret: str) -> SigningKeys:
     return SigningKeys(kid, {kid: secret})
 
 
-def kept_keys(folder: Path) -> SigningKeys:
-    """The keys in `folder`, `1.key` and so on, the last one signing; the first one is made.
+def stored_keys(folder: Path) -> SigningKeys:
+    """Return the keys in the folder, `1.key` and so on; create the first one if there is none.
 
     Raises:
-        ConfigurationError: one of them cannot be used.
+        ConfigurationError: the folder or one of its keys cannot be used.
     """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -80,17 +85,19 @@ def _read_key(file: Path) -> str:
 
 
 def rotate_key(folder: Path) -> str:
-    """Add a key that signs from the next start on; older tokens stay good. Returns its id."""
-    following = str(int(kept_keys(folder).current) + 1)
+    """Add a key, which signs from the next start on, and return its id; old tokens stay valid."""
+    following = str(int(stored_keys(folder).current) + 1)
     _make_key(folder / f"{following}.key")
     return following
 
 
 def _key_files(folder: Path) -> list[Path]:
+    # As numbers: 10 follows 9.
     numbered = [file for file in folder.glob("*.key") if file.stem.isdigit()]
     return sorted(numbered, key=lambda file: int(file.stem))
 
 
 def _make_key(file: Path) -> None:
+    # Processes that start at the same time must agree on one key: the first one wins.
     if not create_private(file, secrets.token_hex(KEY_BYTES).encode()):
         log.debug("signing_key_made_by_another", kid=file.stem)

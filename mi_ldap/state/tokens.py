@@ -1,4 +1,4 @@
-"""What a token claims, and what revokes it. No Flask: the web encodes."""
+"""The scopes of tokens, and the tokens that were revoked; `mi_ldap.web.tokens` encodes them."""
 
 from __future__ import annotations
 
@@ -16,26 +16,23 @@ SCOPE_DEFAULT: Final = "default"
 SCOPE_CHANGE_PASSWORD: Final = "change-password"  # noqa: S105 - a scope, not a password
 
 SLACK_S = 86_400.0
+"""How long the row of an expired token is kept, in seconds."""
 
 _PRUNE_EVERY = 64
 
 
 class Revocations(Protocol):
-    """The tokens that died before their time."""
+    """The tokens that were revoked before they expired."""
 
     def revoke(self, jti: str, expires_at: float) -> None:
-        """Raises `StateUnavailable` unless the revocation is kept."""
+        """Revoke a token by its id; raise `StateUnavailable` if that cannot be stored."""
 
     def is_revoked(self, jti: str) -> bool:
-        """Raises `StateUnavailable` where it can't be told."""
+        """Whether the token was revoked; raise `StateUnavailable` if that cannot be read."""
 
 
 class SqliteRevocations:
     """Revocations shared by all workers of one machine; rows of expired tokens are pruned.
-
-    A token expires by the wall clock, which may jump ahead and back again. So a row is deleted only
-    when the wall clock is a day past the token's expiry and, by the monotonic clock, the configured
-    lifetime of tokens and a day have passed since the revocation.
 
     Args:
         state: the database.
@@ -71,7 +68,9 @@ class SqliteRevocations:
         if self._since_pruned >= _PRUNE_EVERY:
             self._since_pruned = 0
             uptime_s = self._uptime()
-            # A token revoked before the last boot was revoked at least the whole uptime ago.
+            # A token expires by the wall clock, which may jump ahead and back again. So the
+            # longest lifetime must also have passed by the monotonic clock. A token revoked before
+            # the last boot was revoked at least the whole uptime ago.
             connection.execute(
                 "DELETE FROM revoked WHERE expires_at < ? "
                 "AND ? - CASE boot_id WHEN ? THEN uptime_s ELSE 0 END > ?",

@@ -58,7 +58,7 @@ def events(heartbeats: Heartbeats, times: int = 1) -> list[str]:
     """What is logged."""
     with capture_logs() as lines:
         for _ in range(times):
-            heartbeats.turn()
+            heartbeats.run_once()
     return [line["event"] for line in lines]
 
 
@@ -96,7 +96,7 @@ def test_the_nodes_name_is_kept_or_configured(dashboard: Dashboard, beating: Bea
     for more in ({}, {}, {"NODE_ID": "users-1"}):
         api, heartbeats = beating(dashboard.url, **more)
         api.logged_in("admin")
-        heartbeats.turn()
+        heartbeats.run_once()
     first, second, third = (body["nodeId"] for body in dashboard.bodies)
     assert first == second
     assert third == "users-1"
@@ -105,7 +105,7 @@ def test_the_nodes_name_is_kept_or_configured(dashboard: Dashboard, beating: Bea
 def test_the_pause_is_an_interval_at_most(dashboard: Dashboard, beating: BeatingApi) -> None:
     api, heartbeats = beating(dashboard.url, HEARTBEAT_INTERVAL="20")
     api.logged_in("admin")
-    pauses = [heartbeats.turn() for _ in range(20)]
+    pauses = [heartbeats.run_once() for _ in range(20)]
     assert 18 <= min(pauses) < max(pauses) <= 20
 
 
@@ -115,7 +115,7 @@ def test_a_dashboard_that_is_down_is_asked_less_and_less_and_found_again(
     api, heartbeats = beating(f"http://localhost:{free_port()}/dashboard/api")
     api.logged_in("admin")
     with capture_logs() as lines:
-        pauses = [heartbeats.turn() for _ in range(8)]
+        pauses = [heartbeats.run_once() for _ in range(8)]
     assert [line["event"] for line in lines] == ["dashboard_unreachable"]
     assert lines[0]["reason"] == "Connection refused"
     assert pauses[0] < pauses[1] < pauses[2] <= LONGEST_PAUSE_S
@@ -123,7 +123,7 @@ def test_a_dashboard_that_is_down_is_asked_less_and_less_and_found_again(
     with listening(Dashboard()) as dashboard:
         api, other = beating(dashboard.url)
         assert events(other) == ["dashboard_registered"]
-        assert other.turn() <= 5
+        assert other.run_once() <= 5
 
 
 def test_a_dashboard_that_says_no_is_asked_again(dashboard: Dashboard, beating: BeatingApi) -> None:
@@ -179,7 +179,7 @@ def test_what_a_dashboard_says_badly_is_said_in_words_of_ours(
         api, heartbeats = beating(f"http://127.0.0.1:{server.getsockname()[1]}")
         api.logged_in("admin")
         with capture_logs() as lines:
-            heartbeats.turn()
+            heartbeats.run_once()
         thread.join()
     assert [(line["event"], line["reason"]) for line in lines] == [
         ("dashboard_unreachable", reason)
@@ -215,7 +215,7 @@ def test_a_certificate_is_verified_unless_told_not_to(
         api, strict = beating(dashboard.url)
         api.logged_in("admin")
         with capture_logs() as lines:
-            strict.turn()
+            strict.run_once()
         assert lines[0]["reason"].startswith("its certificate is not good")
         assert dashboard.heartbeats == []
         _, knowing = beating(dashboard.url, CA_FILE=str(certificates.ca_file))

@@ -78,7 +78,7 @@ def test_runs_go_on_whatever_happens_in_one(
     companion = Cleanup(note_and_fail)
 
     def has_run_thrice() -> bool:
-        companion.look_after()
+        companion.tick()
         return runs.exists() and len(runs.read_text()) >= 3
 
     until(has_run_thrice, 20)

@@ -131,6 +131,6 @@ def test_the_pauses_grow_while_no_start_succeeds(
     directory = Dying(tmp_path)
     restarter = Restarter(directory)
     for _ in range(12000):
-        restarter.look_after()
+        restarter.tick()
         now[0] += 0.1
     assert 1200 / 30 <= directory.starts < 1200 / 30 + 10

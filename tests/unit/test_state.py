@@ -34,16 +34,16 @@ def test_the_file_is_for_its_owner_alone(state: StateDatabase, file: Path) -> No
 
 
 def test_the_first_value_of_a_fact_is_kept(state: StateDatabase) -> None:
-    assert state.fact("key") is None
+    assert state.get("key") is None
     assert state.set_default("key", "first") == "first"
     assert state.set_default("key", "second") == "first"
-    assert state.fact("key") == "first"
+    assert state.get("key") == "first"
 
 
 def test_facts_outlive_the_process(state: StateDatabase, file: Path) -> None:
     state.set_default("key", "value")
     again = StateDatabase(file)
-    assert again.fact("key") == "value"
+    assert again.get("key") == "value"
     again.close()
 
 
@@ -81,7 +81,7 @@ def test_what_is_noted_after_the_file_was_deleted_is_in_the_new_one(
     with state.counters() as connection:
         connection.execute("SELECT count(*) FROM login_attempts")
     again = StateDatabase(file)
-    assert again.fact("key") == "value"
+    assert again.get("key") == "value"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     again.close()
 
@@ -103,7 +103,7 @@ def test_a_pipe_in_place_of_the_file_is_told_and_nobody_waits_for_it(
     file.unlink()
     os.mkfifo(file)
     with pytest.raises(StateUnavailable):
-        state.fact("key")
+        state.get("key")
 
 
 def test_a_file_of_a_newer_version_is_refused(state: StateDatabase, file: Path) -> None:

@@ -16,7 +16,7 @@ import time_machine
 from mi_ldap.errors import ConfigurationError, StateUnavailable
 from mi_ldap.state import database as state_module
 from mi_ldap.state.database import StateDatabase
-from mi_ldap.state.signing_keys import configured_key, kept_keys, rotate_key
+from mi_ldap.state.signing_keys import configured_key, rotate_key, stored_keys
 from mi_ldap.state.tokens import SLACK_S, SqliteRevocations
 
 KEY = "k" * 32
@@ -160,8 +160,8 @@ def test_a_short_key_is_refused() -> None:
 
 def test_the_first_key_is_made_for_its_owner_alone_and_kept(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
-    keys = kept_keys(folder)
-    assert kept_keys(folder) == keys
+    keys = stored_keys(folder)
+    assert stored_keys(folder) == keys
     assert len(keys.signing_key) >= 32
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert [stat.S_IMODE(key.stat().st_mode) for key in folder.glob("*.key")] == [0o600]
@@ -178,33 +178,33 @@ def test_of_two_processes_that_make_the_first_key_one_wins(
         link(draft, file)
 
     monkeypatch.setattr(os, "link", link_too_late)
-    assert kept_keys(folder).signing_key == others
+    assert stored_keys(folder).signing_key == others
     assert [file.name for file in folder.iterdir()] == ["1.key"]
 
 
 def test_a_rotated_key_signs_and_the_old_one_still_verifies(tmp_path: Path) -> None:
-    before = kept_keys(tmp_path)
+    before = stored_keys(tmp_path)
     for expected in range(2, 12):
         assert rotate_key(tmp_path) == str(expected)
-    after = kept_keys(tmp_path)
+    after = stored_keys(tmp_path)
     assert after.current == "11"
     assert after.signing_key != before.signing_key
     assert after.keys[before.current] == before.signing_key
 
 
 def test_a_damaged_key_file_stops_the_start_and_is_not_told(tmp_path: Path) -> None:
-    kept_keys(tmp_path)
+    stored_keys(tmp_path)
     (tmp_path / "1.key").write_text("short")
     with pytest.raises(ConfigurationError, match="damaged") as caught:
-        kept_keys(tmp_path)
+        stored_keys(tmp_path)
     assert "short" not in str(caught.value)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_line_end_of_an_editor_makes_no_other_key(tmp_path: Path, end: str) -> None:
-    keys = kept_keys(tmp_path)
+    keys = stored_keys(tmp_path)
     (tmp_path / "1.key").write_text(f"{keys.signing_key}{end}", newline="")
-    assert kept_keys(tmp_path) == keys
+    assert stored_keys(tmp_path) == keys
 
 
 @pytest.mark.parametrize(
@@ -213,4 +213,4 @@ def test_a_line_end_of_an_editor_makes_no_other_key(tmp_path: Path, end: str) ->
 def test_a_key_that_is_no_text_is_told(tmp_path: Path, make: Callable[[Path], object]) -> None:
     make(tmp_path / "1.key")
     with pytest.raises(ConfigurationError, match=r"The token key .*1\.key (cannot be|is damaged)"):
-        kept_keys(tmp_path)
+        stored_keys(tmp_path)
