@@ -1,7 +1,7 @@
-"""What MI's deployment.toml knows and this service does not use: names as data.
+"""The keys of MI's deployment.toml that this service does not use.
 
-Taken from the key mappings, defaults and templates of MI 4.x. An enterprise brings its file along;
-what has no effect here is named in a note instead of stopping the start.
+Taken from the key mappings, defaults and templates of MI 4.x. Companies use the file that they
+have: such keys are named in a note instead of stopping the start.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ KEYS_OF_MI = frozenset(
     ]
 )
 
+# MI and its documentation use both names.
 OTHER_NAMES: Mapping[KeyPath, KeyPath] = {
     ("user_store", "start_tls_enabled"): ("user_store", "start_tls"),
     ("management_api", "cors", "enabled"): ("management_api", "cors", "enable"),

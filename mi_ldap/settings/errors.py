@@ -1,4 +1,4 @@
-"""What pydantic found wrong, as sentences for the person who wrote the configuration."""
+"""pydantic's errors as sentences for the person who wrote the configuration."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _PHRASES = {
 def explain(
     error: ValidationError, variables: Mapping[KeyPath, str], file: Path | None
 ) -> list[str]:
-    """One sentence for each mistake; none repeats a value.
+    """Return a sentence for each mistake, without any value.
 
     Args:
-        error: what the models found.
-        variables: the environment variable for each key that came from there.
-        file: the TOML that the other keys came from.
+        error: the errors of all models.
+        variables: the environment variables of the keys that have their value from one.
+        file: the TOML with the other keys.
     """
     details = error.errors(include_url=False, include_input=False)
-    found = (_sentence(detail, variables, file) for detail in details)
-    return [sentence for sentence in found if sentence]
+    sentences = (_sentence(detail, variables, file) for detail in details)
+    return [sentence for sentence in sentences if sentence]
 
 
 def _sentence(
@@ -44,7 +44,7 @@ def _sentence(
     if detail["type"] == "extra_forbidden":
         return unknown_key(path)
     if detail["type"] == "default_factory_not_called":
-        # It follows from another key, whose own mistake is named.
+        # The default is derived from another key, whose mistake has a sentence of its own.
         return None
     return (
         f"{_key(detail['loc'])} {_phrase(detail, cause)}; correct {_place(path, variables, file)}."

@@ -1,10 +1,4 @@
-"""Java's regular expressions in RE2's words.
-
-MI's `*_java_regex` are java.util.regex. RE2 runs in linear time and has most of their syntax.
-Three kinds of difference are met here: what RE2 spells otherwise is respelled, what it cannot do
-is refused by RE2 itself, and what it would silently read otherwise (the union `[a[b]]` and the
-intersection `[a&&b]` of classes) is refused here.
-"""
+"""Translation of Java's regular expressions, which MI's `*_java_regex` are, to RE2's syntax."""
 
 from __future__ import annotations
 
@@ -24,18 +18,18 @@ _TOKEN = re.compile(
 )
 _POSIX = "Lower Upper ASCII Alpha Digit Alnum Punct Graph Print Blank Cntrl XDigit Space"
 _QUIET = re2.Options()
-# RE2 writes the pattern to stderr by itself when it refuses one.
-_QUIET.log_errors = False
+_QUIET.log_errors = False  # else RE2 writes a pattern that it refuses to stderr
 
 
 def translate_java_regex(expression: str) -> str:
-    r"""The expression as RE2 reads it; `"\p{Alpha}+"` becomes `"[[:alpha:]]+"`.
+    r"""Return the expression in RE2's syntax; `"\p{Alpha}+"` becomes `"[[:alpha:]]+"`.
 
-    MI demands that the whole name matches: use `fullmatch`.
+    In MI the whole name must match: use `fullmatch`.
 
     Raises:
-        ValueError: it cannot be said in RE2.
+        ValueError: RE2 does not support the expression.
     """
+    # Java's engine backtracks: a pattern can take exponential time. RE2 runs in linear time.
     translated = _respell(expression)
     try:
         re2.compile(translated, _QUIET)
@@ -51,6 +45,7 @@ def _respell(expression: str) -> str:
     pieces: list[str] = []
     in_class = False
     for token in _TOKEN.finditer(expression):
+        # RE2 would accept the union [a[b]] and the intersection [a&&b] with another meaning.
         if in_class and (token["open"] or token["intersection"]):
             raise ValueError(
                 "must be a regular expression without unions or intersections of classes: "

@@ -1,4 +1,4 @@
-"""`load_settings`: the sources laid over each other, checked, with every mistake named at once."""
+"""`load_settings`: merges the sources, checks the values, and reports every mistake at once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.settings.errors import explain
-from mi_ldap.settings.merge import Layer, find_placeholders, lay_over, read_layer, tree_of
-from mi_ldap.settings.notes import gather_notes
+from mi_ldap.settings.merge import Layer, find_placeholders, merge, nest, read_layer
+from mi_ldap.settings.notes import collect_notes
 from mi_ldap.settings.root import Settings
 from mi_ldap.settings.sources import (
     Tree,
@@ -25,22 +25,22 @@ from mi_ldap.settings.sources import (
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the configuration: environment over secret files over TOML over defaults.
 
-    Exactly: `MI_LDAP_<SECTION>__<KEY>` (deeper sections with further `__`) or, for secrets, the
+    A key is `MI_LDAP_<SECTION>__<KEY>` (deeper sections with further `__`) or, for secrets, the
     content of the file that `MI_LDAP_<SECTION>__<KEY>_FILE` names, without its last line end; not
-    both. Then the TOML that `MI_LDAP_CONFIG` names, else `config/mi-ldap.toml`. An empty value
-    counts as not given. `MI_LDAP_TEST_*` is left alone.
+    both. Then follows the TOML that `MI_LDAP_CONFIG` names, else `config/mi-ldap.toml`. An empty
+    value counts as not set. `MI_LDAP_TEST_*` is ignored.
 
     Raises:
-        ConfigurationError: a sentence a line for each mistake; none shows a value.
+        ConfigurationError: a sentence for each mistake, one a line, without any value.
     """
     config_file = locate_config_file(environ)
-    given, problems = read_environment(environ)
+    values, problems = read_environment(environ)
     file_layer = _read_file_layer(config_file)
-    env_layer = read_layer(tree_of(given), Path.cwd())
-    variables = {one.path: one.variable for one in given}
+    env_layer = read_layer(nest(values), Path.cwd())
+    variables = {each.path: each.variable for each in values}
     problems += file_layer.problems
     problems += find_placeholders(file_layer.tree, frozenset(variables))
-    tree = lay_over(file_layer.tree, env_layer.tree)
+    tree = merge(file_layer.tree, env_layer.tree)
     base = {"state_dir": locate_state_dir(environ), "config_file": config_file}
     try:
         settings = Settings.model_validate({**_choose_host(tree), **base})
@@ -48,7 +48,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         problems += explain(error, variables, config_file)
     if problems:
         raise ConfigurationError("\n".join(problems))
-    return settings.model_copy(update={"notes": gather_notes(settings, [file_layer, env_layer])})
+    return settings.model_copy(update={"notes": collect_notes(settings, [file_layer, env_layer])})
 
 
 def _read_file_layer(config_file: Path | None) -> Layer:
@@ -58,7 +58,8 @@ def _read_file_layer(config_file: Path | None) -> Layer:
 
 
 def _choose_host(tree: Tree) -> Tree:
-    """Listen everywhere when there is a directory of one's own to serve for."""
+    """Add the default host: all interfaces, if a directory is configured."""
+    # The embedded directory's first login becomes the admin, so it is for this machine only.
     store, server = tree.get("user_store"), tree.get("server", {})
     embedded = not isinstance(store, dict) or "connection_url" not in store
     if embedded or not isinstance(server, dict):

@@ -1,4 +1,4 @@
-"""One source's tree made ready to be laid over another: only our keys, in their own names."""
+"""Sources reduced to this service's keys, and merged."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _PLACEHOLDER = re.compile(r"\$(?:secret|env|ref|sys)\{")
 
 @dataclass(frozen=True)
 class Layer:
-    """What one source says.
+    """The content of one source.
 
     Attributes:
-        tree: our sections, without empty values.
-        unused: keys without effect, dotted.
-        foreign: sections of MI that are not ours.
-        problems: sentences about what cannot be used.
+        tree: this service's sections, without empty values.
+        unused: MI's keys without effect, dotted.
+        foreign: MI's sections without effect.
+        problems: sentences about keys that are not valid.
     """
 
     tree: Tree = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Layer:
 
 
 def read_layer(tree: Tree, folder: Path) -> Layer:
-    """Sort what a source gives; relative paths in it begin at `folder`."""
+    """Return the content of a source, whose relative paths begin at the folder."""
     layer = Layer()
     for name, content in _spread_properties(tree).items():
         if name in SECTIONS_OF_MI:
@@ -67,7 +67,7 @@ def _keep_ours(layer: Layer, table: Tree, above: KeyPath, folder: Path) -> Tree:
         elif isinstance(value, dict):
             kept[path[-1]] = _keep_ours(layer, value, path, folder)
         elif value != "":
-            # MI writes '' for "not set".
+            # MI's own file has '' for "not set".
             kept[path[-1]] = _anchor(path, value, folder)
     return kept
 
@@ -77,10 +77,8 @@ def _anchor(path: KeyPath, value: object, folder: Path) -> object:
 
 
 def _spread_properties(tree: Tree) -> Tree:
-    """Move what `[user_store.properties]` says in MI's inner names to the keys themselves.
-
-    MI turns `connection_url` into the property `ConnectionURL`; some files have the latter.
-    """
+    """Move the values of `[user_store.properties]` to the keys themselves."""
+    # MI turns `connection_url` into the property `ConnectionURL`; some files have the latter.
     store = tree.get("user_store")
     if not isinstance(store, dict) or not isinstance(store.get("properties"), dict):
         return tree
@@ -95,33 +93,33 @@ def _spread_properties(tree: Tree) -> Tree:
     return {**tree, "user_store": spread}
 
 
-def tree_of(given: Iterable[EnvValue]) -> Tree:
-    """The values of the environment as a tree like TOML's."""
+def nest(values: Iterable[EnvValue]) -> Tree:
+    """Return the values of the environment as a tree like TOML's."""
     tree: Tree = {}
-    for one in given:
+    for value in values:
         table = tree
-        for name in one.path[:-1]:
+        for name in value.path[:-1]:
             inner = table.setdefault(name, {})
-            # Only a key of MI without effect can stand in the way: drop what is below it.
+            # Only one of MI's keys without effect can have a value here: drop the keys below it.
             table = inner if isinstance(inner, dict) else {}
-        table[one.path[-1]] = one.value
+        table[value.path[-1]] = value.value
     return tree
 
 
-def lay_over(below: Tree, above: Tree) -> Tree:
-    """`below` with the values of `above` in their places; what has a wrong type stays."""
+def merge(below: Tree, above: Tree) -> Tree:
+    """Return `below` with the values of `above`; a value of a wrong type stays, to be reported."""
     merged = dict(below)
     for name, value in above.items():
         under = below.get(name, {})
         if not isinstance(value, dict):
             merged[name] = value
         elif isinstance(under, dict):
-            merged[name] = lay_over(under, value)
+            merged[name] = merge(under, value)
     return merged
 
 
 def find_placeholders(tree: Tree, covered: frozenset[KeyPath]) -> list[str]:
-    """A sentence for each value with one of MI's placeholders that the environment leaves."""
+    """Return a sentence for each placeholder of MI that no environment variable replaces."""
     return [
         f"{dotted(path)} holds a placeholder such as $secret{{…}}, which only MI fills in: "
         f"write the value itself, or set {variable_of(path)} or {variable_of(path)}_FILE."
@@ -138,7 +136,7 @@ def _text_at(tree: Tree, path: KeyPath) -> str:
 
 
 def unknown_key(path: KeyPath) -> str:
-    """The sentence about a key that does not exist, with the one that was probably meant."""
+    """Return the sentence about a key that does not exist, with the most similar one."""
     if path in (("state_dir",), ("config",)):
         return f"{path[0]} is not read from the TOML: set {variable_of(path)} instead."
     if path in REMOVED:

@@ -1,4 +1,4 @@
-"""Which keys there are: ours from the models, MI's from `deployment`."""
+"""All keys: this service's from the models, MI's from `deployment`."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ _NAMES = frozenset([*SETTINGS, *KEYS_OF_MI, *OTHER_NAMES, *((name,) for name in 
 
 
 def dotted(path: KeyPath) -> str:
-    """`"user_store.type"`; safe to print whatever somebody wrote as a key."""
+    """Return `"user_store.type"`, with control characters escaped."""
     return ".".join(name if name.isprintable() else ascii(name) for name in path)
 
 
 def has_no_effect(path: KeyPath) -> bool:
-    """True for what MI knows and this service does not use."""
+    """Whether it is a key or section of MI that this service does not use."""
     above = (path[:length] for length in range(1, len(path) + 1))
     return path[0] in SECTIONS_OF_MI or any(part in KEYS_OF_MI for part in above)
 
 
 def is_known(path: KeyPath) -> bool:
-    """True for a key (not a section) that may be given."""
+    """Whether it is a key, not a section, that may be set."""
     return path in SETTINGS or path in OTHER_NAMES or has_no_effect(path)
 
 
 def official_path(path: KeyPath) -> KeyPath:
-    """The key itself for one that has a second name."""
+    """Return the first name of a key that has two."""
     return OTHER_NAMES.get(path, path)
 
 
 def nearest_setting(path: KeyPath) -> KeyPath | None:
-    """The key that `path` is probably a slip of, in the same section before all others."""
+    """Return the most similar key, preferably of the same section; None if none is similar."""
     siblings = {name[-1]: name for name in _NAMES if name[:-1] == path[:-1]}
     everywhere = {dotted(name): name for name in SETTINGS}
     for key, names in ((path[-1], siblings), (dotted(path), everywhere)):

@@ -1,4 +1,4 @@
-"""`Settings`: every section together, and the rules that span sections."""
+"""`Settings`: all sections, and the rules that concern several of them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Settings(Section):
     """The whole configuration; immutable, and its repr shows no secret.
 
     Attributes:
-        state_dir: the one folder for what the service keeps; absolute, perhaps not there yet.
+        state_dir: the folder for the state, absolute; may not exist yet.
         config_file: the TOML that was read, if any.
-        notes: ready sentences for the log of the start.
+        notes: complete sentences for the log of the start.
     """
 
     state_dir: Path
@@ -43,7 +43,7 @@ class Settings(Section):
 
     @property
     def is_embedded(self) -> bool:
-        """True when the service brings its own directory."""
+        """Whether the service runs its own directory."""
         return self.user_store.connection_url is None
 
     @model_validator(mode="after")

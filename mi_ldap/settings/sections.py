@@ -1,9 +1,9 @@
-"""The sections of the configuration but `[user_store]`; every key with its meaning and default."""
+"""The sections of the configuration except `[user_store]`: keys, defaults and descriptions."""
 
 from __future__ import annotations
 
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -33,8 +33,13 @@ from mi_ldap.settings.types import (
 )
 
 
+def setting(default: object, description: str) -> Any:
+    """Declare a key; docs/configuration.md has its description, which a test compares."""
+    return Field(default=default, description=description)
+
+
 class Section(BaseModel):
-    """What every section is: immutable, closed, and silent about the values it was given."""
+    """The base of all sections: immutable; refuses unknown keys; errors do not show values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -42,53 +47,45 @@ class Section(BaseModel):
 class ServerSettings(Section):
     """`[server]`: the HTTP service itself."""
 
-    host: Host = Field(
-        default="127.0.0.1",
-        description="Address to listen on: loopback with the embedded directory, else all",
+    host: Host = setting(
+        "127.0.0.1", "Address to listen on: loopback with the embedded directory, else all"
     )
-    port: Port = Field(default=9164, description="Port to listen on")
+    port: Port = setting(9164, "Port to listen on")
     workers: Count = Field(
         default_factory=lambda: len(os.sched_getaffinity(0)),
         description="Worker processes; one for each core",
     )
-    threads: Count = Field(default=8, description="Threads of each worker")
-    max_connections: Connections = Field(
-        default=2048, description="Connections that each worker keeps open at most"
+    threads: Count = setting(8, "Threads of each worker")
+    max_connections: Connections = setting(2048, "Connections that each worker keeps open at most")
+    max_connections_per_address: Connections = setting(
+        1024,
+        "Those of one address (IPv6: of a /64) in each worker; `trusted_proxies` are not "
+        "limited by it",
     )
-    max_connections_per_address: Connections = Field(
-        default=1024,
-        description="Those of one address (IPv6: of a /64) in each worker; `trusted_proxies` are "
-        "not limited by it",
+    max_buffered_mb: Megabytes = setting(
+        64,
+        "Megabytes of requests under way and of responses that clients have not taken, in each "
+        "worker",
     )
-    max_buffered_mb: Megabytes = Field(
-        default=64,
-        description="Megabytes of requests under way and of responses that clients have not taken, "
-        "in each worker",
+    tls: Flag = setting(True, "https; false is plain http, behind a proxy that does TLS")
+    certificate_file: InputFile | None = setting(
+        None, "PEM certificate with its chain; none: one is made in the state folder"
     )
-    tls: Flag = Field(
-        default=True, description="https; false is plain http, behind a proxy that does TLS"
+    key_file: InputFile | None = setting(None, "PEM key of `certificate_file`")
+    trusted_proxies: Networks = setting((), "Addresses or networks whose `X-Forwarded-For` counts")
+    request_deadline_s: Seconds = setting(
+        5.0, "Seconds that a request may take as a whole, up to 30"
     )
-    certificate_file: InputFile | None = Field(
-        default=None,
-        description="PEM certificate with its chain; none: one is made in the state folder",
+    graceful_timeout_s: WholeSeconds = setting(
+        30, "Seconds for requests in flight when the service is stopped"
     )
-    key_file: InputFile | None = Field(default=None, description="PEM key of `certificate_file`")
-    trusted_proxies: Networks = Field(
-        default=(), description="Addresses or networks whose `X-Forwarded-For` counts"
+    min_free_mb: MegabytesOrNone = setting(
+        256,
+        "Megabytes that should be free where the state folder and the audit log are; with less "
+        "a warning is logged, and `/ready` shows it; 0: not watched",
     )
-    request_deadline_s: Seconds = Field(
-        default=5.0, description="Seconds that a request may take as a whole, up to 30"
-    )
-    graceful_timeout_s: WholeSeconds = Field(
-        default=30, description="Seconds for requests in flight when the service is stopped"
-    )
-    min_free_mb: MegabytesOrNone = Field(
-        default=256,
-        description="Megabytes that should be free where the state folder and the audit log are; "
-        "with less a warning is logged, and `/ready` shows it; 0: not watched",
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Least severity that is logged: debug, info, warning or error"
+    log_level: Literal["debug", "info", "warning", "error"] = setting(
+        "info", "Least severity that is logged: debug, info, warning or error"
     )
 
     @model_validator(mode="after")
@@ -104,15 +101,15 @@ class ServerSettings(Section):
 class EmbeddedDirectorySettings(Section):
     """`[embedded_directory]`: the private OpenLDAP, used when no directory is configured."""
 
-    suffix: Dn = Field(default="dc=mi", description="DN at the top of the embedded directory")
-    host: Host = Field(default="127.0.0.1", description="Address of `embedded_directory.port`")
-    port: Port | None = Field(
-        default=None,
-        description="TCP port on which the embedded directory listens besides its socket in the "
-        "state folder; none: on no port",
+    suffix: Dn = setting("dc=mi", "DN at the top of the embedded directory")
+    host: Host = setting("127.0.0.1", "Address of `embedded_directory.port`")
+    port: Port | None = setting(
+        None,
+        "TCP port on which the embedded directory listens besides its socket in the state "
+        "folder; none: on no port",
     )
-    slapd: InputFile | None = Field(
-        default=None, description="Path of slapd; none: looked for on the PATH and in /usr/sbin"
+    slapd: InputFile | None = setting(
+        None, "Path of slapd; none: looked for on the PATH and in /usr/sbin"
     )
 
     @model_validator(mode="after")
@@ -128,56 +125,53 @@ class EmbeddedDirectorySettings(Section):
 class BootstrapSettings(Section):
     """`[bootstrap]`: how the first admin comes to be."""
 
-    mode: Literal["first_login", "configured", "off"] = Field(
-        default="first_login",
-        description="Who becomes the first admin: first_login (whoever logs in first), "
-        "configured (`super_admin.username`) or off (nobody)",
+    mode: Literal["first_login", "configured", "off"] = setting(
+        "first_login",
+        "Who becomes the first admin: first_login (whoever logs in first), configured "
+        "(`super_admin.username`) or off (nobody)",
     )
-    users: Names = Field(default=(), description="Names that may become the first admin; none: any")
+    users: Names = setting((), "Names that may become the first admin; none: any")
 
 
 class SuperAdminSettings(Section):
     """`[super_admin]`: the admin role, and the account of `bootstrap.mode = "configured"`."""
 
-    username: Text | None = Field(default=None, description="Name of the configured first admin")
-    password: Secret | None = Field(
-        default=None, description="Password of the configured first admin, set when it is created"
+    username: Text | None = setting(None, "Name of the configured first admin")
+    password: Secret | None = setting(
+        None, "Password of the configured first admin, set when it is created"
     )
-    admin_role: Role = Field(default="admin", description="Role whose members are the admins")
-    can_remove_admins: Flag = Field(
-        default=False, description="Whether `username` may remove admins that others made"
+    admin_role: Role = setting("admin", "Role whose members are the admins")
+    can_remove_admins: Flag = setting(
+        False, "Whether `username` may remove admins that others made"
     )
 
 
 class CorsSettings(Section):
     """`[management_api.cors]`."""
 
-    enable: Flag = Field(default=True, description="Whether CORS headers are sent at all")
-    allowed_origins: Names = Field(
-        default=(), description="Origins whose pages may call the API, or `*`; none by default"
+    enable: Flag = setting(True, "Whether CORS headers are sent at all")
+    allowed_origins: Names = setting(
+        (), "Origins whose pages may call the API, or `*`; none by default"
     )
-    allowed_headers: Names = Field(
-        default=("Authorization", "Content-Type"), description="Headers that such pages may send"
+    allowed_headers: Names = setting(
+        ("Authorization", "Content-Type"), "Headers that such pages may send"
     )
 
 
 class TokenSettings(Section):
     """`[management_api.jwt_token_security_handler.token_config]`."""
 
-    expiry: WholeSeconds = Field(default=3600, description="Life of a token in seconds")
-    key: Key | None = Field(
-        default=None,
-        description="Signing key, 32 bytes or more; none: one is made in the state folder",
+    expiry: WholeSeconds = setting(3600, "Life of a token in seconds")
+    key: Key | None = setting(
+        None, "Signing key, 32 bytes or more; none: one is made in the state folder"
     )
-    issuer: Text = Field(default="mi-ldap", description="Issuer that tokens name and must name")
+    issuer: Text = setting("mi-ldap", "Issuer that tokens name and must name")
 
 
 class JwtHandlerSettings(Section):
     """`[management_api.jwt_token_security_handler]`."""
 
-    enable: Flag = Field(
-        default=True, description="Accepted without effect: a login is always needed"
-    )
+    enable: Flag = setting(True, "Accepted without effect: a login is always needed")
     token_config: TokenSettings = TokenSettings()
 
 
@@ -192,7 +186,7 @@ class ResourceSettings(Section):
         return {"path": value} if isinstance(value, str) else value
 
     def covers(self, path: str) -> bool:
-        """True when `path` (`"/users"`) is this resource or lies under it."""
+        """Whether the path, such as `"/users"`, is this resource or below it."""
         own = self.path.strip("/")
         return f"{path.strip('/')}/".startswith(f"{own}/" if own else "")
 
@@ -208,26 +202,21 @@ _USERS_AND_ROLES = (ResourceSettings(path="/users"), ResourceSettings(path="/rol
 class AuthorizationSettings(Section):
     """`[management_api.authorization_handler]`: what only admins may read. Writing needs one."""
 
-    enable: Flag = Field(default=True, description="Whether only admins may read `resources`")
-    resources: Resources = Field(
-        default=_USERS_AND_ROLES,
-        description="Paths that only admins may read; writing always needs one",
+    enable: Flag = setting(True, "Whether only admins may read `resources`")
+    resources: Resources = setting(
+        _USERS_AND_ROLES, "Paths that only admins may read; writing always needs one"
     )
 
     def reserves(self, path: str) -> bool:
-        """True when only admins may read `path`, such as `"/users"` or `"/users/alice"`."""
+        """Whether only admins may read the path, such as `"/users"` or `"/users/alice"`."""
         return self.enable and any(resource.covers(path) for resource in self.resources)
 
 
 class ThrottleSettings(Section):
     """`[management_api.throttle]`."""
 
-    failures_per_name: Rate = Field(
-        default=20, description="Failed logins a minute for one name from one address"
-    )
-    failures_per_address: Rate = Field(
-        default=300, description="Failed logins a minute from one address"
-    )
+    failures_per_name: Rate = setting(20, "Failed logins a minute for one name from one address")
+    failures_per_address: Rate = setting(300, "Failed logins a minute from one address")
 
 
 class ManagementApiSettings(Section):
@@ -242,43 +231,33 @@ class ManagementApiSettings(Section):
 class DashboardSettings(Section):
     """`[dashboard_config]`: the monitoring dashboard that this service reports to."""
 
-    dashboard_url: DashboardUrl | None = Field(
-        default=None, description="Address of the dashboard's API; none: no heartbeats are sent"
+    dashboard_url: DashboardUrl | None = setting(
+        None, "Address of the dashboard's API; none: no heartbeats are sent"
     )
-    group_id: Text = Field(default="default", description="Group that the dashboard shows it in")
-    node_id: Text | None = Field(
-        default=None,
-        description="Its name in the group; none: one is made and kept in the state folder",
+    group_id: Text = setting("default", "Group that the dashboard shows it in")
+    node_id: Text | None = setting(
+        None, "Its name in the group; none: one is made and kept in the state folder"
     )
-    heartbeat_interval: WholeSeconds = Field(
-        default=5, description="Seconds from one heartbeat to the next"
+    heartbeat_interval: WholeSeconds = setting(5, "Seconds from one heartbeat to the next")
+    management_hostname: Host | None = setting(
+        None,
+        "Name or address at which the dashboard reaches this service; none: `server.host`, or "
+        "the machine's name where that is every address",
     )
-    management_hostname: Host | None = Field(
-        default=None,
-        description="Name or address at which the dashboard reaches this service; none: "
-        "`server.host`, or the machine's name where that is every address",
+    management_port: Port | None = setting(
+        None, "Port at which the dashboard reaches this service; none: `server.port`"
     )
-    management_port: Port | None = Field(
-        default=None,
-        description="Port at which the dashboard reaches this service; none: `server.port`",
+    ca_file: InputFile | None = setting(
+        None, "PEM file of the authorities that are trusted for the dashboard's certificate"
     )
-    ca_file: InputFile | None = Field(
-        default=None,
-        description="PEM file of the authorities that are trusted for the dashboard's certificate",
-    )
-    verify: Flag = Field(
-        default=True, description="Whether the dashboard's certificate is verified"
-    )
+    verify: Flag = setting(True, "Whether the dashboard's certificate is verified")
 
 
 class AuditSettings(Section):
     """`[audit]`."""
 
-    file: OutputFile | None = Field(
-        default=None, description="Audit log; none: `audit.log` in the state folder"
+    file: OutputFile | None = setting(None, "Audit log; none: `audit.log` in the state folder")
+    max_bytes: Bytes = setting(
+        100_000_000, "Size at which the service rotates it to `<file>.1`; 0: never"
     )
-    max_bytes: Bytes = Field(
-        default=100_000_000,
-        description="Size at which the service rotates it to `<file>.1`; 0: never",
-    )
-    keep: Count = Field(default=10, description="Rotated files that are kept")
+    keep: Count = setting(10, "Rotated files that are kept")

@@ -1,4 +1,4 @@
-"""Where values come from: the TOML file, the environment, and files that the environment names."""
+"""The sources of values: the TOML file, the environment, and files that the environment names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class EnvValue:
     Attributes:
         path: the key, such as `("server", "port")`.
         value: the text.
-        variable: the name of the variable that gave it, or that named the file that did.
+        variable: the name of the variable with the value, or with the name of its file.
     """
 
     path: KeyPath
@@ -64,10 +64,10 @@ def locate_config_file(environ: Mapping[str, str]) -> Path | None:
 
 
 def read_toml(path: Path) -> Tree:
-    """The tables of a TOML file.
+    """Return the tables of a TOML file.
 
     Raises:
-        ConfigurationError: it cannot be read or is not TOML; names the file and the line.
+        ConfigurationError: it cannot be read or is not TOML.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -78,10 +78,10 @@ def read_toml(path: Path) -> Tree:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(_toml_complaint(path, text, str(error))) from None
+        raise ConfigurationError(_toml_error(path, text, str(error))) from None
 
 
-def _toml_complaint(path: Path, text: str, message: str) -> str:
+def _toml_error(path: Path, text: str, message: str) -> str:
     # The parser's own words may quote the file, and with it a secret.
     found = re.search(r"at line (\d+)", message)
     line = found[1] if found else len(text.splitlines())
@@ -92,20 +92,20 @@ def _toml_complaint(path: Path, text: str, message: str) -> str:
 
 
 def read_environment(environ: Mapping[str, str]) -> tuple[list[EnvValue], list[str]]:
-    """Every setting that the environment gives, and a sentence for each variable that is no use."""
-    given: dict[KeyPath, EnvValue] = {}
+    """Return the values in the environment, and a sentence for each variable that is not valid."""
+    values: dict[KeyPath, EnvValue] = {}
     problems: list[str] = []
     for name in sorted(name for name, text in environ.items() if text and _is_ours(name)):
         try:
             found = _read_variable(name, environ[name])
-            if found.path in given:
+            if found.path in values:
                 raise SettingsError(
-                    f"{given[found.path].variable} and {name} are both set: keep one."
+                    f"{values[found.path].variable} and {name} are both set: keep one."
                 )
-            given[found.path] = found
-        except SettingsError as problem:
-            problems.append(str(problem))
-    return list(given.values()), problems
+            values[found.path] = found
+        except SettingsError as error:
+            problems.append(str(error))
+    return list(values.values()), problems
 
 
 def _is_ours(name: str) -> bool:
@@ -138,7 +138,7 @@ def _suggest_variable(path: KeyPath) -> str:
 
 
 def variable_of(path: KeyPath) -> str:
-    """`"MI_LDAP_SERVER__PORT"` for `("server", "port")`."""
+    """Return `"MI_LDAP_SERVER__PORT"` for `("server", "port")`."""
     return PREFIX + "__".join(path).upper()
 
 

@@ -1,9 +1,9 @@
-"""The kinds of value that a key may hold, each with the one phrase that says what it wants.
+"""The types of values, each with the phrase that says what a value must be.
 
-TOML gives typed values, the environment only texts, and MI writes booleans and numbers as texts
-("true", "5000") and lists as one text ("a, b"): every kind takes both forms. The phrases complete
-a sentence that begins with the key. They never repeat what was given: it may be a secret that
-stands at the wrong key.
+TOML has typed values, the environment only texts, and MI writes booleans and numbers as texts
+("true", "5000") and lists as one text ("a, b"): every type takes both forms. A phrase completes a
+sentence that begins with the key. It never repeats the value, which may be a secret under the wrong
+key.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ from mi_ldap.settings.validators import (
 
 
 class SettingsError(ValueError):
-    """A complaint that is a whole sentence (or several, a line each) and names its keys itself."""
+    """One or more complete sentences, one a line, which name their keys."""
 
 
 def _read_flag(value: object) -> bool:
+    # pydantic would also take 1, "on" and "y".
     word = str(value).strip().lower() if isinstance(value, bool | str) else ""
     if word not in ("true", "false"):
         raise ValueError("must be true or false")
@@ -41,6 +42,7 @@ def _read_flag(value: object) -> bool:
 
 def _whole_number(low: int, high: int) -> Callable[[object], int]:
     def read(value: object) -> int:
+        # pydantic would also take true, 1e3 and "1_000".
         text = str(value).strip() if type(value) in (int, str) else ""
         if not re.fullmatch(r"-?[0-9]{1,18}", text) or not low <= int(text) <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
@@ -72,7 +74,7 @@ def _read_secret(value: object) -> SecretStr:
     if not isinstance(value, str) or not value:
         raise ValueError("must be a text in quotes")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        # Bytes of the environment that are no UTF-8 arrive as lone surrogates.
+        # Bytes of the environment that are not UTF-8 arrive as lone surrogates (PEP 383).
         raise ValueError("must be a text in UTF-8")
     return SecretStr(value)
 
@@ -147,7 +149,7 @@ def _read_dn(value: object) -> str:
 
 
 def _read_dns(value: object) -> tuple[str, ...]:
-    # MI separates several bases by #, which no DN holds unescaped at that place.
+    # MI separates several bases by #, which a DN has only escaped at that place.
     parts = re.split(r"(?<!\\)#", value) if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not parts:
         raise ValueError("must be a DN, such as ou=people,dc=example,dc=org, or a list of them")

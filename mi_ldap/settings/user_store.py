@@ -1,4 +1,4 @@
-"""`[user_store]`: the directory, in the words and units of MI's deployment.toml."""
+"""`[user_store]`: the directory, with the names and units of MI's deployment.toml."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from mi_ldap.settings.sections import Section
+from mi_ldap.settings.sections import Section, setting
 from mi_ldap.settings.types import (
     Assignments,
     Attribute,
@@ -29,36 +29,14 @@ from mi_ldap.settings.types import (
 )
 from mi_ldap.settings.validators import leaves_the_machine, scheme_of
 
-_NEEDS_A_DIRECTORY = (
-    "connection_name",
-    "connection_password",
-    "profile",
-    "start_tls",
-    "ca_file",
-    "client_certificate_file",
-    "client_key_file",
-    "base_dn",
-    "user_search_base",
-    "group_search_base",
-    "user_entry_object_class",
-    "user_object_classes",
-    "user_attributes",
-    "delete_subtree",
-    "user_name_attribute",
-    "user_name_search_filter",
-    "user_name_list_filter",
-    "user_dn_pattern",
-    "user_id_attribute",
-    "group_entry_object_class",
-    "group_name_attribute",
-    "group_name_search_filter",
-    "group_name_list_filter",
-    "role_dn_pattern",
-    "membership_attribute",
-    "member_of_attribute",
-    "custodian_attribute",
-    "epoch_attribute",
+_FOR_ANY_DIRECTORY = frozenset(
+    (
+        *("type", "connection_url", "allow_plaintext", "pool_size", "index_limit"),
+        *("ldap_connection_timeout", "read_timeout", "read_groups", "write_groups"),
+        *("username_java_regex", "rolename_java_regex", "password_java_regex", "allow_any_name"),
+    )
 )
+"""The keys that apply to the embedded directory too; all others describe one of the operator."""
 
 
 def _search_base(kind: str, branch: str) -> Any:
@@ -70,138 +48,113 @@ def _search_base(kind: str, branch: str) -> Any:
 
 
 def _of_profile(description: str) -> Any:
-    return Field(default=None, description=f"{description}; none: as `profile` has it")
+    return setting(None, f"{description}; none: as `profile` has it")
 
 
 class UserStoreSettings(Section):
-    """The directory and how users and groups lie in it.
+    """The directory, and how users and groups are stored in it.
 
-    What is None follows from the profile, once the directory has told what it is. The search bases
-    follow from `base_dn` when the configuration is read; `model_copy` does not derive them again.
+    The profile has the values of what is None, once the type of the server is known. The search
+    bases are derived from `base_dn` when the configuration is read, not by `model_copy`.
     """
 
-    type: Literal["read_write_ldap", "read_only_ldap"] = Field(
-        default="read_write_ldap",
-        description="read_write_ldap, or read_only_ldap to change nothing",
+    type: Literal["read_write_ldap", "read_only_ldap"] = setting(
+        "read_write_ldap", "read_write_ldap, or read_only_ldap to change nothing"
     )
-    connection_url: Urls | None = Field(
-        default=None,
-        description="Address of the directory, or several separated by spaces: the first that "
-        "answers is used; `ldaps+srv://example.org` asks DNS; none: the embedded directory",
+    connection_url: Urls | None = setting(
+        None,
+        "Address of the directory, or several separated by spaces: the first that answers is "
+        "used; `ldaps+srv://example.org` asks DNS; none: the embedded directory",
     )
-    connection_name: Text = Field(
-        default="",
-        description="DN of the service account; not needed with ldapi, where the directory "
-        "identifies the process, or with a client certificate",
+    connection_name: Text = setting(
+        "",
+        "DN of the service account; not needed with ldapi, where the directory identifies the "
+        "process, or with a client certificate",
     )
-    connection_password: Secret | None = Field(
-        default=None, description="Password of the service account"
+    connection_password: Secret | None = setting(None, "Password of the service account")
+    profile: Literal["auto", "openldap", "389ds", "active_directory", "other"] = setting(
+        "auto",
+        "Kind of the directory: openldap, 389ds, active_directory, other, or auto for what it "
+        "says of itself",
     )
-    profile: Literal["auto", "openldap", "389ds", "active_directory", "other"] = Field(
-        default="auto",
-        description="Kind of the directory: openldap, 389ds, active_directory, other, "
-        "or auto for what it says of itself",
+    start_tls: Flag = setting(False, "StartTLS before the bind (also `start_tls_enabled`)")
+    ca_file: InputFile | None = setting(
+        None, "PEM file of the authorities that are trusted for the directory's certificate"
     )
-    start_tls: Flag = Field(
-        default=False, description="StartTLS before the bind (also `start_tls_enabled`)"
+    client_certificate_file: InputFile | None = setting(
+        None, "PEM file of the certificate that this service shows to the directory"
     )
-    ca_file: InputFile | None = Field(
-        default=None,
-        description="PEM file of the authorities that are trusted for the directory's certificate",
+    client_key_file: InputFile | None = setting(
+        None, "PEM file of the key of `client_certificate_file`; none: it is in the same file"
     )
-    client_certificate_file: InputFile | None = Field(
-        default=None,
-        description="PEM file of the certificate that this service shows to the directory",
+    allow_plaintext: Flag = setting(False, "Whether passwords may cross the network in the clear")
+    ldap_connection_timeout: Milliseconds = setting(
+        5000, "Milliseconds for a connection to be made"
     )
-    client_key_file: InputFile | None = Field(
-        default=None,
-        description="PEM file of the key of `client_certificate_file`; none: it is in the same "
-        "file",
-    )
-    allow_plaintext: Flag = Field(
-        default=False, description="Whether passwords may cross the network in the clear"
-    )
-    ldap_connection_timeout: Milliseconds = Field(
-        default=5000, description="Milliseconds for a connection to be made"
-    )
-    read_timeout: Milliseconds = Field(default=5000, description="Milliseconds for an answer")
-    pool_size: Count = Field(default=8, description="Connections of each worker")
-    base_dn: Dn | None = Field(
-        default=None,
-        description="DN above `ou=Users` and `ou=Groups`, instead of the two search bases",
+    read_timeout: Milliseconds = setting(5000, "Milliseconds for an answer")
+    pool_size: Count = setting(8, "Connections of each worker")
+    base_dn: Dn | None = setting(
+        None, "DN above `ou=Users` and `ou=Groups`, instead of the two search bases"
     )
     user_search_base: Dns = _search_base("user", "Users")
     user_entry_object_class: Attribute | None = _of_profile("Object class of users")
-    user_object_classes: Attributes = Field(
-        default=(),
-        description="Further object classes of a new user, such as posixAccount",
+    user_object_classes: Attributes = setting(
+        (), "Further object classes of a new user, such as posixAccount"
     )
-    user_attributes: Assignments | None = Field(
-        default=None,
-        description="Attributes of a new user as a list of attribute=value, in place of those of "
-        "`profile` (cn and sn); {name} stands for its name, {number} for a random POSIX number",
+    user_attributes: Assignments | None = setting(
+        None,
+        "Attributes of a new user as a list of attribute=value, in place of those of `profile` "
+        "(cn and sn); {name} stands for its name, {number} for a random POSIX number",
     )
-    delete_subtree: Flag = Field(
-        default=False,
-        description="Whether entries below a user are deleted with it; else such a user is not",
+    delete_subtree: Flag = setting(
+        False, "Whether entries below a user are deleted with it; else such a user is not"
     )
     user_name_attribute: Attribute | None = _of_profile("Attribute that holds the name")
-    user_name_search_filter: SearchFilter | None = Field(
-        default=None,
-        description="Filter that finds one user, ? for the name; "
-        "none: by class and `user_name_attribute`",
+    user_name_search_filter: SearchFilter | None = setting(
+        None, "Filter that finds one user, ? for the name; none: by class and `user_name_attribute`"
     )
-    user_name_list_filter: ListFilter | None = Field(
-        default=None, description="Filter that finds every user; none: by class"
+    user_name_list_filter: ListFilter | None = setting(
+        None, "Filter that finds every user; none: by class"
     )
-    user_dn_pattern: DnPattern | None = Field(
-        default=None,
-        description="DN of a new user, {0} for the name; "
-        "none: under the first of `user_search_base`",
+    user_dn_pattern: DnPattern | None = setting(
+        None, "DN of a new user, {0} for the name; none: under the first of `user_search_base`"
     )
     user_id_attribute: Attribute | None = _of_profile(
         "Attribute with the id that never changes, of users and of groups: each needs one value of "
         "its own that the account may read, or it is not served"
     )
-    read_groups: Flag = Field(default=True, description="Whether roles are read from the directory")
-    write_groups: Flag = Field(default=True, description="Whether roles may be changed")
+    read_groups: Flag = setting(True, "Whether roles are read from the directory")
+    write_groups: Flag = setting(True, "Whether roles may be changed")
     group_search_base: Dns = _search_base("group", "Groups")
     group_entry_object_class: Attribute | None = _of_profile("Object class of groups")
     group_name_attribute: Attribute | None = _of_profile("Attribute that holds the role")
-    group_name_search_filter: SearchFilter | None = Field(
-        default=None,
-        description="Filter that finds one group, ? for the role; "
-        "none: by class and `group_name_attribute`",
+    group_name_search_filter: SearchFilter | None = setting(
+        None,
+        "Filter that finds one group, ? for the role; none: by class and `group_name_attribute`",
     )
-    group_name_list_filter: ListFilter | None = Field(
-        default=None, description="Filter that finds every group; none: by class"
+    group_name_list_filter: ListFilter | None = setting(
+        None, "Filter that finds every group; none: by class"
     )
-    role_dn_pattern: DnPattern | None = Field(
-        default=None,
-        description="DN of a new group, {0} for the role; "
-        "none: under the first of `group_search_base`",
+    role_dn_pattern: DnPattern | None = setting(
+        None, "DN of a new group, {0} for the role; none: under the first of `group_search_base`"
     )
-    membership_attribute: Attribute | None = Field(
-        default=None,
-        description="Attribute of a group that holds its members; none: as its class has it",
+    membership_attribute: Attribute | None = setting(
+        None, "Attribute of a group that holds its members; none: as its class has it"
     )
-    member_of_attribute: Attribute = Field(
-        default="",
-        description="Attribute of a user that holds its groups; none: groups are searched",
+    member_of_attribute: Attribute = setting(
+        "", "Attribute of a user that holds its groups; none: groups are searched"
     )
-    username_java_regex: JavaRegex | None = Field(
-        default=None, description="What a new user's name must match, whole"
+    username_java_regex: JavaRegex | None = setting(
+        None, "What a new user's name must match, whole"
     )
-    rolename_java_regex: JavaRegex | None = Field(
-        default=None, description="What a new role's name must match, whole"
+    rolename_java_regex: JavaRegex | None = setting(
+        None, "What a new role's name must match, whole"
     )
-    password_java_regex: JavaRegex | None = Field(
-        default=None, description="What a new password must match, whole"
-    )
-    allow_any_name: Flag = Field(
-        default=False,
-        description="Whether new names may contain `#`, `?`, `%` and `\\`, which WSO2's clients do "
-        "not escape in URLs",
+    password_java_regex: JavaRegex | None = setting(None, "What a new password must match, whole")
+    allow_any_name: Flag = setting(
+        False,
+        "Whether new names may contain `#`, `?`, `%` and `\\`, which WSO2's clients do not "
+        "escape in URLs",
     )
     custodian_attribute: Attribute | None = _of_profile(
         "Attribute of an admin that holds its custodian's id"
@@ -209,46 +162,49 @@ class UserStoreSettings(Section):
     epoch_attribute: Attribute | None = _of_profile(
         "Attribute of a user whose change ends its tokens"
     )
-    index_limit: CountOrNone = Field(
-        default=2_000_000,
-        description="Users and groups that are held in memory at most, in all, some 450 bytes a "
-        "user and worker, where the directory tells what has changed; 0: none are",
+    index_limit: CountOrNone = setting(
+        2_000_000,
+        "Users and groups that are held in memory at most, in all, some 450 bytes a user and "
+        "worker, where the directory tells what has changed; 0: none are",
     )
 
     @property
     def connection_urls(self) -> tuple[str, ...]:
-        """The addresses in the order in which they are tried."""
+        """The URLs in the order in which they are tried."""
         return tuple((self.connection_url or "").split())
 
     @model_validator(mode="after")
     def _check_consistency(self) -> UserStoreSettings:
-        problems = self._misplaced_keys() if self.connection_url is None else self._directory_gaps()
+        problems = (
+            self._misplaced_keys() if self.connection_url is None else self._directory_problems()
+        )
         if problems:
             raise SettingsError("\n".join(problems))
         return self
 
     def _misplaced_keys(self) -> list[str]:
-        # Without this a forgotten address starts an empty directory with an open door.
+        # Without this a forgotten address would start an empty directory, whose first login becomes
+        # the admin.
         return [
             f"user_store.{key} describes a directory, but user_store.connection_url is not set: "
             "set it, or remove this key to use the embedded directory."
-            for key in _NEEDS_A_DIRECTORY
-            if key in self.model_fields_set
+            for key in type(self).model_fields
+            if key in self.model_fields_set and key not in _FOR_ANY_DIRECTORY
         ]
 
-    def _directory_gaps(self) -> list[str]:
+    def _directory_problems(self) -> list[str]:
         return [
-            *self._transport_gaps(),
-            *self._account_gaps(),
-            *self._base_gaps(),
-            *self._custody_gaps(),
+            *self._transport_problems(),
+            *self._account_problems(),
+            *self._base_problems(),
+            *self._custody_problems(),
         ]
 
-    def _transport_gaps(self) -> list[str]:
-        gaps = []
+    def _transport_problems(self) -> list[str]:
+        problems = []
         schemes = {scheme_of(url) for url in self.connection_urls}
         if self.start_tls and "ldaps" in schemes:
-            gaps.append(
+            problems.append(
                 "user_store.start_tls does not go with an ldaps:// address: "
                 "write ldap:// in user_store.connection_url, or set start_tls = false."
             )
@@ -256,14 +212,14 @@ class UserStoreSettings(Section):
             scheme_of(u) == "ldap" and leaves_the_machine(u) for u in self.connection_urls
         )
         if exposed and not (self.start_tls or self.allow_plaintext):
-            gaps.append(
+            problems.append(
                 "user_store.connection_url would send passwords over the network in the clear: "
                 "use ldaps:// or set user_store.start_tls = true, "
                 "or accept it with user_store.allow_plaintext = true."
             )
-        return gaps + self._certificate_gaps(schemes)
+        return problems + self._certificate_problems(schemes)
 
-    def _certificate_gaps(self, schemes: set[str]) -> list[str]:
+    def _certificate_problems(self, schemes: set[str]) -> list[str]:
         if self.client_key_file and not self.client_certificate_file:
             return [
                 "user_store.client_certificate_file is missing: "
@@ -276,7 +232,7 @@ class UserStoreSettings(Section):
             ]
         return []
 
-    def _account_gaps(self) -> list[str]:
+    def _account_problems(self) -> list[str]:
         certified = self.client_certificate_file is not None and not self.connection_name
         local = certified or all(scheme_of(url) == "ldapi" for url in self.connection_urls)
         if self.connection_name and not self.connection_password and not local:
@@ -293,10 +249,8 @@ class UserStoreSettings(Section):
             ]
         return []
 
-    def _base_gaps(self) -> list[str]:
-        needed = (
-            ("user_search_base", "group_search_base") if self.read_groups else ("user_search_base",)
-        )
+    def _base_problems(self) -> list[str]:
+        needed = ["user_search_base", *(["group_search_base"] if self.read_groups else [])]
         return [
             f"user_store.{key} is missing: set the DN below which they lie, "
             "such as ou=people,dc=example,dc=org."
@@ -304,14 +258,11 @@ class UserStoreSettings(Section):
             if not getattr(self, key)
         ]
 
-    def _custody_gaps(self) -> list[str]:
-        """Both are kept in attributes of ours, or both in attributes that are there."""
-        missing = {
-            ("user_store.custodian_attribute", self.custodian_attribute),
-            ("user_store.epoch_attribute", self.epoch_attribute),
-        }
-        named = [key for key, value in missing if value]
-        if len(named) != 1:
+    def _custody_problems(self) -> list[str]:
+        """Both in attributes of the service's own schema, or both in existing attributes."""
+        keys = ("custodian_attribute", "epoch_attribute")
+        missing = [f"user_store.{key}" for key in keys if not getattr(self, key)]
+        if len(missing) != 1:
             return []
-        other = next(key for key, value in missing if not value)
-        return [f"{named[0]} needs {other}: name an attribute for that too, or for neither."]
+        (named,) = {f"user_store.{key}" for key in keys}.difference(missing)
+        return [f"{named} needs {missing[0]}: name an attribute for that too, or for neither."]

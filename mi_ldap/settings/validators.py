@@ -1,7 +1,6 @@
-"""Whether a text is an LDAP filter, a DN, an attribute name or an address: pure checks.
+"""Syntax checks of LDAP filters, DNs, attribute names and addresses in a configuration.
 
-They find what a person mistypes in a configuration. The directory has the last word; that is why
-they know the grammar only, and no schema.
+They find typing errors. They do not know the schema: the directory rejects what it does not have.
 """
 
 from __future__ import annotations
@@ -26,28 +25,26 @@ _LDAPI = re.compile(r"ldapi://[^\s,]+", re.IGNORECASE)
 
 
 def is_attribute_name(text: str) -> bool:
-    """True for `"uid"` or `"0.9.2342.19200300.100.1.1"` (RFC 4512, 1.4)."""
+    """Whether it is an attribute name, such as `"uid"` or `"2.5.4.3"` (RFC 4512 §1.4)."""
     return re.fullmatch(_NAME, text) is not None
 
 
 def is_dn(text: str) -> bool:
-    """True for `"ou=people,dc=example,dc=org"` (RFC 4514, white space as people write it)."""
+    """Whether it is a DN, such as `"ou=people,dc=x"` (RFC 4514, with optional white space)."""
     return _DN.fullmatch(text) is not None
 
 
 def read_filter(text: str) -> str | None:
-    """The filter without the white space between its parts, or None when it is not one (RFC 4515).
-
-    MI keeps its filters in an XML file, so they reach a deployment.toml with `&amp;` for `&`.
-    """
+    """Return the filter without white space between its parts; None if it is none (RFC 4515)."""
+    # MI stores filters in an XML file; people copy them to a deployment.toml with `&amp;` for `&`.
     plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     tidy = _SPACE_BETWEEN.sub("", plain.strip())
     return tidy if _is_filter(tidy) else None
 
 
 def _is_filter(text: str) -> bool:
-    # Innermost first: every assertion becomes a NUL, then every combination of NULs, until one
-    # is left. A text that holds a NUL of its own is no filter.
+    # Not by recursion, which a text of nested parentheses would exhaust. Innermost first: every
+    # assertion becomes a NUL, then every combination of NULs, until one is left.
     if "\0" in text:
         return False
     reduced, found = _ASSERTION.subn("\0", text)
@@ -57,10 +54,10 @@ def _is_filter(text: str) -> bool:
 
 
 def read_url(text: str) -> str | None:
-    """The address without a final slash, or None when it is none.
+    """Return the address of a directory without a final slash; None if it is none.
 
-    One is `ldap[s]://host[:port]`, `ldapi://path`, or `ldap[s]+srv://domain` for the servers that
-    DNS has for a domain (RFC 2782).
+    An address is `ldap[s]://host[:port]`, `ldapi://path`, or `ldap[s]+srv://domain` for the servers
+    that DNS has for a domain (RFC 2782).
     """
     if _LDAPI.fullmatch(text):
         return text
@@ -75,9 +72,9 @@ def read_url(text: str) -> str | None:
 
 
 def read_http_url(text: str) -> str | None:
-    """The address with scheme and host in small letters, without a final slash; None for none.
+    """Return the URL `http[s]://host[:port][/path]` without a final slash; None if it is none.
 
-    One is `http[s]://host[:port][/path]`.
+    Scheme and host are returned in lower case.
     """
     try:
         parts = urlsplit(text)
@@ -92,7 +89,7 @@ def read_http_url(text: str) -> str | None:
 
 
 def is_host(text: str) -> bool:
-    """True for `"users.example.org"`, `"127.0.0.1"` and `"::1"`; a port is no part of it."""
+    """Whether it is a host name or address without a port, such as `"127.0.0.1"` or `"::1"`."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -101,10 +98,10 @@ def is_host(text: str) -> bool:
 
 
 def scheme_of(url: str) -> str:
-    """`"ldap"`, `"ldaps"` or `"ldapi"`, however its servers are found."""
+    """Return `"ldap"`, `"ldaps"` or `"ldapi"`, also for addresses with `+srv`."""
     return url.partition(":")[0].lower().removesuffix("+srv")
 
 
 def leaves_the_machine(url: str) -> bool:
-    """True for an address that is reached over a network."""
+    """Whether the address is reached over a network."""
     return scheme_of(url) != "ldapi" and not is_loopback(urlsplit(url).hostname or "")
