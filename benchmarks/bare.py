@@ -17,9 +17,10 @@ from flask_jwt_extended import verify_jwt_in_request
 from benchmarks.bare_ldap import connected
 from benchmarks.population import user_dn
 from mi_ldap.services.container import Services
+from mi_ldap.serving.embedded_slapd import embedded_directory
 from mi_ldap.serving.http_server import HttpServer, listen
 from mi_ldap.serving.logs import configure_logging
-from mi_ldap.serving.service import certificate_of, embedded_directory
+from mi_ldap.serving.service import certificate_of
 from mi_ldap.settings import load_settings
 from mi_ldap.web import tokens
 from mi_ldap.wiring import services

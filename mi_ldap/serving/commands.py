@@ -142,8 +142,8 @@ def new_directory(yes: bool) -> None:
     settings = _load()
     if not settings.is_embedded:
         raise ConfigurationError("user_store.connection_url names a directory of your own.")
+    from mi_ldap.serving.embedded_slapd import embedded_directory
     from mi_ldap.serving.lost_directory import forget_directory
-    from mi_ldap.serving.service import embedded_directory
 
     if not yes:
         question = "The next start begins with an empty directory and without admins. Go on?"

@@ -15,7 +15,7 @@ from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.model import User
 from mi_ldap.services.container import Services
 from mi_ldap.services.recovery import Recovery
-from mi_ldap.serving.service import embedded_directory, started_directory
+from mi_ldap.serving.embedded_slapd import embedded_directory, started_directory
 from mi_ldap.serving.state_folder import prepare_state_folder
 from mi_ldap.settings import Settings
 from mi_ldap.wiring import services

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -24,13 +22,10 @@ from mi_ldap.serving.certificate import (
 )
 from mi_ldap.serving.cleanup import Cleanup
 from mi_ldap.serving.disk_watch import DiskWatch
+from mi_ldap.serving.embedded_slapd import embedded_directory, running_directory
 from mi_ldap.serving.heartbeat import HeartbeatProcess, tls_context
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
-from mi_ldap.serving.lost_directory import (
-    refuse_empty_directory,
-    refuse_lost_data,
-    warn_of_lost_admins,
-)
+from mi_ldap.serving.lost_directory import warn_of_lost_admins
 from mi_ldap.serving.processes import Child, Signals
 from mi_ldap.serving.state_folder import held_state_folder
 from mi_ldap.serving.super_admin import SuperAdminPin
@@ -55,7 +50,7 @@ def serve(settings: Settings) -> int:
     with (
         held_state_folder(settings.state_dir),
         listen(settings.server) as listener,
-        _running_directory(settings) as directory,
+        running_directory(settings) as directory,
     ):
         found = services(settings, directory)
         found.audit.check()
@@ -119,26 +114,6 @@ def certificate_of(settings: Settings) -> tuple[Path, Path] | None:
     return self_signed_certificate(settings.state_dir)
 
 
-def embedded_directory(settings: Settings) -> EmbeddedDirectory:
-    """Return the embedded directory of these settings, without starting it."""
-    own = settings.embedded_directory
-    folder = settings.state_dir / "directory"
-    return EmbeddedDirectory(folder, own.suffix, own.port, own.host, own.slapd)
-
-
-@contextmanager
-def started_directory(settings: Settings) -> Iterator[EmbeddedDirectory]:
-    """Run the embedded directory for the duration of the block.
-
-    Raises:
-        ConfigurationError: it does not start, or its data is missing.
-    """
-    directory = embedded_directory(settings)
-    refuse_lost_data(settings, directory)
-    with directory:
-        yield directory
-
-
 def _managed_processes(
     settings: Settings, directory: EmbeddedDirectory | None
 ) -> list[ManagedProcess]:
@@ -188,13 +163,3 @@ def _is_bootstrap_open(found: Services) -> bool:
     if is_open:
         log.warning("no_admin_yet", hint="the first login makes one")
     return is_open
-
-
-@contextmanager
-def _running_directory(settings: Settings) -> Iterator[EmbeddedDirectory | None]:
-    if not settings.is_embedded:
-        yield None
-        return
-    with started_directory(settings) as directory:
-        refuse_empty_directory(settings, directory)
-        yield directory

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from mi_ldap.settings.deployment import KeyPath
-from mi_ldap.settings.merge import unknown_key
+from mi_ldap.settings.registry import unknown_key
 from mi_ldap.settings.types import SettingsError
 
 _PHRASES = {

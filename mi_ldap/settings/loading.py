@@ -9,15 +9,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mi_ldap.errors import ConfigurationError
+from mi_ldap.settings.environment import nest, read_environment
 from mi_ldap.settings.errors import explain
-from mi_ldap.settings.merge import Layer, find_placeholders, merge, nest, read_layer
+from mi_ldap.settings.merge import Layer, find_placeholders, merge, read_layer
 from mi_ldap.settings.notes import collect_notes
 from mi_ldap.settings.root import Settings
 from mi_ldap.settings.sources import (
     Tree,
     locate_config_file,
     locate_state_dir,
-    read_environment,
     read_toml,
 )
 
@@ -48,7 +48,10 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         problems += explain(error, variables, config_file)
     if problems:
         raise ConfigurationError("\n".join(problems))
-    return settings.model_copy(update={"notes": collect_notes(settings, [file_layer, env_layer])})
+    unused = {*file_layer.unused, *env_layer.unused}
+    foreign = {*file_layer.foreign, *env_layer.foreign}
+    notes = collect_notes(settings, sorted(unused), sorted(foreign))
+    return settings.model_copy(update={"notes": notes})
 
 
 def _read_file_layer(config_file: Path | None) -> Layer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,14 @@ from typing import Any
 from mi_ldap.settings.deployment import SECTIONS_OF_MI, KeyPath
 from mi_ldap.settings.registry import (
     PATHS,
-    REMOVED,
     SECTIONS,
     SETTINGS,
     dotted,
     has_no_effect,
-    nearest_setting,
     official_path,
+    unknown_key,
 )
-from mi_ldap.settings.sources import EnvValue, Tree, variable_of
+from mi_ldap.settings.sources import Tree, variable_of
 
 _PLACEHOLDER = re.compile(r"\$(?:secret|env|ref|sys)\{")
 
@@ -93,19 +91,6 @@ def _spread_properties(tree: Tree) -> Tree:
     return {**tree, "user_store": spread}
 
 
-def nest(values: Iterable[EnvValue]) -> Tree:
-    """Return the values of the environment as a tree like TOML's."""
-    tree: Tree = {}
-    for value in values:
-        table = tree
-        for name in value.path[:-1]:
-            inner = table.setdefault(name, {})
-            # Only one of MI's keys without effect can have a value here: drop the keys below it.
-            table = inner if isinstance(inner, dict) else {}
-        table[value.path[-1]] = value.value
-    return tree
-
-
 def merge(below: Tree, above: Tree) -> Tree:
     """Return `below` with the values of `above`; a value of a wrong type stays, to be reported."""
     merged = dict(below)
@@ -133,17 +118,3 @@ def _text_at(tree: Tree, path: KeyPath) -> str:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, str) else ""
-
-
-def unknown_key(path: KeyPath) -> str:
-    """Return the sentence about a key that does not exist, with the most similar one."""
-    if path in (("state_dir",), ("config",)):
-        return f"{path[0]} is not read from the TOML: set {variable_of(path)} instead."
-    if path in REMOVED:
-        return f"{dotted(path)} is no longer a setting ({REMOVED[path]}): remove it."
-    nearest = nearest_setting(path)
-    if nearest is None:
-        return f"{dotted(path)} is not a setting: remove it, or see docs/configuration.md."
-    return (
-        f"{dotted(path)} is not a setting: remove it, or write {dotted(nearest)} if you meant that."
-    )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from mi_ldap.addresses import is_loopback
-from mi_ldap.settings.merge import Layer
 from mi_ldap.settings.root import Settings
 
 
-def collect_notes(settings: Settings, layers: Iterable[Layer]) -> tuple[str, ...]:
-    """Return complete sentences, those about ignored keys first."""
-    layers = tuple(layers)
-    unused = sorted({key for layer in layers for key in layer.unused})
-    foreign = sorted({name for layer in layers for name in layer.foreign})
+def collect_notes(
+    settings: Settings, unused: Sequence[str], foreign: Sequence[str]
+) -> tuple[str, ...]:
+    """Return complete sentences, those about ignored keys first.
+
+    Args:
+        settings: the valid configuration.
+        unused: MI's keys without effect.
+        foreign: MI's sections without effect.
+    """
     notes = [
-        unused and f"These keys of MI have no effect here: {', '.join(unused)}.",
-        foreign and f"These sections of MI have no effect here: {', '.join(foreign)}.",
+        f"These keys of MI have no effect here: {', '.join(unused)}." if unused else "",
+        f"These sections of MI have no effect here: {', '.join(foreign)}." if foreign else "",
         *_notes_on_values(settings),
     ]
     return tuple(note for note in notes if note)

@@ -10,7 +10,8 @@ from pydantic.fields import FieldInfo
 
 from mi_ldap.settings.deployment import KEYS_OF_MI, OTHER_NAMES, SECTIONS_OF_MI, KeyPath
 from mi_ldap.settings.root import Settings
-from mi_ldap.settings.sections import Section
+from mi_ldap.settings.section import Section
+from mi_ldap.settings.sources import variable_of
 from mi_ldap.settings.types import InputFile, OutputFile
 
 
@@ -67,3 +68,17 @@ def nearest_setting(path: KeyPath) -> KeyPath | None:
         if matches := get_close_matches(key.lower(), names, 1, 0.75):
             return names[matches[0]]
     return next((name for name in SETTINGS if name[-1] == path[-1]), None)
+
+
+def unknown_key(path: KeyPath) -> str:
+    """Return the sentence about a key that does not exist, with the most similar one."""
+    if path in (("state_dir",), ("config",)):
+        return f"{path[0]} is not read from the TOML: set {variable_of(path)} instead."
+    if path in REMOVED:
+        return f"{dotted(path)} is no longer a setting ({REMOVED[path]}): remove it."
+    nearest = nearest_setting(path)
+    if nearest is None:
+        return f"{dotted(path)} is not a setting: remove it, or see docs/configuration.md."
+    return (
+        f"{dotted(path)} is not a setting: remove it, or write {dotted(nearest)} if you meant that."
+    )

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from pydantic import model_validator
 
+from mi_ldap.settings.section import Section
 from mi_ldap.settings.sections import (
     AuditSettings,
     BootstrapSettings,
     DashboardSettings,
     EmbeddedDirectorySettings,
     ManagementApiSettings,
-    Section,
     ServerSettings,
     SuperAdminSettings,
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from mi_ldap.settings.section import Section, setting
 from mi_ldap.settings.types import (
     Bytes,
     Connections,
@@ -31,17 +32,6 @@ from mi_ldap.settings.types import (
     Text,
     WholeSeconds,
 )
-
-
-def setting(default: object, description: str) -> Any:
-    """Declare a key; docs/configuration.md has its description, which a test compares."""
-    return Field(default=default, description=description)
-
-
-class Section(BaseModel):
-    """The base of all sections: immutable; refuses unknown keys; errors do not show values."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ServerSettings(Section):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from mi_ldap.settings.sections import Section, setting
+from mi_ldap.settings.section import Section, setting
 from mi_ldap.settings.types import (
     Assignments,
     Attribute,

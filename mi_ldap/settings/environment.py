@@ -1,0 +1,102 @@
+"""Values from the environment, and from files that the environment names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mi_ldap.files import read_text
+from mi_ldap.settings.deployment import KeyPath
+from mi_ldap.settings.registry import REMOVED, is_known, nearest_setting, official_path
+from mi_ldap.settings.sources import CONFIG_VARIABLE, PREFIX, STATE_VARIABLE, Tree, variable_of
+from mi_ldap.settings.types import SettingsError
+
+_TEST_PREFIX = "MI_LDAP_TEST_"
+
+
+@dataclass(frozen=True)
+class EnvValue:
+    """One value from the environment.
+
+    Attributes:
+        path: the key, such as `("server", "port")`.
+        value: the text.
+        variable: the name of the variable with the value, or with the name of its file.
+    """
+
+    path: KeyPath
+    value: str
+    variable: str
+
+
+def read_environment(environ: Mapping[str, str]) -> tuple[list[EnvValue], list[str]]:
+    """Return the values in the environment, and a sentence for each variable that is not valid."""
+    values: dict[KeyPath, EnvValue] = {}
+    problems: list[str] = []
+    for name in sorted(name for name, text in environ.items() if text and _is_ours(name)):
+        try:
+            found = _read_variable(name, environ[name])
+            if found.path in values:
+                raise SettingsError(
+                    f"{values[found.path].variable} and {name} are both set: keep one."
+                )
+            values[found.path] = found
+        except SettingsError as error:
+            problems.append(str(error))
+    return list(values.values()), problems
+
+
+def _is_ours(name: str) -> bool:
+    others = (CONFIG_VARIABLE, STATE_VARIABLE)
+    return name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX) and name not in others
+
+
+def _read_variable(name: str, text: str) -> EnvValue:
+    path = tuple(name.removeprefix(PREFIX).lower().split("__"))
+    # A key's own name goes first: SERVER__KEY_FILE is server.key_file, not server.key.
+    if is_known(path):
+        return EnvValue(official_path(path), text, name)
+    target = (*path[:-1], path[-1].removesuffix("_file"))
+    if target == path or not is_known(target):
+        raise SettingsError(_unknown_variable(name, path))
+    return EnvValue(official_path(target), _read_secret_file(name, Path(text)), name)
+
+
+def _unknown_variable(name: str, path: KeyPath) -> str:
+    if path in REMOVED:
+        return f"{name} is no longer a setting ({REMOVED[path]}): unset it."
+    return f"{name} names no setting{_suggest_variable(path)}."
+
+
+def _suggest_variable(path: KeyPath) -> str:
+    nearest = nearest_setting(path)
+    if nearest is None or not is_known(nearest):
+        return ": unset it, or take a name from docs/configuration.md"
+    return f": unset it, or write {variable_of(nearest)} if you meant that"
+
+
+def _read_secret_file(name: str, path: Path) -> str:
+    try:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        # The path is not repeated: people put the secret itself there.
+        reason = error.strerror if isinstance(error, OSError) else "no path has such characters"
+        raise SettingsError(f"{name} names a file that cannot be read: {reason}.") from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise SettingsError(f"{name} names an empty file: write the value into it.")
+    return text
+
+
+def nest(values: Iterable[EnvValue]) -> Tree:
+    """Return the values of the environment as a tree like TOML's."""
+    tree: Tree = {}
+    for value in values:
+        table = tree
+        for name in value.path[:-1]:
+            inner = table.setdefault(name, {})
+            # Only one of MI's keys without effect can have a value here: drop the keys below it.
+            table = inner if isinstance(inner, dict) else {}
+        table[value.path[-1]] = value.value
+    return tree
