@@ -1,8 +1,9 @@
-"""Looks the directory over as the service would use it, and says what is wrong with what to do.
+"""The doctor: checks of the directory and of the configuration, with a remedy for each problem.
 
-Checks are small functions that yield findings (`findings.Finding`), in the order of `CHECKS`; one
-whose prerequisite failed is left out with a word. Nothing is changed: see `directory.probes` for
-how rights are told all the same.
+A check maps a `CheckContext` to findings (`findings.Finding`). Checks run in the order of `CHECKS`;
+one whose prerequisite failed is skipped and named in the report. Nothing is changed:
+`directory.probes` describes how rights are determined without a change. May import `wiring` and the
+`directory` store that it examines; must not know the terminal, which is `serving.examination`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mi_ldap.checks import (
 )
 from mi_ldap.checks.context import Check, CheckContext, context_at
 from mi_ldap.checks.findings import Finding, Report, lines
-from mi_ldap.checks.fix_members import take_out
+from mi_ldap.checks.fix_members import remove_dangling_members
 from mi_ldap.checks.member_of import member_of
 from mi_ldap.checks.new_users import new_users
 from mi_ldap.checks.schema import schema
@@ -38,7 +39,7 @@ from mi_ldap.services.container import Services
 __all__ = ["Doctor", "Finding", "Report", "lines"]
 
 CHECK_S: Final = 60.0
-"""The longest that one check may take: lists of a hundred thousand users take a while."""
+"""Time limit of one check in seconds: complete lists of 100,000 users take tens of seconds."""
 
 _CONTENT = ("bases", "filters")
 
@@ -53,8 +54,8 @@ CHECKS: Final = (
     Check("overlays", slapd.overlays),
     Check("clock", server.clock),
     Check("memory", memory.memory, _CONTENT),
-    Check("rights", rights.held, _CONTENT),
-    Check("too-many-rights", excess_rights.too_many, _CONTENT),
+    Check("rights", rights.account_rights, _CONTENT),
+    Check("too-many-rights", excess_rights.excess_rights, _CONTENT),
     Check("custodian", custody.self_writable_markers, _CONTENT),
     Check("duplicates", content.duplicates, _CONTENT),
     Check("unfinished-users", unfinished_users, _CONTENT),
@@ -65,96 +66,100 @@ CHECKS: Final = (
 
 
 class Doctor:
-    """One examination.
+    """One run of all checks.
 
     Args:
-        services: over the directory that is examined; closed with the doctor.
-        embedded: whether that is the embedded one.
+        services: the services over the directory to check; `close` closes them.
+        embedded: whether that is the embedded directory.
     """
 
     def __init__(self, services: Services, *, embedded: bool) -> None:
         assert isinstance(services.store, DirectoryStore)  # noqa: S101 - services() makes no other
         self._services, self._embedded, self._store = services, embedded, services.store
-        self._bench: ProbeTarget = probe_target_of(services.store)
-        self._patient: CheckContext | None = None
+        self._target: ProbeTarget = probe_target_of(services.store)
+        self._context: CheckContext | None = None
         self._failed: set[str] = set()
-        self._left_out: dict[str, list[str]] = {}
+        self._skipped: dict[str, list[str]] = {}
 
     def close(self) -> None:
-        """Close all that the examination has opened."""
-        if self._patient is not None:
-            self._patient.pool.close()
+        """Close the connections of the checks, and the services."""
+        if self._context is not None:
+            self._context.pool.close()
         self._services.close()
 
     def examine(self) -> Iterator[Finding]:
-        """Everything, each finding as soon as it is made."""
+        """Run all checks; yield each finding as soon as it is known."""
         try:
-            reached = connection.reach_all(self._bench)
+            attempts = connection.connect_all(self._target)
         except DirectoryUnavailable as error:
             yield Finding("address", "fail", str(error), "Check user_store.connection_url.")
             return
-        yield from connection.connection_findings(self._bench, reached)
-        urls = [each.url for each in reached if each.error is None]
+        yield from connection.connection_findings(self._target, attempts)
+        urls = [each.url for each in attempts if each.error is None]
         if not urls:
             yield Finding("profile", "skip", "Nothing in the directory was checked.")
             return
-        yield from self._within(urls)
+        yield from self._check_server(urls)
 
     def fix_members(self, operator: str) -> Iterator[Finding]:
-        """Take members that are nobody out of their groups; after `examine`, and a yes."""
-        if self._patient is None:
+        """Remove dangling members from their groups; call it after `examine` and a confirmation.
+
+        Args:
+            operator: who runs it, for the audit log.
+        """
+        if self._context is None:
             return
         if not self.may_change_groups:
             yield Finding("fix-members", "fail", "The configuration only reads groups.", _READ_ONLY)
             return
         with deadline(CHECK_S):
-            yield from take_out(self._patient, self.dangling(), operator)
+            yield from remove_dangling_members(self._context, self.dangling(), operator)
 
     @property
     def may_change_groups(self) -> bool:
-        access = self._bench.access
+        access = self._target.access
         return access.writable and access.roles_writable
 
     def dangling(self) -> list[content.Dangling]:
-        """The groups with members that are nobody, as `examine` found the groups."""
-        patient = self._patient
-        if patient is None or self._failed & set(_CONTENT) or not patient.users.complete:
+        """Return the groups with dangling members, among the groups that `examine` has read."""
+        context = self._context
+        if context is None or self._failed & set(_CONTENT) or not context.users.complete:
             return []
         with deadline(CHECK_S):
-            return content.dangling(patient)
+            return content.dangling(context)
 
-    def _within(self, urls: list[str]) -> Iterator[Finding]:
+    def _check_server(self, urls: list[str]) -> Iterator[Finding]:
         try:
             with deadline(CHECK_S):
-                self._patient = context_at(
-                    self._services, self._bench, urls[0], embedded=self._embedded
+                self._context = context_at(
+                    self._services, self._target, urls[0], embedded=self._embedded
                 )
         except (LdapError, DirectoryUnavailable):
-            remedy = "Let the account read the entry with the empty name."
+            remedy = "Let the account read the root DSE (the entry with the empty DN)."
             yield Finding("profile", "fail", "The server type cannot be detected.", remedy)
             return
         for check in CHECKS:
-            yield from self._examined(check, self._patient)
-        replicas = Check("replicas", lambda patient: connection.replicas(patient, urls))
-        yield from self._examined(replicas, self._patient)
-        for cause, names in self._left_out.items():
+            yield from self._run(check, self._context)
+        replicas = Check("replicas", lambda context: connection.replicas(context, urls))
+        yield from self._run(replicas, self._context)
+        for cause, names in self._skipped.items():
             sentence = f"Not checked until this is corrected: {', '.join(names)}."
             yield Finding(cause, "skip", sentence)
 
-    def _examined(self, check: Check, patient: CheckContext) -> list[Finding]:
-        missing = [name for name in check.needs if name in self._failed]
-        if missing:
+    def _run(self, check: Check, context: CheckContext) -> list[Finding]:
+        failed_needs = [name for name in check.needs if name in self._failed]
+        if failed_needs:
             self._failed.add(check.name)
-            self._left_out.setdefault(missing[0], []).append(check.name)
+            self._skipped.setdefault(failed_needs[0], []).append(check.name)
             return []
         found: list[Finding] = []
         try:
             with deadline(CHECK_S):
-                found.extend(check.examine(patient))
-        except LdapError as refused:
-            found.append(_broken(check, f"The server refused it (code {refused.code})."))
+                found.extend(check.examine(context))
+        except LdapError as error:
+            found.append(_failure(check, f"The server rejected the request (code {error.code})."))
         except MiLdapError as error:
-            found.append(_broken(check, str(error)))
+            found.append(_failure(check, str(error)))
         if any(finding.level in check.blocks_on for finding in found):
             self._failed.add(check.name)
         return found
@@ -162,10 +167,10 @@ class Doctor:
 
 _READ_ONLY = (
     'Set user_store.type = "read_write_ldap" and user_store.write_groups = true for this command, '
-    "or use a tool of the directory."
+    "or use the directory's own tools."
 )
 
 
-def _broken(check: Check, sentence: str) -> Finding:
-    remedy = f"Look at the directory's own log, and at {check.name} in docs/doctor.md."
+def _failure(check: Check, sentence: str) -> Finding:
+    remedy = f"See the directory's log, and {check.name} in docs/doctor.md."
     return Finding(check.name, "fail", sentence, remedy)

@@ -1,4 +1,4 @@
-"""The way to the directory: each address, its certificate, the service's account, replicas."""
+"""The connection: each address, its certificate, the bind of the service's account, replicas."""
 
 from __future__ import annotations
 
@@ -28,12 +28,20 @@ from mi_ldap.ldap.transport import is_ldaps, is_local_socket
 from mi_ldap.settings.validators import leaves_the_machine
 
 WARN_DAYS: Final = 30
-LATEST_S: Final = 15.0
+CONNECT_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """One address, and what came of going there."""
+class ConnectionAttempt:
+    """The result of connecting to one address.
+
+    Attributes:
+        url: the address.
+        error: why it failed; None if the bind succeeded.
+        days_left: days until the server's certificate expires; None without TLS.
+        account_warning: the server's warning about the service's account, or `""`.
+        within_s: the connect timeout in seconds.
+    """
 
     url: str
     error: DirectoryUnavailable | None
@@ -42,63 +50,65 @@ class Reached:
     within_s: float = 0.0
 
 
-def reach_all(bench: ProbeTarget) -> list[Reached]:
-    """Go to each address as the service would.
+def connect_all(target: ProbeTarget) -> list[ConnectionAttempt]:
+    """Connect to each address as the service does.
 
     Raises:
-        DirectoryUnavailable: DNS names none.
+        DirectoryUnavailable: the DNS lookup of the addresses failed.
     """
-    return [_reach(bench, url) for url in bench.urls()]
+    return [_connect(target, url) for url in target.urls()]
 
 
-def _reach(bench: ProbeTarget, url: str) -> Reached:
+def _connect(target: ProbeTarget, url: str) -> ConnectionAttempt:
     try:
-        with deadline(LATEST_S):
-            session = bench.session(url)
+        with deadline(CONNECT_S):
+            session = target.session(url)
     except DirectoryUnavailable as error:
-        return Reached(url, error, within_s=bench.access.address.connect_timeout_s)
+        return ConnectionAttempt(url, error, within_s=target.access.address.connect_timeout_s)
     ends_at, warning = certificate_ends_at(session), warning_of(session.policy)
     session.close()
     days = (ends_at - datetime.now(UTC)).total_seconds() / 86400 if ends_at else None
-    return Reached(url, None, days, warning)
+    return ConnectionAttempt(url, None, days, warning)
 
 
-def connection_findings(bench: ProbeTarget, reached: list[Reached]) -> Iterator[Finding]:
-    """A line for each address, each certificate, and the bind."""
-    works = any(each.error is None for each in reached)
-    for each in reached:
-        refused = refusal_behind(each.error)
-        if each.error is not None and refused is None:
-            yield _unreachable(each, works=works)
+def connection_findings(
+    target: ProbeTarget, attempts: list[ConnectionAttempt]
+) -> Iterator[Finding]:
+    """Report each address, its certificate, and the bind."""
+    any_works = any(attempt.error is None for attempt in attempts)
+    for attempt in attempts:
+        refusal = refusal_behind(attempt.error)
+        if attempt.error is not None and refusal is None:
+            yield _unreachable(attempt, any_works=any_works)
             continue
-        yield Finding("address", "pass", f"{each.url} answers.")
-        yield _transport(bench, each)
-        yield _bind(bench, each, refused)
+        yield Finding("address", "pass", f"{attempt.url} answers.")
+        yield _certificate_or_plaintext(target, attempt)
+        yield _bind(target, attempt, refusal)
 
 
-def _unreachable(each: Reached, *, works: bool) -> Finding:
-    """One of several that is down costs nothing but the time to find out."""
-    known = _cause_of(each)
+def _unreachable(attempt: ConnectionAttempt, *, any_works: bool) -> Finding:
+    """Report an address that failed; only a warning if another one works."""
+    known = _network_error(attempt)
     if known:
-        sentence = f"{each.url} cannot be used: {known}."
-        return Finding("address", "warn" if works else "fail", sentence, _LOOK_AT_THE_ADDRESS)
-    said = str(each.error)
-    what, _, remedy = said.partition(": ")
-    sentence = f"{each.url} cannot be used. {what.rstrip('.')}."
-    remedy = f"{remedy[:1].upper()}{remedy[1:]}" if remedy else _LOOK_AT_THE_ADDRESS
-    return Finding("address", "warn" if works else "fail", sentence, remedy)
+        sentence = f"{attempt.url} cannot be used: {known}."
+        return Finding("address", "warn" if any_works else "fail", sentence, _CHECK_ADDRESS)
+    message = str(attempt.error)
+    what, _, remedy = message.partition(": ")
+    sentence = f"{attempt.url} cannot be used. {what.rstrip('.')}."
+    remedy = f"{remedy[:1].upper()}{remedy[1:]}" if remedy else _CHECK_ADDRESS
+    return Finding("address", "warn" if any_works else "fail", sentence, remedy)
 
 
-def _cause_of(each: Reached) -> str:
-    """What the network says of an address; nothing where something answers there."""
-    if is_local_socket(each.url):
+def _network_error(attempt: ConnectionAttempt) -> str:
+    """Return the network error as a clause; `""` if a server answered, or for a local socket."""
+    if is_local_socket(attempt.url):
         return ""
-    parts, cause = urlsplit(each.url), each.error.__cause__ if each.error else None
+    parts, cause = urlsplit(attempt.url), attempt.error.__cause__ if attempt.error else None
     if isinstance(cause, ConnectionRefusedError):
-        port = parts.port or (636 if is_ldaps(each.url) else 389)
+        port = parts.port or (636 if is_ldaps(attempt.url) else 389)
         return f"connection refused at {parts.hostname}:{port}"
     if isinstance(cause, TimeoutError):
-        return f"{parts.hostname} does not answer within {each.within_s:g} s"
+        return f"{parts.hostname} does not answer within {attempt.within_s:g} s"
     if isinstance(cause, socket.gaierror):
         return f"DNS has no address of {parts.hostname}"
     unreachable = (errno.ENETUNREACH, errno.EHOSTUNREACH)
@@ -107,75 +117,80 @@ def _cause_of(each: Reached) -> str:
     return ""
 
 
-_LOOK_AT_THE_ADDRESS = (
+_CHECK_ADDRESS = (
     "Check that the server runs, that user_store.connection_url has its host and port, and that no "
     "firewall blocks the connection."
 )
 
 
-def _transport(bench: ProbeTarget, each: Reached) -> Finding:
-    if each.days_left is not None:
-        return _certificate(each.url, each.days_left)
-    wants_tls = bench.access.address.start_tls or is_ldaps(each.url)
-    if wants_tls and not is_local_socket(each.url):
-        return Finding("certificate", "pass", f"{each.url} shows one that is verified.")
-    if leaves_the_machine(each.url):
+def _certificate_or_plaintext(target: ProbeTarget, attempt: ConnectionAttempt) -> Finding:
+    if attempt.days_left is not None:
+        return _certificate(attempt.url, attempt.days_left)
+    wants_tls = target.access.address.start_tls or is_ldaps(attempt.url)
+    if wants_tls and not is_local_socket(attempt.url):
+        return Finding("certificate", "pass", f"{attempt.url} has a verified certificate.")
+    if leaves_the_machine(attempt.url):
         return Finding(
             "certificate",
             "warn",
-            f"{each.url} is not encrypted: passwords cross the network in the clear.",
+            f"{attempt.url} is not encrypted: passwords cross the network in the clear.",
             "Use an ldaps:// address or set user_store.start_tls = true, and remove "
             "user_store.allow_plaintext.",
         )
-    return Finding("certificate", "pass", f"{each.url} needs none, it stays on this machine.")
+    return Finding(
+        "certificate", "pass", f"{attempt.url} does not leave this machine, so it needs no TLS."
+    )
 
 
 def _certificate(url: str, days_left: float) -> Finding:
     days = int(days_left)
-    sentence = f"{url} shows one that is verified and good for {days} days."
+    sentence = f"{url} has a verified certificate, valid for {days} days."
     if days_left >= WARN_DAYS:
         return Finding("certificate", "pass", sentence)
-    remedy = "Renew it on the directory's server before it expires, or nobody can log in."
+    remedy = "Renew it on the directory's server before it expires; then nobody could log in."
     return Finding("certificate", "warn", sentence, remedy)
 
 
-def _bind(bench: ProbeTarget, each: Reached, refused: LdapError | None) -> Finding:
-    who = bench.access.account_dn or "the service, without a DN of its own,"
-    if each.account_warning:
-        sentence = f"{each.url} reports: {each.account_warning}."
+def _bind(target: ProbeTarget, attempt: ConnectionAttempt, refusal: LdapError | None) -> Finding:
+    who = target.access.account_dn or "the service (without a DN)"
+    if attempt.account_warning:
+        sentence = f"{attempt.url} reports: {attempt.account_warning}."
         return Finding("bind", "warn", sentence, _NEVER_EXPIRES)
-    if refused is None:
-        return Finding("bind", "pass", f"Bind as {who} succeeded at {each.url}.")
-    sentence, remedy = _meaning_of(bench, refused)
-    told = f"Bind as {who} refused at {each.url} (code {refused.code}): {sentence}"
-    return Finding("bind", "fail", told, remedy)
+    if refusal is None:
+        return Finding("bind", "pass", f"Bind as {who} succeeded at {attempt.url}.")
+    reason, remedy = _explain(target, refusal)
+    sentence = f"Bind as {who} refused at {attempt.url} (code {refusal.code}): {reason}"
+    return Finding("bind", "fail", sentence, remedy)
 
 
-def _meaning_of(bench: ProbeTarget, refused: LdapError) -> tuple[str, str]:
-    if refused.code in _WANTS_TLS:
+def _explain(target: ProbeTarget, refusal: LdapError) -> tuple[str, str]:
+    if refusal.code in _WANTS_TLS:
         return (
             "the server requires TLS.",
             "Set user_store.start_tls = true, or use an ldaps:// address.",
         )
-    if refused.code == ResultCode.INVALID_DN_SYNTAX:
-        return f"`{bench.access.account_dn}` is no DN.", _ACCOUNT_KEYS
-    conditions = conditions_of_any_server(refused)
-    known = next((each for each in _REFUSALS if each in conditions), "")
-    sentence, remedy = _REFUSALS.get(known, _UNKNOWN_REFUSAL)
-    if remedy == _ACCOUNT_KEYS and _is_active_directory(bench, refused):
+    if refusal.code == ResultCode.INVALID_DN_SYNTAX:
+        return f"`{target.access.account_dn}` is not a DN.", _ACCOUNT_KEYS
+    conditions = conditions_of_any_server(refusal)
+    known = next((attempt for attempt in _BIND_REFUSALS if attempt in conditions), "")
+    sentence, remedy = _BIND_REFUSALS.get(known, _UNKNOWN_REFUSAL)
+    if remedy == _ACCOUNT_KEYS and _is_active_directory(target, refusal):
         return sentence, _ACCOUNT_KEYS_OF_AD
     return sentence, remedy
 
 
-def _is_active_directory(bench: ProbeTarget, refused: LdapError) -> bool:
-    """As configured, or by how it words a refusal; its root DSE was not read yet."""
-    worded = re.search(r"LdapErr: DSID|AcceptSecurityContext|NT_STATUS_", refused.message)
-    return bench.access.profile == "active_directory" or worded is not None
+def _is_active_directory(target: ProbeTarget, refusal: LdapError) -> bool:
+    """Whether it is configured as, or words its error like, Active Directory.
+
+    The root DSE has not been read yet: the bind failed.
+    """
+    worded = re.search(r"LdapErr: DSID|AcceptSecurityContext|NT_STATUS_", refusal.message)
+    return target.access.profile == "active_directory" or worded is not None
 
 
 _NEVER_EXPIRES = (
-    "Set a new password, set user_store.connection_password to it, and give the account a policy "
-    "by which its password never expires."
+    "Set a new password, set user_store.connection_password to it, and give the account a password "
+    "policy without expiry."
 )
 _WANTS_TLS = frozenset({ResultCode.STRONGER_AUTH_REQUIRED, ResultCode.CONFIDENTIALITY_REQUIRED})
 
@@ -188,15 +203,15 @@ _ACCOUNT_KEYS = (
     "Set user_store.connection_name to the account's DN and user_store.connection_password to its "
     "password (best in a file: MI_LDAP_USER_STORE__CONNECTION_PASSWORD_FILE)."
 )
-_REFUSALS: dict[str, tuple[str, str]] = {
+_BIND_REFUSALS: dict[str, tuple[str, str]] = {
     "accountLocked": (
         "the account is locked or disabled.",
-        "Unlock and enable it in the directory, and give it a policy that never locks it.",
+        "Unlock and enable it in the directory, and give it a password policy without lockout.",
     ),
     "accountDisabled": ("the account is disabled.", "Enable the account in the directory."),
     "passwordExpired": (
         "its password has expired.",
-        "Set a new one, let it never expire, and set user_store.connection_password to it.",
+        "Set a new one that does not expire, and set user_store.connection_password to it.",
     ),
     "changeAfterReset": (
         "its password must be changed first.",
@@ -211,84 +226,91 @@ _UNKNOWN_REFUSAL = ("the server does not accept this kind of bind.", _ACCOUNT_KE
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
-    """How far a replica is: what can be compared between two."""
+class _ReplicaState:
+    """The state of one replica.
+
+    Attributes:
+        url: its address.
+        stamps: values that are equal on replicas with the same data.
+        write_code: the LDAP result code of a write that changes nothing; None if not tried.
+    """
 
     url: str
     stamps: frozenset[str]
-    answer: ResultCode | None
+    write_code: ResultCode | None
 
 
-def replicas(patient: CheckContext, urls: list[str]) -> Iterator[Finding]:
-    """Whether servers that stand for each other hold the same and take changes.
+def replicas(context: CheckContext, urls: list[str]) -> Iterator[Finding]:
+    """Report whether all servers have the same data and accept changes.
 
-    OpenLDAP's `contextCSN` (slapo-syncprov(5)) is compared where it can be read; elsewhere
-    the latest `modifyTimestamp` and the number of entries. Active Directory's stamps belong to each
-    controller alone; there its own `isSynchronized` is asked.
+    Compared are OpenLDAP's `contextCSN` values (slapo-syncprov(5)) if the account can read them,
+    otherwise the latest `modifyTimestamp` and the number of entries. In Active Directory the time
+    stamps of domain controllers differ, so each one's `isSynchronized` is read instead.
     """
-    states = [_state_of(patient, url, alone=len(urls) < 2) for url in urls]
+    states = [_replica_state(context, url, alone=len(urls) < 2) for url in urls]
     if len(urls) > 1:
-        yield _sameness(states)
+        yield _compare(states)
     for state in states:
         # Missing rights (insufficientAccessRights) are reported by the check of rights.
         if (
-            state.answer
+            state.write_code
             not in (None, ResultCode.NO_SUCH_ATTRIBUTE, ResultCode.INSUFFICIENT_ACCESS_RIGHTS)
-            and patient.is_writable
+            and context.is_writable
         ):
             yield Finding(
                 "replicas",
                 "warn",
-                f"{state.url} takes no changes (code {state.answer}).",
-                "Name writable servers only in user_store.connection_url: the service keeps to one "
-                "server, and a referral is not followed. Or set user_store.type = "
+                f"{state.url} does not accept changes (code {state.write_code}).",
+                "List only writable servers in user_store.connection_url: the service writes to "
+                "the server that it is connected to, and follows no referrals. Or set "
+                "user_store.type = "
                 '"read_only_ldap".',
             )
 
 
-def _sameness(states: list[_State]) -> Finding:
+def _compare(states: list[_ReplicaState]) -> Finding:
     if all(state.stamps == states[0].stamps for state in states):
-        return Finding("replicas", "pass", f"The {len(states)} servers hold the same data.")
+        return Finding("replicas", "pass", f"The {len(states)} servers have the same data.")
     return Finding(
         "replicas",
         "warn",
-        f"{' and '.join(state.url for state in states)} do not hold the same data.",
-        "Run this again: what was just changed may be on its way. If it stays so, look at the "
-        "replication's status in the logs of the servers.",
+        f"{' and '.join(state.url for state in states)} do not have the same data.",
+        "Run the doctor again: a recent change may still be in replication. If the difference "
+        "remains, check the replication status in the logs of the servers.",
     )
 
 
-def _state_of(patient: CheckContext, url: str, *, alone: bool) -> _State:
-    session = patient.bench.session(url)
+def _replica_state(context: CheckContext, url: str, *, alone: bool) -> _ReplicaState:
+    session = context.target.session(url)
     try:
-        stamps = frozenset[str]() if alone else _stamps(patient, session)
-        return _State(url, stamps, _answer_to_a_change(patient, session))
+        stamps = frozenset[str]() if alone else _stamps(context, session)
+        return _ReplicaState(url, stamps, _write_code(context, session))
     finally:
         session.close()
 
 
-def _stamps(patient: CheckContext, session: LdapConnection) -> frozenset[str]:
-    if patient.kind == "active_directory":
+def _stamps(context: CheckContext, session: LdapConnection) -> frozenset[str]:
+    if context.server_type == "active_directory":
         root = session.read("", "(objectClass=*)", ["isSynchronized"])
         synchronized = root is not None and root.first("isSynchronized") == "TRUE"
         return frozenset({"synchronized" if synchronized else session.server})
-    top = session.read(patient.suffix, "(objectClass=*)", ["contextCSN"])
+    top = session.read(context.suffix, "(objectClass=*)", ["contextCSN"])
     if top and top.all("contextCSN"):
         return frozenset(top.all("contextCSN"))
-    return _latest(patient, session)
+    return _latest_changes(context, session)
 
 
-def _latest(patient: CheckContext, session: LdapConnection) -> frozenset[str]:
+def _latest_changes(context: CheckContext, session: LdapConnection) -> frozenset[str]:
     found: list[Entry] = []
-    for base in dict.fromkeys((*patient.tree.user_bases, *patient.tree.role_bases)):
+    for base in dict.fromkeys((*context.layout.user_bases, *context.layout.role_bases)):
         found += session.search(base, "(objectClass=*)", ["modifyTimestamp"]).entries
     stamps = (entry.first("modifyTimestamp") or "" for entry in found)
     return frozenset({str(len(found)), max(stamps, default="")})
 
 
-def _answer_to_a_change(patient: CheckContext, session: LdapConnection) -> ResultCode | None:
-    """16 where the server takes changes of a group; None where it cannot be tried."""
-    if not patient.groups.entries or patient.kind == "active_directory":
+def _write_code(context: CheckContext, session: LdapConnection) -> ResultCode | None:
+    """Return the code of a write that changes nothing (16: writable); None if not possible."""
+    if not context.groups.entries or context.server_type == "active_directory":
         return None
-    dn, base = patient.groups.entries[0].dn, patient.suffix
-    return code_of_deleting_nothing(session, dn, patient.tree.member, base)
+    dn, base = context.groups.entries[0].dn, context.suffix
+    return code_of_deleting_nothing(session, dn, context.layout.member, base)

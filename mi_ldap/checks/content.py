@@ -1,4 +1,4 @@
-"""What is in the directory: bases, what the filters find, names that are there twice, members."""
+"""The content of the directory: bases, results of the filters, duplicate names, members."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mi_ldap.model import folded
 
 SHOWN = 10
 _UID = "uid"
-"""The attribute whose values memberUid holds (RFC 2307 §3), whatever users log in with."""
+"""The attribute whose values memberUid holds (RFC 2307 §3), whatever the login name is."""
 
 _NAMING = (_UID, "cn", "mail")
 """Attributes, besides the login name, whose values memberUid may hold."""
@@ -30,29 +30,29 @@ _NO_HINT = frozenset(
         *("organizationalunit", "container", "domain"),
     }
 )
-"""Classes that say nothing of whether an entry is a user or a group."""
+"""Lower-case object classes that users and groups may share, so they do not tell them apart."""
 
 
-def bases(patient: CheckContext) -> Iterator[Finding]:
-    """Whether each base is there, as far as the account may see."""
-    tree = patient.tree
-    wanted = [("user_search_base", base) for base in tree.user_bases]
-    if tree.reads_roles:
-        wanted += [("group_search_base", base) for base in tree.role_bases]
+def bases(context: CheckContext) -> Iterator[Finding]:
+    """Report whether the account can read each search base."""
+    layout = context.layout
+    wanted = [("user_search_base", base) for base in layout.user_bases]
+    if layout.reads_roles:
+        wanted += [("group_search_base", base) for base in layout.role_bases]
     for key, base in wanted:
-        with patient.session() as session:
-            given = look(session, base)
-        if given.entries:
-            yield Finding("bases", "pass", f"{base} is there.")
+        with context.session() as session:
+            result = look(session, base)
+        if result.entries:
+            yield Finding("bases", "pass", f"{base} exists.")
         else:
-            yield _no_base(key, base, given.code, given.matched_dn)
+            yield _missing_base(key, base, result.code, result.matched_dn)
 
 
-def _no_base(key: str, base: str, code: ResultCode, matched_dn: str) -> Finding:
-    sentence = f"There is no {base}, or the account may not see it (code {code})."
-    there = f" The directory knows {matched_dn}." if matched_dn else ""
+def _missing_base(key: str, base: str, code: ResultCode, matched_dn: str) -> Finding:
+    sentence = f"{base} does not exist, or the account may not read it (code {code})."
+    nearest = f" The nearest existing entry is {matched_dn}." if matched_dn else ""
     if code == ResultCode.NO_SUCH_OBJECT:
-        remedy = f"Set user_store.{key} to a DN that is there.{there} Else let the account read it."
+        remedy = f"Set user_store.{key} to an existing DN, or let the account read it.{nearest}"
     else:
         remedy = f"Let the account read it, or set user_store.{key} to another DN."
     return Finding("bases", "fail", sentence, remedy)
@@ -62,8 +62,8 @@ def _no_base(key: str, base: str, code: ResultCode, matched_dn: str) -> Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """Users or groups: the words and keys that differ."""
+class _Listing:
+    """The list of users or that of groups: its search, and the names of its settings."""
 
     what: str
     bases: tuple[str, ...]
@@ -73,120 +73,121 @@ class _Kind:
     class_key: str
 
 
-def filters(patient: CheckContext) -> Iterator[Finding]:
-    """Whether the list filters find something, and the search filters what was listed."""
-    tree = patient.tree
-    users = _Kind(
-        *("users", tree.user_bases, tree.user_list_filter, "user_name_list_filter"),
+def filters(context: CheckContext) -> Iterator[Finding]:
+    """Report whether the list filters find entries, and the search filters find those again."""
+    layout = context.layout
+    users = _Listing(
+        *("users", layout.user_bases, layout.user_list_filter, "user_name_list_filter"),
         *("user_name_search_filter", "user_entry_object_class"),
     )
-    attributes = [*tree.user_attributes, tree.user_name, _UID]
-    patient.users = _listed(patient, users, attributes)
-    found = (shown_name(entry, tree.user_name) for entry in patient.users.entries)
-    yield _filter_finding(patient, users, patient.users, found)
-    if not tree.reads_roles:
+    attributes = [*layout.user_attributes, layout.user_name, _UID]
+    context.users = _read_list(context, users, attributes)
+    found = (shown_name(entry, layout.user_name) for entry in context.users.entries)
+    yield _filter_result(context, users, context.users, found)
+    if not layout.reads_roles:
         yield Finding("filters", "skip", "No groups are read (user_store.read_groups = false).")
         return
-    groups = _Kind(
-        *("groups", tree.role_bases, tree.role_list_filter, "group_name_list_filter"),
+    groups = _Listing(
+        *("groups", layout.role_bases, layout.role_list_filter, "group_name_list_filter"),
         *("group_name_search_filter", "group_entry_object_class"),
     )
-    patient.groups = _listed(patient, groups, [*tree.role_attributes, tree.member])
-    found = (shown_name(entry, tree.role_name) for entry in patient.groups.entries)
-    yield _filter_finding(patient, groups, patient.groups, found)
+    context.groups = _read_list(context, groups, [*layout.role_attributes, layout.member])
+    found = (shown_name(entry, layout.role_name) for entry in context.groups.entries)
+    yield _filter_result(context, groups, context.groups, found)
 
 
-def _listed(patient: CheckContext, kind: _Kind, attributes: list[str]) -> Listed:
+def _read_list(context: CheckContext, listing: _Listing, attributes: list[str]) -> Listed:
     entries: dict[str, Entry] = {}
     complete = True
-    with patient.session() as session:
-        for base in kind.bases:
-            found = session.search(base, kind.list_filter, attributes)
+    with context.session() as session:
+        for base in listing.bases:
+            found = session.search(base, listing.list_filter, attributes)
             entries.update({entry.dn: entry for entry in found.entries})
             complete = complete and found.complete
     return Listed(list(entries.values()), complete)
 
 
-def _filter_finding(
-    patient: CheckContext, kind: _Kind, listed: Listed, found: Iterable[str]
+def _filter_result(
+    context: CheckContext, listing: _Listing, listed: Listed, found: Iterable[str]
 ) -> Finding:
     if not listed.entries:
-        return _nothing_found(patient, kind)
+        return _no_entries(context, listing)
     name = next((name for name in found if name), "")
     if not name:
         return Finding(
             "filters",
             "fail",
-            f"The {kind.what} that {kind.list_filter} finds have no name in the name's attribute.",
-            f"Set user_store.{kind.list_key.split('_')[0]}_name_attribute to the attribute that "
-            "holds the name, and let the account read it.",
+            f"The {listing.what} that {listing.list_filter} finds have no readable name.",
+            f"Set user_store.{listing.list_key.split('_')[0]}_name_attribute to the attribute "
+            "with the name, and let the account read it.",
         )
-    if not _is_found_again(patient, kind, name):
+    if not _search_filter_finds(context, listing, name):
         return Finding(
             "filters",
             "fail",
-            f"The list shows {name}, and the search filter does not find it.",
-            f"Look at user_store.{kind.search_key}: it must find by the attribute whose values "
-            "the list shows.",
+            f"The list filter finds {name}, but the search filter does not.",
+            f"Correct user_store.{listing.search_key}: it must match the attribute whose values "
+            "are listed.",
         )
-    sentence = f"{kind.list_filter} finds {counted(len(listed.entries), kind.what)}."
+    sentence = f"{listing.list_filter} finds {counted(len(listed.entries), listing.what)}."
     return Finding("filters", "pass", sentence)
 
 
-def _is_found_again(patient: CheckContext, kind: _Kind, name: str) -> bool:
+def _search_filter_finds(context: CheckContext, listing: _Listing, name: str) -> bool:
     try:
-        if kind.what == "users":
-            return patient.reader.find_user(name) is not None
-        return patient.reader.find_role(name) is not None
-    except (AmbiguousName, IdUnreadable):  # reported with the duplicates, and with the rights
+        if listing.what == "users":
+            return context.reader.find_user(name) is not None
+        return context.reader.find_role(name) is not None
+    except (AmbiguousName, IdUnreadable):  # reported by the checks duplicates and rights
         return True
 
 
-def _nothing_found(patient: CheckContext, kind: _Kind) -> Finding:
-    there = _classes_below(patient, kind.bases)
-    if not there:
-        return Finding("filters", "pass", f"There are no {kind.what} yet.")
-    if kind.what == "users" and _lie_in(patient, kind, patient.tree.role_bases):
-        return _swapped(patient, kind)
-    shown = ", ".join(f"{name} ({count})" for name, count in there.most_common(5))
+def _no_entries(context: CheckContext, listing: _Listing) -> Finding:
+    classes = _classes_below(context, listing.bases)
+    if not classes:
+        return Finding("filters", "pass", f"There are no {listing.what} yet.")
+    if listing.what == "users" and _matches_in(context, listing, context.layout.role_bases):
+        return _swapped(context, listing)
+    shown = ", ".join(f"{name} ({count})" for name, count in classes.most_common(5))
     return Finding(
         "filters",
-        "fail" if kind.what == "users" else "warn",
-        f"{kind.list_filter} finds no {kind.what}; these classes are there: {shown}.",
-        f"Set user_store.{kind.class_key} to the class of your {kind.what}, or "
-        f"user_store.{kind.list_key} to a filter that finds them.",
+        "fail" if listing.what == "users" else "warn",
+        f"{listing.list_filter} finds no {listing.what}. Object classes below the base: {shown}.",
+        f"Set user_store.{listing.class_key} to the class of your {listing.what}, or "
+        f"user_store.{listing.list_key} to a filter that finds them.",
     )
 
 
-def _lie_in(patient: CheckContext, kind: _Kind, base_dns: tuple[str, ...]) -> bool:
-    if not patient.tree.reads_roles:
+def _matches_in(context: CheckContext, listing: _Listing, base_dns: tuple[str, ...]) -> bool:
+    if not context.layout.reads_roles:
         return False
-    with patient.session() as session:
-        given = (
-            look(session, base, kind.list_filter, base_only=False, at_most=1) for base in base_dns
+    with context.session() as session:
+        result = (
+            look(session, base, listing.list_filter, base_only=False, at_most=1)
+            for base in base_dns
         )
-        return any(each.entries for each in given)
+        return any(each.entries for each in result)
 
 
-def _swapped(patient: CheckContext, kind: _Kind) -> Finding:
-    users, groups = (" ".join(each) for each in (kind.bases, patient.tree.role_bases))
+def _swapped(context: CheckContext, listing: _Listing) -> Finding:
+    users, groups = (" ".join(each) for each in (listing.bases, context.layout.role_bases))
     return Finding(
         "filters",
         "fail",
         f"There are users in {groups} and none in {users}: user_search_base and group_search_base "
-        "seem swapped.",
+        "may be swapped.",
         f'Set user_store.user_search_base = "{groups}" and group_search_base = "{users}".',
     )
 
 
-def _classes_below(patient: CheckContext, base_dns: tuple[str, ...]) -> Counter[str]:
-    """The classes of some entries, folders and abstract classes left out."""
+def _classes_below(context: CheckContext, base_dns: tuple[str, ...]) -> Counter[str]:
+    """Count the classes of at most `SAMPLE` entries, without the classes in `_NO_HINT`."""
     counted: Counter[str] = Counter()
     anything = "(objectClass=*)"
-    with patient.session() as session:
+    with context.session() as session:
         for base in base_dns:
-            given = look(session, base, anything, ["objectClass"], base_only=False, at_most=SAMPLE)
-            below = [entry for entry in given.entries if not _is_same(entry.dn, base)]
+            result = look(session, base, anything, ["objectClass"], base_only=False, at_most=SAMPLE)
+            below = [entry for entry in result.entries if not _is_same(entry.dn, base)]
             counted.update(name for entry in below for name in entry.all("objectClass"))
     return Counter({n: c for n, c in counted.items() if n.lower() not in _NO_HINT})
 
@@ -198,15 +199,15 @@ def _is_same(dn: str, other: str) -> bool:
 # Names
 
 
-def duplicates(patient: CheckContext) -> Iterator[Finding]:
-    """Login names that two entries have: whether they are one is for the server to say."""
-    tree = patient.tree
+def duplicates(context: CheckContext) -> Iterator[Finding]:
+    """Report login names that several entries have, as the server compares names."""
+    layout = context.layout
     entries: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for entry in patient.users.entries:
-        for name in entry.all(tree.user_name):
+    for entry in context.users.entries:
+        for name in entry.all(layout.user_name):
             entries[folded(name)][entry.dn] = name
     alike = {name: dns for name, dns in entries.items() if len(dns) > 1}
-    same = [dns for dns in alike.values() if _is_ambiguous(patient, next(iter(dns.values())))]
+    same = [dns for dns in alike.values() if _is_ambiguous(context, next(iter(dns.values())))]
     if not same:
         yield Finding("duplicates", "pass", "No two users have the same login name.")
     for dns in same[:SHOWN]:
@@ -214,20 +215,22 @@ def duplicates(patient: CheckContext) -> Iterator[Finding]:
         yield Finding(
             "duplicates",
             "warn",
-            f"{len(dns)} users are called {name}, so none of them can log in: {where}.",
-            f"Give all but one another {tree.user_name}, or leave them out with "
+            f"{len(dns)} users are named {name}, so none of them can log in: {where}.",
+            f"Give all but one another {layout.user_name}, or exclude them with "
             "user_store.user_name_list_filter.",
         )
     if len(same) > SHOWN:
-        yield Finding("duplicates", "warn", f"{len(same) - SHOWN} more names are there twice.")
+        yield Finding(
+            "duplicates", "warn", f"{len(same) - SHOWN} more login names are used by several users."
+        )
 
 
-def _is_ambiguous(patient: CheckContext, name: str) -> bool:
+def _is_ambiguous(context: CheckContext, name: str) -> bool:
     try:
-        patient.reader.find_user(name)
+        context.reader.find_user(name)
     except AmbiguousName:
         return True
-    except IdUnreadable:  # reported with the rights
+    except IdUnreadable:  # reported by the check rights
         return False
     return False
 
@@ -237,27 +240,29 @@ def _is_ambiguous(patient: CheckContext, name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Dangling:
-    """A group, and those of its members that are nobody."""
+    """A group with dangling members: members whose entry does not exist."""
 
-    group: Entry
+    entry: Entry
     name: str
     members: tuple[str, ...]
 
 
-def members(patient: CheckContext) -> Iterator[Finding]:
-    """Members that name nobody."""
-    tree = patient.tree
-    if not tree.reads_roles:
+def members(context: CheckContext) -> Iterator[Finding]:
+    """Report dangling members, and groups whose members the service cannot read."""
+    layout = context.layout
+    if not layout.reads_roles:
         return
-    if not patient.users.complete:
-        yield Finding("members", "skip", "Not looked at: see limits first.")
+    if not context.users.complete:
+        yield Finding(
+            "members", "skip", "Not checked: the list of users is incomplete, see limits."
+        )
         return
-    yield from _foreign_classes(patient)
-    yield from _members_by_other_names(patient)
-    broken = dangling(patient)
-    if not broken:
+    yield from _groups_of_other_classes(context)
+    yield from _members_by_other_attributes(context)
+    groups = dangling(context)
+    if not groups:
         yield Finding("members", "pass", "No dangling group members.")
-    for each in broken[:SHOWN]:
+    for each in groups[:SHOWN]:
         shown = "; ".join(each.members[:SHOWN])
         more = f" and {len(each.members) - SHOWN} more" if len(each.members) > SHOWN else ""
         yield Finding(
@@ -265,39 +270,39 @@ def members(patient: CheckContext) -> Iterator[Finding]:
             "warn",
             f"{counted(len(each.members), 'members')} of {each.name} cannot be found: "
             f"{shown}{more}.",
-            "mi-ldap doctor --fix-members takes them out, after asking.",
+            "mi-ldap doctor --fix-members removes them, after asking.",
         )
-    if len(broken) > SHOWN:
-        rest = f"{len(broken) - SHOWN} more groups have dangling members."
+    if len(groups) > SHOWN:
+        rest = f"{len(groups) - SHOWN} more groups have dangling members."
         yield Finding("members", "warn", rest, "mi-ldap doctor --fix-members")
 
 
-def _foreign_classes(patient: CheckContext) -> Iterator[Finding]:
-    """Report groups that appear empty because their class has another attribute for members."""
-    tree = patient.tree
-    classes = ((group, tree.foreign_class(group)) for group in patient.groups.entries)
-    shown = [f"{shown_name(group, tree.role_name)} ({name})" for group, name in classes if name]
+def _groups_of_other_classes(context: CheckContext) -> Iterator[Finding]:
+    """Report groups that appear empty because their class keeps members in another attribute."""
+    layout = context.layout
+    classes = ((group, layout.foreign_class(group)) for group in context.groups.entries)
+    shown = [f"{shown_name(group, layout.role_name)} ({name})" for group, name in classes if name]
     if shown:
         more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
         yield Finding(
             "members",
             "warn",
-            f"These groups do not hold their members in {tree.member}, so they are shown without "
-            f"any, and nobody can be added: {', '.join(shown[:SHOWN])}{more}.",
-            "Leave them out with user_store.group_name_list_filter and group_name_search_filter.",
+            f"These groups have no attribute {layout.member}, so they are shown without members, "
+            f"and cannot be assigned: {', '.join(shown[:SHOWN])}{more}.",
+            "Exclude them with user_store.group_name_list_filter and group_name_search_filter.",
         )
 
 
-def _members_by_other_names(patient: CheckContext) -> Iterator[Finding]:
-    """Report users whom memberUid names by another value than their login name."""
-    tree = patient.tree
-    if not tree.shape.by_name:
+def _members_by_other_attributes(context: CheckContext) -> Iterator[Finding]:
+    """Report users whom memberUid names by a value other than the login name."""
+    layout = context.layout
+    if not layout.shape.by_name:
         return
-    names_of = _names_of_users(patient)
-    for group in patient.groups.entries:
+    names_of = _names_of_users(context)
+    for group in context.groups.entries:
         others = {
             value: names_of[folded(value)]
-            for value in tree.members(group)
+            for value in layout.members(group)
             if folded(value) in names_of and value != names_of[folded(value)]
         }
         if others:
@@ -305,63 +310,66 @@ def _members_by_other_names(patient: CheckContext) -> Iterator[Finding]:
             yield Finding(
                 "members",
                 "warn",
-                f"{tree.member} of {shown_name(group, tree.role_name)} names "
-                f"{counted(len(others), 'users')} by another value than {tree.user_name} as it is "
-                f"listed, so they do not hold the role: {shown}.",
-                f"Write the listed names into {tree.member}, or set user_store.user_name_attribute "
-                f"to the attribute whose values {tree.member} holds.",
+                f"{layout.member} of {shown_name(group, layout.role_name)} names "
+                f"{counted(len(others), 'users')} by a value other than the login name "
+                f"({layout.user_name}), so they do not have the role: {shown}.",
+                f"Write the login names into {layout.member}, or set "
+                f"user_store.user_name_attribute to the attribute whose values {layout.member} "
+                "holds.",
             )
 
 
-def _names_of_users(patient: CheckContext) -> dict[str, str]:
-    """Map each folded name of a user to its listed name; names that several users have left out."""
+def _names_of_users(context: CheckContext) -> dict[str, str]:
+    """Map each folded name of a user to its login name, without names that several users have."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for entry in patient.users.entries:
-        name = shown_name(entry, patient.tree.user_name)
-        for value in (*entry.all(patient.tree.user_name), *entry.all(_UID)):
+    for entry in context.users.entries:
+        name = shown_name(entry, context.layout.user_name)
+        for value in (*entry.all(context.layout.user_name), *entry.all(_UID)):
             found[folded(value)].add(name)
     return {value: next(iter(names)) for value, names in found.items() if len(names) == 1}
 
 
-def dangling(patient: CheckContext) -> list[Dangling]:
-    """The groups with members of whom the server proves that they are nobody.
+def dangling(context: CheckContext) -> list[Dangling]:
+    """Return the groups with members that do not exist, according to the server.
 
-    Never one outside of the search bases: who lies there is unknown, and may be somebody.
+    Members outside of the search bases are never included: the account may not see their entries.
     """
-    known = {names.parsed_dn(each.dn) for each in _entries_known(patient)}
-    called = {name for entry in patient.users.entries for name in entry.all(patient.tree.user_name)}
+    known = {names.parsed_dn(each.dn) for each in _known_entries(context)}
+    login_names = {
+        name for entry in context.users.entries for name in entry.all(context.layout.user_name)
+    }
     found = []
-    with patient.session() as session:
-        for group in patient.groups.entries:
-            gone = tuple(
+    with context.session() as session:
+        for group in context.groups.entries:
+            missing = tuple(
                 value
-                for value in patient.tree.members(group)
-                if not (value in called or names.parsed_dn(value) in known)
-                and is_nobody(patient, session, value)
+                for value in context.layout.members(group)
+                if not (value in login_names or names.parsed_dn(value) in known)
+                and is_dangling(context, session, value)
             )
-            if gone:
-                name = shown_name(group, patient.tree.role_name)
-                found.append(Dangling(group, name, gone))
+            if missing:
+                name = shown_name(group, context.layout.role_name)
+                found.append(Dangling(group, name, missing))
     return found
 
 
-def is_nobody(patient: CheckContext, session: LdapConnection, member: str) -> bool:
-    """Whether the server proves that a group's member is nobody."""
-    tree = patient.tree
-    if tree.shape.by_name:  # it may be an account of machines, anywhere in the directory
-        naming = dict.fromkeys((tree.user_name, *_NAMING))
+def is_dangling(context: CheckContext, session: LdapConnection, member: str) -> bool:
+    """Whether the server confirms that the entry of a group's member does not exist."""
+    layout = context.layout
+    if layout.shape.by_name:  # the account may be anywhere, e.g. that of a machine
+        naming = dict.fromkeys((layout.user_name, *_NAMING))
         same = names.any_of([names.equals(attribute, member) for attribute in naming])
         return all(
-            given.code == ResultCode.SUCCESS and not given.entries
-            for given in (
-                look(session, context, same, base_only=False, at_most=1)
-                for context in patient.contexts
+            result.code == ResultCode.SUCCESS and not result.entries
+            for result in (
+                look(session, naming_context, same, base_only=False, at_most=1)
+                for naming_context in context.contexts
             )
         )
-    inside = tree.holds_users(member) or tree.holds_roles(member)
+    inside = layout.holds_users(member) or layout.holds_roles(member)
     return inside and is_missing(session, member)
 
 
-def _entries_known(patient: CheckContext) -> Iterator[Entry]:
-    yield from patient.users.entries
-    yield from patient.groups.entries
+def _known_entries(context: CheckContext) -> Iterator[Entry]:
+    yield from context.users.entries
+    yield from context.groups.entries

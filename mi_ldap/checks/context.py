@@ -1,4 +1,4 @@
-"""What the checks look at: one server of the directory, its layout, and what was read of it."""
+"""What the checks share: one server of the directory, its layout, and the entries read so far."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mi_ldap.services.container import Services
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What a list filter gave; `complete` is False where the server kept some back."""
+    """The entries that a list filter found; `complete` is False if the server truncated them."""
 
     entries: list[Entry]
     complete: bool = True
@@ -29,30 +29,30 @@ class Listed:
 
 @dataclass
 class CheckContext:
-    """The directory as it is examined, through the server that the service would use.
+    """The directory as the checks see it, through the first server that accepted a bind.
 
     Attributes:
-        bench: how each of its servers is reached.
-        url: the server's address.
+        target: opens connections to each server of the directory.
+        url: the server's address, `"ldaps://ldap.example.org:636"`.
         root: its root DSE (RFC 4512 §5.1).
-        embedded: whether the directory is our own.
-        users, groups: filled by the check of the filters.
+        embedded: whether it is the embedded directory.
+        users, groups: set by the check `filters`; empty before it.
     """
 
     services: Services
-    bench: ProbeTarget
+    target: ProbeTarget
     url: str
     root: Entry
-    tree: DirectoryLayout
+    layout: DirectoryLayout
     pool: Pool
     embedded: bool = False
     users: Listed = field(default_factory=lambda: Listed([]))
     groups: Listed = field(default_factory=lambda: Listed([]))
 
     def __post_init__(self) -> None:
-        self.reader = Reader(self.pool, self.tree)
+        self.reader = Reader(self.pool, self.layout)
         self.nesting = Nesting(self.reader)
-        self.admin_group = AdminGroup(self.reader, self.nesting, self.bench.admin_role)
+        self.admin_group = AdminGroup(self.reader, self.nesting, self.target.admin_role)
 
     @contextmanager
     def session(self) -> Iterator[LdapConnection]:
@@ -60,32 +60,34 @@ class CheckContext:
             yield session
 
     @property
-    def kind(self) -> str:
-        return self.tree.profile.name
+    def server_type(self) -> str:
+        return self.layout.profile.name
 
     @property
     def is_writable(self) -> bool:
-        return self.bench.access.writable
+        return self.target.access.writable
 
     @property
     def suffix(self) -> str:
-        """The naming context that the users lie in; their base where the server tells none."""
-        base = self.tree.user_bases[0]
+        """The naming context of the users; their search base if the root DSE names no context."""
+        base = self.layout.user_bases[0]
         contexts = [each for each in self.root.all("namingContexts") if is_under(base, each)]
         return max(contexts, key=len, default=base)
 
     @property
     def contexts(self) -> list[str]:
-        """All naming contexts of the root DSE, and the bases of users that are in none of them."""
-        told = self.root.all("namingContexts")
+        """The naming contexts of the root DSE, and the user bases outside of them."""
+        contexts = self.root.all("namingContexts")
         outside = [
-            base for base in self.tree.user_bases if not any(is_under(base, each) for each in told)
+            base
+            for base in self.layout.user_bases
+            if not any(is_under(base, each) for each in contexts)
         ]
-        return [*told, *outside]
+        return [*contexts, *outside]
 
     @property
     def account_dn(self) -> str:
-        return self.bench.access.account_dn
+        return self.target.access.account_dn
 
 
 Examine = Callable[[CheckContext], Iterator[Finding]]
@@ -93,12 +95,13 @@ Examine = Callable[[CheckContext], Iterator[Finding]]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that is looked at.
+    """A check and its prerequisites.
 
     Attributes:
-        name: as in its findings.
-        needs: checks without whose success it would only repeat what they say.
-        hindered_by: levels of its own findings at which those that need it are left out.
+        name: the `check` of its findings; the heading in docs/doctor.md.
+        examine: the function that yields the findings.
+        needs: names of the checks that must not have failed; otherwise this one is skipped.
+        blocks_on: the levels of its own findings that count as failed for the checks that need it.
     """
 
     name: str
@@ -107,7 +110,7 @@ class Check:
     blocks_on: tuple[Level, ...] = ("fail",)
 
 
-_ROOT = (
+_ROOT_DSE_ATTRIBUTES = (
     "supportedControl",
     "supportedExtension",
     "supportedCapabilities",
@@ -122,19 +125,21 @@ _ROOT = (
 )
 
 
-def context_at(services: Services, bench: ProbeTarget, url: str, *, embedded: bool) -> CheckContext:
-    """The directory behind that address, once its root DSE was read.
+def context_at(
+    services: Services, target: ProbeTarget, url: str, *, embedded: bool
+) -> CheckContext:
+    """Connect to the address, read the root DSE, and return the context for it.
 
     Raises:
-        DirectoryUnavailable: it went away.
-        LdapError: it does not tell what it is.
+        DirectoryUnavailable: the connection failed.
+        LdapError: the root DSE cannot be read.
     """
-    pool = Pool(lambda: bench.session(url), size=2)
+    pool = Pool(lambda: target.session(url), size=2)
     try:
         with pool.session() as session:
-            profile = profiles.found_in(session, bench.access.profile)
-            root = session.read("", "(objectClass=*)", _ROOT) or Entry("", {})
+            profile = profiles.found_in(session, target.access.profile)
+            root = session.read("", "(objectClass=*)", _ROOT_DSE_ATTRIBUTES) or Entry("", {})
     except BaseException:
         pool.close()
         raise
-    return CheckContext(services, bench, url, root, bench.build_layout(profile), pool, embedded)
+    return CheckContext(services, target, url, root, target.build_layout(profile), pool, embedded)

@@ -1,4 +1,4 @@
-"""Whether users could write the service's own marks, and how that is tried."""
+"""Whether users can write the attributes in which the service keeps custody."""
 
 from __future__ import annotations
 
@@ -38,143 +38,153 @@ SELF_WRITTEN = {
     "active_directory": frozenset(_PERSONAL_INFORMATION.lower().split()),
     "other": frozenset(_OFTEN_SELF_WRITTEN.lower().split()),
 }
-"""Attributes that people always write of themselves in Active Directory, and often elsewhere.
+"""Lower-case attributes that users can always (Active Directory) or often write themselves.
 
-Seen on Samba 4.17 by asking as a user for `allowedAttributesEffective` of its own entry.
+Those of Active Directory are what Samba 4.17 returns to a user as `allowedAttributesEffective` of
+its own entry.
 """
 _CLOUD = re.compile(r"(?i)msds-cloudextensionattribute\d+")
 
 
-def self_writable_markers(patient: CheckContext) -> Iterator[Finding]:
-    """Whether users could write their custodian or epoch themselves: an admin could free itself."""
-    tree = patient.tree
-    marks = [name for name in (tree.custodian, tree.epoch) if name]
-    verdicts = {name: _written_by_users(patient, name) for name in marks}
-    open_ones = ", ".join(name for name, verdict in verdicts.items() if verdict)
-    unseen = [name for name, verdict in verdicts.items() if verdict is None]
-    if open_ones:
+def self_writable_markers(context: CheckContext) -> Iterator[Finding]:
+    """Report whether users can write their custodian or epoch, and so escape custody."""
+    layout = context.layout
+    markers = [name for name in (layout.custodian, layout.epoch) if name]
+    writable = {name: _is_self_writable(context, name) for name in markers}
+    writable_names = ", ".join(name for name, is_writable in writable.items() if is_writable)
+    unknown = [name for name, is_writable in writable.items() if is_writable is None]
+    if writable_names:
         yield Finding(
             "custodian",
             "fail",
-            f"Users can write {open_ones} of themselves: an admin could free itself of its "
-            "custodian.",
-            _closing(patient, marks),
+            f"Users can write {writable_names} of their own entries, so an admin can escape "
+            "custody.",
+            _remedy(context, markers),
         )
-    elif unseen:
-        yield _unseen(patient, unseen, marks)
+    elif unknown:
+        yield _undetermined(context, unknown, markers)
     else:
-        yield Finding("custodian", "pass", f"Users can't write {' nor '.join(marks)} themselves.")
+        yield Finding(
+            "custodian", "pass", f"Users cannot write {' or '.join(markers)} of their own entries."
+        )
 
 
-def _unseen(patient: CheckContext, unseen: list[str], marks: list[str]) -> Finding:
-    """What the server does not show; what is often open elsewhere is named."""
-    often = [name for name in unseen if name.lower() in SELF_WRITTEN["other"]]
-    if not often or patient.kind == "active_directory":
-        sentence = f"Whether users can write {' or '.join(unseen)} themselves can't be seen."
-        return Finding("custodian", "skip", sentence, _try_it(patient, marks))
+def _undetermined(context: CheckContext, unknown: list[str], markers: list[str]) -> Finding:
+    """Report attributes for which nothing was found out; name those that are often writable."""
+    often = [name for name in unknown if name.lower() in SELF_WRITTEN["other"]]
+    if not often or context.server_type == "active_directory":
+        names = " or ".join(unknown)
+        sentence = f"Cannot be determined: whether users can write {names} of their own entries."
+        return Finding("custodian", "skip", sentence, _manual_probe(context, markers))
     are = "is" if len(often) == 1 else "are"
     sentence = (
-        f"{' and '.join(often)} {are} often writable by users themselves; whether here can't be "
-        "seen."
+        f"{' and '.join(often)} {are} often writable by users. Whether it is so here cannot be "
+        "determined."
     )
-    remedy = f"{_try_it(patient, marks)}\nWith 16: {_closing(patient, marks)}"
+    remedy = f"{_manual_probe(context, markers)}\nAfter code 16: {_remedy(context, markers)}"
     return Finding("custodian", "skip", sentence, remedy)
 
 
-_CLOSE = {
-    "openldap": "Load config/ldif/rights.ldif, whose rules 0 and 1 stand in front of your own.",
+_REMEDIES = {
+    "openldap": "Load config/ldif/rights.ldif, whose rules 0 and 1 precede your own.",
     "389ds": "Load config/ldif/rights-389ds.ldif, whose last aci on people denies it.",
     "active_directory": "Set user_store.custodian_attribute and epoch_attribute to attributes "
-    "outside of Personal-Information, as adminDescription and adminDisplayName are.",
+    "outside of Personal-Information, such as adminDescription and adminDisplayName.",
     "other": "Let only the service's account write them.",
 }
-_NAME_THEM = {
-    "openldap": "Name {} in rule 1 of config/ldif/rights.ldif in place of ours, and load it.",
-    "389ds": "Name {} in the last aci on people in config/ldif/rights-389ds.ldif in place of ours, "
-    "and load it.",
+_REMEDIES_FOR_OTHER_ATTRIBUTES = {
+    "openldap": "Put {} into rule 1 of config/ldif/rights.ldif in place of the service's own "
+    "attributes, and load it.",
+    "389ds": "Put {} into the last aci on people in config/ldif/rights-389ds.ldif in place of the "
+    "service's own attributes, and load it.",
 }
 
 
-def _closing(patient: CheckContext, marks: list[str]) -> str:
-    """How the marks are closed; the files name ours, which others may stand in for."""
-    borrowed = any(not _is_ours(name) for name in marks)
-    if borrowed and patient.kind in _NAME_THEM:
-        return _NAME_THEM[patient.kind].format(" and ".join(marks))
-    return _CLOSE.get(patient.kind, _CLOSE["other"])
+def _remedy(context: CheckContext, markers: list[str]) -> str:
+    """Return how to deny the access; the LDIF files name the default attributes."""
+    borrowed = any(not _is_own(name) for name in markers)
+    if borrowed and context.server_type in _REMEDIES_FOR_OTHER_ATTRIBUTES:
+        return _REMEDIES_FOR_OTHER_ATTRIBUTES[context.server_type].format(" and ".join(markers))
+    return _REMEDIES.get(context.server_type, _REMEDIES["other"])
 
 
-def _is_ours(mark: str) -> bool:
-    return mark.lower().startswith("mildap")
+def _is_own(marker: str) -> bool:
+    return marker.lower().startswith("mildap")
 
 
-def _try_it(patient: CheckContext, marks: list[str]) -> str:
-    """A command to be pasted: whatever it is answered, it changes nothing."""
-    user = patient.users.entries[0].dn if patient.users.entries else "A-USER'S-DN"
-    changes = "\n\n".join(_change_of_nothing(patient, user, mark) for mark in marks)
+def _manual_probe(context: CheckContext, markers: list[str]) -> str:
+    """Return a command that tests the access as a user; no result of it changes anything."""
+    user = context.users.entries[0].dn if context.users.entries else "A-USER'S-DN"
+    changes = "\n\n".join(_ldif_of_no_change(context, user, marker) for marker in markers)
     return (
-        "Try it with that user's password:\n"
-        f"{_ldapmodify(patient)} -c -W -D {shlex.quote(user)} <<'EOF'\n{changes}\nEOF\n"
-        "Code 50 is right; 16 means that the user may write it, and nothing was changed."
+        "Test it with that user's password:\n"
+        f"{_ldapmodify(context)} -c -W -D {shlex.quote(user)} <<'EOF'\n{changes}\nEOF\n"
+        "Code 50: the user cannot write it, as it should be. Code 16: the user can. Neither "
+        "changes anything."
     )
 
 
-def _ldapmodify(patient: CheckContext) -> str:
-    """The command with the TLS that the service uses: a password goes along."""
-    address, url = patient.bench.access.address, patient.url
+def _ldapmodify(context: CheckContext) -> str:
+    """Return the command with the TLS options of the service, since it sends a password."""
+    address, url = context.target.access.address, context.url
     encrypts = address.start_tls and not is_ldaps(url) and not is_local_socket(url)
     trusts = f"LDAPTLS_CACERT={shlex.quote(str(address.ca_file))} " if address.ca_file else ""
     return f"{trusts}ldapmodify -x{' -ZZ' if encrypts else ''} -H {shlex.quote(url)}"
 
 
-def _change_of_nothing(patient: CheckContext, user: str, mark: str) -> str:
-    value = f"cn=nothing,{patient.suffix}" if holds_dns(mark) else "nothing"
-    return f"dn: {user}\nchangetype: modify\ndelete: {mark}\n{mark}: {value}"
+def _ldif_of_no_change(context: CheckContext, user: str, marker: str) -> str:
+    value = f"cn=nothing,{context.suffix}" if holds_dns(marker) else "nothing"
+    return f"dn: {user}\nchangetype: modify\ndelete: {marker}\n{marker}: {value}"
 
 
-def _written_by_users(patient: CheckContext, mark: str) -> bool | None:
-    """True or False where the server's own evidence tells."""
-    if patient.embedded and _is_ours(mark):  # config/ldif/config.ldif, rule 2
+def _is_self_writable(context: CheckContext, marker: str) -> bool | None:
+    """Whether users can write the marker; None if the server does not tell."""
+    if context.embedded and _is_own(marker):  # config/ldif/config.ldif, rule 2
         return False
-    if patient.kind == "active_directory":
-        return _told_by_active_directory(mark)
-    if patient.kind == "389ds":
-        return _told_by_389(patient, mark)
-    if patient.kind == "openldap":
-        database = slapd.database_of(patient)
-        told = slapd.self_writes(database, mark, patient.tree.user_bases[0]) if database else None
-        return told if told is not None else _tried_as_user(patient, mark)
+    if context.server_type == "active_directory":
+        return _in_active_directory(marker)
+    if context.server_type == "389ds":
+        return _in_389ds(context, marker)
+    if context.server_type == "openldap":
+        database = slapd.database_of(context)
+        rights = (
+            slapd.is_self_writable(database, marker, context.layout.user_bases[0])
+            if database
+            else None
+        )
+        return rights if rights is not None else _by_proxied_write(context, marker)
     return None
 
 
-def _told_by_active_directory(mark: str) -> bool | None:
-    """By its property sets, which SELF may write in every domain."""
-    if mark.lower() in SELF_WRITTEN["active_directory"] or _CLOUD.fullmatch(mark):
+def _in_active_directory(marker: str) -> bool | None:
+    """Evaluate the property sets, which SELF may write in every domain."""
+    if marker.lower() in SELF_WRITTEN["active_directory"] or _CLOUD.fullmatch(marker):
         return True
-    return False if mark.lower() in ("admindescription", "admindisplayname") else None
+    return False if marker.lower() in ("admindescription", "admindisplayname") else None
 
 
-def _told_by_389(patient: CheckContext, mark: str) -> bool | None:
-    """Asked of a user that has the mark; few accounts may ask what others may do."""
-    having = (entry for entry in patient.users.entries if entry.first(mark))
+def _in_389ds(context: CheckContext, marker: str) -> bool | None:
+    """Get the effective rights of a user who has the marker; few accounts may ask for them."""
+    having = (entry for entry in context.users.entries if entry.first(marker))
     user = next(having, None)
     if user is None:
         return None
-    with patient.session() as session:
-        entries = effective_rights(session, user.dn, [mark], user.dn)
-    told = entries[0].first("attributeLevelRights") if entries else None
-    return "w" in told.rpartition(":")[2] if told else None
+    with context.session() as session:
+        entries = effective_rights(session, user.dn, [marker], user.dn)
+    rights = entries[0].first("attributeLevelRights") if entries else None
+    return "w" in rights.rpartition(":")[2] if rights else None
 
 
-def _tried_as_user(patient: CheckContext, mark: str) -> bool | None:
-    """In the name of a user (RFC 4370), where the account is allowed to act so."""
+def _by_proxied_write(context: CheckContext, marker: str) -> bool | None:
+    """Try a write as a user (RFC 4370), if the account may use proxied authorization."""
     if (
-        PROXIED_AUTHORIZATION.oid not in patient.root.all("supportedControl")
-        or not patient.users.entries
+        PROXIED_AUTHORIZATION.oid not in context.root.all("supportedControl")
+        or not context.users.entries
     ):
         return None
-    dn = patient.users.entries[0].dn
-    with patient.session() as session:
-        code = code_of_deleting_nothing(session, dn, mark, patient.suffix, whose=dn)
+    dn = context.users.entries[0].dn
+    with context.session() as session:
+        code = code_of_deleting_nothing(session, dn, marker, context.suffix, whose=dn)
     return {ResultCode.NO_SUCH_ATTRIBUTE: True, ResultCode.INSUFFICIENT_ACCESS_RIGHTS: False}.get(
         code
     )

@@ -1,4 +1,7 @@
-"""What the service's account may do and need not: what the thief of its password would have too."""
+"""Rights of the service's account that the service does not need.
+
+Whoever learns the account's password has them too.
+"""
 
 from __future__ import annotations
 
@@ -19,67 +22,69 @@ HASHES = (
     "sambaNTPassword",
     "krbPrincipalKey",
 )
-"""Attributes that hold what passwords can be guessed from."""
+"""Attributes with password hashes, which allow offline guessing."""
 
 SAMPLE = 100
 
 
-def too_many(patient: CheckContext) -> Iterator[Finding]:
-    """Rights that the service does not need, and that its password's thief would have."""
-    reach = list(_reaches_further(patient))
-    is_manager = any(finding.level == "warn" for finding in reach)
-    yield _hashes(patient, is_manager=is_manager)
+def excess_rights(context: CheckContext) -> Iterator[Finding]:
+    """Report readable password hashes, writable policies, and rights above the search bases."""
+    above_bases = list(_rights_above_bases(context))
+    is_manager = any(finding.level == "warn" for finding in above_bases)
+    yield _hashes(context, is_manager=is_manager)
     if not is_manager:
-        yield from _lifts_policies(patient)
-    yield from reach
+        yield from _policy_rights(context)
+    yield from above_bases
 
 
-def _hashes(patient: CheckContext, *, is_manager: bool) -> Finding:
-    """The values themselves are counted and forgotten."""
-    tree = patient.tree
+def _hashes(context: CheckContext, *, is_manager: bool) -> Finding:
+    """Report which hash attributes the account can read; the values are not kept."""
+    layout = context.layout
     seen: set[str] = set()
-    with patient.session() as session:
-        for base in tree.user_bases:
-            given = look(
-                session, base, tree.user_list_filter, HASHES, base_only=False, at_most=SAMPLE
+    with context.session() as session:
+        for base in layout.user_bases:
+            result = look(
+                session, base, layout.user_list_filter, HASHES, base_only=False, at_most=SAMPLE
             )
             seen |= {
                 name
                 for name in HASHES
-                if any(any(entry.attributes.get(name.lower(), ())) for entry in given.entries)
+                if any(any(entry.attributes.get(name.lower(), ())) for entry in result.entries)
             }
     if not seen:
-        return Finding("too-many-rights", "pass", "The account reads no password hashes of users.")
+        return Finding(
+            "too-many-rights", "pass", "The account cannot read password hashes of users."
+        )
     return Finding(
         "too-many-rights",
         "fail",
         f"The account can read the password hashes of users ({', '.join(sorted(seen))}).",
-        "Make an account for the service alone." if is_manager else _hiding(patient),
+        "Create an account for the service alone." if is_manager else _hash_remedy(context),
     )
 
 
-def _hiding(patient: CheckContext) -> str:
-    if patient.kind == "389ds":
+def _hash_remedy(context: CheckContext) -> str:
+    if context.server_type == "389ds":
         return (
-            'An aci of yours gives it; take it away, or add the denial "Hashes are read by '
-            'nobody" of config/ldif/rights-389ds.ldif, which wins over it.'
+            'One of your acis allows it. Remove that aci, or add the denial "Hashes are read by '
+            'nobody" of config/ldif/rights-389ds.ldif, which takes precedence.'
         )
-    return f"Let nobody read them. {RIGHTS[patient.kind]}"
+    return f"Deny everybody to read them. {RIGHTS[context.server_type]}"
 
 
-def _lifts_policies(patient: CheckContext) -> Iterator[Finding]:
-    """Whether the account could exempt a user from the password policy."""
-    sample = first(patient.users.entries)
-    if sample is None or patient.kind not in ("openldap", "389ds") or patient.embedded:
+def _policy_rights(context: CheckContext) -> Iterator[Finding]:
+    """Warn if the account may assign another password policy to a user."""
+    sample = first(context.users.entries)
+    if sample is None or context.server_type not in ("openldap", "389ds") or context.embedded:
         return
-    with patient.session() as session:
-        code = code_of_deleting_nothing(session, sample.dn, "pwdPolicySubentry", patient.suffix)
+    with context.session() as session:
+        code = code_of_deleting_nothing(session, sample.dn, "pwdPolicySubentry", context.suffix)
     if code == ResultCode.NO_SUCH_ATTRIBUTE:
         yield Finding(
             "too-many-rights",
             "warn",
-            "The account may give users another password policy (pwdPolicySubentry).",
-            _POLICY[patient.kind],
+            "The account may assign users another password policy (pwdPolicySubentry).",
+            _POLICY[context.server_type],
         )
 
 
@@ -95,46 +100,50 @@ _ADMIN_GROUPS = {
     519: "Enterprise Admins",
     544: "Administrators",
 }
-"""Relative ids of groups that may do everything ([MS-DTYP] §2.4.2.4)."""
+"""Relative ids of administrative groups ([MS-DTYP] §2.4.2.4), by which a SID ends."""
 
 
-def _reaches_further(patient: CheckContext) -> Iterator[Finding]:
-    top = patient.suffix
-    if patient.kind == "active_directory":
-        yield _admin_groups(patient)
-    elif re.fullmatch(r"(?i)cn=directory manager", patient.account_dn):
-        yield _is_manager(f"The account is {patient.account_dn}, the manager of the directory.")
-    elif not patient.tree.holds_users(top) and not patient.tree.holds_roles(top):
-        yield _at_the_top(patient, top)
+def _rights_above_bases(context: CheckContext) -> Iterator[Finding]:
+    suffix = context.suffix
+    if context.server_type == "active_directory":
+        yield _admin_groups(context)
+    elif re.fullmatch(r"(?i)cn=directory manager", context.account_dn):
+        yield _manager_finding(
+            f"The account is {context.account_dn}, the manager of the directory."
+        )
+    elif not context.layout.holds_users(suffix) and not context.layout.holds_roles(suffix):
+        yield _suffix_rights(context, suffix)
 
 
-def _at_the_top(patient: CheckContext, top: str) -> Finding:
-    with patient.session() as session:
-        code = code_of_deleting_nothing(session, top, "description", top)
+def _suffix_rights(context: CheckContext, suffix: str) -> Finding:
+    with context.session() as session:
+        code = code_of_deleting_nothing(session, suffix, "description", suffix)
     if code == ResultCode.NO_SUCH_ATTRIBUTE:
-        return _is_manager(f"The account may change {top}, far above the search bases.")
-    return Finding("too-many-rights", "pass", f"The account may not change {top}.")
+        return _manager_finding(
+            f"The account may change {suffix}, which is above the search bases."
+        )
+    return Finding("too-many-rights", "pass", f"The account may not change {suffix}.")
 
 
-def _is_manager(sentence: str) -> Finding:
+def _manager_finding(sentence: str) -> Finding:
     return Finding(
         "too-many-rights",
         "warn",
-        f"{sentence} What may do everything passes by the password policy as well.",
-        "Make an account for the service alone, give it the rights in config/ldif and no more, and "
-        "set user_store.connection_name to it.",
+        f"{sentence} Such an account also bypasses the password policy.",
+        "Create an account for the service alone with only the rights in config/ldif, and set "
+        "user_store.connection_name to it.",
     )
 
 
-def _admin_groups(patient: CheckContext) -> Finding:
-    """By the ids at the end of the SIDs in the root DSE's `tokenGroups`, nested groups included."""
-    with patient.session() as session:
-        given = look(session, "", attributes=["tokenGroups"])
-    sids = [sid for each in given.entries for sid in each.attributes.get("tokengroups", ())]
+def _admin_groups(context: CheckContext) -> Finding:
+    """Report administrative groups among the root DSE's `tokenGroups`, nested ones included."""
+    with context.session() as session:
+        result = look(session, "", attributes=["tokenGroups"])
+    sids = [sid for each in result.entries for sid in each.attributes.get("tokengroups", ())]
     if not sids:
-        return Finding("too-many-rights", "skip", "The groups of the account can't be seen.")
+        return Finding("too-many-rights", "skip", "The groups of the account cannot be read.")
     ids = {int.from_bytes(sid[-4:], "little") for sid in sids}
     found = ", ".join(name for number, name in _ADMIN_GROUPS.items() if number in ids)
     if found:
-        return _is_manager(f"The account is in {found}.")
-    return Finding("too-many-rights", "pass", "The account is in no group of administrators.")
+        return _manager_finding(f"The account is in {found}.")
+    return Finding("too-many-rights", "pass", "The account is in no administrative group.")

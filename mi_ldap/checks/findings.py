@@ -1,4 +1,4 @@
-"""What the doctor finds, and how it is told: lines for people, JSON for programs."""
+"""Findings of the doctor, and their two formats: lines for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        check: what was looked at, `"certificate"`; the same word as in docs/doctor.md.
-        level: `skip` for what could not be seen.
-        sentence: for the directory's administrator; never a secret.
-        remedy: what to type or change; `""` where there is nothing to do.
+        check: name of the check, `"certificate"`; the heading in docs/doctor.md.
+        level: `skip` if the check could not be carried out.
+        sentence: the result, for the directory's administrator; never contains a secret.
+        remedy: what to do, with commands or LDIF to paste; `""` if nothing.
     """
 
     check: str
@@ -35,13 +35,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All findings, in the order in which they were made."""
+    """All findings of one run, in order."""
 
     findings: tuple[Finding, ...]
 
     @property
     def status(self) -> Literal["pass", "warn", "fail"]:
-        """The worst level; what was skipped is no fault."""
+        """The worst level; `skip` does not count."""
         levels = {finding.level for finding in self.findings}
         return "fail" if "fail" in levels else "warn" if "warn" in levels else "pass"
 
@@ -61,25 +61,25 @@ def counted(number: int, what: str) -> str:
 
 
 def lines(findings: Iterable[Finding], *, encoding: str = "utf-8", colour: bool = False) -> str:
-    """The findings as people read them, a line each, what to do about it below.
+    """Format findings for a terminal: one line each, followed by the lines of the remedy.
 
     Args:
-        findings: in their order.
-        encoding: of the terminal; marks and dashes are ASCII where it has no others.
-        colour: whether the marks are coloured (ECMA-48 SGR).
+        findings: in order.
+        encoding: of the terminal; if it lacks the marks and the arrow, ASCII is used.
+        colour: whether to colour the marks (ECMA-48 SGR).
     """
     plain = not _can_show("".join(_MARKS.values()) + "→", encoding)
     marks, arrow = (_ASCII_MARKS, "->") if plain else (_MARKS, "→")
-    told = []
+    output = []
     for finding in findings:
         mark = _coloured(marks[finding.level], finding.level) if colour else marks[finding.level]
-        told.append(f"{mark} {finding.check}: {finding.sentence}\n")
-        told += _remedy_lines(finding.remedy, arrow)
-    return "".join(told).encode(encoding, "replace").decode(encoding)
+        output.append(f"{mark} {finding.check}: {finding.sentence}\n")
+        output += _remedy_lines(finding.remedy, arrow)
+    return "".join(output).encode(encoding, "replace").decode(encoding)
 
 
 def _remedy_lines(remedy: str, arrow: str) -> Iterator[str]:
-    """Commands and LDIF begin at the margin, to be pasted: ldapmodify takes no indented lines."""
+    """Indent the remedy, except for commands and LDIF: ldapmodify rejects indented lines."""
     inside = False
     for number, line in enumerate(remedy.splitlines()):
         inside = inside or line.startswith("dn: ") or line.endswith("<<'EOF'")

@@ -1,4 +1,4 @@
-"""Whether the server fills the configured attribute of users with their groups."""
+"""Whether the server maintains `user_store.member_of_attribute`."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ _REMEDY = (
 )
 
 
-def member_of(patient: CheckContext) -> Iterator[Finding]:
-    """Compare the attribute of one user with the groups that name the user."""
-    attribute = patient.tree.member_of
-    user_dn = _member_of_a_group(patient)
+def member_of(context: CheckContext) -> Iterator[Finding]:
+    """Warn if a user is a member of a group and its attribute is empty."""
+    attribute = context.layout.member_of
+    user_dn = _member_of_a_group(context)
     if not attribute or user_dn is None:
         return
-    with patient.session() as session:
+    with context.session() as session:
         entry = session.read(user_dn, "(objectClass=*)", [attribute])
     if entry is not None and not entry.all(attribute):
-        sentence = f"{attribute} is not filled: {user_dn} is in a group and has no value of it."
+        sentence = (
+            f"{attribute} is not maintained: {user_dn} is in a group, but has no value of it."
+        )
         yield Finding("member-of", "warn", sentence, _REMEDY)
 
 
-def _member_of_a_group(patient: CheckContext) -> str | None:
-    """The DN of a user whom a group names."""
-    if patient.tree.shape.by_name:
+def _member_of_a_group(context: CheckContext) -> str | None:
+    """Return the DN of any user who is a member of a group; None if there is none."""
+    if context.layout.shape.by_name:
         return None
-    users = {parsed_dn(entry.dn): entry.dn for entry in patient.users.entries}
-    members = (dn for group in patient.groups.entries for dn in patient.tree.members(group))
+    users = {parsed_dn(entry.dn): entry.dn for entry in context.users.entries}
+    members = (dn for group in context.groups.entries for dn in context.layout.members(group))
     return next((users[each] for each in map(parsed_dn, members) if each in users), None)

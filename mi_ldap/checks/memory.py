@@ -1,4 +1,4 @@
-"""Whether reads can be answered from memory, and what would make that so."""
+"""Whether reads can be answered from memory (RFC 4533), and what that requires."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mi_ldap.directory.replica.reasons import why_not_held
 from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.names import own_and_parent
 
-_SYNCPROV: Final = (
-    "That is well, only slower. To have them in memory, as the administrator of cn=config (where "
-    "the module is loaded already, the second entry alone; a running service uses it within a "
-    "minute):\n"
+_LOAD_SYNCPROV: Final = (
+    "This works, but is slower. To answer reads from memory, load this LDIF as the administrator "
+    "of cn=config (only the second entry if the module is loaded already); a running service uses "
+    "it within a minute:\n"
     "dn: cn=module{0},cn=config\n"
     "changetype: modify\n"
     "add: olcModuleLoad\n"
@@ -30,56 +30,58 @@ _SYNCPROV: Final = (
     "olcSpSessionlog: 10000"
 )
 
-_TOLD: Final = (
-    "The database tells what has changed, so reads can come from memory; GET /ready says whether "
-    "they do."
+_REPORTS_CHANGES: Final = (
+    "The database reports its changes, so reads can be answered from memory. GET /ready says "
+    "whether they are."
 )
-_NOT_PROVED: Final = (
-    "Who may act is read from the directory all the same, by two searches a request: the account "
-    "may not read how the databases are arranged."
+_ADMINS_FROM_DIRECTORY: Final = (
+    "Authorization still needs two searches of the directory for each request, because the account "
+    "may not read the list of databases."
 )
 
-_MONITOR: Final = (
-    "To spare them, let the account read cn=Databases,cn=Monitor: see "
+_READ_MONITOR: Final = (
+    "To avoid these searches, let the account read cn=Databases,cn=Monitor: see "
     "docs/directories/openldap.md, Reads from memory."
 )
 
 
-def memory(patient: CheckContext) -> Iterator[Finding]:
-    """What answers reads; the directory always can."""
-    yield _finding(patient)
+def memory(context: CheckContext) -> Iterator[Finding]:
+    """Report whether reads can be answered from memory; the directory always can."""
+    yield _finding(context)
 
 
-def _finding(patient: CheckContext) -> Finding:
-    limit = patient.bench.access.index_limit
-    why_not = why_not_held(patient.tree, limit)
+def _finding(context: CheckContext) -> Finding:
+    limit = context.target.access.index_limit
+    why_not = why_not_held(context.layout, limit)
     if why_not:
-        return _directly(why_not)
-    if len(patient.users.entries) + len(patient.groups.entries) > limit:
-        sentence = f"There are more than {limit} entries, so the directory answers all reads."
-        remedy = "Raise user_store.index_limit, where the machine has 450 bytes a user and worker."
+        return _from_directory(why_not)
+    if len(context.users.entries) + len(context.groups.entries) > limit:
+        sentence = f"There are more than {limit} entries, so all reads go to the directory."
+        remedy = (
+            "Raise user_store.index_limit if the machine has 450 bytes for each user and worker."
+        )
         return Finding("memory", "warn", sentence, remedy)
-    with patient.session() as session:
-        if not tells_changes(session, patient.tree):
-            return _directly("the database does not tell what has changed", _SYNCPROV)
-    with patient.session() as session:
-        return _arrangement_finding(patient, session)
+    with context.session() as session:
+        if not tells_changes(session, context.layout):
+            return _from_directory("the database does not report its changes", _LOAD_SYNCPROV)
+    with context.session() as session:
+        return _arrangement_finding(context, session)
 
 
-def _arrangement_finding(patient: CheckContext, session: LdapConnection) -> Finding:
-    """Report whether one database is behind each base, and whether the account can prove it."""
-    tree = patient.tree
-    bases = (*tree.user_bases, *tree.role_bases)
-    entries = (*patient.users.entries, *patient.groups.entries)
+def _arrangement_finding(context: CheckContext, session: LdapConnection) -> Finding:
+    """Report whether each base is in one database, and whether the account can read that."""
+    layout = context.layout
+    bases = (*layout.user_bases, *layout.role_bases)
+    entries = (*context.users.entries, *context.groups.entries)
     try:
         is_proved = coverage.is_proved(session, bases)
         coverage.ensure_one_database(session, bases, {own_and_parent(e.dn)[1] for e in entries})
     except ReplicationUnavailable as unavailable:
-        return _directly(str(unavailable))
-    if is_proved or patient.embedded:
-        return Finding("memory", "pass", _TOLD)
-    return Finding("memory", "pass", f"{_TOLD} {_NOT_PROVED}", _MONITOR)
+        return _from_directory(str(unavailable))
+    if is_proved or context.embedded:
+        return Finding("memory", "pass", _REPORTS_CHANGES)
+    return Finding("memory", "pass", f"{_REPORTS_CHANGES} {_ADMINS_FROM_DIRECTORY}", _READ_MONITOR)
 
 
-def _directly(why: str, remedy: str = "") -> Finding:
-    return Finding("memory", "pass", f"The directory itself answers all reads: {why}.", remedy)
+def _from_directory(why: str, remedy: str = "") -> Finding:
+    return Finding("memory", "pass", f"All reads go to the directory: {why}.", remedy)

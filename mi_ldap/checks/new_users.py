@@ -14,36 +14,40 @@ from mi_ldap.ldap.schema import Schema
 
 _ANY_ATTRIBUTE: Final = "extensibleobject"  # RFC 4512 §4.3
 _REMEDY: Final = (
-    "Set user_store.user_object_classes and user_store.user_attributes to what such entries have "
-    'here, as in user_attributes = ["cn={name}", "uidNumber={number}"].'
+    "Set user_store.user_object_classes and user_store.user_attributes as existing entries have "
+    'them, for example user_attributes = ["cn={name}", "uidNumber={number}"].'
 )
 
 
-def new_users(patient: CheckContext) -> Iterator[Finding]:
+def new_users(context: CheckContext) -> Iterator[Finding]:
     """Report what the schema requires of a new user and the configuration lacks, or the reverse.
 
     Active Directory is not checked: it sets most of the required attributes itself.
     """
-    if not patient.is_writable or patient.kind == "active_directory":
+    if not context.is_writable or context.server_type == "active_directory":
         return
-    schema = patient.tree.profile.schema
+    schema = context.layout.profile.schema
     if not schema.attributes or not schema.classes:
         return
-    entry = patient.tree.new_user("mildapdoctor")
+    entry = context.layout.new_user("mildapdoctor")
     faults = [*_faults(schema, entry)]
     for fault in faults:
-        yield Finding("new-users", "fail", f"A new user would be refused: {fault}.", _REMEDY)
+        yield Finding("new-users", "fail", f"The server would reject a new user: {fault}.", _REMEDY)
     if not faults:
-        yield Finding("new-users", "pass", f"New users are made as {', '.join(entry.classes)}.")
+        yield Finding(
+            "new-users",
+            "pass",
+            f"New users are created with the classes {', '.join(entry.classes)}.",
+        )
 
 
 def _faults(schema: Schema, entry: Add) -> Iterator[str]:
     known = [name for name in entry.classes if name.lower() in schema.classes]
     yield from _structural_faults(schema, known)
-    given = {name.lower() for name in entry.attributes} | {"objectclass"}
+    present = {name.lower() for name in entry.attributes} | {"objectclass"}
     for name in known:
         for attribute in sorted(schema.required_by(name)):
-            if not schema.names_of(attribute) & given:
+            if not schema.names_of(attribute) & present:
                 yield f"the class {name} needs the attribute {attribute}"
     if any(name.lower() == _ANY_ATTRIBUTE for name in known):
         return

@@ -1,6 +1,6 @@
-"""What the service's account sees and may change, told by probes that change nothing.
+"""What the service's account can read and write, determined by probes that change nothing.
 
-`mi_ldap.directory.probes` says which probes are truthful on which server.
+`mi_ldap.directory.probes` describes the probes, and which server answers them correctly.
 """
 
 from __future__ import annotations
@@ -46,62 +46,66 @@ SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """One right; `held` is None where no harmless probe tells."""
+    """One right of the account; `held` is None if no probe without a change can determine it."""
 
     what: str
     held: bool | None
 
 
-def held(patient: CheckContext) -> Iterator[Finding]:
-    """The rights to read, and those that changes need, of users and of groups."""
-    access = patient.bench.access
-    yield from _reads(patient)
-    yield from _judged(patient, "users", list(_of_users(patient)), wanted=access.writable)
+def account_rights(context: CheckContext) -> Iterator[Finding]:
+    """Report the rights to read and to change users and groups."""
+    access = context.target.access
+    yield from _read_rights(context)
+    yield from _compare(context, "users", list(_user_rights(context)), wanted=access.writable)
     if access.writable:
-        yield from _where_new_users_go(patient)
-    if patient.tree.reads_roles:
+        yield from _rights_for_new_users(context)
+    if context.layout.reads_roles:
         wanted = access.writable and access.roles_writable
-        yield from _judged(patient, "groups", list(_of_groups(patient)), wanted=wanted)
+        yield from _compare(context, "groups", list(_group_rights(context)), wanted=wanted)
 
 
-def _reads(patient: CheckContext) -> Iterator[Finding]:
-    """What every decision rests on; a list that shows names may hide it all the same."""
-    tree = patient.tree
-    ours = [entry for entry in patient.groups.entries if not tree.foreign_class(entry)]
-    unseen = [
-        *(_without_id(patient, patient.users.entries, "users")),
-        *(_without_id(patient, patient.groups.entries, "groups")),
-        *(_unseen(patient.groups.entries, "groups", tree.profile.stamp)),
-        *(_unseen(ours, "groups", tree.member) if tree.shape.wants_a_member else ()),
+def _read_rights(context: CheckContext) -> Iterator[Finding]:
+    """Report ids, time stamps and members that are hidden: lists of names work without them."""
+    layout = context.layout
+    own = [entry for entry in context.groups.entries if not layout.foreign_class(entry)]
+    hidden = [
+        *(_entries_without_id(context, context.users.entries, "users")),
+        *(_entries_without_id(context, context.groups.entries, "groups")),
+        *(_hidden_values(context.groups.entries, "groups", layout.profile.stamp)),
+        *(_hidden_values(own, "groups", layout.member) if layout.shape.wants_a_member else ()),
     ]
-    shared = [*_shared_ids(patient)]
-    if unseen:
-        sentence = f"The account does not see {', '.join(unseen)}."
+    shared = [*_shared_ids(context)]
+    if hidden:
+        sentence = f"The account cannot read {', '.join(hidden)}."
         yield Finding(
-            "rights", "fail", sentence, f"Let it read them. {RIGHTS[patient.kind]}\n{_IDS}"
+            "rights", "fail", sentence, f"Let it read them. {RIGHTS[context.server_type]}\n{_IDS}"
         )
     if shared:
         shown = " and ".join(shared[:SHOWN])
-        sentence = f"Users or groups share one {tree.user_id}, so none of them is served: {shown}."
+        sentence = (
+            f"These entries share one {layout.user_id}, so the service ignores them: {shown}."
+        )
         yield Finding("rights", "fail", sentence, _IDS)
-    if unseen or shared:
+    if hidden or shared:
         return
-    if patient.users.entries:
-        yield Finding("rights", "pass", "The account reads ids, stamps and members.")
+    if context.users.entries:
+        yield Finding("rights", "pass", "The account can read ids, time stamps and members.")
 
 
-def _without_id(patient: CheckContext, entries: Sequence[Entry], what: str) -> Iterator[str]:
-    """Describe how many entries have no readable id; the service ignores such entries."""
-    without = [entry for entry in entries if patient.tree.readable_id_of(entry) is None]
+def _entries_without_id(
+    context: CheckContext, entries: Sequence[Entry], what: str
+) -> Iterator[str]:
+    """Yield a clause if entries have no readable id; the service ignores such entries."""
+    without = [entry for entry in entries if context.layout.readable_id_of(entry) is None]
     if without:
-        yield f"{patient.tree.user_id} of {len(without)} of {len(entries)} {what}"
+        yield f"{context.layout.user_id} of {len(without)} of {len(entries)} {what}"
 
 
-def _shared_ids(patient: CheckContext) -> Iterator[str]:
+def _shared_ids(context: CheckContext) -> Iterator[str]:
     """Yield the DNs of users and groups that share their id with another one."""
     dns: defaultdict[str, list[str]] = defaultdict(list)
-    for entry in (*patient.users.entries, *patient.groups.entries):
-        entry_id = patient.tree.readable_id_of(entry)
+    for entry in (*context.users.entries, *context.groups.entries):
+        entry_id = context.layout.readable_id_of(entry)
         if entry_id:
             dns[entry_id].append(entry.dn)
     for each in dns.values():
@@ -109,174 +113,174 @@ def _shared_ids(patient: CheckContext) -> Iterator[str]:
             yield from each
 
 
-def _unseen(entries: Sequence[Entry], what: str, attribute: str) -> Iterator[str]:
-    """Attributes that every entry of the kind has."""
+def _hidden_values(entries: Sequence[Entry], what: str, attribute: str) -> Iterator[str]:
+    """Yield a clause if entries lack an attribute that every such entry has."""
     hidden = [entry for entry in entries if not entry.attributes.get(attribute.lower())]
     if hidden:
         yield f"{attribute} of {len(hidden)} of {len(entries)} {what}"
 
 
-def _judged(
-    patient: CheckContext, what: str, rights: list[Right], *, wanted: bool
+def _compare(
+    context: CheckContext, what: str, rights: list[Right], *, wanted: bool
 ) -> Iterator[Finding]:
     has, lacks, unknown = (
         ", ".join(right.what for right in rights if right.held is state)
         for state in (True, False, None)
     )
     if not wanted:
-        yield _more_than_reading(what, has)
+        yield _unneeded_rights(what, has)
         return
     if lacks:
         sentence = f"On {what} the account lacks: {lacks}."
-        yield Finding("rights", "fail", sentence, RIGHTS[patient.kind])
+        yield Finding("rights", "fail", sentence, RIGHTS[context.server_type])
     if has:
         yield Finding("rights", "pass", f"On {what} the account may: {has}.")
-    if unknown and patient.embedded:
-        sentence = f"On {what} the account may what config/ldif/config.ldif gives it."
+    if unknown and context.embedded:
+        sentence = f"On {what} the account has the rights of config/ldif/config.ldif."
         yield Finding("rights", "pass", sentence)
-    elif unknown and not (patient.users if what == "users" else patient.groups).entries:
+    elif unknown and not (context.users if what == "users" else context.groups).entries:
         one = what.removesuffix("s")
-        sentence = f"There is no {one} yet to try the rights on."
-        remedy = f"{_IF_NOT_YET[patient.kind]} the doctor again after the first {one}."
+        sentence = f"There is no {one} yet to test the rights on."
+        remedy = f"{_IF_NOT_YET[context.server_type]} the doctor again after the first {one}."
         yield Finding("rights", "skip", sentence, remedy)
     elif unknown:
-        how = "No harmless probe tells"
-        yield Finding("rights", "skip", f"{how} whether on {what} the account may: {unknown}.")
+        sentence = f"Cannot be determined without a change: on {what}, {unknown}."
+        yield Finding("rights", "skip", sentence)
 
 
-def _more_than_reading(what: str, has: str) -> Finding:
+def _unneeded_rights(what: str, has: str) -> Finding:
     if not has:
-        return Finding("rights", "pass", f"Only reading is wanted of {what}, and no more is held.")
+        return Finding("rights", "pass", f"The account can only read {what}, as configured.")
     return Finding(
         "rights",
         "warn",
-        f"The configuration only reads {what}, and the account may: {has}.",
-        "Take these rights from the account: what it can't do, nobody can do through it.",
+        f"The configuration only reads {what}, but the account may: {has}.",
+        "Revoke these rights from the account, so that nobody can use them through it.",
     )
 
 
-def _of_users(patient: CheckContext) -> Iterator[Right]:
-    tree, sample = patient.tree, first(patient.users.entries)
-    attributes = {tree.profile.password_attribute or "userPassword": "set passwords"}
-    attributes |= {name: f"write {name}" for name in (tree.custodian, tree.epoch) if name}
-    if tree.own_classes:
+def _user_rights(context: CheckContext) -> Iterator[Right]:
+    layout, sample = context.layout, first(context.users.entries)
+    attributes = {layout.profile.password_attribute or "userPassword": "set passwords"}
+    attributes |= {name: f"write {name}" for name in (layout.custodian, layout.epoch) if name}
+    if layout.own_classes:
         attributes["objectClass"] = "write objectClass"
-    if patient.kind == "active_directory":
+    if context.server_type == "active_directory":
         attributes["userAccountControl"] = "write userAccountControl"
-    place = split_dn(sample.dn)[1] if sample else _place_of_new_users(patient)
-    yield _makes(patient, sample, place, *_new_user(patient))
-    yield from _writes(patient, sample, attributes)
+    parent = split_dn(sample.dn)[1] if sample else _parent_of_new_users(context)
+    yield _create_right(context, sample, parent, *_new_user_template(context))
+    yield from _write_rights(context, sample, attributes)
 
 
-def _of_groups(patient: CheckContext) -> Iterator[Right]:
-    tree, sample = patient.tree, first(patient.groups.entries)
-    names = dict.fromkeys((tree.member, tree.revision, tree.first_admin))
+def _group_rights(context: CheckContext) -> Iterator[Right]:
+    layout, sample = context.layout, first(context.groups.entries)
+    names = dict.fromkeys((layout.member, layout.revision, layout.first_admin))
     attributes = {name: f"write {name}" for name in names if name}
-    if tree.own_classes:
+    if layout.own_classes:
         attributes["objectClass"] = "write objectClass"
-    template = f"{tree.role_name}@{tree.role_class}:{tree.role_name}"
-    yield _makes(patient, sample, tree.role_bases[0], template, tree.role_class)
-    yield from _writes(patient, sample, attributes)
+    template = f"{layout.role_name}@{layout.role_class}:{layout.role_name}"
+    yield _create_right(context, sample, layout.role_bases[0], template, layout.role_class)
+    yield from _write_rights(context, sample, attributes)
 
 
-def _new_user(patient: CheckContext) -> tuple[str, str]:
-    """How 389 and Active Directory call an entry that is still to be made."""
-    tree = patient.tree
-    return f"{tree.naming}@{tree.user_class}:{tree.naming}", tree.user_class
+def _new_user_template(context: CheckContext) -> tuple[str, str]:
+    """Return the template of a new entry for get effective rights (389), and its class (AD)."""
+    layout = context.layout
+    return f"{layout.naming}@{layout.user_class}:{layout.naming}", layout.user_class
 
 
-def _place_of_new_users(patient: CheckContext) -> str:
-    return split_dn(patient.tree.new_user("mildapdoctor").dn)[1]
+def _parent_of_new_users(context: CheckContext) -> str:
+    return split_dn(context.layout.new_user("mildapdoctor").dn)[1]
 
 
-def _where_new_users_go(patient: CheckContext) -> Iterator[Finding]:
-    """Users that are there may lie elsewhere than new ones are put."""
-    place, sample = _place_of_new_users(patient), first(patient.users.entries)
-    if sample is None or parsed_dn(split_dn(sample.dn)[1]) == parsed_dn(place):
+def _rights_for_new_users(context: CheckContext) -> Iterator[Finding]:
+    """Report a missing right to create users where existing users are not."""
+    parent, sample = _parent_of_new_users(context), first(context.users.entries)
+    if sample is None or parsed_dn(split_dn(sample.dn)[1]) == parsed_dn(parent):
         return
-    if patient.kind == "openldap":
-        held = _adds_on_openldap(patient, sample.dn, place)
+    if context.server_type == "openldap":
+        held = _may_create_on_openldap(context, sample.dn, parent)
     else:
-        held = _makes(patient, None, place, *_new_user(patient)).held
+        held = _create_right(context, None, parent, *_new_user_template(context)).held
     if held is False:
         yield Finding(
             "rights",
             "fail",
-            f"The account may not make users in {place}, where new ones are put.",
+            f"The account may not create users in {parent}, where the service creates them.",
             "Set user_store.user_dn_pattern, or narrow user_search_base.",
         )
 
 
-def _adds_on_openldap(patient: CheckContext, dn: str, place: str) -> bool | None:
-    """Tried with a user that the account may move, as far as that one's own place goes."""
-    with patient.session() as session:
-        if code_of_moving_nowhere(session, dn, patient.suffix) != ResultCode.NO_SUCH_OBJECT:
+def _may_create_on_openldap(context: CheckContext, dn: str, parent: str) -> bool | None:
+    """Probe with a user that the account may move out of its present parent."""
+    with context.session() as session:
+        if code_of_moving_nowhere(session, dn, context.suffix) != ResultCode.NO_SUCH_OBJECT:
             return None
-        return _verdict(
-            code_of_moving_misnamed(session, dn, place), ResultCode.OBJECT_CLASS_VIOLATION
+        return _from_result_code(
+            code_of_moving_misnamed(session, dn, parent), ResultCode.OBJECT_CLASS_VIOLATION
         )
 
 
 def first(entries: Sequence[Entry]) -> Entry | None:
-    """An entry to try rights on."""
+    """Return any entry to test rights on; None if there is none."""
     return entries[0] if entries else None
 
 
-def _writes(
-    patient: CheckContext, sample: Entry | None, attributes: dict[str, str]
+def _write_rights(
+    context: CheckContext, sample: Entry | None, attributes: dict[str, str]
 ) -> Iterator[Right]:
     if sample is None:
         yield from (Right(what, None) for what in attributes.values())
         return
-    with patient.session() as session:
-        if patient.kind == "active_directory":
-            yield from _told_by_active_directory(session, sample, attributes)
+    with context.session() as session:
+        if context.server_type == "active_directory":
+            yield from _write_rights_in_active_directory(session, sample, attributes)
             return
         for attribute, what in attributes.items():
-            code = code_of_deleting_nothing(session, sample.dn, attribute, patient.suffix)
-            yield Right(what, _verdict(code, ResultCode.NO_SUCH_ATTRIBUTE))
+            code = code_of_deleting_nothing(session, sample.dn, attribute, context.suffix)
+            yield Right(what, _from_result_code(code, ResultCode.NO_SUCH_ATTRIBUTE))
 
 
-def _told_by_active_directory(
+def _write_rights_in_active_directory(
     session: LdapConnection, sample: Entry, attributes: dict[str, str]
 ) -> Iterator[Right]:
-    """The right to reset a password is an extended one, which no attribute tells."""
-    given = look(session, sample.dn, attributes=["allowedAttributesEffective"])
-    allowed = _lower(given.entries, "allowedAttributesEffective")
+    """Read the allowed attributes; they do not include the extended right to reset a password."""
+    result = look(session, sample.dn, attributes=["allowedAttributesEffective"])
+    allowed = _lower(result.entries, "allowedAttributesEffective")
     for attribute, what in attributes.items():
-        told = None if attribute == "unicodePwd" else attribute.lower() in allowed
-        yield Right(what, told)
+        held = None if attribute == "unicodePwd" else attribute.lower() in allowed
+        yield Right(what, held)
 
 
-def _makes(
-    patient: CheckContext, sample: Entry | None, base: str, template: str, entry_class: str
+def _create_right(
+    context: CheckContext, sample: Entry | None, base: str, template: str, entry_class: str
 ) -> Right:
-    """Whether entries can be made and removed below the base."""
-    what = "make and remove them"
-    with patient.session() as session:
-        if patient.kind == "active_directory":
-            given = look(session, base, attributes=["allowedChildClassesEffective"])
-            classes = _lower(given.entries, "allowedChildClassesEffective")
+    """Return the right to create and delete entries below the base."""
+    what = "create and delete them"
+    with context.session() as session:
+        if context.server_type == "active_directory":
+            result = look(session, base, attributes=["allowedChildClassesEffective"])
+            classes = _lower(result.entries, "allowedChildClassesEffective")
             return Right(what, entry_class.lower() in classes)
-        if patient.kind == "389ds" and patient.account_dn:
-            asked = effective_rights(session, base, [template], patient.account_dn)
-            return Right(what, _told_of_a_template(asked, base))
-        if patient.kind == "openldap" and sample is not None:
-            code = code_of_moving_nowhere(session, sample.dn, patient.suffix)
-            return Right(what, _verdict(code, ResultCode.NO_SUCH_OBJECT))
+        if context.server_type == "389ds" and context.account_dn:
+            entries = effective_rights(session, base, [template], context.account_dn)
+            return Right(what, _rights_of_template(entries, base))
+        if context.server_type == "openldap" and sample is not None:
+            code = code_of_moving_nowhere(session, sample.dn, context.suffix)
+            return Right(what, _from_result_code(code, ResultCode.NO_SUCH_OBJECT))
     return Right(what, None)
 
 
-def _told_of_a_template(entries: list[Entry], base: str) -> bool | None:
-    """`entryLevelRights` of the entry that is still to be made: `vad` for view, add, delete."""
+def _rights_of_template(entries: list[Entry], base: str) -> bool | None:
+    """Parse `entryLevelRights` of the template entry: `vad` for view, add, delete."""
     templates = [entry for entry in entries if parsed_dn(entry.dn) != parsed_dn(base)]
     if not templates:
         return None
-    told = templates[0].first("entryLevelRights") or ""
-    return told != "none" and {"a", "d"} <= set(told)
+    rights = templates[0].first("entryLevelRights") or ""
+    return rights != "none" and {"a", "d"} <= set(rights)
 
 
-def _verdict(code: ResultCode, allowed: ResultCode) -> bool | None:
+def _from_result_code(code: ResultCode, allowed: ResultCode) -> bool | None:
     return (
         True
         if code == allowed

@@ -1,6 +1,6 @@
-"""Whether the server knows the attributes and classes that are used, and takes them where they go.
+"""Whether the server's schema has the attributes and classes that the service uses.
 
-Read from the subschema (RFC 4512 §4.2): Active Directory's is its `CN=Aggregate`.
+The schema is read from the subschema entry (RFC 4512 §4.2), in Active Directory `CN=Aggregate`.
 """
 
 from __future__ import annotations
@@ -13,58 +13,66 @@ from mi_ldap.directory.layout.directory_layout import ACCOUNT_CLASS, ADMIN_ROLE_
 from mi_ldap.ldap.schema import Schema
 
 OPENLDAP_LOAD = "ldapadd -Y EXTERNAL -H ldapi:/// -f config/schema/mi-ldap.ldif"
-_LOAD = {
-    "openldap": f"Load our schema on the directory's server: {OPENLDAP_LOAD}",
+_LOAD_SCHEMA = {
+    "openldap": f"Load the service's schema on the directory's server: {OPENLDAP_LOAD}",
     "389ds": "Copy config/schema/mi-ldap-389ds.ldif to the instance's schema folder as "
     "98mi-ldap.ldif and restart it.",
 }
-_BORROW = (
-    "Or set user_store.custodian_attribute and user_store.epoch_attribute to attributes that are "
-    "there, that users can't write and nothing else uses: see docs/custody.md."
+_USE_OTHER_ATTRIBUTES = (
+    "Or set user_store.custodian_attribute and user_store.epoch_attribute to existing attributes "
+    "that users cannot write and nothing else uses: see docs/custody.md."
 )
 
 
-def schema(patient: CheckContext) -> Iterator[Finding]:
-    """What is missing from the server's schema, or lies there in another shape."""
-    found = patient.tree.profile.schema
+def schema(context: CheckContext) -> Iterator[Finding]:
+    """Report attributes and classes that are missing, multi-valued, or not allowed for users."""
+    found = context.layout.profile.schema
     if not found.attributes:
         yield Finding(
             "schema",
             "skip",
-            "The server's schema can't be seen.",
+            "The account cannot read the server's schema.",
             "Let the account read the entry that the root DSE names as subschemaSubentry.",
         )
         return
-    faults = [*_unknown(patient, found), *_misshapen(patient, found), *_not_taken(patient, found)]
+    faults = [
+        *_unknown(context, found),
+        *_multi_valued(context, found),
+        *_not_allowed(context, found),
+    ]
     if faults:
         yield from faults
         return
-    mark = patient.tree.custodian or "none"
-    yield Finding("schema", "pass", f"All attributes and classes are known ({mark} among them).")
+    marker = context.layout.custodian or "none"
+    yield Finding(
+        "schema", "pass", f"The server knows all attributes and classes (custodian: {marker})."
+    )
 
 
-def _unknown(patient: CheckContext, found: Schema) -> Iterator[Finding]:
-    """One finding for all of ours, which come together, and one for each other."""
+def _unknown(context: CheckContext, found: Schema) -> Iterator[Finding]:
+    """Report unknown names: one finding for the service's own schema, one for each other name."""
     wanted = [
         *(
             (key, name)
-            for key, name in _attributes_of(patient)
+            for key, name in _attributes_of(context)
             if not _is_in(found.attributes, name)
         ),
-        *((key, name) for key, name in _classes_of(patient) if not _is_in(found.classes, name)),
+        *((key, name) for key, name in _classes_of(context) if not _is_in(found.classes, name)),
     ]
-    ours = [name for _, name in wanted if name.lower().startswith("mildap")]
-    if ours and not patient.is_writable:
-        sentence = "The server does not know the service's marks, which only changes need."
+    own = [name for _, name in wanted if name.lower().startswith("mildap")]
+    if own and not context.is_writable:
+        sentence = "The server does not know the service's attributes, which only changes need."
         yield Finding("schema", "skip", sentence)
-    elif ours:
-        sentence = f"The server does not know {', '.join(ours)}."
-        remedy = "\n".join(filter(None, [_LOAD.get(patient.kind, ""), _BORROW]))
+    elif own:
+        sentence = f"The server does not know {', '.join(own)}."
+        remedy = "\n".join(
+            filter(None, [_LOAD_SCHEMA.get(context.server_type, ""), _USE_OTHER_ATTRIBUTES])
+        )
         yield Finding("schema", "fail", sentence, remedy)
     for key, name in wanted:
-        if name not in ours:
+        if name not in own:
             sentence = f"The server does not know {name}."
-            remedy = f"Set user_store.{key} to one that it knows, or load the schema of {name}."
+            remedy = f"Set user_store.{key} to one that it knows, or load the schema with {name}."
             yield Finding("schema", "fail", sentence, remedy)
 
 
@@ -72,58 +80,58 @@ def _is_in(definitions: Mapping[str, str], name: str) -> bool:
     return not name or name.lower() in definitions
 
 
-def _misshapen(patient: CheckContext, found: Schema) -> Iterator[Finding]:
-    for key, name in _marks_of(patient).items():
+def _multi_valued(context: CheckContext, found: Schema) -> Iterator[Finding]:
+    for key, name in _markers_of(context).items():
         if name.lower() in found.attributes and not found.is_single(name):
             yield Finding(
                 "schema",
                 "fail",
-                f"{name} may have several values; the service's marks must have one.",
+                f"{name} may have several values; the service needs a single-valued attribute.",
                 f"Set user_store.{key} to a single-valued attribute.",
             )
 
 
-def _not_taken(patient: CheckContext, found: Schema) -> Iterator[Finding]:
-    """Attributes that are borrowed must be allowed by the classes that users have already."""
-    tree = patient.tree
-    if tree.own_classes or not found.classes:
+def _not_allowed(context: CheckContext, found: Schema) -> Iterator[Finding]:
+    """Report borrowed attributes that the existing classes of users do not allow."""
+    layout = context.layout
+    if layout.own_classes or not found.classes:
         return
-    first = patient.users.entries[0] if patient.users.entries else None
-    classes = first.all("objectClass") if first else [tree.user_class]
-    for key, name in _marks_of(patient).items():
+    first = context.users.entries[0] if context.users.entries else None
+    classes = first.all("objectClass") if first else [layout.user_class]
+    for key, name in _markers_of(context).items():
         if name.lower() in found.attributes and not found.allows(classes, name):
             yield Finding(
                 "schema",
                 "fail",
                 f"No class of users allows {name}.",
-                f"Set user_store.{key} to an attribute that {tree.user_class} allows, or load "
+                f"Set user_store.{key} to an attribute that {layout.user_class} allows, or load "
                 "config/schema and remove the key.",
             )
 
 
-def _attributes_of(patient: CheckContext) -> list[tuple[str, str]]:
-    tree = patient.tree
+def _attributes_of(context: CheckContext) -> list[tuple[str, str]]:
+    layout = context.layout
     return [
-        *_marks_of(patient).items(),
-        ("user_name_attribute", tree.user_name),
-        ("group_name_attribute", tree.role_name),
-        ("membership_attribute", tree.member),
-        ("user_id_attribute", tree.user_id),
+        *_markers_of(context).items(),
+        ("user_name_attribute", layout.user_name),
+        ("group_name_attribute", layout.role_name),
+        ("membership_attribute", layout.member),
+        ("user_id_attribute", layout.user_id),
     ]
 
 
-def _marks_of(patient: CheckContext) -> dict[str, str]:
-    tree = patient.tree
-    marks = {"custodian_attribute": tree.custodian, "epoch_attribute": tree.epoch}
-    return {key: name for key, name in marks.items() if name}
+def _markers_of(context: CheckContext) -> dict[str, str]:
+    layout = context.layout
+    markers = {"custodian_attribute": layout.custodian, "epoch_attribute": layout.epoch}
+    return {key: name for key, name in markers.items() if name}
 
 
-def _classes_of(patient: CheckContext) -> list[tuple[str, str]]:
-    tree = patient.tree
+def _classes_of(context: CheckContext) -> list[tuple[str, str]]:
+    layout = context.layout
     classes = [
-        ("user_entry_object_class", tree.user_class),
-        ("group_entry_object_class", tree.role_class),
+        ("user_entry_object_class", layout.user_class),
+        ("group_entry_object_class", layout.role_class),
     ]
-    if tree.own_classes:
+    if layout.own_classes:
         classes += [("custodian_attribute", each) for each in (ACCOUNT_CLASS, ADMIN_ROLE_CLASS)]
     return classes

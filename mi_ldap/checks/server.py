@@ -1,4 +1,4 @@
-"""What the server is: its kind and what follows from that, its limits, its clock."""
+"""The server: its type and the defaults for it, its size limits, its clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mi_ldap.directory.probes import look
 from mi_ldap.settings import UserStoreSettings
 
 WARN_SECONDS: Final = 60
-"""Servers and this machine may differ by so much: tokens and marks are older than that."""
+"""Tolerated clock difference in seconds: unfinished changes expire after a minute."""
 
 LIMITS_OF_389: Final = (
     "nsSizeLimit",
@@ -21,7 +21,7 @@ LIMITS_OF_389: Final = (
     "nsPagedSizeLimit",
     "nsPagedLookThroughLimit",
 )
-"""Each of them cuts a paged search, as 389 2.3 showed; -1 is none."""
+"""The limits of an account that truncate a paged search in 389 DS 2.3; -1 is no limit."""
 
 _LIMITS = {
     "openldap": "Give the account its own limit, as the administrator of cn=config:\n"
@@ -32,135 +32,145 @@ _LIMITS = {
     "389ds": "Give the account its own limit, as the Directory Manager:\n"
     "dn: {account}\n"
     "changetype: modify\n" + "\n-\n".join(f"replace: {each}\n{each}: -1" for each in LIMITS_OF_389),
-    "active_directory": "Pages of MaxPageSize are enough: look at the domain's LDAP policies "
-    "(ntdsutil) for MaxResultSetSize and MaxQueryDuration.",
+    "active_directory": "MaxPageSize is not the cause: check MaxResultSetSize and MaxQueryDuration "
+    "in the domain's LDAP policies (ntdsutil).",
     "other": "Raise the size limit of {account} in the directory.",
 }
 
 
-def profile(patient: CheckContext) -> Iterator[Finding]:
-    """Which kind it was taken for, and every key that follows from it."""
-    title = patient.tree.profile.title
-    with patient.session() as session:
-        told = profiles.found_in(session, "auto")
-    configured = patient.bench.access.profile
-    if configured != "auto" and told.name not in (configured, "other"):
+def profile(context: CheckContext) -> Iterator[Finding]:
+    """Report the server type, and the defaults that follow from it."""
+    title = context.layout.profile.title
+    with context.session() as session:
+        detected = profiles.found_in(session, "auto")
+    configured = context.target.access.profile
+    if configured != "auto" and detected.name not in (configured, "other"):
         yield Finding(
             "profile",
             "warn",
-            f"user_store.profile says {configured}, but the server says that it is {told.title}.",
-            'Set user_store.profile = "auto", or to the right kind.',
+            f"user_store.profile is {configured}, but the detected server type is "
+            f"{detected.title}.",
+            'Set user_store.profile = "auto", or to the right type.',
         )
     else:
-        yield _taken_for(title, is_guess=configured == "auto", is_known=patient.kind != "other")
+        yield _server_type(
+            title, is_detected=configured == "auto", is_known=context.server_type != "other"
+        )
     for what, keys in _KEYS.items():
-        decided = ", ".join(_decided(patient, keys))
-        if decided:
-            yield Finding("profile", "pass", f"From that follows for {what}: {decided}.")
+        defaults = ", ".join(_defaults(context, keys))
+        if defaults:
+            yield Finding("profile", "pass", f"Defaults for {what}: {defaults}.")
 
 
-def _taken_for(title: str, *, is_guess: bool, is_known: bool) -> Finding:
-    sentence = f"The server is {title}, {'as it says of itself' if is_guess else 'as configured'}."
-    if is_guess and not is_known:
+def _server_type(title: str, *, is_detected: bool, is_known: bool) -> Finding:
+    sentence = f"The server type is {title} ({'detected' if is_detected else 'configured'})."
+    if is_detected and not is_known:
         return Finding("profile", "warn", sentence, _UNKNOWN)
     return Finding("profile", "pass", sentence)
 
 
 _UNKNOWN = (
-    "Set user_store.profile if it is one of openldap, 389ds and active_directory; else look at the "
-    "keys below, and set those that are wrong."
+    "Set user_store.profile if it is one of openldap, 389ds and active_directory; otherwise check "
+    "the defaults below, and set those that are wrong."
 )
 
 
 _KEYS: Final = {
     "users": ("user_entry_object_class", "user_name_attribute", "user_id_attribute"),
     "groups": ("group_entry_object_class", "group_name_attribute", "membership_attribute"),
-    "the service's marks": ("custodian_attribute", "epoch_attribute"),
+    "the service's attributes": ("custodian_attribute", "epoch_attribute"),
 }
 
 
-def _decided(patient: CheckContext, keys: Iterable[str]) -> Iterator[str]:
-    """Those of the keys that the settings leave open, with what the profile makes of them."""
-    settings, tree = patient.services.settings.user_store, patient.tree
+def _defaults(context: CheckContext, keys: Iterable[str]) -> Iterator[str]:
+    """Yield `"key = value"` for each key that is not set, with the profile's default."""
+    settings, layout = context.services.settings.user_store, context.layout
     values = {
-        "user_entry_object_class": tree.user_class,
-        "user_name_attribute": tree.user_name,
-        "user_id_attribute": tree.user_id,
-        "group_entry_object_class": tree.role_class,
-        "group_name_attribute": tree.role_name,
-        "membership_attribute": tree.member,
-        "custodian_attribute": tree.custodian,
-        "epoch_attribute": tree.epoch,
+        "user_entry_object_class": layout.user_class,
+        "user_name_attribute": layout.user_name,
+        "user_id_attribute": layout.user_id,
+        "group_entry_object_class": layout.role_class,
+        "group_name_attribute": layout.role_name,
+        "membership_attribute": layout.member,
+        "custodian_attribute": layout.custodian,
+        "epoch_attribute": layout.epoch,
     }
     for key in keys:
-        if _is_open(settings, key):
-            yield f"{key} {values[key]}"
+        if _is_unset(settings, key):
+            yield f"{key} = {values[key]}"
 
 
-def _is_open(settings: UserStoreSettings, key: str) -> bool:
+def _is_unset(settings: UserStoreSettings, key: str) -> bool:
     return getattr(settings, key) is None
 
 
-def limits(patient: CheckContext) -> Iterator[Finding]:
-    """Whether lists are whole: with pages of 1000 (RFC 2696) as the service asks, or without."""
-    users, groups = patient.users, patient.groups
+def limits(context: CheckContext) -> Iterator[Finding]:
+    """Report whether the lists that the check `filters` read, in pages of 1000, are complete."""
+    users, groups = context.users, context.groups
     if users.complete and groups.complete:
         count = f"{counted(len(users.entries), 'users')}, {counted(len(groups.entries), 'groups')}"
-        yield Finding("limits", "pass", f"The server gives all that is there: {count}.")
+        yield Finding("limits", "pass", f"Lists are complete: {count}.")
         return
-    cut, what = (groups, "groups") if users.complete else (users, "users")
-    account = patient.account_dn or "the service's account"
-    remedy = _LIMITS[patient.kind].format(account=account)
+    truncated, what = (groups, "groups") if users.complete else (users, "users")
+    account = context.account_dn or "the service's account"
+    remedy = _LIMITS[context.server_type].format(account=account)
     yield Finding(
-        "limits", "fail", f"The server stops after {counted(len(cut.entries), what)}.", remedy
+        "limits",
+        "fail",
+        f"The server returns only the first {counted(len(truncated.entries), what)}.",
+        remedy,
     )
 
 
-def clock(patient: CheckContext) -> Iterator[Finding]:
-    """How far the server's clock is from ours, where it tells the time.
+def clock(context: CheckContext) -> Iterator[Finding]:
+    """Compare the server's clock with that of this machine, if the server reports its time.
 
-    Active Directory does in its root DSE (`currentTime`), 389 in `cn=monitor`, OpenLDAP in
+    Active Directory reports it in the root DSE (`currentTime`), 389 in `cn=monitor`, OpenLDAP in
     `cn=Current,cn=Time,cn=Monitor`, which few accounts may read.
     """
-    if patient.embedded:
+    if context.embedded:
         yield Finding("clock", "pass", "The directory runs on this machine.")
         return
-    told = _time_of(patient)
-    if told is None:
-        yield Finding("clock", "skip", "The server does not tell its time.", _CLOCK)
+    detected = _server_time(context)
+    if detected is None:
+        yield Finding("clock", "skip", "The server does not report its time.", _CHECK_NTP)
         return
-    apart_s = abs((datetime.now(UTC) - told).total_seconds())
+    apart_s = abs((datetime.now(UTC) - detected).total_seconds())
     if apart_s < WARN_SECONDS:
-        yield Finding("clock", "pass", "The server's clock and ours agree to the minute.")
+        yield Finding(
+            "clock",
+            "pass",
+            "The clocks of the server and of this machine differ by less than a minute.",
+        )
         return
-    sentence = f"The server's clock and ours differ by {apart_s:.0f} seconds."
-    yield Finding("clock", "warn", sentence, "Let both machines take their time from NTP.")
+    sentence = f"The clocks of the server and of this machine differ by {apart_s:.0f} seconds."
+    yield Finding("clock", "warn", sentence, "Synchronize both machines with NTP.")
 
 
-_CLOCK = "Look whether both machines take their time from NTP: timedatectl"
+_CHECK_NTP = "Check on both machines that they synchronize with NTP: timedatectl"
 
-_CLOCKS = {
+_CLOCK_ATTRIBUTES = {
     "389ds": ("cn=monitor", "currentTime"),
     "openldap": ("cn=Current,cn=Time,cn=Monitor", "monitorTimestamp"),
 }
 
 
-def _time_of(patient: CheckContext) -> datetime | None:
+def _server_time(context: CheckContext) -> datetime | None:
     stamp: str | None = None
-    if patient.kind == "active_directory":
-        with patient.session() as session:
+    if context.server_type == "active_directory":
+        with context.session() as session:
             root = session.read("", "(objectClass=*)", ["currentTime"])
         stamp = root.first("currentTime") if root else None
-    elif patient.kind in _CLOCKS:
-        dn, attribute = _CLOCKS[patient.kind]
-        with patient.session() as session:
+    elif context.server_type in _CLOCK_ATTRIBUTES:
+        dn, attribute = _CLOCK_ATTRIBUTES[context.server_type]
+        with context.session() as session:
             entries = look(session, dn, attributes=[attribute]).entries
         stamp = entries[0].first(attribute) if entries else None
-    return _parsed(stamp) if stamp else None
+    return _parse_time(stamp) if stamp else None
 
 
-def _parsed(stamp: str) -> datetime | None:
-    """A GeneralizedTime in UTC (RFC 4517 §3.3.13)."""
+def _parse_time(stamp: str) -> datetime | None:
+    """Parse a GeneralizedTime in UTC (RFC 4517 §3.3.13); None if it is malformed."""
     try:
         return datetime.strptime(stamp[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError:

@@ -1,6 +1,6 @@
-"""OpenLDAP's own configuration (slapd-config(5)), where the account may read it.
+"""OpenLDAP's configuration (slapd-config(5)), if the account may read it.
 
-Indexes, overlays, limits and access rules: what is wrong there shows late, under load.
+Indexes, overlays, limits and access rules: mistakes there appear late, under load.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from mi_ldap.directory.probes import look
 from mi_ldap.ldap.connection import Entry, LdapError
 from mi_ldap.ldap.names import is_under
 
-LOOK = "sudo ldapsearch -Y EXTERNAL -H ldapi:/// -b cn=config"
+_LDAPSEARCH_CONFIG = "sudo ldapsearch -Y EXTERNAL -H ldapi:/// -b cn=config"
+_UNREADABLE = "The account cannot read the indexes. These attributes should be indexed:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +28,18 @@ class Database:
     frontend: Entry | None = None
 
     def overlay(self, name: str) -> Entry | None:
-        """The overlay of that name: its value is `"{1}refint"`."""
-        return next((each for each in self.overlays if _plain(each) == name), None)
+        """Return the overlay of that name (`olcOverlay` is `"{1}refint"`), or None."""
+        return next((each for each in self.overlays if _overlay_name(each) == name), None)
 
 
-def _plain(overlay: Entry) -> str:
+def _overlay_name(overlay: Entry) -> str:
     return re.sub(r"^\{-?\d+\}", "", overlay.first("olcOverlay") or "").lower()
 
 
-def database_of(patient: CheckContext) -> Database | None:
-    """None where cn=config can't be read."""
+def database_of(context: CheckContext) -> Database | None:
+    """Return the database of the users; None if the account cannot read cn=config."""
     try:
-        with patient.session() as session:
+        with context.session() as session:
             wanted = "(|(olcSuffix=*)(olcOverlay=*)(olcDatabase=*))"
             entries = session.search("cn=config", wanted, ["*"]).entries
     except LdapError:
@@ -46,7 +47,7 @@ def database_of(patient: CheckContext) -> Database | None:
     found = [
         each
         for each in entries
-        if any(is_under(patient.tree.user_bases[0], base) for base in each.all("olcSuffix"))
+        if any(is_under(context.layout.user_bases[0], base) for base in each.all("olcSuffix"))
     ]
     if not found:
         return None
@@ -59,70 +60,70 @@ def database_of(patient: CheckContext) -> Database | None:
 # Indexes
 
 
-def indexes(patient: CheckContext) -> Iterator[Finding]:
-    """Attributes that are searched for with every login, and have no index."""
-    wanted = _searched_for(patient)
-    if patient.embedded:
-        yield Finding("indexes", "pass", "The embedded directory has all that are needed.")
-    elif patient.kind == "active_directory":
-        yield Finding("indexes", "pass", f"Active Directory has them for {', '.join(wanted)}.")
-    elif patient.kind == "389ds":
-        yield from _indexes_of_389(patient, wanted)
+def indexes(context: CheckContext) -> Iterator[Finding]:
+    """Report searched attributes without an index."""
+    wanted = _searched_attributes(context)
+    if context.embedded:
+        yield Finding("indexes", "pass", "The embedded directory has all required indexes.")
+    elif context.server_type == "active_directory":
+        yield Finding("indexes", "pass", f"Active Directory indexes {', '.join(wanted)}.")
+    elif context.server_type == "389ds":
+        yield from _indexes_of_389(context, wanted)
     else:
-        yield from _indexes_of_openldap(patient, wanted)
+        yield from _indexes_of_openldap(context, wanted)
 
 
-def _searched_for(patient: CheckContext) -> list[str]:
-    tree = patient.tree
-    named = [tree.user_name, tree.role_name, tree.member, tree.user_id]
-    if patient.kind != "active_directory":  # whoever has charges is seldom looked up
-        named.append(tree.custodian)
+def _searched_attributes(context: CheckContext) -> list[str]:
+    layout = context.layout
+    named = [layout.user_name, layout.role_name, layout.member, layout.user_id]
+    if context.server_type != "active_directory":  # dependents are seldom searched for
+        named.append(layout.custodian)
     return list(dict.fromkeys(name for name in named if name))
 
 
-def _indexes_of_openldap(patient: CheckContext, wanted: list[str]) -> Iterator[Finding]:
+def _indexes_of_openldap(context: CheckContext, wanted: list[str]) -> Iterator[Finding]:
     lines = "\n".join(f"olcDbIndex: {name} eq" for name in wanted)
-    database = database_of(patient) if patient.kind == "openldap" else None
+    database = database_of(context) if context.server_type == "openldap" else None
     if database is None:
         yield Finding(
             "indexes",
             "skip",
-            f"They can't be seen; these should be there: {', '.join(wanted)}.",
-            f"{LOOK} olcDbIndex" if patient.kind == "openldap" else "",
+            f"{_UNREADABLE} {', '.join(wanted)}.",
+            f"{_LDAPSEARCH_CONFIG} olcDbIndex" if context.server_type == "openldap" else "",
         )
         return
-    there = {
+    indexed = {
         name.strip().lower()
         for value in database.entry.all("olcDbIndex")
         for name in value.split()[0].split(",")
     }
-    missing = [name for name in wanted if name.lower() not in there]
+    missing = [name for name in wanted if name.lower() not in indexed]
     if not missing:
         yield Finding("indexes", "pass", f"All are there: {', '.join(wanted)}.")
         return
     lines = "\n".join(f"olcDbIndex: {name} eq" for name in missing)
-    yield _missing(
+    yield _missing_indexes(
         missing, f"dn: {database.entry.dn}\nchangetype: modify\nadd: olcDbIndex\n{lines}"
     )
 
 
-def _missing(missing: list[str], ldif: str) -> Finding:
-    sentence = f"There is none for {', '.join(missing)}: searches go through all entries."
-    return Finding("indexes", "warn", sentence, f"Load this:\n{ldif}")
+def _missing_indexes(missing: list[str], ldif: str) -> Finding:
+    sentence = f"No index for {', '.join(missing)}: searches scan all entries."
+    return Finding("indexes", "warn", sentence, f"Load this LDIF:\n{ldif}")
 
 
-def _indexes_of_389(patient: CheckContext, wanted: list[str]) -> Iterator[Finding]:
-    """Indexes stand below each backend in `cn=config`, which few may read."""
+def _indexes_of_389(context: CheckContext, wanted: list[str]) -> Iterator[Finding]:
+    """Read the index entries below the backends in `cn=config`, which few accounts may read."""
     command = "dsconf INSTANCE backend index list userRoot"
-    with patient.session() as session:
+    with context.session() as session:
         where = "cn=ldbm database,cn=plugins,cn=config"
         entries = look(session, where, "(objectClass=nsIndex)", ["cn"], base_only=False).entries
     if not entries:
-        sentence = f"They can't be seen; these should be there: {', '.join(wanted)}."
+        sentence = f"{_UNREADABLE} {', '.join(wanted)}."
         yield Finding("indexes", "skip", sentence, command)
         return
-    there = {(entry.first("cn") or "").lower() for entry in entries}
-    missing = [name for name in wanted if name.lower() not in there]
+    indexed = {(entry.first("cn") or "").lower() for entry in entries}
+    missing = [name for name in wanted if name.lower() not in indexed]
     if not missing:
         yield Finding("indexes", "pass", f"All are there: {', '.join(wanted)}.")
         return
@@ -130,64 +131,68 @@ def _indexes_of_389(patient: CheckContext, wanted: list[str]) -> Iterator[Findin
         f"dsconf INSTANCE backend index add --attr {name} --index-type eq --reindex userRoot"
         for name in missing
     )
-    sentence = f"There is none for {', '.join(missing)}: searches go through all entries."
+    sentence = f"No index for {', '.join(missing)}: searches scan all entries."
     yield Finding("indexes", "warn", sentence, remedy)
 
 
 # Overlays and limits
 
 
-def overlays(patient: CheckContext) -> Iterator[Finding]:
-    """Overlays whose settings hurt: found out on slapd 2.5.13."""
-    if patient.embedded:
-        sentence = "The embedded directory's are those of config/ldif/config.ldif."
+def overlays(context: CheckContext) -> Iterator[Finding]:
+    """Report overlay settings that cause errors, as seen on slapd 2.5.13."""
+    if context.embedded:
+        sentence = "The overlays are those of config/ldif/config.ldif."
         yield Finding("overlays", "pass", sentence)
         return
-    if patient.kind != "openldap":
+    if context.server_type != "openldap":
         return
-    database = database_of(patient)
+    database = database_of(context)
     if database is None:
-        remedy = f"{LOOK} '(olcOverlay=*)'\nand compare with docs/doctor.md"
-        yield Finding("overlays", "skip", "They can't be seen.", remedy)
+        remedy = f"{_LDAPSEARCH_CONFIG} '(olcOverlay=*)'\nand compare with docs/doctor.md"
+        yield Finding("overlays", "skip", "The account cannot read the overlays.", remedy)
         return
-    found = [*_refint(database), *_unique(patient, database)]
-    found += [*_limit(patient, database)]
-    names = ", ".join(_plain(each) for each in database.overlays) or "none"
-    yield from found or [Finding("overlays", "pass", f"None of them hurts: {names}.")]
+    found = [*_refint(database), *_unique(context, database)]
+    found += [*_size_limit(context, database)]
+    names = ", ".join(_overlay_name(each) for each in database.overlays) or "none"
+    yield from found or [Finding("overlays", "pass", f"No problems found in: {names}.")]
 
 
 def _refint(database: Database) -> Iterator[Finding]:
     refint = database.overlay("refint")
-    # olcRefintNothing may be the empty DN, which is a value too.
+    # The attribute is tested, not its value: the empty DN is a valid value of olcRefintNothing.
     if refint and "olcrefintnothing" not in refint.attributes:
         yield Finding(
             "overlays",
             "warn",
-            "refint has nothing to put in the place of a group's last member: "
-            "a user that is deleted stays in groups that it is the only member of.",
-            f"Load this:\ndn: {refint.dn}\nchangetype: modify\nadd: olcRefintNothing\n"
+            "refint has no olcRefintNothing: a deleted user stays in groups whose only member it "
+            "is.",
+            f"Load this LDIF:\ndn: {refint.dn}\nchangetype: modify\nadd: olcRefintNothing\n"
             "olcRefintNothing:",
         )
 
 
-def _unique(patient: CheckContext, database: Database) -> Iterator[Finding]:
+def _unique(context: CheckContext, database: Database) -> Iterator[Finding]:
     unique = database.overlay("unique")
     if unique is None:
         return
     serialized = any("serialize" in uri.split() for uri in unique.all("olcUniqueURI"))
     if not serialized:
-        known = unique.all("olcUniqueURI") or [f"ldap:///{patient.tree.user_bases[0]}?uid?sub"]
+        known = unique.all("olcUniqueURI") or [f"ldap:///{context.layout.user_bases[0]}?uid?sub"]
         uris = "\n".join(f"olcUniqueURI: serialize {uri}" for uri in known)
         yield Finding(
             "overlays",
             "warn",
-            "unique without `serialize` lets two entries of one name in that are made at once.",
-            f"Load this:\ndn: {unique.dn}\nchangetype: modify\nreplace: olcUniqueURI\n{uris}",
+            "unique without `serialize` accepts two entries of one name that are added at the same "
+            "moment.",
+            f"Load this LDIF:\ndn: {unique.dn}\nchangetype: modify\nreplace: olcUniqueURI\n{uris}",
         )
 
 
-def _limit(patient: CheckContext, database: Database) -> Iterator[Finding]:
-    """A limit that is not met yet will be: pages do not lift OpenLDAP's (olcSizeLimit is 500)."""
+def _size_limit(context: CheckContext, database: Database) -> Iterator[Finding]:
+    """Report a size limit for the account, also before there are so many entries.
+
+    OpenLDAP's limit (500 by default) counts all pages of a search together.
+    """
     if any("prtotal=unlimited" in each for each in database.entry.all("olcLimits")):
         return
     if any("size=unlimited" in each for each in database.entry.all("olcLimits")):
@@ -199,10 +204,10 @@ def _limit(patient: CheckContext, database: Database) -> Iterator[Finding]:
         yield Finding(
             "overlays",
             "warn",
-            f"No olcLimits lift the size limit of {size} entries: with more users than that, "
-            "lists are cut.",
-            f"Load this:\ndn: {database.entry.dn}\nchangetype: modify\nadd: olcLimits\n"
-            f'olcLimits: {{0}}dn.exact="{patient.account_dn}" size=unlimited '
+            f"The size limit of {size} entries applies to the account: with more users, lists are "
+            "truncated.",
+            f"Load this LDIF:\ndn: {database.entry.dn}\nchangetype: modify\nadd: olcLimits\n"
+            f'olcLimits: {{0}}dn.exact="{context.account_dn}" size=unlimited '
             "size.prtotal=unlimited",
         )
 
@@ -210,17 +215,19 @@ def _limit(patient: CheckContext, database: Database) -> Iterator[Finding]:
 # Access rules
 
 
-def self_writes(database: Database, attribute: str, user_base: str) -> bool | None:
-    """Whether the rules let users write that attribute of themselves; None where it is unclear.
+def is_self_writable(database: Database, attribute: str, user_base: str) -> bool | None:
+    """Whether the access rules let users write the attribute of their own entries.
 
-    Only rules that name the attribute, or none at all, are understood.
+    Returns:
+        None if the rules are unclear: only rules that name the attribute, or that name no
+        attributes, are evaluated.
     """
     for rule in database.entry.all("olcAccess"):
         what, _, by = re.sub(r"\s+", " ", rule).partition(" by ")
         attrs = re.search(r"attrs=(\S+)", what)
         if attrs and attribute.lower() not in attrs[1].lower().split(","):
             continue
-        if not _may_concern(what, user_base):
+        if not _may_apply_to_users(what, user_base):
             continue
         clauses = by.split(" by ")
         writing = re.compile(r"^(self|users|\*|anonymous) (write|manage|=[a-z]*[wa][a-z]*)")
@@ -231,8 +238,8 @@ def self_writes(database: Database, attribute: str, user_base: str) -> bool | No
     return None
 
 
-def _may_concern(what: str, user_base: str) -> bool:
-    """Whether the entries of a rule may be users: `to dn.subtree="ou=people,dc=x"`."""
+def _may_apply_to_users(what: str, user_base: str) -> bool:
+    """Whether a rule, `to dn.subtree="ou=people,dc=x"`, may apply to entries of users."""
     named = re.search(r'dn(?P<style>\.\w+)?="(?P<dn>[^"]*)"', what)
     if named is None or named["style"] == ".regex":
         return True

@@ -1,4 +1,4 @@
-"""Users whose creation was cut off by a crash."""
+"""Users whose creation was interrupted by a crash."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mi_ldap.directory.layout.directory_layout import shown_name
 SHOWN = 10
 
 
-def unfinished_users(patient: CheckContext) -> Iterator[Finding]:
-    """How many there are whose creation cannot go on any more."""
-    tree = patient.tree
+def unfinished_users(context: CheckContext) -> Iterator[Finding]:
+    """Warn of unfinished users whose creation has ended."""
+    layout = context.layout
     found = sorted(
-        shown_name(entry, tree.user_name)
-        for entry in patient.users.entries
-        if tree.is_unfinished(entry) and account_state.is_old(entry.first(tree.epoch) or "")
+        shown_name(entry, layout.user_name)
+        for entry in context.users.entries
+        if layout.is_unfinished(entry) and account_state.is_old(entry.first(layout.epoch) or "")
     )
     if not found:
         return
@@ -26,7 +26,7 @@ def unfinished_users(patient: CheckContext) -> Iterator[Finding]:
     yield Finding(
         "unfinished-users",
         "warn",
-        f"A crash cut off the creation of {counted(len(found), 'users')}: "
+        f"A crash interrupted the creation of {counted(len(found), 'users')}: "
         f"{', '.join(found[:SHOWN])}{more}. The service does not show them.",
         "The running service removes them within minutes, if its account may delete users. Their "
         "names can be used at once.",

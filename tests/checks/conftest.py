@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checks.places import fill
+from tests.checks.directories import fill
 from tests.hosts.openldap import OpenLdap
 
 

@@ -17,8 +17,7 @@ from pathlib import Path
 import structlog
 
 from mi_ldap.checks import lines
-from tests.checks.examined import examined, keys_of, normalised
-from tests.checks.places import (
+from tests.checks.directories import (
     add_group,
     change_rules,
     fill,
@@ -27,6 +26,7 @@ from tests.checks.places import (
     tool_of,
     user_dn,
 )
+from tests.checks.doctor_runs import keys_of, normalized, run_doctor
 from tests.hosts.openldap import OpenLdap, Setup
 from tests.kinds import PLAIN_OPENLDAP
 
@@ -38,12 +38,12 @@ Example = Callable[[Path], str]
 
 def healthy(folder: Path) -> str:
     with _directory(folder) as directory:
-        return _said(directory, folder)
+        return _report(directory, folder)
 
 
 def wrong_password(folder: Path) -> str:
     with _directory(folder) as directory:
-        return _said(directory, folder, connection_password="not that")
+        return _report(directory, folder, connection_password="not that")
 
 
 def rights(folder: Path) -> str:
@@ -51,7 +51,7 @@ def rights(folder: Path) -> str:
     with _directory(folder, Setup(own_schema=False)) as directory:
         change_rules(directory, r"ou=groups,\S+ by dn.exact=\S*mi-ldap", None)
         change_rules(directory, r"=w by self =xw", "write by self =xw")
-        return _said(directory, folder, only_faults=True)
+        return _report(directory, folder, only_faults=True)
 
 
 def content(folder: Path) -> str:
@@ -65,7 +65,7 @@ def content(folder: Path) -> str:
             tool.add(f"cn=second,{directory.user_base}", ["inetOrgPerson"], **person)
             members = (user_dn(directory, "bob"), user_dn(directory, "carol"))
             add_group(tool, directory, "devs", *members)
-        return _said(directory, folder, only_faults=True)
+        return _report(directory, folder, only_faults=True)
 
 
 EXAMPLES: dict[str, Example] = {
@@ -77,10 +77,9 @@ def filled(page: str, said: Callable[[str], str]) -> str:
     """The page with what `said` gives for the name of each example."""
 
     def block(match: re.Match[str]) -> str:
-        text = "".join(
-            f"    {line}\n" if line else "\n" for line in said(match["name"]).splitlines()
-        )
-        return f"<!-- example: {match['name']} -->\n\n{text}\n<!-- end -->"
+        # Fenced, so that the heredoc of a remedy can be pasted from the raw file.
+        name = match["name"]
+        return f"<!-- example: {name} -->\n\n```text\n{said(name)}```\n\n<!-- end -->"
 
     return _BLOCK.sub(block, page)
 
@@ -92,12 +91,12 @@ def _directory(folder: Path, setup: Setup | None = None) -> Iterator[OpenLdap]:
         yield directory
 
 
-def _said(directory: OpenLdap, folder: Path, *, only_faults: bool = False, **more: str) -> str:
+def _report(directory: OpenLdap, folder: Path, *, only_faults: bool = False, **more: str) -> str:
     state = folder / "state"
     state.mkdir()
-    report = examined(keys_of(directory, state, **more))
+    report = run_doctor(keys_of(directory, state, **more))
     shown = [each for each in report.findings if not only_faults or each.level in ("warn", "fail")]
-    return normalised(lines(shown), directory)
+    return normalized(lines(shown), directory)
 
 
 def _write() -> None:

@@ -17,8 +17,8 @@ from mi_ldap.checks import Finding, Report, lines
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.serving import examination
 from mi_ldap.serving.commands import main
-from tests.checks.examined import keys_of
-from tests.checks.places import add_group, fill, tool_of, user_dn
+from tests.checks.directories import add_group, fill, tool_of, user_dn
+from tests.checks.doctor_runs import keys_of
 from tests.hosts.openldap import OpenLdap, Setup
 
 Doctor = Callable[..., Result]
@@ -51,22 +51,24 @@ def directory(tmp_path: Path) -> Iterator[OpenLdap]:
         yield made
 
 
-def test_a_fresh_embedded_directory_is_well(tmp_path: Path, doctor: Doctor) -> None:
+def test_a_new_embedded_directory_passes_all_checks(tmp_path: Path, doctor: Doctor) -> None:
     said = doctor({"MI_LDAP_STATE_DIR": str(tmp_path / "state")}, "--json")
     found = json.loads(said.stdout)["findings"]
     assert {each["level"] for each in found} == {"pass"}
     assert said.exit_code == 0
     (door,) = [each["sentence"] for each in found if each["check"] == "first-admin"]
-    assert "on this machine whoever logs in first becomes one" in door
+    assert "On this machine whoever logs in first becomes one" in door
 
 
-def test_an_embedded_directory_that_the_network_reaches(tmp_path: Path, doctor: Doctor) -> None:
+def test_an_embedded_directory_on_a_network_address_warns_of_the_first_login(
+    tmp_path: Path, doctor: Doctor
+) -> None:
     state = {"MI_LDAP_STATE_DIR": str(tmp_path / "state"), "MI_LDAP_SERVER__HOST": "0.0.0.0"}
     found = json.loads(doctor(state, "--json").stdout)["findings"]
     assert [each["check"] for each in found if each["level"] != "pass"] == ["first-admin"]
 
 
-def test_the_embedded_directory_while_it_runs(tmp_path: Path) -> None:
+def test_the_embedded_directory_is_checked_while_the_service_runs(tmp_path: Path) -> None:
     """In a process of its own, where nothing but JSON may be said."""
     keys = {"MI_LDAP_STATE_DIR": str(tmp_path), "MI_LDAP_BOOTSTRAP__MODE": "off"}
     with EmbeddedDirectory(tmp_path / "directory"):
@@ -81,9 +83,7 @@ def test_the_embedded_directory_while_it_runs(tmp_path: Path) -> None:
     assert said.stderr == ""
 
 
-def test_the_exit_status_and_nothing_but_json(
-    directory: OpenLdap, tmp_path: Path, doctor: Doctor
-) -> None:
+def test_json_output_and_exit_status(directory: OpenLdap, tmp_path: Path, doctor: Doctor) -> None:
     keys = keys_of(directory, tmp_path / "state")
     said = doctor(keys, "--json")
     assert (said.exit_code, json.loads(said.stdout)["status"]) == (0, "pass")
@@ -92,14 +92,14 @@ def test_the_exit_status_and_nothing_but_json(
     assert (said.stderr, wrong.stderr) == ("", "")
 
 
-def test_a_configuration_that_can_not_be_used(tmp_path: Path, doctor: Doctor) -> None:
+def test_an_invalid_configuration_is_a_finding(tmp_path: Path, doctor: Doctor) -> None:
     said = doctor({"MI_LDAP_STATE_DIR": str(tmp_path), "MI_LDAP_USER_STORE__TYPE": "x"}, "--json")
     (finding,) = json.loads(said.stdout)["findings"]
     assert (said.exit_code, finding["check"]) == (2, "configuration")
     assert "user_store.type" in finding["sentence"]
 
 
-def test_members_are_taken_out_after_a_yes(
+def test_fix_members_asks_for_confirmation(
     directory: OpenLdap, tmp_path: Path, doctor: Doctor
 ) -> None:
     gone = user_dn(directory, "gone")
@@ -118,14 +118,14 @@ def test_members_are_taken_out_after_a_yes(
         assert gone in tool.read(dn, "member")["member"]
         done = doctor(keys, "--fix-members", answer="y\n")
         assert "\033" not in done.stdout
-        assert "1 member taken out of devs." in done.stdout
+        assert "Removed 1 member from devs." in done.stdout
         assert "1 corrected. docs" in done.stdout
         assert done.exit_code == 0
         assert gone not in tool.read(dn, "member")["member"]
         assert doctor(keys, "--fix-members").exit_code == 0
 
 
-def test_lines_of_a_terminal_that_has_marks() -> None:
+def test_lines_on_a_utf8_terminal() -> None:
     assert lines(FINDINGS) == (
         "✓ bind: Bind succeeded.\n"
         "– clock: It can't be seen.\n"
@@ -135,17 +135,17 @@ def test_lines_of_a_terminal_that_has_marks() -> None:
     )
 
 
-def test_lines_of_a_terminal_that_has_only_ascii() -> None:
-    told = lines(FINDINGS, encoding="ascii")
-    assert told.startswith("ok bind: Bind succeeded.\n- clock")
-    assert "    -> Do this:\n       and that.\n" in told
+def test_lines_on_an_ascii_terminal() -> None:
+    output = lines(FINDINGS, encoding="ascii")
+    assert output.startswith("ok bind: Bind succeeded.\n- clock")
+    assert "    -> Do this:\n       and that.\n" in output
 
 
 def test_lines_with_colours() -> None:
     assert lines(FINDINGS, colour=True).startswith("\033[32m✓\033[0m bind")
 
 
-def test_what_was_not_seen_is_no_fault() -> None:
+def test_skipped_checks_do_not_change_the_exit_status() -> None:
     assert Report(FINDINGS[:2]).exit_status == 0
     assert Report(FINDINGS).exit_status == 1
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.checks import Report
-from tests.checks.examined import doctor_with, examined, keys_of, told
-from tests.checks.places import add_group, change_rules, fill, put_rule_first, tool_of, user_dn
+from tests.checks.directories import add_group, change_rules, fill, put_rule_first, tool_of, user_dn
+from tests.checks.doctor_runs import doctor_with, keys_of, run_doctor, text_of
 from tests.hosts.openldap import OpenLdap, Setup
 from tests.kinds import RFC_2307
 
@@ -30,7 +30,7 @@ def state(tmp_path: Path) -> Path:
     return folder
 
 
-def fixed(environment: dict[str, str]) -> Report:
+def fix_members(environment: dict[str, str]) -> Report:
     with doctor_with(environment) as doctor:
         list(doctor.examine())
         return Report(tuple(doctor.fix_members("root on this machine")))
@@ -41,38 +41,38 @@ def members_of(directory: OpenLdap, role: str, attribute: str = "member") -> lis
         return sorted(tool.read(f"cn={role},{directory.group_base}", attribute)[attribute])
 
 
-def test_they_are_told_and_taken_out(directory: OpenLdap, state: Path) -> None:
+def test_dangling_members_are_reported_and_removed(directory: OpenLdap, state: Path) -> None:
     gone, outside = user_dn(directory, "gone"), f"uid=far,ou=others,{directory.base}"
     with tool_of(directory) as tool:
         add_group(tool, directory, "devs", user_dn(directory, "bob"), gone, outside)
         add_group(tool, directory, "empty", user_dn(directory, "long gone"))
     keys = keys_of(directory, state)
-    said = told(examined(keys), "members", "warn")
+    said = text_of(run_doctor(keys), "members", "warn")
     assert f"1 member of devs cannot be found: {gone}" in said
     assert "1 member of empty" in said
     assert outside not in said
     assert "doctor --fix-members" in said
-    assert fixed(keys).status == "pass"
+    assert fix_members(keys).status == "pass"
     assert members_of(directory, "devs") == sorted([user_dn(directory, "bob"), outside])
     assert members_of(directory, "empty") == [""]
-    assert told(examined(keys), "members", "warn") == ""
+    assert text_of(run_doctor(keys), "members", "warn") == ""
     audited = [json.loads(line) for line in (state / "audit.log").read_text().splitlines()]
     assert [line["performedBy"] for line in audited] == ["root on this machine"] * 2
     assert json.loads(audited[0]["info"]) == {"role": "devs", "removedMembers": [gone]}
 
 
-def test_who_can_not_be_seen_is_not_nobody(directory: OpenLdap, state: Path) -> None:
+def test_hidden_entries_are_not_dangling(directory: OpenLdap, state: Path) -> None:
     hidden = user_dn(directory, "bob")
     with tool_of(directory) as tool:
         add_group(tool, directory, "devs", hidden)
     put_rule_first(directory, f'to dn.base="{hidden}" by * none')
     keys = keys_of(directory, state)
-    assert told(examined(keys), "members", "warn") == ""
-    fixed(keys)
+    assert text_of(run_doctor(keys), "members", "warn") == ""
+    fix_members(keys)
     assert members_of(directory, "devs") == [hidden]
 
 
-def test_who_has_come_back_stays(directory: OpenLdap, state: Path) -> None:
+def test_a_member_that_was_created_again_is_kept(directory: OpenLdap, state: Path) -> None:
     gone = user_dn(directory, "carol")
     with tool_of(directory) as tool:
         add_group(tool, directory, "devs", user_dn(directory, "bob"), gone)
@@ -85,26 +85,26 @@ def test_who_has_come_back_stays(directory: OpenLdap, state: Path) -> None:
     assert gone in members_of(directory, "devs")
 
 
-def test_without_the_right_nothing_is_taken_out(directory: OpenLdap, state: Path) -> None:
+def test_fix_members_without_write_access_removes_nothing(directory: OpenLdap, state: Path) -> None:
     gone = user_dn(directory, "gone")
     with tool_of(directory) as tool:
         add_group(tool, directory, "devs", user_dn(directory, "bob"), gone)
     change_rules(directory, r"ou=groups,\S+ by dn.exact=\S*mi-ldap", None)
-    report = fixed(keys_of(directory, state))
-    assert "0 members taken out of devs, 1 left" in told(report, "fix-members", "warn")
+    report = fix_members(keys_of(directory, state))
+    assert "Removed 0 members from devs; 1 left" in text_of(report, "fix-members", "warn")
     assert gone in members_of(directory, "devs")
 
 
-def test_a_configuration_that_only_reads(directory: OpenLdap, state: Path) -> None:
+def test_fix_members_with_read_only_groups_fails(directory: OpenLdap, state: Path) -> None:
     gone = user_dn(directory, "gone")
     with tool_of(directory) as tool:
         add_group(tool, directory, "devs", gone)
-    report = fixed(keys_of(directory, state, write_groups="false"))
-    assert "only reads groups" in told(report, "fix-members", "fail")
+    report = fix_members(keys_of(directory, state, write_groups="false"))
+    assert "only reads groups" in text_of(report, "fix-members", "fail")
     assert members_of(directory, "devs") == [gone]
 
 
-def test_names_that_nobody_has(directory: OpenLdap, state: Path) -> None:
+def test_member_uids_without_a_user(directory: OpenLdap, state: Path) -> None:
     machines = "cn=root-of-machines"
     with tool_of(directory) as tool:
         dn = f"{machines},ou=services,{directory.base}"
@@ -113,8 +113,8 @@ def test_names_that_nobody_has(directory: OpenLdap, state: Path) -> None:
         tool.add(f"cn=unix,{directory.group_base}", ["posixGroup"], cn="unix", **posix)
     settings = {"group_entry_object_class": RFC_2307.group_classes[0]}
     keys = keys_of(directory, state, **settings)
-    assert "1 member of unix cannot be found: gone" in told(examined(keys), "members", "warn")
-    fixed(keys)
+    assert "1 member of unix cannot be found: gone" in text_of(run_doctor(keys), "members", "warn")
+    fix_members(keys)
     assert members_of(directory, "unix", "memberUid") == ["alice", "daemon"]
 
 
@@ -127,7 +127,7 @@ def test_names_that_nobody_has(directory: OpenLdap, state: Path) -> None:
     ],
     ids=["members by uid, logins by mail", "a second uid", "other capitals"],
 )
-def test_users_who_are_named_by_another_value_are_no_strangers(
+def test_member_uids_by_another_attribute_are_not_dangling(
     directory: OpenLdap, state: Path, attribute: str, values: dict[str, str], member: str
 ) -> None:
     with tool_of(directory) as tool:
@@ -140,16 +140,17 @@ def test_users_who_are_named_by_another_value_are_no_strangers(
         "user_name_attribute": attribute,
     }
     keys = keys_of(directory, state, **settings)
-    assert f"another value than {attribute}" in told(examined(keys), "members", "warn")
-    fixed(keys)
+    said = text_of(run_doctor(keys), "members", "warn")
+    assert f"a value other than the login name ({attribute})" in said
+    fix_members(keys)
     assert members_of(directory, "unix", "memberUid") == [member]
 
 
-def test_users_whose_creation_was_cut_off_are_counted(directory: OpenLdap, state: Path) -> None:
+def test_unfinished_users_are_counted(directory: OpenLdap, state: Path) -> None:
     fresh = f"unfinished:{time.time():.0f}:0123456789abcdef"
     for name, mark in (("left", "unfinished:1600000000:0123456789abcdef"), ("fresh", fresh)):
         values = {"uid": name, "cn": name, "sn": name, "miLdapEpoch": mark}
         with tool_of(directory) as tool:
             tool.add(user_dn(directory, name), ("inetOrgPerson", "miLdapAccount"), **values)
-    report = examined(keys_of(directory, state))
-    assert "creation of 1 user: left." in told(report, "unfinished-users", "warn")
+    report = run_doctor(keys_of(directory, state))
+    assert "creation of 1 user: left." in text_of(report, "unfinished-users", "warn")

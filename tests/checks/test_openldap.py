@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mi_ldap.checks import lines
-from tests.checks.examined import examined, faults, keys_of, of, told
-from tests.checks.places import (
+from tests.checks.directories import (
     add_group,
     add_user,
     apply_remedies,
@@ -18,31 +17,32 @@ from tests.checks.places import (
     tool_of,
     user_dn,
 )
+from tests.checks.doctor_runs import findings_of, keys_of, problems, run_doctor, text_of
 from tests.hosts.openldap import OpenLdap, Setup
 from tests.kinds import PLAIN_OPENLDAP
 
 SERVICE = "cn=mi-ldap,ou=services"
 
 
-def test_the_shipped_rights_are_enough_and_not_too_many(healthy: OpenLdap, state: Path) -> None:
-    report = examined(keys_of(healthy, state))
-    assert faults(report) == []
+def test_the_shipped_rights_are_sufficient_and_minimal(healthy: OpenLdap, state: Path) -> None:
+    report = run_doctor(keys_of(healthy, state))
+    assert problems(report) == []
     assert report.exit_status == 0
-    assert "make and remove them, set passwords" in told(report, "rights", "pass")
-    assert "holds 1 admin, 1 enabled: alice" in told(report, "admins", "pass")
-    assert of(report, "rights", "skip") == []
+    assert "create and delete them, set passwords" in text_of(report, "rights", "pass")
+    assert "has 1 admin, 1 enabled: alice" in text_of(report, "admins", "pass")
+    assert findings_of(report, "rights", "skip") == []
 
 
 def test_nothing_is_changed(healthy: OpenLdap, state: Path) -> None:
     with tool_of(healthy) as tool:
         before = {dn: tool.read(dn) for dn in tool.dns_below(healthy.base)}
-        examined(keys_of(healthy, state))
+        run_doctor(keys_of(healthy, state))
         assert {dn: tool.read(dn) for dn in tool.dns_below(healthy.base)} == before
 
 
-def test_no_secret_is_told(directory: OpenLdap, state: Path) -> None:
+def test_no_secret_is_printed(directory: OpenLdap, state: Path) -> None:
     change_rules(directory, r"=w by self =xw", "manage by self =xw")
-    report = examined(keys_of(directory, state))
+    report = run_doctor(keys_of(directory, state))
     text = report.as_json() + lines(report.findings)
     assert "read the password hashes" in text
     assert directory.service_password not in text
@@ -50,10 +50,10 @@ def test_no_secret_is_told(directory: OpenLdap, state: Path) -> None:
 
 
 def test_a_wrong_password(healthy: OpenLdap, state: Path) -> None:
-    report = examined(keys_of(healthy, state, connection_password="wrong"))
+    report = run_doctor(keys_of(healthy, state, connection_password="wrong"))
     assert report.exit_status == 2
-    assert [each.check for each in faults(report)] == ["bind"]
-    said = told(report, "bind", "fail")
+    assert [each.check for each in problems(report)] == ["bind"]
+    said = text_of(report, "bind", "fail")
     assert "code 49" in said
     assert "user_store.connection_password" in said
     assert "wrong" not in said
@@ -61,20 +61,20 @@ def test_a_wrong_password(healthy: OpenLdap, state: Path) -> None:
 
 def test_a_wrong_base(healthy: OpenLdap, state: Path) -> None:
     nowhere = f"ou=nowhere,{healthy.base}"
-    report = examined(keys_of(healthy, state, user_search_base=nowhere))
-    assert [each.check for each in faults(report)] == ["bases"]
-    assert "user_store.user_search_base" in told(report, "bases", "fail")
-    assert f"knows {healthy.base}" in told(report, "bases", "fail")
-    not_checked = told(report, "bases", "skip")
+    report = run_doctor(keys_of(healthy, state, user_search_base=nowhere))
+    assert [each.check for each in problems(report)] == ["bases"]
+    assert "user_store.user_search_base" in text_of(report, "bases", "fail")
+    assert f"nearest existing entry is {healthy.base}" in text_of(report, "bases", "fail")
+    not_checked = text_of(report, "bases", "skip")
     assert "until this is corrected: filters, limits, memory, rights" in not_checked
     assert len([each for each in report.findings if "Not checked" in each.sentence]) == 1
 
 
 def test_a_filter_that_matches_nothing(healthy: OpenLdap, state: Path) -> None:
-    report = examined(keys_of(healthy, state, user_entry_object_class="account"))
-    assert {each.check for each in faults(report)} == {"filters", "new-users"}
-    assert "inetOrgPerson (2)" in told(report, "filters", "fail")
-    assert "user_store.user_entry_object_class" in told(report, "filters", "fail")
+    report = run_doctor(keys_of(healthy, state, user_entry_object_class="account"))
+    assert {each.check for each in problems(report)} == {"filters", "new-users"}
+    assert "inetOrgPerson (2)" in text_of(report, "filters", "fail")
+    assert "user_store.user_entry_object_class" in text_of(report, "filters", "fail")
 
 
 def test_swapped_bases(healthy: OpenLdap, state: Path) -> None:
@@ -82,97 +82,97 @@ def test_swapped_bases(healthy: OpenLdap, state: Path) -> None:
         "user_search_base": healthy.group_base,
         "group_search_base": healthy.user_base,
     }
-    said = told(examined(keys_of(healthy, state, **swapped)), "filters", "fail")
-    assert "user_search_base and group_search_base seem swapped" in said
+    said = text_of(run_doctor(keys_of(healthy, state, **swapped)), "filters", "fail")
+    assert "user_search_base and group_search_base may be swapped" in said
     assert f'user_search_base = "{healthy.user_base}"' in said
 
 
 def test_a_search_filter_that_finds_another_attribute(healthy: OpenLdap, state: Path) -> None:
     wrong = "(&(objectClass=inetOrgPerson)(mail=?))"
-    report = examined(keys_of(healthy, state, user_name_search_filter=wrong))
-    assert "user_store.user_name_search_filter" in told(report, "filters", "fail")
+    report = run_doctor(keys_of(healthy, state, user_name_search_filter=wrong))
+    assert "user_store.user_name_search_filter" in text_of(report, "filters", "fail")
 
 
 def test_a_missing_schema(tmp_path: Path, state: Path) -> None:
     with OpenLdap(tmp_path / "bare", Setup(own_schema=False)) as directory:
         fill(directory)
-        said = told(examined(keys_of(directory, state)), "schema", "fail")
+        said = text_of(run_doctor(keys_of(directory, state)), "schema", "fail")
         assert "miLdapCustodian" in said
         assert "config/schema/mi-ldap.ldif" in said
-        reading = examined(keys_of(directory, state, type="read_only_ldap"))
-        assert of(reading, "schema", "fail") == []
+        reading = run_doctor(keys_of(directory, state, type="read_only_ldap"))
+        assert findings_of(reading, "schema", "fail") == []
         borrowed = {"custodian_attribute": "title", "epoch_attribute": "employeeType"}
-        report = examined(keys_of(directory, state, **borrowed))
-        assert "title may have several values" in told(report, "schema", "fail")
+        report = run_doctor(keys_of(directory, state, **borrowed))
+        assert "title may have several values" in text_of(report, "schema", "fail")
 
 
 def test_no_right_to_change_groups(directory: OpenLdap, state: Path) -> None:
     change_rules(directory, r"ou=groups,\S+ by dn.exact=\S*mi-ldap", None)
-    report = examined(keys_of(directory, state))
-    said = told(report, "rights", "fail")
-    assert "On groups the account lacks: make and remove them, write member" in said
+    report = run_doctor(keys_of(directory, state))
+    said = text_of(report, "rights", "fail")
+    assert "On groups the account lacks: create and delete them, write member" in said
     assert "config/ldif/rights.ldif" in said
-    assert "On users the account may: make and remove them" in told(report, "rights", "pass")
+    assert "On users the account may: create and delete them" in text_of(report, "rights", "pass")
 
 
 def test_ids_and_members_that_are_hidden(directory: OpenLdap, state: Path) -> None:
     put_rule_first(directory, f'to dn.children="{directory.base}" attrs=entryUUID,member by * none')
-    said = told(examined(keys_of(directory, state)), "rights", "fail")
+    said = text_of(run_doctor(keys_of(directory, state)), "rights", "fail")
     assert "entryUUID of 2 of 2 users" in said
     assert "member of 1 of 1 groups" in said
 
 
-def test_policies_that_could_be_lifted(directory: OpenLdap, state: Path) -> None:
+def test_writable_password_policy_warns(directory: OpenLdap, state: Path) -> None:
     change_rules(directory, r"attrs=pwdAccountLockedTime", None)
-    report = examined(keys_of(directory, state))
-    assert "rights-ppolicy.ldif" in told(report, "too-many-rights", "warn")
+    report = run_doctor(keys_of(directory, state))
+    assert "rights-ppolicy.ldif" in text_of(report, "too-many-rights", "warn")
 
 
-def test_rights_where_only_reading_is_wanted(healthy: OpenLdap, state: Path) -> None:
-    report = examined(keys_of(healthy, state, type="read_only_ldap"))
+def test_write_access_of_a_read_only_configuration_warns(healthy: OpenLdap, state: Path) -> None:
+    report = run_doctor(keys_of(healthy, state, type="read_only_ldap"))
     assert report.status == "warn"
-    assert {each.check for each in faults(report)} == {"rights"}
+    assert {each.check for each in problems(report)} == {"rights"}
 
 
-def test_hashes_that_can_be_read(directory: OpenLdap, state: Path) -> None:
+def test_readable_password_hashes_fail(directory: OpenLdap, state: Path) -> None:
     change_rules(directory, r"=w by self =xw", "write by self =xw")
-    report = examined(keys_of(directory, state))
-    assert "userPassword" in told(report, "too-many-rights", "fail")
+    report = run_doctor(keys_of(directory, state))
+    assert "userPassword" in text_of(report, "too-many-rights", "fail")
 
 
-def test_the_manager_as_the_account(healthy: OpenLdap, state: Path) -> None:
+def test_the_directory_manager_as_the_account_warns(healthy: OpenLdap, state: Path) -> None:
     dn, password = healthy.manager
     keys = keys_of(healthy, state, connection_name=dn, connection_password=password)
-    report = examined(keys)
-    assert "password policy as well" in told(report, "too-many-rights", "warn")
-    (hashes,) = of(report, "too-many-rights", "fail")
-    assert hashes.remedy == "Make an account for the service alone."
+    report = run_doctor(keys)
+    assert "bypasses the password policy" in text_of(report, "too-many-rights", "warn")
+    (hashes,) = findings_of(report, "too-many-rights", "fail")
+    assert hashes.remedy == "Create an account for the service alone."
 
 
-def test_new_users_go_where_the_account_may_make_none(healthy: OpenLdap, state: Path) -> None:
+def test_no_right_to_create_users_in_the_search_base(healthy: OpenLdap, state: Path) -> None:
     base = {"user_search_base": healthy.base, "user_entry_object_class": "inetOrgPerson"}
-    said = told(examined(keys_of(healthy, state, **base)), "rights", "fail")
-    assert f"may not make users in {healthy.base}, where new ones are put" in said
+    said = text_of(run_doctor(keys_of(healthy, state, **base)), "rights", "fail")
+    assert f"may not create users in {healthy.base}, where the service creates them" in said
     assert "Set user_store.user_dn_pattern" in said
     pattern = {"user_dn_pattern": f"uid={{0}},{healthy.user_base}"}
-    assert told(examined(keys_of(healthy, state, **base, **pattern)), "rights", "fail") == ""
+    assert text_of(run_doctor(keys_of(healthy, state, **base, **pattern)), "rights", "fail") == ""
 
 
-def test_new_users_go_where_the_account_may_make_them(directory: OpenLdap, state: Path) -> None:
+def test_user_dn_pattern_names_a_writable_parent(directory: OpenLdap, state: Path) -> None:
     put_rule_first(
         directory, f'to dn.base="{directory.base}" by dn.exact="{directory.service_dn}" write'
     )
     with tool_of(directory) as tool:
         before = tool.dns_below(directory.base)
-        report = examined(keys_of(directory, state, user_search_base=directory.base))
+        report = run_doctor(keys_of(directory, state, user_search_base=directory.base))
         assert tool.dns_below(directory.base) == before
-    assert told(report, "rights", "fail") == ""
+    assert text_of(report, "rights", "fail") == ""
 
 
-def test_rights_before_there_is_anybody(tmp_path: Path, state: Path) -> None:
+def test_rights_in_an_empty_directory(tmp_path: Path, state: Path) -> None:
     with OpenLdap(tmp_path / "new") as directory:
-        said = told(examined(keys_of(directory, state)), "rights", "skip")
-    assert "There is no user yet to try the rights on." in said
+        said = text_of(run_doctor(keys_of(directory, state)), "rights", "skip")
+    assert "There is no user yet to test the rights on." in said
     assert "Load config/ldif/rights.ldif if you have not; run the doctor again" in said
 
 
@@ -182,47 +182,47 @@ def test_a_size_limit(tmp_path: Path, state: Path) -> None:
         with tool_of(directory) as tool:
             for number in range(8):
                 add_user(tool, directory, f"user{number}")
-        said = told(examined(keys_of(directory, state)), "limits", "fail")
-        assert "stops after 5 users" in said
+        said = text_of(run_doctor(keys_of(directory, state)), "limits", "fail")
+        assert "returns only the first 5 users" in said
         assert f'olcLimits: {{0}}dn.exact="{SERVICE},' in said
         with tool_of(directory) as tool:
             tool.replace("olcDatabase={1}mdb,cn=config", olcLimits=[])
         apply_remedies(directory, said)
-        assert "8 users" in told(examined(keys_of(directory, state)), "limits", "pass")
+        assert "8 users" in text_of(run_doctor(keys_of(directory, state)), "limits", "pass")
 
 
-def test_a_name_that_two_users_have(tmp_path: Path, state: Path) -> None:
+def test_duplicate_login_names(tmp_path: Path, state: Path) -> None:
     with OpenLdap(tmp_path / "loose", Setup(unique=False)) as directory:
         fill(directory)
         with tool_of(directory) as tool:
             person = {**PLAIN_OPENLDAP.person_of("Alice", ""), "cn": "second"}
             tool.add(f"cn=second,{directory.user_base}", ["inetOrgPerson"], **person)
-        said = told(examined(keys_of(directory, state)), "duplicates", "warn")
-        assert "2 users are called" in said
+        said = text_of(run_doctor(keys_of(directory, state)), "duplicates", "warn")
+        assert "2 users are named" in said
         assert f"cn=second,{directory.user_base}" in said
 
 
 # What the configuration shows
 
 
-def test_a_configuration_that_can_be_read(directory: OpenLdap, state: Path) -> None:
+def test_readable_cn_config_is_evaluated(directory: OpenLdap, state: Path) -> None:
     show_configuration(directory)
     directory.configure(overlay_dn(directory, "refint"), olcRefintNothing=[])
-    report = examined(keys_of(directory, state))
-    assert "olcDbIndex: miLdapCustodian eq" in told(report, "indexes", "warn")
-    assert "add: olcRefintNothing" in told(report, "overlays", "warn")
-    assert "unique without `serialize`" in told(report, "overlays", "warn")
-    assert "Users can't write miLdapCustodian" in told(report, "custodian", "pass")
-    apply_remedies(directory, *(each.remedy for each in faults(report)))
-    mended = examined(keys_of(directory, state))
-    assert faults(mended) == []
-    assert "None of them hurts" in told(mended, "overlays", "pass")
+    report = run_doctor(keys_of(directory, state))
+    assert "olcDbIndex: miLdapCustodian eq" in text_of(report, "indexes", "warn")
+    assert "add: olcRefintNothing" in text_of(report, "overlays", "warn")
+    assert "unique without `serialize`" in text_of(report, "overlays", "warn")
+    assert "Users cannot write miLdapCustodian" in text_of(report, "custodian", "pass")
+    apply_remedies(directory, *(each.remedy for each in problems(report)))
+    corrected = run_doctor(keys_of(directory, state))
+    assert problems(corrected) == []
+    assert "No problems found in" in text_of(corrected, "overlays", "pass")
 
 
 # Admins
 
 
-def test_admins_and_the_way_they_are_found(directory: OpenLdap, state: Path) -> None:
+def test_admins_of_nested_groups_are_counted(directory: OpenLdap, state: Path) -> None:
     with tool_of(directory) as tool:
         inner = add_group(tool, directory, "inner", user_dn(directory, "bob"))
         tool.add_values(f"cn=admin,{directory.group_base}", member=inner)
@@ -230,38 +230,40 @@ def test_admins_and_the_way_they_are_found(directory: OpenLdap, state: Path) -> 
         bob = user_dn(directory, "bob")
         tool.add_values(bob, objectClass="miLdapAccount")
         tool.replace(bob, miLdapCustodian=gone)
-    report = examined(keys_of(directory, state))
-    assert "holds 2 admins, 1 through 1 group in it" in told(report, "admins", "pass")
-    assert "The custodian of bob is gone" in told(report, "admins", "warn")
-    assert "recover-admin NAME --adopt" in told(report, "admins", "warn")
+    report = run_doctor(keys_of(directory, state))
+    assert "has 2 admins, 1 through 1 group in it" in text_of(report, "admins", "pass")
+    assert "The custodian of bob was deleted" in text_of(report, "admins", "warn")
+    assert "recover-admin NAME --adopt" in text_of(report, "admins", "warn")
 
 
-def test_a_custodian_who_is_no_admin(directory: OpenLdap, state: Path) -> None:
+def test_a_custodian_who_is_not_an_admin_warns(directory: OpenLdap, state: Path) -> None:
     with tool_of(directory) as tool:
         bob, ghost = user_dn(directory, "bob"), user_dn(directory, "ghost")
         tool.add(ghost, ["inetOrgPerson"], uid="ghost", cn="ghost", sn="ghost")
         tool.add_values(f"cn=admin,{directory.group_base}", member=bob)
         tool.add_values(bob, objectClass="miLdapAccount")
         tool.replace(bob, miLdapCustodian=tool.read(ghost, "entryUUID")["entryUUID"])
-    report = examined(keys_of(directory, state))
-    assert "The custodian of bob is gone or no admin" in told(report, "admins", "warn")
+    report = run_doctor(keys_of(directory, state))
+    assert "The custodian of bob was deleted or is not an admin" in text_of(
+        report, "admins", "warn"
+    )
 
 
-def test_an_open_door(tmp_path: Path, state: Path) -> None:
+def test_first_admin_rules_are_reported(tmp_path: Path, state: Path) -> None:
     with OpenLdap(tmp_path / "new") as directory:
         keys = keys_of(directory, state) | {"MI_LDAP_BOOTSTRAP__MODE": "first_login"}
-        assert "whoever logs in first" in told(examined(keys), "first-admin", "warn")
+        assert "whoever logs in first" in text_of(run_doctor(keys), "first-admin", "warn")
         keys["MI_LDAP_BOOTSTRAP__USERS"] = "alice"
-        said = told(examined(keys), "first-admin", "fail")
-        assert "alice does not exist: whoever first logs in under this name, from anywhere" in said
+        said = text_of(run_doctor(keys), "first-admin", "fail")
+        assert "alice does not exist: whoever first logs in with this name" in said
         assert "Correct bootstrap.users" in said
         with tool_of(directory) as tool:
             add_user(tool, directory, "alice")
-        assert "the first of alice" in told(examined(keys), "first-admin", "warn")
+        assert "the first of alice" in text_of(run_doctor(keys), "first-admin", "warn")
 
 
-def test_a_database_that_does_not_tell_what_has_changed(directory: OpenLdap, state: Path) -> None:
-    (before,) = of(examined(keys_of(directory, state)), "memory", "pass")
-    assert "does not tell what has changed" in before.sentence
+def test_memory_needs_syncprov(directory: OpenLdap, state: Path) -> None:
+    (before,) = findings_of(run_doctor(keys_of(directory, state)), "memory", "pass")
+    assert "does not report its changes" in before.sentence
     apply_remedies(directory, before.remedy)
-    assert "from memory" in told(examined(keys_of(directory, state)), "memory", "pass")
+    assert "from memory" in text_of(run_doctor(keys_of(directory, state)), "memory", "pass")

@@ -9,7 +9,7 @@ from mi_ldap.checks import CHECKS
 from tests.checks.examples import EXAMPLES, PAGE, filled
 
 
-def test_the_examples_are_what_the_doctor_says(tmp_path: Path) -> None:
+def test_the_examples_in_the_docs_are_up_to_date(tmp_path: Path) -> None:
     def said(name: str) -> str:
         folder = tmp_path / name
         folder.mkdir()
@@ -20,7 +20,7 @@ def test_the_examples_are_what_the_doctor_says(tmp_path: Path) -> None:
     assert filled(page, said) == page, "run scripts/doctor-examples"
 
 
-def test_each_check_is_explained() -> None:
+def test_each_check_has_a_section_in_the_docs() -> None:
     rows = set(re.findall(r"(?m)^### `([a-z-]+)`", PAGE.read_text()))
     more = {"configuration", "address", "certificate", "bind", "replicas", "first-admin"}
     assert rows == {check.name for check in CHECKS} | more | {"fix-members"}

@@ -13,7 +13,7 @@ from mi_ldap.settings import load_settings
 from mi_ldap.web import create_app
 from mi_ldap.wiring import services
 from tests.api.client import Api
-from tests.checks.examined import examined
+from tests.checks.doctor_runs import run_doctor
 from tests.field.case import Case
 from tests.hosts.process import DirectoryHost
 from tests.subtree import Tool
@@ -53,7 +53,7 @@ class Field:
 
     def report(self) -> Report:
         """What the doctor finds."""
-        return examined(self.environment)
+        return run_doctor(self.environment)
 
 
 def password_of(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 from tests.api.client import PASSWORD
-from tests.checks.examined import examined
+from tests.checks.doctor_runs import run_doctor
 from tests.field.case import Case
 from tests.field.place import Field, machine
 
@@ -49,7 +49,7 @@ def _refused(refusal: str, foreseen: str) -> Callable[[Field], None]:
             assert answer.status_code == 400
             assert re.search(refusal, answer.text), answer.text
             assert not field.tool.exists("uid=new,ou=people,dc=example,dc=org")
-        found = [each for each in examined(unset).findings if each.check == "new-users"]
+        found = [each for each in run_doctor(unset).findings if each.check == "new-users"]
         assert {each.level for each in found} == {"fail"}
         assert any(re.search(foreseen, each.sentence) for each in found), found
 

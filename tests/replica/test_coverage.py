@@ -11,7 +11,7 @@ import pytest
 from mi_ldap.directory import replica
 from mi_ldap.ldap.result_codes import ResultCode
 from tests.api.client import Api
-from tests.checks.examined import examined, told
+from tests.checks.doctor_runs import run_doctor, text_of
 from tests.directory.test_operation_budgets import Meter
 from tests.hosts.arranged import ArrangedOpenLdap, Arrangement, Database
 from tests.replica.arranged_apis import BASE, Apis, folder, group, ldif, person, top
@@ -105,8 +105,8 @@ def test_of_a_subordinate_database_nothing_is_held(
 
 def test_the_doctor_says_why_nothing_is_held(tmp_path: Path, closing: ExitStack) -> None:
     host = started(Arrangement(databases=people_apart("syncprov")), tmp_path, closing)
-    report = examined(apis_of(host, tmp_path, closing).environment())
-    assert "several databases are behind a search base" in told(report, "memory", "pass")
+    report = run_doctor(apis_of(host, tmp_path, closing).environment())
+    assert "several databases are behind a search base" in text_of(report, "memory", "pass")
 
 
 def test_who_is_removed_unreported_may_not_write_at_the_next_request(

@@ -20,7 +20,7 @@ from mi_ldap.directory.replica.synchronizer import Synchronizer
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.ldap.connection import Entry
 from mi_ldap.store import RemoveUser
-from tests.checks.places import tool_of
+from tests.checks.directories import tool_of
 from tests.directory.stores import Stores
 from tests.hosts.openldap import OpenLdap
 from tests.kinds import OPENLDAP

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from mi_ldap.directory.layout import profiles
 from mi_ldap.model import ReadSource
-from tests.checks.places import tool_of
+from tests.checks.directories import tool_of
 from tests.directory.stores import Stores
 from tests.hosts.ds389 import Ds389
 from tests.hosts.fixtures import ds389, samba  # noqa: F401

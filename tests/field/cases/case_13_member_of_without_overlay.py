@@ -9,5 +9,5 @@ CASE = Case(
     title="`member_of_attribute` without the overlay memberof",
     admins=("alice",),
     others=("bob",),
-    findings=(("member-of", "warn", "memberOf is not filled"),),
+    findings=(("member-of", "warn", "memberOf is not maintained"),),
 )

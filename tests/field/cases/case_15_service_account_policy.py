@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from structlog.testing import capture_logs
 
-from tests.checks.examined import examined
+from tests.checks.doctor_runs import run_doctor
 from tests.field.case import Case
 from tests.field.place import Field, machine
 from tests.hosts.openldap import Setup
@@ -34,7 +34,7 @@ def told_everywhere(field: Field) -> None:
         assert "has expired, 19 grace logins are left" in first.get_json()["account"]
     events = [line["event"] for line in said]
     assert "directory_account_expired" in events
-    found = {each.sentence: each.level for each in examined(field.environment).findings}
+    found = {each.sentence: each.level for each in run_doctor(field.environment).findings}
     assert any("grace logins" in each and found[each] == "warn" for each in found), found
     # It must change its password: the bind is taken, and whatever follows is refused.
     field.tool.replace(POLICY, pwdMaxAge="0", pwdMustChange="TRUE")
@@ -44,7 +44,7 @@ def told_everywhere(field: Field) -> None:
         for answer in (api.ask("GET", "/ready"), api.login("alice", "alice-pw")):
             assert answer.status_code == 503
             assert "its password must be changed first" in answer.text
-    report = examined(field.environment)
+    report = run_doctor(field.environment)
     assert any("must be changed first" in each.sentence for each in report.findings)
 
 

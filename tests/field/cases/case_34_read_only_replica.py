@@ -38,7 +38,7 @@ CASE = Case(
     admins=("alice",),
     others=("bob",),
     config_changes=READ_ONLY,
-    findings=(("replicas", "warn", "takes no changes"),),
+    findings=(("replicas", "warn", "does not accept changes"),),
     checks=dict.fromkeys(("custody", "assign/revoke", "delete"), refused),
     refused=dict.fromkeys(("custody", "assign/revoke", "delete"), _SENTENCE),
 )

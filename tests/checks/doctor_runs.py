@@ -39,26 +39,28 @@ def doctor_with(environment: dict[str, str]) -> Iterator[Doctor]:
         doctor.close()
 
 
-def examined(environment: dict[str, str]) -> Report:
+def run_doctor(environment: dict[str, str]) -> Report:
     with doctor_with(environment) as doctor:
         return Report(tuple(doctor.examine()))
 
 
-def of(report: Report, check: str, level: str = "") -> list[Finding]:
+def findings_of(report: Report, check: str, level: str = "") -> list[Finding]:
     """The findings of one check."""
     return [each for each in report.findings if each.check == check and level in ("", each.level)]
 
 
-def told(report: Report, check: str, level: str) -> str:
+def text_of(report: Report, check: str, level: str) -> str:
     """What one check says at that level, remedies too; nothing where it says nothing."""
-    return "\n".join(f"{each.sentence}\n{each.remedy}" for each in of(report, check, level))
+    return "\n".join(
+        f"{each.sentence}\n{each.remedy}" for each in findings_of(report, check, level)
+    )
 
 
-def faults(report: Report) -> list[Finding]:
+def problems(report: Report) -> list[Finding]:
     return [each for each in report.findings if each.level in ("warn", "fail")]
 
 
-def normalised(text: str, *directories: DirectoryHost) -> str:
+def normalized(text: str, *directories: DirectoryHost) -> str:
     """Without what differs from run to run: ports, days."""
     for number, directory in enumerate(directories):
         port = 636 + number * 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mi_ldap.checks.slapd import Database, self_writes
+from mi_ldap.checks.slapd import Database, is_self_writable
 from mi_ldap.ldap.connection import Entry
 
 BASE = "ou=people,dc=example,dc=org"
@@ -13,7 +13,7 @@ GENEROUS = "to * by self write by users read"
 
 
 @pytest.mark.parametrize(
-    ("rules", "told"),
+    ("rules", "expected"),
     [
         ([OURS, GENEROUS], False),
         ([GENEROUS, OURS], True),
@@ -26,7 +26,7 @@ GENEROUS = "to * by self write by users read"
         (["to attrs=miLdapCustodian by self read by * break", GENEROUS], True),
     ],
 )
-def test_rules_are_read_in_their_order(rules: list[str], told: bool | None) -> None:
+def test_access_rules_are_evaluated_in_order(rules: list[str], expected: bool | None) -> None:
     values = [f"{{{number}}}{rule}".encode() for number, rule in enumerate(rules)]
     database = Database(Entry("olcDatabase={1}mdb,cn=config", {"olcaccess": values}), ())
-    assert self_writes(database, "miLdapCustodian", BASE) is told
+    assert is_self_writable(database, "miLdapCustodian", BASE) is expected
