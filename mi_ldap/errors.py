@@ -64,13 +64,14 @@ class LoginRefused(NotAuthenticated):
     """A login failed; `reason` is a stable word for the audit log.
 
     Args:
-        message: the sentence for the client.
+        message: the sentence for the client, if it may know the reason; else `""`.
         reason: `"credentials"`, `"locked"`, `"disabled"` or `"expired"`.
     """
 
-    def __init__(self, message: str = "Invalid credentials.", reason: str = "credentials") -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "", reason: str = "credentials") -> None:
+        super().__init__(message or "Invalid credentials.")
         self.reason = reason
+        self.tells_reason = bool(message)
 
 
 class TooManyFailures(MiLdapError):
@@ -104,12 +105,12 @@ class CustodyRefused(Forbidden):
 
     Args:
         admin: its name.
-        to_do: `"remove it"` or `"change its password"`.
+        action: `"remove it"` or `"change its password"`.
         hint: who may, or what helps; a sentence.
     """
 
-    def __init__(self, admin: str, to_do: str, hint: str) -> None:
-        super().__init__(f"Only the creator of admin user '{admin}' can {to_do}. {hint}")
+    def __init__(self, admin: str, action: str, hint: str) -> None:
+        super().__init__(f"Only the creator of admin user '{admin}' can {action}. {hint}")
 
 
 class ReadOnlyStore(Forbidden):

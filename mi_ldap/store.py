@@ -1,8 +1,8 @@
-"""The port between the rules and a user store, and the steps of which a change is made.
+"""The interface between the services and a user store, and the steps of a change.
 
-A store answers reads and carries out changes; it decides nothing. The rules read, decide, and hand
-over steps together with the guards under which their decision holds. `UserStore.apply` does all
-the steps or none of them, in the order given.
+A store answers reads and carries out changes; it decides nothing. The services read, decide, and
+pass steps to `UserStore.apply`, together with guards: conditions under which the decision is valid.
+`apply` carries out all steps in the given order, or none.
 
 Every method may raise `DirectoryUnavailable`; none raises anything but `mi_ldap.errors`.
 """
@@ -27,7 +27,7 @@ from mi_ldap.model import (
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """A guard: the entry is still what it was when it was read.
+    """A guard: the entry is unchanged since it was read.
 
     For a user: the same entry with the same custodian and epoch; for a role also the same members.
     """
@@ -36,7 +36,7 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
-class NotHeld:
+class NotMember:
     """A guard: the user is not a member of the role."""
 
     role: Role
@@ -45,7 +45,7 @@ class NotHeld:
 
 @dataclass(frozen=True, slots=True)
 class AssignRole:
-    """The user becomes a member of the role; it must not be one yet."""
+    """Add the user to the role; fails if it is a member already."""
 
     role: Role
     user: User
@@ -53,7 +53,7 @@ class AssignRole:
 
 @dataclass(frozen=True, slots=True)
 class RevokeRole:
-    """The user ceases to be a member of the role; it must be one."""
+    """Remove the user from the role; fails if it is not a member."""
 
     role: Role
     user: User
@@ -61,13 +61,13 @@ class RevokeRole:
 
 @dataclass(frozen=True, slots=True)
 class SetCustodian:
-    """The user's custodian, as it was read, is replaced; None leaves it without one.
+    """Replace the user's custodian; fails if it changed since the user was read.
 
     That the user has or had a custodian is recorded permanently: see `User.appointment`.
 
     Attributes:
         user: as it was read.
-        custodian_id: the new custodian's id, or None.
+        custodian_id: the new custodian's id; None for no custodian.
         appoints: True when the new custodian makes the user an admin, False when it takes over an
             existing admin.
     """
@@ -79,14 +79,15 @@ class SetCustodian:
 
 @dataclass(frozen=True, slots=True)
 class RenewEpoch:
-    """The epoch, as it was read, is replaced: every token of the user dies.
+    """Replace the user's epoch, which invalidates all its tokens; fails if the epoch has changed.
 
-    For good where nothing else of the user changes with it; else it is undone with that.
+    If the change fails, the epoch is restored, unless it is the only step that changes the user.
 
     Attributes:
         user: as it was read.
-        for_reset: whether the user is marked as `busy`, until the next one or for a minute.
-        keeps_mark: whether such a mark of somebody else stays. That of a removal always does.
+        for_reset: whether to mark the user as `busy`, until the next renewal or for a minute.
+        keeps_mark: whether to keep such a mark of another request. The mark of a deletion is always
+            kept.
     """
 
     user: User
@@ -96,9 +97,9 @@ class RenewEpoch:
 
 @dataclass(frozen=True, slots=True)
 class RenewRevision:
-    """The role's revision is replaced; fails if it was replaced since the role was read.
+    """Replace the role's revision; fails if it was replaced since the role was read.
 
-    So one of two concurrent changes that depend on the role's members fails, even though neither
+    So of two concurrent changes that depend on the role's members one fails, even if neither
     changes the members.
     """
 
@@ -106,29 +107,32 @@ class RenewRevision:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveUser:
-    """The entry goes; taking its roles are steps of their own, before it."""
+class DeleteUser:
+    """Delete the user's entry; its roles are revoked by steps of their own, before this one."""
 
     user: User
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveRole:
-    """The role goes, with whoever holds it."""
+class DeleteRole:
+    """Delete the role and all its memberships."""
 
     role: Role
 
 
 @dataclass(frozen=True, slots=True)
-class AddAdminRole:
-    """The admin role is made with its first holder, marked; it must not exist, seen or unseen."""
+class CreateAdminRole:
+    """Create the admin role with its first member and the mark; fails if such a group exists.
+
+    It also fails if the service's account cannot read the group.
+    """
 
     first_admin: User
 
 
 @dataclass(frozen=True, slots=True)
 class MarkFirstAdmin:
-    """The existing admin role is marked: bootstrap is over."""
+    """Mark the existing admin role, so that no login creates a first admin again."""
 
     role: Role
     first_admin: User
@@ -136,91 +140,91 @@ class MarkFirstAdmin:
 
 Step = (
     Unchanged
-    | NotHeld
+    | NotMember
     | AssignRole
     | RevokeRole
     | SetCustodian
     | RenewEpoch
     | RenewRevision
-    | RemoveUser
-    | RemoveRole
-    | AddAdminRole
+    | DeleteUser
+    | DeleteRole
+    | CreateAdminRole
     | MarkFirstAdmin
 )
 
 
 class UserReads(Protocol):
-    """Users, roles, and who holds what, as it is now."""
+    """Reads of users, roles and memberships, in their present state."""
 
     def check(self) -> None:
         """Answer a small bounded read, or raise `DirectoryUnavailable`."""
 
     def find_user(self, name: str) -> User | None:
-        """The user that the directory's own matching finds under `name`.
+        """Return the user with that name by the directory's own matching rule, or None.
 
         Raises:
             AmbiguousName: two entries match.
         """
 
     def user(self, user_id: str) -> User | None:
-        """The user with that immutable id; None also for a text that cannot be an id."""
+        """Return the user with that id; None if there is none, or the text cannot be an id."""
 
     def user_names(self, like: str | None = None) -> Names:
-        """The names of all users, unsorted; with `like` (`*` any run) at least those matching."""
+        """Return the names of all users, unsorted; with `like` (`"*ob*"`) at least the matching."""
 
     def details(self, user: User) -> UserDetails:
-        """The user's roles, its own and those through them, and its custodian as it is now."""
+        """Return the user's roles, direct and inherited, and the present state of its custodian."""
 
     def roles_of(self, user: User) -> tuple[Role, ...]:
-        """The roles given to the user itself."""
+        """Return the roles assigned to the user directly."""
 
     def membership_path(self, user: User, role: Role) -> tuple[Role, ...]:
-        """The roles through which the user holds a role that it was not given itself."""
+        """Return the roles through which the user has an inherited role."""
 
     def find_role(self, name: str) -> Role | None:
-        """The role that the directory's own matching finds under `name`.
+        """Return the role with that name by the directory's own matching rule, or None.
 
         Raises:
             AmbiguousName: two entries match.
         """
 
     def role_names(self) -> Names:
-        """The names of all roles, unsorted."""
+        """Return the names of all roles, unsorted."""
 
     def member_names(self, role: Role) -> Names:
-        """The names of the users who hold the role, unsorted, also through another role."""
+        """Return the names of the users with the role, direct or inherited, unsorted."""
 
     def admin_role(self) -> AdminRole | None:
-        """The admin role, None while there is none.
+        """Return the admin role; None if it does not exist.
 
         Raises:
             AdminRoleUnclear: two groups match it, or its members cannot be read.
         """
 
     def is_holder(self, admin_role: AdminRole, user: User) -> bool:
-        """Whether the user holds the admin role as it was read."""
+        """Whether the user is a member of the admin role as it was read."""
 
     def holds_through_others(self, admin_role: AdminRole, user: User) -> bool:
-        """Whether the user holds it (also) through a group that is nested in it."""
+        """Whether the user is a member through a group that is nested in the admin role."""
 
     def other_holder(self, admin_role: AdminRole, user: User) -> User | None:
-        """A user who holds the admin role and is not `user`."""
+        """Return any user other than `user` who has the admin role, or None."""
 
     def holder_users(self, admin_role: AdminRole) -> tuple[User, ...]:
-        """All the users who hold the admin role; members that are no users left out."""
+        """Return all users with the admin role, without members that are not users."""
 
     def dependents_of(self, user: User) -> tuple[User, ...]:
-        """The users whose custodian is `user`."""
+        """Return the users whose custodian is `user`."""
 
 
 class UserStore(UserReads, Protocol):
-    """Where users and roles are kept."""
+    """A store of users and roles."""
 
     writable: bool
-    """False for a store that is configured to take no changes."""
+    """False for a store that is configured as read-only."""
 
     roles_writable: bool
-    """False where users may be changed and roles may not."""
+    """False if users may be changed, but roles may not."""
 
     @property
     def finds_users_by_roles(self) -> bool:
@@ -228,18 +232,18 @@ class UserStore(UserReads, Protocol):
 
     @property
     def view(self) -> UserReads:
-        """The same reads, perhaps answered from memory, for showing and for letting in.
+        """The same reads, possibly answered from memory, for display and for logins.
 
-        They are as fresh as the others: as of some moment after the request began. What allows a
-        change is read from the store itself.
+        The state that they return is not older than the request. Decisions about changes read the
+        store itself.
         """
 
     def authority(self, *, changes: bool) -> UserReads:
-        """The reads for authorization: whether a token's user exists, and who is an admin.
+        """Return the reads for authorization: whether a token's user exists, and who is an admin.
 
         Args:
-            changes: whether the request may change anything. Then the directory itself is read.
-                Otherwise memory is read, if it is proved to hold what the directory holds.
+            changes: whether the request may change anything. If so, the directory is read.
+                Otherwise memory is read, if it is known to have all changes of the directory.
         """
 
     @property
@@ -248,10 +252,10 @@ class UserStore(UserReads, Protocol):
 
     @property
     def reads(self) -> ReadSource:
-        """What answers the view now."""
+        """What answers the reads of `view` at present."""
 
     def password_min_length(self) -> int | None:
-        """The minimum password length of the directory's policy; None where it is not known."""
+        """Return the minimum password length of the directory's policy; None if unknown."""
 
     def is_own_account(self, user: User) -> bool:
         """Whether the user is the service's own account, which the store binds as."""
@@ -260,99 +264,104 @@ class UserStore(UserReads, Protocol):
         """Whether the filters for users may no longer find the user after that change of roles."""
 
     def authenticate(self, user: User, password: str) -> AuthenticationResult:
-        """Exactly one bind.
+        """Verify the password by exactly one bind.
 
         Raises:
-            LoginRefused: the password is wrong or the account closed; `reason` tells which.
+            LoginRefused: the password is wrong, or the account is locked, disabled or expired.
         """
 
-    def add_user(self, name: str) -> User:
-        """Make a user without a password and without standing: no group names it.
+    def create_user(self, name: str) -> User:
+        """Create a user without a password, and remove dangling memberships of its name.
 
-        It is unfinished until its epoch is renewed. An unfinished one of the same name is replaced
-        if its creation has ended; else this waits for that, within the request's deadline.
+        It is unfinished until its epoch is renewed. An unfinished user of the same name is replaced
+        once its creation has ended; until then this waits, within the request's deadline.
 
         Raises:
-            UserExists: also when lost in a race.
-            BadRequest: the directory does not take the name.
+            UserExists: also if a concurrent request created the user.
+            BadRequest: the directory rejects the name.
         """
 
     def discard(self, user: User) -> None:
-        """Remove the entry that `add_user` made, found by its id.
+        """Delete the entry that `create_user` created, found by its id.
 
-        Does nothing when it is gone, or finished: whoever gave it an epoch or a role keeps it.
+        Does nothing if the entry was deleted, or its creation was finished, in the meantime.
         """
 
     def is_still_unfinished(self, user: User) -> bool:
-        """Whether the entry is as `add_user` made it. No other read finds it before it is not."""
+        """Whether the creation is still unfinished; other reads do not return unfinished users."""
 
     def end_creation(self, user: User) -> None:
-        """The request that called `add_user` does no more: finished or not, the name is free.
+        """Release the name that `create_user` locked, whether or not the creation was finished.
 
-        An unfinished entry whose creation has ended is replaced by the next `add_user` of the name.
+        The next `create_user` of the name replaces an entry that is still unfinished.
         """
 
     def reset_password(self, user: User, password: str) -> None:
-        """Set the password in the service's name.
+        """Set the password as the service's account.
 
         Raises:
-            PolicyRefused: the directory's policy says no.
+            PolicyRefused: the directory's password policy rejects it.
         """
 
     def change_password(
-        self, user: User, old: str, new: str, proved: Callable[[], object] = lambda: None
+        self, user: User, old: str, new: str, on_verified: Callable[[], object] = lambda: None
     ) -> None:
-        """Set the password in the user's own name; the old one is proved by one bind.
+        """Set the password as the user; the old password is verified by one bind.
 
         Args:
-            user: whose it is.
-            old: proves that.
-            new: the password to be.
-            proved: called once the old one is proved, before anything is changed.
+            user: the user whose password is changed.
+            old: the present password.
+            new: the new password.
+            on_verified: called once the old password is verified, before anything is changed.
 
         Raises:
             LoginRefused: `old` is not the user's password.
-            PolicyRefused: the directory's policy says no.
+            PolicyRefused: the directory's password policy rejects the new password.
         """
 
     def clean_up(self) -> None:
-        """Remove what crashes and replication have left; called about every minute.
+        """Delete leftovers of crashes and replication; called about every minute.
 
-        Unfinished users that are older than a minute and whose creation has ended, and memberships
-        of users and roles that were removed here in the last minutes.
+        These are unfinished users that are older than a minute and whose creation has ended, and
+        memberships of users and roles that this service deleted in the last ten minutes.
         """
 
-    def add_role(self, name: str) -> Role:
-        """Make an empty role.
+    def create_role(self, name: str) -> Role:
+        """Create a role without members.
 
         Raises:
-            RoleExists: also when lost in a race.
-            BadRequest: the directory does not take the name.
+            RoleExists: also if a concurrent request created the role.
+            BadRequest: the directory rejects the name.
         """
 
     def apply(self, *steps: Step) -> None:
-        """Carry out all the steps in their order, or none.
+        """Carry out all steps in their order, or none.
 
         Raises:
-            Conflict: a guard no longer holds, or what a step needs is not (or already) so.
+            Conflict: a guard or the condition of a step is not met; nothing was changed.
         """
 
     def close(self) -> None:
         """Close all connections for good."""
 
 
-class Removed(NamedTuple):
-    """A user or role that this service removes: its DN, and by what groups name it."""
+class DeletedEntry(NamedTuple):
+    """A user or role that this service deleted.
+
+    Attributes:
+        dn: its DN.
+        member: the value by which groups name it: its DN, or a `memberUid`.
+    """
 
     dn: str
     member: str
 
 
-class RemovalNotes(Protocol):
-    """Who was removed in the last minutes, for all processes of this machine."""
+class DeletionLog(Protocol):
+    """Recent deletions, shared by all processes of this machine."""
 
-    def note(self, removed: Removed) -> None:
-        """Keep it for some minutes; a failure is logged."""
+    def note(self, removed: DeletedEntry) -> None:
+        """Record it for ten minutes; a failure is only logged."""
 
-    def recent(self) -> list[Removed]:
-        """All that are kept; those that were kept long enough, for the last time."""
+    def recent(self) -> list[DeletedEntry]:
+        """Return all recorded deletions; forget those that are older than ten minutes."""

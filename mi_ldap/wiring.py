@@ -74,12 +74,12 @@ def services(
     failed_logins = FailedLogins(audit, throttle, Fingerprints(keys.oldest))
     rules = _rules(user_store)
     floor = ResponseTimeFloor()
-    place = _place(settings, user_store, directory)
+    directory_key = _directory_key(settings, user_store, directory)
     allowed = settings.super_admin
-    super_admin = SuperAdmin(allowed.username, allowed.can_remove_admins, place)
+    super_admin = SuperAdmin(allowed.username, allowed.can_remove_admins, directory_key)
     lock = MachineLock(settings.state_dir / "admins.lock")
     admins = Admins(store, Custody(store, audit), super_admin, state, lock)
-    policy = _bootstrap_policy(settings, place)
+    policy = _bootstrap_policy(settings, directory_key)
     bootstrap = Bootstrap(store, audit, rules, policy, state, lock, admins.pin_super_admin)
     token = settings.management_api.jwt_token_security_handler.token_config
     revocations = SqliteRevocations(state, token.expiry)
@@ -187,29 +187,29 @@ def _matcher(expression: str | None) -> Matches | None:
     return lambda text: compiled.fullmatch(text) is not None
 
 
-def _place(
+def _directory_key(
     settings: Settings, user_store: UserStoreSettings, directory: EmbeddedDirectory | None
 ) -> str:
     """Return a key of this directory and admin role, under which bootstrap records its end.
 
     A newly created embedded directory has a new key, and so a bootstrap of its own.
     """
-    place = f"{'#'.join(user_store.group_search_base)} {settings.super_admin.admin_role}"
+    directory_key = f"{'#'.join(user_store.group_search_base)} {settings.super_admin.admin_role}"
     if directory is None:
-        return place
+        return directory_key
     made_with = hashlib.sha256(directory.service_password.encode()).hexdigest()[:12]
-    return f"{place} {made_with}"
+    return f"{directory_key} {made_with}"
 
 
-def _bootstrap_policy(settings: Settings, place: str) -> BootstrapPolicy:
+def _bootstrap_policy(settings: Settings, directory_key: str) -> BootstrapPolicy:
     super_admin = settings.super_admin
     return BootstrapPolicy(
         mode=settings.bootstrap.mode,
         users=settings.bootstrap.users,
-        makes_users=settings.is_embedded,
+        creates_users=settings.is_embedded,
         configured_name=super_admin.username or "",
         configured_password=super_admin.password.get_secret_value() if super_admin.password else "",
-        place=place,
+        directory_key=directory_key,
     )
 
 

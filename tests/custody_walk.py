@@ -89,8 +89,8 @@ class Walk:
     model: Model = field(default_factory=Model)
 
     def begin(self, first: str) -> None:
-        applicant = LoginRequest(self.prefix + first, PASSWORD, client="127.0.0.1", is_local=True)
-        self.made.login.login(applicant)
+        request = LoginRequest(self.prefix + first, PASSWORD, client="127.0.0.1", is_local=True)
+        self.made.login.login(request)
         self.model.users.add(first)
         self.model.admins.add(first)
         self.model.start()
@@ -118,20 +118,20 @@ class Walk:
             self.model.set_custodian(name, by)
 
     def promote(self, by: str, name: str) -> None:
-        change = RoleChange(self.prefix + name, added=(self.role,))
+        change = RoleChange(self.prefix + name, assigned=(self.role,))
         allowed = by in self.model.admins and name in self.model.users
-        done = self.tried(by, allowed, lambda who: self.made.roles.change(who, change))
+        done = self.attempt(by, allowed, lambda who: self.made.roles.change(who, change))
         if done and name not in self.model.admins:
             self.model.hand_on(name)
             self.model.set_custodian(name, by)
             self.model.admins.add(name)
 
     def demote(self, by: str, name: str) -> None:
-        change = RoleChange(self.prefix + name, removed=(self.role,))
+        change = RoleChange(self.prefix + name, revoked=(self.role,))
         is_admin = name in self.model.admins
         allowed = self.model.may_act_on(by, name) or (by == name and is_admin)
         allowed = allowed and self.model.admins != {name}
-        if self.tried(by, allowed, lambda who: self.made.roles.change(who, change)) and is_admin:
+        if self.attempt(by, allowed, lambda who: self.made.roles.change(who, change)) and is_admin:
             self.model.hand_on(name)
             self.model.set_custodian(name, None)
             self.model.admins.discard(name)
@@ -141,8 +141,8 @@ class Walk:
 
     def delete(self, by: str, name: str) -> None:
         allowed = by != name and self.model.may_act_on(by, name) and self.model.admins != {name}
-        remove = self.made.users.remove
-        if self.tried(by, allowed, lambda who: remove(who, self.prefix + name)):
+        remove = self.made.users.delete
+        if self.attempt(by, allowed, lambda who: remove(who, self.prefix + name)):
             self.model.hand_on(name)
             self.model.forget(name)
 
@@ -152,14 +152,14 @@ class Walk:
             allowed = by in self.model.admins and self.model.is_super(by)
         password = NewPassword("another one", None)
         change = self.made.users.set_password
-        done = self.tried(by, allowed, lambda who: change(who, self.prefix + name, password))
+        done = self.attempt(by, allowed, lambda who: change(who, self.prefix + name, password))
         if done and name not in self.model.admins:
             self.model.hand_on(name)
 
     # What the operator and other tools do
 
     def recover(self, _by: str, name: str) -> None:
-        if name in self.model.users and self.recovery.give_role(self.user(name)):
+        if name in self.model.users and self.recovery.assign_admin_role(self.user(name)):
             self.model.hand_on(name)
             self.model.set_custodian(name, None)
             self.model.admins.add(name)
@@ -196,7 +196,7 @@ class Walk:
 
     # What is seen
 
-    def tried(self, by: str, allowed: bool, act: Callable[[Performer], object]) -> bool:
+    def attempt(self, by: str, allowed: bool, act: Callable[[Performer], object]) -> bool:
         """Whether it was done, which must be as the model says."""
         if by not in self.model.users:
             return False
@@ -233,8 +233,10 @@ class Walk:
         }
         if "root" in self.model.admins:
             for name in strangers:
-                verdict = self.made.users.verdict(self.performer("root"), self.prefix + name)
-                assert (verdict.remove == "") == self.model.is_super("root"), step
+                permissions = self.made.users.permissions(
+                    self.performer("root"), self.prefix + name
+                )
+                assert (permissions.delete == "") == self.model.is_super("root"), step
 
     @property
     def role(self) -> str:

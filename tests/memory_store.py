@@ -26,12 +26,12 @@ from mi_ldap.model import (
     UserDetails,
 )
 from mi_ldap.store import (
-    AddAdminRole,
     AssignRole,
+    CreateAdminRole,
+    DeleteRole,
+    DeleteUser,
     MarkFirstAdmin,
-    NotHeld,
-    RemoveRole,
-    RemoveUser,
+    NotMember,
     RenewEpoch,
     RenewRevision,
     RevokeRole,
@@ -207,7 +207,7 @@ class MemoryStore:
         return AuthenticationResult(account.must_change)
 
     @_locked
-    def add_user(self, name: str) -> User:
+    def create_user(self, name: str) -> User:
         self._must_be_writable()
         locator = user_locator(name)
         found = self.content.users.get(locator)
@@ -258,15 +258,15 @@ class MemoryStore:
 
     @_locked
     def change_password(
-        self, user: User, old: str, new: str, proved: Callable[[], object] = lambda: None
+        self, user: User, old: str, new: str, on_verified: Callable[[], object] = lambda: None
     ) -> None:
         self._must_be_writable()
         self.authenticate(user, old)
-        proved()
+        on_verified()
         self.reset_password(user, new)
 
     @_locked
-    def add_role(self, name: str) -> Role:
+    def create_role(self, name: str) -> Role:
         self._roles_must_be_writable()
         locator = role_locator(name)
         if locator in self.content.roles:
@@ -298,7 +298,7 @@ class MemoryStore:
                 _demand(self._found(user).custodian_id == user.custodian_id)
             case Unchanged(Role() as role):
                 _demand(str(self._group(role).revision) == role.revision)
-            case NotHeld(role, user):
+            case NotMember(role, user):
                 _demand(user.locator not in self._group(role).members)
             case AssignRole(role, user):
                 _demand(user.locator not in self._group(role).members)
@@ -315,13 +315,13 @@ class MemoryStore:
             case RenewRevision(role):
                 _demand(str(self._group(role).revision) == role.revision)
                 self._touched(role)
-            case RemoveUser(user):
+            case DeleteUser(user):
                 self._found(user)
                 del self.content.users[user.locator]
-            case RemoveRole(role):
+            case DeleteRole(role):
                 self._group(role)
                 del self.content.roles[role.locator]
-            case AddAdminRole(user):
+            case CreateAdminRole(user):
                 _demand(self._admin_role not in self.content.roles)
                 made = Group(self._admin_role_name, {user.locator}, first_admin_id=user.id)
                 self.content.roles[self._admin_role] = made
@@ -377,7 +377,7 @@ class MemoryStore:
             raise ReadOnlyStore
 
 
-_ROLE_STEPS = (AssignRole, RevokeRole, RenewRevision, RemoveRole, AddAdminRole, MarkFirstAdmin)
+_ROLE_STEPS = (AssignRole, RevokeRole, RenewRevision, DeleteRole, CreateAdminRole, MarkFirstAdmin)
 
 
 def _demand(holds: bool) -> None:

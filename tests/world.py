@@ -15,7 +15,7 @@ from mi_ldap.services.login import LoggedIn
 from mi_ldap.services.roles import RoleChange
 from mi_ldap.services.users import NewPassword, NewUser
 from mi_ldap.settings import load_settings
-from mi_ldap.store import AddAdminRole, AssignRole, RenewEpoch, SetCustodian, Step
+from mi_ldap.store import AssignRole, CreateAdminRole, RenewEpoch, SetCustodian, Step
 from mi_ldap.wiring import services
 from tests.memory_store import MemoryStore
 
@@ -51,17 +51,17 @@ class World:
 
     def add(self, name: str, *roles: str) -> User:
         """A user, not made by anybody."""
-        user = self.store.add_user(name)
+        user = self.store.create_user(name)
         self.store.reset_password(user, PASSWORD)
         self.store.apply(RenewEpoch(user))
         for role in roles:
-            found = self.store.find_role(role) or self.store.add_role(role)
+            found = self.store.find_role(role) or self.store.create_role(role)
             self.store.apply(AssignRole(found, user))
         return self.user(name)
 
     def add_first_admin(self, name: str = "admin") -> User:
         user = self.add(name)
-        self.store.apply(AddAdminRole(user))
+        self.store.apply(CreateAdminRole(user))
         return self.user(name)
 
     def add_admin(self, name: str, custodian: str | None) -> User:
@@ -91,8 +91,8 @@ class World:
         return found.name if found else custodian_id
 
     def login(self, name: str, password: str = PASSWORD, client: str = HERE) -> LoggedIn:
-        applicant = LoginRequest(name, password, client=client, is_local=client == HERE)
-        return self.services.login.login(applicant)
+        request = LoginRequest(name, password, client=client, is_local=client == HERE)
+        return self.services.login.login(request)
 
     def can_log_in(self, name: str, password: str) -> bool:
         return self.store.account(name).password == password
@@ -101,7 +101,7 @@ class World:
         self.services.users.create(self.performer(by), NewUser(name, PASSWORD, is_admin))
 
     def delete(self, by: str, name: str) -> None:
-        self.services.users.remove(self.performer(by), name)
+        self.services.users.delete(self.performer(by), name)
 
     def reset(self, by: str, name: str) -> None:
         self.services.users.set_password(self.performer(by), name, NewPassword("new one", None))
@@ -110,10 +110,10 @@ class World:
         self.services.users.set_password(self.performer(by), name, NewPassword("new one", old))
 
     def give(self, by: str, name: str, *roles: str) -> None:
-        self.services.roles.change(self.performer(by), RoleChange(name, added=roles))
+        self.services.roles.change(self.performer(by), RoleChange(name, assigned=roles))
 
     def take(self, by: str, name: str, *roles: str) -> None:
-        self.services.roles.change(self.performer(by), RoleChange(name, removed=roles))
+        self.services.roles.change(self.performer(by), RoleChange(name, revoked=roles))
 
     def demote(self, by: str, name: str) -> None:
         self.take(by, name, "admin")

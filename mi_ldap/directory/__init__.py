@@ -54,12 +54,12 @@ from mi_ldap.model import (
     UserDetails,
 )
 from mi_ldap.store import (
-    AddAdminRole,
     AssignRole,
+    CreateAdminRole,
+    DeleteRole,
+    DeleteUser,
+    DeletionLog,
     MarkFirstAdmin,
-    RemovalNotes,
-    RemoveRole,
-    RemoveUser,
     RenewRevision,
     RevokeRole,
     Step,
@@ -143,7 +143,7 @@ class DirectoryStore:
         admin_role: str,
         observe: Callable[[str], None] = lambda operation: None,
         creation_locks: CreationLocks | None = None,
-        removal_notes: RemovalNotes | None = None,
+        removal_notes: DeletionLog | None = None,
     ) -> None:
         self._creation_locks = creation_locks or CreationLocks()
         self._removal_notes = removal_notes or NoNotes()
@@ -271,7 +271,7 @@ class DirectoryStore:
         with self._proving.session() as session:
             return passwords.authenticate(session, profile, user, password)
 
-    def add_user(self, name: str) -> User:
+    def create_user(self, name: str) -> User:
         with self._writing() as known:
             return known.maker.make_user(name)
 
@@ -293,7 +293,7 @@ class DirectoryStore:
             if self.roles_writable:
                 known.leftovers.remove_noted()
 
-    def add_role(self, name: str) -> Role:
+    def create_role(self, name: str) -> Role:
         with self._writing(roles=True) as known:
             return known.maker.make_role(name)
 
@@ -302,13 +302,13 @@ class DirectoryStore:
             passwords.reset(session, known.tree, user, password)
 
     def change_password(
-        self, user: User, old: str, new: str, proved: Callable[[], object] = lambda: None
+        self, user: User, old: str, new: str, on_verified: Callable[[], object] = lambda: None
     ) -> None:
         with self._writing() as known:
             tree = known.tree
             with self._proving.session() as session:
                 proof = passwords.authenticate(session, tree.profile, user, old)
-                proved()
+                on_verified()
                 if tree.profile.binds_to_change or not proof.must_change:
                     return passwords.change(session, tree, user, old, new)
             with known.changer.session() as session:
@@ -375,13 +375,13 @@ class DirectoryStore:
                 known.index.note_write()
 
 
-_ROLE_STEPS = (AssignRole, RevokeRole, RenewRevision, RemoveRole, AddAdminRole, MarkFirstAdmin)
+_ROLE_STEPS = (AssignRole, RevokeRole, RenewRevision, DeleteRole, CreateAdminRole, MarkFirstAdmin)
 
 
 def _removed_by(steps: Iterable[Step]) -> Iterator[User | Role]:
     for step in steps:
         match step:
-            case RemoveUser(user):
+            case DeleteUser(user):
                 yield user
-            case RemoveRole(role):
+            case DeleteRole(role):
                 yield role

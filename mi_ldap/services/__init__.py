@@ -1,4 +1,4 @@
-"""The rules: who may log in, create, change and remove users and roles, and who is whose custodian.
+"""The rules: who may log in, create, change and delete users and roles, and who is whose custodian.
 
 Each rule exists once, here, whether a request comes through the API, the console or a command. It
 imports the `store` port, `state` and `model`. It must not know HTTP, LDAP or SQL: it is given a

@@ -51,7 +51,7 @@ def find_user(store: UserReads, name: str) -> User | None:
     """Return the user with exactly that name, else without `PRIMARY/` and white space."""
     if model.is_too_long(name):
         return None
-    return _found(store.find_user, name, model.without_primary(name))
+    return _find_exact_first(store.find_user, name, model.without_primary(name))
 
 
 def find_role(store: UserReads, name: str) -> Role | None:
@@ -59,7 +59,7 @@ def find_role(store: UserReads, name: str) -> Role | None:
     if model.is_too_long(name):
         return None
     full = model.full_role_name(name)
-    return None if full == EVERYONE else _found(store.find_role, name, full)
+    return None if full == EVERYONE else _find_exact_first(store.find_role, name, full)
 
 
 def get_user(store: UserReads, name: str) -> User:
@@ -104,7 +104,7 @@ def new_user(store: UserStore, name: str, password: str) -> Iterator[User]:
 
     The user is removed if that fails.
     """
-    user = store.add_user(name)
+    user = store.create_user(name)
     try:
         store.reset_password(user, password)
         yield user
@@ -131,7 +131,7 @@ def end_tokens(store: UserStore, user: User, *, keeps_mark: bool = False) -> Non
     retry_on_conflict(renew)
 
 
-def _found(find: Callable[[str], Found | None], typed: str, plain: str) -> Found | None:
+def _find_exact_first(find: Callable[[str], Found | None], typed: str, plain: str) -> Found | None:
     """Find the exact name first: other tools may have created it with a domain or white space."""
     return (find(typed) if typed != plain else None) or find(plain)
 

@@ -1,7 +1,8 @@
-"""Custody: an admin can only be removed by its creator, and one always remains.
+"""Who is an admin, and the steps that make and unmake one.
 
-The rules return the steps of a change; whoever makes the change puts them in front of its own and
-applies them together. What a rule was decided on is among them as a guard.
+An admin can only be removed by its custodian, and the last admin cannot be removed. The methods
+return the steps of a change, including guards for the state that they were decided on. The caller
+applies them together with its own steps.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mi_ldap.state.database import Metadata
 from mi_ldap.state.machine_lock import MachineLock
 from mi_ldap.store import (
     AssignRole,
-    NotHeld,
+    NotMember,
     RenewEpoch,
     RevokeRole,
     SetCustodian,
@@ -39,22 +40,22 @@ _HINT = "the account may not read the admin role's group, or: mi-ldap recover-ad
 
 @dataclass(frozen=True, slots=True)
 class SuperAdmin:
-    """The account that may remove every admin, where the settings allow that (as MI 4.x does).
+    """The account that may remove every admin, if the settings allow that (as MI 4.x does).
 
     Attributes:
-        name: `super_admin.username`, None where there is none.
-        can_remove_admins: whether the exception is on.
-        place: which directory this is about; its id is pinned there.
+        name: `super_admin.username`, or None.
+        can_remove_admins: whether the setting is on.
+        directory_key: which directory this is about; its id is pinned there.
     """
 
     name: str | None = None
     can_remove_admins: bool = False
-    place: str = ""
+    directory_key: str = ""
 
     @property
-    def fact_key(self) -> str:
-        """The key of the fact that holds the account's id."""
-        return f"super_admin {self.name} {self.place}"
+    def metadata_key(self) -> str:
+        """The metadata key under which the account's id is stored."""
+        return f"super_admin {self.name} {self.directory_key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,15 @@ class Handover:
 
     Attributes:
         dependents: names of the users whose custodian the admin is, sorted.
-        successor: name of the admin who becomes their custodian; `""` where nobody does.
+        successor: name of the admin who becomes their custodian; `""` if there is none.
     """
 
     dependents: tuple[str, ...]
     successor: str
 
 
-def refusal(decide: Callable[[], object]) -> str:
-    """Why the rules would refuse, `""` where they would not; what is decided is not done."""
+def why_forbidden(decide: Callable[[], object]) -> str:
+    """Return the sentence with which the decision is refused, or `""`; nothing is changed."""
     try:
         decide()
     except (Forbidden, BadRequest, Conflict) as error:
@@ -87,14 +88,14 @@ class Admins:
         store: UserStore,
         custody: Custody,
         super_admin: SuperAdmin,
-        facts: Metadata,
+        metadata: Metadata,
         lock: MachineLock,
     ) -> None:
         self._store = store
         self._custody = custody
         self._lock = lock
         self._super_admin = super_admin
-        self._facts = facts
+        self._metadata = metadata
 
     @contextmanager
     def serialized(self, *, changes_admins: bool = True) -> Iterator[None]:
@@ -110,16 +111,16 @@ class Admins:
             yield
 
     def may_be_admin(self, performer: Performer, user: User) -> bool:
-        """Whether the user was an admin when the request began; True where that was not read."""
+        """Whether the user was an admin when the request began; True if that was not read."""
         admin_role = performer.admin_role
         return admin_role is None or self._store.is_holder(admin_role, user)
 
     def is_admin(self, user: User) -> bool:
-        """Whether the user holds the admin role now, as the directory says."""
+        """Whether the user has the admin role now, according to the directory."""
         return self.holds(self._store.admin_role(), user)
 
     def holds(self, admin_role: AdminRole | None, user: User) -> bool:
-        """Whether the user holds the admin role as it was read; loud where nobody does."""
+        """Whether the user has the admin role as it was read; logs if there is no admin at all."""
         if admin_role is None or not admin_role.holders:
             if admin_role is not None and admin_role.first_admin_id:
                 log.error("no_admin_left", hint=_HINT)
@@ -129,10 +130,10 @@ class Admins:
         return self._store.is_holder(admin_role, user)
 
     def role_for(self, performer: User) -> AdminRole:
-        """The admin role, while the performer holds it.
+        """Return the admin role, if the performer has it.
 
         Raises:
-            AdminsOnly: it no longer does.
+            AdminsOnly: the performer does not have it, or no longer has it.
         """
         admin_role = self._store.admin_role()
         if admin_role is None or not self._store.is_holder(admin_role, performer):
@@ -140,7 +141,7 @@ class Admins:
         return admin_role
 
     def creators(self, admin_role: AdminRole) -> dict[str, str]:
-        """The names of all admins, each with its custodian's present name, or `""`."""
+        """Return the names of all admins, each with its custodian's present name, or `""`."""
         holders = {user.id: user for user in self._store.holder_users(admin_role)}
         ids = {user.custodian_id for user in holders.values() if user.custodian_id}
         custodians = {each: holders.get(each) or self._store.user(each) for each in ids}
@@ -157,7 +158,7 @@ class Admins:
         return Handover(sorted_names(dependents), successor.name if successor else "")
 
     def promotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
-        """The steps that give the admin role; nothing where the user holds it already."""
+        """Return the steps that assign the admin role; none if the user has it already."""
         if self._store.is_holder(admin_role, user):
             return []
         return [
@@ -181,7 +182,7 @@ class Admins:
         if performer.id != user.id:
             self._require_custodian(performer, user, admin_role, "remove it")
         return [
-            *self._leaving(user, admin_role),
+            *self._revocation(user, admin_role),
             SetCustodian(user, None),
             RenewEpoch(user),
         ]
@@ -236,21 +237,21 @@ class Admins:
             "Revoke their admin role first."
         )
 
-    def removal(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
-        """The steps that must go before the removal of a user's entry.
+    def deletion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+        """Return the steps that precede the deletion of a user's entry.
 
         Raises:
-            CustodyRefused: the user is an admin of somebody else.
+            CustodyRefused: the user is an admin, and not the performer's dependent.
             Forbidden: the user is the last admin.
         """
         if not self._store.is_holder(admin_role, user):
-            leftovers = self._custody.reassign_dependents_of_non_admin(user, admin_role)
-            return [*leftovers, Unchanged(user), NotHeld(admin_role.role, user)]
+            reassignments = self._custody.reassign_dependents_of_non_admin(user, admin_role)
+            return [*reassignments, Unchanged(user), NotMember(admin_role.role, user)]
         self._require_custodian(performer, user, admin_role, "remove it")
-        return [Unchanged(user), *self._leaving(user, admin_role)]
+        return [Unchanged(user), *self._revocation(user, admin_role)]
 
     def reset(
-        self, performer: User, user: User, admin_role: AdminRole, *, is_done: bool = True
+        self, performer: User, user: User, admin_role: AdminRole, *, will_apply: bool = True
     ) -> list[Step]:
         """Return the steps that go before setting a password without knowing the old one.
 
@@ -262,19 +263,19 @@ class Admins:
             performer: who sets the password.
             user: as it was just read.
             admin_role: as it was just read.
-            is_done: False to check only whether it is allowed, with fewer searches.
+            will_apply: False to check only whether it is allowed, with fewer searches.
 
         Raises:
             CustodyRefused: the user is an admin, and not the performer's dependent.
         """
-        renewed = RenewEpoch(user, for_reset=True)
+        renewal = RenewEpoch(user, for_reset=True)
         if self._store.is_holder(admin_role, user):
             self._require_custodian(performer, user, admin_role, "change its password")
-            return [Unchanged(user), renewed]
-        leftovers = (
-            self._custody.reassign_dependents_of_non_admin(user, admin_role) if is_done else []
+            return [Unchanged(user), renewal]
+        reassignments = (
+            self._custody.reassign_dependents_of_non_admin(user, admin_role) if will_apply else []
         )
-        return [*leftovers, NotHeld(admin_role.role, user), Unchanged(user), renewed]
+        return [*reassignments, NotMember(admin_role.role, user), Unchanged(user), renewal]
 
     def apply(
         self, attempts: ChangeAttempts, user: User, steps: Sequence[Step], *changes: Change
@@ -285,19 +286,19 @@ class Admins:
     def ensure_not_nested_admin(
         self, role_id: EntryId, role_name: str, admin_role: AdminRole
     ) -> None:
-        """Raises `Forbidden` for a role through which others hold the admin role."""
+        """Raise `Forbidden` for a role that is nested in the admin role."""
         if role_id in admin_role.nested:
             raise Forbidden(
                 f"The role {role_name} is part of the admin role. Change it in the directory."
             )
 
-    def _leaving(self, user: User, admin_role: AdminRole) -> list[Step]:
+    def _revocation(self, user: User, admin_role: AdminRole) -> list[Step]:
         """Return the steps that reassign the user's dependents, then revoke the role.
 
         In this order a crash in between leaves no dependent with a custodian who is not an admin.
         """
         if admin_role.role.is_dynamic:
-            raise Forbidden("The directory works out who is an admin. Change it in the directory.")
+            raise Forbidden("The admin role is a dynamic group. Change it in the directory.")
         other = self._store.other_holder(admin_role, user)
         if other is None:
             raise Forbidden(LAST_ADMIN)
@@ -307,24 +308,24 @@ class Admins:
             )
         return [
             Unchanged(admin_role.role),
-            Unchanged(other),  # an entry that another tool removes leaves the group as it is
+            Unchanged(other),  # the group does not change if another tool deletes its entry
             *self._custody.reassign_dependents(user, admin_role),
             RevokeRole(admin_role.role, user),
         ]
 
     def _require_custodian(
-        self, performer: User, user: User, admin_role: AdminRole, to_do: str
+        self, performer: User, user: User, admin_role: AdminRole, action: str
     ) -> None:
         if user.custodian_id == performer.id or self._is_super_admin(performer):
             return
-        self._ensure_read_together(admin_role)
+        self._ensure_unchanged(admin_role)
         custodian = self._custody.custodian(user, admin_role)
         hint = f"That is {custodian.name}." if custodian else NO_CREATOR
         if performer.id == user.id:
             hint = "Give oldPassword to change your own."
-        raise CustodyRefused(user.name, to_do, hint)
+        raise CustodyRefused(user.name, action, hint)
 
-    def _ensure_read_together(self, admin_role: AdminRole) -> None:
+    def _ensure_unchanged(self, admin_role: AdminRole) -> None:
         """Check that the admin role is unchanged since it was read.
 
         The user to change was read later, and may have been demoted in between. A refusal would
@@ -344,20 +345,20 @@ class Admins:
         up when the privilege is used: an admin could create an account of that name, and it would
         become the super admin once its custodian is deleted.
         """
-        wanted = self._super_admin
-        if not (wanted.can_remove_admins and wanted.name):
+        super_admin = self._super_admin
+        if not (super_admin.can_remove_admins and super_admin.name):
             return
-        admin_role, named = self._store.admin_role(), self._store.find_user(wanted.name)
+        admin_role, named = self._store.admin_role(), self._store.find_user(super_admin.name)
         is_admin = admin_role and named and self._store.is_holder(admin_role, named)
         if named and is_admin and named.is_unappointed:
-            self._facts.set_default(wanted.fact_key, named.id)
+            self._metadata.set_default(super_admin.metadata_key, named.id)
 
     def _is_super_admin(self, performer: User) -> bool:
         """Compare by the stored id: an entry created later with that name is another account."""
-        wanted = self._super_admin
-        if not (wanted.can_remove_admins and wanted.name):
+        super_admin = self._super_admin
+        if not (super_admin.can_remove_admins and super_admin.name):
             return False
-        if self._facts.get(wanted.fact_key) != performer.id:
+        if self._metadata.get(super_admin.metadata_key) != performer.id:
             return False
-        named = self._store.find_user(wanted.name)
+        named = self._store.find_user(super_admin.name)
         return named is not None and named.id == performer.id and named.is_unappointed

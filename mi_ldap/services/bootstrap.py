@@ -1,7 +1,8 @@
-"""The first admin: while there is none, the first successful login makes one.
+"""The first admin: while there is no admin, the first successful login creates one.
 
-"None" is proved, never assumed: a directory that can't be read raises, a group that hides its
-members is unclear, and the change that makes the first admin fails where one stands unseen.
+An unreadable directory or group never counts as "no admin": an outage raises, a group whose
+members are hidden is an error, and the step that creates the admin role fails if an unreadable
+group of that name exists.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from mi_ldap.state.audit import AuditLog, ChangeAttempts
 from mi_ldap.state.database import Metadata
 from mi_ldap.state.machine_lock import MachineLock
 from mi_ldap.store import (
-    AddAdminRole,
     AssignRole,
+    CreateAdminRole,
     MarkFirstAdmin,
     RenewEpoch,
     RevokeRole,
@@ -45,8 +46,8 @@ from mi_ldap.store import (
 log = structlog.get_logger()
 
 
-FIRST_ADMIN_FACT = "first_admin_made"
-"""Prefix of the key of the fact that a directory has had a first admin."""
+FIRST_ADMIN_KEY = "first_admin_made"
+"""Prefix of the metadata key that records that a directory has had a first admin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +56,24 @@ class BootstrapPolicy:
 
     Attributes:
         mode: `first_login`, `configured` (only the configured account) or `off`.
-        users: names that alone may win; empty for anybody.
-        makes_users: whether a login from any address may make the user (the embedded directory);
-            else only one from this machine, or a name in `users`.
+        users: the names that may become the first admin; empty for any name.
+        creates_users: whether a login from any address may create the user (the embedded
+            directory); otherwise only a login from this machine, or with a name in `users`.
         configured_name, configured_password: `super_admin` of the settings.
-        place: which directory and role this is about; what is noted is noted for it.
+        directory_key: identifies the directory and the admin role in the keys of the metadata.
     """
 
     mode: Literal["first_login", "configured", "off"]
     users: tuple[str, ...] = ()
-    makes_users: bool = False
+    creates_users: bool = False
     configured_name: str = ""
     configured_password: str = field(default="", repr=False)
-    place: str = ""
+    directory_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LoginRequest:
-    """A login that might make the first admin."""
+    """The credentials of a login, and where it comes from."""
 
     name: str
     password: str = field(repr=False)
@@ -85,15 +86,15 @@ class AlreadyBootstrapped(Exception):
 
 
 class Bootstrap:
-    """Makes the first admin, once."""
+    """Creates the first admin, once for each directory."""
 
     def __init__(
         self,
         store: UserStore,
         audit: AuditLog,
         rules: Rules,
-        door: BootstrapPolicy,
-        facts: Metadata,
+        policy: BootstrapPolicy,
+        metadata: Metadata,
         lock: MachineLock,
         pin_super_admin: Callable[[], None],
     ) -> None:
@@ -101,75 +102,77 @@ class Bootstrap:
         self._store = store
         self._audit = audit
         self._rules = rules
-        self._door = door
-        self._facts = facts
+        self._policy = policy
+        self._metadata = metadata
         self._pin_super_admin = pin_super_admin
-        self._closed = False
+        self._known_over = False
 
     @property
     def is_over(self) -> bool:
         """Whether this process already knows that no login can create the first admin."""
-        return self._closed or self._door.mode == "off"
+        return self._known_over or self._policy.mode == "off"
 
     def is_open(self) -> bool:
-        """Whether the next successful login makes the first admin."""
+        """Whether the next successful login creates the first admin."""
         if self.is_over:
             return False
-        if self._facts.get(self._key):
-            self._closed = True
+        if self._metadata.get(self._key):
+            self._known_over = True
             return False
         try:
             admin_role = self._store.admin_role()
         except AdminRoleUnclear:
             return False
-        if admin_role is None or _is_vacant(admin_role):
-            self._store.check()  # a group that the account may not see is not missing
+        if admin_role is None or _has_no_admin(admin_role):
+            # During an outage the group may seem missing; this read raises then.
+            self._store.check()
             return self._store.writable and self._store.roles_writable
         if admin_role.first_admin_id or self._store.holder_users(admin_role):
-            self._note(admin_role.first_admin_id or admin_role.role.id)
+            self._record_over(admin_role.first_admin_id or admin_role.role.id)
         return False
 
     def has_record(self) -> bool:
         """Whether the state database says that this directory has had an admin."""
-        return self._facts.get(self._key) is not None
+        return self._metadata.get(self._key) is not None
 
-    def may_bootstrap(self, applicant: LoginRequest, user: User | None) -> bool:
-        """Whether this login may be the one; for a user that exists, by the entry it is."""
+    def may_bootstrap(self, request: LoginRequest, user: User | None) -> bool:
+        """Whether this login may create the first admin; existing users are compared by entry."""
         if user is None:
-            return self._may_be_made(applicant)
+            return self._is_allowed_name(request)
         if self._store.is_own_account(user):
             return False
-        if self._door.mode == "configured":
-            return self._is_one_of((self._door.configured_name,), user)
-        return not self._door.users or self._is_one_of(self._door.users, user)
+        if self._policy.mode == "configured":
+            return self._is_one_of((self._policy.configured_name,), user)
+        return not self._policy.users or self._is_one_of(self._policy.users, user)
 
-    def make(self, applicant: LoginRequest) -> User:
-        """The first admin, made with the credentials of a login whose name nobody has.
+    def create_first_admin(self, request: LoginRequest) -> User:
+        """Create a user with the credentials of the login, as the first admin.
 
         Raises:
-            LoginRefused: it may not be made, or the directory does not take the name or the
-                password; nothing is left of it.
-            AlreadyBootstrapped: another login was first; nothing is left of it.
+            LoginRefused: this login may not create a user, or the directory rejected the name or
+                the password; the user was deleted again.
+            AlreadyBootstrapped: another login was first; the user was deleted again.
         """
-        if not self._may_make(applicant):
+        if not self._may_create(request):
             raise LoginRefused
         try:
-            name = self._rules.new_user_name(without_primary(applicant.name))
-            password = self._rules.new_password(applicant.password)
+            name = self._rules.new_user_name(without_primary(request.name))
+            password = self._rules.new_password(request.password)
             with (
                 new_user(self._store, name, password) as user,
-                # Not before: a name that the directory refuses may be a mistyped password.
+                # Audited after the creation: a name that the directory rejects may be a password
+                # that was typed into the wrong field.
                 self._audit.change(name, "bootstrap", "admin", {"userId": name}),
             ):
                 self._promote_first_admin(user)
         except (UserExists, Conflict) as error:
             raise AlreadyBootstrapped from error
         except BadRequest as error:
-            raise LoginRefused(f"The first admin was not made. {error}", "bootstrap") from error
+            raise LoginRefused(f"The first admin was not created. {error}", "bootstrap") from error
         return user
 
     def promote(self, user: User) -> None:
-        """Give the admin role to the user, whose password was proved, if still nobody holds it.
+        """Assign the admin role to the user with the verified password, if there is still no admin.
 
         Raises:
             AlreadyBootstrapped: another user has the role by now, or the password was changed.
@@ -177,104 +180,106 @@ class Bootstrap:
         present = self._store.user(user.id)
         if present is None or present.epoch != user.epoch:
             raise AlreadyBootstrapped
-        if not _is_vacant(self._store.admin_role()):
+        if not _has_no_admin(self._store.admin_role()):
             raise AlreadyBootstrapped
         with self._audit.change(user.name, "bootstrap", "admin", {"userId": user.name}):
             self._promote_first_admin(user)
 
     def _promote_first_admin(self, user: User) -> None:
-        """Give the admin role for the first time.
+        """Assign the admin role for the first time.
 
         Raises:
             AlreadyBootstrapped: another user has the role by now.
-            AdminRoleUnclear: there is a group of its name that the service's account cannot read.
+            AdminRoleUnclear: a group of its name exists, but the service's account cannot read it.
         """
         try:
             with self._audit.attempts(user.name) as attempts:
-                retry_on_conflict(lambda: self._try_to_crown_serialized(user, attempts))
+                retry_on_conflict(lambda: self._try_promote_serialized(user, attempts))
         except Conflict:
-            log.error("admin_role_stands_unseen", hint="the account may not read the group")
+            log.error("admin_role_unreadable", hint="the account may not read the group")
             raise AdminRoleUnclear from None
         log.warning("first_admin_made", user=user.name)
-        self._note(user.id)
+        self._record_over(user.id)
         try:
             self._pin_super_admin()
         except MiLdapError as error:
             log.warning("super_admin_not_pinned", error=str(error), hint="restart the service")
 
-    def _try_to_crown_serialized(self, user: User, attempts: ChangeAttempts) -> None:
+    def _try_promote_serialized(self, user: User, attempts: ChangeAttempts) -> None:
         with self._lock.hold():
-            self._try_to_crown(user, attempts)
+            self._try_promote(user, attempts)
 
-    def _try_to_crown(self, user: User, attempts: ChangeAttempts) -> None:
+    def _try_promote(self, user: User, attempts: ChangeAttempts) -> None:
         admin_role = self._store.admin_role()
         present = self._store.user(user.id)
         if present is None and user.unfinished and self._store.is_still_unfinished(user):
             present = user
-        if present is None or not _is_vacant(admin_role):
+        if present is None or not _has_no_admin(admin_role):
             raise AlreadyBootstrapped
         custody = Custody(self._store, self._audit)
-        leftovers = custody.reassign_dependents(present, admin_role)
-        custody.apply(attempts, present, _first_admin_steps(admin_role, present, leftovers))
+        reassignments = custody.reassign_dependents(present, admin_role)
+        custody.apply(attempts, present, _first_admin_steps(admin_role, present, reassignments))
         if admin_role is not None:
-            self._must_be_seen(admin_role, present)
+            self._ensure_visible(admin_role, present)
 
-    def _must_be_seen(self, vacant: AdminRole, user: User) -> None:
-        """Where a group may be empty, one whose members are hidden looks vacant: until now.
+    def _ensure_visible(self, admin_role_before: AdminRole, user: User) -> None:
+        """Check that the new admin can be read as a member of the admin role.
+
+        A group whose members are hidden looks like one without members. That shows only now.
 
         Raises:
-            AdminRoleUnclear: the user was given the role, and is not seen in it.
+            AdminRoleUnclear: the members are hidden; the assignment was undone.
         """
         admin_role = self._store.admin_role()
         if admin_role is not None and self._store.is_holder(admin_role, user):
             return
         log.error("admin_role_hides_members", hint="the account may not read the group's members")
-        self._store.apply(RevokeRole(vacant.role, user))
+        self._store.apply(RevokeRole(admin_role_before.role, user))
         raise AdminRoleUnclear
 
     def _is_one_of(self, names: Iterable[str], user: User) -> bool:
-        """Whether one of the names finds the user, by the directory's matching."""
+        """Whether one of the names is the user's, by the directory's matching rule."""
         found = (find_user(self._store, name) for name in names)
         return any(known is not None and known.id == user.id for known in found)
 
-    def _may_be_made(self, applicant: LoginRequest) -> bool:
-        """Whether a user of the typed name may be created; names of the list are compared exactly.
+    def _is_allowed_name(self, request: LoginRequest) -> bool:
+        """Whether a user of the typed name may be created; `bootstrap.users` is compared exactly.
 
         A similar name can be a different one to the directory: for 389 DS `\uff41lice`, with a
         full-width letter, is not `alice`.
         """
-        typed = without_primary(applicant.name)
-        if self._door.mode == "configured":  # which also requires the configured password
-            return folded(typed) == folded(without_primary(self._door.configured_name))
-        listed = [without_primary(name) for name in self._door.users]
+        typed = without_primary(request.name)
+        if self._policy.mode == "configured":  # `_may_create` compares the password, too
+            return folded(typed) == folded(without_primary(self._policy.configured_name))
+        listed = [without_primary(name) for name in self._policy.users]
         return not listed or typed in listed
 
-    def _may_make(self, applicant: LoginRequest) -> bool:
-        if self._door.mode == "configured":
-            same = applicant.password.encode(), self._door.configured_password.encode()
-            return hmac.compare_digest(*same)
-        if not self._may_be_made(applicant):
+    def _may_create(self, request: LoginRequest) -> bool:
+        if self._policy.mode == "configured":
+            passwords = request.password.encode(), self._policy.configured_password.encode()
+            return hmac.compare_digest(*passwords)
+        if not self._is_allowed_name(request):
             return False
-        return self._door.makes_users or applicant.is_local or bool(self._door.users)
+        return self._policy.creates_users or request.is_local or bool(self._policy.users)
 
-    def _note(self, value: str) -> None:
-        """Keep that bootstrap is over: a shortcut only, the group's own mark decides."""
-        self._closed = True
+    def _record_over(self, value: str) -> None:
+        """Record that there has been an admin, to save reads; the group's mark is authoritative."""
+        self._known_over = True
         with suppress(StateUnavailable):
-            self._facts.set_default(self._key, value)
+            self._metadata.set_default(self._key, value)
 
     @property
     def _key(self) -> str:
-        return f"{FIRST_ADMIN_FACT} {self._door.place}"
+        return f"{FIRST_ADMIN_KEY} {self._policy.directory_key}"
 
 
-def _is_vacant(admin_role: AdminRole | None) -> bool:
-    """Nobody holds the role, and nobody ever did as far as its mark tells."""
+def _has_no_admin(admin_role: AdminRole | None) -> bool:
+    """Whether the role has no members, and no mark that it ever had any."""
     return admin_role is None or not (admin_role.holders or admin_role.first_admin_id)
 
 
 def _first_admin_steps(
-    admin_role: AdminRole | None, user: User, leftovers: list[Step]
+    admin_role: AdminRole | None, user: User, reassignments: list[Step]
 ) -> list[Step]:
     """Return the steps that make the user the first admin, without custodian and dependents.
 
@@ -283,10 +288,10 @@ def _first_admin_steps(
     """
     role = admin_role.role if admin_role else None
     guard: list[Step] = [Unchanged(role)] if role else []
-    give: list[Step] = [AddAdminRole(user)]
+    assign: list[Step] = [CreateAdminRole(user)]
     if role:
-        give = [AssignRole(role, user), MarkFirstAdmin(role, user)]
-    if leftovers or user.custodian_id or user.busy or user.unfinished:
-        cleared = [Unchanged(user), *leftovers, SetCustodian(user, None), RenewEpoch(user)]
-        return [*guard, *cleared, *give]
-    return [*guard, *give, Unchanged(user), RenewEpoch(user)]
+        assign = [AssignRole(role, user), MarkFirstAdmin(role, user)]
+    if reassignments or user.custodian_id or user.busy or user.unfinished:
+        cleared = [Unchanged(user), *reassignments, SetCustodian(user, None), RenewEpoch(user)]
+        return [*guard, *cleared, *assign]
+    return [*guard, *assign, Unchanged(user), RenewEpoch(user)]

@@ -94,7 +94,7 @@ class Custody:
             steps: the whole change.
             changes: the audit lines of the change besides the reassignments.
         """
-        attempts.begin(*changes, *self._reassignments(steps, but=user))
+        attempts.begin(*changes, *self._reassignments(steps, except_for=user))
         try:
             self.store.apply(*steps)
         except BaseException:
@@ -155,11 +155,11 @@ class Custody:
         A user that was demoted and promoted again has another appointment and custodian, and none
         of its former dependents.
         """
-        taken = {step.role.id for step in steps if isinstance(step, RevokeRole)}
+        revoked = {step.role.id for step in steps if isinstance(step, RevokeRole)}
         present = self.store.user(user.id)
         return (
             admin_role is not None
-            and admin_role.role.id in taken
+            and admin_role.role.id in revoked
             and present is not None
             and present.appointment == user.appointment
             and self._is_admin(present, admin_role)
@@ -174,13 +174,13 @@ class Custody:
     def _is_admin(self, user: User, admin_role: AdminRole | None) -> bool:
         return admin_role is not None and self.store.is_holder(admin_role, user)
 
-    def _reassignments(self, steps: Iterable[Step], but: User | None = None) -> list[Change]:
-        """Return the audit lines of all users, except `but`, who get another custodian."""
+    def _reassignments(self, steps: Iterable[Step], except_for: User | None = None) -> list[Change]:
+        """Return the audit lines of all users, except `except_for`, who get another custodian."""
         reassigned = [step for step in steps if isinstance(step, SetCustodian)]
         return [
             Change("inherited", "admin", self._info(step))
             for step in reassigned
-            if but is None or step.user.id != but.id
+            if except_for is None or step.user.id != except_for.id
         ]
 
     def _info(self, step: SetCustodian) -> dict[str, str]:

@@ -62,17 +62,17 @@ class FailedLogins:
         """
         attempt = Attempt(self._fingerprint(name), client)
         try:
-            with self._throttle.attempt(attempt) as tried:
-                yield tried
+            with self._throttle.attempt(attempt) as attempts:
+                yield attempts
         except Throttled as error:
             if error.is_first:
                 self._start_reporter()
                 self._write(error.name or _label(attempt.username_hash), THROTTLED)
             raise
 
-    def tell_refused(self, typed_name: str, tried: LoginAttempts, reason: str) -> None:
+    def audit_refused_login(self, typed_name: str, attempts: LoginAttempts, reason: str) -> None:
         """Write the audit line of one refused login, with the `reason` of the `LoginRefused`."""
-        self._write(tried.name or _label(self._fingerprint(typed_name)), reason)
+        self._write(attempts.name or _label(self._fingerprint(typed_name)), reason)
 
     def close_windows(self, *, all_of_them: bool = False) -> float | None:
         """Write the audit line, with the count, of every window of refusals that has ended.
@@ -117,7 +117,7 @@ class FailedLogins:
             try:
                 next_end_s = self.close_windows()
             except Exception as error:  # noqa: BLE001 - the thread retries until all is written
-                log.error("throttled_logins_not_told", error=str(error))
+                log.error("throttled_logins_not_audited", error=str(error))
                 return LONGEST_PAUSE_S
             if next_end_s is None:
                 self._reporter = None

@@ -67,7 +67,7 @@ class Login:
         self._audit = audit
         self._revocations = revocations
 
-    def login(self, applicant: LoginRequest) -> LoggedIn:
+    def login(self, request: LoginRequest) -> LoggedIn:
         """Verify the credentials.
 
         Raises:
@@ -78,7 +78,7 @@ class Login:
         """
         since_s = time.monotonic()
         try:
-            logged_in = self._prove(applicant)
+            logged_in = self._attempt_login(request)
         except LoginRefused:
             self._floor.wait(since_s)
             raise
@@ -94,25 +94,25 @@ class Login:
         with self._audit.change(performer.name, "logout", "session", {}):
             self._revocations.revoke(jti, expires_at)
 
-    def _prove(self, applicant: LoginRequest) -> LoggedIn:
-        tried = LoginAttempts()
+    def _attempt_login(self, request: LoginRequest) -> LoggedIn:
+        attempts = LoginAttempts()
         try:
-            with self._failed_logins.attempt(applicant.name, applicant.client) as tried:
+            with self._failed_logins.attempt(request.name, request.client) as attempts:
                 # Read before the bind, never after it: a token's epoch must not be newer than the
                 # password that was verified.
-                user = self._find(self._store.authority(changes=False), applicant.name)
-                tried.name = user.name if user else ""
-                return self._authenticate(applicant, user)
+                user = self._find(self._store.authority(changes=False), request.name)
+                attempts.name = user.name if user else ""
+                return self._authenticate(request, user)
         except LoginRefused as error:
-            self._failed_logins.tell_refused(applicant.name, tried, error.reason)
+            self._failed_logins.audit_refused_login(request.name, attempts, error.reason)
             raise
 
-    def _authenticate(self, applicant: LoginRequest, user: User | None) -> LoggedIn:
-        if not is_password(applicant.password):
+    def _authenticate(self, request: LoginRequest, user: User | None) -> LoggedIn:
+        if not is_password(request.password):
             raise LoginRefused
         if not self._bootstrap.is_over:
-            return self._login_without_admin(applicant)
-        return self._ordinary_login(user, applicant.password)
+            return self._login_without_admin(request)
+        return self._ordinary_login(user, request.password)
 
     def _find(self, reads: UserReads, name: str) -> User | None:
         try:
@@ -120,7 +120,7 @@ class Login:
         except AmbiguousName as error:
             raise LoginRefused(f"{error} Ask an administrator.", "ambiguous") from error
 
-    def _login_without_admin(self, applicant: LoginRequest) -> LoggedIn:
+    def _login_without_admin(self, request: LoginRequest) -> LoggedIn:
         """Log in while there is no admin; wait if another login is creating the first admin.
 
         Raises:
@@ -131,10 +131,10 @@ class Login:
         misses = 0
         while True:
             is_open = self._bootstrap.is_open()
-            user = self._find(self._store, applicant.name)
+            user = self._find(self._store, request.name)
             if user is None or not user.busy:
                 try:
-                    return self._try_first_login(applicant, user, is_open=is_open)
+                    return self._try_first_login(request, user, is_open=is_open)
                 except AlreadyBootstrapped:
                     misses += user is None
             pause_s = _RANDOM.uniform(0.5, 1) * _PAUSE_S
@@ -144,18 +144,20 @@ class Login:
             time.sleep(pause_s)
 
     def _try_first_login(
-        self, applicant: LoginRequest, user: User | None, *, is_open: bool
+        self, request: LoginRequest, user: User | None, *, is_open: bool
     ) -> LoggedIn:
         """Raise `AlreadyBootstrapped` if another login changed the state that this one needs."""
-        if not (is_open and self._bootstrap.may_bootstrap(applicant, user)):
-            logged_in = self._ordinary_login(user, applicant.password)
+        if not (is_open and self._bootstrap.may_bootstrap(request, user)):
+            logged_in = self._ordinary_login(user, request.password)
             # Only logins that were in progress when the first admin was created.
             return self._ensure_epoch_unchanged(logged_in) if self._bootstrap.is_over else logged_in
         if user is None:
-            return self._as_promoted(self._bootstrap.make(applicant), AuthenticationResult())
-        proof = self._proved(user, applicant.password)
+            return self._as_promoted(
+                self._bootstrap.create_first_admin(request), AuthenticationResult()
+            )
+        result = self._verify_password(user, request.password)
         self._bootstrap.promote(user)
-        return self._as_promoted(user, proof)
+        return self._as_promoted(user, result)
 
     def _ensure_epoch_unchanged(self, logged_in: LoggedIn) -> LoggedIn:
         """Raise `AlreadyBootstrapped` if another login promotes the user; the epoch is last."""
@@ -165,29 +167,29 @@ class Login:
             raise AlreadyBootstrapped
         return logged_in
 
-    def _as_promoted(self, user: User, proof: AuthenticationResult) -> LoggedIn:
+    def _as_promoted(self, user: User, result: AuthenticationResult) -> LoggedIn:
         """Return the login with the user's state after its promotion, which set a new epoch."""
         try:
-            return self._scoped(reload(self._store, user), proof)
+            return self._scoped(reload(self._store, user), result)
         except UserNotFound:  # its creation was undone
             raise LoginRefused from None
 
     def _ordinary_login(self, user: User | None, password: str) -> LoggedIn:
         if user is None:
             raise LoginRefused
-        return self._scoped(user, self._proved(user, password))
+        return self._scoped(user, self._verify_password(user, password))
 
-    def _proved(self, user: User, password: str) -> AuthenticationResult:
-        proof = self._floor.authenticate(self._store, user, password)
+    def _verify_password(self, user: User, password: str) -> AuthenticationResult:
+        result = self._floor.authenticate(self._store, user, password)
         if not user.enabled:
             raise LoginRefused("The account is disabled. Ask an administrator.", "disabled")
-        return proof
+        return result
 
-    def _scoped(self, user: User, proof: AuthenticationResult) -> LoggedIn:
-        if proof.must_change:
+    def _scoped(self, user: User, result: AuthenticationResult) -> LoggedIn:
+        if result.must_change:
             return LoggedIn(user, SCOPE_CHANGE_PASSWORD, "Change your password first.")
         scope = SCOPE_ADMIN if self._is_admin(user) else SCOPE_DEFAULT
-        return LoggedIn(user, scope, _warning(proof))
+        return LoggedIn(user, scope, _warning(result))
 
     def _is_admin(self, user: User) -> bool:
         """Whether the user is an admin, for the token only: if unclear, users may still log in."""
@@ -197,17 +199,17 @@ class Login:
             return False
 
 
-def _warning(proof: AuthenticationResult) -> str:
-    if proof.grace_logins is not None:
-        return f"The password has expired. {_still_open(proof.grace_logins)}"
-    if proof.expires_in_s is not None:
-        days = max(1, proof.expires_in_s // 86400)
+def _warning(result: AuthenticationResult) -> str:
+    if result.grace_logins is not None:
+        return f"The password has expired. {_grace_logins_left(result.grace_logins)}"
+    if result.expires_in_s is not None:
+        days = max(1, result.expires_in_s // 86400)
         when = f"{days} days" if days > 1 else "1 day"
         return f"Your password expires in {when}. Change it before then."
     return ""
 
 
-def _still_open(logins: int) -> str:
+def _grace_logins_left(logins: int) -> str:
     """Describe the grace logins; a password change uses one of them for the old password."""
     if not logins:
         return "This was the last grace login. Ask an administrator for a new password."

@@ -18,27 +18,33 @@ MAX_REGEX = 500
 MAX_CONDITION = MAX_TYPED
 """Characters of a pattern, a part of a name or a role."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9._@-]+")
-_LAST = re.compile(r"[A-Za-z]\Z")
+_LITERAL = re.compile(r"[A-Za-z0-9._@-]+")
+_LAST_LETTER = re.compile(r"[A-Za-z]\Z")
 _SHARP_S = re.compile(r"ss", re.IGNORECASE)
 
 
 Condition = Callable[[Names, Sequence[int]], Sequence[int]]
-"""Which of the names at some places meet it, by their places; both are in order."""
+"""Maps positions of names, ascending, to those of the names that meet the condition."""
 
 Test = Callable[[Sequence[str]], Iterable[bool]]
-"""Whether each of the texts meets a condition."""
+"""Returns for each text whether it meets a condition."""
 
-_FEW = 16
-"""Where at most one name in so many is wanted, it is found sooner in the text of all."""
+_SPARSE = 16
+"""If at most one of so many names can match, searching the joined text of all is faster."""
 
-_TRIED = 3
-"""So many parts of a pattern are looked for, the longest ones: one may be in few names."""
+_MAX_NEEDLES = 3
+"""Number of the longest literal parts of a pattern that are searched for in the joined text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a query selected: the page of names, how many there are on all pages."""
+    """The result of a query.
+
+    Attributes:
+        names: one page of names, sorted.
+        total: the number of names on all pages.
+        complete: False if the directory returned only a part of its names.
+    """
 
     names: tuple[str, ...]
     total: int
@@ -47,14 +53,15 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a client asked for; an empty condition is none, all others must hold.
+    """The conditions of a list; empty ones are ignored, and all others must be met.
 
     Attributes:
-        pattern: over the whole name, without case; `*` any run, `?` one character.
-        search_key: a part of the name, without case.
+        pattern: matches the whole name, ignoring case; `*` is any number of characters, `?` one.
+        search_key: a part of the name, ignoring case.
         regex: an RE2 expression (linear time), unanchored, case-sensitive.
-        role: users who hold it.
-        limit: at most so many names, from `offset` on.
+        role: the name of a role that the users have.
+        limit: the maximum number of names.
+        offset: the number of names to skip.
     """
 
     pattern: str = ""
@@ -65,22 +72,24 @@ class Query:
     offset: int | None = None
 
     def select(self, names: Names) -> Selection:
-        """The names that meet the conditions, sorted, and the page of them that is wanted.
+        """Return the page of the names that meet the conditions.
 
         Raises:
-            BadRequest: the expression is none.
+            BadRequest: `regex` is not a valid expression.
         """
-        listed = names if names.folded is not None else in_order(names.names)
-        places: Sequence[int] = range(len(listed.names))
+        sorted_names = names if names.folded is not None else in_order(names.names)
+        positions: Sequence[int] = range(len(sorted_names.names))
         for condition in filter(None, (self._by_pattern(), self._by_part(), self._by_regex())):
-            places = condition(listed, places)
+            positions = condition(sorted_names, positions)
         start = self.offset or 0
         end = None if self.limit is None else start + self.limit
-        return Selection(_at(places[start:end], listed.names), len(places), names.complete)
+        return Selection(
+            _names_at(positions[start:end], sorted_names.names), len(positions), names.complete
+        )
 
     @property
     def like(self) -> str | None:
-        """A wildcard that every matching name meets too, for the directory; None: ask for all.
+        """A pattern for the directory that matches at least the selected names; None for all names.
 
         Only letters that Python and every directory match in the same way are used. The last letter
         of a part is left out: in the name a combining accent may follow it (a decomposed `é`), and
@@ -88,9 +97,13 @@ class Query:
         do not.
         """
         parts = [self.search_key] if self.search_key else re.split(r"[*?]+", self.pattern)
-        plain = [part for part in parts if _PLAIN.fullmatch(part)]
-        sure = [each.strip("sS") for part in plain for each in _SHARP_S.split(_LAST.sub("", part))]
-        longest = max(sure, key=len, default="")
+        plain = [part for part in parts if _LITERAL.fullmatch(part)]
+        literals = [
+            each.strip("sS")
+            for part in plain
+            for each in _SHARP_S.split(_LAST_LETTER.sub("", part))
+        ]
+        longest = max(literals, key=len, default="")
         return f"*{longest}*" if longest else None
 
     @property
@@ -101,96 +114,100 @@ class Query:
         wanted = re.sub(r"\*+", "*", self.pattern.casefold())
         if wanted in ("", "*"):
             return None
-        quick = _without_expression(wanted.split("*")) if "?" not in wanted else None
-        return quick or _by_expression(wanted)
+        simple = _simple_condition(wanted.split("*")) if "?" not in wanted else None
+        return simple or _glob_condition(wanted)
 
     def _by_part(self) -> Condition | None:
-        return _with_part(self.search_key.casefold()) if self.search_key else None
+        return _containing_part(self.search_key.casefold()) if self.search_key else None
 
     def _by_regex(self) -> Condition | None:
         if not self.regex:
             return None
         if len(self.regex) > MAX_REGEX:
             raise BadRequest(f"Error processing the request. 'regex' is longer than {MAX_REGEX}.")
-        matches = _searching(self.regex, "regex")
-        return lambda names, places: _meeting(matches, places, names.names)
+        matches = _regex_test(self.regex, "regex")
+        return lambda names, positions: _filter(matches, positions, names.names)
 
 
-def _at(places: Sequence[int], names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names there; no copy where that is all of them."""
-    if isinstance(places, range):
-        return names[places.start : places.stop]
-    return tuple(names[at] for at in places)
+def _names_at(positions: Sequence[int], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names at the positions; without a copy if these are all positions."""
+    if isinstance(positions, range):
+        return names[positions.start : positions.stop]
+    return tuple(names[at] for at in positions)
 
 
-def _meeting(test: Test, places: Sequence[int], texts: tuple[str, ...]) -> Sequence[int]:
-    return [*compress(places, test(_at(places, texts)))]
+def _filter(test: Test, positions: Sequence[int], texts: tuple[str, ...]) -> Sequence[int]:
+    return [*compress(positions, test(_names_at(positions, texts)))]
 
 
-def _without_expression(pieces: list[str]) -> Condition | None:
-    """What is mostly asked for: a whole name, a beginning, an end, a part."""
+def _simple_condition(pieces: list[str]) -> Condition | None:
+    """Return a condition without a regular expression for the frequent patterns, else None.
+
+    Args:
+        pieces: the parts between the `*`: `["bob"]`, `["b", ""]`, `["", "b"]` or `["", "o", ""]`.
+    """
     match pieces:
         case [whole]:
-            return _sorted_as(whole, lambda fold: fold)
+            return _by_sort_key(whole, lambda fold: fold)
         case [first, ""]:
-            return _sorted_as(first, lambda fold: fold[: len(first)])
+            return _by_sort_key(first, lambda fold: fold[: len(first)])
         case ["", last]:
-            return _holding(
+            return _containing(
                 [last.encode() + BETWEEN], lambda folds: [fold.endswith(last) for fold in folds]
             )
         case ["", part, ""]:
-            return _with_part(part)
+            return _containing_part(part)
     return None
 
 
-def _by_expression(wanted: str) -> Condition:
+def _glob_condition(wanted: str) -> Condition:
     pieces = re.split(r"(\*|\?)", wanted)
     meaning = "".join(_PIECES.get(piece, re2.escape(piece)) for piece in pieces if piece)
     bounded = BETWEEN + wanted.encode() + BETWEEN
     needles = {*re.split(rb"[*?]", bounded)} - {b"", BETWEEN}
-    return _holding(
-        sorted(needles, key=len)[-_TRIED:], _searching(rf"(?s)\A{meaning}\z", "pattern")
+    return _containing(
+        sorted(needles, key=len)[-_MAX_NEEDLES:], _regex_test(rf"(?s)\A{meaning}\z", "pattern")
     )
 
 
-def _with_part(part: str) -> Condition:
-    return _holding([part.encode()], lambda folds: [part in fold for fold in folds])
+def _containing_part(part: str) -> Condition:
+    return _containing([part.encode()], lambda folds: [part in fold for fold in folds])
 
 
-def _sorted_as(text: str, key: Callable[[str], str]) -> Condition:
-    """Names whose casefolds have the text for their key, by which they are in order too."""
+def _by_sort_key(text: str, key: Callable[[str], str]) -> Condition:
+    """Return the condition that the key of the casefold equals `text`; keys must be sorted."""
 
-    def condition(names: Names, places: Sequence[int]) -> Sequence[int]:
+    def condition(names: Names, positions: Sequence[int]) -> Sequence[int]:
         folded = names.folded or ()
         start = bisect_left(folded, text, key=key)
         stop = bisect_right(folded, text, start, key=key)
-        return places[bisect_left(places, start) : bisect_left(places, stop)]
+        return positions[bisect_left(positions, start) : bisect_left(positions, stop)]
 
     return condition
 
 
-def _holding(needles: list[bytes], test: Test) -> Condition:
-    """Names whose casefolds meet a test; where one does, all needles are in the text there."""
+def _containing(needles: list[bytes], test: Test) -> Condition:
+    """Return the condition that a casefold passes a test that implies that it has all needles."""
 
-    def condition(names: Names, places: Sequence[int]) -> Sequence[int]:
+    def condition(names: Names, positions: Sequence[int]) -> Sequence[int]:
         folded = names.folded or ()
         for needle in needles:
-            if len(places) == len(folded):
-                places = _found(needle, names, places)
-        return _meeting(test, places, folded)
+            if len(positions) == len(folded):
+                positions = _narrow(needle, names, positions)
+        return _filter(test, positions, folded)
 
     return condition
 
 
-def _found(needle: bytes, names: Names, places: Sequence[int]) -> Sequence[int]:
-    """Where the names are that hold the needle; all the places where there are many of them."""
-    few = len(places) // _FEW
-    found = [*islice(_places_of(needle, names), few + 1)]
-    return found if len(found) <= few else places
+def _narrow(needle: bytes, names: Names, positions: Sequence[int]) -> Sequence[int]:
+    """Return the positions of names that contain the needle; `positions` if there are many."""
+    at_most = len(positions) // _SPARSE
+    found = [*islice(_find_positions(needle, names), at_most + 1)]
+    return found if len(found) <= at_most else positions
 
 
-def _places_of(needle: bytes, names: Names) -> Iterator[int]:
-    """Where the names are in whose text the needle begins, or just before it."""
+def _find_positions(needle: bytes, names: Names) -> Iterator[int]:
+    """Yield the positions of names in whose casefold, or just before it, the needle begins."""
     text, at, line, counted = names.text, 0, -1, 0
     while (at := text.find(needle, at)) >= 0:
         line += text.count(BETWEEN, counted, at + 1)
@@ -198,8 +215,8 @@ def _places_of(needle: bytes, names: Names) -> Iterator[int]:
         at = counted = text.find(BETWEEN, at + 1)
 
 
-def _searching(expression: str, what: str) -> Test:
-    """Whether each matches; that is asked as long as the request may last."""
+def _regex_test(expression: str, what: str) -> Test:
+    """Return a test by an RE2 expression, which ends with the request's deadline."""
     search = _compiled(expression).search
 
     def matches(text: str) -> bool:

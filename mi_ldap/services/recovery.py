@@ -1,4 +1,4 @@
-"""Break-glass: what an operator on this machine may do when the rules lock everybody out."""
+"""Recovery by an operator on this machine, when no admin can log in."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mi_ldap.services.custody import Custody
 from mi_ldap.services.retry import retry_on_conflict
 from mi_ldap.state.audit import AuditLog, Change, ChangeAttempts
 from mi_ldap.store import (
-    AddAdminRole,
     AssignRole,
+    CreateAdminRole,
     MarkFirstAdmin,
     RenewEpoch,
     SetCustodian,
@@ -25,10 +25,10 @@ from mi_ldap.store import (
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Gives the admin role, a password and orphaned admins to an existing user; all audited.
+    """Makes an existing user an admin, sets its password, and reassigns admins without a custodian.
 
     Attributes:
-        operator: who does it, for the audit log: `"root on this machine"`.
+        operator: who runs the command, for the audit log: `"root on this machine"`.
     """
 
     store: UserStore
@@ -41,20 +41,20 @@ class Recovery:
         return Custody(self.store, self.audit)
 
     def find(self, name: str) -> User:
-        """The user that is meant.
+        """Return the user with that name.
 
         Raises:
-            UserNotFound: recovery makes no users; add the entry with the directory's own tools.
+            UserNotFound: create the entry with the directory's own tools first.
         """
         return get_user(self.store, name)
 
-    def give_role(self, user: User) -> bool:
-        """Make the user an admin without a custodian; False when it is one already."""
+    def assign_admin_role(self, user: User) -> bool:
+        """Make the user an admin without a custodian; return False if it is an admin already."""
         with self.audit.attempts(self.operator) as attempts:
-            return retry_on_conflict(lambda: self._give_role(user, attempts))
+            return retry_on_conflict(lambda: self._assign_admin_role(user, attempts))
 
     def set_password(self, user: User, password: str) -> None:
-        """Set the password without knowing the old one; every token of the user dies."""
+        """Set the password without the old one; all tokens of the user become invalid."""
         new = self.rules.new_password(password)
         self._custody.reassign_unless_admin(self.operator, user)
         with self.audit.change(self.operator, "recovered", "user", {"userId": user.name}):
@@ -72,7 +72,7 @@ class Recovery:
             admin.name for admin in admins if retry_on_conflict(partial(self._adopt, user, admin))
         ]
 
-    def _give_role(self, user: User, attempts: ChangeAttempts) -> bool:
+    def _assign_admin_role(self, user: User, attempts: ChangeAttempts) -> bool:
         steps = self._steps(user)
         if not steps:
             attempts.begin()
@@ -81,7 +81,7 @@ class Recovery:
         try:
             self._custody.apply(attempts, user, steps, change)
         except Conflict:
-            if any(isinstance(step, AddAdminRole) for step in steps) and (
+            if any(isinstance(step, CreateAdminRole) for step in steps) and (
                 self.store.admin_role() is None
             ):
                 raise AdminRoleUnclear from None  # the group exists, but cannot be read
@@ -107,14 +107,16 @@ class Recovery:
         if admin_role and self.store.is_holder(admin_role, present):
             return []
         dependents = self._custody.reassign_dependents(present, admin_role)
-        fresh: list[Step] = [Unchanged(present), SetCustodian(present, None), RenewEpoch(present)]
-        fresh += dependents
+        steps: list[Step] = [Unchanged(present), SetCustodian(present, None), RenewEpoch(present)]
+        steps += dependents
         if admin_role is None:
-            return [*fresh, AddAdminRole(present)]
-        return [Unchanged(admin_role.role), *fresh, *_mark(admin_role, present)]
+            return [*steps, CreateAdminRole(present)]
+        return [Unchanged(admin_role.role), *steps, *_role_steps(admin_role, present)]
 
 
-def _mark(admin_role: AdminRole, user: User) -> list[Step]:
-    """The role, and the mark that bootstrap is over where it was missing."""
-    give = AssignRole(admin_role.role, user)
-    return [give] if admin_role.first_admin_id else [give, MarkFirstAdmin(admin_role.role, user)]
+def _role_steps(admin_role: AdminRole, user: User) -> list[Step]:
+    """Return the steps that assign the admin role, and mark it if it has no mark."""
+    assign = AssignRole(admin_role.role, user)
+    return (
+        [assign] if admin_role.first_admin_id else [assign, MarkFirstAdmin(admin_role.role, user)]
+    )

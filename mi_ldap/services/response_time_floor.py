@@ -1,4 +1,4 @@
-"""The least time that a refusal takes, so that it does not tell which names exist."""
+"""A minimum response time for failed logins, so that it does not reveal which names exist."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ from mi_ldap.store import UserStore
 
 
 class ResponseTimeFloor:
-    """The least time that a refusal takes: what a wrong password costs the directory, and more.
+    """The minimum response time of failed logins: slightly more than a wrong password takes.
 
-    A slow hash runs for names that exist only; waiting up to a floor that follows the recent cost
-    of real refusals hides which they are. It moves in steps, so that it tells nothing either.
+    The directory computes the slow password hash only for names that exist. All failed logins
+    therefore last as long as the slowest of the recent binds that the directory refused. The floor
+    is a multiple of `STEP_S`, so that its changes reveal nothing either.
     """
 
     STEP_S = 0.01
-    MOST_S = 0.5
+    MAX_S = 0.5
 
     def __init__(self) -> None:
         self._costs_s: deque[float] = deque([0.01], maxlen=64)
         self._lock = threading.Lock()
 
     def authenticate(self, store: UserStore, user: User, password: str) -> AuthenticationResult:
-        """Prove a password, and learn what a refusal costs."""
-        with self.learning():
+        """Verify a password by a bind; measure it if it is refused."""
+        with self.measured():
             return store.authenticate(user, password)
 
     @contextmanager
-    def learning(self) -> Iterator[None]:
-        """What the block needs for one refusal is learned."""
+    def measured(self) -> Iterator[None]:
+        """Measure the block, if it raises `LoginRefused`."""
         began_s = time.monotonic()
         try:
             yield
         except LoginRefused:
-            self.learn(time.monotonic() - began_s)
+            self.record(time.monotonic() - began_s)
             raise
 
-    def learn(self, cost_s: float) -> None:
-        """Take in what one refused bind cost, in seconds."""
+    def record(self, cost_s: float) -> None:
+        """Record the duration of one refused bind, in seconds."""
         with self._lock:
             self._costs_s.append(cost_s)
 
@@ -52,5 +53,5 @@ class ResponseTimeFloor:
         """Sleep until the floor is reached, counted from `since_s` (`time.monotonic()`)."""
         with self._lock:
             floor_s = (max(self._costs_s) // self.STEP_S + 2) * self.STEP_S
-        left_s = min(floor_s, self.MOST_S) - (time.monotonic() - since_s)
+        left_s = min(floor_s, self.MAX_S) - (time.monotonic() - since_s)
         time.sleep(max(0.0, min(left_s, remaining_s())))

@@ -1,4 +1,4 @@
-"""Deciding and acting again, as long as somebody else changes things in between."""
+"""Retries of changes that conflict with concurrent ones."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from mi_ldap.errors import Conflict
 
 T = TypeVar("T")
 
-_CHANCE = random.SystemRandom()  # leaves alone what others draw from `random`
+_RANDOM = random.SystemRandom()  # independent of seeds that tests set
 
 _FIRST_PAUSE_S = 0.005
-_LONGEST_PAUSE_S = 0.2
+_MAX_PAUSE_S = 0.2
 
 
-def retry_on_conflict(decide_and_do: Callable[[], T]) -> T:
-    """What `decide_and_do` returns, tried again after each `Conflict`.
+def retry_on_conflict(action: Callable[[], T]) -> T:
+    """Return the result of `action`; call it again, after a random pause, on each `Conflict`.
+
+    Args:
+        action: reads, decides and applies a change; is called again from the start.
 
     Raises:
-        Conflict: the request's time is over.
+        Conflict: the request's deadline does not allow another attempt.
     """
     give_up_at = time.monotonic() + remaining_s()
     pause_s = _FIRST_PAUSE_S
     while True:
         try:
-            return decide_and_do()
+            return action()
         except Conflict:
             if time.monotonic() + 2 * pause_s > give_up_at:
                 raise
-            time.sleep(_CHANCE.uniform(0, pause_s))
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            time.sleep(_RANDOM.uniform(0, pause_s))
+            pause_s = min(2 * pause_s, _MAX_PAUSE_S)

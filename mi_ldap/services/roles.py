@@ -1,4 +1,4 @@
-"""The rules of roles: listing, showing, making, removing, giving and taking."""
+"""The rules of roles: list, show, create, delete, assign and revoke."""
 
 from __future__ import annotations
 
@@ -19,30 +19,36 @@ from mi_ldap.errors import (
 )
 from mi_ldap.model import EVERYONE, AdminRole, Names, Performer, Role, User
 from mi_ldap.services.accounts import Rules, ensure_not_own_account, find_role, get_user, reload
-from mi_ldap.services.admins import Admins, refusal
+from mi_ldap.services.admins import Admins, why_forbidden
 from mi_ldap.services.queries import Query, Selection
 from mi_ldap.services.retry import retry_on_conflict
 from mi_ldap.state.audit import AuditLog, Change, ChangeAttempts
-from mi_ldap.store import AssignRole, RemoveRole, RevokeRole, Step, Unchanged, UserReads, UserStore
+from mi_ldap.store import AssignRole, DeleteRole, RevokeRole, Step, Unchanged, UserReads, UserStore
 
 log = structlog.get_logger()
 
 MAX_ROLES = 200
-"""To give, or to take, in one change: each is looked up."""
+"""Maximum number of roles to assign, and to revoke, in one change: each needs a search."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
-    """What a person sent to change a user's roles, names as typed."""
+    """The request to assign roles to a user and to revoke others; names as typed."""
 
     user_name: str
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
+    assigned: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRole:
-    """A role as it is shown: its stored name and its users, sorted."""
+class RoleInfo:
+    """A role as it is displayed.
+
+    Attributes:
+        name: the stored name.
+        users: the names of its users, direct and inherited, sorted.
+        complete: False if the directory returned only a part of them.
+    """
 
     name: str
     users: tuple[str, ...]
@@ -50,33 +56,33 @@ class ShownRole:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """A role that a user holds.
+class HeldRole:
+    """A role that a user has.
 
     Attributes:
         name: of the role.
-        through: the roles that bring it along, where it was not given to the user itself.
-        refusal: why a performer may not take it, `""` where it may.
+        through: the roles through which it is inherited; empty for a direct one.
+        why_forbidden: why a performer may not revoke it, or `""`.
     """
 
     name: str
     through: tuple[str, ...]
-    refusal: str
+    why_forbidden: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Decided:
-    """A change that was found to be right: its steps, and the roles they give and take."""
+class _Decision:
+    """An allowed change: its steps, and the roles that they assign and revoke."""
 
     steps: list[Step]
-    given: list[Role]
-    taken: list[Role]
+    assigned: list[Role]
+    revoked: list[Role]
 
 
 class Roles:
-    """The roles of the primary store; `Internal/everyone` is no entry, and everybody's.
+    """The roles of the primary store, and `Internal/everyone`, which every user has.
 
-    Names of roles are taken as typed.
+    Parameters for names accept them as typed.
     """
 
     def __init__(self, store: UserStore, admins: Admins, audit: AuditLog, rules: Rules) -> None:
@@ -86,74 +92,74 @@ class Roles:
         self._rules = rules
 
     def select(self, query: Query) -> Selection:
-        """The roles that a query selects, `Internal/everyone` among them."""
+        """Return the roles that match a query, including `Internal/everyone`."""
         names = self._store.view.role_names()
         return query.select(Names((*names.names, EVERYONE), names.complete))
 
-    def show(self, name: str) -> ShownRole:
-        """A role with its users; `Internal/everyone` has all users.
+    def show(self, name: str) -> RoleInfo:
+        """Return a role with its users; `Internal/everyone` has all users.
 
         Raises:
             RoleNotFound: there is no such role.
         """
         if model.full_role_name(name) == EVERYONE:
-            return _shown(EVERYONE, self._store.view.user_names())
-        role = _found(self._store.view, name)
-        return _shown(role.name, self._store.view.member_names(role))
+            return _role_info(EVERYONE, self._store.view.user_names())
+        role = _get_role(self._store.view, name)
+        return _role_info(role.name, self._store.view.member_names(role))
 
     @property
-    def closed(self) -> str:
-        """Why no role can be made, given or taken, `""` where that is not so."""
+    def read_only_reason(self) -> str:
+        """Why no role can be created, assigned or revoked, or `""`."""
         is_open = self._store.writable and self._store.roles_writable
         return "" if is_open else str(ReadOnlyStore())
 
-    def verdict(self, performer: Performer, name: str) -> str:
-        """Why `remove` would be refused, `""` where it would not."""
-        return self.closed or refusal(lambda: self._removable(performer, name))
+    def why_delete_forbidden(self, performer: Performer, name: str) -> str:
+        """Return the sentence with which `delete` would be refused, or `""`."""
+        return self.read_only_reason or why_forbidden(lambda: self._deletable(performer, name))
 
-    def holdings(self, performer: Performer, name: str) -> tuple[Holding, ...]:
-        """What a user holds but `Internal/everyone`, with what would be said to taking it."""
+    def held_roles(self, performer: Performer, name: str) -> tuple[HeldRole, ...]:
+        """Return the user's roles except `Internal/everyone`, and whether they can be revoked."""
         user = get_user(self._store, name)
         admin_role = self._admins.role_for(performer.user)
         details = self._store.details(user)
         held = {role.id for role in details.roles}
         inherited = [role for role in details.inherited if role.id not in held]
         found = [
-            Holding(role.name, (), self._verdict_on_taking(performer, user, role, admin_role))
+            HeldRole(role.name, (), self._why_revoke_forbidden(performer, user, role, admin_role))
             for role in details.roles
         ]
         found += [
-            Holding(role.name, self._way(user, role), self._verdict_on_inherited(user, role))
+            HeldRole(role.name, self._path(user, role), self._why_inherited_forbidden(user, role))
             for role in inherited
         ]
         return tuple(sorted(found, key=lambda each: (each.name.casefold(), each.name)))
 
     def create(self, performer: Performer, name: str) -> str:
-        """Create an empty role; its full name.
+        """Create a role without members; return its full name.
 
         Raises:
-            RoleExists, BadRequest: nothing was made.
+            RoleExists, BadRequest: nothing was created.
         """
         name = self._rules.new_role_name(model.full_role_name(name))
         if name == EVERYONE or self._store.find_role(name) is not None:
             raise RoleExists(name)
         with self._audit.change(performer.name, "created", "role", {"role": name}):
-            self._store.add_role(name)
+            self._store.create_role(name)
         if warning := model.role_name_warning(name):
             log.warning("role_name_breaks_clients", role=name, warning=warning)
         return name
 
-    def remove(self, performer: Performer, name: str) -> Role:
-        """Remove a role; not the admin role, nor one that is nested in it.
+    def delete(self, performer: Performer, name: str) -> Role:
+        """Delete a role, but neither the admin role nor one that is nested in it.
 
         Raises:
-            Forbidden, RoleNotFound: nothing was removed.
+            Forbidden, RoleNotFound: nothing was deleted.
         """
         with self._audit.attempts(performer.name) as attempts:
-            return retry_on_conflict(lambda: self._remove(performer, name, attempts))
+            return retry_on_conflict(lambda: self._delete(performer, name, attempts))
 
     def change(self, performer: Performer, wanted: RoleChange) -> None:
-        """Give and take roles, all of it or nothing; what is so already is no error.
+        """Assign and revoke roles, all or none; what is so already is not an error.
 
         Raises:
             UserNotFound, RoleNotFound, Forbidden, CustodyRefused: nothing was changed.
@@ -168,17 +174,17 @@ class Roles:
                 with self._serialized(performer, wanted):
                     self._change(reads, performer, user, wanted, attempts)
             except Conflict:
-                retry_on_conflict(lambda: self._change_anew(performer, user, wanted, attempts))
+                retry_on_conflict(lambda: self._change_again(performer, user, wanted, attempts))
 
-    def _remove(self, performer: Performer, name: str, attempts: ChangeAttempts) -> Role:
+    def _delete(self, performer: Performer, name: str, attempts: ChangeAttempts) -> Role:
         with self._admins.serialized():
-            role, admin_role = self._removable(performer, name)
+            role, admin_role = self._deletable(performer, name)
             attempts.begin(Change("deleted", "role", {"role": role.name}))
-            self._store.apply(Unchanged(admin_role.role), RemoveRole(role))
+            self._store.apply(Unchanged(admin_role.role), DeleteRole(role))
             return role
 
-    def _removable(self, performer: Performer, name: str) -> tuple[Role, AdminRole]:
-        """The role, and the admin role that says it may go."""
+    def _deletable(self, performer: Performer, name: str) -> tuple[Role, AdminRole]:
+        """Return the role, and the admin role on which the decision is based."""
         role = _changeable(self._store, name)
         admin_role = self._admins.role_for(performer.user)
         if role.id == admin_role.role.id:
@@ -187,7 +193,7 @@ class Roles:
         self._admins.ensure_hides_no_admin(performer.user, role, admin_role)
         return role, admin_role
 
-    def _verdict_on_taking(
+    def _why_revoke_forbidden(
         self, performer: Performer, user: User, role: Role, admin_role: AdminRole
     ) -> str:
         def decide() -> None:
@@ -197,12 +203,14 @@ class Roles:
             if not self._admin_steps(performer, user, admin_role, [], [role]):
                 self._admins.demotion_if_hidden(performer.user, user, admin_role, [], [role])
 
-        return self.closed or refusal(decide)
+        return self.read_only_reason or why_forbidden(decide)
 
-    def _verdict_on_inherited(self, user: User, role: Role) -> str:
-        return self.closed or refusal(lambda: self._must_be_own(user, [role]))
+    def _why_inherited_forbidden(self, user: User, role: Role) -> str:
+        return self.read_only_reason or why_forbidden(
+            lambda: self._ensure_assigned_directly(user, [role])
+        )
 
-    def _change_anew(
+    def _change_again(
         self, performer: Performer, user: User, wanted: RoleChange, attempts: ChangeAttempts
     ) -> None:
         with self._serialized(performer, wanted):
@@ -211,7 +219,7 @@ class Roles:
     def _serialized(self, performer: Performer, wanted: RoleChange) -> AbstractContextManager[None]:
         """Serialize the change if it names the admin role, by the name known so far."""
         short = [
-            each for each in wanted.added + wanted.removed if len(each) <= model.MAX_NAME_BYTES
+            each for each in wanted.assigned + wanted.revoked if len(each) <= model.MAX_NAME_BYTES
         ]
         names = {model.folded(model.full_role_name(each)) for each in short}
         admin_role = performer.admin_role
@@ -226,65 +234,68 @@ class Roles:
         wanted: RoleChange,
         attempts: ChangeAttempts,
     ) -> None:
-        now = self._decide(reads, performer, user, wanted)
-        if not now.steps:
+        decision = self._decide(reads, performer, user, wanted)
+        if not decision.steps:
             attempts.begin()
             return
         info = {
             "userId": user.name,
-            "addedRoles": [role.name for role in now.given],
-            "removedRoles": [role.name for role in now.taken],
+            "addedRoles": [role.name for role in decision.assigned],
+            "removedRoles": [role.name for role in decision.revoked],
         }
-        self._admins.apply(attempts, user, now.steps, Change("updated", "role", info))
+        self._admins.apply(attempts, user, decision.steps, Change("updated", "role", info))
 
     def _decide(
         self, reads: UserReads, performer: Performer, user: User, wanted: RoleChange
-    ) -> _Decided:
-        """What must be done now; the admin role's guards come first, as `apply` wants them.
+    ) -> _Decision:
+        """Return the steps of the change; those that guard the admin role come first.
 
-        The reads say which roles are meant and what is so already; where that is not true any more,
-        the directory refuses the change. What is allowed is asked of the store.
+        `reads` may be a few milliseconds old. It is used to find the roles and the present
+        assignments: if these have changed, the directory rejects the change. Permissions are
+        decided on the store itself.
         """
-        added = _all_changeable(reads, wanted.added)
-        removed = _all_changeable(reads, wanted.removed)
-        if added.keys() & removed.keys():
+        to_assign = _changeable_roles(reads, wanted.assigned)
+        to_revoke = _changeable_roles(reads, wanted.revoked)
+        if to_assign.keys() & to_revoke.keys():
             raise BadRequest("Error processing the request. A role is both added and removed.")
         admin_role = self._admins.role_for(performer.user)
         ensure_not_own_account(self._store, user)
-        for role in (*added.values(), *removed.values()):
+        for role in (*to_assign.values(), *to_revoke.values()):
             _ensure_members_can_change(role)
             self._admins.ensure_not_nested_admin(role.id, role.name, admin_role)
-        if admin_role.role.id in {*added, *removed}:
+        if admin_role.role.id in {*to_assign, *to_revoke}:
             user = reload(self._store, user)
         held = {role.id for role in reads.roles_of(user)}
-        self._must_be_own(user, _through_others(reads, user, removed.keys() - held))
-        given = [role for role in added.values() if role.id not in held]
-        taken = [role for role in removed.values() if role.id in held]
-        steps = self._admin_steps(performer, user, admin_role, given, taken)
+        self._ensure_assigned_directly(user, _through_others(reads, user, to_revoke.keys() - held))
+        assigned = [role for role in to_assign.values() if role.id not in held]
+        revoked = [role for role in to_revoke.values() if role.id in held]
+        steps = self._admin_steps(performer, user, admin_role, assigned, revoked)
         if not steps:  # already held through another role, or revoked by a concurrent request
-            given = [role for role in given if role.id != admin_role.role.id]
-            taken = [role for role in taken if role.id != admin_role.role.id]
-            steps = self._admins.demotion_if_hidden(performer.user, user, admin_role, given, taken)
-            taken += [admin_role.role] if steps else []
+            assigned = [role for role in assigned if role.id != admin_role.role.id]
+            revoked = [role for role in revoked if role.id != admin_role.role.id]
+            steps = self._admins.demotion_if_hidden(
+                performer.user, user, admin_role, assigned, revoked
+            )
+            revoked += [admin_role.role] if steps else []
         others: list[Step] = [
-            AssignRole(role, user) for role in given if role.id != admin_role.role.id
+            AssignRole(role, user) for role in assigned if role.id != admin_role.role.id
         ]
-        others += [RevokeRole(role, user) for role in taken if role.id != admin_role.role.id]
-        if given and not steps:
-            steps = [Unchanged(user)]  # or a namesake that is made meanwhile gets the role
+        others += [RevokeRole(role, user) for role in revoked if role.id != admin_role.role.id]
+        if assigned and not steps:
+            steps = [Unchanged(user)]  # or a user that is created again with that name would get it
         steps = _merge_steps(steps, others)
-        return _Decided(steps, given, taken)
+        return _Decision(steps, assigned, revoked)
 
-    def _must_be_own(self, user: User, inherited: Sequence[Role]) -> None:
-        """What a user holds through another role can't be taken from it alone."""
+    def _ensure_assigned_directly(self, user: User, inherited: Sequence[Role]) -> None:
+        """Raise `BadRequest` for an inherited role, which cannot be revoked from one user alone."""
         for role in inherited:
-            way = ", ".join(self._way(user, role))
+            path = ", ".join(self._path(user, role))
             raise BadRequest(
                 f"Error processing the request. User {user.name} holds {role.name} through "
-                f"{way or 'another role'}. Revoke that role, or change it in the directory."
+                f"{path or 'another role'}. Revoke that role, or change it in the directory."
             )
 
-    def _way(self, user: User, role: Role) -> tuple[str, ...]:
+    def _path(self, user: User, role: Role) -> tuple[str, ...]:
         return tuple(each.name for each in self._store.membership_path(user, role))
 
     def _admin_steps(
@@ -292,14 +303,14 @@ class Roles:
         performer: Performer,
         user: User,
         admin_role: AdminRole,
-        given: list[Role],
-        taken: list[Role],
+        assigned: list[Role],
+        revoked: list[Role],
     ) -> list[Step]:
-        if any(role.id == admin_role.role.id for role in given):
+        if any(role.id == admin_role.role.id for role in assigned):
             if user.busy:
                 raise Conflict
             return self._admins.promotion(performer.user, user, admin_role)
-        if any(role.id == admin_role.role.id for role in taken):
+        if any(role.id == admin_role.role.id for role in revoked):
             return self._admins.demotion(performer.user, user, admin_role)
         return []
 
@@ -316,12 +327,12 @@ def _merge_steps(steps: Sequence[Step], others: Sequence[Step]) -> list[Step]:
 
 
 def too_many_roles() -> BadRequest:
-    """The error of a change of more roles than `MAX_ROLES`."""
+    """Return the error for a change of more than `MAX_ROLES` roles."""
     return BadRequest(f"Error processing the request. Send at most {MAX_ROLES} roles.")
 
 
-def _all_changeable(reads: UserReads, names: Sequence[str]) -> dict[str, Role]:
-    """The roles by id: each once, whatever names it was sent under."""
+def _changeable_roles(reads: UserReads, names: Sequence[str]) -> dict[str, Role]:
+    """Return the roles by id; a role that was sent under several names is included once."""
     if len(names) > MAX_ROLES:
         raise too_many_roles()
     roles = [_changeable(reads, name) for name in dict.fromkeys(names)]
@@ -331,7 +342,7 @@ def _all_changeable(reads: UserReads, names: Sequence[str]) -> dict[str, Role]:
 def _ensure_members_can_change(role: Role) -> None:
     if role.is_dynamic:
         raise Forbidden(
-            f"{role.name} is a dynamic role: the directory works out its members by a search."
+            f"{role.name} is a dynamic role: the directory determines its members by a search."
         )
     if role.foreign_class:
         raise BadRequest(
@@ -343,21 +354,21 @@ def _ensure_members_can_change(role: Role) -> None:
 def _changeable(reads: UserReads, name: str) -> Role:
     if model.full_role_name(name) == EVERYONE:
         raise Forbidden(f"Every user has the role {EVERYONE}; it cannot be changed.")
-    return _found(reads, name)
+    return _get_role(reads, name)
 
 
 def _through_others(reads: UserReads, user: User, role_ids: Set[str]) -> list[Role]:
-    """Those of the roles that the user has through other ones."""
+    """Return those of the roles that the user has through other roles."""
     inherited = reads.details(user).inherited if role_ids else ()
     return [role for role in inherited if role.id in role_ids]
 
 
-def _found(reads: UserReads, name: str) -> Role:
+def _get_role(reads: UserReads, name: str) -> Role:
     role = find_role(reads, name)
     if role is None:
         raise RoleNotFound(model.full_role_name(name))
     return role
 
 
-def _shown(name: str, members: Names) -> ShownRole:
-    return ShownRole(name, model.sorted_names(set(members.names)), members.complete)
+def _role_info(name: str, members: Names) -> RoleInfo:
+    return RoleInfo(name, model.sorted_names(set(members.names)), members.complete)

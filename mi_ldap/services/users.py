@@ -1,4 +1,4 @@
-"""The rules of users: listing, showing, making, removing, passwords."""
+"""The rules of users: list, show, create, delete, set passwords."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from mi_ldap.services.accounts import (
     new_user,
     reload,
 )
-from mi_ldap.services.admins import Admins, refusal
+from mi_ldap.services.admins import Admins, why_forbidden
 from mi_ldap.services.failed_logins import FailedLogins
 from mi_ldap.services.queries import Query, Selection
 from mi_ldap.services.response_time_floor import ResponseTimeFloor
 from mi_ldap.services.retry import retry_on_conflict
 from mi_ldap.state.audit import AuditLog, Change, ChangeAttempts
-from mi_ldap.store import RemoveUser, RenewEpoch, RevokeRole, Step, Unchanged, UserStore
+from mi_ldap.store import DeleteUser, RenewEpoch, RevokeRole, Step, Unchanged, UserStore
 
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """What a person sent to make a user."""
+    """The request to create a user."""
 
     name: str
     password: str = field(repr=False)
@@ -48,15 +48,20 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """What a person sent to change a password; `old` is None where it was not given."""
+    """The request to change a password; `old` is None if the old password was not sent."""
 
     new: str = field(repr=False)
     old: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A user as it is shown; `roles` are all effective ones, `Internal/everyone` first."""
+class UserInfo:
+    """A user as it is displayed.
+
+    Attributes:
+        roles: direct and inherited roles, sorted; `Internal/everyone` first.
+        created_by: the present name of an admin's custodian, or None.
+    """
 
     name: str
     is_admin: bool
@@ -66,10 +71,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """Why a performer may not do something to a user; `""` where it may."""
+    """Why a performer may not change a user: sentences, or `""` for what is allowed.
 
-    remove: str
-    reset: str
+    Attributes:
+        delete: why it may not delete the user.
+        reset_password: why it may not set the password without the old one.
+    """
+
+    delete: str
+    reset_password: str
 
 
 class Users:
@@ -92,11 +102,11 @@ class Users:
         self._rules = rules
 
     def select(self, query: Query) -> Selection:
-        """The users that a query selects; none for an unknown role."""
+        """Return the users that match a query; none for an unknown role."""
         return query.select(self._candidates(query))
 
-    def show(self, name: str, admin_role: AdminRole | None = None) -> Shown:
-        """A user with its roles and its custodian's present name.
+    def show(self, name: str, admin_role: AdminRole | None = None) -> UserInfo:
+        """Return a user with its roles and its custodian's present name.
 
         Args:
             name: as typed.
@@ -109,7 +119,7 @@ class Users:
         roles = {role.name for role in effective} - {EVERYONE}
         is_admin = self._admins.holds(admin_role or view.admin_role(), user)
         custodian = details.custodian if is_admin else None
-        return Shown(
+        return UserInfo(
             name=user.name,
             is_admin=is_admin,
             roles=(EVERYONE, *model.sorted_names(roles)),
@@ -117,23 +127,25 @@ class Users:
         )
 
     @property
-    def closed(self) -> str:
-        """Why no user can be made or changed, `""` where that is not so."""
+    def read_only_reason(self) -> str:
+        """Why no user can be created or changed, or `""`."""
         return "" if self._store.writable else str(ReadOnlyStore())
 
-    def verdict(self, performer: Performer, name: str) -> Permissions:
-        """What would be said to `remove`, and to `set_password` without the old one."""
+    def permissions(self, performer: Performer, name: str) -> Permissions:
+        """Return the errors that `delete`, and `set_password` without the old one, would raise."""
         target = get_user(self._store, name)
         return Permissions(
-            remove=self.closed or refusal(lambda: self._removal(performer, target)),
-            reset=self.closed or refusal(lambda: self._may_reset(performer, target)),
+            delete=self.read_only_reason
+            or why_forbidden(lambda: self._deletion_steps(performer, target)),
+            reset_password=self.read_only_reason
+            or why_forbidden(lambda: self._check_reset(performer, target)),
         )
 
     def create(self, performer: Performer, wanted: NewUser) -> str:
-        """Make a user, an admin whose custodian is the performer where that is wanted; its name.
+        """Create a user, or an admin whose custodian is the performer; return the stored name.
 
         Raises:
-            UserExists, BadRequest, PolicyRefused: nothing was made.
+            UserExists, BadRequest, PolicyRefused: nothing was created.
         """
         name = self._rules.new_user_name(model.without_primary(wanted.name))
         password = self._rules.new_password(wanted.password)
@@ -146,27 +158,27 @@ class Users:
             self._audit.attempts(performer.name) as attempts,
         ):
             retry_on_conflict(
-                lambda: self._finish(performer, user, attempts, is_admin=wanted.is_admin)
+                lambda: self._finish_creation(performer, user, attempts, is_admin=wanted.is_admin)
             )
         return name
 
-    def remove(self, performer: Performer, name: str) -> User:
-        """Remove a user; an admin only by its custodian.
+    def delete(self, performer: Performer, name: str) -> User:
+        """Delete a user; an admin can only be deleted by its custodian.
 
         Raises:
-            Forbidden, CustodyRefused: the rules say no.
+            Forbidden, CustodyRefused: the user was not deleted.
         """
         target = get_user(self._store, name)
-        _must_be_somebody_else(performer, target)
+        _ensure_not_self(performer, target)
         with (
             self._audit.refusals(performer.name, {"userId": target.name}),
             self._audit.attempts(performer.name) as attempts,
         ):
-            retry_on_conflict(lambda: self._remove(performer, target, attempts))
+            retry_on_conflict(lambda: self._delete(performer, target, attempts))
         return target
 
     def set_password(self, performer: Performer, name: str, wanted: NewPassword) -> User:
-        """Change a password: by the old one, or in an admin's right without it."""
+        """Change a password with the old one, or set it as an admin without the old one."""
         target = find_user(self._store, name)
         if performer.must_change_password and (target is None or target.id != performer.user.id):
             raise PasswordChangeFirst
@@ -186,10 +198,10 @@ class Users:
         found = find_role(view, query.role)
         return view.member_names(found) if found else Names(())
 
-    def _finish(
+    def _finish_creation(
         self, performer: Performer, user: User, attempts: ChangeAttempts, *, is_admin: bool
     ) -> None:
-        """What has its password becomes a user, or an admin, in one change."""
+        """Make an unfinished user, which has its password, a user or an admin, in one change."""
         if not self._store.is_still_unfinished(user):
             raise BadRequest(
                 "Error processing the request. The user was changed by someone else while it was "
@@ -206,57 +218,56 @@ class Users:
             else:
                 self._store.apply(Unchanged(user), RenewEpoch(user))
 
-    def _remove(self, performer: Performer, target: User, attempts: ChangeAttempts) -> None:
+    def _delete(self, performer: Performer, target: User, attempts: ChangeAttempts) -> None:
         changes_admins = self._admins.may_be_admin(performer, target)
         with self._admins.serialized(changes_admins=changes_admins):
-            steps = self._removal(performer, target)
+            steps = self._deletion_steps(performer, target)
             deletion = Change("deleted", "user", {"userId": target.name})
             self._admins.apply(attempts, target, steps, deletion)
 
-    def _removal(self, performer: Performer, target: User) -> list[Step]:
-        _must_be_somebody_else(performer, target)
+    def _deletion_steps(self, performer: Performer, target: User) -> list[Step]:
+        _ensure_not_self(performer, target)
         ensure_not_own_account(self._store, target)
         admin_role = self._admins.role_for(performer.user)
         present = reload(self._store, target)
         roles = self._store.roles_of(present)
         others = [r for r in roles if r.id != admin_role.role.id and not r.is_dynamic]
         return [
-            *self._admins.removal(performer.user, present, admin_role),
+            *self._admins.deletion(performer.user, present, admin_role),
             *(RevokeRole(role, present) for role in others),
-            RemoveUser(present),
+            DeleteUser(present),
         ]
 
     def _change_password(
         self, performer: Performer, name: str, target: User | None, wanted: NewPassword
     ) -> User:
-        """By the old password, whoever gives it; failures count as those of a login do."""
+        """Change the password with the old one; failures count as failed logins."""
         since_s = time.monotonic()
         try:
-            with self._failed_logins.attempt(name, performer.client) as tried:
-                tried.name = target.name if target else ""
+            with self._failed_logins.attempt(name, performer.client) as attempts:
+                attempts.name = target.name if target else ""
                 if target is None and self._admins.is_admin(performer.user):
                     raise UserNotFound(name)
-                return self._change_by_old(performer, target, wanted)
+                return self._change_with_old(performer, target, wanted)
         except LoginRefused as error:
             self._floor.wait(since_s)
-            is_plain = str(error) == str(LoginRefused())  # as a login says it, whatever the reason
-            why = "'oldPassword' is wrong." if is_plain else str(error)
-            field = "old" if is_plain else ""
+            why = str(error) if error.tells_reason else "'oldPassword' is wrong."
+            field = "" if error.tells_reason else "old"
             raise BadRequest(f"Error processing the request. {why}", field) from None
 
-    def _change_by_old(
+    def _change_with_old(
         self, performer: Performer, target: User | None, wanted: NewPassword
     ) -> User:
-        """A name that nobody has is told from a wrong password to admins only.
+        """Change the password; an unknown name has the same error as a wrong password.
 
-        The old password is proved once: an expired one may have few logins left.
+        The old password is verified by a single bind, since it may have few grace logins left.
         """
         if target is None or not model.is_password(wanted.old or ""):
             raise LoginRefused
         ensure_not_own_account(self._store, target)
         line = self._audit.change(performer.name, "updated", "user", {"userId": target.name})
         with ExitStack() as changing:
-            with self._floor.learning():
+            with self._floor.measured():
                 self._store.change_password(
                     target, wanted.old or "", wanted.new, lambda: changing.enter_context(line)
                 )
@@ -264,10 +275,10 @@ class Users:
         return target
 
     def _reset_password(self, performer: Performer, target: User, new: str) -> User:
-        """In an admin's right. Tokens die before the password changes, and once more after it."""
+        """Set the password as an admin; invalidate all tokens before and after it."""
         info = {"userId": target.name}
         with self._audit.refusals(performer.name, info):
-            retry_on_conflict(lambda: self._may_reset(performer, target))
+            retry_on_conflict(lambda: self._check_reset(performer, target))
             with self._audit.change(performer.name, "updated", "user", info):
                 with self._audit.attempts(performer.name) as attempts:
                     retry_on_conflict(lambda: self._begin_reset(performer, target, attempts))
@@ -283,11 +294,11 @@ class Users:
         with self._admins.serialized(changes_admins=changes_admins):
             self._admins.apply(attempts, target, self._reset_steps(performer, target))
 
-    def _may_reset(self, performer: Performer, target: User) -> None:
-        self._reset_steps(performer, target, is_done=False)
+    def _check_reset(self, performer: Performer, target: User) -> None:
+        self._reset_steps(performer, target, will_apply=False)
 
     def _reset_steps(
-        self, performer: Performer, target: User, *, is_done: bool = True
+        self, performer: Performer, target: User, *, will_apply: bool = True
     ) -> list[Step]:
         ensure_not_own_account(self._store, target)
         if target.id == performer.user.id and not self._admins.is_admin(performer.user):
@@ -295,18 +306,22 @@ class Users:
                 "Error processing the request. Give 'oldPassword' to change your own password."
             )
         admin_role = self._admins.role_for(performer.user)
-        present = self._settled(target)
-        return self._admins.reset(performer.user, present, admin_role, is_done=is_done)
+        present = self._reload_idle(target)
+        return self._admins.reset(performer.user, present, admin_role, will_apply=will_apply)
 
-    def _settled(self, target: User) -> User:
-        """The user as it is now, once nobody else is making it or setting its password."""
+    def _reload_idle(self, target: User) -> User:
+        """Return the present state of the user.
+
+        Raises:
+            Conflict: another request is creating the user or setting its password; try again.
+        """
         present = reload(self._store, target)
         if present.busy:
             raise Conflict
         return present
 
 
-def _must_be_somebody_else(performer: Performer, target: User) -> None:
+def _ensure_not_self(performer: Performer, target: User) -> None:
     if target.id == performer.user.id:
         raise Forbidden(
             "Attempt to delete the logged in user. Operation not allowed. "

@@ -17,7 +17,7 @@ import structlog
 from mi_ldap.deadline import deadline
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import ConfigurationError, MiLdapError
-from mi_ldap.services.bootstrap import FIRST_ADMIN_FACT
+from mi_ldap.services.bootstrap import FIRST_ADMIN_KEY
 from mi_ldap.services.container import Services
 from mi_ldap.serving.state_folder import held_state_folder
 from mi_ldap.settings import Settings
@@ -109,5 +109,5 @@ def _records_in(state: StateDatabase, directory: EmbeddedDirectory) -> list[str]
 
     Only keys of embedded directories end with a digest, see `wiring`.
     """
-    found = state.keys_with_prefix(f"{FIRST_ADMIN_FACT} {directory.group_base} ")
+    found = state.keys_with_prefix(f"{FIRST_ADMIN_KEY} {directory.group_base} ")
     return [key for key in found if re.search(" [0-9a-f]{12}$", key)]

@@ -60,7 +60,7 @@ def _recover(recovery: Recovery, user: User, password: str | None, *, adopt: boo
     if password is not None:
         recovery.set_password(user, password)
         click.echo(f"The password of {user.name} is set.")
-    is_new = recovery.give_role(user)
+    is_new = recovery.assign_admin_role(user)
     click.echo(f"{user.name} is {'now' if is_new else 'already'} an admin.")
     if adopt:
         adopted = recovery.adopt(user)

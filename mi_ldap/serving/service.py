@@ -79,7 +79,7 @@ def _write_throttled_logins(found: Services) -> None:
     try:
         found.failed_logins.close_windows(all_of_them=True)
     except MiLdapError as error:
-        log.error("throttled_logins_not_told", error=str(error))
+        log.error("throttled_logins_not_audited", error=str(error))
     # Not the store: the workers, forked later, could not open it again.
     found.close_files()
 

@@ -13,7 +13,7 @@ import structlog
 
 from mi_ldap.errors import StateUnavailable
 from mi_ldap.state.database import StateDatabase
-from mi_ldap.store import Removed
+from mi_ldap.store import DeletedEntry
 
 log = structlog.get_logger()
 
@@ -29,18 +29,18 @@ class StateRemovalNotes:
     def __init__(self, state: StateDatabase) -> None:
         self._state = state
 
-    def note(self, removed: Removed) -> None:
+    def note(self, removed: DeletedEntry) -> None:
         try:
             self._state.set_default(_PREFIX + json.dumps([time.time(), *removed]), "")
         except StateUnavailable as error:
             log.warning("removal_not_noted", dn=removed.dn, error=str(error))
 
-    def recent(self) -> list[Removed]:
+    def recent(self) -> list[DeletedEntry]:
         kept = {key: json.loads(key[len(_PREFIX) :]) for key in self._keys()}
         # Also delete notes from the future: the clock was set back.
         old = [key for key, (at, *_) in kept.items() if abs(time.time() - at) > KEPT_S]
         self._state.delete(old)
-        return list(dict.fromkeys(Removed(dn, member) for _, dn, member in kept.values()))
+        return list(dict.fromkeys(DeletedEntry(dn, member) for _, dn, member in kept.values()))
 
     def _keys(self) -> list[str]:
         return self._state.keys_with_prefix(_PREFIX)

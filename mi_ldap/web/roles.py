@@ -54,7 +54,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @roles.delete("/roles/<name:name>")
     def delete_role(name: str) -> Response:
-        removed = services.roles.remove(current_performer(), _in_path(name))
+        removed = services.roles.delete(current_performer(), _in_path(name))
         return jsonify(role=removed.name, status="Deleted")
 
     return roles
@@ -68,6 +68,6 @@ def _change(sent: dict[str, Any]) -> RoleChange:
     """Roles may be sent with their domain, `Internal/x`, or by their plain name."""
     return RoleChange(
         user_name=sent["name"],
-        added=tuple(sent.get("added") or ()),
-        removed=tuple(sent.get("removed") or ()),
+        assigned=tuple(sent.get("added") or ()),
+        revoked=tuple(sent.get("removed") or ()),
     )

@@ -43,7 +43,7 @@ def blueprint(services: Services) -> Blueprint:
     @users.delete("/users/<name:name>")
     def delete_user(name: str) -> Response:
         must_be_primary(request.args.get("domain"))
-        removed = services.users.remove(current_performer(), without_slash(name))
+        removed = services.users.delete(current_performer(), without_slash(name))
         return jsonify(userId=removed.name, status="Deleted")
 
     @users.patch("/users/<name:name>")

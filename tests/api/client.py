@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from mi_ldap.model import User
 from mi_ldap.services.container import Services
-from mi_ldap.store import AddAdminRole, AssignRole, RenewEpoch, SetCustodian, UserStore
+from mi_ldap.store import AssignRole, CreateAdminRole, RenewEpoch, SetCustodian, UserStore
 from mi_ldap.web import create_app
 
 PASSWORD = "correct horse"
@@ -104,7 +104,7 @@ class Api:
         """Many users, without passwords and behind the API's back: for the sake of time."""
         store = self.services.store
         for name in names:
-            store.apply(RenewEpoch(store.add_user(name)))
+            store.apply(RenewEpoch(store.create_user(name)))
 
     def add_role(self, name: str, *members: str) -> None:
         self.do("POST", "/roles", {"role": name})
@@ -145,7 +145,7 @@ class Family:
         self.stranger = stranger
         store = stranger.services.store
         users = {name: _add_user(store, name) for name in ("admin", "boss", "carl", "bob")}
-        store.apply(AddAdminRole(users["admin"]))
+        store.apply(CreateAdminRole(users["admin"]))
         for name, custodian in (("boss", "admin"), ("carl", "boss")):
             admin_role = store.admin_role()
             assert admin_role is not None
@@ -170,7 +170,7 @@ class Family:
 
 
 def _add_user(store: UserStore, name: str) -> User:
-    user = store.add_user(name)
+    user = store.create_user(name)
     store.reset_password(user, PASSWORD)
     store.apply(RenewEpoch(user))
     found = store.user(user.id)

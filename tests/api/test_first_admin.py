@@ -12,7 +12,7 @@ from tests.api.stores import where_there_is_a_policy
 
 def add_by_other_tool(api: Api, name: str) -> None:
     store = api.services.store
-    user = store.add_user(name)
+    user = store.create_user(name)
     store.reset_password(user, PASSWORD)
     store.apply(RenewEpoch(user))
 

@@ -69,7 +69,7 @@ def test_where_the_list_does_not_come_a_search_is_offered(
 
 def test_many_roles_are_suggested(here: Clicker) -> None:
     for number in range(201):
-        here.world.store.add_role(f"role-{number:03}")
+        here.world.store.create_role(f"role-{number:03}")
     for page in ("/users", "/user?name=user-01"):
         text = here.get(page).text
         assert "<datalist" in text

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.model import AuthenticationResult, User
-from mi_ldap.store import AddAdminRole
+from mi_ldap.store import CreateAdminRole
 from tests.console.clicking import HERE, OURS, Clicker, assert_sound, clicker, goes_to
 from tests.world import PASSWORD, make_world
 
@@ -247,7 +247,7 @@ def test_why_a_password_is_not_set_is_said_where_there_is_no_form(here: Clicker,
 
 
 def test_white_space_in_names_survives_a_choice(here: Clicker) -> None:
-    here.world.store.add_role("two\tlines\n x")
+    here.world.store.create_role("two\tlines\n x")
     here.log_in("admin")
     for page in ("/users", "/user?name=bob", "/users?role=two%09lines%0A+x"):
         assert '<option value="two\tlines\n x"' in here.get(page).text
@@ -309,7 +309,7 @@ def test_the_loser_of_the_first_login_is_not_told_to_be_the_first(tmp_path: Path
 
     def meanwhile(user: User, password: str) -> AuthenticationResult:
         if not world.admins():
-            world.store.apply(AddAdminRole(world.add("quicker")))
+            world.store.apply(CreateAdminRole(world.add("quicker")))
         return prove(user, password)
 
     world.store.authenticate = meanwhile  # type: ignore[method-assign]

@@ -10,8 +10,8 @@ from mi_ldap.errors import (
     Conflict,
 )
 from mi_ldap.store import (
-    AddAdminRole,
     AssignRole,
+    CreateAdminRole,
     MarkFirstAdmin,
     RenewEpoch,
     RevokeRole,
@@ -31,7 +31,9 @@ from tests.contract.words import (
 class AdminRoleContract:
     def test_the_admin_role_is_made_with_its_first_holder(self, store: UserStore) -> None:
         user = make_user(store)
-        store.apply(Unchanged(user), SetCustodian(user, None), RenewEpoch(user), AddAdminRole(user))
+        store.apply(
+            Unchanged(user), SetCustodian(user, None), RenewEpoch(user), CreateAdminRole(user)
+        )
         admin_role = admin_role_of(store)
         assert admin_role.role.name == "admin"
         assert admin_role.first_admin_id == user.id
@@ -40,14 +42,14 @@ class AdminRoleContract:
 
     def test_the_admin_role_is_made_once(self, store: UserStore) -> None:
         alice, bob = make_user(store), make_user(store, "bob")
-        store.apply(AddAdminRole(alice))
+        store.apply(CreateAdminRole(alice))
         with pytest.raises(Conflict):
-            store.apply(Unchanged(bob), RenewEpoch(bob), AddAdminRole(bob))
+            store.apply(Unchanged(bob), RenewEpoch(bob), CreateAdminRole(bob))
         assert reread(store, bob).custodian_id is None
         assert not store.is_holder(admin_role_of(store), bob)
 
     def test_an_empty_admin_role_is_marked_and_given(self, store: UserStore) -> None:
-        user, role = make_user(store), store.add_role("admin")
+        user, role = make_user(store), store.create_role("admin")
         assert admin_role_of(store).holders == frozenset()
         assert admin_role_of(store).first_admin_id is None
         store.apply(
@@ -66,7 +68,7 @@ class AdminRoleContract:
         self, store: UserStore, plant: Plant
     ) -> None:
         user = make_user(store)
-        store.apply(AddAdminRole(user))
+        store.apply(CreateAdminRole(user))
         plant("admin", "ghost")
         admin_role = admin_role_of(store)
         assert len(admin_role.holders) == 2
@@ -75,7 +77,7 @@ class AdminRoleContract:
 
     def test_the_other_holder_is_another_one(self, store: UserStore) -> None:
         alice, bob = make_user(store), make_user(store, "bob")
-        store.apply(AddAdminRole(alice))
+        store.apply(CreateAdminRole(alice))
         store.apply(AssignRole(admin_role_of(store).role, bob))
         other = store.other_holder(admin_role_of(store), alice)
         assert other is not None
@@ -86,7 +88,7 @@ class AdminRoleContract:
         self, store: UserStore
     ) -> None:
         alice, bob = make_user(store), make_user(store, "bob")
-        store.apply(AddAdminRole(alice))
+        store.apply(CreateAdminRole(alice))
         store.apply(AssignRole(admin_role_of(store).role, bob))
         as_read = admin_role_of(store).role
         store.apply(Unchanged(as_read), RevokeRole(as_read, alice))
@@ -96,7 +98,7 @@ class AdminRoleContract:
 
     def test_a_promotion_is_one_change(self, store: UserStore) -> None:
         boss, user = make_user(store, "boss"), make_user(store)
-        store.apply(AddAdminRole(boss))
+        store.apply(CreateAdminRole(boss))
         role = admin_role_of(store).role
         stale = replace(role, revision="old|0123456789abcdef")
         with pytest.raises(Conflict):

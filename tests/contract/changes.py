@@ -15,8 +15,8 @@ from mi_ldap.errors import (
 from mi_ldap.model import EntryId, User
 from mi_ldap.store import (
     AssignRole,
-    NotHeld,
-    RemoveUser,
+    DeleteUser,
+    NotMember,
     RenewEpoch,
     RenewRevision,
     RevokeRole,
@@ -42,11 +42,11 @@ class ChangeContract:
     def test_a_custodian_is_set_replaced_and_cleared(self, store: UserStore) -> None:
         user, boss = make_user(store), make_user(store, "boss")
         store.apply(SetCustodian(user, boss.id))
-        charge = reread(store, user)
-        assert charge.custodian_id == boss.id
-        assert store.details(charge).custodian == boss
+        dependent = reread(store, user)
+        assert dependent.custodian_id == boss.id
+        assert store.details(dependent).custodian == boss
         assert [each.id for each in store.dependents_of(boss)] == [user.id]
-        store.apply(SetCustodian(charge, user.id))
+        store.apply(SetCustodian(dependent, user.id))
         store.apply(SetCustodian(reread(store, user), None))
         assert reread(store, user).custodian_id is None
         assert store.dependents_of(boss) == ()
@@ -87,7 +87,7 @@ class ChangeContract:
             assert reread(store, user).appointment == adopted.appointment
 
     def test_a_revision_is_renewed_as_it_was_read_or_not_at_all(self, store: UserStore) -> None:
-        role = store.add_role("dev")
+        role = store.create_role("dev")
         store.apply(Unchanged(role), RenewRevision(role))
         with pytest.raises(Conflict):
             store.apply(Unchanged(role), RenewRevision(role))
@@ -95,7 +95,7 @@ class ChangeContract:
         store.apply(Unchanged(renewed), RenewRevision(renewed))
 
     def test_what_was_decided_before_a_renewed_revision_is_void(self, store: UserStore) -> None:
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         store.apply(Unchanged(role), RenewRevision(role))
         with pytest.raises(Conflict):
             store.apply(Unchanged(role), AssignRole(role, user))
@@ -124,7 +124,7 @@ class ChangeContract:
     def test_a_user_is_busy_while_it_is_made_or_its_password_is_reset(
         self, store: UserStore
     ) -> None:
-        user = store.add_user("alice")
+        user = store.create_user("alice")
         assert user.busy
         store.apply(RenewEpoch(user))
         finished = reread(store, user)
@@ -154,7 +154,7 @@ class ChangeContract:
         assert not reread(store, user).busy
 
     def test_an_unchanged_user_passes_the_guard(self, store: UserStore) -> None:
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         store.apply(Unchanged(user))
         user = reread(store, user)
         store.apply(Unchanged(user), RenewEpoch(user))
@@ -171,7 +171,7 @@ class ChangeContract:
         assert reread(store, user).epoch == user.epoch
 
     def test_logins_and_memberships_leave_a_user_unchanged(self, store: UserStore) -> None:
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         with pytest.raises(LoginRefused):
             store.authenticate(user, "wrong")
         store.authenticate(user, PASSWORD)
@@ -181,7 +181,7 @@ class ChangeContract:
     def test_a_password_that_is_set_meanwhile_lets_a_new_user_be_finished(
         self, store: UserStore
     ) -> None:
-        user = store.add_user("alice")
+        user = store.create_user("alice")
         store.reset_password(user, PASSWORD)
         store.apply(Unchanged(user), RenewEpoch(user))
         store.authenticate(user, PASSWORD)
@@ -192,31 +192,31 @@ class ChangeContract:
     def test_a_changed_user_fails_the_guard_and_nothing_is_done(
         self, store: UserStore, change: Callable[[User], RenewEpoch | SetCustodian]
     ) -> None:
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         store.apply(change(user))
         with pytest.raises(Conflict):
             store.apply(Unchanged(user), AssignRole(role, user))
         with pytest.raises(Conflict):
-            store.apply(Unchanged(user), RemoveUser(user))
+            store.apply(Unchanged(user), DeleteUser(user))
         assert store.details(user).roles == ()
         assert store.find_user("alice") is not None
 
     def test_a_namesake_is_another_user_to_every_guard(self, store: UserStore) -> None:
-        first, role = make_user(store), store.add_role("dev")
+        first, role = make_user(store), store.create_role("dev")
         remove(store, first)
         second = make_user(store)
         assert second.id != first.id
         assert store.user(first.id) is None
-        for step in (RenewEpoch(first), RemoveUser(first), AssignRole(role, first)):
+        for step in (RenewEpoch(first), DeleteUser(first), AssignRole(role, first)):
             with pytest.raises(Conflict):
                 store.apply(Unchanged(first), step)
         with pytest.raises(Conflict):
-            store.apply(RemoveUser(first))
+            store.apply(DeleteUser(first))
         assert store.find_user("alice") == second
         assert store.details(second).roles == ()
 
     def test_an_unchanged_role_passes_the_guard(self, store: UserStore) -> None:
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         store.apply(Unchanged(role))
         role = role_now(store, role)
         store.apply(Unchanged(role), AssignRole(role, user))
@@ -224,7 +224,7 @@ class ChangeContract:
         store.apply(Unchanged(role), Unchanged(user), RevokeRole(role, user), RenewEpoch(user))
 
     def test_a_role_that_lost_or_won_a_member_fails_the_guard(self, store: UserStore) -> None:
-        alice, bob, role = make_user(store), make_user(store, "bob"), store.add_role("dev")
+        alice, bob, role = make_user(store), make_user(store, "bob"), store.create_role("dev")
         store.apply(Unchanged(role), AssignRole(role, alice))
         with pytest.raises(Conflict):
             store.apply(Unchanged(role), AssignRole(role, bob))
@@ -235,17 +235,17 @@ class ChangeContract:
         assert store.member_names(role).names == ()
 
     def test_not_held_guards_a_removal(self, store: UserStore) -> None:
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         store.apply(AssignRole(role, user))
         with pytest.raises(Conflict):
-            store.apply(NotHeld(role, user), RemoveUser(user))
+            store.apply(NotMember(role, user), DeleteUser(user))
         assert store.find_user("alice") == user
         store.apply(RevokeRole(role_now(store, role), user))
-        store.apply(NotHeld(role, user), RemoveUser(user))
+        store.apply(NotMember(role, user), DeleteUser(user))
         assert store.find_user("alice") is None
 
     def test_when_one_step_fails_none_was_done(self, store: UserStore) -> None:
-        user, dev, ops = make_user(store), store.add_role("dev"), store.add_role("ops")
+        user, dev, ops = make_user(store), store.create_role("dev"), store.create_role("ops")
         with pytest.raises(Conflict):
             store.apply(
                 Unchanged(user),
@@ -258,7 +258,7 @@ class ChangeContract:
 
     def test_several_roles_are_changed_together(self, store: UserStore) -> None:
         user = make_user(store)
-        roles = [store.add_role(name) for name in ("a", "b", "c")]
+        roles = [store.create_role(name) for name in ("a", "b", "c")]
         store.apply(AssignRole(roles[0], user), AssignRole(roles[1], user))
         store.apply(
             RevokeRole(role_now(store, roles[0]), user),
@@ -269,7 +269,7 @@ class ChangeContract:
 
     def test_of_two_changes_under_one_guard_one_is_made(self, store: UserStore) -> None:
         users = [make_user(store, name) for name in ("alice", "bob")]
-        role = store.add_role("dev")
+        role = store.create_role("dev")
         start = threading.Barrier(2)
 
         def attempt(user: User) -> bool:

@@ -10,9 +10,9 @@ from mi_ldap.errors import (
 )
 from mi_ldap.model import Role, User
 from mi_ldap.store import (
-    AddAdminRole,
     AssignRole,
-    RemoveRole,
+    CreateAdminRole,
+    DeleteRole,
     RevokeRole,
     UserStore,
 )
@@ -42,23 +42,23 @@ def names_of(roles: tuple[Role, ...]) -> list[str]:
 
 class RoleContract:
     def test_a_role_is_made_empty_and_found(self, store: UserStore) -> None:
-        role = store.add_role("dev")
+        role = store.create_role("dev")
         assert store.find_role("DEV") == role
         assert store.role_names().names == ("dev",)
         assert store.member_names(role).names == ()
 
     def test_a_taken_role_is_not_made_twice(self, store: UserStore) -> None:
-        store.add_role("dev")
+        store.create_role("dev")
         with pytest.raises(RoleExists):
-            store.add_role("Dev")
+            store.create_role("Dev")
 
     def test_a_role_of_a_domain_is_a_role(self, store: UserStore) -> None:
-        role = store.add_role("Internal/x")
+        role = store.create_role("Internal/x")
         assert store.role_names().names == ("Internal/x",)
         assert store.find_role("internal/X") == role
 
     def test_a_role_is_given_and_taken(self, store: UserStore) -> None:
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         store.apply(AssignRole(role, user))
         assert store.member_names(role).names == ("alice",)
         assert [held.name for held in store.details(user).roles] == ["dev"]
@@ -68,39 +68,39 @@ class RoleContract:
         assert store.details(user).roles == store.roles_of(user) == ()
 
     def test_giving_what_is_held_is_a_conflict(self, store: UserStore) -> None:
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         store.apply(AssignRole(role, user))
         with pytest.raises(Conflict):
             store.apply(AssignRole(role, user))
         assert store.member_names(role).names == ("alice",)
 
     def test_taking_what_is_not_held_is_a_conflict(self, store: UserStore) -> None:
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         with pytest.raises(Conflict):
             store.apply(RevokeRole(role, user))
 
     def test_a_role_goes_with_whoever_holds_it(self, store: UserStore) -> None:
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         store.apply(AssignRole(role, user))
-        store.apply(RemoveRole(role_now(store, role)))
+        store.apply(DeleteRole(role_now(store, role)))
         assert store.find_role("dev") is None
         assert store.details(user).roles == ()
 
     def test_removing_a_role_that_is_gone_is_a_conflict(self, store: UserStore) -> None:
-        role = store.add_role("dev")
-        store.apply(RemoveRole(role))
+        role = store.create_role("dev")
+        store.apply(DeleteRole(role))
         with pytest.raises(Conflict):
-            store.apply(RemoveRole(role))
+            store.apply(DeleteRole(role))
 
     def test_members_that_are_no_users_are_not_listed(self, store: UserStore, plant: Plant) -> None:
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         plant("dev", "ghost")
         store.apply(AssignRole(role_now(store, role), user))
         assert store.member_names(role).names == ("alice",)
 
     def test_what_is_held_through_roles_is_told_apart(self, store: UserStore) -> None:
         alice, bob = make_user(store), make_user(store, "bob")
-        team, unit, staff = (store.add_role(name) for name in ("team", "unit", "staff"))
+        team, unit, staff = (store.create_role(name) for name in ("team", "unit", "staff"))
         store.apply(AssignRole(team, alice), AssignRole(staff, bob))
         for inner, outer in ((team, unit), (unit, staff)):
             nest(store, inner, outer)
@@ -114,7 +114,7 @@ class RoleContract:
         assert store.details(bob).inherited == ()
 
     def test_a_role_held_in_both_ways_is_the_users_own(self, store: UserStore) -> None:
-        user, team, staff = make_user(store), store.add_role("team"), store.add_role("staff")
+        user, team, staff = make_user(store), store.create_role("team"), store.create_role("staff")
         store.apply(AssignRole(team, user))
         nest(store, team, staff)
         store.apply(AssignRole(role_now(store, staff), user))
@@ -125,7 +125,7 @@ class RoleContract:
         assert inherited == (["staff"] if has_roles_in_roles(store) else [])
 
     def test_roles_in_a_circle_come_to_an_end(self, store: UserStore) -> None:
-        user, team, staff = make_user(store), store.add_role("team"), store.add_role("staff")
+        user, team, staff = make_user(store), store.create_role("team"), store.create_role("staff")
         store.apply(AssignRole(team, user))
         nest(store, team, staff)
         nest(store, staff, team)
@@ -135,8 +135,12 @@ class RoleContract:
         assert store.member_names(team).names == ("alice",)
 
     def test_the_admin_role_is_held_through_roles(self, store: UserStore) -> None:
-        boss, alice, chiefs = make_user(store, "boss"), make_user(store), store.add_role("chiefs")
-        store.apply(AddAdminRole(boss))
+        boss, alice, chiefs = (
+            make_user(store, "boss"),
+            make_user(store),
+            store.create_role("chiefs"),
+        )
+        store.apply(CreateAdminRole(boss))
         store.apply(AssignRole(chiefs, alice))
         nest(store, chiefs, admin_role_of(store).role)
         nest(store, admin_role_of(store).role, chiefs)  # in a circle its own are its own still

@@ -19,10 +19,10 @@ from mi_ldap.errors import (
     UserExists,
 )
 from mi_ldap.store import (
-    AddAdminRole,
     AssignRole,
-    RemoveRole,
-    RemoveUser,
+    CreateAdminRole,
+    DeleteRole,
+    DeleteUser,
     RenewEpoch,
     RevokeRole,
     UserStore,
@@ -59,7 +59,7 @@ class UserContract:
     @pytest.mark.parametrize("name", ["", " ", "*", "al*", "alice)(uid=*"])
     def test_a_name_is_never_a_wildcard(self, store: UserStore, name: str) -> None:
         make_user(store)
-        store.add_role("alice")
+        store.create_role("alice")
         assert store.find_user(name) is None
         assert store.find_role(name) is None
 
@@ -102,7 +102,7 @@ class UserContract:
             self.whole_life(store, name)
 
     def whole_life(self, store: UserStore, name: str) -> None:
-        user, role = make_user(store, name), store.add_role(name)
+        user, role = make_user(store, name), store.create_role(name)
         assert store.user_names().names == (name,)
         assert store.role_names().names == (name,)
         assert user.name == role.name == name
@@ -112,8 +112,8 @@ class UserContract:
         assert [held.id for held in store.details(user).roles] == [role.id]
         store.apply(RevokeRole(role, user))
         assert store.member_names(role).names == ()
-        store.apply(RemoveRole(role_now(store, role)))
-        store.apply(AddAdminRole(user))
+        store.apply(DeleteRole(role_now(store, role)))
+        store.apply(CreateAdminRole(user))
         assert store.is_holder(admin_role_of(store), reread(store, user))
         assert [holder.id for holder in store.holder_users(admin_role_of(store))] == [user.id]
         remove(store, user)
@@ -122,13 +122,13 @@ class UserContract:
     def test_a_taken_name_is_not_made_twice_in_any_case(self, store: UserStore) -> None:
         user = make_user(store)
         with pytest.raises(UserExists):
-            store.add_user("ALICE")
+            store.create_user("ALICE")
         assert store.find_user("alice") == user
 
     def test_of_many_makers_of_one_name_one_wins(self, store: UserStore) -> None:
         def attempt(_: int) -> bool:
             try:
-                user = store.add_user("alice")
+                user = store.create_user("alice")
             except UserExists:
                 return False
             store.apply(RenewEpoch(user))
@@ -144,19 +144,19 @@ class UserContract:
             self.long_life(store, name)
 
     def long_life(self, store: UserStore, name: str) -> None:
-        user, role = make_user(store, name), store.add_role(name)
+        user, role = make_user(store, name), store.create_role(name)
         store.apply(AssignRole(role, user))
         assert store.member_names(role).names == (name,)
 
     def test_a_new_user_has_no_password_and_no_roles(self, store: UserStore) -> None:
-        user = store.add_user("alice")
+        user = store.create_user("alice")
         assert user.unfinished
         for guess in ("alice", "", "password"):
             with pytest.raises(LoginRefused):
                 store.authenticate(user, guess)
 
     def test_an_unfinished_user_is_found_by_no_read(self, store: UserStore) -> None:
-        user, role = store.add_user("alice"), store.add_role("dev")
+        user, role = store.create_user("alice"), store.create_role("dev")
         store.apply(AssignRole(role, user))
         for reads in (store, store.view):
             assert (reads.find_user("alice"), reads.user(user.id)) == (None, None)
@@ -170,19 +170,19 @@ class UserContract:
     def test_an_unfinished_user_is_replaced_once_its_creation_has_ended(
         self, store: UserStore
     ) -> None:
-        first = store.add_user("alice")
+        first = store.create_user("alice")
         with deadline(0.5), pytest.raises(UserExists):
-            store.add_user("ALICE")
+            store.create_user("ALICE")
         assert store.is_still_unfinished(first)
         store.end_creation(first)
-        second = store.add_user("alice")
+        second = store.create_user("alice")
         assert second.id != first.id
         assert not store.is_still_unfinished(first)
 
     def test_old_unfinished_users_are_removed(self, store: UserStore) -> None:
         with time_machine.travel(time.time() - 3600):
-            left, running = store.add_user("left"), store.add_user("running")
-        fresh, finished = store.add_user("fresh"), make_user(store, "finished")
+            left, running = store.create_user("left"), store.create_user("running")
+        fresh, finished = store.create_user("fresh"), make_user(store, "finished")
         for user in (left, fresh, finished):
             store.end_creation(user)
         store.clean_up()
@@ -194,7 +194,7 @@ class UserContract:
     def test_memberships_of_an_earlier_life_are_lost_at_birth(
         self, store: UserStore, plant: Plant
     ) -> None:
-        dev, ops = store.add_role("dev"), store.add_role("ops")
+        dev, ops = store.create_role("dev"), store.create_role("ops")
         plant("dev", "alice")
         plant("ops", "alice")
         user = make_user(store)
@@ -202,7 +202,7 @@ class UserContract:
         assert store.member_names(dev).names == store.member_names(ops).names == ()
 
     def test_discarding_removes_what_was_made_and_nothing_else(self, store: UserStore) -> None:
-        first = store.add_user("alice")
+        first = store.create_user("alice")
         store.discard(first)
         store.discard(first)
         second = make_user(store)
@@ -258,7 +258,7 @@ class UserContract:
 
     def test_a_gone_user_proves_nothing_and_gets_no_password(self, store: UserStore) -> None:
         user = make_user(store)
-        store.apply(RemoveUser(user))
+        store.apply(DeleteUser(user))
         with pytest.raises(LoginRefused):
             store.authenticate(user, PASSWORD)
         with pytest.raises(MiLdapError):
@@ -268,7 +268,7 @@ class UserContract:
         self, store: UserStore
     ) -> None:
         former = make_user(store)
-        store.apply(RemoveUser(former))
+        store.apply(DeleteUser(former))
         present = make_user(store)
         with pytest.raises(MiLdapError):
             store.reset_password(former, "another one")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from mi_ldap.model import AdminRole, Role, User
 from mi_ldap.store import (
     AssignRole,
-    RemoveUser,
+    DeleteUser,
     RenewEpoch,
     RevokeRole,
     SetCustodian,
@@ -50,7 +50,7 @@ ODD_NAMES = [
 
 def make_user(store: UserStore, name: str = "alice", password: str = PASSWORD) -> User:
     """A finished user."""
-    user = store.add_user(name)
+    user = store.create_user(name)
     store.reset_password(user, password)
     store.apply(RenewEpoch(user))
     return reread(store, user)
@@ -76,7 +76,7 @@ def admin_role_of(store: UserStore) -> AdminRole:
 
 def remove(store: UserStore, user: User) -> None:
     roles = store.details(user).roles
-    store.apply(*(RevokeRole(role, user) for role in roles), RemoveUser(user))
+    store.apply(*(RevokeRole(role, user) for role in roles), DeleteUser(user))
 
 
 def promotion(boss: User, user: User, role: Role) -> list[Step]:

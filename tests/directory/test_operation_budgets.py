@@ -184,7 +184,7 @@ GIVING = ["assert", "modify", "assert", "search"]
 def test_a_role_is_given_and_taken_after_four_searches(busy: Api, meter: Meter) -> None:
     made = busy.services
     change = partial(made.roles.change, performer(made))
-    given, taken = RoleChange("boss", added=("dev",)), RoleChange("boss", removed=("dev",))
+    given, taken = RoleChange("boss", assigned=("dev",)), RoleChange("boss", revoked=("dev",))
     deciding = ["search"] * 4
     assert meter.of(lambda: change(given)) == deciding + GIVING
     assert meter.of(lambda: change(given)) == deciding

@@ -11,10 +11,10 @@ from mi_ldap.errors import (
     ReadOnlyStore,
 )
 from mi_ldap.store import (
-    AddAdminRole,
     AssignRole,
-    NotHeld,
-    RemoveUser,
+    CreateAdminRole,
+    DeleteUser,
+    NotMember,
     RevokeRole,
     SetCustodian,
     Unchanged,
@@ -29,20 +29,20 @@ from tests.subtree import Subtree
 
 def test_without_member_of_the_group_itself_is_asked(stores: Stores) -> None:
     store = stores.open(USER_STORE__MEMBER_OF_ATTRIBUTE="")
-    user, role = make_user(store), store.add_role("dev")
+    user, role = make_user(store), store.create_role("dev")
     store.apply(AssignRole(role, user))
     with pytest.raises(Conflict):
-        store.apply(NotHeld(role, user), RemoveUser(user))
+        store.apply(NotMember(role, user), DeleteUser(user))
     assert store.find_user("alice") == user
     store.apply(RevokeRole(role_now(store, role), user))
-    store.apply(NotHeld(role, user), RemoveUser(user))
+    store.apply(NotMember(role, user), DeleteUser(user))
     assert store.find_user("alice") is None
 
 
 def test_memberships_stay_true_after_guarded_changes(
     store: DirectoryStore, subtree: Subtree
 ) -> None:
-    user, role = make_user(store), store.add_role("dev")
+    user, role = make_user(store), store.create_role("dev")
 
     def member_of() -> list[str]:
         return subtree.tool.read(user.locator, "memberOf").get("memberOf", [])
@@ -61,7 +61,7 @@ def test_memberships_stay_true_after_guarded_changes(
 
 def test_a_guard_on_a_user_writes_nothing(stores: Stores, subtree: Subtree) -> None:
     store = stores.open()
-    user, role = make_user(store), store.add_role("dev")
+    user, role = make_user(store), store.create_role("dev")
 
     def stamp() -> list[str]:
         return subtree.tool.read(user.locator, "entryCSN")["entryCSN"]
@@ -80,24 +80,24 @@ def test_another_tools_change_of_a_user_fails_the_guard(
     user = make_user(store)
     subtree.tool.replace(user.locator, miLdapCustodian="somebody")
     with pytest.raises(Conflict):
-        store.apply(Unchanged(user), RemoveUser(user))
+        store.apply(Unchanged(user), DeleteUser(user))
 
 
 def test_another_tools_change_of_a_group_fails_the_guard(
     store: DirectoryStore, subtree: Subtree
 ) -> None:
-    alice, bob, role = make_user(store), make_user(store, "bob"), store.add_role("dev")
+    alice, bob, role = make_user(store), make_user(store, "bob"), store.create_role("dev")
     subtree.tool.add_values(role.locator, member=bob.locator)
     with pytest.raises(Conflict):
         store.apply(Unchanged(role), AssignRole(role, alice))
 
 
 def test_the_only_user_of_a_folder_can_be_removed(store: DirectoryStore) -> None:
-    user, roles = make_user(store), [store.add_role(name) for name in ("a", "b")]
+    user, roles = make_user(store), [store.create_role(name) for name in ("a", "b")]
     store.apply(*(AssignRole(role, user) for role in roles))
     other = make_user(store, "bob")
     remove(store, other)
-    store.apply(Unchanged(user), *(RevokeRole(role, user) for role in roles), RemoveUser(user))
+    store.apply(Unchanged(user), *(RevokeRole(role, user) for role in roles), DeleteUser(user))
     assert store.user_names().names == ()
     assert store.member_names(roles[0]).names == ()
 
@@ -113,14 +113,14 @@ def test_the_custodian_may_lie_in_an_attribute_of_the_directorys_own(
         USER_STORE__EPOCH_ATTRIBUTE="displayName",
     )
     boss, user = make_user(store, "boss"), make_user(store)
-    store.apply(Unchanged(boss), AddAdminRole(boss))
+    store.apply(Unchanged(boss), CreateAdminRole(boss))
     role = admin_role_of(store).role
     store.apply(Unchanged(user), SetCustodian(user, boss.id), AssignRole(role, user))
     promoted = reread(store, user)
     assert promoted.custodian_id == boss.id
     assert store.is_holder(admin_role_of(store), promoted)
     assert [charge.id for charge in store.dependents_of(boss)] == [user.id]
-    dev = store.add_role("dev")
+    dev = store.create_role("dev")
     store.apply(Unchanged(promoted), AssignRole(dev, promoted))
     assert [role.name for role in store.details(promoted).roles] == ["admin", "dev"]
     classes = subtree.tool.read(user.locator, "objectClass")["objectClass"]
@@ -140,7 +140,7 @@ def test_new_entries_may_be_made_by_a_pattern(stores: Stores, subtree: Subtree) 
     user = make_user(store, "Last, First")
     assert user.locator.endswith(folder)
     assert user.name == "Last, First"
-    store.apply(AssignRole(store.add_role("a+b"), user))
+    store.apply(AssignRole(store.create_role("a+b"), user))
     assert [role.name for role in store.details(user).roles] == ["a+b"]
 
 
@@ -149,7 +149,7 @@ def test_a_user_that_the_filters_do_not_find_is_refused_and_taken_back(
 ) -> None:
     store = stores.open(USER_STORE__USER_NAME_LIST_FILTER="(&(objectClass=inetOrgPerson)(mail=*))")
     with pytest.raises(BadRequest, match="filters do not find it"):
-        store.add_user("alice")
+        store.create_user("alice")
     assert not subtree.tool.exists(subtree.user_dn("alice"))
 
 
@@ -177,12 +177,12 @@ def test_what_is_configured_as_read_only_is_not_written(
     assert role is not None
     store.authenticate(user, PASSWORD)
     with pytest.raises(ReadOnlyStore):
-        store.add_role("new")
+        store.create_role("new")
     with pytest.raises(ReadOnlyStore):
         store.apply(RevokeRole(role, user))
     if "TYPE" in settings:
         with pytest.raises(ReadOnlyStore):
-            store.add_user("bob")
+            store.create_user("bob")
         with pytest.raises(ReadOnlyStore):
             store.reset_password(user, "another one")
 

@@ -146,7 +146,7 @@ def test_a_server_that_takes_no_changes_is_a_read_only_store(
     access.replace(DATABASE, olcReadOnly="TRUE")
     try:
         with pytest.raises(ReadOnlyStore):
-            store.add_user("bob")
+            store.create_user("bob")
         with pytest.raises(ReadOnlyStore):
             store.apply(SetCustodian(user, EntryId("x")))
         assert store.find_user("alice") == user

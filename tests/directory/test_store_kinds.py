@@ -9,7 +9,7 @@ import pytest
 
 from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.layout.profiles import ACTIVE_DIRECTORY
-from mi_ldap.store import AssignRole, RemoveUser, UserStore
+from mi_ldap.store import AssignRole, DeleteUser, UserStore
 from tests import kinds
 from tests.directory.stores import Stores
 from tests.hosts_of_kinds import Hosts
@@ -94,14 +94,14 @@ class TestActiveDirectory(OnKind):
         self, store: UserStore, plant: Plant
     ) -> None:
         """The server sees to it itself."""
-        user, role = make_user(store), store.add_role("dev")
+        user, role = make_user(store), store.create_role("dev")
         store.apply(AssignRole(role, user))
         present = store.user(user.id)
         assert present is not None
-        store.apply(RemoveUser(present))
+        store.apply(DeleteUser(present))
         assert store.details(make_user(store)).roles == ()
 
     def test_nobody_is_named_who_is_not_there(self, store: UserStore, subtree: Subtree) -> None:
-        store.add_role("dev")
+        store.create_role("dev")
         with pytest.raises(AssertionError, match="noSuchObject"):
             subtree.add_member("dev", subtree.user_dn("nobody"))

@@ -251,7 +251,7 @@ def test_a_write_is_never_sent_twice(pair: Pair, tmp_path: Path) -> None:
         assert which(store) == "first"
         with pair.first.stopped():
             with deadline(5), pytest.raises(DirectoryUnavailable):
-                store.add_user("carol")
+                store.create_user("carol")
             assert said["add"] == 1
             assert which(store) == "second"
             assert store.find_user("carol") is None

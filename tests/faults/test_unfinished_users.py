@@ -117,9 +117,9 @@ def test_of_many_creations_of_one_name_one_wins(stage: Stage, tmp_path: Path) ->
 
 def test_no_entry_is_taken_over_while_its_creation_goes_on(stage: Stage) -> None:
     store = stage.store
-    first = store.add_user(NAME)
+    first = store.create_user(NAME)
     with ThreadPoolExecutor(1) as pool:
-        second = pool.submit(store.add_user, NAME)
+        second = pool.submit(store.create_user, NAME)
         time.sleep(1)
         assert not second.done()
         store.reset_password(first, OLD)

@@ -19,7 +19,7 @@ from mi_ldap.directory import DirectoryStore
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import AmbiguousName
 from mi_ldap.model import EntryId, Role
-from mi_ldap.store import AssignRole, RemoveUser, RenewEpoch, RevokeRole, SetCustodian, Unchanged
+from mi_ldap.store import AssignRole, DeleteUser, RenewEpoch, RevokeRole, SetCustodian, Unchanged
 from tests.replica.places import is_ready, opened, opened_by_url
 from tests.subtree import Tool
 from tests.until import until
@@ -55,7 +55,7 @@ def test_changes_are_seen_by_the_next_read(pair: tuple[DirectoryStore, Directory
     one, _ = pair
     for name in ("a1", "a2", "a3", "b1", "b2", "b3"):
         _add(one, name)
-    at_the_same_time(pair, partial(_change, one.add_role("dev")))
+    at_the_same_time(pair, partial(_change, one.create_role("dev")))
 
 
 def _change(role: Role, one: DirectoryStore, other: DirectoryStore, whose: str) -> None:
@@ -82,7 +82,7 @@ def test_additions_and_removals_are_seen_by_the_next_read(
 
 def _add(store: DirectoryStore, name: str) -> None:
     """A user that is no longer marked as unfinished, so that it is shown."""
-    store.apply(RenewEpoch(store.add_user(name)))
+    store.apply(RenewEpoch(store.create_user(name)))
 
 
 def _make_and_remove(one: DirectoryStore, other: DirectoryStore, whose: str) -> None:
@@ -93,7 +93,7 @@ def _make_and_remove(one: DirectoryStore, other: DirectoryStore, whose: str) -> 
         with deadline(20):
             made = other.view.find_user(name)
             assert made
-            one.apply(RemoveUser(made))
+            one.apply(DeleteUser(made))
         for store in (one, other):
             with deadline(20):
                 assert store.view.find_user(name) is None

@@ -19,7 +19,7 @@ from mi_ldap.directory.replica.groups import Group
 from mi_ldap.directory.replica.synchronizer import Synchronizer
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.ldap.connection import Entry
-from mi_ldap.store import RemoveUser
+from mi_ldap.store import DeleteUser
 from tests.checks.directories import tool_of
 from tests.directory.stores import Stores
 from tests.hosts.openldap import OpenLdap
@@ -330,7 +330,7 @@ def test_removals_leave_memory_as_it_is(
         for name in names[:3]:
             found = store.find_user(name)
             assert found
-            store.apply(RemoveUser(found))
+            store.apply(DeleteUser(found))
         assert store.reads == before
         assert names_of(store) == names[3:]
 
@@ -345,7 +345,7 @@ def test_ids_of_other_attributes_make_removals_no_slower(
         until(lambda: is_ready(it))
         found = it.find_user("ann")
         assert found
-        it.apply(RemoveUser(found))
+        it.apply(DeleteUser(found))
         assert it.reads.source == "memory"
         assert names_of(it) == ["bob"]
 

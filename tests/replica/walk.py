@@ -15,7 +15,7 @@ from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import MiLdapError
 from mi_ldap.ldap.names import dn_in, own_and_parent
 from mi_ldap.model import EntryId
-from mi_ldap.store import AssignRole, RemoveUser, RenewEpoch, RevokeRole, SetCustodian
+from mi_ldap.store import AssignRole, DeleteUser, RenewEpoch, RevokeRole, SetCustodian
 from tests.until import until
 
 USERS = ("ann", "Bob", "carl", "dora", "Ünal", "ünal", "o, neil", "PRIMARY", "ａnn")
@@ -202,7 +202,7 @@ class Walk:
 
     def store_makes(self) -> None:
         with suppress(MiLdapError):
-            self.store.add_user(self._lot.choice(USERS))
+            self.store.create_user(self._lot.choice(USERS))
 
     def store_gives(self) -> None:
         self._store_does(AssignRole)
@@ -226,7 +226,7 @@ class Walk:
                 self.store.apply(SetCustodian(user, EntryId("x")), *marks)
                 fresh = self.store.user(user.id)
                 if fresh:
-                    self.store.apply(*(RevokeRole(role, fresh) for role in held), RemoveUser(fresh))
+                    self.store.apply(*(RevokeRole(role, fresh) for role in held), DeleteUser(fresh))
 
     # What there is
 

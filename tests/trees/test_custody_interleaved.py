@@ -28,7 +28,7 @@ from mi_ldap.model import AdminRole, Performer, User
 from mi_ldap.services.container import Services
 from mi_ldap.services.roles import RoleChange
 from mi_ldap.store import (
-    AddAdminRole,
+    CreateAdminRole,
     RenewEpoch,
     RevokeRole,
     Unchanged,
@@ -59,21 +59,21 @@ Act = Callable[[Services], object]
 
 
 def delete(by: str, name: str) -> Act:
-    return lambda made: made.users.remove(performer(made, by), name)
+    return lambda made: made.users.delete(performer(made, by), name)
 
 
 def demote(by: str, name: str) -> Act:
-    change = RoleChange(name, removed=("admin",))
+    change = RoleChange(name, revoked=("admin",))
     return lambda made: made.roles.change(performer(made, by), change)
 
 
 def demote_and_more(by: str, name: str) -> Act:
-    change = RoleChange(name, added=("dev",), removed=("admin", "ops"))
+    change = RoleChange(name, assigned=("dev",), revoked=("admin", "ops"))
     return lambda made: made.roles.change(performer(made, by), change)
 
 
 def promote(by: str, name: str) -> Act:
-    change = RoleChange(name, added=("admin",))
+    change = RoleChange(name, assigned=("admin",))
     return lambda made: made.roles.change(performer(made, by), change)
 
 
@@ -89,7 +89,7 @@ def another_tool_takes(name: str) -> Act:
 
 def drop_role(made: Services) -> None:
     """What `demote_and_more` gives goes away: it fails late."""
-    made.roles.remove(performer(made, "root"), "dev")
+    made.roles.delete(performer(made, "root"), "dev")
 
 
 def then(*acts: Act) -> Act:
@@ -182,7 +182,7 @@ def machines(api_of: MakeApi, interruption: Interruption) -> Iterator[tuple[Serv
     settings = {"SERVER__REQUEST_DEADLINE_S": "30", "USER_STORE__INDEX_LIMIT": "0"}
     one, two = api_of(interruption.observe, **settings), api_of(**settings)
     root = add_user(two.services.store, "root")
-    two.services.store.apply(Unchanged(root), AddAdminRole(root))
+    two.services.store.apply(Unchanged(root), CreateAdminRole(root))
     yield one.services, two.services
     two.services.state.close()
 
@@ -246,7 +246,7 @@ def make_family(place: Subtree, store: DirectoryStore) -> None:
 
 
 def give_only(place: Subtree, store: DirectoryStore, role: str, users: list[User]) -> None:
-    known = store.find_role(role) or store.add_role(role)
+    known = store.find_role(role) or store.create_role(role)
     if {*store.member_names(known).names} != {user.name for user in users}:
         place.tool.replace(place.group_dn(role), member=[user.locator for user in users])
 
@@ -256,7 +256,7 @@ def find_or_add(store: UserStore, name: str) -> User:
 
 
 def add_user(store: UserStore, name: str) -> User:
-    user = store.add_user(name)
+    user = store.create_user(name)
     store.reset_password(user, PASSWORD)  # Active Directory keeps it closed until then
     store.apply(Unchanged(user), RenewEpoch(user))
     found = store.find_user(name)

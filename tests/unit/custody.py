@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mi_ldap.store import AssignRole, RemoveUser, RevokeRole, SetCustodian
+from mi_ldap.store import AssignRole, DeleteUser, RevokeRole, SetCustodian
 from tests.world import World
 
 Act = Callable[[World, str, str], None]
@@ -27,7 +27,7 @@ def demote(world: World, name: str) -> None:
 def remove(world: World, name: str) -> None:
     """An admin, by another tool."""
     demote(world, name)
-    world.store.apply(RemoveUser(world.user(name)))
+    world.store.apply(DeleteUser(world.user(name)))
 
 
 def was_done(world: World, act: Act, name: str) -> bool:

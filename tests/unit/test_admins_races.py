@@ -16,14 +16,16 @@ from mi_ldap.errors import (
     UserNotFound,
 )
 from mi_ldap.services.roles import RoleChange
-from mi_ldap.store import AssignRole, RemoveUser, RenewEpoch, RevokeRole
+from mi_ldap.store import AssignRole, DeleteUser, RenewEpoch, RevokeRole
 from tests.memory_store import MemoryStore
 from tests.unit.custody import Act, demote, promote, remove
 from tests.world import World
 
 
 @pytest.mark.parametrize("act", [World.delete, World.reset])
-def test_a_user_promoted_meanwhile_is_not_the_strangers_any_more(family: World, act: Act) -> None:
+def test_a_user_promoted_concurrently_is_not_deleted_by_another_admin(
+    family: World, act: Act
+) -> None:
     family.store.meanwhile = [lambda: promote(family, "boss", "bob")]
     with pytest.raises(CustodyRefused):
         act(family, "eve", "bob")
@@ -38,14 +40,16 @@ def test_a_performer_demoted_meanwhile_promotes_nobody(family: World) -> None:
     assert not family.is_admin("bob")
 
 
-def test_a_performer_demoted_meanwhile_makes_no_admin_and_leaves_nothing(family: World) -> None:
+def test_a_performer_demoted_concurrently_creates_no_admin_and_leaves_nothing(
+    family: World,
+) -> None:
     family.store.meanwhile = [lambda: demote(family, "eve")]
     with pytest.raises(AdminsOnly):
         family.create("eve", "dora", is_admin=True)
     assert not family.exists("dora")
 
 
-def test_a_custodian_changed_meanwhile_may_nothing_any_more(family: World) -> None:
+def test_a_custodian_replaced_concurrently_may_not_remove_the_admin(family: World) -> None:
     def adopt() -> None:
         family.store.account("carl").custodian_id = family.user("eve").id
 
@@ -56,9 +60,9 @@ def test_a_custodian_changed_meanwhile_may_nothing_any_more(family: World) -> No
 
 
 @pytest.mark.parametrize("act", [World.delete, World.reset])
-def test_a_namesake_made_meanwhile_is_spared(family: World, act: Act) -> None:
+def test_a_user_created_again_concurrently_is_not_deleted(family: World, act: Act) -> None:
     def make_again() -> None:
-        family.store.apply(RemoveUser(family.user("bob")))
+        family.store.apply(DeleteUser(family.user("bob")))
         family.add("bob")
 
     family.store.meanwhile = [make_again]
@@ -68,7 +72,7 @@ def test_a_namesake_made_meanwhile_is_spared(family: World, act: Act) -> None:
     assert not family.can_log_in("bob", "new one")
 
 
-def test_when_the_other_one_of_two_left_meanwhile_the_last_stays(world: World) -> None:
+def test_the_last_admin_stays_if_the_other_resigned_concurrently(world: World) -> None:
     world.add_first_admin()
     world.add_admin("boss", "admin")
     world.store.meanwhile = [lambda: demote(world, "admin")]
@@ -113,7 +117,7 @@ def test_endless_changes_end_with_the_request(family: World) -> None:
 
 
 def test_nobody_is_found_or_promoted_while_it_is_created(family: World) -> None:
-    user = family.store.add_user("dora")
+    user = family.store.create_user("dora")
     with pytest.raises(UserNotFound):
         family.give("eve", "dora", "admin")
     assert family.store.find_user("dora") is None
@@ -132,12 +136,12 @@ def test_nobody_is_promoted_while_its_password_is_reset(family: World) -> None:
     assert family.is_admin("dora")
 
 
-def test_a_namesake_made_meanwhile_gets_no_role(family: World) -> None:
+def test_a_user_created_again_concurrently_gets_no_role(family: World) -> None:
     def make_again() -> None:
-        family.store.apply(RemoveUser(family.user("bob")))
+        family.store.apply(DeleteUser(family.user("bob")))
         family.add("bob")
 
-    family.store.add_role("dev")
+    family.store.create_role("dev")
     family.store.meanwhile = [make_again]
     with pytest.raises(UserNotFound):
         family.give("eve", "bob", "dev")
@@ -147,8 +151,8 @@ def test_a_namesake_made_meanwhile_gets_no_role(family: World) -> None:
 @pytest.fixture
 def forgetful(family: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """What is read for showing stays as it is now; `bob` holds `dev`, and there is `ops`."""
-    family.store.apply(AssignRole(family.store.add_role("dev"), family.user("bob")))
-    family.store.add_role("ops")
+    family.store.apply(AssignRole(family.store.create_role("dev"), family.user("bob")))
+    family.store.create_role("ops")
     old = MemoryStore()
     old.content = copy.deepcopy(family.store.content)
     monkeypatch.setattr(type(family.store), "view", old)
@@ -159,22 +163,22 @@ def roles_of(world: World, name: str) -> list[str]:
     return [role.name for role in world.store.roles_of(world.user(name))]
 
 
-def test_where_memory_is_wrong_it_is_decided_anew_without_it(forgetful: World) -> None:
+def test_stale_memory_leads_to_a_decision_from_the_directory(forgetful: World) -> None:
     bob = forgetful.user("bob")
     dev, ops = (forgetful.store.find_role(name) for name in ("dev", "ops"))
     assert dev is not None
     assert ops is not None
     forgetful.store.apply(RevokeRole(dev, bob), AssignRole(ops, bob))
-    both = RoleChange("bob", added=("ops",), removed=("dev",))
+    both = RoleChange("bob", assigned=("ops",), revoked=("dev",))
     forgetful.services.roles.change(forgetful.performer("eve"), both)
     assert roles_of(forgetful, "bob") == ["ops"]
 
 
-def test_who_is_an_admin_and_whose_is_never_read_from_memory(forgetful: World) -> None:
+def test_admins_and_custodians_are_never_read_from_memory(forgetful: World) -> None:
     forgetful.demote("eve", "eve")
     with pytest.raises(AdminsOnly):
         forgetful.give("eve", "bob", "ops")
     assert roles_of(forgetful, "bob") == ["dev"]
-    forgetful.demote("boss", "boss")  # whose charge passes on
+    forgetful.demote("boss", "boss")  # reassigns its dependent
     forgetful.demote("admin", "carl")
     assert forgetful.admins() == ["admin"]

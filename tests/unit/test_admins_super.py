@@ -35,7 +35,7 @@ def start(world: World) -> None:
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_the_super_admin_may_where_the_settings_say_so(ruled: World, act: Act) -> None:
+def test_the_super_admin_may_remove_any_admin_if_configured(ruled: World, act: Act) -> None:
     ruled.add_admin("root", None)
     start(ruled)
     act(ruled, "root", "carl")
@@ -43,7 +43,7 @@ def test_the_super_admin_may_where_the_settings_say_so(ruled: World, act: Act) -
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_the_super_admin_may_not_by_default(world_of: MakeWorld, act: Act) -> None:
+def test_the_super_admin_has_no_privilege_by_default(world_of: MakeWorld, act: Act) -> None:
     world = world_of(SUPER_ADMIN__USERNAME="root")
     world.add_first_admin("root")
     world.add_admin("boss", "root")
@@ -62,14 +62,14 @@ def test_a_super_admin_with_a_custodian_is_an_ordinary_admin(ruled: World, act: 
         act(ruled, "root", "carl")
 
 
-def test_a_super_admin_that_is_no_admin_may_nothing(ruled: World) -> None:
+def test_a_super_admin_that_is_no_admin_has_no_privilege(ruled: World) -> None:
     ruled.add("root")
     start(ruled)
     with pytest.raises(AdminsOnly):
         ruled.delete("root", "carl")
 
 
-def test_the_super_admin_is_pinned_and_a_namesake_is_nobody(ruled: World) -> None:
+def test_the_super_admin_is_pinned_by_id_and_not_by_name(ruled: World) -> None:
     ruled.add_admin("root", None)
     start(ruled)
     ruled.delete("root", "carl")
@@ -123,7 +123,7 @@ def back_by_another_tool(world: World) -> None:
 
 def back_by_recovery(world: World) -> None:
     made = world.services
-    Recovery(made.store, made.audit, made.rules, "root on this machine").give_role(
+    Recovery(made.store, made.audit, made.rules, "root on this machine").assign_admin_role(
         world.user("root")
     )
 

@@ -1,4 +1,4 @@
-"""One pair of audit lines a request, however often a change is tried again after a conflict."""
+"""Each request has one pair of audit lines, however often a change is retried."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from mi_ldap.errors import Conflict, CustodyRefused, DirectoryUnavailable, UserNotFound
 from mi_ldap.model import User
 from mi_ldap.services.recovery import Recovery
-from mi_ldap.store import RemoveUser
+from mi_ldap.store import DeleteUser
 from tests.world import World
 
 TRIES = 7
@@ -19,13 +19,13 @@ Act = Callable[[World], object]
 
 ACTS: dict[str, Act] = {
     "delete": lambda world: world.delete("boss", "carl"),
-    "delete with a charge": lambda world: world.delete("admin", "boss"),
+    "delete with a dependent": lambda world: world.delete("admin", "boss"),
     "demote": lambda world: world.demote("boss", "carl"),
     "resign": lambda world: world.demote("boss", "boss"),
     "promote": lambda world: world.give("boss", "bob", "admin"),
     "create": lambda world: world.create("boss", "dora", is_admin=True),
     "reset": lambda world: world.reset("boss", "carl"),
-    "delete a role": lambda world: world.services.roles.remove(world.performer("boss"), "dev"),
+    "delete a role": lambda world: world.services.roles.delete(world.performer("boss"), "dev"),
 }
 
 
@@ -45,7 +45,7 @@ def disturb(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ACTS)
-def test_a_change_that_is_tried_again_has_each_line_once(busy: World, name: str) -> None:
+def test_a_retried_change_has_each_audit_line_once(busy: World, name: str) -> None:
     try:
         ACTS[name](busy)
     except Conflict:
@@ -56,9 +56,9 @@ def test_a_change_that_is_tried_again_has_each_line_once(busy: World, name: str)
     assert {outcome for *_, outcome in told} == {"done"}
 
 
-def test_what_ends_otherwise_after_some_tries_has_one_outcome(family: World) -> None:
+def test_a_retried_change_has_one_outcome(family: World) -> None:
     def vanish() -> None:
-        family.store.apply(RemoveUser(family.user("carl")))
+        family.store.apply(DeleteUser(family.user("carl")))
 
     family.store.meanwhile = [*[lambda: disturb(family)] * 3, vanish]
     with pytest.raises(UserNotFound):
@@ -66,7 +66,7 @@ def test_what_ends_otherwise_after_some_tries_has_one_outcome(family: World) -> 
     assert family.told("action", "outcome") == [("deleted", "done"), ("deleted", "undone")]
 
 
-def test_a_refusal_after_some_tries_is_told_besides(family: World) -> None:
+def test_a_refusal_after_retries_is_audited(family: World) -> None:
     def adopt() -> None:
         family.store.account("carl").custodian_id = family.user("eve").id
 
@@ -80,7 +80,7 @@ def test_a_refusal_after_some_tries_is_told_besides(family: World) -> None:
     ]
 
 
-def test_an_outage_after_some_tries_is_one_unknown(family: World) -> None:
+def test_an_outage_after_retries_is_audited_once_as_unknown(family: World) -> None:
     def go_down() -> None:
         family.store.is_down = True
 
@@ -90,8 +90,8 @@ def test_an_outage_after_some_tries_is_one_unknown(family: World) -> None:
     assert Counter(family.told("outcome")) == {("done",): 2, ("unknown",): 2}
 
 
-def test_a_line_that_another_decision_made_wrong_is_taken_back(family: World) -> None:
-    """The charge has another custodian by the second try: nothing is passed on."""
+def test_an_audit_line_that_a_retry_made_wrong_is_withdrawn(family: World) -> None:
+    """The dependent has another custodian on the second attempt: nothing is reassigned."""
 
     def adopt() -> None:
         family.store.account("carl").custodian_id = family.user("eve").id
@@ -106,10 +106,10 @@ def test_a_line_that_another_decision_made_wrong_is_taken_back(family: World) ->
     assert family.custodian("carl") == "eve"
 
 
-def test_recovery_too_has_one_line(family: World) -> None:
+def test_a_retried_recovery_has_one_audit_line(family: World) -> None:
     services = family.services
     recovery = Recovery(family.store, services.audit, services.rules, "root on this machine")
     bob: User = family.user("bob")
     family.store.meanwhile = [lambda: disturb(family)] * TRIES
-    assert recovery.give_role(bob)
+    assert recovery.assign_admin_role(bob)
     assert family.told("action", "outcome") == [("recovered", "done")]

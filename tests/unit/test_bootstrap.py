@@ -18,14 +18,14 @@ from mi_ldap.errors import (
 )
 from mi_ldap.model import EntryId
 from mi_ldap.state.tokens import SCOPE_ADMIN, SCOPE_DEFAULT
-from mi_ldap.store import RemoveRole, RevokeRole
+from mi_ldap.store import DeleteRole, RevokeRole
 from tests.unit.conftest import MakeWorld
 from tests.world import World
 
 # The first login
 
 
-def test_the_first_login_makes_the_first_admin(world: World) -> None:
+def test_the_first_login_creates_the_first_admin(world: World) -> None:
     logged_in = world.login("admin")
     assert logged_in.scope == SCOPE_ADMIN
     assert logged_in.user == world.user("admin")
@@ -33,7 +33,7 @@ def test_the_first_login_makes_the_first_admin(world: World) -> None:
     assert world.user("admin").custodian_id is None
 
 
-def test_it_is_told_as_what_it_is(world: World) -> None:
+def test_the_creation_of_the_first_admin_is_audited_as_bootstrap(world: World) -> None:
     world.login("admin")
     assert world.told("performedBy", "action", "type", "outcome") == [
         ("admin", "bootstrap", "admin", "done"),
@@ -41,7 +41,7 @@ def test_it_is_told_as_what_it_is(world: World) -> None:
     ]
 
 
-def test_a_user_that_exists_is_proved_and_promoted(world: World) -> None:
+def test_an_existing_user_is_promoted_after_its_password_is_verified(world: World) -> None:
     user = world.add("alice", "dev")
     assert world.login("ALICE").scope == SCOPE_ADMIN
     assert world.admins() == ["alice"]
@@ -49,7 +49,7 @@ def test_a_user_that_exists_is_proved_and_promoted(world: World) -> None:
     assert [role.name for role in world.store.details(user).roles] == ["dev", "admin"]
 
 
-def test_a_wrong_password_for_an_existing_user_makes_nothing(world: World) -> None:
+def test_a_wrong_password_of_an_existing_user_changes_nothing(world: World) -> None:
     world.add("alice")
     with pytest.raises(LoginRefused):
         world.login("alice", "wrong one")
@@ -58,7 +58,7 @@ def test_a_wrong_password_for_an_existing_user_makes_nothing(world: World) -> No
     assert world.services.bootstrap.is_open()
 
 
-def test_the_tokens_of_a_former_life_die_with_the_promotion(world: World) -> None:
+def test_promotion_invalidates_earlier_tokens(world: World) -> None:
     before = world.add("alice")
     world.store.account("alice").custodian_id = EntryId("somebody of a former life")
     world.login("alice")
@@ -66,7 +66,7 @@ def test_the_tokens_of_a_former_life_die_with_the_promotion(world: World) -> Non
     assert world.user("alice").custodian_id is None
 
 
-def test_an_empty_password_makes_nothing(world: World) -> None:
+def test_an_empty_password_creates_nothing(world: World) -> None:
     with pytest.raises(LoginRefused):
         world.login("admin", "")
     assert world.store.user_names().names == ()
@@ -74,12 +74,12 @@ def test_an_empty_password_makes_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "ad\u200bmin", "..", "x" * 241])
 def test_a_name_that_breaks_the_rules_is_refused_with_the_reason(world: World, name: str) -> None:
-    with pytest.raises(LoginRefused, match="first admin was not made"):
+    with pytest.raises(LoginRefused, match="first admin was not created"):
         world.login(name)
     assert world.store.user_names().names == ()
 
 
-def test_a_password_that_the_policy_refuses_leaves_nothing(world: World) -> None:
+def test_a_password_that_the_policy_rejects_leaves_no_user(world: World) -> None:
     with pytest.raises(LoginRefused, match="too short"):
         world.login("admin", "abc")
     assert world.store.user_names().names == ()
@@ -87,13 +87,13 @@ def test_a_password_that_the_policy_refuses_leaves_nothing(world: World) -> None
 
 
 def test_an_empty_group_of_the_name_is_used(world: World) -> None:
-    role = world.store.add_role("admin")
+    role = world.store.create_role("admin")
     world.login("admin")
     assert world.admin_group.id == role.id
     assert world.admins() == ["admin"]
 
 
-def test_the_second_login_is_an_ordinary_one(world: World) -> None:
+def test_the_second_login_creates_no_admin(world: World) -> None:
     world.login("admin")
     world.add("bob")
     assert world.login("bob").scope == SCOPE_DEFAULT
@@ -111,7 +111,7 @@ def close_by_other_tool(world: World) -> None:
 
 
 @pytest.mark.parametrize("make", [lambda world: world.login("admin"), close_by_other_tool])
-def test_the_door_stays_shut_when_all_admins_are_gone(
+def test_no_first_admin_again_after_all_admins_were_deleted(
     world: World, make: Callable[[World], object]
 ) -> None:
     make(world)
@@ -124,15 +124,15 @@ def test_the_door_stays_shut_when_all_admins_are_gone(
     assert world.admins() == []
 
 
-def test_the_door_stays_shut_when_the_group_is_gone(world: World) -> None:
+def test_no_first_admin_again_after_the_group_was_deleted(world: World) -> None:
     world.login("admin")
-    world.store.apply(RemoveRole(world.admin_group))
+    world.store.apply(DeleteRole(world.admin_group))
     with pytest.raises(LoginRefused):
         world.login("intruder")
     assert world.login("admin").scope == SCOPE_DEFAULT
 
 
-def test_the_door_stays_shut_after_a_restart(world_of: MakeWorld) -> None:
+def test_no_first_admin_again_after_a_restart(world_of: MakeWorld) -> None:
     before = world_of()
     before.login("admin")
     after = world_of()
@@ -141,7 +141,7 @@ def test_the_door_stays_shut_after_a_restart(world_of: MakeWorld) -> None:
     assert after.store.user_names().names == ()
 
 
-def test_the_mark_in_the_directory_holds_on_another_machine(
+def test_the_mark_in_the_directory_applies_to_other_machines(
     world: World, tmp_path: Path, world_of: MakeWorld
 ) -> None:
     world.login("admin")
@@ -154,8 +154,8 @@ def test_the_mark_in_the_directory_holds_on_another_machine(
         other_machine.login("intruder")
 
 
-def test_a_member_that_is_no_user_keeps_the_door_shut_but_not_for_good(world: World) -> None:
-    world.store.add_role("admin")
+def test_a_member_that_is_no_user_prevents_bootstrap_while_it_is_there(world: World) -> None:
+    world.store.create_role("admin")
     world.store.content.roles["role admin"].members.add("user ghost")
     assert not world.services.bootstrap.is_open()
     world.store.content.roles["role admin"].members.clear()
@@ -165,7 +165,9 @@ def test_a_member_that_is_no_user_keeps_the_door_shut_but_not_for_good(world: Wo
 # One winner
 
 
-def test_of_many_first_logins_at_once_one_wins_and_the_others_leave_nothing(world: World) -> None:
+def test_of_concurrent_first_logins_one_creates_the_admin_and_the_others_leave_nothing(
+    world: World,
+) -> None:
     def attempt(number: int) -> str | None:
         try:
             return world.login(f"user{number}").scope
@@ -181,14 +183,14 @@ def test_of_many_first_logins_at_once_one_wins_and_the_others_leave_nothing(worl
     assert list(world.store.user_names().names) == world.admins()
 
 
-def test_a_loser_that_exists_is_logged_in_as_what_it_is(world: World) -> None:
+def test_an_existing_user_who_lost_the_race_is_logged_in_without_the_role(world: World) -> None:
     world.add("alice")
     world.store.meanwhile = [lambda: world.add_first_admin("quicker")]
     assert world.login("alice").scope == SCOPE_DEFAULT
     assert world.admins() == ["quicker"]
 
 
-def test_a_loser_that_was_made_is_removed(world: World) -> None:
+def test_a_user_who_was_created_and_lost_the_race_is_deleted(world: World) -> None:
     world.store.meanwhile = [lambda: world.add_first_admin("quicker")]
     with pytest.raises(LoginRefused, match="Invalid credentials"):
         world.login("slower")
@@ -199,7 +201,7 @@ def test_a_loser_that_was_made_is_removed(world: World) -> None:
 # "No admin" is proved
 
 
-def test_a_directory_that_is_down_is_not_empty(world: World) -> None:
+def test_an_outage_does_not_count_as_an_empty_directory(world: World) -> None:
     world.store.is_down = True
     with pytest.raises(DirectoryUnavailable):
         world.login("admin")
@@ -207,7 +209,7 @@ def test_a_directory_that_is_down_is_not_empty(world: World) -> None:
     assert world.store.user_names().names == ()
 
 
-def test_an_unclear_admin_role_is_not_missing(
+def test_an_ambiguous_admin_role_does_not_count_as_missing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unclear() -> None:
@@ -221,7 +223,7 @@ def test_an_unclear_admin_role_is_not_missing(
     assert not world.is_admin("alice")
 
 
-def test_a_group_that_stands_unseen_is_an_outage_and_leaves_nothing(
+def test_an_unreadable_admin_group_is_an_outage_and_leaves_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.add_first_admin("hidden")
@@ -239,7 +241,7 @@ def test_what_cannot_be_audited_is_not_done(world: World) -> None:
     assert world.store.find_role("admin") is None
 
 
-def test_a_change_that_got_no_answer_is_told_as_unknown(world: World) -> None:
+def test_a_change_without_an_answer_is_audited_as_unknown(world: World) -> None:
     def broken() -> None:
         raise DirectoryUnavailable
 
@@ -253,8 +255,8 @@ def test_a_change_that_got_no_answer_is_told_as_unknown(world: World) -> None:
 # What a crash leaves
 
 
-def test_an_entry_whose_making_was_cut_off_is_made_anew(world: World) -> None:
-    unfinished = world.store.add_user("admin")
+def test_an_unfinished_user_is_created_again(world: World) -> None:
+    unfinished = world.store.create_user("admin")
     with pytest.raises(LoginRefused):
         world.login("admin")
     world.store.end_creation(unfinished)
@@ -262,14 +264,14 @@ def test_an_entry_whose_making_was_cut_off_is_made_anew(world: World) -> None:
     assert world.user("admin").id != unfinished.id
 
 
-def test_an_entry_that_is_being_made_elsewhere_is_left_alone(world: World) -> None:
-    unfinished = world.store.add_user("admin")
+def test_a_user_that_another_process_is_creating_is_left_alone(world: World) -> None:
+    unfinished = world.store.create_user("admin")
     with pytest.raises(LoginRefused):
         world.login("admin")
     assert world.store.is_still_unfinished(unfinished)
 
 
-def test_conflicts_without_end_say_that_something_stands_unseen(world: World) -> None:
+def test_endless_conflicts_report_an_unreadable_admin_role(world: World) -> None:
     def disturb() -> None:
         world.store.meanwhile.append(disturb)
         raise Conflict

@@ -34,7 +34,7 @@ def delete_by_eve(world: World) -> None:
 
 
 def recover(world: World) -> None:
-    recovery(world).give_role(world.user("boss"))
+    recovery(world).assign_admin_role(world.user("boss"))
 
 
 def recover_the_password(world: World) -> None:
@@ -54,7 +54,7 @@ comebacks = pytest.mark.parametrize("come_back", COMEBACKS)
 
 
 @comebacks
-def test_what_a_former_admin_left_behind_goes_to_its_custodian(
+def test_dependents_of_a_former_admin_go_to_its_custodian(
     family: World, come_back: Callable[[World], None]
 ) -> None:
     demote(family, "boss")
@@ -67,7 +67,7 @@ def test_what_a_former_admin_left_behind_goes_to_its_custodian(
 
 
 @comebacks
-def test_a_custodian_that_is_no_admin_either_is_passed_over(
+def test_a_custodian_that_is_not_an_admin_is_skipped(
     family: World, come_back: Callable[[World], None]
 ) -> None:
     family.add_admin("dora", "carl")
@@ -82,7 +82,7 @@ def test_a_custodian_that_is_no_admin_either_is_passed_over(
 
 
 @comebacks
-def test_where_nobody_is_left_in_the_line_they_go_to_nobody(
+def test_dependents_have_no_custodian_if_there_is_no_successor(
     family: World, come_back: Callable[[World], None]
 ) -> None:
     demote(family, "boss")
@@ -95,7 +95,9 @@ def test_where_nobody_is_left_in_the_line_they_go_to_nobody(
 
 
 @comebacks
-def test_a_circle_of_custodians_ends(family: World, come_back: Callable[[World], None]) -> None:
+def test_the_search_for_a_successor_ends_in_a_cycle_of_custodians(
+    family: World, come_back: Callable[[World], None]
+) -> None:
     """Other tools can make one: boss and admin answer for each other, and neither is an admin."""
     family.store.account("admin").custodian_id = family.user("boss").id
     demote(family, "boss")
@@ -139,14 +141,14 @@ def test_the_password_of_an_admin_is_set_by_its_custodian_and_its_dependents_sta
     assert family.custodian("carl") == "boss"
 
 
-def test_asking_whether_it_is_allowed_reassigns_nothing(family: World) -> None:
+def test_reading_permissions_reassigns_nothing(family: World) -> None:
     demote(family, "boss")
-    verdict = family.services.users.verdict(family.performer("eve"), "boss")
-    assert (verdict.remove, verdict.reset) == ("", "")
+    permissions = family.services.users.permissions(family.performer("eve"), "boss")
+    assert (permissions.delete, permissions.reset_password) == ("", "")
     assert family.custodian("carl") == "boss"
 
 
-def test_who_becomes_the_first_admin_has_no_dependents(world_of: MakeWorld) -> None:
+def test_the_first_admin_has_no_dependents(world_of: MakeWorld) -> None:
     world = world_of()
     for name in ("boss", "carl"):
         world.add(name)
@@ -167,7 +169,7 @@ def test_nobody_adopts_itself(family: World) -> None:
     assert recovery(family).adopt(family.user("admin")) == []
 
 
-def test_who_was_demoted_meanwhile_is_no_admin_already(
+def test_a_custodian_demoted_concurrently_is_not_a_successor(
     family: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is read for showing is older than the demotion: it was not there when this began."""
@@ -186,7 +188,7 @@ def test_a_refusal_does_not_name_a_custodian_who_is_no_admin(family: World) -> N
         family.delete("admin", "carl")
 
 
-def test_nobody_is_refused_for_what_was_read_at_two_moments(
+def test_a_refusal_is_not_based_on_two_different_states(
     family: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another machine demotes `carl` between the reading of the admin role and that of `carl`."""

@@ -66,7 +66,7 @@ def test_a_login_is_one_bind(staffed: World, binds: list[str]) -> None:
 @pytest.mark.parametrize(
     ("name", "password"), [("bob", ""), ("nobody", PASSWORD), ("", PASSWORD), ("ldap2/bob", "x")]
 )
-def test_what_cannot_be_right_is_not_asked(
+def test_impossible_passwords_cause_no_bind(
     staffed: World, binds: list[str], name: str, password: str
 ) -> None:
     with pytest.raises(LoginRefused) as caught:
@@ -75,20 +75,20 @@ def test_what_cannot_be_right_is_not_asked(
     assert binds == []
 
 
-def test_a_password_that_must_be_changed_opens_nothing_else(staffed: World) -> None:
+def test_a_password_that_must_be_changed_allows_only_that(staffed: World) -> None:
     staffed.store.account("admin").must_change = True
     assert staffed.login("admin").scope == SCOPE_CHANGE_PASSWORD
 
 
 @pytest.mark.parametrize("reason", ["locked", "expired"])
-def test_a_closed_account_is_named(staffed: World, reason: str) -> None:
+def test_a_locked_account_is_reported(staffed: World, reason: str) -> None:
     staffed.store.account("bob").closed = reason
     with pytest.raises(LoginRefused, match=reason):
         staffed.login("bob")
     assert staffed.told("action", "outcome", "reason") == [("login", "refused", reason)]
 
 
-def test_a_disabled_account_is_named_once_its_password_was_proved(staffed: World) -> None:
+def test_a_disabled_account_is_reported_after_its_correct_password(staffed: World) -> None:
     staffed.store.account("bob").enabled = False
     with pytest.raises(LoginRefused, match="disabled"):
         staffed.login("bob")
@@ -96,7 +96,7 @@ def test_a_disabled_account_is_named_once_its_password_was_proved(staffed: World
         staffed.login("bob", "wrong")
 
 
-def test_an_outage_is_no_wrong_password(staffed: World) -> None:
+def test_an_outage_does_not_count_as_a_wrong_password(staffed: World) -> None:
     staffed.store.is_down = True
     for _ in range(10):
         with pytest.raises(DirectoryUnavailable):
@@ -108,7 +108,7 @@ def test_an_outage_is_no_wrong_password(staffed: World) -> None:
 # The throttle
 
 
-def test_too_many_failures_close_the_name_from_that_address(
+def test_too_many_failures_block_the_name_from_that_address(
     staffed: World, binds: list[str]
 ) -> None:
     fail(staffed, "bob", 3)
@@ -141,7 +141,7 @@ def test_empty_passwords_are_counted(staffed: World) -> None:
         staffed.login("bob", PASSWORD, ELSEWHERE)
 
 
-def test_many_names_close_the_address(staffed: World) -> None:
+def test_many_names_block_the_address(staffed: World) -> None:
     for number in range(6):
         fail(staffed, f"ghost{number}", 1)
     with pytest.raises(TooManyFailures):
@@ -159,7 +159,7 @@ def test_logins_that_succeed_are_not_counted(staffed: World) -> None:
 # The audit log
 
 
-def test_logins_are_told(staffed: World) -> None:
+def test_logins_are_audited(staffed: World) -> None:
     staffed.login("BOB")
     fail(staffed, "BOB", 1)
     assert staffed.told("performedBy", "action", "type", "outcome", "reason") == [
@@ -169,7 +169,7 @@ def test_logins_are_told(staffed: World) -> None:
 
 
 @pytest.mark.parametrize("typed", ["my s3cret", "grün" * 300, "x" * 1_000_000, 'x"}\n{"a"', ""])
-def test_a_name_that_nobody_has_is_told_by_its_fingerprint(staffed: World, typed: str) -> None:
+def test_an_unknown_name_is_audited_by_its_fingerprint(staffed: World, typed: str) -> None:
     fail(staffed, typed, 2)
     one, other = staffed.lines
     assert one["performedBy"] == other["performedBy"]
@@ -178,7 +178,7 @@ def test_a_name_that_nobody_has_is_told_by_its_fingerprint(staffed: World, typed
 
 
 @pytest.mark.parametrize(("typed", "told"), [("bob", "bob"), ("ghost", "unknown:")])
-def test_logins_that_are_throttled_have_two_lines(
+def test_throttled_logins_have_two_audit_lines(
     staffed: World, typed: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fail(staffed, typed, 3, ELSEWHERE)
@@ -199,7 +199,7 @@ def test_logins_that_are_throttled_have_two_lines(
     assert "ghost" not in capsys.readouterr().out
 
 
-def test_a_window_that_ends_without_a_request_is_told_too(
+def test_a_window_that_ends_without_a_request_is_audited(
     staffed: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(throttle, "WINDOW_S", 0.3)
@@ -213,16 +213,14 @@ def test_a_window_that_ends_without_a_request_is_told_too(
 
 
 @pytest.mark.parametrize("typed", ["my s3cret", "ambiguous"])
-def test_a_first_login_that_is_refused_keeps_its_name_to_itself(
-    world_of: MakeWorld, typed: str
-) -> None:
+def test_a_refused_first_login_does_not_log_its_name(world_of: MakeWorld, typed: str) -> None:
     world = world_of(BOOTSTRAP__USERS="alice")
     with pytest.raises(LoginRefused):
         world.login(typed, "wrong")
     assert typed not in str(world.lines)
 
 
-def test_a_login_that_cannot_be_told_is_none(staffed: World) -> None:
+def test_a_login_that_cannot_be_audited_fails(staffed: World) -> None:
     (staffed.services.settings.state_dir / "audit.log").mkdir()
     with pytest.raises(AuditUnavailable):
         staffed.login("bob")
@@ -237,7 +235,7 @@ def refusal_s(world: World, name: str) -> float:
     return time.monotonic() - began_s
 
 
-def test_a_name_that_nobody_has_takes_as_long_as_a_wrong_password(
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(
     staffed: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prove = staffed.store.authenticate
@@ -252,12 +250,12 @@ def test_a_name_that_nobody_has_takes_as_long_as_a_wrong_password(
     assert abs(known - unknown) < 0.03
 
 
-def test_the_floor_follows_the_slowest_of_late_and_has_an_end() -> None:
+def test_the_floor_follows_the_slowest_recent_bind_up_to_a_limit() -> None:
     floor = ResponseTimeFloor()
-    floor.learn(0.03)
+    floor.record(0.03)
     began_s = time.monotonic()
     floor.wait(began_s)
     assert 0.04 <= time.monotonic() - began_s < 0.2
-    floor.learn(1000)
-    floor.wait(time.monotonic() - ResponseTimeFloor.MOST_S)
+    floor.record(1000)
+    floor.wait(time.monotonic() - ResponseTimeFloor.MAX_S)
     assert time.monotonic() - began_s < 0.5

@@ -88,7 +88,7 @@ def test_all_conditions_hold_together() -> None:
     assert selected(Query(pattern="*b*", search_key="o", regex="^b")) == ("bobby",)
 
 
-def test_a_page_is_cut_from_what_was_selected_and_the_total_is_told() -> None:
+def test_a_page_comes_with_the_total() -> None:
     selection = Query(search_key="b", limit=2, offset=1).select(NAMES)
     assert selection.names == ("a.b", "a?b")
     assert selection.total == 5
@@ -103,7 +103,7 @@ def test_pages_side_by_side_are_the_whole_list(names: list[str], limit: int, off
     )
 
 
-def test_names_that_the_directory_gave_twice_are_listed_once() -> None:
+def test_duplicate_names_are_listed_once() -> None:
     assert selected(Query(), Names(("bob", "bob"))) == ("bob",)
 
 
@@ -113,7 +113,7 @@ def test_a_selection_tells_whether_it_is_complete() -> None:
 
 
 @given(texts, texts)
-def test_every_name_that_matches_meets_what_the_directory_is_asked_for(name: str, key: str) -> None:
+def test_every_matching_name_matches_the_pattern_for_the_directory(name: str, key: str) -> None:
     for query in (Query(search_key=key), Query(pattern=key)):
         if query.like is not None and selected(query, Names((name,))):
             inner = re.escape(query.like.strip("*"))
@@ -140,7 +140,7 @@ def test_the_directory_is_asked_for_plain_letters_only(query: Query, like: str |
     assert query.like == like
 
 
-def test_a_query_knows_whether_a_page_was_asked_for() -> None:
+def test_is_paged() -> None:
     assert not Query().is_paged
     assert Query(limit=1).is_paged
     assert Query(offset=1).is_paged
@@ -161,7 +161,7 @@ def means(wanted: str) -> re.Pattern[str]:
     st.lists(st.sampled_from(["*", "?", "a", "B", "1", "é", "\n", "user", "user00", "0", "17"])),
     LETTERS,
 )
-def test_what_is_found_is_what_the_conditions_mean(
+def test_selections_agree_with_a_simple_implementation(
     names: tuple[str, ...], pieces: list[str], part: str
 ) -> None:
     pattern = "".join(pieces)
@@ -179,7 +179,7 @@ def test_what_is_found_is_what_the_conditions_mean(
 @pytest.mark.parametrize(
     "pattern", ["user0000001", "user00001*", "*0001", "*0012*", "u*?0017", "x*"]
 )
-def test_few_among_many_are_found_quickly(pattern: str) -> None:
+def test_few_matches_among_many_names_are_found_quickly(pattern: str) -> None:
     names = in_order(f"user{number:07d}" for number in range(100_000))
     selected(Query(pattern=pattern), names)
     began = time.process_time()

@@ -63,7 +63,7 @@ def test_what_the_directory_could_not_decide_is_no_wrong_password(code: int) -> 
     ("code", "policy", "reason"),
     [(49, "accountLocked", "locked"), (49, "passwordExpired", "expired"), (53, None, "disabled")],
 )
-def test_a_closed_account_is_named(code: int, policy: str | None, reason: str) -> None:
+def test_a_locked_account_is_reported(code: int, policy: str | None, reason: str) -> None:
     error = ldap_errors.login_error(refused(code, policy), OPENLDAP)
     assert isinstance(error, LoginRefused)
     assert error.reason == reason

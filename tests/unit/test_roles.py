@@ -20,7 +20,7 @@ from mi_ldap.errors import (
 from mi_ldap.model import EVERYONE
 from mi_ldap.services.queries import Query
 from mi_ldap.services.roles import RoleChange
-from mi_ldap.store import RemoveRole, RevokeRole
+from mi_ldap.store import DeleteRole, RevokeRole
 from tests.memory_store import role_locator
 from tests.unit.conftest import MakeWorld
 from tests.world import World
@@ -31,7 +31,7 @@ def staffed(world: World) -> World:
     """`admin` is one, `bob` holds `dev`; there is a role `ops`."""
     world.add_first_admin()
     world.add("bob", "dev")
-    world.store.add_role("ops")
+    world.store.create_role("ops")
     return world
 
 
@@ -40,7 +40,7 @@ def create(world: World, name: str) -> None:
 
 
 def remove(world: World, name: str) -> None:
-    world.services.roles.remove(world.performer("admin"), name)
+    world.services.roles.delete(world.performer("admin"), name)
 
 
 def change(world: World, *, added: tuple[str, ...] = (), removed: tuple[str, ...] = ()) -> None:
@@ -54,19 +54,19 @@ def roles_of(world: World, name: str) -> tuple[str, ...]:
 # Making, showing, listing
 
 
-def test_a_role_is_made_empty(staffed: World) -> None:
+def test_a_role_is_created_without_members(staffed: World) -> None:
     create(staffed, "new")
     assert staffed.services.roles.show("NEW").users == ()
 
 
 @pytest.mark.parametrize("name", ["dev", "DEV", "admin", EVERYONE, "internal/Everyone"])
-def test_a_role_that_exists_is_not_made_again(staffed: World, name: str) -> None:
+def test_an_existing_role_is_not_created_again(staffed: World, name: str) -> None:
     with pytest.raises(RoleExists, match=r"^The role : .* already exists$"):
         create(staffed, name)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a:b", "Internal/", "\u202e", ".."])
-def test_a_bad_name_makes_no_role(staffed: World, name: str) -> None:
+def test_an_invalid_name_creates_no_role(staffed: World, name: str) -> None:
     with pytest.raises(BadRequest):
         create(staffed, name)
 
@@ -102,7 +102,7 @@ def test_a_role_that_is_not_there_is_not_found(staffed: World) -> None:
 # Removing
 
 
-def test_a_role_goes_with_its_memberships(staffed: World) -> None:
+def test_deleting_a_role_deletes_its_memberships(staffed: World) -> None:
     remove(staffed, "dev")
     assert roles_of(staffed, "bob") == ()
     with pytest.raises(RoleNotFound):
@@ -119,23 +119,23 @@ def test_the_admin_role_and_everyone_stay(staffed: World, name: str) -> None:
 # Giving and taking
 
 
-def test_roles_are_given_and_taken_at_once(staffed: World) -> None:
+def test_roles_are_assigned_and_revoked_in_one_change(staffed: World) -> None:
     change(staffed, added=("ops",), removed=("dev",))
     assert roles_of(staffed, "bob") == ("ops",)
 
 
-def test_what_is_so_already_is_no_error_and_no_event(staffed: World) -> None:
+def test_assigning_what_is_assigned_is_no_error_and_not_audited(staffed: World) -> None:
     change(staffed, added=("dev", "DEV"), removed=("ops",))
     assert roles_of(staffed, "bob") == ("dev",)
     assert staffed.lines == []
 
 
-def test_a_role_named_twice_is_given_once(staffed: World) -> None:
+def test_a_role_named_twice_is_assigned_once(staffed: World) -> None:
     change(staffed, added=("ops", "OPS", "ops"))
     assert roles_of(staffed, "bob") == ("dev", "ops")
 
 
-def test_giving_and_taking_one_role_is_a_bad_request(staffed: World) -> None:
+def test_assigning_and_revoking_one_role_is_a_bad_request(staffed: World) -> None:
     with pytest.raises(BadRequest, match="both added and removed"):
         change(staffed, added=("dev",), removed=("DEV",))
 
@@ -149,7 +149,7 @@ def test_giving_and_taking_one_role_is_a_bad_request(staffed: World) -> None:
         (("ops",), (EVERYONE,), Forbidden),
     ],
 )
-def test_a_change_is_made_whole_or_not_at_all(
+def test_a_change_of_roles_is_all_or_nothing(
     staffed: World, added: tuple[str, ...], removed: tuple[str, ...], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
@@ -157,12 +157,12 @@ def test_a_change_is_made_whole_or_not_at_all(
     assert roles_of(staffed, "bob") == ("dev",)
 
 
-def test_who_is_not_there_gets_nothing(staffed: World) -> None:
+def test_roles_of_an_unknown_user_are_not_found(staffed: World) -> None:
     with pytest.raises(UserNotFound):
         staffed.give("admin", "nobody", "dev")
 
 
-def test_who_is_no_admin_gives_nothing(staffed: World) -> None:
+def test_only_admins_assign_roles(staffed: World) -> None:
     with pytest.raises(AdminsOnly):
         staffed.give("bob", "bob", "ops")
     assert roles_of(staffed, "bob") == ("dev",)
@@ -177,7 +177,7 @@ def test_the_admin_role_goes_along_with_others(staffed: World) -> None:
     assert staffed.user("bob").custodian_id is None
 
 
-def test_when_the_directory_goes_away_it_is_told_as_unknown(staffed: World) -> None:
+def test_an_outage_during_a_change_is_audited_as_unknown(staffed: World) -> None:
     def broken() -> None:
         raise DirectoryUnavailable
 
@@ -188,7 +188,7 @@ def test_when_the_directory_goes_away_it_is_told_as_unknown(staffed: World) -> N
     assert staffed.told("action", "outcome") == [("updated", "done"), ("updated", "unknown")]
 
 
-def test_what_was_taken_meanwhile_is_not_missed(staffed: World) -> None:
+def test_a_role_revoked_concurrently_is_no_error(staffed: World) -> None:
     def take() -> None:
         role = staffed.store.find_role("dev")
         assert role is not None
@@ -199,7 +199,7 @@ def test_what_was_taken_meanwhile_is_not_missed(staffed: World) -> None:
     assert roles_of(staffed, "bob") == ("ops",)
 
 
-def test_a_read_only_store_takes_nothing(staffed: World) -> None:
+def test_a_read_only_store_rejects_changes(staffed: World) -> None:
     staffed.store.roles_writable = False
     acts: list[Callable[[], None]] = [
         lambda: create(staffed, "new"),
@@ -215,7 +215,7 @@ def test_a_read_only_store_takes_nothing(staffed: World) -> None:
 def test_a_role_that_was_removed_meanwhile_is_a_conflict(staffed: World) -> None:
     role = staffed.store.find_role("dev")
     assert role is not None
-    staffed.store.meanwhile = [lambda: staffed.store.apply(RemoveRole(role))]
+    staffed.store.meanwhile = [lambda: staffed.store.apply(DeleteRole(role))]
     with pytest.raises((Conflict, RoleNotFound)):
         remove(staffed, "dev")
 
@@ -229,8 +229,8 @@ def nest(world: World, inner: str, outer: str) -> None:
     content.roles[role_locator(outer)].members.add(role_locator(inner))
 
 
-def test_a_role_that_is_held_through_others_is_shown_and_not_taken(staffed: World) -> None:
-    staffed.store.add_role("staff")
+def test_an_inherited_role_is_shown_and_cannot_be_revoked(staffed: World) -> None:
+    staffed.store.create_role("staff")
     nest(staffed, "dev", "ops")
     nest(staffed, "ops", "staff")
     assert roles_of(staffed, "bob") == ("dev", "ops", "staff")
@@ -243,7 +243,7 @@ def test_a_role_that_is_held_through_others_is_shown_and_not_taken(staffed: Worl
     assert roles_of(staffed, "bob") == ()
 
 
-def test_a_role_that_is_held_in_both_ways_is_taken_by_half(staffed: World) -> None:
+def test_a_role_both_direct_and_inherited_stays_inherited_after_revoking(staffed: World) -> None:
     nest(staffed, "dev", "ops")
     change(staffed, added=("ops",))
     assert staffed.told("action", "outcome") == [("updated", "done")]
@@ -278,7 +278,7 @@ def test_a_role_in_the_admin_role_is_changed_in_the_directory_only(staffed: Worl
 # The audit log
 
 
-def test_what_is_done_to_roles_is_told(staffed: World) -> None:
+def test_changes_of_roles_are_audited(staffed: World) -> None:
     create(staffed, "new")
     change(staffed, added=("new",), removed=("dev",))
     remove(staffed, "new")

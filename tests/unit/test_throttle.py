@@ -61,8 +61,8 @@ def fail(throttle: Throttle, attempt: Attempt, times: int = 1) -> None:
 
 
 def succeed(throttle: Throttle, attempt: Attempt, name: str = "") -> None:
-    with throttle.attempt(attempt) as tried:
-        tried.name = name
+    with throttle.attempt(attempt) as attempts:
+        attempts.name = name
 
 
 def refused(throttle: Throttle, attempt: Attempt) -> Throttled:
@@ -333,8 +333,8 @@ def test_names_refused_for_their_address_are_told_together(throttle: Throttle) -
 
 def test_the_name_of_a_user_that_was_found_is_told(throttle: Throttle) -> None:
     for _ in range(3):
-        with suppress(LoginRefused), throttle.attempt(ALICE) as tried:
-            tried.name = "Alice"
+        with suppress(LoginRefused), throttle.attempt(ALICE) as attempts:
+            attempts.name = "Alice"
             raise LoginRefused
     assert refused(throttle, ALICE).name == "Alice"
     assert [each.name for each in told(throttle, all_of_them=True)] == ["Alice"]

@@ -15,7 +15,7 @@ from mi_ldap.errors import (
 )
 from mi_ldap.model import EntryId
 from mi_ldap.services.queries import Query
-from mi_ldap.services.users import NewUser, Shown
+from mi_ldap.services.users import NewUser, UserInfo
 from tests.memory_store import role_locator, user_locator
 from tests.unit.conftest import MakeWorld
 from tests.world import PASSWORD, World
@@ -23,22 +23,24 @@ from tests.world import PASSWORD, World
 # Making
 
 
-def test_a_user_is_made_with_its_password_and_nothing_else(staffed: World) -> None:
+def test_a_user_is_created_with_its_password_and_no_roles(staffed: World) -> None:
     staffed.create("admin", "dora")
-    assert staffed.services.users.show("dora") == Shown("dora", False, ("Internal/everyone",), None)
+    assert staffed.services.users.show("dora") == UserInfo(
+        "dora", False, ("Internal/everyone",), None
+    )
     assert staffed.can_log_in("dora", PASSWORD)
     assert not staffed.user("dora").unfinished
 
 
-def test_an_admin_is_made_with_its_custodian(staffed: World) -> None:
+def test_an_admin_is_created_with_its_custodian(staffed: World) -> None:
     staffed.create("admin", "dora", is_admin=True)
-    assert staffed.services.users.show("dora") == Shown(
+    assert staffed.services.users.show("dora") == UserInfo(
         "dora", True, ("Internal/everyone", "admin"), "admin"
     )
 
 
-def test_a_new_user_starts_with_nothing_of_an_earlier_life(staffed: World) -> None:
-    staffed.store.add_role("dev")
+def test_a_user_created_again_has_no_old_roles_or_dependents(staffed: World) -> None:
+    staffed.store.create_role("dev")
     for role in ("dev", "admin"):
         group = staffed.store.content.roles[role_locator(role)]
         group.members.add(user_locator("dora"))
@@ -48,14 +50,14 @@ def test_a_new_user_starts_with_nothing_of_an_earlier_life(staffed: World) -> No
 
 
 @pytest.mark.parametrize("typed", ["bob", "BOB", " bob", "PRIMARY/bob"])
-def test_a_user_that_exists_is_not_made_again(staffed: World, typed: str) -> None:
+def test_an_existing_user_is_not_created_again(staffed: World, typed: str) -> None:
     before = staffed.user("bob")
     with pytest.raises(UserExists, match=r"User: (?i:bob) already exists"):
         staffed.create("admin", typed)
     assert staffed.user("bob") == before
 
 
-def test_a_race_for_a_name_has_one_winner_and_the_loser_removes_nothing(
+def test_a_race_for_a_name_has_one_winner_and_the_loser_deletes_nothing(
     staffed: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = staffed.store.find_user
@@ -68,7 +70,7 @@ def test_a_race_for_a_name_has_one_winner_and_the_loser_removes_nothing(
     assert staffed.can_log_in("bob", PASSWORD)
 
 
-def test_a_password_that_the_policy_refuses_leaves_no_user(staffed: World) -> None:
+def test_a_password_that_the_policy_rejects_leaves_no_user(staffed: World) -> None:
     with pytest.raises(PolicyRefused, match="too short"):
         staffed.services.users.create(staffed.performer("admin"), NewUser("dora", "abc"))
     assert not staffed.exists("dora")
@@ -76,7 +78,7 @@ def test_a_password_that_the_policy_refuses_leaves_no_user(staffed: World) -> No
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a:b", "..", "\u200b", "x" * 241])
-def test_a_bad_name_makes_nothing(staffed: World, name: str) -> None:
+def test_an_invalid_name_creates_nothing(staffed: World, name: str) -> None:
     with pytest.raises(BadRequest):
         staffed.create("admin", name)
     assert staffed.lines == []
@@ -127,7 +129,7 @@ def test_what_cannot_be_audited_is_not_done(staffed: World, act: object) -> None
     assert staffed.admins() == ["admin"]
 
 
-def test_a_read_only_store_takes_nothing(staffed: World) -> None:
+def test_a_read_only_store_rejects_changes(staffed: World) -> None:
     staffed.store.writable = False
     with pytest.raises(ReadOnlyStore):
         staffed.create("admin", "dora")
@@ -188,7 +190,7 @@ def test_a_list_is_narrowed_by_role(staffed: World) -> None:
 # Removing
 
 
-def test_a_user_goes_with_its_memberships(staffed: World) -> None:
+def test_deleting_a_user_deletes_its_memberships(staffed: World) -> None:
     staffed.add("dora", "dev", "ops")
     staffed.delete("admin", "DORA")
     assert not staffed.exists("dora")
@@ -201,7 +203,7 @@ def test_a_user_that_is_not_there_is_not_removed(staffed: World) -> None:
         staffed.delete("admin", "nobody")
 
 
-def test_a_removed_name_made_again_is_somebody_else(staffed: World) -> None:
+def test_a_user_created_again_is_a_new_user(staffed: World) -> None:
     staffed.add("dora", "dev")
     staffed.delete("admin", "dora")
     staffed.create("admin", "dora")
@@ -211,7 +213,7 @@ def test_a_removed_name_made_again_is_somebody_else(staffed: World) -> None:
 # The audit log
 
 
-def test_what_is_done_to_users_is_told_without_passwords(staffed: World) -> None:
+def test_changes_of_users_are_audited_without_passwords(staffed: World) -> None:
     staffed.create("admin", "dora", is_admin=True)
     staffed.reset("admin", "dora")
     staffed.delete("admin", "dora")

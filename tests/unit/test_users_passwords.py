@@ -22,14 +22,14 @@ def set_password(world: World, by: str, name: str, new: str, old: str | None = N
     world.services.users.set_password(world.performer(by), name, NewPassword(new, old))
 
 
-def test_one_changes_ones_own_by_the_old_one_and_old_tokens_die(staffed: World) -> None:
+def test_changing_the_own_password_invalidates_old_tokens(staffed: World) -> None:
     epoch = staffed.user("bob").epoch
     set_password(staffed, "bob", "bob", "another one", PASSWORD)
     assert staffed.can_log_in("bob", "another one")
     assert staffed.user("bob").epoch != epoch
 
 
-def test_an_admin_resets_a_plain_users_and_old_tokens_die(staffed: World) -> None:
+def test_resetting_a_users_password_invalidates_old_tokens(staffed: World) -> None:
     epoch = staffed.user("bob").epoch
     set_password(staffed, "admin", "bob", "another one")
     assert staffed.can_log_in("bob", "another one")
@@ -43,14 +43,14 @@ def test_a_wrong_old_password_is_a_bad_request(staffed: World) -> None:
     assert staffed.can_log_in("bob", PASSWORD)
 
 
-def test_who_is_no_admin_needs_the_old_one_for_oneself(staffed: World) -> None:
+def test_a_user_needs_the_old_password_to_change_its_own(staffed: World) -> None:
     with pytest.raises(BadRequest, match="Give 'oldPassword'"):
         set_password(staffed, "bob", "bob", "another one")
     assert staffed.can_log_in("bob", PASSWORD)
 
 
 @pytest.mark.parametrize("name", ["admin", "nobody"])
-def test_who_is_no_admin_learns_nothing_of_others(staffed: World, name: str) -> None:
+def test_a_user_does_not_learn_which_names_exist(staffed: World, name: str) -> None:
     with pytest.raises(Forbidden, match=r"^403 Forbidden\. "):
         set_password(staffed, "bob", name, "another one")
     with pytest.raises(BadRequest, match="'oldPassword' is wrong"):
@@ -78,7 +78,7 @@ def test_a_bad_new_password_changes_nothing(staffed: World, new: str) -> None:
     assert staffed.can_log_in("bob", PASSWORD)
 
 
-def test_the_policy_speaks(staffed: World) -> None:
+def test_the_reason_of_the_password_policy_is_shown(staffed: World) -> None:
     for by, old in (("bob", PASSWORD), ("admin", None)):
         with pytest.raises(PolicyRefused, match="too short"):
             set_password(staffed, by, "bob", "abc", old)

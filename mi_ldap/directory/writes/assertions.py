@@ -21,7 +21,7 @@ from mi_ldap.directory.writes.plans import Guarded, Plan, replaced
 from mi_ldap.ldap import names
 from mi_ldap.ldap.operations import AssertOnly, Delete, Modification, Modify
 from mi_ldap.model import Role, User
-from mi_ldap.store import NotHeld, RenewEpoch, SetCustodian, Step, Unchanged
+from mi_ldap.store import NotMember, RenewEpoch, SetCustodian, Step, Unchanged
 
 
 class AssertingPlan(Plan):
@@ -93,7 +93,7 @@ class AssertingPlan(Plan):
         match step:
             case Unchanged(User() as entry) if entry.locator == user.locator:
                 return self._as_read(user)
-            case NotHeld(role, entry) if entry.locator == user.locator and self._knows_member_of:
+            case NotMember(role, entry) if entry.locator == user.locator and self._knows_member_of:
                 return f"(!{names.equals(self.tree.member_of, role.locator)})"
             case SetCustodian(entry) if entry.locator == user.locator:
                 custodian = names.has(self.tree.custodian, user.custodian_id)

@@ -18,18 +18,18 @@ from mi_ldap.errors import unforeseen
 from mi_ldap.ldap import names
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
 from mi_ldap.model import Role, User
-from mi_ldap.store import AssignRole, RemovalNotes, Removed, RemoveRole, RemoveUser, Step
+from mi_ldap.store import AssignRole, DeletedEntry, DeleteRole, DeleteUser, DeletionLog, Step
 
 log = structlog.get_logger()
 
 
 class NoNotes:
-    """`RemovalNotes` without storage."""
+    """`DeletionLog` without storage."""
 
-    def note(self, removed: Removed) -> None:
+    def note(self, removed: DeletedEntry) -> None:
         """Do nothing."""
 
-    def recent(self) -> list[Removed]:
+    def recent(self) -> list[DeletedEntry]:
         return []
 
 
@@ -39,7 +39,7 @@ class Leftovers:
 
     reader: Reader
     changer: Writer
-    notes: RemovalNotes
+    notes: DeletionLog
 
     @contextmanager
     def cleaned_after(self, steps: Sequence[Step]) -> Iterator[None]:
@@ -103,7 +103,7 @@ class Leftovers:
         tree = self.reader.tree
         return tree.profile.name == "openldap" and bool(tree.member_of)
 
-    def _clean(self, removed: Removed) -> None:
+    def _clean(self, removed: DeletedEntry) -> None:
         if self.reader.exists(removed.dn):  # not removed after all, or created again
             return
         by_name = self.reader.tree.shape.by_name
@@ -141,10 +141,12 @@ class Leftovers:
         return Modification(kind, self.reader.tree.member, (value,))
 
 
-def _removed_by(member_value: Callable[[User], str], steps: Iterable[Step]) -> Iterator[Removed]:
+def _removed_by(
+    member_value: Callable[[User], str], steps: Iterable[Step]
+) -> Iterator[DeletedEntry]:
     for step in steps:
         match step:
-            case RemoveUser(user):
-                yield Removed(user.locator, member_value(user))
-            case RemoveRole(role):
-                yield Removed(role.locator, role.locator)
+            case DeleteUser(user):
+                yield DeletedEntry(user.locator, member_value(user))
+            case DeleteRole(role):
+                yield DeletedEntry(role.locator, role.locator)

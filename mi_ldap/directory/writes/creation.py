@@ -31,7 +31,7 @@ from mi_ldap.ldap.connection import LdapError
 from mi_ldap.ldap.controls import assertion
 from mi_ldap.ldap.operations import Add, Delete, Operation
 from mi_ldap.model import Role, User
-from mi_ldap.store import RemoveUser, Unchanged
+from mi_ldap.store import DeleteUser, Unchanged
 
 _NOT_FOUND_AGAIN = (
     "Error processing the request. The directory took the entry, but the configured filters do not "
@@ -62,7 +62,7 @@ Entity = TypeVar("Entity", User, Role)
 
 @dataclass(frozen=True, slots=True)
 class EntryCreator:
-    """Creates entries, as specified by `UserStore` for `add_user`, `add_role` and `discard`."""
+    """Creates entries, as `UserStore` specifies for `create_user`, `create_role`, `discard`."""
 
     reader: Reader
     changer: Writer
@@ -142,7 +142,7 @@ class EntryCreator:
     def discard(self, user: User) -> None:
         """Remove a new user, unless it is gone or finished."""
         with suppress(Conflict):
-            self.changer.apply((Unchanged(user), RemoveUser(user)))
+            self.changer.apply((Unchanged(user), DeleteUser(user)))
 
     def _add(self, operation: Operation, exists: MiLdapError) -> None:
         with self.changer.session() as session:

@@ -20,12 +20,12 @@ from mi_ldap.ldap import controls as ctl
 from mi_ldap.ldap.operations import AssertOnly, Delete, Modification, Modify, Operation
 from mi_ldap.model import Role, User
 from mi_ldap.store import (
-    AddAdminRole,
     AssignRole,
+    CreateAdminRole,
+    DeleteRole,
+    DeleteUser,
     MarkFirstAdmin,
-    NotHeld,
-    RemoveRole,
-    RemoveUser,
+    NotMember,
     RenewEpoch,
     RenewRevision,
     RevokeRole,
@@ -121,7 +121,7 @@ class Plan(ABC):
                 self.guard_role(role)
             case Unchanged(User() as user):
                 self.guard_user(user)
-            case NotHeld(role, user):
+            case NotMember(role, user):
                 self.guard_outsider(role, user)
             case AssignRole(role, user) | RevokeRole(role, user):
                 self._change_member(role, user, "add" if isinstance(step, AssignRole) else "delete")
@@ -130,11 +130,11 @@ class Plan(ABC):
             case RenewRevision(role):
                 renewed = Modify(self.tree.target(role), self.swapped_revision(role))
                 self.operations.append(Guarded(renewed, swaps=True))
-            case RemoveUser(user):
+            case DeleteUser(user):
                 self.remove_user(user)
-            case RemoveRole(role):
+            case DeleteRole(role):
                 self.operations.append(Guarded(Delete(self.tree.target(role))))
-            case AddAdminRole(user):
+            case CreateAdminRole(user):
                 self._add_admin_role(user)
             case MarkFirstAdmin(role, user):
                 self._mark_first_admin(role, user)
@@ -168,7 +168,7 @@ class Plan(ABC):
         return [step for step in found if step.user.locator == user.locator]
 
     def removes(self, user: User) -> bool:
-        return any(isinstance(s, RemoveUser) and s.user.locator == user.locator for s in self.steps)
+        return any(isinstance(s, DeleteUser) and s.user.locator == user.locator for s in self.steps)
 
     def must_be_ours(self, user: User) -> None:
         """An attribute that was borrowed for us may hold what somebody else keeps there.

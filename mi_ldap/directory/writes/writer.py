@@ -16,7 +16,7 @@ from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.connection_pool import Pool
 from mi_ldap.ldap.operations import Delete, Operation
 from mi_ldap.ldap.result_codes import ResultCode
-from mi_ldap.store import RemoveUser, RevokeRole, Step
+from mi_ldap.store import DeleteUser, RevokeRole, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _delete_subordinates(session: LdapConnection, steps: Sequence[Step]) -> None
     the control for it.
     """
     for step in steps:
-        if isinstance(step, RemoveUser):
+        if isinstance(step, DeleteUser):
             found = session.search(step.user.locator, "(objectClass=*)", ["1.1"]).entries
             below = sorted((names.depth(entry.dn), entry.dn) for entry in found)
             for _, dn in reversed(below[1:]):

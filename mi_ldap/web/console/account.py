@@ -25,7 +25,7 @@ def add_views(console: Blueprint, services: Services) -> None:
         # A password that must be changed first opens nothing else.
         is_open = not performer.must_change_password
         shown = services.users.show(performer.name, performer.admin_role) if is_open else None
-        closed = services.users.closed
+        closed = services.users.read_only_reason
         return page("account.html", shown=shown, errors=refused_form().errors, closed=closed)
 
     @console.post("/account/password")

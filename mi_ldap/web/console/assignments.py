@@ -31,7 +31,11 @@ def add_views(console: Blueprint, services: Services) -> None:
     def confirm_assignment() -> Response:
         admin_role = services.admins.role_for(current_performer().user)
         shown = services.users.show(_name(), admin_role)
-        refusal = f"{shown.name} is an admin already." if shown.is_admin else services.roles.closed
+        refusal = (
+            f"{shown.name} is an admin already."
+            if shown.is_admin
+            else services.roles.read_only_reason
+        )
         role = admin_role.role.name
         return page("assign_admin.html", name=shown.name, role=role, refusal=refusal)
 
@@ -54,20 +58,20 @@ def assign_role(services: Services, user: str, role: str, next_page: NextPage) -
     user = get_user(services.store.view, user).name
     if _is_admin_role(services, role) and not _is_confirmed():
         return redirect_to("confirm_assignment", name=user)
-    services.roles.change(current_performer(), RoleChange(user, added=(role,)))
+    services.roles.change(current_performer(), RoleChange(user, assigned=(role,)))
     endpoint, values = next_page()
     return redirect_to(endpoint, f"{user} now has the role {role}.", **values)
 
 
 def _revoke(services: Services, user: str, role: str) -> Response:
     if not _is_admin_role(services, role):
-        services.roles.change(current_performer(), RoleChange(user, removed=(role,)))
+        services.roles.change(current_performer(), RoleChange(user, revoked=(role,)))
         return redirect_to("user", f"Revoked {role} from {user}.", name=user)
     if not _is_confirmed():
         return redirect_to("confirm_revocation", name=user)
     performer = current_performer()
     is_own = get_user(services.store, user).id == performer.user.id
-    services.roles.change(performer, RoleChange(user, removed=(role,)))
+    services.roles.change(performer, RoleChange(user, revoked=(role,)))
     if is_own:  # the change has ended the session
         return tokens.drop_cookie(redirect_to("login", words.NO_LONGER_ADMIN))
     return redirect_to("user", f"Revoked {role} from {user}.", name=user)
@@ -78,7 +82,9 @@ def _revocation_page(services: Services) -> Response:
     performer, user = current_performer(), get_user(services.store, _name())
     admin_role = services.admins.role_for(performer.user)
     role = admin_role.role.name
-    refusals = {each.name: each.refusal for each in services.roles.holdings(performer, user.name)}
+    refusals = {
+        each.name: each.why_forbidden for each in services.roles.held_roles(performer, user.name)
+    }
     return page(
         "revoke_admin.html",
         name=user.name,

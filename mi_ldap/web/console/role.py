@@ -32,8 +32,8 @@ def add_views(console: Blueprint, services: Services) -> None:
             is_admin_role=admin_role is not None and found.name == admin_role.role.name,
             creators=creators(services),
             first_admin=first_admin_name(services),
-            closed=services.roles.closed,
-            refusal=services.roles.verdict(current_performer(), found.name),
+            closed=services.roles.read_only_reason,
+            refusal=services.roles.why_delete_forbidden(current_performer(), found.name),
             refused=refused_form(),
         )
 
@@ -48,14 +48,14 @@ def add_views(console: Blueprint, services: Services) -> None:
     def confirm_deletion_of_role() -> Response:
         name = _name()
         found = services.roles.show(name)
-        refusal = services.roles.verdict(current_performer(), name)
+        refusal = services.roles.why_delete_forbidden(current_performer(), name)
         members = len(found.users) if found.name != EVERYONE else 0
         return page("delete_role.html", name=found.name, members=members, refusal=refusal)
 
     @console.post("/role/delete")
     def delete_role() -> Response:
         def delete() -> Response:
-            services.roles.remove(current_performer(), _name())
+            services.roles.delete(current_performer(), _name())
             return redirect_to("roles", "Role deleted.")
 
         return handle_form(delete)

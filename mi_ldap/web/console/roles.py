@@ -26,12 +26,12 @@ def add_views(console: Blueprint, services: Services) -> None:
             view,
             shown=shown,
             admin_role=admin_role.role.name if admin_role else "",
-            closed=services.roles.closed,
+            closed=services.roles.read_only_reason,
         )
 
     @console.get("/roles/add")
     def add_role() -> Response:
-        return page("add_role.html", refused=refused_form(), closed=services.roles.closed)
+        return page("add_role.html", refused=refused_form(), closed=services.roles.read_only_reason)
 
     @console.post("/roles/add")
     def create_role() -> Response:

@@ -37,7 +37,7 @@ def add_views(console: Blueprint, services: Services) -> None:
     @console.post("/user/delete")
     def delete_user() -> Response:
         def delete() -> Response:
-            services.users.remove(current_performer(), _name())
+            services.users.delete(current_performer(), _name())
             return redirect_to("users", "User deleted.")
 
         return handle_form(delete)
@@ -46,16 +46,16 @@ def add_views(console: Blueprint, services: Services) -> None:
 def _user_page(services: Services) -> Response:
     performer, name = current_performer(), _name()
     shown = services.users.show(name, performer.admin_role)
-    holdings = services.roles.holdings(performer, name)
+    holdings = services.roles.held_roles(performer, name)
     held = {each.name for each in holdings} | {model.EVERYONE}
     return page(
         "user.html",
         shown=shown,
         is_first_admin=shown.is_admin and shown.name == first_admin_name(services),
         admin_role=performer.admin_role.role.name if performer.admin_role else "",
-        verdict=services.users.verdict(performer, name),
+        verdict=services.users.permissions(performer, name),
         holdings=holdings,
-        roles_closed=services.roles.closed,
+        roles_closed=services.roles.read_only_reason,
         others=[each for each in services.roles.select(Query()).names if each not in held],
         refused=refused_form(),
     )
@@ -69,7 +69,7 @@ def _deletion_page(services: Services) -> Response:
         "delete_user.html",
         name=user.name,
         handover=services.admins.handover(user, admin_role),
-        refusal=services.users.verdict(performer, user.name).remove,
+        refusal=services.users.permissions(performer, user.name).delete,
     )
 
 

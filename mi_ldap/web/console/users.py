@@ -34,12 +34,12 @@ def add_views(console: Blueprint, services: Services) -> None:
             roles=services.roles.select(Query()).names,
             creators=creators(services),
             first_admin=first_admin_name(services),
-            closed=services.users.closed,
+            closed=services.users.read_only_reason,
         )
 
     @console.get("/users/add")
     def add_user() -> Response:
-        return page("add_user.html", refused=refused_form(), closed=services.users.closed)
+        return page("add_user.html", refused=refused_form(), closed=services.users.read_only_reason)
 
     @console.post("/users/add")
     def create_user() -> Response:
