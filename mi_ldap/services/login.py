@@ -10,6 +10,7 @@ from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import (
     AdminRoleUnclear,
     AmbiguousName,
+    DirectoryUnavailable,
     LoginRefused,
     UserNotFound,
 )
@@ -124,8 +125,9 @@ class Login:
         """Log in while there is no admin; wait if another login is creating the first admin.
 
         Raises:
-            LoginRefused: as in an ordinary login; or the first admin was not created; or another
-                login took longer to create it than this request may last.
+            LoginRefused: as in an ordinary login; or the first admin was not created.
+            DirectoryUnavailable: another login took longer to create the first admin than this
+                request may last. The password was not verified, so it is not called wrong.
         """
         give_up_at = time.monotonic() + remaining_s()
         misses = 0
@@ -138,9 +140,10 @@ class Login:
                 except AlreadyBootstrapped:
                     misses += user is None
             pause_s = _RANDOM.uniform(0.5, 1) * _PAUSE_S
-            # Several misses mean that an entry outside the filters has the name.
-            if misses > _MAX_MISSES or time.monotonic() + 2 * pause_s > give_up_at:
+            if misses > _MAX_MISSES:  # an entry outside the filters has the name
                 raise LoginRefused
+            if time.monotonic() + 2 * pause_s > give_up_at:
+                raise DirectoryUnavailable("The first admin is being created. Try again later.")
             time.sleep(pause_s)
 
     def _try_first_login(

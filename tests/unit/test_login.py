@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
+from mi_ldap.deadline import deadline
 from mi_ldap.errors import AuditUnavailable, DirectoryUnavailable, LoginRefused, TooManyFailures
 from mi_ldap.model import AuthenticationResult, User
 from mi_ldap.services.response_time_floor import ResponseTimeFloor
@@ -259,3 +261,14 @@ def test_the_floor_follows_the_slowest_recent_bind_up_to_a_limit() -> None:
     floor.record(1000)
     floor.wait(time.monotonic() - ResponseTimeFloor.MAX_S)
     assert time.monotonic() - began_s < 0.5
+
+
+def test_a_login_that_waits_in_vain_for_the_first_admin_is_an_outage(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password was not verified, so nothing may say that it is wrong."""
+    world.add("bob")
+    being_created = replace(world.user("bob"), busy=True)
+    monkeypatch.setattr(world.store, "find_user", lambda name: being_created)
+    with deadline(0.3), pytest.raises(DirectoryUnavailable, match="being created"):
+        world.login("bob")
