@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -147,7 +147,7 @@ class LdapConnection:
 
     def search_once(self, search: SearchRequest) -> RawSearchResult:
         """Send one search request and return its result, whatever the result code."""
-        return self.search_all([search])[0]
+        return self._exchange_searches([(search, search.encode())])[0]
 
     def search_all(self, searches: Sequence[SearchRequest]) -> list[RawSearchResult]:
         """Send several search requests together, and return the result of each in their order.
@@ -183,7 +183,7 @@ class LdapConnection:
         sent = [
             search
             if search.size_limit or search.base_only
-            else replace(search, size_limit=PAGE_SIZE)
+            else search._replace(size_limit=PAGE_SIZE)
             for search in searches
         ]
         pairs = zip(searches, self.search_all(sent), strict=True)
@@ -206,10 +206,10 @@ class LdapConnection:
     def _search_in_pages(self, search: SearchRequest) -> SearchResult:
         entries: list[Entry] = []
         cookie, page_size = b"", 0 if search.base_only else PAGE_SIZE
-        encoded = replace(search, condition=search.encoded_condition())
+        encoded = search._replace(condition=search.encoded_condition())
         while True:
             paging = (ctl.paged_results(page_size, cookie),) if page_size else ()
-            page = self.search_once(replace(encoded, controls=search.controls + paging))
+            page = self.search_once(encoded._replace(controls=search.controls + paging))
             entries += page.entries
             if page.code == ResultCode.ADMIN_LIMIT_EXCEEDED and page_size and not entries:
                 # Not even one page: OpenLDAP forbids pages by `size.prtotal=disabled` in olcLimits.
@@ -313,10 +313,10 @@ class LdapConnection:
     def _bind(self, operation: bytes) -> ctl.Policy:
         with self.exchange("bind"):
             sock = self._send(operation, _PASSWORD_POLICY.encode())
-            answer = messages.answer_in(sock.next_message())
-            policy = ctl.password_policy(answer.controls.get(ctl.PASSWORD_POLICY.key))
-        if answer.code != ResultCode.SUCCESS:
-            raise LdapError(answer.code, answer.text, policy.error)
+            result = messages.result_in(sock.next_message())
+            policy = ctl.password_policy(result.controls.get(ctl.PASSWORD_POLICY.key))
+        if result.code != ResultCode.SUCCESS:
+            raise LdapError(result.code, result.text, policy.error)
         self.policy = policy
         return policy
 
@@ -329,17 +329,21 @@ class LdapConnection:
         self, encoded: Sequence[tuple[SearchRequest, bytes]], name: str = "search"
     ) -> list[RawSearchResult]:
         """Send search requests in one piece, and collect their responses."""
-        sent = {self.next_message_id(): each for each in encoded}
-        data = b"".join(
-            messages.message(number, operation, search.encoded_controls())
-            for number, (search, operation) in sent.items()
-        )
-        pending = PendingSearches({number: search for number, (search, _) in sent.items()})
+        sent: dict[int, SearchRequest] = {}
+        parts: list[bytes] = []
+        for search, operation in encoded:
+            number = self.next_message_id()
+            sent[number] = search
+            parts.append(messages.message(number, operation, search.encoded_controls()))
+        pending = PendingSearches(sent)
         with self.exchange(name, len(sent)):
             sock: DeadlineSocket = self.connection.socket
-            sock.sendall(data)
-            while not pending.are_done:
-                if pending.receive(sock.next_message()):
+            sock.sendall(b"".join(parts))
+            while True:
+                is_search_done = pending.receive(sock.next_message())
+                if is_search_done and pending.are_done():
+                    break
+                if is_search_done:
                     sock.end_at = self._response_deadline()
         return pending.results()
 

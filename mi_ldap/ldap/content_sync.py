@@ -253,7 +253,7 @@ class Poller:
             self.lags_behind = self.lags_behind or message.tag == messages.ENTRY
             return 0
         if not self.lags_behind:  # else the result may be sizeLimitExceeded
-            ensure_success(messages.answer_in(message))
+            ensure_success(messages.result_in(message))
             self._unchanged_responses[message.body] = message.number
         return message.number
 
@@ -313,10 +313,10 @@ def _report_ids(search: SyncSearch, parts: dict[int, bytes]) -> None:
 
 def _finish(search: SyncSearch, message: Message) -> bool:
     """Store the new cookie; return whether there is one."""
-    answer = messages.answer_in(message)
-    ensure_success(answer)
+    result = messages.result_in(message)
+    ensure_success(result)
     cookie = b""
-    if value := answer.controls.get(ctl.SYNC_DONE.key):
+    if value := result.controls.get(ctl.SYNC_DONE.key):
         parts = dict(ber.contents(next(ber.contents(value))[1]))
         cookie = parts.get(ber.OCTET_STRING) or b""
         # slapd 2.5.13 reports no error for a cookie that it cannot use, but returns all entries.

@@ -58,7 +58,7 @@ def evaluation_of(ldap_filter: str, schema: Schema) -> Evaluation:
     if not schema.attributes:
         return Evaluation(ldap_filter)
     try:
-        tree = filters.parsed(ldap_filter)
+        tree = filters.parse(ldap_filter)
     except ValueError:
         return Evaluation(ldap_filter)  # the server says what is wrong with it
     return Evaluation(ldap_filter) if _is_evaluable(tree, schema) else _split(tree, schema)
@@ -137,7 +137,7 @@ def _values(entry: Entry, attribute: str) -> list[bytes]:
 
 
 def _comparison(item: Item, schema: Schema) -> Matches | None:
-    wanted = filters.unescaped(item.value)
+    wanted = filters.unescape(item.value)
     match item.operator:
         case "=" if item.value == "*":
             return lambda value: True

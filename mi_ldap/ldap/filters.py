@@ -35,7 +35,7 @@ class Item:
     @property
     def unescaped_value(self) -> str:
         """The value without its escapes."""
-        return unescaped(self.value).decode(errors="replace")
+        return unescape(self.value).decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +49,19 @@ class Combination:
 Filter = Item | Combination
 
 
-def parsed(text: str) -> Filter:
+def parse(text: str) -> Filter:
     """Parse a filter.
 
     Raises:
         ValueError: the text is not a filter.
     """
-    found, end = _parsed_at(text, _skip_space(text, 0))
+    found, end = _parse_at(text, _skip_space(text, 0))
     if _skip_space(text, end) != len(text):
         raise ValueError(f"not a search filter: {text}")
     return found
 
 
-def unescaped(text: str) -> bytes:
+def unescape(text: str) -> bytes:
     """Return a value, or a part of one, without its escapes (RFC 4515 §3)."""
     return _ESCAPED.sub(lambda code: bytes([int(code[1], 16)]), text.encode())
 
@@ -100,7 +100,7 @@ def _items(tree: Filter) -> Iterator[Item]:
         yield from _items(part)
 
 
-def _parsed_at(text: str, at: int) -> tuple[Filter, int]:
+def _parse_at(text: str, at: int) -> tuple[Filter, int]:
     """Parse the filter that begins at an index; return it and the index behind it."""
     if text[at : at + 1] != "(":
         raise ValueError(f"not a search filter: {text}")
@@ -111,7 +111,7 @@ def _parsed_at(text: str, at: int) -> tuple[Filter, int]:
     parts = []
     at = _skip_space(text, at + 1)
     while text[at : at + 1] == "(":
-        part, at = _parsed_at(text, at)
+        part, at = _parse_at(text, at)
         parts.append(part)
         at = _skip_space(text, at)
     if text[at : at + 1] != ")" or (operator == "!" and len(parts) != 1):

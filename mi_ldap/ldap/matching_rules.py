@@ -60,7 +60,7 @@ def substrings(rule: str, pattern: str) -> Matches | None:
     """
     if rule and not rule.startswith(("caseignore", "caseexact")):
         return None
-    parts = (_text(filters.unescaped(part)) for part in pattern.split("*"))
+    parts = (_text(filters.unescape(part)) for part in pattern.split("*"))
     flags = re.DOTALL if "exact" in rule else re.DOTALL | re.IGNORECASE
     compiled = re.compile(".*".join(map(re.escape, parts)), flags)
     return lambda value: compiled.fullmatch(_text(value)) is not None

@@ -90,18 +90,19 @@ class MessageReader:
         with memoryview(self._buffer) as buffer:  # slicing the bytearray would copy twice
             message = _parsed(bytes(buffer[start:end]))
         self._at = end
-        self._check(message)
-        return message
+        return self._checked(message)
 
-    def _check(self, message: Message) -> None:
+    def _checked(self, message: Message) -> Message:
         if message.number == _UNSOLICITED:
             raise ProtocolViolation(_describe_unsolicited(message))
         if message.tag not in self._open.get(message.number, ()):
             raise ProtocolViolation("the server's message does not answer an open request")
-        if message.tag not in _INTERIM:
-            # Decoded here too, so that a malformed result is never passed on to ldap3.
-            messages.answer_in(message)
-            del self._open[message.number]
+        if message.tag in _INTERIM:
+            return message
+        # Decoded already here, so that a malformed result is never passed on to ldap3.
+        result = messages.result_in(message)
+        del self._open[message.number]
+        return message._replace(result=result)
 
 
 def _parsed(body: bytes) -> Message:
@@ -114,8 +115,11 @@ def _parsed(body: bytes) -> Message:
 
 def _describe_unsolicited(message: Message) -> str:
     """Describe an unsolicited notification (§4.4) for the log."""
-    parts = {tag: message.body[a:b] for tag, a, b in ber.elements(message.body, *message[3:])}
+    parts = {
+        tag: message.body[a:b]
+        for tag, a, b in ber.elements(message.body, message.start, message.end)
+    }
     if parts.get(_RESPONSE_NAME) != _NOTICE_OF_DISCONNECTION:
         return "the server sent an unsolicited notification"
-    answer = messages.answer_in(message)
-    return f"the server ends the connection (LDAP result {answer.code}: {answer.text})"
+    result = messages.result_in(message)
+    return f"the server ends the connection (LDAP result {result.code}: {result.text})"

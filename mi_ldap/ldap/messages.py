@@ -27,7 +27,7 @@ _VERSION = ber.element(ber.INTEGER, b"\x03")
 _CONTROLS = 0xA0
 
 
-class Answer(NamedTuple):
+class LdapResult(NamedTuple):
     """The result of an operation (RFC 4511 §4.1.9).
 
     Attributes:
@@ -52,6 +52,7 @@ class Message(NamedTuple):
         tag: the tag of the operation, such as `DONE`.
         body: the bytes of the message, without its own tag and length.
         start, end: the position of the operation's content in `body`; controls may follow.
+        result: the result of the operation, once it is decoded.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Message(NamedTuple):
     body: bytes
     start: int
     end: int
+    result: LdapResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +114,20 @@ def _bind(dn: str, authentication: bytes) -> bytes:
     return ber.element(_BIND, _VERSION, ber.element(ber.OCTET_STRING, dn.encode()), authentication)
 
 
-def answer_in(message: Message) -> Answer:
+def result_in(message: Message) -> LdapResult:
     """Parse the result in a message (§4.1.9), with its controls.
 
     Raises:
         IndexError, ValueError: the message has no result.
     """
+    if message.result is not None:
+        return message.result
     body, end = message.body, message.end
     parts = [*islice(ber.elements(body, message.start, end), 3)]
     if [tag for tag, _, _ in parts[1:]] != [ber.OCTET_STRING] * 2:
         raise ValueError("a result without matched DN and diagnostic message")
     code, matched_dn, text = (body[start:stop] for _, start, stop in parts)
-    return Answer(
+    return LdapResult(
         ResultCode(ber.enumerated(parts[0][0], code)),
         text.decode(errors="replace"),
         dict(controls(body, end, len(body))) if end < len(body) else {},
@@ -131,15 +135,15 @@ def answer_in(message: Message) -> Answer:
     )
 
 
-def controls(answer: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+def controls(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
     """Yield OID and value of each control between `at` and `end` (§4.1.11).
 
     Raises:
         IndexError, ValueError: the bytes are not controls.
     """
-    for tag, start, stop in ber.elements(answer, at, end):
+    for tag, start, stop in ber.elements(data, at, end):
         if tag == _CONTROLS:
-            for _, sent in ber.contents(answer[start:stop]):
+            for _, sent in ber.contents(data[start:stop]):
                 # Criticality may stand between OID and value; nothing depends on it in a response.
                 octets = [each for kind, each in ber.contents(sent) if kind == ber.OCTET_STRING]
                 yield octets[0], octets[1] if len(octets) > 1 else b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mi_ldap.ldap import controls, messages, names, requests
 from mi_ldap.ldap.controls import Control
@@ -17,8 +17,7 @@ MAX_RESPONSE_BYTES: Final = 256 * 1024 * 1024
 """A server without paged results returns all users in one response."""
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
+class SearchRequest(NamedTuple):
     """One search request (RFC 4511 §4.5.1).
 
     Attributes:
@@ -62,7 +61,7 @@ class SearchRequest:
 
     def encoded_controls(self) -> bytes:
         """Return the encoded controls, one after the other."""
-        return b"".join(control.encode() for control in self.controls)
+        return b"".join([control.encode() for control in self.controls])
 
     def encode(self) -> bytes:
         """Return the operation, without its message id and controls."""
@@ -111,7 +110,6 @@ class PendingSearches:
         self._results: dict[int, RawSearchResult] = {}
         self._bytes_left = MAX_RESPONSE_BYTES
 
-    @property
     def are_done(self) -> bool:
         """Whether the last response to each search has arrived."""
         return len(self._results) == len(self._searches)
@@ -142,9 +140,9 @@ class PendingSearches:
 
 
 def _result(message: Message, entries: list[Entry]) -> RawSearchResult:
-    answer = messages.answer_in(message)
-    next_page = controls.next_page(answer.controls)
-    return RawSearchResult(answer.code, entries, answer.matched_dn, answer.text, next_page)
+    result = messages.result_in(message)
+    next_page = controls.next_page(result.controls)
+    return RawSearchResult(result.code, entries, result.matched_dn, result.text, next_page)
 
 
 def entry_below(base_dn: str, message: Message, *, base_only: bool = False) -> Entry:

@@ -33,7 +33,7 @@ def stream_search(session: LdapConnection, search: SearchRequest) -> Iterator[En
             if message.tag == messages.ENTRY:
                 yield search.entry_in(message)
             elif message.tag == messages.DONE:
-                ensure_success(messages.answer_in(message))
+                ensure_success(messages.result_in(message))
                 return
 
 
@@ -48,7 +48,7 @@ def messages_in_pieces(session: LdapConnection) -> Iterator[Message]:
         yield sock.next_message(end_of_next_piece)
 
 
-def ensure_success(answer: messages.Answer) -> None:
+def ensure_success(result: messages.LdapResult) -> None:
     """Raise the `LdapError` of a result other than success."""
-    if answer.code != ResultCode.SUCCESS:
-        raise LdapError(answer.code, answer.text)
+    if result.code != ResultCode.SUCCESS:
+        raise LdapError(result.code, result.text)

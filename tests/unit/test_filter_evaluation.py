@@ -107,17 +107,17 @@ def test_what_the_server_finds_and_the_test_keeps_is_what_the_filter_means(
 ) -> None:
     entry = Entry("uid=x,dc=y", attributes)
     found = evaluation_of(text, SCHEMA)
-    sent = filters.parsed(found.server_filter)
+    sent = filters.parse(found.server_filter)
     by_server = filters.evaluate(sent, lambda item: holds(item, entry))
     wanted = {name.lower() for name in found.attributes}
     seen = Entry(entry.dn, {k: v for k, v in attributes.items() if k in wanted})
     kept = by_server and (found.test is None or found.test(seen))
-    assert kept == filters.evaluate(filters.parsed(text), lambda item: holds(item, entry))
+    assert kept == filters.evaluate(filters.parse(text), lambda item: holds(item, entry))
 
 
 @given(text=trees)
 def test_nothing_is_sent_that_the_server_cannot_evaluate(text: str) -> None:
-    for item in filters.items(filters.parsed(evaluation_of(text, SCHEMA).server_filter)):
+    for item in filters.items(filters.parse(evaluation_of(text, SCHEMA).server_filter)):
         assert item.attribute != "bare" or item.value == "*"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mi_ldap.ldap.filters import Item, evaluate, items, parsed
+from mi_ldap.ldap.filters import Item, evaluate, items, parse
 
 MEMBER = r"(memberOf=cn=a\28b\29,dc=x)"
 
@@ -23,20 +23,20 @@ MEMBER = r"(memberOf=cn=a\28b\29,dc=x)"
     ],
 )
 def test_what_follows_from_the_conditions(text: str, truths: set[str], expected: bool) -> None:
-    assert evaluate(parsed(text), lambda item: item.attribute in truths) is expected
+    assert evaluate(parse(text), lambda item: item.attribute in truths) is expected
 
 
 def test_the_parts_of_a_condition_are_told_apart() -> None:
     chain = "(memberOf:1.2.840.113556.1.4.1941:=cn=a,dc=x)"
-    (item,) = items(parsed(chain))
+    (item,) = items(parse(chain))
     assert item == Item("memberof", ":=", "cn=a,dc=x", "1.2.840.113556.1.4.1941")
-    (item,) = items(parsed(MEMBER))
+    (item,) = items(parse(MEMBER))
     assert (item.attribute, item.unescaped_value) == ("memberof", "cn=a(b),dc=x")
-    (item,) = items(parsed("(&(ou:dn:2.4.6:=x)(ou:dn:2.4.6:=x))"))
+    (item,) = items(parse("(&(ou:dn:2.4.6:=x)(ou:dn:2.4.6:=x))"))
     assert (item.attribute, item.rule) == ("ou", "2.4.6")
 
 
 @pytest.mark.parametrize("text", ["", "uid=a", "(uid=a", "(uid=a))", "(!(a=b)(c=d))", "(&(a=b)"])
 def test_what_is_no_filter_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a search filter"):
-        parsed(text)
+        parse(text)

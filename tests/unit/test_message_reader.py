@@ -45,10 +45,10 @@ def read_all(reader: MessageReader, data: bytes, size: int = 1000) -> list[Messa
 def test_an_answer_is_its_code_its_text_and_its_controls() -> None:
     sent = answer(7, 49, controls=messages.control(PPOLICY, POLICY_SAYS))
     (message,) = read_all(reader_after((7, BIND)), sent)
-    expected = messages.Answer(
+    expected = messages.LdapResult(
         ResultCode.INVALID_CREDENTIALS, "né", {PPOLICY.encode(): POLICY_SAYS}
     )
-    assert messages.answer_in(message) == expected
+    assert messages.result_in(message) == expected
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100_000])
@@ -133,7 +133,7 @@ def test_a_changed_answer_is_an_answer_or_an_error(
     except ProtocolViolation:
         return
     for message in found:
-        decode = messages.entry_in if message.tag == ENTRY else messages.answer_in
+        decode = messages.entry_in if message.tag == ENTRY else messages.result_in
         try:
             decode(message)
         except (IndexError, ValueError):

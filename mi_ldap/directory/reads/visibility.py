@@ -56,7 +56,7 @@ class Visibility:
 
     @cached_property
     def _filter(self) -> filters.Filter:
-        return filters.parsed(f"(&{self.tree.user_list_filter}{self.tree.user_filter})")
+        return filters.parse(f"(&{self.tree.user_list_filter}{self.tree.user_filter})")
 
     def _tests_membership(self, item: Item) -> bool:
         return item.attribute in _MEMBERSHIP | {self.tree.member_of.lower()}
