@@ -68,7 +68,8 @@ def holds(item: Item, entry: Entry) -> bool:
     if item.attribute == "objectclass":
         kinds = {"person": {"person"}, "employee": {"person", "staff", "2.2"}}[found[0]]
         return item.value.lower() in kinds
-    if item.operator != "=" and item.attribute == "num":
+    # Without an ORDERING rule a limit that is a number is compared with numbers only.
+    if item.operator != "=" and (item.attribute == "num" or item.value.isdecimal()):
         numbers = [int(each) for each in found if each.isdecimal()]
         limit = int(item.value) if item.value.isdecimal() else None
         return limit is not None and any(
@@ -90,8 +91,6 @@ def comparable(attribute: str, text: str) -> str | int | None:
 
 
 def at_most(low: str, high: str) -> bool:
-    if low.isdecimal() and high.isdecimal():
-        return int(low) <= int(high)
     return low.lower() <= high.lower()
 
 
