@@ -11,9 +11,9 @@ import pytest
 
 from tests.checks.directories import PASSWORD, add_user, fill, tool_of, user_dn
 from tests.checks.doctor_runs import keys_of, problems, run_doctor, text_of
-from tests.directory.tls_servers import context_of, handshake, serving
 from tests.hosts.openldap import OpenLdap, replicating_pair
 from tests.hosts.process import free_ports, wait_for
+from tests.ldap.tls_servers import context_of, handshake, serving
 
 _DATABASE = "olcDatabase={1}mdb,cn=config"
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mi_ldap.directory import DirectoryStore
-from mi_ldap.ldap.connection_pool import Account, Address, Connector
 from mi_ldap.wiring import services
 from tests.subtree import Subtree
 
@@ -35,8 +33,3 @@ class Stores:
     def close(self) -> None:
         for store in self.opened:
             store.close()
-
-
-def connector(*urls: str, account: tuple[str, str] = ("", ""), **more: Any) -> Connector:
-    """Opens connections to the first of these that answers; `more` as in `Address`."""
-    return Connector(Address(urls, **more), Account(*account), lambda operation: None)

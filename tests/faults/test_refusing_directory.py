@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.settings import Settings, load_settings
-from tests.directory.hostile_server import Answers, server
+from tests.ldap.answers import DONE, answer, entry
+from tests.ldap.hostile_server import Answers, server
 from tests.service import local
-from tests.unit.answers import DONE, answer, entry
 
 BIND, SEARCH = 0x60, 0x63
 BUSY, UNAVAILABLE, TIME_LIMIT, SIZE_LIMIT, ADMIN_LIMIT = 51, 52, 3, 4, 11

@@ -15,10 +15,10 @@ from mi_ldap.deadline import deadline
 from mi_ldap.ldap import requests
 from mi_ldap.ldap.connection import Entry, LdapConnection
 from mi_ldap.ldap.content_sync import Poller, SyncSearch
-from tests.directory.stores import connector
 from tests.hosts.ds389 import Ds389
 from tests.hosts.fixtures import samba  # noqa: F401
 from tests.hosts.samba import Samba
+from tests.ldap.connectors import connector
 from tests.until import until
 
 SHOW_DELETED = ("1.2.840.113556.1.4.417", True, None)  # [MS-ADTS] §3.1.1.3.4.1.14

@@ -27,9 +27,9 @@ from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.operations import AssertOnly
 from mi_ldap.ldap.result_codes import ResultCode
-from tests.directory.hostile_server import ScriptedSocket
-from tests.directory.stores import connector
-from tests.unit.answers import EXTENDED
+from tests.ldap.answers import EXTENDED
+from tests.ldap.connectors import connector
+from tests.ldap.hostile_server import ScriptedSocket
 
 PACKAGE = Path(mi_ldap.__file__).parent
 UNDOCUMENTED = re.compile(r"\._outstanding|EXTENDED_RESPONSE_CONTEXT|ldap3\.(operation|strategy)")

@@ -13,7 +13,7 @@ from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.embedded.configuration import find_installation
 from mi_ldap.embedded.slapd_process import spawn_slapd, wait_for
 from mi_ldap.errors import DirectoryUnavailable
-from tests.directory.stores import connector
+from tests.ldap.connectors import connector
 from tests.subtree import Tool
 
 

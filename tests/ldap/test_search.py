@@ -20,10 +20,10 @@ from mi_ldap.ldap import ber, connection, search
 from mi_ldap.ldap.connection import LdapConnection, LdapError, SearchRequest
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.ldap3_internals import connection_over
-from tests.directory.hostile_server import server
-from tests.directory.stores import connector
 from tests.faults.slow_relay import slow_relay
-from tests.unit.answers import DONE, answer, entry, mutated, mutations
+from tests.ldap.answers import DONE, answer, entry, mutated, mutations
+from tests.ldap.connectors import connector
+from tests.ldap.hostile_server import server
 
 SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED, NO_SUCH_OBJECT, INSUFFICIENT_RIGHTS = 4, 11, 32, 50
 

@@ -9,9 +9,9 @@ import pytest
 from mi_ldap.deadline import deadline
 from mi_ldap.ldap import connection
 from mi_ldap.ldap.connection import LdapConnection, SearchRequest
-from tests.directory.stores import connector
 from tests.hosts.fixtures import ds389, openldap, samba  # noqa: F401
 from tests.hosts.process import DirectoryHost
+from tests.ldap.connectors import connector
 
 
 @pytest.fixture(params=["openldap", "ds389", "samba"])

@@ -16,7 +16,7 @@ from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.connection_pool import Pool
 from mi_ldap.ldap.operations import Delete
-from tests.directory.stores import connector
+from tests.ldap.connectors import connector
 
 
 @pytest.fixture

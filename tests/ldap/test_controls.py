@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_ldap.ldap import controls
+import mi_ldap
+from mi_ldap.ldap import controls, messages
 
 
 def test_an_assertion_is_a_critical_control_around_a_filter() -> None:
@@ -61,3 +65,28 @@ def test_the_policys_warning_is_read(
 @given(st.binary(max_size=40))
 def test_rubbish_for_a_policy_answer_is_no_error(value: bytes) -> None:
     assert controls.password_policy(value).error is None or value
+
+
+def test_the_table_has_every_control() -> None:
+    types = [value for value in vars(controls).values() if isinstance(value, controls.ControlType)]
+    assert {*controls.CONTROLS} == {*types}
+    assert len({each.oid for each in types}) == len(types)
+    for each in types:
+        assert re.fullmatch(r"\d(\.\d+)+", each.oid)
+        assert all((each.name, each.specification, each.use)), each.oid
+
+
+def test_no_other_module_has_the_oid_of_a_control() -> None:
+    package = Path(mi_ldap.__file__).parent
+    sources = {path: path.read_text("utf-8") for path in package.rglob("*.py")}
+    for each in controls.CONTROLS:
+        users = {path.name for path, text in sources.items() if f'"{each.oid}"' in text}
+        assert users == {"controls.py"}, each.name
+
+
+@given(st.binary(max_size=40))
+def test_a_control_is_the_same_for_ldap3_and_for_the_codec(value: bytes) -> None:
+    for each in controls.CONTROLS:
+        control = each.with_value(value)
+        oid, critical, sent = control.for_ldap3()
+        assert control.encode() == messages.control(oid, sent or b"", critical=critical)

@@ -16,8 +16,8 @@ import trustme
 from mi_ldap.deadline import deadline
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
-from tests.directory.stores import connector
 from tests.hosts.process import free_ports
+from tests.ldap.connectors import connector
 from tests.subtree import Tool
 
 

@@ -23,7 +23,7 @@ from mi_ldap.ldap.connection import LdapConnection, ReadStopped
 from mi_ldap.ldap.connection_pool import Address
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
-from tests.directory.stores import connector
+from tests.ldap.connectors import connector
 
 # Every error of the library's
 

@@ -14,7 +14,7 @@ import pytest
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap.name_resolution import addresses_of
-from tests.directory.stores import connector
+from tests.ldap.connectors import connector
 
 real_getaddrinfo = socket.getaddrinfo
 

@@ -10,7 +10,7 @@ from mi_ldap.ldap import messages
 from mi_ldap.ldap.message_reader import LONGEST_MESSAGE, MessageReader, ProtocolViolation
 from mi_ldap.ldap.messages import Message
 from mi_ldap.ldap.result_codes import ResultCode
-from tests.unit.answers import (
+from tests.ldap.answers import (
     DONE,
     ENTRY,
     EXTENDED,

@@ -20,8 +20,9 @@ from mi_ldap.embedded.slapd_process import wait_for
 from mi_ldap.errors import ConfigurationError, DirectoryUnavailable
 from mi_ldap.ldap import tls
 from mi_ldap.ldap.deadline_socket import SILENCE_S
-from tests.directory.stores import connector
-from tests.directory.tls_servers import (
+from tests.hosts.process import free_ports
+from tests.ldap.connectors import connector
+from tests.ldap.tls_servers import (
     Recording,
     Talk,
     context_of,
@@ -30,7 +31,6 @@ from tests.directory.tls_servers import (
     self_signed,
     serving,
 )
-from tests.hosts.process import free_ports
 from tests.subtree import Tool
 
 NOW = datetime.datetime.now(datetime.UTC)

@@ -25,9 +25,7 @@ from mi_ldap.ldap.ldap3_internals import connection_over
 from mi_ldap.ldap.message_reader import LONGEST_MESSAGE
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
 from mi_ldap.ldap.search_stream import stream_search
-from tests.directory.hostile_server import ScriptedSocket, server
-from tests.directory.stores import connector
-from tests.unit.answers import (
+from tests.ldap.answers import (
     DONE,
     EXTENDED,
     POLICY_SAYS,
@@ -37,6 +35,8 @@ from tests.unit.answers import (
     mutated,
     mutations,
 )
+from tests.ldap.connectors import connector
+from tests.ldap.hostile_server import ScriptedSocket, server
 
 BIND, SEARCH, MODIFY, ADD, DELETE, EXTENDED_REQUEST = 0x60, 0x63, 0x66, 0x68, 0x4A, 0x77
 _ANSWER_TAG = {BIND: 0x61, MODIFY: 0x67, ADD: 0x69, DELETE: 0x6B, EXTENDED_REQUEST: EXTENDED}
@@ -57,6 +57,9 @@ ACTS: dict[str, Act] = {
     "read": lambda session: session.read("uid=a,dc=x", "(uid=a)", ["uid"]),
     "look": lambda session: look(session, "uid=a,dc=x"),
     "stream": lambda session: [*stream_search(session, SearchRequest("dc=x", _ANYTHING, ["uid"]))],
+    "together": lambda session: session.find_all(
+        [SearchRequest("dc=x", "(uid=a)", ["uid"]), SearchRequest("dc=x", _ANYTHING, ["cn"])]
+    ),
     "poll": poll,
     "add": lambda session: session.do(Add("uid=a,dc=x", ("person",), {"cn": ["a"]})),
     "modify": lambda session: session.do(Modify("dc=x", (Modification("add", "cn", ("a",)),))),
@@ -136,10 +139,10 @@ def test_an_answer_that_nobody_asked_for_ends_the_connection(what: str, act: str
 
 
 def is_search(act: str) -> bool:
-    return act in ("search", "read", "look", "stream", "poll")
+    return act in ("search", "read", "look", "stream", "together", "poll")
 
 
-@pytest.mark.parametrize("act", ["search", "read", "look", "stream", "poll"])
+@pytest.mark.parametrize("act", ["search", "read", "look", "stream", "together", "poll"])
 @pytest.mark.parametrize("dn", ["uid=a,dc=y", "dc=y", "", "uid=b,dc=x,dc=y"])
 def test_an_entry_that_lies_elsewhere_ends_the_connection(act: str, dn: str) -> None:
     made = session_over(lambda number, _tag: entry_of(act, number, dn) + answer(number, tag=DONE))
