@@ -1,4 +1,4 @@
-"""What servers answer, as bytes, and what becomes of it on its way."""
+"""Encoded responses of servers, and mutations of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An LDAP server that answers whatever a test wants, on 127.0.0.1."""
+"""An LDAP server on 127.0.0.1 that sends what a test wants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections: whatever goes wrong on them is an outage."""
+"""Errors of connections become outages."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ ACTS: list[Callable[[LdapConnection], object]] = [
 ]
 
 
-def test_whatever_goes_wrong_on_the_wire_is_an_outage_and_ends_the_session() -> None:
+def test_any_connection_error_is_an_outage_and_ends_the_session() -> None:
     for kind in WIRE_ERRORS:
         for act in ACTS:
             with broken(made(kind)) as session:
@@ -120,24 +120,24 @@ def test_whatever_goes_wrong_on_the_wire_is_an_outage_and_ends_the_session() -> 
                 assert not session.usable, kind
 
 
-def test_there_are_as_many_as_the_library_has() -> None:
+def test_all_exceptions_of_ldap3_are_tried() -> None:
     assert len(ldap3_errors()) > 100
 
 
-def test_who_stops_taking_in_an_answer_is_told_so_and_the_session_is_over() -> None:
+def test_stopping_to_read_a_response_ends_the_session() -> None:
     with broken(ReadStopped("enough")) as session:
         with pytest.raises(ReadStopped, match="enough"):
             session.search("dc=x", "(uid=a)", ["uid"])
         assert not session.usable
 
 
-def test_an_empty_password_never_reaches_the_server() -> None:
+def test_an_empty_password_is_not_sent() -> None:
     sent = AssertionError("it was sent")
     with broken(sent) as session, pytest.raises(ValueError, match="empty password"):
         session.bind("uid=a", "")
 
 
-def test_when_the_time_is_over_nothing_is_sent() -> None:
+def test_nothing_is_sent_after_the_deadline() -> None:
     sent = AssertionError("it was sent")
     with broken(sent) as session, deadline(0), pytest.raises(DirectoryUnavailable):
         session.search("dc=x", "(uid=a)", ["uid"])
@@ -165,7 +165,7 @@ def silent() -> Iterator[str]:
         yield f"ldap://127.0.0.1:{listening.getsockname()[1]}"
 
 
-def test_a_silent_server_is_given_up_when_the_request_is_over(silent: str) -> None:
+def test_a_silent_server_is_dropped_at_the_deadline_of_the_request(silent: str) -> None:
     session = connector(silent).anonymous()
     began_s = time.monotonic()
     with deadline(0.2), pytest.raises(DirectoryUnavailable):
@@ -174,7 +174,7 @@ def test_a_silent_server_is_given_up_when_the_request_is_over(silent: str) -> No
     session.close()
 
 
-def test_a_silent_server_is_given_up_after_its_own_time(silent: str) -> None:
+def test_a_silent_server_is_dropped_after_the_response_timeout(silent: str) -> None:
     session = connector(silent, response_timeout_s=0.2).anonymous()
     with pytest.raises(DirectoryUnavailable):
         session.bind("uid=a", "password")
@@ -188,7 +188,9 @@ RUBBISH_MEETS: list[Callable[[LdapConnection], object]] = [
 
 
 @pytest.mark.parametrize("act", RUBBISH_MEETS)
-def test_a_server_that_talks_rubbish_is_an_outage(act: Callable[[LdapConnection], object]) -> None:
+def test_a_server_that_does_not_speak_ldap_is_an_outage(
+    act: Callable[[LdapConnection], object],
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         session = connector(f"ldap://127.0.0.1:{listening.getsockname()[1]}").anonymous()
         peer, _ = listening.accept()

@@ -1,4 +1,4 @@
-"""A directory on this machine that knows processes by their user (ldapi)."""
+"""ldapi: SASL EXTERNAL as the user of the process."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def is_listening(file: Path) -> bool:
         return caller.connect_ex(str(file)) == 0
 
 
-def test_the_process_is_the_account(directory: EmbeddedDirectory, url: str) -> None:
+def test_without_a_dn_the_process_is_the_account(directory: EmbeddedDirectory, url: str) -> None:
     session = connector(url).bound()
     session.connection.extend.standard.who_am_i()
     said = session.connection.result["responseValue"]
@@ -64,7 +64,7 @@ def test_the_process_is_the_account(directory: EmbeddedDirectory, url: str) -> N
     session.close()
 
 
-def test_an_account_that_is_named_is_the_account(directory: EmbeddedDirectory, url: str) -> None:
+def test_a_configured_dn_is_the_account(directory: EmbeddedDirectory, url: str) -> None:
     account = directory.service_dn, directory.service_password
     session = connector(url, account=account).bound()
     assert session.read(directory.user_base, "(objectClass=*)", ["ou"]) is not None
@@ -73,7 +73,7 @@ def test_an_account_that_is_named_is_the_account(directory: EmbeddedDirectory, u
         connector(url, account=(directory.service_dn, "wrong")).bound()
 
 
-def test_start_tls_is_for_networks(directory: EmbeddedDirectory, url: str) -> None:
+def test_start_tls_is_not_used_over_ldapi(directory: EmbeddedDirectory, url: str) -> None:
     session = connector(url, start_tls=True).bound()
     assert session.read(directory.user_base, "(objectClass=*)", ["ou"]) is not None
     session.close()

@@ -41,14 +41,14 @@ def look(session: LdapConnection) -> None:
     session.read("", "(objectClass=*)", ["supportedExtension"])
 
 
-def test_a_session_is_used_again(pool: Pool, opened: list[LdapConnection]) -> None:
+def test_a_session_is_reused(pool: Pool, opened: list[LdapConnection]) -> None:
     for _ in range(5):
         with pool.session() as session:
             look(session)
     assert len(opened) == 1
 
 
-def test_no_more_are_opened_than_allowed_and_the_others_wait(
+def test_the_size_bounds_the_sessions_and_others_wait(
     pool: Pool, opened: list[LdapConnection]
 ) -> None:
     def use(_: int) -> None:
@@ -60,7 +60,7 @@ def test_no_more_are_opened_than_allowed_and_the_others_wait(
     assert len(opened) <= 2
 
 
-def test_who_waits_too_long_is_told(pool: Pool) -> None:
+def test_waiting_longer_than_the_deadline_is_an_outage(pool: Pool) -> None:
     with pool.session(), pool.session():
         began_s = time.monotonic()
         with deadline(0.1), pytest.raises(DirectoryUnavailable, match="busy"), pool.session():
@@ -70,9 +70,7 @@ def test_who_waits_too_long_is_told(pool: Pool) -> None:
         look(session)
 
 
-def test_a_broken_session_is_not_given_to_the_next(
-    pool: Pool, opened: list[LdapConnection]
-) -> None:
+def test_a_broken_session_is_not_reused(pool: Pool, opened: list[LdapConnection]) -> None:
     def look_at_a_closed_one() -> None:
         with pool.session() as session:
             session.connection.socket.close()
@@ -85,7 +83,9 @@ def test_a_broken_session_is_not_given_to_the_next(
     assert len(opened) == 2
 
 
-def test_a_refusal_breaks_nothing(pool: Pool, opened: list[LdapConnection]) -> None:
+def test_a_session_is_reused_after_a_rejected_operation(
+    pool: Pool, opened: list[LdapConnection]
+) -> None:
     with pytest.raises(LdapError), pool.session() as session:
         session.do(Delete("uid=nobody,dc=mi"))
     with pool.session() as session:
@@ -104,7 +104,7 @@ def test_a_session_that_the_server_closed_is_replaced(
     assert len(opened) == 2
 
 
-def test_a_session_that_lay_idle_for_long_is_replaced(
+def test_a_session_that_was_idle_too_long_is_replaced(
     pool: Pool, opened: list[LdapConnection]
 ) -> None:
     with pool.session() as session:

@@ -1,4 +1,4 @@
-"""Connections that are encrypted, and verify with whom."""
+"""Encrypted connections, and the verification of certificates."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def certified(authority: trustme.CA, *names: str) -> ssl.SSLContext:
     return context
 
 
-def test_ldaps_with_a_certificate_of_the_configured_authority(
+def test_ldaps_accepts_a_certificate_of_the_configured_ca(
     embedded: EmbeddedDirectory, authority: trustme.CA, ca_file: Path
 ) -> None:
     with encrypting(embedded.urls[1], certified(authority, "localhost")) as port:
@@ -82,7 +82,7 @@ def test_ldaps_with_a_certificate_of_the_configured_authority(
         session.close()
 
 
-def test_ldaps_with_a_certificate_of_nobody_we_know(
+def test_ldaps_rejects_a_certificate_of_an_unknown_ca(
     embedded: EmbeddedDirectory, authority: trustme.CA, ca_file: Path
 ) -> None:
     stranger = certified(trustme.CA(), "localhost")
@@ -91,7 +91,7 @@ def test_ldaps_with_a_certificate_of_nobody_we_know(
             connector(f"ldaps://localhost:{port}", ca_file=file).anonymous()
 
 
-def test_ldaps_with_a_certificate_of_another_host(
+def test_ldaps_rejects_a_certificate_of_another_host(
     embedded: EmbeddedDirectory, authority: trustme.CA, ca_file: Path
 ) -> None:
     with encrypting(embedded.urls[1], certified(authority, "elsewhere.example")) as port:
@@ -100,12 +100,12 @@ def test_ldaps_with_a_certificate_of_another_host(
                 connector(f"ldaps://{host}:{port}", ca_file=ca_file).anonymous()
 
 
-def test_ldaps_with_a_server_that_speaks_plain(embedded: EmbeddedDirectory, ca_file: Path) -> None:
+def test_ldaps_rejects_a_server_without_tls(embedded: EmbeddedDirectory, ca_file: Path) -> None:
     with deadline(0.5), pytest.raises(DirectoryUnavailable):
         connector(f"ldaps://127.0.0.1:{embedded.port}", ca_file=ca_file).anonymous()
 
 
-def test_start_tls_where_the_server_has_none_sends_nothing_more(
+def test_nothing_is_sent_if_the_server_refuses_start_tls(
     embedded: EmbeddedDirectory, ca_file: Path
 ) -> None:
     account = embedded.service_dn, embedded.service_password

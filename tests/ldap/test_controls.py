@@ -1,4 +1,4 @@
-"""The controls that ldap3 lacks, as bytes."""
+"""The table of controls, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def test_an_assertion_is_a_critical_control_around_a_filter() -> None:
         ("ff ff ff", None),
     ],
 )
-def test_the_policys_error_is_read_whatever_stands_around_it(
-    value: str | None, error: str | None
-) -> None:
+def test_the_password_policys_error_is_parsed(value: str | None, error: str | None) -> None:
     content = None if value is None else bytes.fromhex(value)
     assert controls.password_policy(content).error == error
 
@@ -55,7 +53,7 @@ def test_the_policys_error_is_read_whatever_stands_around_it(
         ("30 00", None, None),
     ],
 )
-def test_the_policys_warning_is_read(
+def test_the_password_policys_warning_is_parsed(
     value: str, grace_logins: int | None, expires_in_s: int | None
 ) -> None:
     policy = controls.password_policy(bytes.fromhex(value))
@@ -63,7 +61,7 @@ def test_the_policys_warning_is_read(
 
 
 @given(st.binary(max_size=40))
-def test_rubbish_for_a_policy_answer_is_no_error(value: bytes) -> None:
+def test_a_malformed_password_policy_response_is_ignored(value: bytes) -> None:
     assert controls.password_policy(value).error is None or value
 
 

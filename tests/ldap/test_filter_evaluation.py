@@ -1,4 +1,4 @@
-"""Filters of which a server can evaluate only a part."""
+"""Filters that a server can evaluate only in part."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def part_matches(pattern: str, text: str) -> bool:
 
 
 @given(text=trees, attributes=entries)
-def test_what_the_server_finds_and_the_test_keeps_is_what_the_filter_means(
+def test_server_filter_and_test_together_equal_the_filter(
     text: str, attributes: dict[str, list[bytes]]
 ) -> None:
     entry = Entry("uid=x,dc=y", attributes)
@@ -115,7 +115,7 @@ def test_what_the_server_finds_and_the_test_keeps_is_what_the_filter_means(
 
 
 @given(text=trees)
-def test_nothing_is_sent_that_the_server_cannot_evaluate(text: str) -> None:
+def test_the_server_filter_is_evaluable_by_the_server(text: str) -> None:
     for item in filters.items(filters.parse(evaluation_of(text, SCHEMA).server_filter)):
         assert item.attribute != "bare" or item.value == "*"
 
@@ -129,13 +129,13 @@ def test_nothing_is_sent_that_the_server_cannot_evaluate(text: str) -> None:
         "(|(bare=a)(name=a))",
     ],
 )
-def test_what_nobody_can_evaluate_is_an_outage_that_says_so(text: str) -> None:
+def test_a_filter_that_cannot_be_evaluated_is_an_outage(text: str) -> None:
     with pytest.raises(DirectoryUnavailable, match="change the filters"):
         evaluation_of(text, SCHEMA)
     assert evaluation_of("(&(bare=a)(uid~=a))", SCHEMA).server_filter.endswith("(uid~=a))")
 
 
 @pytest.mark.parametrize("text", ["(uid=a)", "(&(objectClass=person)(|(uid=*a*)(num>=5)))", "x"])
-def test_a_filter_that_the_server_can_evaluate_is_sent_as_it_is(text: str) -> None:
+def test_a_filter_that_the_server_can_evaluate_is_sent_unchanged(text: str) -> None:
     found = evaluation_of(text, SCHEMA)
     assert (found.server_filter, found.test) == (text, None)

@@ -22,11 +22,13 @@ MEMBER = r"(memberOf=cn=a\28b\29,dc=x)"
         ("(&(!(cn=*x*))(uid>=4))", {"uid"}, True),
     ],
 )
-def test_what_follows_from_the_conditions(text: str, truths: set[str], expected: bool) -> None:
+def test_a_filter_is_evaluated_by_its_conditions(
+    text: str, truths: set[str], expected: bool
+) -> None:
     assert evaluate(parse(text), lambda item: item.attribute in truths) is expected
 
 
-def test_the_parts_of_a_condition_are_told_apart() -> None:
+def test_the_parts_of_a_condition_are_parsed() -> None:
     chain = "(memberOf:1.2.840.113556.1.4.1941:=cn=a,dc=x)"
     (item,) = items(parse(chain))
     assert item == Item("memberof", ":=", "cn=a,dc=x", "1.2.840.113556.1.4.1941")
@@ -37,6 +39,6 @@ def test_the_parts_of_a_condition_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "uid=a", "(uid=a", "(uid=a))", "(!(a=b)(c=d))", "(&(a=b)"])
-def test_what_is_no_filter_is_refused(text: str) -> None:
+def test_a_malformed_filter_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="not a search filter"):
         parse(text)

@@ -1,4 +1,4 @@
-"""A server that is broken or hostile costs an outage, in time, in little memory; never more."""
+"""Broken and hostile servers cause outages, within bounds of time and memory."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def session_over(answer_to: Callable[[int, int], bytes], piece: int = 65536) -> 
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_good_answers_are_taken(act: str) -> None:
+def test_valid_responses_are_accepted(act: str) -> None:
     made = session_over(good_answer, 7)
     ACTS[act](made)
     assert made.usable
@@ -92,7 +92,7 @@ def test_good_answers_are_taken(act: str) -> None:
 
 @settings(max_examples=400)
 @given(st.sampled_from([*ACTS]), mutations, st.integers(1, 100))
-def test_whatever_a_server_answers_is_an_answer_a_refusal_or_an_outage(
+def test_a_mutated_response_is_a_result_or_an_outage(
     act: str, changes: list[tuple[str, int, int]], piece: int
 ) -> None:
     made = session_over(lambda number, tag: mutated(good_answer(number, tag), changes), piece)
@@ -105,7 +105,7 @@ def test_whatever_a_server_answers_is_an_answer_a_refusal_or_an_outage(
 
 
 @given(st.sampled_from([*ACTS]), st.binary(max_size=60))
-def test_rubbish_is_an_outage(act: str, rubbish: bytes) -> None:
+def test_random_bytes_are_an_outage(act: str, rubbish: bytes) -> None:
     made = session_over(lambda _number, _tag: rubbish)
     with pytest.raises(DirectoryUnavailable):
         ACTS[act](made)
@@ -123,7 +123,7 @@ NOT_IN_GOOD_FAITH: dict[str, Callable[[int, int], bytes]] = {
 
 @pytest.mark.parametrize("what", NOT_IN_GOOD_FAITH)
 @pytest.mark.parametrize("act", ACTS)
-def test_an_answer_that_nobody_asked_for_ends_the_connection(what: str, act: str) -> None:
+def test_a_response_without_a_request_ends_the_connection(what: str, act: str) -> None:
     if (what, act) == ("for a bind", "bind") or (what == "for a search" and is_search(act)):
         return
     made = session_over(NOT_IN_GOOD_FAITH[what])
@@ -144,7 +144,7 @@ def is_search(act: str) -> bool:
 
 @pytest.mark.parametrize("act", ["search", "read", "look", "stream", "together", "poll"])
 @pytest.mark.parametrize("dn", ["uid=a,dc=y", "dc=y", "", "uid=b,dc=x,dc=y"])
-def test_an_entry_that_lies_elsewhere_ends_the_connection(act: str, dn: str) -> None:
+def test_an_entry_outside_the_base_ends_the_connection(act: str, dn: str) -> None:
     made = session_over(lambda number, _tag: entry_of(act, number, dn) + answer(number, tag=DONE))
     with pytest.raises(DirectoryUnavailable):
         ACTS[act](made)
@@ -172,7 +172,7 @@ def entry_of(act: str, number: int, dn: str) -> bytes:
         ("<GUID=00000000-0000-0000-0000-000000000000>", "cn=whoever,dc=x"),
     ],
 )
-def test_a_server_may_write_a_name_in_its_own_way(base: str, dn: str) -> None:
+def test_other_spellings_of_the_dn_are_accepted(base: str, dn: str) -> None:
     made = session_over(lambda number, _tag: entry(number, dn) + answer(number, tag=DONE))
     found = made.read(base, "(objectClass=*)", ["1.1"])
     assert found is not None
@@ -232,7 +232,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("how", HOSTILE)
-def test_a_hostile_server_costs_no_more_than_the_requests_time_and_little_memory(
+def test_a_hostile_server_is_bounded_in_time_and_memory(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "MAX_RESPONSE_BYTES", 4 * 1024 * 1024)

@@ -35,7 +35,7 @@ PACKAGE = Path(mi_ldap.__file__).parent
 UNDOCUMENTED = re.compile(r"\._outstanding|EXTENDED_RESPONSE_CONTEXT|ldap3\.(operation|strategy)")
 
 
-def test_the_installed_version_is_the_one_that_was_read() -> None:
+def test_the_installed_version_is_supported() -> None:
     assert version("ldap3") == ldap3_internals.VERSION
     pinned = (PACKAGE.parent / "pyproject.toml").read_text()
     assert f"ldap3=={ldap3_internals.VERSION}" in pinned
@@ -63,7 +63,7 @@ def test_our_connection_has_the_state_of_one_that_ldap3_opened(
     theirs.unbind()
 
 
-def test_starttls_sets_what_ldap3_itself_sets() -> None:
+def test_starttls_sets_the_same_attributes_as_ldap3() -> None:
     """`Tls._start_tls` sets nothing else on the connection than its socket and this."""
     ours = ldap3_internals.connection_over(DeadlineSocket(socket.socket(), 0))
     plain, other = ours.socket, DeadlineSocket(socket.socket(), 0)
@@ -75,7 +75,7 @@ def test_starttls_sets_what_ldap3_itself_sets() -> None:
     other.close()
 
 
-def test_ldap3_opens_a_connection_by_what_we_set() -> None:
+def test_ldap3_sets_the_same_attributes_when_it_opens_a_connection() -> None:
     """What `open` does with its own state; if this changes, `connection_over` must follow."""
     listening = inspect.getsource(SyncStrategy._start_listen)  # type: ignore[attr-defined]
     opening = inspect.getsource(BaseStrategy.open) + listening
@@ -115,7 +115,7 @@ def test_a_filter_is_encoded_as_in_a_search_of_ldap3(ldap_filter: str) -> None:
 
 
 @pytest.mark.parametrize("ldap_filter", ["uid=a)", "(uid=a", "((uid=a))"])
-def test_what_is_no_filter_is_an_error(ldap_filter: str) -> None:
+def test_a_malformed_filter_is_an_error(ldap_filter: str) -> None:
     with pytest.raises(LDAPInvalidFilterError):
         ldap3_internals.encode_filter(ldap_filter)
 

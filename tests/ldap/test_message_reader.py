@@ -1,4 +1,4 @@
-"""Whole messages that answer what was asked, or an error, whatever bytes come."""
+"""Received bytes become complete messages that answer requests, or errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read_all(reader: MessageReader, data: bytes, size: int = 1000) -> list[Messa
     return found
 
 
-def test_an_answer_is_its_code_its_text_and_its_controls() -> None:
+def test_a_result_has_code_text_and_controls() -> None:
     sent = answer(7, 49, controls=messages.control(PPOLICY, POLICY_SAYS))
     (message,) = read_all(reader_after((7, BIND)), sent)
     expected = messages.LdapResult(
@@ -52,7 +52,7 @@ def test_an_answer_is_its_code_its_text_and_its_controls() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100_000])
-def test_messages_are_told_apart_however_they_come(size: int) -> None:
+def test_messages_are_split_however_the_bytes_arrive(size: int) -> None:
     sent = [entry(3, f"uid={'a' * length},dc=x", uid="a") for length in (0, 200, 70_000)]
     found = read_all(reader_after((3, SEARCH)), b"".join([*sent, answer(3, tag=DONE)]), size)
     assert [message.tag for message in found] == [ENTRY] * 3 + [DONE]
@@ -85,17 +85,17 @@ BAD: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_what_no_server_may_send_is_an_error(what: str) -> None:
+def test_invalid_messages_are_protocol_violations(what: str) -> None:
     with pytest.raises(ProtocolViolation):
         read_all(reader_after((7, BIND)), BAD[what])
 
 
-def test_the_notice_of_disconnection_says_why() -> None:
+def test_the_notice_of_disconnection_has_the_servers_reason() -> None:
     with pytest.raises(ProtocolViolation, match="LDAP result 52: x"):
         read_all(reader_after((7, BIND)), NOTICE)
 
 
-def test_a_length_is_not_believed_before_the_bytes_are_there() -> None:
+def test_no_memory_is_reserved_for_an_announced_length() -> None:
     reader = reader_after((7, BIND))
     reader.feed(b"\x30\x84" + LONGEST_MESSAGE.to_bytes(4, "big"))
     assert reader.next_message() is None
@@ -103,7 +103,7 @@ def test_a_length_is_not_believed_before_the_bytes_are_there() -> None:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=8))
-def test_any_bytes_are_messages_or_an_error(pieces: list[bytes]) -> None:
+def test_random_bytes_are_messages_or_an_error(pieces: list[bytes]) -> None:
     reader = reader_after((7, BIND), (8, SEARCH))
     try:
         for piece in pieces:
@@ -124,7 +124,7 @@ ANSWERS = b"".join(
 
 
 @given(mutations, st.integers(1, 400))
-def test_a_changed_answer_is_an_answer_or_an_error(
+def test_a_mutated_response_is_decoded_or_an_error(
     changes: list[tuple[str, int, int]], size: int
 ) -> None:
     """Whoever decodes what the reader gives meets errors of two kinds only."""

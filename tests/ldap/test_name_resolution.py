@@ -1,4 +1,4 @@
-"""A name server that does not answer costs no more than the request's time, and one thread."""
+"""Silent name servers cost no more than the request's time, and one thread."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def ask() -> float:
     return time.monotonic() - began_s
 
 
-def test_many_who_wait_have_one_thread_and_their_own_deadline(answering: threading.Event) -> None:
+def test_concurrent_lookups_share_one_thread_and_keep_their_deadlines(
+    answering: threading.Event,
+) -> None:
     with ThreadPoolExecutor(20) as pool:
         took_s = [each.result() for each in [pool.submit(ask) for _ in range(60)]]
     assert max(took_s) < 1
@@ -69,13 +71,13 @@ def test_an_address_needs_no_resolver(answering: threading.Event) -> None:
 
 
 @pytest.mark.usefixtures("answering")
-def test_a_directory_whose_name_is_not_found_in_time_is_an_outage() -> None:
+def test_a_name_that_is_not_resolved_in_time_is_an_outage() -> None:
     began_s = time.monotonic()
     with deadline(1), pytest.raises(DirectoryUnavailable):
         connector("ldap://ldap.example.org").bound()
     assert time.monotonic() - began_s < 1.5
 
 
-def test_what_the_resolver_says_is_told() -> None:
+def test_errors_of_the_resolver_are_raised() -> None:
     with deadline(5), pytest.raises((socket.gaierror, UnicodeError)):
         addresses_of("a" * 64 + ".invalid", 389)

@@ -32,18 +32,18 @@ BASE = "ou=people,dc=mi"
         ("ümlaut", "uid=ümlaut"),
     ],
 )
-def test_a_name_is_escaped_as_rfc_4514_wants_it(value: str, rdn: str) -> None:
+def test_an_rdn_is_escaped_by_rfc_4514(value: str, rdn: str) -> None:
     assert names.rdn("uid", value) == rdn
 
 
 @given(values)
-def test_a_name_comes_out_of_its_dn_as_it_went_in(value: str) -> None:
+def test_the_value_of_an_rdn_survives_a_round_trip(value: str) -> None:
     dn = names.dn_in(BASE, "uid", value)
     assert names.first_value(dn) == ("uid", value)
 
 
 @given(values, values)
-def test_every_pair_of_a_name_comes_out_of_its_dn(one: str, other: str) -> None:
+def test_all_pairs_of_a_multi_valued_rdn_are_parsed(one: str, other: str) -> None:
     own = f"{names.rdn('cn', one)}+{names.rdn('UID', other)}"
     pairs = [("cn", one), ("uid", other)]
     assert names.own_pairs(f"{own},{BASE}") == names.own_pairs(own) == pairs
@@ -52,7 +52,7 @@ def test_every_pair_of_a_name_comes_out_of_its_dn(one: str, other: str) -> None:
 
 
 @given(values)
-def test_a_dn_pattern_is_filled_in_escaped(value: str) -> None:
+def test_a_dn_pattern_escapes_the_name(value: str) -> None:
     assert names.dn_from_pattern(f"uid={{0}},{BASE}", value) == names.dn_in(BASE, "uid", value)
 
 
@@ -61,7 +61,7 @@ def alike(one: str, other: str) -> bool:
 
 
 @given(values, values)
-def test_two_names_make_one_dn_only_where_directories_fold_them(one: str, other: str) -> None:
+def test_two_names_have_equal_dns_only_if_they_fold_equally(one: str, other: str) -> None:
     same = alike(names.dn_in(BASE, "uid", one), names.dn_in(BASE, "uid", other))
     if one == other:
         assert same
@@ -80,7 +80,7 @@ def test_two_names_make_one_dn_only_where_directories_fold_them(one: str, other:
         (r"cn=a\+b,dc=x", r"cn=a\2bb,dc=x"),
     ],
 )
-def test_spellings_of_one_dn_are_the_same(one: str, other: str) -> None:
+def test_spellings_of_one_dn_are_equal(one: str, other: str) -> None:
     assert alike(one, other)
 
 
@@ -94,7 +94,7 @@ def test_spellings_of_one_dn_are_the_same(one: str, other: str) -> None:
         ("", "dc=x"),
     ],
 )
-def test_different_dns_are_not_the_same(one: str, other: str) -> None:
+def test_different_dns_are_not_equal(one: str, other: str) -> None:
     assert not alike(one, other)
 
 
@@ -111,19 +111,19 @@ def test_different_dns_are_not_the_same(one: str, other: str) -> None:
         ("dc=mi", "", True),
     ],
 )
-def test_lying_under_a_base_is_told_by_parts(dn: str, base: str, under: bool) -> None:
+def test_a_dn_is_under_a_base_by_rdns(dn: str, base: str, under: bool) -> None:
     assert names.is_under(dn, base) is under
 
 
 @given(values)
-def test_a_filter_takes_any_text_literally(value: str) -> None:
+def test_filter_values_are_escaped(value: str) -> None:
     sent = controls.assertion(names.filter_for("(uid=?)", value)).value
     content = value.encode()
     assert sent is not None
     assert sent.endswith(b"\x04\x03uid\x04" + bytes([len(content)]) + content)
 
 
-def test_every_question_mark_of_a_filter_is_the_name() -> None:
+def test_every_question_mark_of_a_filter_is_replaced() -> None:
     assert names.filter_for("(|(uid=?)(mail=?))", "a?") == "(|(uid=a?)(mail=a?))"
 
 
@@ -131,11 +131,11 @@ def test_every_question_mark_of_a_filter_is_the_name() -> None:
     ("text", "escaped"),
     [("*", "\\2a"), ("(", "\\28"), (")", "\\29"), ("\\", "\\5c"), ("\0", "\\00"), ("a", "a")],
 )
-def test_what_is_special_in_a_filter_is_escaped(text: str, escaped: str) -> None:
+def test_special_characters_of_filters_are_escaped(text: str, escaped: str) -> None:
     assert names.filter_value(text) == escaped
 
 
-def test_filters_are_put_together() -> None:
+def test_filters_are_combined() -> None:
     assert names.equals("uid", "a*") == "(uid=a\\2a)"
     assert names.has("uid", "a") == "(uid=a)"
     assert names.has("uid", None) == names.has("uid", "") == "(!(uid=*))"
@@ -144,7 +144,7 @@ def test_filters_are_put_together() -> None:
 
 
 @given(values)
-def test_openldap_keeps_special_characters_in_three_bytes(value: str) -> None:
+def test_special_characters_take_three_bytes_in_openldap(value: str) -> None:
     special = sum(char in '\\,+"<>;=' for char in value)
     assert names.stored_length(value) >= len(value.encode()) + 2 * special
     assert names.stored_length("a" * 10 + ",") == 13

@@ -1,4 +1,4 @@
-"""Search requests, compared with those that ldap3 writes."""
+"""Encoded search requests, compared with those of ldap3."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def by_ldap3(base: str, scope: str, ldap_filter: str, attributes: list[str], lim
         ),
     ],
 )
-def test_they_are_what_ldap3_writes(ldap_filter: str, condition: bytes) -> None:
+def test_a_search_is_encoded_as_by_ldap3(ldap_filter: str, condition: bytes) -> None:
     asked = ("ou=people,dc=mi", ["uid", "cn"])
     assert requests.search(asked[0], condition, asked[1]) == by_ldap3(
         asked[0], SUBTREE, ldap_filter, asked[1], 0

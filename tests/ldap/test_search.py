@@ -234,7 +234,7 @@ def test_a_missing_base_is_empty_where_it_is_optional(code: int) -> None:
 LIMITED = SearchRequest("ou=o0,dc=x", "(uid=a)", ["uid"], size_limit=2)
 
 
-def test_a_search_with_a_size_limit_gives_so_many_entries() -> None:
+def test_a_search_returns_as_many_entries_as_its_size_limit() -> None:
     wire = BatchSocket(lambda ids: in_order(ids, [2], [SIZE_LIMIT_EXCEEDED]))
     (result,) = wire.session().find_all([LIMITED])
     assert (len(result.entries), result.complete) == (2, False)

@@ -1,4 +1,4 @@
-"""Which server is used: one, kept until it fails; and what is done about those that fail."""
+"""Failover: one server is used until it fails, and failed servers are checked."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class World:
     def __post_init__(self) -> None:
         self._others = set(threading.enumerate())
 
-    def lookouts(self) -> list[threading.Thread]:
+    def health_check_threads(self) -> list[threading.Thread]:
         """The threads that look after these servers."""
         since = set(threading.enumerate()) - self._others
         return [each for each in since if each.name == "directory-health-check"]
@@ -82,20 +82,20 @@ def make(world: World) -> Iterator[Make]:
     world.awake.set()
     for each in made:
         each.close()
-    assert not world.lookouts()
+    assert not world.health_check_threads()
 
 
-def test_the_first_is_chosen_and_kept_without_a_thread(world: World, make: Make) -> None:
+def test_the_first_server_is_used_without_a_health_check_thread(world: World, make: Make) -> None:
     servers = make("a", "b")
     assert servers.current is None
     assert [servers.connected(world.connect) for _ in range(3)] == ["a"] * 3
     assert servers.is_current("a")
     assert not servers.is_current("b")
-    assert not world.lookouts()
+    assert not world.health_check_threads()
     assert world.probed == []
 
 
-def test_the_next_is_chosen_and_kept_by_all(world: World, make: Make) -> None:
+def test_after_a_failure_all_use_the_next_server(world: World, make: Make) -> None:
     servers = make("a", "b", timings=FailoverTimings(return_s=60))
     world.states["a"] = "gone"
     with capture_logs() as said:
@@ -109,9 +109,7 @@ def test_the_next_is_chosen_and_kept_by_all(world: World, make: Make) -> None:
     assert said[1]["server"] == "a"
 
 
-def test_a_silent_one_costs_no_more_than_one_attempt_while_others_are_left(
-    world: World, make: Make
-) -> None:
+def test_a_silent_server_costs_one_attempt_if_there_are_others(world: World, make: Make) -> None:
     servers = make("a", "b", timings=FailoverTimings(attempt_s=0.2, return_s=60))
 
     def connect(url: str) -> str:
@@ -131,19 +129,17 @@ def wait_for_nothing() -> None:
     raise TimeoutError
 
 
-def test_the_first_is_used_again_when_it_is_back(world: World, make: Make) -> None:
+def test_failback_to_the_first_server(world: World, make: Make) -> None:
     servers = make("a", "b")
     world.states["a"] = "gone"
     assert servers.connected(world.connect) == "b"
     world.states["a"] = UP
     assert wait_for(lambda: servers.current == "a", 5)
-    assert wait_for(lambda: not world.lookouts(), 5)
+    assert wait_for(lambda: not world.health_check_threads(), 5)
     assert servers.connected(world.connect) == "a"
 
 
-def test_when_all_are_lost_everybody_is_told_at_once_and_nobody_asks(
-    world: World, make: Make
-) -> None:
+def test_requests_fail_at_once_while_all_servers_have_failed(world: World, make: Make) -> None:
     servers = make(
         "a", "b", timings=FailoverTimings(attempt_s=0.3, probe_s=0.3, soonest_s=60, latest_s=60)
     )
@@ -160,7 +156,7 @@ def test_when_all_are_lost_everybody_is_told_at_once_and_nobody_asks(
     assert len(world.asked) == asked
 
 
-def test_it_is_back_by_itself_and_that_is_said_once(world: World, make: Make) -> None:
+def test_recovery_is_detected_in_the_background_and_logged_once(world: World, make: Make) -> None:
     servers = make("a")
     world.states["a"] = "gone"
     with capture_logs() as said:
@@ -179,7 +175,7 @@ def test_it_is_back_by_itself_and_that_is_said_once(world: World, make: Make) ->
     assert servers.connected(world.connect) == "a"
 
 
-def test_a_request_that_comes_when_it_is_just_back_is_served(world: World, make: Make) -> None:
+def test_a_request_right_after_the_recovery_is_served(world: World, make: Make) -> None:
     servers = make("a", timings=FailoverTimings(soonest_s=60, latest_s=60))
     world.states["a"] = "gone"
     with pytest.raises(DirectoryUnavailable):
@@ -190,7 +186,7 @@ def test_a_request_that_comes_when_it_is_just_back_is_served(world: World, make:
     assert servers.connected(world.connect) == "a"
 
 
-def test_who_is_patient_waits_for_it(world: World, make: Make) -> None:
+def test_wait_for_server_waits_for_the_recovery(world: World, make: Make) -> None:
     servers = make("a")
     world.states["a"] = "gone"
     threading.Timer(0.3, world.states.update, [{"a": UP}]).start()
@@ -198,7 +194,7 @@ def test_who_is_patient_waits_for_it(world: World, make: Make) -> None:
         assert servers.connected(world.connect, wait_for_server=True) == "a"
 
 
-def test_patience_has_an_end(world: World, make: Make) -> None:
+def test_wait_for_server_ends_at_the_deadline(world: World, make: Make) -> None:
     servers = make("a")
     world.states["a"] = "gone"
     began_s = time.monotonic()
@@ -207,7 +203,7 @@ def test_patience_has_an_end(world: World, make: Make) -> None:
     assert time.monotonic() - began_s < 1
 
 
-def test_a_doubt_that_is_not_confirmed_changes_nothing(world: World, make: Make) -> None:
+def test_a_suspect_server_that_passes_the_check_is_kept(world: World, make: Make) -> None:
     servers = make("a", "b")
     servers.connected(world.connect)
     servers.suspect("a")
@@ -219,7 +215,7 @@ def test_a_doubt_that_is_not_confirmed_changes_nothing(world: World, make: Make)
     assert world.probed == ["a"], "it was looked at just now"
 
 
-def test_who_needs_one_in_doubt_waits_for_the_verdict(world: World, make: Make) -> None:
+def test_requests_wait_for_the_check_of_a_suspect_server(world: World, make: Make) -> None:
     servers = make("a", "b", timings=FailoverTimings(attempt_s=0.3, return_s=60))
     servers.connected(world.connect)
     world.states["a"] = SILENT
@@ -230,7 +226,9 @@ def test_who_needs_one_in_doubt_waits_for_the_verdict(world: World, make: Make) 
     assert not servers.is_failed("b")
 
 
-def test_silence_is_looked_into_only_where_there_is_another(world: World, make: Make) -> None:
+def test_a_silent_server_is_checked_early_only_if_there_are_others(
+    world: World, make: Make
+) -> None:
     alone, several = make("a"), make("b", "c")
     for servers in (alone, several):
         servers.connected(world.connect)
@@ -240,7 +238,7 @@ def test_silence_is_looked_into_only_where_there_is_another(world: World, make: 
     assert world.probed == ["b"]
 
 
-def test_too_little_time_is_not_the_servers_fault(world: World, make: Make) -> None:
+def test_a_request_without_time_left_does_not_fail_the_server(world: World, make: Make) -> None:
     servers = make("a", "b")
     servers.connected(world.connect)
     world.states["a"] = SILENT
@@ -251,7 +249,7 @@ def test_too_little_time_is_not_the_servers_fault(world: World, make: Make) -> N
     assert servers.is_current("a")
 
 
-def test_who_refuses_the_account_is_not_lost(world: World, make: Make) -> None:
+def test_a_server_that_refuses_the_account_has_not_failed(world: World, make: Make) -> None:
     servers = make("a", "b")
     world.states["a"] = "strict"
     for _ in range(2):
@@ -260,7 +258,7 @@ def test_who_refuses_the_account_is_not_lost(world: World, make: Make) -> None:
     assert servers.current == "a"
 
 
-def test_who_comes_back_and_refuses_the_account_is_heard(world: World, make: Make) -> None:
+def test_a_recovered_server_that_refuses_the_account_is_used(world: World, make: Make) -> None:
     servers = make("a")
     world.states["a"] = "gone"
     with pytest.raises(DirectoryUnavailable):
@@ -271,7 +269,7 @@ def test_who_comes_back_and_refuses_the_account_is_heard(world: World, make: Mak
         servers.connected(world.connect)
 
 
-def test_of_several_faults_the_telling_one_is_told(world: World, make: Make) -> None:
+def test_the_most_specific_error_is_reported(world: World, make: Make) -> None:
     servers = make("a", "b", "c")
     plain = str(DirectoryUnavailable())
     world.states.update(a=plain, b="The certificate has expired.", c=plain)
@@ -279,32 +277,32 @@ def test_of_several_faults_the_telling_one_is_told(world: World, make: Make) -> 
         servers.connected(world.connect)
 
 
-def test_nobody_looks_for_nobody(world: World, make: Make) -> None:
+def test_health_checks_end_when_unused(world: World, make: Make) -> None:
     servers = make("a", timings=FailoverTimings(soonest_s=0.02, latest_s=0.02, unused_s=0.2))
     world.states["a"] = "gone"
     with pytest.raises(DirectoryUnavailable):
         servers.connected(world.connect)
-    assert wait_for(lambda: not world.lookouts(), 5)
+    assert wait_for(lambda: not world.health_check_threads(), 5)
     world.states["a"] = UP
     time.sleep(0.1)
     assert servers.connected(world.connect) == "a"
 
 
-def test_nothing_runs_after_the_end(world: World, make: Make) -> None:
+def test_no_thread_runs_after_close(world: World, make: Make) -> None:
     servers = make("a", "b")
     world.states.update(a="gone", b="gone")
     with pytest.raises(DirectoryUnavailable):
         servers.connected(world.connect)
-    assert world.lookouts()
+    assert world.health_check_threads()
     servers.close()
-    assert not world.lookouts()
+    assert not world.health_check_threads()
     with pytest.raises(DirectoryUnavailable):
         servers.connected(world.connect)
     servers.suspect("a")
-    assert not world.lookouts()
+    assert not world.health_check_threads()
 
 
-def test_addresses_are_asked_for_again_when_all_are_lost(world: World) -> None:
+def test_addresses_are_resolved_again_when_all_servers_have_failed(world: World) -> None:
     known = [("a",), ("a", "b")]
     servers = Servers(lambda: known.pop(0) if len(known) > 1 else known[0], world.probe, QUICK)
     world.states["a"] = "gone"
@@ -314,7 +312,7 @@ def test_addresses_are_asked_for_again_when_all_are_lost(world: World) -> None:
     servers.close()
 
 
-def test_where_no_address_is_known_they_are_asked_for_again(world: World) -> None:
+def test_addresses_are_resolved_again_while_none_is_known(world: World) -> None:
     known: list[tuple[str, ...]] = []
 
     def addresses() -> tuple[str, ...]:
@@ -333,7 +331,7 @@ def test_where_no_address_is_known_they_are_asked_for_again(world: World) -> Non
 
 
 @pytest.mark.parametrize("kind", [KeyError, TypeError, RuntimeError, MemoryError])
-def test_the_thread_survives_whatever_a_look_raises(world: World, kind: type[Exception]) -> None:
+def test_the_thread_survives_any_exception_of_a_check(world: World, kind: type[Exception]) -> None:
     faults = [kind("unforeseen"), kind("unforeseen"), kind("unforeseen")]
 
     def probe(url: str) -> None:
@@ -353,7 +351,7 @@ def test_the_thread_survives_whatever_a_look_raises(world: World, kind: type[Exc
     assert not faults
 
 
-def test_a_doubt_is_over_whatever_the_look_raises(world: World) -> None:
+def test_a_suspicion_ends_with_any_exception_of_a_check(world: World) -> None:
     def probe(url: str) -> None:
         raise KeyError(url)
 
@@ -367,9 +365,7 @@ def test_a_doubt_is_over_whatever_the_look_raises(world: World) -> None:
     servers.close()
 
 
-def test_what_was_closed_before_a_fork_looks_after_its_servers_in_the_new_process(
-    world: World, make: Make
-) -> None:
+def test_servers_closed_before_a_fork_are_checked_in_the_child(world: World, make: Make) -> None:
     """So do the workers, whose parent has closed all that was open."""
     servers = make("a")
     servers.close()
@@ -405,7 +401,7 @@ class Slow(World):
         return super()._answer(url)
 
 
-def test_the_only_one_is_not_lost_by_a_doubt_and_nobody_waits(make: Make) -> None:
+def test_the_only_server_stays_in_use_while_it_is_suspect(make: Make) -> None:
     world = Slow()
     servers = Servers(lambda: ("a",), world.probe, FailoverTimings(attempt_s=0.1, only_s=5))
     assert servers.connected(world.connect) == "a"
@@ -419,7 +415,7 @@ def test_the_only_one_is_not_lost_by_a_doubt_and_nobody_waits(make: Make) -> Non
     servers.close()
 
 
-def test_the_only_one_is_not_lost_while_it_answers_somebody(world: World) -> None:
+def test_the_only_server_has_not_failed_while_it_answers_others(world: World) -> None:
     def probe(url: str) -> None:
         world.probed.append(url)
         time.sleep(0.1)
@@ -435,7 +431,7 @@ def test_the_only_one_is_not_lost_while_it_answers_somebody(world: World) -> Non
     servers.close()
 
 
-def test_several_that_are_far_away_are_found_and_then_given_their_time() -> None:
+def test_distant_servers_get_longer_timeouts() -> None:
     world = Slow()
     timings = FailoverTimings(attempt_s=0.1, probe_s=0.1, only_s=5, soonest_s=0.02, latest_s=0.05)
     servers = Servers(lambda: ("a", "b"), world.probe, timings)
@@ -452,7 +448,7 @@ def test_several_that_are_far_away_are_found_and_then_given_their_time() -> None
     servers.close()
 
 
-def test_the_only_one_that_is_busy_is_not_lost(world: World, make: Make) -> None:
+def test_the_only_server_has_not_failed_while_it_is_busy(world: World, make: Make) -> None:
     def connect(url: str) -> str:
         raise ServerBusy("busy")
 

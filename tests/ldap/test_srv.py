@@ -81,14 +81,14 @@ def test_the_lowest_priority_comes_first(names: NameServer) -> None:
     assert found == ("ldaps://a.example.org:1636", "ldaps://b.example.org:636")
 
 
-def test_they_stand_where_they_are_named(names: NameServer) -> None:
+def test_srv_addresses_keep_their_place_among_the_urls(names: NameServer) -> None:
     names.records["_ldap._tcp.example.org."] = ["10 0 389 a.example.org."]
     urls = ("ldap://first", "ldap+srv://example.org", "ldap://a.example.org:389", "ldap://last")
     found = addresses(names, *urls)()
     assert found == ("ldap://first", "ldap://a.example.org:389", "ldap://last")
 
 
-def test_a_target_in_another_domain_is_not_taken(names: NameServer) -> None:
+def test_a_target_in_another_domain_is_ignored(names: NameServer) -> None:
     names.records["_ldap._tcp.example.org."] = [
         "1 0 389 evil.example.com.",
         "2 0 389 notexample.org.",
@@ -100,20 +100,20 @@ def test_a_target_in_another_domain_is_not_taken(names: NameServer) -> None:
 
 
 @pytest.mark.parametrize("records", [["1 0 389 evil.example.com."], ["0 0 0 ."]])
-def test_where_none_can_be_taken_that_is_said(names: NameServer, records: list[str]) -> None:
+def test_only_targets_in_other_domains_are_an_outage(names: NameServer, records: list[str]) -> None:
     names.records["_ldap._tcp.example.org."] = records
     with pytest.raises(DirectoryUnavailable, match="outside of the domain"):
         addresses(names, "ldap+srv://example.org")()
 
 
-def test_where_there_are_none_that_is_said_unless_others_are_known(names: NameServer) -> None:
+def test_no_records_are_an_outage_unless_there_are_other_addresses(names: NameServer) -> None:
     with pytest.raises(DirectoryUnavailable, match="SRV records"):
         addresses(names, "ldap+srv://example.org")()
     assert addresses(names, "ldap+srv://example.org", "ldap://a")() == ("ldap://a",)
     assert names.asked == ["_ldap._tcp.example.org."] * 2
 
 
-def test_a_name_server_that_is_silent_is_given_up_in_time() -> None:
+def test_a_silent_name_server_times_out() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         names = NameServer(port=silent.getsockname()[1])
@@ -121,7 +121,7 @@ def test_a_name_server_that_is_silent_is_given_up_in_time() -> None:
             addresses(names, "ldap+srv://example.org")()
 
 
-def test_the_same_records_have_the_same_order_all_the_process_long(names: NameServer) -> None:
+def test_a_process_keeps_the_order_of_the_same_records(names: NameServer) -> None:
     hosts = [f"10 {weight} 389 h{weight}.example.org." for weight in range(1, 9)]
     names.records["_ldap._tcp.example.org."] = hosts
     ask = addresses(names, "ldap+srv://example.org")
@@ -130,7 +130,7 @@ def test_the_same_records_have_the_same_order_all_the_process_long(names: NameSe
     assert {ask() for _ in range(5)} == {first}
 
 
-def test_the_heavier_is_the_likelier() -> None:
+def test_heavier_records_come_first_more_often() -> None:
     records = [Record(1, 0, 389, "no"), Record(1, 10, 389, "light"), Record(1, 90, 389, "heavy")]
     drawn = Counter(in_order(records, random.Random(seed))[0].target for seed in range(1000))
     assert 800 < drawn["heavy"] < 980
@@ -138,7 +138,7 @@ def test_the_heavier_is_the_likelier() -> None:
     assert drawn["no"] < 20
 
 
-def test_all_of_them_are_in_the_order() -> None:
+def test_the_order_contains_every_record() -> None:
     records = [Record(priority, 0, 389, f"{priority}") for priority in (3, 1, 2, 1)]
     ordered = in_order(records, random.Random(1))
     assert [record.priority for record in ordered] == [1, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""What goes wrong with TLS is said in a sentence that says which, and nothing else is sent."""
+"""Each failure of TLS has a sentence of its own, and nothing is sent after it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_certificate_for_another_host(authority: trustme.CA, ca_file: Path) ->
     [(-2 * DAY, -DAY, tls.EXPIRED), (DAY, 2 * DAY, tls.NOT_YET_VALID)],
     ids=["expired", "not yet valid"],
 )
-def test_a_certificate_out_of_its_time(
+def test_an_expired_or_future_certificate(
     authority: trustme.CA,
     ca_file: Path,
     begins: datetime.timedelta,
@@ -89,34 +89,32 @@ def test_a_certificate_out_of_its_time(
     assert refusal_of(handshake(context_of(issued)), ca_file=ca_file) == said
 
 
-def test_a_certificate_of_an_authority_that_is_unknown(
-    authority: trustme.CA, ca_file: Path
-) -> None:
+def test_a_certificate_of_an_unknown_ca(authority: trustme.CA, ca_file: Path) -> None:
     stranger = handshake(context_of(trustme.CA().issue_cert("localhost")))
     assert refusal_of(stranger, ca_file=ca_file) == tls.UNKNOWN_AUTHORITY
     ours = handshake(context_of(authority.issue_cert("localhost")))
     assert refusal_of(ours) == tls.UNKNOWN_AUTHORITY
 
 
-def test_a_certificate_that_vouches_for_itself(ca_file: Path, tmp_path: Path) -> None:
+def test_a_self_signed_certificate(ca_file: Path, tmp_path: Path) -> None:
     certificate, key = self_signed("localhost")
     talk = handshake(context_with(certificate, key, tmp_path))
     assert refusal_of(talk, ca_file=ca_file) == tls.SELF_SIGNED
 
 
-def test_a_server_that_speaks_plain_ldap(embedded: EmbeddedDirectory, ca_file: Path) -> None:
+def test_a_server_without_tls(embedded: EmbeddedDirectory, ca_file: Path) -> None:
     assert refusal(f"ldaps://localhost:{embedded.port}", ca_file=ca_file) in (
         tls.NO_TLS,
         tls.CLOSED_IN_HANDSHAKE,
     )
 
 
-def test_a_server_that_speaks_something_else(ca_file: Path) -> None:
+def test_a_server_of_another_protocol(ca_file: Path) -> None:
     talk = Recording(lambda said: b"HTTP/1.1 400 Bad Request\r\n\r\n")
     assert refusal_of(talk, ca_file=ca_file) == tls.NO_TLS
 
 
-def test_a_server_that_hangs_up(ca_file: Path) -> None:
+def test_a_server_that_closes_the_connection(ca_file: Path) -> None:
     assert refusal_of(lambda peer: peer.recv(5), ca_file=ca_file) == tls.CLOSED_IN_HANDSHAKE
     assert refusal_of(reset, ca_file=ca_file) == tls.CLOSED_IN_HANDSHAKE
 
@@ -130,12 +128,12 @@ def reset(peer: socket.socket) -> None:
 TOO_OLD = bytes([21, 3, 1, 0, 2, 2, 70])
 
 
-def test_a_server_that_is_too_old(ca_file: Path) -> None:
+def test_a_server_with_old_tls_only(ca_file: Path) -> None:
     assert refusal_of(Recording(lambda said: TOO_OLD), ca_file=ca_file) == tls.TOO_OLD
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_server_that_wants_a_client_certificate(
+def test_a_server_that_requires_a_client_certificate(
     authority: trustme.CA, ca_file: Path, version: ssl.TLSVersion
 ) -> None:
     context = context_of(authority.issue_cert("localhost"))
@@ -145,7 +143,7 @@ def test_a_server_that_wants_a_client_certificate(
     assert "client certificate" in said or said == tls.NO_AGREEMENT
 
 
-def test_a_server_that_does_not_accept_our_certificate(
+def test_a_server_that_rejects_the_client_certificate(
     authority: trustme.CA, ca_file: Path, tmp_path: Path
 ) -> None:
     context = context_of(authority.issue_cert("localhost"))
@@ -168,7 +166,7 @@ def start_tls_answer(request: bytes, code: int) -> bytes:
     return bytes([0x30, len(body)]) + body
 
 
-def test_where_start_tls_is_refused_nothing_else_is_sent(ca_file: Path) -> None:
+def test_nothing_is_sent_after_start_tls_is_refused(ca_file: Path) -> None:
     server = Recording(lambda request: start_tls_answer(request, 53))
     with serving(server) as port:
         url = f"ldap://localhost:{port}"
@@ -180,7 +178,7 @@ def test_where_start_tls_is_refused_nothing_else_is_sent(ca_file: Path) -> None:
         assert len(heard) == 2 + heard[1]
 
 
-def test_where_start_tls_fails_nothing_is_sent_in_the_clear(ca_file: Path) -> None:
+def test_nothing_is_sent_unencrypted_after_start_tls_fails(ca_file: Path) -> None:
     server = Recording(lambda request: start_tls_answer(request, 0) + b"this is no TLS" * 10)
     with serving(server) as port:
         refusal(f"ldap://localhost:{port}", start_tls=True, ca_file=ca_file)
@@ -209,9 +207,7 @@ def test_a_server_without_start_tls(embedded: EmbeddedDirectory, ca_file: Path) 
     assert said == tls.NO_START_TLS
 
 
-def test_an_answer_that_comes_slowly_through_tls_is_read(
-    authority: trustme.CA, ca_file: Path
-) -> None:
+def test_a_slow_response_over_tls_is_read(authority: trustme.CA, ca_file: Path) -> None:
     context = context_of(authority.issue_cert("localhost"))
 
     def talk(peer: socket.socket) -> None:
@@ -239,12 +235,12 @@ def bind_answer(request: bytes) -> bytes:
 # Names, sockets and files
 
 
-def test_a_host_that_does_not_exist() -> None:
+def test_an_unknown_host_name() -> None:
     assert refusal("ldap://nobody.invalid") == tls.NO_NAME
     assert refusal(f"ldap://{'x' * 70}.invalid") == tls.NO_NAME
 
 
-def test_a_socket_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_ldapi_socket(tmp_path: Path) -> None:
     assert refusal(ldapi(tmp_path / "none")) == tls.NO_SOCKET
     with socket.socket(socket.AF_UNIX) as left_over:
         left_over.bind(str(tmp_path / "left"))
@@ -255,13 +251,13 @@ def ldapi(path: Path) -> str:
     return f"ldapi://{str(path).replace('/', '%2F')}"
 
 
-def test_a_socket_that_is_not_for_us() -> None:
+def test_an_ldapi_socket_without_permission() -> None:
     assert tls.sentence_for_socket(PermissionError(13, "no")) == tls.NO_PERMISSION
     assert tls.sentence_for_socket(TimeoutError()) == tls.UNREACHABLE
 
 
 @pytest.mark.parametrize("content", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nx\n"])
-def test_files_that_are_no_certificates_are_a_mistake_in_the_configuration(
+def test_files_that_are_not_certificates_are_a_configuration_error(
     tmp_path: Path, content: str
 ) -> None:
     file = tmp_path / "file.pem"
@@ -322,7 +318,7 @@ def start_tls_url(directory: EmbeddedDirectory) -> str:
     return f"ldap://localhost:{directory.port}"
 
 
-def test_the_certificate_is_the_account(
+def test_without_a_dn_the_client_certificate_is_the_account(
     encrypted: EmbeddedDirectory, ca_file: Path, certificate: Certificate
 ) -> None:
     demands: dict[str, Any] = {"start_tls": True, "ca_file": ca_file}
@@ -335,7 +331,7 @@ def test_the_certificate_is_the_account(
     session.close()
 
 
-def test_the_account_comes_before_the_certificate(
+def test_a_configured_dn_takes_precedence_over_the_certificate(
     encrypted: EmbeddedDirectory, ca_file: Path, certificate: Certificate
 ) -> None:
     account = encrypted.service_dn, encrypted.service_password
@@ -346,7 +342,7 @@ def test_the_account_comes_before_the_certificate(
     session.close()
 
 
-def test_a_directory_that_demands_a_certificate(
+def test_a_directory_that_requires_a_client_certificate(
     encrypted: EmbeddedDirectory, ca_file: Path, certificate: Certificate
 ) -> None:
     tool = Tool(encrypted.url, encrypted.manager_dn, encrypted.manager_password)
@@ -358,7 +354,7 @@ def test_a_directory_that_demands_a_certificate(
     connector(url, start_tls=True, ca_file=ca_file, certificate_file=file).bound().close()
 
 
-def test_a_socket_at_which_nobody_answers_holds_nobody(tmp_path: Path) -> None:
+def test_an_ldapi_socket_that_never_answers_ends_at_the_deadline(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "ldapi"))
         listening.listen()

@@ -1,4 +1,4 @@
-"""Servers that speak TLS, or do not, in all the ways in which it can go wrong."""
+"""Servers with each failure of TLS."""
 
 from __future__ import annotations
 
