@@ -122,7 +122,7 @@ def server_context(certificate_file: str, key_file: str) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(["http/1.1"])  # for clients that offer HTTP/2 too
     # Without a password OpenSSL would ask for one at the terminal, and wait.
     context.load_cert_chain(certificate_file, key_file, password=lambda: b"")
     return context
@@ -182,6 +182,7 @@ def _own_names() -> list[str]:
     """Return the host names for which the certificate is issued."""
     names = ["localhost", "127.0.0.1", "::1"]
     host_name = socket.gethostname().lower()
+    # Other names cannot be in a certificate: dNSName is ASCII (RFC 5280 §4.2.1.6).
     is_name = host_name.isascii() and 0 < len(host_name) <= 253
     return names if host_name in names or not is_name else [*names, host_name]
 

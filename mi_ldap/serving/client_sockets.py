@@ -15,7 +15,7 @@ from typing import Final, Protocol
 SLICE: Final = 64 * 1024
 """Bytes that are encrypted and handed to the kernel at a time."""
 
-_TLS_HANDSHAKE: Final = b"\x16"
+_TLS_HANDSHAKE: Final = b"\x16"  # the content type of the first record (RFC 8446 §5.1)
 
 
 class PlainHttpError(ConnectionError):

@@ -25,7 +25,7 @@ from mi_ldap.serving.request_body import BodyReader, ChunkedBody, SizedBody
 from mi_ldap.serving.request_head import HeadReader, RequestHead
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_RESET = struct.pack("ii", 1, 0)
+_RESET = struct.pack("ii", 1, 0)  # socket(7): SO_LINGER on, for 0 seconds
 
 T = TypeVar("T")
 
@@ -114,6 +114,7 @@ class Connection:
         head = await self._read(HeadReader().read, head_by, "head")
         if head.length == 0:
             return Request(head, b"")
+        # RFC 9110 §10.1.1: not needed if the client has sent some of the body already.
         if head.expects_continue and not self._buffer:
             await self.send([_CONTINUE])
         reader: BodyReader = ChunkedBody() if head.length is None else SizedBody(head.length)
@@ -182,12 +183,12 @@ class Connection:
             return found
         self._table.hold(self._entry, len(self._buffer) - self._entry.held)
         try:
-            async with timeout_at(until):
+            async with timeout_at(until):  # one for all of the part: a client may send bytes slowly
                 while (found := read(self._buffer)) is None:
                     if not (received := await self._receive()):
                         raise ConnectionResetError
                     self._table.hold(self._entry, received)
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(0)  # a fast client must not block others
         except TimeoutError:
             raise too_slow(part) from None
         return found

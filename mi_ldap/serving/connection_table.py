@@ -89,6 +89,9 @@ class Entry:
 class _PhaseConnections:
     """Connections of one phase by owner, with the largest owner found in constant time."""
 
+    # Under attack every new connection closes another one: a search of thousands would take longer
+    # than the attacker needs to connect.
+
     def __init__(self) -> None:
         self._of: dict[Hashable, dict[Entry, None]] = {}
         self._owners_with: defaultdict[int, dict[Hashable, None]] = defaultdict(dict)
@@ -264,7 +267,7 @@ class ConnectionTable:
     def _largest_buffer(self) -> Entry | None:
         """Return the connection to close first for its memory; None if one has all the bytes."""
         if len(self._holding) < 2:
-            return None
+            return None  # a single large response is what the limit allows for
         of_owner: defaultdict[Hashable, int] = defaultdict(int)
         for entry in self._holding:
             of_owner[entry.owner] += entry.held

@@ -7,6 +7,7 @@ import time
 from mi_ldap.state.disk_space import DiskSpace
 
 CHECK_S = 5.0
+"""Pause between two checks, in seconds."""
 
 
 class DiskWatch:

@@ -32,6 +32,7 @@ def environ_of(
     environ: dict[str, Any] = {
         "REQUEST_METHOD": head.method,
         "SCRIPT_NAME": "",
+        # PEP 3333: bytes as text in Latin-1, here of UTF-8.
         "PATH_INFO": unquote_to_bytes(head.path).decode("latin-1"),
         "QUERY_STRING": head.query,
         "SERVER_PROTOCOL": head.version,
@@ -51,5 +52,6 @@ def environ_of(
     for name, value in head.fields:
         key = name.upper().replace("-", "_")
         key = key if name in _WITHOUT_PREFIX else f"HTTP_{key}"
+        # RFC 9110 §5.3: fields of one name are a list.
         environ[key] = f"{environ[key]},{value}" if key in environ else value
     return environ

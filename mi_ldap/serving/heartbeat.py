@@ -113,6 +113,7 @@ class Heartbeats:
             self._log_change("unreachable", _reason(error))
             is_down = True
         except Exception as error:
+            # A bug must not end the process: it would be restarted every few seconds.
             log.exception("dashboard_heartbeat_failed")
             self._log_change("unreachable", type(error).__name__)
             is_down = True
@@ -212,7 +213,7 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
         raise ConfigurationError(
             f"dashboard_config.ca_file: {dashboard.ca_file} holds no certificates in PEM."
         ) from None
-    if not dashboard.verify:
+    if not dashboard.verify:  # WSO2 ships the dashboard with a self-signed certificate
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 

@@ -114,8 +114,8 @@ def _options(
         "worker_connections": server.max_connections,
         "worker_tmp_dir": str(_MEMORY) if _MEMORY.is_dir() else None,
         "keepalive": KEEP_ALIVE_S,
-        "graceful_timeout": server.graceful_timeout_s,
-        "preload_app": True,
+        "graceful_timeout": server.graceful_timeout_s,  # after it gunicorn kills the workers
+        "preload_app": True,  # the workers share the memory of its code and tables
         "certfile": str(certificate[0]) if certificate else None,
         "keyfile": str(certificate[1]) if certificate else None,
         "logger_class": GunicornLogger,

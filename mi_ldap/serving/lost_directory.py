@@ -92,7 +92,7 @@ def _unused_name(path: Path) -> Path:
 
 
 def _has_entries_when_started(directory: EmbeddedDirectory) -> bool:
-    with directory:
+    with directory:  # only slapd can read its database
         return directory.has_entries()
 
 

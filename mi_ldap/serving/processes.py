@@ -82,7 +82,7 @@ class Signals:
             signal.signal(number, self._keep)
 
     def _keep(self, number: int, _frame: FrameType | None) -> None:
-        self._queue.put(number)
+        self._queue.put(number)  # SimpleQueue.put is reentrant, as a signal handler must be
 
     def next(self, timeout_s: float) -> int | None:
         """Return the next signal; None if none arrives in time."""
@@ -103,7 +103,7 @@ def _run_to_exit(run: Callable[[], None], parent_pid: int) -> None:
     status = 1
     try:
         Signals.forget()
-        os.setsid()
+        os.setsid()  # Ctrl-C reaches the supervisor alone, which stops the children in order
         die_with_parent(parent_pid)
         run()
         status = 0
@@ -114,4 +114,4 @@ def _run_to_exit(run: Callable[[], None], parent_pid: int) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(status & 0xFF)
+        os._exit(status & 0xFF)  # not the parent's exit handlers and `finally` blocks

@@ -102,6 +102,6 @@ def _answers(settings: Settings, directory: EmbeddedDirectory) -> bool:
         return False
     try:
         services(settings, directory).store.check()
-    except DirectoryUnavailable:
+    except DirectoryUnavailable:  # a service that was killed leaves its socket
         return False
     return True

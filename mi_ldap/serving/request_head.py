@@ -30,8 +30,9 @@ _UNPRINTABLE: Final = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
 _HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
 )
+# A proxy and this service might each use another one of two.
 _ONCE: Final = frozenset((b"host", b"content-length", b"content-type"))
-_MAX_DIGITS: Final = 15
+_MAX_DIGITS: Final = 15  # Python refuses to convert more than 4300 digits
 _AMBIGUOUS: Final = "A header field is not valid, stands twice, or contradicts another one."
 _CODINGS: Final = "Of the transfer codings only chunked is understood."
 _NO_TARGET: Final = "The target of the request is not the address of a resource."

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 PART_BYTES: Final = 64 * 1024
 """Bytes that are produced at a time, unless the application yields larger pieces."""
 
+# RFC 9110 §7.6.1: they belong to this server, not to the application.
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 _WITHOUT_BODY: Final = (204, 304)
 
@@ -50,7 +51,7 @@ class Response:
         self._head = head
         self._environ = environ
         self._is_stopping = is_stopping
-        self._context = Context()
+        self._context = Context()  # the parts may be produced in different threads
         self._parts: Iterator[bytes] | None = None
         self._close: Callable[[], object] | None = None
         self._start: tuple[str, Fields] | None = None

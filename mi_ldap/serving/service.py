@@ -43,7 +43,7 @@ def serve(settings: Settings) -> int:
     Raises:
         ConfigurationError: the service cannot start with this configuration.
     """
-    os.umask(0o077)
+    os.umask(0o077)  # also for files that libraries create, such as SQLite's journal
     signals = Signals()
     for note in settings.notes:
         log.warning("configuration_note", note=note)
@@ -54,7 +54,7 @@ def serve(settings: Settings) -> int:
     ):
         found = services(settings, directory)
         found.audit.check()
-        _write_throttled_logins(found)
+        _write_throttled_logins(found)  # of a service that was killed
         application = create_app(found)
         certificate = certificate_of(settings)
         managed = [*_managed_processes(settings, directory), DiskWatch(found.disk)]

@@ -53,7 +53,7 @@ def prepare_state_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = folder.stat()
-        if state.st_uid != os.geteuid():
+        if state.st_uid != os.geteuid():  # its owner could read keys and change the database
             raise ConfigurationError(
                 f"The state folder {folder} belongs to another user: run the service as its owner, "
                 "or name another folder with MI_LDAP_STATE_DIR."

@@ -131,10 +131,12 @@ def supervise(
     restarter = Restarter(directory) if directory else None
     is_announced = is_stopping = False
     while (status := server.exit_status()) is None:
+        # Often before the first answer, which a person at the terminal waits for.
         number = signals.next(timeout_s=0.25 if is_announced else 0.01)
         if number in Signals.STOP:
             for each in managed:
                 each.stop()
+            # gunicorn finishes requests on SIGTERM, and abandons them on SIGINT.
             server.send(signal.SIGINT if is_stopping else signal.SIGTERM)
             is_stopping = True
         if number == Signals.RELOAD:
@@ -153,4 +155,4 @@ def supervise(
     if is_stopping:
         return 0
     log.critical("gunicorn_ended_by_itself", status=status)
-    return status if status > 0 else 1
+    return status if status > 0 else 1  # negative if a signal ended it

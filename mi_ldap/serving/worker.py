@@ -61,7 +61,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
 
     def handle_quit(self, _number: int, _frame: Any) -> NoReturn:
         """Called by gunicorn for SIGQUIT and SIGINT: abandon requests in progress."""
-        os._exit(0)
+        os._exit(0)  # a regular exit would wait for the threads of the pool
 
     def run(self) -> None:
         """Serve until a signal stops the worker, or until the arbiter has ended."""
@@ -113,14 +113,14 @@ class RequestWorker(Worker):  # type: ignore[misc]
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._table.drop_one("file_descriptors")
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.05)  # the closed one frees its descriptor meanwhile
                 continue  # otherwise the client has closed the connection
             if self._table.make_room(_address(client)):
                 task = asyncio.create_task(self._serve_connection(accepted, client))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             else:
-                accepted.close()
+                accepted.close()  # an answer would need a TLS handshake, and so memory
             await asyncio.sleep(0)  # sock_accept does not yield while more clients wait
 
     async def _serve_connection(self, accepted: socket.socket, client: Any) -> None:

@@ -34,6 +34,7 @@ def read_environment(environ: Mapping[str, str]) -> tuple[list[EnvValue], list[s
     """Return the values in the environment, and a sentence for each variable that is not valid."""
     values: dict[KeyPath, EnvValue] = {}
     problems: list[str] = []
+    # Compose files pass variables that are not set as empty ones.
     for name in sorted(name for name, text in environ.items() if text and _is_ours(name)):
         try:
             found = _read_variable(name, environ[name])
@@ -83,7 +84,7 @@ def _read_secret_file(name: str, path: Path) -> str:
         # The path is not repeated: people put the secret itself there.
         reason = error.strerror if isinstance(error, OSError) else "no path has such characters"
         raise SettingsError(f"{name} names a file that cannot be read: {reason}.") from None
-    text = text.removesuffix("\n").removesuffix("\r")
+    text = text.removesuffix("\n").removesuffix("\r")  # editors and `echo` add a line end
     if not text:
         raise SettingsError(f"{name} names an empty file: write the value into it.")
     return text

@@ -44,7 +44,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     base = {"state_dir": locate_state_dir(environ), "config_file": config_file}
     try:
         settings = Settings.model_validate({**_choose_host(tree), **base})
-    except ValidationError as error:
+    except ValidationError as error:  # with all mistakes, not only the first
         problems += explain(error, variables, config_file)
     if problems:
         raise ConfigurationError("\n".join(problems))

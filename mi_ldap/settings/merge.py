@@ -19,6 +19,7 @@ from mi_ldap.settings.registry import (
 )
 from mi_ldap.settings.sources import Tree, variable_of
 
+# MI resolves them with its keystore, the environment or its own keys.
 _PLACEHOLDER = re.compile(r"\$(?:secret|env|ref|sys)\{")
 
 
@@ -48,6 +49,7 @@ def read_layer(tree: Tree, folder: Path) -> Layer:
         elif name not in SECTIONS:
             layer.problems.append(unknown_key((name,)))
         elif isinstance(content, dict):
+            # Values that are not tables are reported by the model, with all other mistakes.
             layer.tree[name] = _keep_ours(layer, content, (name,), folder)
         else:
             layer.tree[name] = content

@@ -65,6 +65,7 @@ def nearest_setting(path: KeyPath) -> KeyPath | None:
     siblings = {name[-1]: name for name in _NAMES if name[:-1] == path[:-1]}
     everywhere = {dotted(name): name for name in SETTINGS}
     for key, names in ((path[-1], siblings), (dotted(path), everywhere)):
+        # 0.75: one wrong letter in four still matches, another word does not.
         if matches := get_close_matches(key.lower(), names, 1, 0.75):
             return names[matches[0]]
     return next((name for name in SETTINGS if name[-1] == path[-1]), None)

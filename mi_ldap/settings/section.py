@@ -15,4 +15,5 @@ def setting(default: object, description: str) -> Any:
 class Section(BaseModel):
     """The base of all sections: immutable; refuses unknown keys; errors do not show values."""
 
+    # A misspelled key would leave a default in force, such as that of a timeout or of TLS.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -50,7 +50,7 @@ def read_toml(path: Path) -> Tree:
         ConfigurationError: it cannot be read or is not TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin with a BOM
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:

@@ -88,6 +88,7 @@ def _read_key(value: object) -> SecretStr:
 
 
 def _read_names(value: object) -> tuple[str, ...]:
+    # A name with a comma can be written in a list only.
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
         raise ValueError('must be a list of texts, such as ["a", "b"] or "a, b"')

@@ -14,10 +14,12 @@ from mi_ldap.addresses import is_loopback
 _NAME = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)"
 _ASSERTION = re.compile(r"\([A-Za-z0-9.;:_-]+[~<>]?=(?:[^()\\\0]|\\[0-9A-Fa-f]{2})*\)")
 _COMBINATION = re.compile(r"\((?:[&|]\0+|!\0)\)")
+# RFC 4515 has no white space between the parts; people break long filters into lines.
 _SPACE_BETWEEN = re.compile(r"\s+(?=\()|(?<=\))\s+")
 _DN_VALUE = r"(?:[^\\,+\"<>;\0]|\\[0-9A-Fa-f]{2}|\\[\\,+\"<>;=# ])+"
 _DN = re.compile(rf"{_NAME}\s*=\s*{_DN_VALUE}(?:[,+]\s*{_NAME}\s*=\s*{_DN_VALUE})*")
 _SCHEMES = ("ldap", "ldaps", "ldap+srv", "ldaps+srv")
+# Underscores are not allowed by RFC 1123, but Windows domains and Docker use them.
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*\.?")
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?")

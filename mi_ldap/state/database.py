@@ -128,7 +128,7 @@ class StateDatabase:
             self._leave_replaced_file()
             yield self._connections.get(kind) or self._connect(kind, busy_s, synchronous)
         except sqlite3.Error as error:
-            self.close()
+            self.close()  # a damaged or replaced file needs new connections
             log.error("state_not_usable", file=str(self._path), error=str(error))
             raise StateUnavailable from error
 
@@ -188,10 +188,10 @@ class StateDatabase:
         """Open the file; where it is missing, it is created with the present schema."""
         if not self._path.is_file():
             self._create()
-        identity = self._identity()
+        identity = self._identity()  # before: if it is replaced now, the next use notices
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
         self._connections[kind], self._local.identity = connection, identity
-        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for writers
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         if _version_of(connection) < len(_MIGRATIONS):
             with transaction(connection, BUSY_S):

@@ -49,6 +49,7 @@ class DiskSpace:
             found = os.statvfs(folder)
         except OSError:
             return float("inf")
+        # Without free inodes no file can be created. btrfs has no fixed number, and reports 0.
         if found.f_files and found.f_favail < _MIN_FREE_INODES:
             return 0
         return found.f_bavail * found.f_frsize // MEGABYTE

@@ -73,6 +73,7 @@ class MachineLock:
 
     def _lock_file(self, give_up_at: float) -> int | None:
         """Lock the file and return its descriptor; None where the file cannot be used."""
+        # A busy process would take the lock again before those that poll for it.
         time.sleep(max(0.0, self._free_since + _REACQUIRE_DELAY_S - time.monotonic()))
         try:
             descriptor = open_lock_file(self._path)

@@ -49,6 +49,7 @@ def configured_key(secret: str) -> SigningKeys:
     """
     if len(secret.encode()) < KEY_BYTES:
         raise ConfigurationError(f"The token key must have at least {KEY_BYTES} bytes.")
+    # Derived from the key, so that a token of a replaced key is recognized as such.
     kid = hashlib.sha256(b"kid:" + secret.encode()).hexdigest()[:12]
     return SigningKeys(kid, {kid: secret})
 

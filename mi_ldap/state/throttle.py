@@ -167,6 +167,7 @@ class Throttle:
         ends = []
         for counters in (self._memory, self._database):
             with counters() as connection:
+                # Windows that end later than one that begins now are from before the last boot.
                 ended = connection.execute(
                     "DELETE FROM throttled_logins WHERE ? OR ends_at <= ? OR ends_at > ? "
                     "RETURNING who, name, client, count",
@@ -215,9 +216,10 @@ class Throttle:
             )
             if full is None:
                 return [self._open(connection, each.key) for each in windows]
+            # Right passwords that are sent at the same time must not be refused.
             if full.failed < full.limit and not is_last_try:
                 return None
-            name = windows[-1].name
+            name = windows[-1].name  # of the user that earlier attempts with this name have found
             row = (full.key, full.ends_at, attempt.username_hash, name, full.network)
             (count,) = connection.execute(
                 "INSERT INTO throttled_logins VALUES (?, ?, ?, ?, ?, 1) "

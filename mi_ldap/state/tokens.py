@@ -64,7 +64,7 @@ class SqliteRevocations:
         return found is not None
 
     def _prune(self, connection: sqlite3.Connection) -> None:
-        self._since_pruned += 1
+        self._since_pruned += 1  # rows cost little: they need not go at once
         if self._since_pruned >= _PRUNE_EVERY:
             self._since_pruned = 0
             uptime_s = self._uptime()
