@@ -74,11 +74,11 @@ class FailedLogins:
         """Write the audit line of one refused login, with the `reason` of the `LoginRefused`."""
         self._write(attempts.name or _label(self._fingerprint(typed_name)), reason)
 
-    def close_windows(self, *, all_of_them: bool = False) -> float | None:
+    def close_windows(self, *, include_open: bool = False) -> float | None:
         """Write the audit line, with the count, of every window of refusals that has ended.
 
         Args:
-            all_of_them: also of windows that have not ended, because the service stops.
+            include_open: also of windows that have not ended, because the service stops.
 
         Returns:
             The seconds until the next window ends; None where there is none.
@@ -86,7 +86,7 @@ class FailedLogins:
         Raises:
             StateUnavailable, AuditUnavailable: the next call writes the missing lines.
         """
-        return self._throttle.close_windows(self._write_count, all_of_them=all_of_them)
+        return self._throttle.close_windows(self._write_count, include_open=include_open)
 
     def _write(self, name: str, reason: str, **info: int) -> None:
         self._audit.write(name, "login", "session", info, outcome="refused", reason=reason)

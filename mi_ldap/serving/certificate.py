@@ -161,7 +161,7 @@ def self_signed_certificate(folder: Path) -> tuple[Path, Path]:
             raise ConfigurationError(
                 f"The certificate {certificate_file} cannot be made: {error.strerror}."
             ) from None
-        log.info("certificate_made", file=str(certificate_file))
+        log.info("certificate_created", file=str(certificate_file))
     return certificate_file, key_file
 
 

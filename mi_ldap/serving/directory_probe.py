@@ -91,7 +91,7 @@ class DirectoryProbe:
         # On a busy machine a working slapd may answer late. It uses CPU time, or waits for a disk.
         activity = self._activity_of(pid)
         is_idle = activity is not None and activity == self._activity
-        log.warning("embedded_directory_silent", probes=self._failures, is_idle=is_idle)
+        log.warning("embedded_directory_probe_failed", probes=self._failures, is_idle=is_idle)
         return self._failures >= (FAILURES_IDLE if is_idle else FAILURES_BUSY)
 
     def _activity_of(self, pid: int) -> str | None:

@@ -77,7 +77,7 @@ def serve(settings: Settings) -> int:
 def _write_throttled_logins(found: Services) -> None:
     """Write the audit lines of throttled logins that a worker left when it ended or was killed."""
     try:
-        found.failed_logins.close_windows(all_of_them=True)
+        found.failed_logins.close_windows(include_open=True)
     except MiLdapError as error:
         log.error("throttled_logins_not_audited", error=str(error))
     # Not the store: the workers, forked later, could not open it again.
@@ -148,7 +148,7 @@ def _trouble(found: Services) -> str:
         with deadline(found.settings.server.request_deadline_s):
             found.store.check()
     except MiLdapError as error:
-        log.error("directory_cannot_be_used", error=str(error))
+        log.error("directory_unusable", error=str(error))
         return str(error)
     return ""
 

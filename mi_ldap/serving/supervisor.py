@@ -102,7 +102,7 @@ class Restarter:
             self._next_try = now + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         else:
-            log.warning("embedded_directory_runs_again")
+            log.warning("embedded_directory_restarted")
             self._alive_since, self._next_try = time.monotonic(), None
             self._pause_s = min(self._pause_s, LONGEST_PAUSE_AFTER_ANSWER_S)
             self._probe.reset()
@@ -154,5 +154,5 @@ def supervise(
         each.stop()
     if is_stopping:
         return 0
-    log.critical("gunicorn_ended_by_itself", status=status)
+    log.critical("gunicorn_ended_unexpectedly", status=status)
     return status if status > 0 else 1  # negative if a signal ended it

@@ -177,7 +177,7 @@ class ChangeAttempts:
             try:
                 self._write(change, outcome, reason)
             except AuditUnavailable:
-                log.error("audit_undone_line_lost", action=change.action, reason=reason)
+                log.error("audit_outcome_not_written", action=change.action, reason=reason)
 
     def _write(self, change: Change, outcome: str, reason: str = "") -> None:
         self._audit.write(

@@ -33,7 +33,7 @@ class StateRemovalNotes:
         try:
             self._state.set_default(_PREFIX + json.dumps([time.time(), *removed]), "")
         except StateUnavailable as error:
-            log.warning("removal_not_noted", dn=removed.dn, error=str(error))
+            log.warning("removal_not_recorded", dn=removed.dn, error=str(error))
 
     def recent(self) -> list[DeletedEntry]:
         kept = {key: json.loads(key[len(_PREFIX) :]) for key in self._keys()}

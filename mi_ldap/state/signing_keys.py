@@ -101,4 +101,4 @@ def _key_files(folder: Path) -> list[Path]:
 def _make_key(file: Path) -> None:
     # Processes that start at the same time must agree on one key: the first one wins.
     if not create_private(file, secrets.token_hex(KEY_BYTES).encode()):
-        log.debug("signing_key_made_by_another", kid=file.stem)
+        log.debug("signing_key_exists", kid=file.stem)

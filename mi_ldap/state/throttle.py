@@ -149,13 +149,13 @@ class Throttle:
                 log.error("login_attempt_not_settled", has_failed=has_failed)
 
     def close_windows(
-        self, tell: Callable[[ThrottledLogins], None], *, all_of_them: bool = False
+        self, report: Callable[[ThrottledLogins], None], *, include_open: bool = False
     ) -> float | None:
         """Report the refusals of every window that has ended, once for all workers.
 
         Args:
-            tell: called for each window; if it raises, the windows are kept for the next time.
-            all_of_them: whether to include windows that have not ended.
+            report: called for each window; if it raises, the windows are kept for the next time.
+            include_open: whether to include windows that have not ended.
 
         Returns:
             The seconds until the next window ends; None if there is none.
@@ -171,10 +171,10 @@ class Throttle:
                 ended = connection.execute(
                     "DELETE FROM throttled_logins WHERE ? OR ends_at <= ? OR ends_at > ? "
                     "RETURNING who, name, client, count",
-                    (all_of_them, now, now + WINDOW_S + 1),
+                    (include_open, now, now + WINDOW_S + 1),
                 ).fetchall()
                 for row in ended:
-                    tell(ThrottledLogins(*row))
+                    report(ThrottledLogins(*row))
                 ends += connection.execute("SELECT min(ends_at) FROM throttled_logins").fetchone()
         return min((max(0.0, end - now) for end in ends if end is not None), default=None)
 

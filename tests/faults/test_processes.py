@@ -382,7 +382,7 @@ def test_when_the_arbiter_is_killed_the_service_ends_and_says_so(service: Servic
     os.kill(service.arbiter, signal.SIGKILL)
     assert service.process.wait(5) != 0
     assert eventually(all_gone(family), within_s=2)
-    assert "gunicorn_ended_by_itself" in service.said()
+    assert "gunicorn_ended_unexpectedly" in service.said()
 
 
 def test_a_killed_worker_is_replaced(service: Service) -> None:

@@ -187,7 +187,7 @@ def test_throttled_logins_have_two_audit_lines(
     for _ in range(10):
         with pytest.raises(TooManyFailures):
             staffed.login(typed, PASSWORD, ELSEWHERE)
-    staffed.services.failed_logins.close_windows(all_of_them=True)
+    staffed.services.failed_logins.close_windows(include_open=True)
     first, last = staffed.lines[3:]
     for line in (first, last):
         assert line["performedBy"].startswith(told)

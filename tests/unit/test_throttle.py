@@ -72,9 +72,9 @@ def refused(throttle: Throttle, attempt: Attempt) -> Throttled:
     return caught.value
 
 
-def told(throttle: Throttle, *, all_of_them: bool = False) -> list[ThrottledLogins]:
+def told(throttle: Throttle, *, include_open: bool = False) -> list[ThrottledLogins]:
     found: list[ThrottledLogins] = []
-    throttle.close_windows(found.append, all_of_them=all_of_them)
+    throttle.close_windows(found.append, include_open=include_open)
     return found
 
 
@@ -327,7 +327,7 @@ def test_names_refused_for_their_address_are_told_together(throttle: Throttle) -
     fail(throttle, SOMEBODY_ELSE, 2)
     firsts = [refused(throttle, Attempt(str(n), ALICE.client)).is_first for n in range(50)]
     assert firsts == [True, *[False] * 49]
-    (only,) = told(throttle, all_of_them=True)
+    (only,) = told(throttle, include_open=True)
     assert only.count == 50
 
 
@@ -337,7 +337,7 @@ def test_the_name_of_a_user_that_was_found_is_told(throttle: Throttle) -> None:
             attempts.name = "Alice"
             raise LoginRefused
     assert refused(throttle, ALICE).name == "Alice"
-    assert [each.name for each in told(throttle, all_of_them=True)] == ["Alice"]
+    assert [each.name for each in told(throttle, include_open=True)] == ["Alice"]
 
 
 def test_what_could_not_be_told_is_told_the_next_time(throttle: Throttle, clock: Clock) -> None:
