@@ -25,7 +25,7 @@ from mi_ldap.services.response_time_floor import ResponseTimeFloor
 from mi_ldap.services.roles import Roles
 from mi_ldap.services.users import Users
 from mi_ldap.settings import Settings, UserStoreSettings
-from mi_ldap.state.audit import AuditLog
+from mi_ldap.state.audit import configured_audit_log
 from mi_ldap.state.database import StateDatabase
 from mi_ldap.state.disk_space import DiskSpace
 from mi_ldap.state.fingerprints import Fingerprints
@@ -67,7 +67,7 @@ def services(
         StateRemovalNotes(state),
         is_private=directory is not None,
     )
-    audit = audit_log(settings)
+    audit = configured_audit_log(settings)
     limits = settings.management_api.throttle
     throttle = Throttle(state, limits.failures_per_name, limits.failures_per_address)
     keys = _signing_keys(settings)
@@ -99,12 +99,6 @@ def services(
         revocations=revocations,
         keys=keys,
     )
-
-
-def audit_log(settings: Settings) -> AuditLog:
-    """Return the configured audit log."""
-    path = settings.audit.file or settings.state_dir / "audit.log"
-    return AuditLog(path, settings.audit.max_bytes, settings.audit.keep)
 
 
 def _disk_space(settings: Settings) -> DiskSpace:

@@ -25,8 +25,8 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from mi_ldap.directory import DirectoryConfig, DirectoryStore
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.profiles import Profile
 from mi_ldap.ldap import content_sync, requests, srv
@@ -35,6 +35,9 @@ from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, RawSearchR
 from mi_ldap.ldap.connection_pool import Account, Connector
 from mi_ldap.ldap.operations import Modification, Modify, Operation, Rename
 from mi_ldap.ldap.result_codes import ResultCode
+
+if TYPE_CHECKING:
+    from mi_ldap.directory import DirectoryConfig, DirectoryStore
 
 _OWN_NAME = re.compile(r"(?:\\.|[^\\,])+")
 

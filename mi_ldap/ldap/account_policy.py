@@ -7,14 +7,16 @@ expires: afterwards each connection that is opened uses up a grace login.
 from __future__ import annotations
 
 import threading
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from mi_ldap.ldap import bind_conditions
 from mi_ldap.ldap.bind_conditions import ACCOUNT_DISABLED, WRONG_PASSWORD, bind_condition
-from mi_ldap.ldap.connection import LdapError
 from mi_ldap.ldap.controls import Policy
+
+if TYPE_CHECKING:
+    from mi_ldap.ldap.connection import LdapError
 
 log = structlog.get_logger()
 

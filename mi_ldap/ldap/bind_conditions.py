@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mi_ldap.ldap.connection import LdapError
 from mi_ldap.ldap.result_codes import ResultCode
+
+if TYPE_CHECKING:
+    from mi_ldap.ldap.connection import LdapError
 
 WRONG_PASSWORD: Final = "wrongPassword"  # noqa: S105 - the name of a condition
 ACCOUNT_DISABLED: Final = "accountDisabled"

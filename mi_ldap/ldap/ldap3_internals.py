@@ -6,14 +6,16 @@ source before raising `VERSION`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ldap3 import ANONYMOUS, NONE, SYNC, Connection, Server
 from ldap3.operation.search import compile_filter, parse_filter
 from ldap3.utils import asn1
 from pyasn1.codec.ber import encoder
 
-from mi_ldap.ldap.deadline_socket import DeadlineSocket
+if TYPE_CHECKING:
+    from mi_ldap.ldap.deadline_socket import DeadlineSocket
+
 
 VERSION: Final = "2.9.1"
 """The version of ldap3 whose source this module was written against."""

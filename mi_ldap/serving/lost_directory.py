@@ -21,8 +21,8 @@ from mi_ldap.services.bootstrap import FIRST_ADMIN_KEY
 from mi_ldap.services.container import Services
 from mi_ldap.serving.state_folder import held_state_folder
 from mi_ldap.settings import Settings
+from mi_ldap.state.audit import configured_audit_log
 from mi_ldap.state.database import StateDatabase
-from mi_ldap.wiring import audit_log
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ def forget_directory(settings: Settings, directory: EmbeddedDirectory) -> None:
                 f"The embedded directory has its data: move {directory.data_dir} away first, if it "
                 "is to be given up."
             )
-        with audit_log(settings).change(
+        with configured_audit_log(settings).change(
             f"{getpass.getuser()} on this machine",
             "recovered",
             "admin",

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -26,6 +26,9 @@ from mi_ldap.errors import (
     MiLdapError,
 )
 from mi_ldap.state.audit_file import AuditFile
+
+if TYPE_CHECKING:
+    from mi_ldap.settings import Settings
 
 log = structlog.get_logger()
 
@@ -188,6 +191,12 @@ class ChangeAttempts:
             outcome=outcome,
             reason=reason,
         )
+
+
+def configured_audit_log(settings: Settings) -> AuditLog:
+    """Return the configured audit log."""
+    path = settings.audit.file or settings.state_dir / "audit.log"
+    return AuditLog(path, settings.audit.max_bytes, settings.audit.keep)
 
 
 def cut_to_bytes(text: str, size: int) -> str:
