@@ -226,11 +226,9 @@ class UserStore(UserReads, Protocol):
     roles_writable: bool
     """False if users may be changed, but roles may not."""
 
-    @property
     def finds_users_by_roles(self) -> bool:
         """Whether the filters for users test membership in roles; else `would_hide` is False."""
 
-    @property
     def view(self) -> UserReads:
         """The same reads, possibly answered from memory, for display and for logins.
 
@@ -250,9 +248,8 @@ class UserStore(UserReads, Protocol):
     def account_warning(self) -> str:
         """Why the service's own account will soon be unable to log in, as a clause, or `""`."""
 
-    @property
-    def reads(self) -> ReadSource:
-        """What answers the reads of `view` at present."""
+    def read_source(self) -> ReadSource:
+        """Return what answers the reads of `view()` at present: memory or the directory."""
 
     def password_min_length(self) -> int | None:
         """Return the minimum password length of the directory's policy; None if unknown."""

@@ -89,7 +89,6 @@ class MemoryStore:
     def close(self) -> None:
         pass
 
-    @property
     def view(self) -> MemoryStore:
         return self
 
@@ -100,8 +99,7 @@ class MemoryStore:
     def account_warning(self) -> str:
         return ""
 
-    @property
-    def reads(self) -> ReadSource:
+    def read_source(self) -> ReadSource:
         return ReadSource("memory")
 
     @_locked
@@ -111,7 +109,6 @@ class MemoryStore:
     def is_own_account(self, user: User) -> bool:
         return False
 
-    @property
     def finds_users_by_roles(self) -> bool:
         return bool(self.wanted_role)
 

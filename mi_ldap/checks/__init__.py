@@ -117,7 +117,7 @@ class Doctor:
 
     @property
     def may_change_groups(self) -> bool:
-        access = self._target.access
+        access = self._target.config
         return access.writable and access.roles_writable
 
     def dangling(self) -> list[content.Dangling]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from mi_ldap.addresses import is_loopback
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding, counted
-from mi_ldap.directory.reads.service_account import OwnAccount
+from mi_ldap.directory.reads.service_account import ServiceAccount
 from mi_ldap.directory.reads.visibility import Visibility
 from mi_ldap.errors import AdminRoleUnclear, AmbiguousName, StateUnavailable
 from mi_ldap.model import AdminRole, User, without_primary
@@ -43,7 +43,7 @@ def admins(context: CheckContext) -> Iterator[Finding]:
 
 def _own_account(context: CheckContext) -> Iterator[Finding]:
     """Warn if the service's account is a user: whoever resets its password gets its rights."""
-    own = OwnAccount(context.reader, context.account_dn).users()
+    own = ServiceAccount(context.reader, context.account_dn).users()
     if own:
         shown = ", ".join(user.name for user in own)
         yield Finding(

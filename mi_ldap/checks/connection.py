@@ -17,8 +17,8 @@ from mi_ldap.deadline import deadline
 from mi_ldap.directory.probes import (
     ProbeTarget,
     certificate_ends_at,
-    code_of_deleting_nothing,
-    refusal_behind,
+    ldap_error_behind,
+    probe_value_deletion,
 )
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap.account_policy import conditions_of_any_server, warning_of
@@ -62,9 +62,9 @@ def connect_all(target: ProbeTarget) -> list[ConnectionAttempt]:
 def _connect(target: ProbeTarget, url: str) -> ConnectionAttempt:
     try:
         with deadline(CONNECT_S):
-            session = target.session(url)
+            session = target.connect(url)
     except DirectoryUnavailable as error:
-        return ConnectionAttempt(url, error, within_s=target.access.address.connect_timeout_s)
+        return ConnectionAttempt(url, error, within_s=target.config.address.connect_timeout_s)
     ends_at, warning = certificate_ends_at(session), warning_of(session.policy)
     session.close()
     days = (ends_at - datetime.now(UTC)).total_seconds() / 86400 if ends_at else None
@@ -77,7 +77,7 @@ def connection_findings(
     """Report each address, its certificate, and the bind."""
     any_works = any(attempt.error is None for attempt in attempts)
     for attempt in attempts:
-        refusal = refusal_behind(attempt.error)
+        refusal = ldap_error_behind(attempt.error)
         if attempt.error is not None and refusal is None:
             yield _unreachable(attempt, any_works=any_works)
             continue
@@ -126,7 +126,7 @@ _CHECK_ADDRESS = (
 def _certificate_or_plaintext(target: ProbeTarget, attempt: ConnectionAttempt) -> Finding:
     if attempt.days_left is not None:
         return _certificate(attempt.url, attempt.days_left)
-    wants_tls = target.access.address.start_tls or is_ldaps(attempt.url)
+    wants_tls = target.config.address.start_tls or is_ldaps(attempt.url)
     if wants_tls and not is_local_socket(attempt.url):
         return Finding("certificate", "pass", f"{attempt.url} has a verified certificate.")
     if leaves_the_machine(attempt.url):
@@ -152,7 +152,7 @@ def _certificate(url: str, days_left: float) -> Finding:
 
 
 def _bind(target: ProbeTarget, attempt: ConnectionAttempt, refusal: LdapError | None) -> Finding:
-    who = target.access.account_dn or "the service (without a DN)"
+    who = target.config.account_dn or "the service (without a DN)"
     if attempt.account_warning:
         sentence = f"{attempt.url} reports: {attempt.account_warning}."
         return Finding("bind", "warn", sentence, _NEVER_EXPIRES)
@@ -170,7 +170,7 @@ def _explain(target: ProbeTarget, refusal: LdapError) -> tuple[str, str]:
             "Set user_store.start_tls = true, or use an ldaps:// address.",
         )
     if refusal.code == ResultCode.INVALID_DN_SYNTAX:
-        return f"`{target.access.account_dn}` is not a DN.", _ACCOUNT_KEYS
+        return f"`{target.config.account_dn}` is not a DN.", _ACCOUNT_KEYS
     conditions = conditions_of_any_server(refusal)
     known = next((attempt for attempt in _BIND_REFUSALS if attempt in conditions), "")
     sentence, remedy = _BIND_REFUSALS.get(known, _UNKNOWN_REFUSAL)
@@ -185,7 +185,7 @@ def _is_active_directory(target: ProbeTarget, refusal: LdapError) -> bool:
     The root DSE has not been read yet: the bind failed.
     """
     worded = re.search(r"LdapErr: DSID|AcceptSecurityContext|NT_STATUS_", refusal.message)
-    return target.access.profile == "active_directory" or worded is not None
+    return target.config.profile == "active_directory" or worded is not None
 
 
 _NEVER_EXPIRES = (
@@ -281,7 +281,7 @@ def _compare(states: list[_ReplicaState]) -> Finding:
 
 
 def _replica_state(context: CheckContext, url: str, *, alone: bool) -> _ReplicaState:
-    session = context.target.session(url)
+    session = context.target.connect(url)
     try:
         stamps = frozenset[str]() if alone else _stamps(context, session)
         return _ReplicaState(url, stamps, _write_code(context, session))
@@ -313,4 +313,4 @@ def _write_code(context: CheckContext, session: LdapConnection) -> ResultCode | 
     if not context.groups.entries or context.server_type == "active_directory":
         return None
     dn, base = context.groups.entries[0].dn, context.suffix
-    return code_of_deleting_nothing(session, dn, context.layout.member, base)
+    return probe_value_deletion(session, dn, context.layout.member, base)

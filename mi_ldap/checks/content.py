@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from mi_ldap.checks.context import CheckContext, Listed
 from mi_ldap.checks.findings import Finding, counted
-from mi_ldap.directory.layout.directory_layout import shown_name
-from mi_ldap.directory.probes import is_missing, look
+from mi_ldap.directory.layout.entry_names import shown_name
+from mi_ldap.directory.probes import is_missing, search_raw
 from mi_ldap.errors import AmbiguousName, IdUnreadable
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry, LdapConnection
@@ -41,7 +41,7 @@ def bases(context: CheckContext) -> Iterator[Finding]:
         wanted += [("group_search_base", base) for base in layout.role_bases]
     for key, base in wanted:
         with context.session() as session:
-            result = look(session, base)
+            result = search_raw(session, base)
         if result.entries:
             yield Finding("bases", "pass", f"{base} exists.")
         else:
@@ -163,7 +163,7 @@ def _matches_in(context: CheckContext, listing: _Listing, base_dns: tuple[str, .
         return False
     with context.session() as session:
         result = (
-            look(session, base, listing.list_filter, base_only=False, at_most=1)
+            search_raw(session, base, listing.list_filter, base_only=False, size_limit=1)
             for base in base_dns
         )
         return any(each.entries for each in result)
@@ -186,7 +186,9 @@ def _classes_below(context: CheckContext, base_dns: tuple[str, ...]) -> Counter[
     anything = "(objectClass=*)"
     with context.session() as session:
         for base in base_dns:
-            result = look(session, base, anything, ["objectClass"], base_only=False, at_most=SAMPLE)
+            result = search_raw(
+                session, base, anything, ["objectClass"], base_only=False, size_limit=SAMPLE
+            )
             below = [entry for entry in result.entries if not _is_same(entry.dn, base)]
             counted.update(name for entry in below for name in entry.all("objectClass"))
     return Counter({n: c for n, c in counted.items() if n.lower() not in _NO_HINT})
@@ -296,7 +298,7 @@ def _groups_of_other_classes(context: CheckContext) -> Iterator[Finding]:
 def _members_by_other_attributes(context: CheckContext) -> Iterator[Finding]:
     """Report users whom memberUid names by a value other than the login name."""
     layout = context.layout
-    if not layout.shape.by_name:
+    if not layout.group_schema.by_name:
         return
     names_of = _names_of_users(context)
     for group in context.groups.entries:
@@ -356,17 +358,17 @@ def dangling(context: CheckContext) -> list[Dangling]:
 def is_dangling(context: CheckContext, session: LdapConnection, member: str) -> bool:
     """Whether the server confirms that the entry of a group's member does not exist."""
     layout = context.layout
-    if layout.shape.by_name:  # the account may be anywhere, e.g. that of a machine
+    if layout.group_schema.by_name:  # the account may be anywhere, e.g. that of a machine
         naming = dict.fromkeys((layout.user_name, *_NAMING))
         same = names.any_of([names.equals(attribute, member) for attribute in naming])
         return all(
             result.code == ResultCode.SUCCESS and not result.entries
             for result in (
-                look(session, naming_context, same, base_only=False, at_most=1)
+                search_raw(session, naming_context, same, base_only=False, size_limit=1)
                 for naming_context in context.contexts
             )
         )
-    inside = layout.holds_users(member) or layout.holds_roles(member)
+    inside = layout.is_under_user_base(member) or layout.is_under_role_base(member)
     return inside and is_missing(session, member)
 
 

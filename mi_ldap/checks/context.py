@@ -65,7 +65,7 @@ class CheckContext:
 
     @property
     def is_writable(self) -> bool:
-        return self.target.access.writable
+        return self.target.config.writable
 
     @property
     def suffix(self) -> str:
@@ -87,7 +87,7 @@ class CheckContext:
 
     @property
     def account_dn(self) -> str:
-        return self.target.access.account_dn
+        return self.target.config.account_dn
 
 
 Examine = Callable[[CheckContext], Iterator[Finding]]
@@ -134,10 +134,10 @@ def context_at(
         DirectoryUnavailable: the connection failed.
         LdapError: the root DSE cannot be read.
     """
-    pool = Pool(lambda: target.session(url), size=2)
+    pool = Pool(lambda: target.connect(url), size=2)
     try:
         with pool.session() as session:
-            profile = profiles.found_in(session, target.access.profile)
+            profile = profiles.detect_profile(session, target.config.profile)
             root = session.read("", "(objectClass=*)", _ROOT_DSE_ATTRIBUTES) or Entry("", {})
     except BaseException:
         pool.close()

@@ -10,9 +10,9 @@ from mi_ldap.checks import slapd
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.directory.probes import (
-    code_of_deleting_nothing,
     effective_rights,
-    holds_dns,
+    is_dn_valued,
+    probe_value_deletion,
 )
 from mi_ldap.ldap.controls import PROXIED_AUTHORIZATION
 from mi_ldap.ldap.result_codes import ResultCode
@@ -126,14 +126,14 @@ def _manual_probe(context: CheckContext, markers: list[str]) -> str:
 
 def _ldapmodify(context: CheckContext) -> str:
     """Return the command with the TLS options of the service, since it sends a password."""
-    address, url = context.target.access.address, context.url
+    address, url = context.target.config.address, context.url
     encrypts = address.start_tls and not is_ldaps(url) and not is_local_socket(url)
     trusts = f"LDAPTLS_CACERT={shlex.quote(str(address.ca_file))} " if address.ca_file else ""
     return f"{trusts}ldapmodify -x{' -ZZ' if encrypts else ''} -H {shlex.quote(url)}"
 
 
 def _ldif_of_no_change(context: CheckContext, user: str, marker: str) -> str:
-    value = f"cn=nothing,{context.suffix}" if holds_dns(marker) else "nothing"
+    value = f"cn=nothing,{context.suffix}" if is_dn_valued(marker) else "nothing"
     return f"dn: {user}\nchangetype: modify\ndelete: {marker}\n{marker}: {value}"
 
 
@@ -184,7 +184,7 @@ def _by_proxied_write(context: CheckContext, marker: str) -> bool | None:
         return None
     dn = context.users.entries[0].dn
     with context.session() as session:
-        code = code_of_deleting_nothing(session, dn, marker, context.suffix, whose=dn)
+        code = probe_value_deletion(session, dn, marker, context.suffix, proxied_dn=dn)
     return {ResultCode.NO_SUCH_ATTRIBUTE: True, ResultCode.INSUFFICIENT_ACCESS_RIGHTS: False}.get(
         code
     )

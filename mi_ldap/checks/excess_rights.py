@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.checks.rights import RIGHTS, first
-from mi_ldap.directory.probes import code_of_deleting_nothing, look
+from mi_ldap.directory.probes import probe_value_deletion, search_raw
 from mi_ldap.ldap.result_codes import ResultCode
 
 HASHES = (
@@ -43,8 +43,8 @@ def _hashes(context: CheckContext, *, is_manager: bool) -> Finding:
     seen: set[str] = set()
     with context.session() as session:
         for base in layout.user_bases:
-            result = look(
-                session, base, layout.user_list_filter, HASHES, base_only=False, at_most=SAMPLE
+            result = search_raw(
+                session, base, layout.user_list_filter, HASHES, base_only=False, size_limit=SAMPLE
             )
             seen |= {
                 name
@@ -78,7 +78,7 @@ def _policy_rights(context: CheckContext) -> Iterator[Finding]:
     if sample is None or context.server_type not in ("openldap", "389ds") or context.embedded:
         return
     with context.session() as session:
-        code = code_of_deleting_nothing(session, sample.dn, "pwdPolicySubentry", context.suffix)
+        code = probe_value_deletion(session, sample.dn, "pwdPolicySubentry", context.suffix)
     if code == ResultCode.NO_SUCH_ATTRIBUTE:
         yield Finding(
             "too-many-rights",
@@ -111,13 +111,15 @@ def _rights_above_bases(context: CheckContext) -> Iterator[Finding]:
         yield _manager_finding(
             f"The account is {context.account_dn}, the manager of the directory."
         )
-    elif not context.layout.holds_users(suffix) and not context.layout.holds_roles(suffix):
+    elif not context.layout.is_under_user_base(suffix) and not context.layout.is_under_role_base(
+        suffix
+    ):
         yield _suffix_rights(context, suffix)
 
 
 def _suffix_rights(context: CheckContext, suffix: str) -> Finding:
     with context.session() as session:
-        code = code_of_deleting_nothing(session, suffix, "description", suffix)
+        code = probe_value_deletion(session, suffix, "description", suffix)
     if code == ResultCode.NO_SUCH_ATTRIBUTE:
         return _manager_finding(
             f"The account may change {suffix}, which is above the search bases."
@@ -138,7 +140,7 @@ def _manager_finding(sentence: str) -> Finding:
 def _admin_groups(context: CheckContext) -> Finding:
     """Report administrative groups among the root DSE's `tokenGroups`, nested ones included."""
     with context.session() as session:
-        result = look(session, "", attributes=["tokenGroups"])
+        result = search_raw(session, "", attributes=["tokenGroups"])
     sids = [sid for each in result.entries for sid in each.attributes.get("tokengroups", ())]
     if not sids:
         return Finding("too-many-rights", "skip", "The groups of the account cannot be read.")

@@ -72,8 +72,8 @@ def _apply(
     try:
         session.do(removal)
     except LdapError as error:
-        wants = context.layout.shape.wants_a_member
+        wants = context.layout.group_schema.requires_member
         if error.code != ResultCode.OBJECT_CLASS_VIOLATION or not wants:
             raise
-        session.do(context.layout.placeholder_in(context.layout.role_from(group.entry)))
+        session.do(context.layout.placeholder_addition(context.layout.role_from(group.entry)))
         session.do(removal)

@@ -7,10 +7,10 @@ from typing import Final
 
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
-from mi_ldap.directory.probes import tells_changes
+from mi_ldap.directory.probes import can_synchronize
 from mi_ldap.directory.replica import coverage
 from mi_ldap.directory.replica.contents import ReplicationUnavailable
-from mi_ldap.directory.replica.reasons import why_not_held
+from mi_ldap.directory.replica.reasons import why_not_replicated
 from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.names import own_and_parent
 
@@ -51,8 +51,8 @@ def memory(context: CheckContext) -> Iterator[Finding]:
 
 
 def _finding(context: CheckContext) -> Finding:
-    limit = context.target.access.index_limit
-    why_not = why_not_held(context.layout, limit)
+    limit = context.target.config.index_limit
+    why_not = why_not_replicated(context.layout, limit)
     if why_not:
         return _from_directory(why_not)
     if len(context.users.entries) + len(context.groups.entries) > limit:
@@ -62,7 +62,7 @@ def _finding(context: CheckContext) -> Finding:
         )
         return Finding("memory", "warn", sentence, remedy)
     with context.session() as session:
-        if not tells_changes(session, context.layout):
+        if not can_synchronize(session, context.layout):
             return _from_directory("the database does not report its changes", _LOAD_SYNCPROV)
     with context.session() as session:
         return _arrangement_finding(context, session)

@@ -8,6 +8,7 @@ from typing import Final
 
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
+from mi_ldap.directory.layout.new_entries import new_user
 from mi_ldap.ldap.names import own_pairs
 from mi_ldap.ldap.operations import Add
 from mi_ldap.ldap.schema import Schema
@@ -29,7 +30,7 @@ def new_users(context: CheckContext) -> Iterator[Finding]:
     schema = context.layout.profile.schema
     if not schema.attributes or not schema.classes:
         return
-    entry = context.layout.new_user("mildapdoctor")
+    entry = new_user(context.layout, "mildapdoctor")
     faults = [*_faults(schema, entry)]
     for fault in faults:
         yield Finding("new-users", "fail", f"The server would reject a new user: {fault}.", _REMEDY)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
+from mi_ldap.directory.layout.new_entries import new_user
 from mi_ldap.directory.probes import (
-    code_of_deleting_nothing,
-    code_of_moving_misnamed,
-    code_of_moving_nowhere,
     effective_rights,
-    look,
+    probe_move_to_missing_parent,
+    probe_move_with_invalid_rdn,
+    probe_value_deletion,
+    search_raw,
     split_dn,
 )
 from mi_ldap.ldap.connection import Entry, LdapConnection
@@ -54,7 +55,7 @@ class Right:
 
 def account_rights(context: CheckContext) -> Iterator[Finding]:
     """Report the rights to read and to change users and groups."""
-    access = context.target.access
+    access = context.target.config
     yield from _read_rights(context)
     yield from _compare(context, "users", list(_user_rights(context)), wanted=access.writable)
     if access.writable:
@@ -72,7 +73,11 @@ def _read_rights(context: CheckContext) -> Iterator[Finding]:
         *(_entries_without_id(context, context.users.entries, "users")),
         *(_entries_without_id(context, context.groups.entries, "groups")),
         *(_hidden_values(context.groups.entries, "groups", layout.profile.stamp)),
-        *(_hidden_values(own, "groups", layout.member) if layout.shape.wants_a_member else ()),
+        *(
+            _hidden_values(own, "groups", layout.member)
+            if layout.group_schema.requires_member
+            else ()
+        ),
     ]
     shared = [*_shared_ids(context)]
     if hidden:
@@ -190,7 +195,7 @@ def _new_user_template(context: CheckContext) -> tuple[str, str]:
 
 
 def _parent_of_new_users(context: CheckContext) -> str:
-    return split_dn(context.layout.new_user("mildapdoctor").dn)[1]
+    return split_dn(new_user(context.layout, "mildapdoctor").dn)[1]
 
 
 def _rights_for_new_users(context: CheckContext) -> Iterator[Finding]:
@@ -214,10 +219,10 @@ def _rights_for_new_users(context: CheckContext) -> Iterator[Finding]:
 def _may_create_on_openldap(context: CheckContext, dn: str, parent: str) -> bool | None:
     """Probe with a user that the account may move out of its present parent."""
     with context.session() as session:
-        if code_of_moving_nowhere(session, dn, context.suffix) != ResultCode.NO_SUCH_OBJECT:
+        if probe_move_to_missing_parent(session, dn, context.suffix) != ResultCode.NO_SUCH_OBJECT:
             return None
         return _from_result_code(
-            code_of_moving_misnamed(session, dn, parent), ResultCode.OBJECT_CLASS_VIOLATION
+            probe_move_with_invalid_rdn(session, dn, parent), ResultCode.OBJECT_CLASS_VIOLATION
         )
 
 
@@ -237,7 +242,7 @@ def _write_rights(
             yield from _write_rights_in_active_directory(session, sample, attributes)
             return
         for attribute, what in attributes.items():
-            code = code_of_deleting_nothing(session, sample.dn, attribute, context.suffix)
+            code = probe_value_deletion(session, sample.dn, attribute, context.suffix)
             yield Right(what, _from_result_code(code, ResultCode.NO_SUCH_ATTRIBUTE))
 
 
@@ -245,7 +250,7 @@ def _write_rights_in_active_directory(
     session: LdapConnection, sample: Entry, attributes: dict[str, str]
 ) -> Iterator[Right]:
     """Read the allowed attributes; they do not include the extended right to reset a password."""
-    result = look(session, sample.dn, attributes=["allowedAttributesEffective"])
+    result = search_raw(session, sample.dn, attributes=["allowedAttributesEffective"])
     allowed = _lower(result.entries, "allowedAttributesEffective")
     for attribute, what in attributes.items():
         held = None if attribute == "unicodePwd" else attribute.lower() in allowed
@@ -259,14 +264,14 @@ def _create_right(
     what = "create and delete them"
     with context.session() as session:
         if context.server_type == "active_directory":
-            result = look(session, base, attributes=["allowedChildClassesEffective"])
+            result = search_raw(session, base, attributes=["allowedChildClassesEffective"])
             classes = _lower(result.entries, "allowedChildClassesEffective")
             return Right(what, entry_class.lower() in classes)
         if context.server_type == "389ds" and context.account_dn:
             entries = effective_rights(session, base, [template], context.account_dn)
             return Right(what, _rights_of_template(entries, base))
         if context.server_type == "openldap" and sample is not None:
-            code = code_of_moving_nowhere(session, sample.dn, context.suffix)
+            code = probe_move_to_missing_parent(session, sample.dn, context.suffix)
             return Right(what, _from_result_code(code, ResultCode.NO_SUCH_OBJECT))
     return Right(what, None)
 

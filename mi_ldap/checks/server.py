@@ -9,7 +9,7 @@ from typing import Final
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding, counted
 from mi_ldap.directory.layout import profiles
-from mi_ldap.directory.probes import look
+from mi_ldap.directory.probes import search_raw
 from mi_ldap.settings import UserStoreSettings
 
 WARN_SECONDS: Final = 60
@@ -42,8 +42,8 @@ def profile(context: CheckContext) -> Iterator[Finding]:
     """Report the server type, and the defaults that follow from it."""
     title = context.layout.profile.title
     with context.session() as session:
-        detected = profiles.found_in(session, "auto")
-    configured = context.target.access.profile
+        detected = profiles.detect_profile(session, "auto")
+    configured = context.target.config.profile
     if configured != "auto" and detected.name not in (configured, "other"):
         yield Finding(
             "profile",
@@ -164,7 +164,7 @@ def _server_time(context: CheckContext) -> datetime | None:
     elif context.server_type in _CLOCK_ATTRIBUTES:
         dn, attribute = _CLOCK_ATTRIBUTES[context.server_type]
         with context.session() as session:
-            entries = look(session, dn, attributes=[attribute]).entries
+            entries = search_raw(session, dn, attributes=[attribute]).entries
         stamp = entries[0].first(attribute) if entries else None
     return _parse_time(stamp) if stamp else None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
-from mi_ldap.directory.probes import look
+from mi_ldap.directory.probes import search_raw
 from mi_ldap.ldap.connection import Entry, LdapError
 from mi_ldap.ldap.names import is_under
 
@@ -117,7 +117,9 @@ def _indexes_of_389(context: CheckContext, wanted: list[str]) -> Iterator[Findin
     command = "dsconf INSTANCE backend index list userRoot"
     with context.session() as session:
         where = "cn=ldbm database,cn=plugins,cn=config"
-        entries = look(session, where, "(objectClass=nsIndex)", ["cn"], base_only=False).entries
+        entries = search_raw(
+            session, where, "(objectClass=nsIndex)", ["cn"], base_only=False
+        ).entries
     if not entries:
         sentence = f"{_UNREADABLE} {', '.join(wanted)}."
         yield Finding("indexes", "skip", sentence, command)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding, counted
 from mi_ldap.directory.layout import account_state
-from mi_ldap.directory.layout.directory_layout import shown_name
+from mi_ldap.directory.layout.entry_names import shown_name
 
 SHOWN = 10
 

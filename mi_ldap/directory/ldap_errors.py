@@ -39,7 +39,7 @@ GONE = frozenset(
 )
 
 CHANGED_MEANWHILE = EXISTS | GONE
-_ENCRYPTION_WANTED = frozenset(
+_ENCRYPTION_REQUIRED = frozenset(
     {ResultCode.STRONGER_AUTH_REQUIRED, ResultCode.CONFIDENTIALITY_REQUIRED}
 )
 
@@ -72,55 +72,59 @@ _PASSWORD = {
 }
 
 
-def canonical(refused: LdapError, profile: Profile) -> LdapError:
-    """Return the error of a change of a group's members with the code of RFC 4511: 16 or 20."""
-    if refused.code in profile.is_member:
-        return LdapError(ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, refused.message)
-    if refused.code in profile.is_no_member:
-        return LdapError(ResultCode.NO_SUCH_ATTRIBUTE, refused.message)
-    return refused
+def canonical(error: LdapError, profile: Profile) -> LdapError:
+    """Return the error of a change of members with the code of RFC 4511: 16 or 20.
+
+    Active Directory returns 68 for a value that exists, and 53 for one that does not.
+    """
+    if error.code in profile.already_member_codes:
+        return LdapError(ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, error.message)
+    if error.code in profile.not_member_codes:
+        return LdapError(ResultCode.NO_SUCH_ATTRIBUTE, error.message)
+    return error
 
 
-def _password_condition(refused: LdapError, profile: Profile) -> str | None:
-    """Return why a password was rejected; the message of 389 DS is more exact than its control."""
-    return condition_in(refused, profile.password) or refused.policy
+def _password_condition(error: LdapError, profile: Profile) -> str | None:
+    """Return the condition of the policy that rejected a password; None if it is unknown."""
+    # 389 DS 2.3.1: the message is more exact than the password policy control.
+    return condition_in(error, profile.password) or error.policy
 
 
-def login_error(refused: LdapError, profile: Profile) -> MiLdapError:
-    """Return the error for a refused bind; a failure of the server is no wrong password.
+def login_error(error: LdapError, profile: Profile) -> MiLdapError:
+    """Return the error for a refused bind.
 
     A disabled account is reported only after its correct password, a locked one always, as
     directory servers do.
     """
-    condition = bind_condition(refused, profile.bind)
+    condition = bind_condition(error, profile.bind)
     if condition in _LOGIN:
         sentence, reason = _LOGIN[condition]
-        named = condition in profile.proves or condition == "accountLocked"
+        named = condition in profile.conditions_after_password or condition == "accountLocked"
         return LoginRefused(sentence, reason) if named else LoginRefused(reason=reason)
     if condition == WRONG_PASSWORD:
         return LoginRefused()
-    if refused.code in _ENCRYPTION_WANTED:
-        return DirectoryUnavailable("The directory wants an encrypted connection for logins.")
-    return unexpected(refused)
+    if error.code in _ENCRYPTION_REQUIRED:
+        return DirectoryUnavailable("The directory requires an encrypted connection for logins.")
+    return unexpected(error)
 
 
-def password_error(refused: LdapError, profile: Profile, *, own: bool = False) -> MiLdapError:
+def password_error(error: LdapError, profile: Profile, *, own: bool = False) -> MiLdapError:
     """Return the error for a password that was not set; `own` if users set their own password."""
-    condition = _password_condition(refused, profile)
-    if own and condition is None and refused.code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS:
+    condition = _password_condition(error, profile)
+    if own and condition is None and error.code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS:
         condition = "passwordModNotAllowed"
     if condition == WRONG_PASSWORD:
         return LoginRefused()
     if condition in _PASSWORD:
-        return PolicyRefused(_refused(f"the password: {_PASSWORD[condition]}"))
-    if refused.code == ResultCode.CONSTRAINT_VIOLATION:
-        return PolicyRefused(_refused("the password: its policy says no"))
-    if refused.code in _ENCRYPTION_WANTED:
-        return DirectoryUnavailable("The directory wants an encrypted connection for passwords.")
-    return change_error(refused)
+        return PolicyRefused(_password_refused(f"the password: {_PASSWORD[condition]}"))
+    if error.code == ResultCode.CONSTRAINT_VIOLATION:
+        return PolicyRefused(_password_refused("the password: its policy says no"))
+    if error.code in _ENCRYPTION_REQUIRED:
+        return DirectoryUnavailable("The directory requires an encrypted connection for passwords.")
+    return change_error(error)
 
 
-def closed() -> MiLdapError:
+def account_disabled() -> MiLdapError:
     """Return the error for a password whose change would enable a disabled account."""
     return PolicyRefused(
         "Error processing the request. The account is disabled, and the directory would enable it "
@@ -128,54 +132,54 @@ def closed() -> MiLdapError:
     )
 
 
-def change_error(refused: LdapError) -> MiLdapError:
+def change_error(error: LdapError) -> MiLdapError:
     """Return the error for a rejected change; permanent failures never become 503."""
-    if refused.code == ResultCode.NO_SUCH_ATTRIBUTE and re.search(
-        _UNKNOWN_ATTRIBUTE, refused.message
-    ):
-        return _rejected(BadRequest, refused)
-    mapping = error_for(refused.code)
+    # Active Directory and Samba report an attribute that the schema lacks with code 16, which
+    # otherwise means that another client has removed the value.
+    if error.code == ResultCode.NO_SUCH_ATTRIBUTE and re.search(_UNKNOWN_ATTRIBUTE, error.message):
+        return _rejected(BadRequest, error)
+    mapping = error_for(error.code)
     if mapping.error is Conflict:
         return Conflict()
-    if mapping.error is ReadOnlyStore or is_read_only(refused.code, refused.message):
+    if mapping.error is ReadOnlyStore or is_read_only(error.code, error.message):
         return ReadOnlyStore()
-    if refused.code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS:
+    if error.code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS:
         hint = "mi-ldap doctor shows which right is missing; docs/directories has them all"
-        log.error("directory_denies_account", answer=refused.message, hint=hint)
+        log.error("directory_denies_account", answer=error.message, hint=hint)
         return Forbidden(
             "The directory does not allow this to the service's account. See the service's log."
         )
     if mapping.is_temporary:
-        return unexpected(refused)
-    return _rejected(mapping.error, refused)
+        return unexpected(error)
+    return _rejected(mapping.error, error)
 
 
-def _rejected(kind: type[MiLdapError], refused: LdapError) -> MiLdapError:
-    log.warning("directory_refused", code=int(refused.code), answer=refused.message, hint=_SCHEMA)
-    reason = reason_for(refused.code, refused.message)
-    return kind(f"The directory rejected the operation: {reason} (LDAP {refused.code}).")
+def _rejected(kind: type[MiLdapError], error: LdapError) -> MiLdapError:
+    log.warning("directory_refused", code=int(error.code), answer=error.message, hint=_SCHEMA)
+    reason = reason_for(error.code, error.message)
+    return kind(f"The directory rejected the operation: {reason} (LDAP {error.code}).")
 
 
-def is_duplicate(refused: LdapError) -> bool:
+def is_duplicate(error: LdapError) -> bool:
     """Whether a uniqueness rule of the server rejected a name that another entry has.
 
     Such rules are OpenLDAP's overlay `unique` (slapo-unique) and the plugin "attribute uniqueness"
     of 389 DS.
     """
-    said = refused.message.lower()
-    return refused.code == ResultCode.CONSTRAINT_VIOLATION and (
-        "non-unique" in said or "already exists" in said or "same attribute value" in said
+    message = error.message.lower()
+    return error.code == ResultCode.CONSTRAINT_VIOLATION and (
+        "non-unique" in message or "already exists" in message or "same attribute value" in message
     )
 
 
-def unexpected(refused: LdapError) -> DirectoryUnavailable:
-    """Return the error for an unexpected answer, which is logged completely."""
-    mapping = error_for(refused.code)
+def unexpected(error: LdapError) -> DirectoryUnavailable:
+    """Return the error for an unexpected result code, and log the server's message."""
+    mapping = error_for(error.code)
     log.error(
         "directory_refused",
-        code=int(refused.code),
-        name=refused.code.name,
-        answer=refused.message,
+        code=int(error.code),
+        name=error.code.name,
+        answer=error.message,
         hint=_WHERE,
     )
     if mapping.is_temporary and mapping.reason:
@@ -183,5 +187,5 @@ def unexpected(refused: LdapError) -> DirectoryUnavailable:
     return DirectoryUnavailable("The directory rejected the operation. See the service's log.")
 
 
-def _refused(what: str) -> str:
+def _password_refused(what: str) -> str:
     return f"Error processing the request. The directory refuses {what}."

@@ -13,29 +13,29 @@ from mi_ldap.ldap.connection import LdapConnection, LdapError
 _BY_PROFILE = {"active_directory": "minPwdLength", "389ds": "passwordMinLength"}
 
 
-def min_length(session: LdapConnection, tree: DirectoryLayout) -> int | None:
+def min_length(connection: LdapConnection, layout: DirectoryLayout) -> int | None:
     """Return the smallest minimum length of all policies; None where it is not known."""
-    attribute = _BY_PROFILE.get(tree.profile.name, "pwdMinLength")
+    attribute = _BY_PROFILE.get(layout.profile.name, "pwdMinLength")
     try:
-        lengths = _lengths(session, tree, attribute)
-    except LdapError:  # the account may not read it
+        lengths = _lengths(connection, layout, attribute)
+    except LdapError:  # the account may not read the policy: unknown, not unlimited
         return None
     return min(lengths, default=None)
 
 
-def _lengths(session: LdapConnection, tree: DirectoryLayout, attribute: str) -> list[int]:
-    if tree.profile.name == "389ds":
-        syntax = "(passwordCheckSyntax=on)"  # otherwise 389 does not check the length
-        entries = [session.read("cn=config", syntax, [attribute])]
+def _lengths(connection: LdapConnection, layout: DirectoryLayout, attribute: str) -> list[int]:
+    if layout.profile.name == "389ds":
+        syntax = "(passwordCheckSyntax=on)"  # 389 DS checks the length only with this setting
+        entries = [connection.read("cn=config", syntax, [attribute])]
     else:
-        root = session.read("", "(objectClass=*)", ["namingContexts"])
+        root = connection.read("", "(objectClass=*)", ["namingContexts"])
         contexts = root.all("namingContexts") if root else []
-        base = next((each for each in contexts if names.is_under(tree.user_bases[0], each)), "")
+        base = next((each for each in contexts if names.is_under(layout.user_bases[0], each)), "")
         if not base:
             return []
-        if tree.profile.name == "active_directory":
-            entries = [session.read(base, "(objectClass=*)", [attribute])]
+        if layout.profile.name == "active_directory":
+            entries = [connection.read(base, "(objectClass=*)", [attribute])]
         else:
-            entries = [*session.search(base, f"({attribute}=*)", [attribute]).entries]
+            entries = [*connection.search(base, f"({attribute}=*)", [attribute]).entries]
     values = (entry.first(attribute) for entry in entries if entry)
     return [int(value) for value in values if value and value.isdecimal()]

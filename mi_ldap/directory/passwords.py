@@ -1,12 +1,12 @@
-"""Proving passwords, and setting them in each server's own way.
+"""Checks of passwords by a bind, and changes of passwords in each server's own way.
 
-OpenLDAP takes RFC 3062. The others take a modification of their password's attribute: the value
-replaced, it is a reset; the old value deleted and the new one added, a change that the policy
-judges. Active Directory's is `unicodePwd`, over an encrypted connection ([MS-ADTS] §3.1.1.3.1.5).
-All of them hash what they get.
+OpenLDAP uses the password-modify operation (RFC 3062). The other servers use a modification of the
+password attribute: a `replace` resets the password; a `delete` of the old value with an `add` of
+the new one is a change by the user, to which the whole policy applies. Active Directory's attribute
+is `unicodePwd`, over an encrypted connection ([MS-ADTS] §3.1.1.3.1.5). The server hashes the value.
 
-A reset opens an account that failures have locked: OpenLDAP and 389 do so by themselves. It never
-opens one that an administrator closed, which OpenLDAP's overlay ppolicy would do.
+A reset unlocks an account that was locked after failed logins; OpenLDAP and 389 DS do so by
+themselves. It must not enable an account that an administrator has disabled.
 """
 
 from __future__ import annotations
@@ -26,82 +26,94 @@ _UNICODE = "unicodePwd"
 _NORMAL_ACCOUNT = "512"
 """ADS_UF_NORMAL_ACCOUNT in `userAccountControl` ([MS-ADTS] §2.2.16)."""
 _UNLOCKED = ("lockoutTime", "0")
-"""What an administrator writes to open an account that failures have locked."""
+"""The attribute and value that unlock an account of Active Directory after failed logins."""
 
 
 def authenticate(
-    session: LdapConnection, profile: Profile, user: User, password: str
+    connection: LdapConnection, profile: Profile, user: User, password: str
 ) -> AuthenticationResult:
-    """One bind; it leaves the session the user's.
+    """Check the password by one bind; the connection is bound as the user afterwards.
 
     Raises:
-        LoginRefused: the password is wrong, or the account closed.
+        LoginRefused: the password is wrong, or the account is locked, disabled or expired.
     """
+    # RFC 4513 §5.1.2: a bind with a DN and an empty password succeeds without authentication. Some
+    # servers ignore the part of a password after a NUL.
     if not password or "\0" in password:
-        raise LoginRefused  # an anonymous bind; and some servers read no further than a NUL
+        raise LoginRefused
     try:
-        said = session.bind(user.locator, password)
-    except LdapError as refused:
-        if bind_condition(refused, profile.bind) == "changeAfterReset":
+        policy = connection.bind(user.locator, password)
+    except LdapError as error:
+        if bind_condition(error, profile.bind) == "changeAfterReset":
             return AuthenticationResult(must_change=True)
-        raise ldap_errors.login_error(refused, profile) from refused
-    return _proof(said)
+        raise ldap_errors.login_error(error, profile) from error
+    return _result_of(policy)
 
 
-def reset(session: LdapConnection, tree: DirectoryLayout, user: User, new: str) -> None:
-    """Set the password in the service's name; what was being made may then be used.
+def reset(connection: LdapConnection, layout: DirectoryLayout, user: User, new: str) -> None:
+    """Set the password as the service's account; enable the account of an unfinished user.
 
     Raises:
-        PolicyRefused: the directory's policy says no, or it would open a closed account.
-        Conflict: the user is gone; an entry made anew under its name is another user.
+        PolicyRefused: the policy rejects the password, or the server would enable a disabled
+            account.
+        Conflict: the user was deleted; another entry at its DN is another user.
     """
-    attribute = tree.profile.password_attribute
+    attribute = layout.profile.password_attribute
     is_new = user.revision.startswith(UNFINISHED)
-    if not is_new and not tree.profile.by_guid:
-        _check_entry(session, tree, user)
+    # A modification addressed by GUID fails by itself if the entry was deleted.
+    if not is_new and not layout.profile.addresses_by_guid:
+        _check_entry(connection, layout, user)
     if not attribute:
-        return _exchange(session, tree.profile, user, new)
+        return _exchange(connection, layout.profile, user, new)
     changes = [Modification("replace", attribute, (_written(attribute, new),))]
     if attribute == _UNICODE:
         more = ("userAccountControl", _NORMAL_ACCOUNT) if is_new else _UNLOCKED
         changes.append(Modification("replace", more[0], (more[1],)))
-    return _modify(session, tree, user, changes)
+    return _modify(connection, layout, user, changes)
 
 
-def change(session: LdapConnection, tree: DirectoryLayout, user: User, old: str, new: str) -> None:
-    """Set the password in the user's own name, on a session that is the user's.
+def change(
+    connection: LdapConnection, layout: DirectoryLayout, user: User, old: str, new: str
+) -> None:
+    """Set the password as the user, on a connection that is bound as the user.
 
-    Where the user must change it and may not bind until then, any session will do.
+    A user who may not bind before changing the password can use a connection of the service's
+    account: the modification contains the old password.
 
     Raises:
-        LoginRefused: the old one is wrong.
-        PolicyRefused: the directory's policy says no.
+        LoginRefused: the old password is wrong.
+        PolicyRefused: the policy rejects the new password.
     """
-    attribute = tree.profile.password_attribute
+    attribute = layout.profile.password_attribute
     if not attribute:
-        return _exchange(session, tree.profile, user, new, old, own=True)
+        return _exchange(connection, layout.profile, user, new, old, own=True)
     changes = [
         Modification("delete", attribute, (_written(attribute, old),)),
         Modification("add", attribute, (_written(attribute, new),)),
     ]
-    return _modify(session, tree, user, changes, own=True)
+    return _modify(connection, layout, user, changes, own=True)
 
 
-def _check_entry(session: LdapConnection, tree: DirectoryLayout, user: User) -> None:
-    """Check the entry that has the DN now, as late as possible: the reset takes no condition.
+def _check_entry(connection: LdapConnection, layout: DirectoryLayout, user: User) -> None:
+    """Check that the entry at the DN is still the user's, right before the reset.
 
-    Another user that was created there meanwhile may be an admin whose password the performer must
-    not set.
+    OpenLDAP 2.5 rejects an assertion (RFC 4528) on the password-modify operation with code 12, so
+    the reset itself can't be conditional. Another user that was created at the DN meanwhile may be
+    an admin, whose password the caller must not set.
     """
-    entry = session.read(user.locator, tree.has_id(user.id) or "", tree.profile.closing)
+    entry = connection.read(
+        user.locator, layout.id_filter(user.id) or "", layout.profile.disabling_attributes
+    )
     if entry is None:
         raise Conflict
-    if not tree.profile.password_attribute and tree.profile.is_closed(entry):
-        raise ldap_errors.closed()
+    # OpenLDAP 2.5: a password-modify operation makes the overlay ppolicy delete
+    # pwdAccountLockedTime, which would enable an account that an administrator disabled.
+    if not layout.profile.password_attribute and layout.profile.is_disabled(entry):
+        raise ldap_errors.account_disabled()
 
 
 def _exchange(
-    session: LdapConnection,
+    connection: LdapConnection,
     profile: Profile,
     user: User,
     new: str,
@@ -110,30 +122,30 @@ def _exchange(
     own: bool = False,
 ) -> None:
     try:
-        session.set_password(user.locator, new, old)
-    except LdapError as refused:
-        raise ldap_errors.password_error(refused, profile, own=own) from refused
+        connection.set_password(user.locator, new, old)
+    except LdapError as error:
+        raise ldap_errors.password_error(error, profile, own=own) from error
 
 
 def _modify(
-    session: LdapConnection,
-    tree: DirectoryLayout,
+    connection: LdapConnection,
+    layout: DirectoryLayout,
     user: User,
     changes: list[Modification],
     *,
     own: bool = False,
 ) -> None:
     try:
-        session.do(Modify(tree.target(user), tuple(changes)))
-    except LdapError as refused:
-        raise ldap_errors.password_error(refused, tree.profile, own=own) from refused
+        connection.do(Modify(layout.target(user), tuple(changes)))
+    except LdapError as error:
+        raise ldap_errors.password_error(error, layout.profile, own=own) from error
 
 
 def _written(attribute: str, password: str) -> str | bytes:
     return f'"{password}"'.encode("utf-16-le") if attribute == _UNICODE else password
 
 
-def _proof(said: Policy) -> AuthenticationResult:
+def _result_of(policy: Policy) -> AuthenticationResult:
     return AuthenticationResult(
-        said.error == "changeAfterReset", said.grace_logins, said.expires_in_s
+        policy.error == "changeAfterReset", policy.grace_logins, policy.expires_in_s
     )

@@ -1,20 +1,12 @@
-"""What the doctor asks of a server, and no request does: one address alone, and harmless probes.
+"""Probes of a single server for the doctor: connections to one address, and tests of rights.
 
-A probe is a change that cannot be made, so that the server's refusal tells whether it was the right
-that was missing. Which refusals are truthful was measured, each with an account that has the right
-and one that has not:
+A probe is a change that the server must reject. The result code shows whether it was rejected for
+lack of a right. Each probe was tested with an account that has the right and with one that lacks
+it; see the functions for the servers and versions.
 
-* Deleting a value that is not there: 16 with the right to write the attribute, 50 without, on
-  OpenLDAP 2.5 and 389 Directory Server 2.3, for `userPassword` as well.
-* Renaming an entry to below a superior that does not exist, on OpenLDAP: 32 with the right to write
-  the entry and its parent's `children`, which making and removing entries needs too, 50 without.
-* The same below a superior that is there, by a name that no class of the entry allows: 65 with the
-  right to add to that superior's `children`, 50 without.
-* An assertion that is false (122), a new entry that exists (68) or lacks an attribute (65) prove
-  nothing: OpenLDAP says so before it looks at rights.
-* 389 tells what an account may do to an entry, or to one of a class that is still to be made, by
-  the control "get effective rights" (draft-ietf-ldapext-acl-model-08); Active Directory by the
-  attributes `allowedAttributesEffective` and `allowedChildClassesEffective` ([MS-ADTS] §3.1.1.4.5).
+389 Directory Server also reports rights by the control "get effective rights"
+(draft-ietf-ldapext-acl-model-08), and Active Directory by the attributes
+`allowedAttributesEffective` and `allowedChildClassesEffective` ([MS-ADTS] §3.1.1.4.5).
 """
 
 from __future__ import annotations
@@ -44,52 +36,52 @@ _OWN_NAME = re.compile(r"(?:\\.|[^\\,])+")
 
 @dataclass(frozen=True, slots=True)
 class ProbeTarget:
-    """What a store was made with, to look at its servers one by one.
+    """The configuration of a store, for connections to each of its servers.
 
     Attributes:
-        lay_out: how a directory of a kind is laid out.
+        build_layout: returns the layout for a kind of server.
         admin_role: the name of the admin role's group.
     """
 
-    access: DirectoryConfig
+    config: DirectoryConfig
     build_layout: Callable[[Profile], DirectoryLayout]
     admin_role: str
 
     def urls(self) -> tuple[str, ...]:
-        """Every address, those that DNS names among them.
+        """Return the URLs of all servers, including those found by DNS SRV (RFC 2782).
 
         Raises:
-            DirectoryUnavailable: none is known.
+            DirectoryUnavailable: there are none.
         """
-        return srv.Addresses(self.access.address.urls)()
+        return srv.Addresses(self.config.address.urls)()
 
-    def session(self, url: str) -> LdapConnection:
-        """A session of the service's account with that server, opened as the service would.
+    def connect(self, url: str) -> LdapConnection:
+        """Connect to the server and bind as the service's account.
 
         Raises:
-            DirectoryUnavailable: in one sentence why not; `refusal_behind` knows the answer.
+            DirectoryUnavailable: it failed; `ldap_error_behind` returns the server's response.
         """
-        account = Account(self.access.account_dn, self.access.password)
-        return Connector(self.access.address, account, lambda operation: None).connect_to(
+        account = Account(self.config.account_dn, self.config.password)
+        return Connector(self.config.address, account, lambda operation: None).connect_to(
             url, quiet=True
         )
 
 
 def probe_target_of(store: DirectoryStore) -> ProbeTarget:
-    """The bench for the servers of that store."""
-    return ProbeTarget(store.access, store.build_layout, store.admin_role_name)
+    """Return the probe target with the configuration of the store."""
+    return ProbeTarget(store.config, store.build_layout, store.admin_role_name)
 
 
-def refusal_behind(error: BaseException | None) -> LdapError | None:
-    """The server's own answer among the causes of an error; None where it gave none."""
+def ldap_error_behind(error: BaseException | None) -> LdapError | None:
+    """Return the LDAP error among the causes of an error; None if the server sent none."""
     while error is not None and not isinstance(error, LdapError):
         error = error.__cause__
     return error
 
 
-def certificate_ends_at(session: LdapConnection) -> datetime | None:
-    """Until when the server's certificate is good (RFC 5280 §4.1.2.5); None without TLS."""
-    certificate = session.certificate()
+def certificate_ends_at(connection: LdapConnection) -> datetime | None:
+    """Return when the server's certificate expires (RFC 5280 §4.1.2.5); None without TLS."""
+    certificate = connection.certificate()
     if certificate is None:
         return None
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
@@ -98,109 +90,127 @@ def certificate_ends_at(session: LdapConnection) -> datetime | None:
 # Searches that the store does not make
 
 
-def look(
-    session: LdapConnection,
+def search_raw(
+    connection: LdapConnection,
     base_dn: str,
     ldap_filter: str = "(objectClass=*)",
     attributes: Sequence[str] = ("1.1",),
     *,
     base_only: bool = True,
-    at_most: int = 0,
+    size_limit: int = 0,
     control: ctl.Control | None = None,
 ) -> RawSearchResult:
-    """One search without pages; whatever the server answers is an answer.
+    """Search once, without paging; return any result code instead of raising an error.
 
     Args:
-        session: whose rights are used.
-        base_dn: where.
-        ldap_filter: what.
-        attributes: of each entry.
-        base_only: whether that entry alone.
-        at_most: so many entries, 0 for all.
-        control: sent along.
+        connection: of the account whose rights apply.
+        base_dn: the base of the search.
+        ldap_filter: the condition.
+        attributes: to return of each entry.
+        base_only: whether to search only the base entry, not its subtree.
+        size_limit: the most entries to return; 0 for no limit.
+        control: to send with the search.
     """
     search = SearchRequest(
         base_dn,
         ldap_filter,
         attributes,
         base_only,
-        at_most,
+        size_limit,
         controls=(control,) if control else (),
-        # 389 returns the effective rights for a new entry under a DN that is not below the base.
+        # 389 DS returns the effective rights for a new entry under a DN outside the base.
         may_leave_base=control is not None and control.type is ctl.EFFECTIVE_RIGHTS,
     )
-    return session.search_once(search)
+    return connection.search_once(search)
 
 
-def is_missing(session: LdapConnection, dn: str) -> bool:
-    """Whether there is no entry of that name, as far as the server can prove it.
+def is_missing(connection: LdapConnection, dn: str) -> bool:
+    """Whether the server proves that there is no entry at the DN.
 
-    For an entry that this account may not see OpenLDAP and 389 answer as for none, but name no
-    entry above it that is there. What they do not name is not missing.
+    OpenLDAP and 389 DS also return noSuchObject (32) for an entry that the account may not see, but
+    then without `matchedDN` (RFC 4511 §4.1.9).
     """
-    given = look(session, dn)
-    return given.code == ResultCode.NO_SUCH_OBJECT and bool(given.matched_dn)
+    result = search_raw(connection, dn)
+    return result.code == ResultCode.NO_SUCH_OBJECT and bool(result.matched_dn)
 
 
 # Probes
+#
+# A false assertion (122), an added entry that exists (68) or lacks an attribute (65) make no
+# probes: OpenLDAP 2.5 reports these before it checks the account's rights.
 
 
-def code_of_deleting_nothing(
-    session: LdapConnection, dn: str, attribute: str, base_dn: str, *, whose: str = ""
+def probe_value_deletion(
+    connection: LdapConnection, dn: str, attribute: str, base_dn: str, *, proxied_dn: str = ""
 ) -> ResultCode:
-    """What the server answers to the removal of a value that no entry has.
+    """Return the result code for the deletion of a value that the entry does not have.
+
+    On OpenLDAP 2.5 and 389 DS 2.3 it is 16 if the account may write the attribute and 50 if not,
+    for `userPassword` as well.
 
     Args:
-        session: whose rights are tried.
-        dn: the entry, left as it is.
-        attribute: 16 where the account may write it, 50 where not.
-        base_dn: what a value that is a DN lies below.
-        whose: the DN of somebody else in whose name it is tried (RFC 4370); 123 where that is not
-            allowed.
+        connection: of the account whose right is tested.
+        dn: the entry, which is not changed.
+        attribute: the attribute whose value is deleted.
+        base_dn: the superior of the value, if values of the attribute are DNs.
+        proxied_dn: the DN of another account that it is tried as (RFC 4370); the result is 123 if
+            proxied authorization is not allowed.
     """
-    nothing = f"cn=mi-ldap-doctor-{secrets.token_hex(8)},{base_dn}"
-    values = (nothing,) if holds_dns(attribute) else (_plain(attribute),)
-    controls = [ctl.PROXIED_AUTHORIZATION.with_value(f"dn:{whose}".encode())] if whose else []
-    return _code(session, Modify(dn, (Modification("delete", attribute, values),)), *controls)
+    absent_value = f"cn=mi-ldap-doctor-{secrets.token_hex(8)},{base_dn}"
+    values = (absent_value,) if is_dn_valued(attribute) else (_plain(attribute),)
+    controls = []
+    if proxied_dn:
+        controls.append(ctl.PROXIED_AUTHORIZATION.with_value(f"dn:{proxied_dn}".encode()))
+    return _code(connection, Modify(dn, (Modification("delete", attribute, values),)), *controls)
 
 
-def code_of_moving_nowhere(session: LdapConnection, dn: str, base_dn: str) -> ResultCode:
-    """What OpenLDAP answers to moving the entry below one that is not there: 32, or 50."""
-    nowhere = f"ou=mi-ldap-doctor-{secrets.token_hex(8)},{base_dn}"
-    return _code(session, Rename(dn, f"cn=mi-ldap-doctor-{secrets.token_hex(8)}", nowhere))
+def probe_move_to_missing_parent(connection: LdapConnection, dn: str, base_dn: str) -> ResultCode:
+    """Return the result code for a move of the entry below a superior that does not exist.
+
+    On OpenLDAP 2.5 it is 32 if the account may write the entry and its parent's `children`, which
+    adding and deleting entries requires too, and 50 if not.
+    """
+    missing_parent = f"ou=mi-ldap-doctor-{secrets.token_hex(8)},{base_dn}"
+    return _code(
+        connection, Rename(dn, f"cn=mi-ldap-doctor-{secrets.token_hex(8)}", missing_parent)
+    )
 
 
 def split_dn(dn: str) -> tuple[str, str]:
-    r"""The entry's own name, and what it lies in: `\,` does not part them."""
+    r"""Return the RDN and the DN of the parent; an escaped `\,` does not separate them."""
     own = _OWN_NAME.match(dn)
     return (own[0], dn[own.end() + 1 :]) if own else (dn, "")
 
 
-def code_of_moving_misnamed(session: LdapConnection, dn: str, place: str) -> ResultCode:
-    """What OpenLDAP answers to moving the entry to `place`, by a name it can't have: 65, or 50."""
-    return _code(session, Rename(dn, f"objectClass={_NO_USERS_CLASS}", place))
+def probe_move_with_invalid_rdn(connection: LdapConnection, dn: str, superior: str) -> ResultCode:
+    """Return the result code for a move of the entry below `superior`, with an RDN it can't have.
+
+    On OpenLDAP 2.5 it is 65 if the account may add entries below the superior (a right on its
+    `children`), and 50 if not.
+    """
+    return _code(connection, Rename(dn, f"objectClass={_NO_USERS_CLASS}", superior))
 
 
 def effective_rights(
-    session: LdapConnection, dn: str, attributes: Sequence[str], account_dn: str
+    connection: LdapConnection, dn: str, attributes: Sequence[str], account_dn: str
 ) -> list[Entry]:
-    """The entry with `entryLevelRights` and `attributeLevelRights`, and one for each template.
+    """Return the entry with `entryLevelRights` and `attributeLevelRights`, and one per template.
 
     Args:
-        session: who asks.
+        connection: of an account that may use the control of 389 DS.
         dn: the entry.
-        attributes: attributes, or `"*@person:cn"` for an entry that is still to be made.
-        account_dn: whose rights.
+        attributes: attributes, or a template `"*@person:cn"` for a new entry.
+        account_dn: the account whose rights are returned.
     """
     control = ctl.EFFECTIVE_RIGHTS.with_value(f"dn:{account_dn}".encode())
-    return look(session, dn, attributes=attributes, control=control).entries
+    return search_raw(connection, dn, attributes=attributes, control=control).entries
 
 
-def _code(session: LdapConnection, operation: Operation, *controls: ctl.Control) -> ResultCode:
+def _code(connection: LdapConnection, operation: Operation, *controls: ctl.Control) -> ResultCode:
     try:
-        session.do(operation, *controls)
-    except LdapError as refused:
-        return refused.code
+        connection.do(operation, *controls)
+    except LdapError as error:
+        return error.code
     return ResultCode.SUCCESS
 
 
@@ -210,27 +220,30 @@ _DN_VALUED = frozenset(
 
 
 _NO_USERS_CLASS = "subschema"
-"""A class that every server knows and neither users nor groups have (RFC 4512 §4.2)."""
+"""A class that every server has and that no user or group has (RFC 4512 §4.2)."""
 
 
-def holds_dns(attribute: str) -> bool:
-    """Whether the attribute's values are DNs, as far as it is one that is used here."""
+def is_dn_valued(attribute: str) -> bool:
+    """Whether the values of one of the attributes that the doctor tests are DNs."""
     return attribute.lower() in _DN_VALUED
 
 
 def _plain(attribute: str) -> str:
-    """A value that the attribute's syntax allows and no entry has."""
+    """Return a value that the attribute's syntax allows and no entry has."""
     text = f"mi-ldap-doctor-{secrets.token_hex(8)}"
     return _NO_USERS_CLASS if attribute.lower() == "objectclass" else text
 
 
-def tells_changes(session: LdapConnection, tree: DirectoryLayout) -> bool:
-    """Whether the account may ask what has changed (RFC 4533); the session is good for no more."""
-    nobody = requests.equals(tree.user_id, "00000000-0000-0000-0000-000000000000")
+def can_synchronize(connection: LdapConnection, layout: DirectoryLayout) -> bool:
+    """Whether the account may use content synchronization (RFC 4533).
+
+    The connection must not be used afterwards.
+    """
+    no_entry = requests.equals(layout.user_id, "00000000-0000-0000-0000-000000000000")
     search = content_sync.SyncSearch(
-        tree.user_bases[0], nobody, ["1.1"], content_sync.IgnoreChanges()
+        layout.user_bases[0], no_entry, ["1.1"], content_sync.IgnoreChanges()
     )
     try:
-        return content_sync.Poller([search]).poll(session)
+        return content_sync.Poller([search]).poll(connection)
     except LdapError:
         return False

@@ -1,4 +1,4 @@
-"""The store's reads, from memory where it answers and from the directory where it does not."""
+"""Reads of the store that are answered from memory, and from the directory on a cache miss."""
 
 from __future__ import annotations
 
@@ -17,96 +17,101 @@ T = TypeVar("T")
 
 
 class View:
-    """`mi_ldap.store.UserReads` over an index.
+    """Implements `mi_ldap.store.UserReads` over a replica.
 
     Args:
-        index: what is in memory.
-        store: asked where that does not answer.
-        tree: what the index holds.
-        admin_group: the admin role's, as the store last read it.
+        replica: the users and groups in memory.
+        store: reads the directory on a cache miss.
+        layout: the configured filters and attributes.
+        admin_group: the group that the store last read as the admin role.
     """
 
     def __init__(
-        self, index: Replica, store: UserReads, tree: DirectoryLayout, admin_group: AdminGroup
+        self, replica: Replica, store: UserReads, layout: DirectoryLayout, admin_group: AdminGroup
     ) -> None:
-        self._index, self._store, self._admin_group = index, store, admin_group
-        self._finds_users = tree.finds_users_by_name
-        self._finds_roles = tree.finds_roles_by_name
-        self._knows_roles = tree.reads_roles and not tree.shape.by_name
-        self._wants_a_member = tree.shape.wants_a_member
+        self._replica, self._store, self._admin_group = replica, store, admin_group
+        self._finds_users = layout.finds_users_by_name
+        self._finds_roles = layout.finds_roles_by_name
+        # Which user a name in `memberUid` denotes depends on the server's matching rule.
+        self._knows_roles = layout.reads_roles and not layout.group_schema.by_name
+        self._requires_member = layout.group_schema.requires_member
 
     def check(self) -> None:
         self._store.check()
 
     def find_user(self, name: str) -> User | None:
-        def found(held: ReplicaContents) -> User | None:
-            person = held.people.named(name)
-            return held.people.user(person) if person else None
+        def found(contents: ReplicaContents) -> User | None:
+            person = contents.people.named(name)
+            return contents.people.user(person) if person else None
 
-        return self._ask(found, lambda: self._store.find_user(name), self._finds_users and name)
+        return self._query(found, lambda: self._store.find_user(name), self._finds_users and name)
 
     def user(self, user_id: str) -> User | None:
-        def found(held: ReplicaContents) -> User | None:
-            person = held.people.by_id(user_id)
-            return held.people.user(person) if person else None
+        def found(contents: ReplicaContents) -> User | None:
+            person = contents.people.by_id(user_id)
+            return contents.people.user(person) if person else None
 
-        return self._ask(found, lambda: self._store.user(user_id))
+        return self._query(found, lambda: self._store.user(user_id))
 
     def user_names(self, like: str | None = None) -> Names:
-        return self._ask(lambda held: held.people.names(), lambda: self._store.user_names(like))
+        return self._query(
+            lambda contents: contents.people.names(), lambda: self._store.user_names(like)
+        )
 
     def details(self, user: User) -> UserDetails:
-        def found(held: ReplicaContents) -> UserDetails:
-            groups, own = held.groups, held.groups.held_by(_person(held, user))
-            custodian = held.people.by_id(user.custodian_id) if user.custodian_id else None
+        def found(contents: ReplicaContents) -> UserDetails:
+            groups, own = contents.groups, contents.groups.held_by(_person(contents, user))
+            custodian = contents.people.by_id(user.custodian_id) if user.custodian_id else None
             return UserDetails(
                 tuple(group.role for group in own),
-                held.people.user(custodian) if custodian else None,
+                contents.people.user(custodian) if custodian else None,
                 tuple(group.role for group in groups.above(own)),
             )
 
-        return self._ask(found, lambda: self._store.details(user), self._knows_roles)
+        return self._query(found, lambda: self._store.details(user), self._knows_roles)
 
     def roles_of(self, user: User) -> tuple[Role, ...]:
-        def found(held: ReplicaContents) -> tuple[Role, ...]:
-            return tuple(group.role for group in held.groups.held_by(_person(held, user)))
+        def found(contents: ReplicaContents) -> tuple[Role, ...]:
+            return tuple(group.role for group in contents.groups.held_by(_person(contents, user)))
 
-        return self._ask(found, lambda: self._store.roles_of(user), self._knows_roles)
+        return self._query(found, lambda: self._store.roles_of(user), self._knows_roles)
 
     def membership_path(self, user: User, role: Role) -> tuple[Role, ...]:
         return self._store.membership_path(user, role)
 
     def find_role(self, name: str) -> Role | None:
-        def found(held: ReplicaContents) -> Role | None:
-            group = held.groups.named(name)
+        def found(contents: ReplicaContents) -> Role | None:
+            group = contents.groups.named(name)
             return group.role if group else None
 
-        return self._ask(found, lambda: self._store.find_role(name), self._finds_roles and name)
+        return self._query(found, lambda: self._store.find_role(name), self._finds_roles and name)
 
     def role_names(self) -> Names:
-        return self._ask(
-            lambda held: held.groups.names(), self._store.role_names, self._knows_roles
+        return self._query(
+            lambda contents: contents.groups.names(), self._store.role_names, self._knows_roles
         )
 
     def member_names(self, role: Role) -> Names:
-        return self._ask(
-            lambda held: held.names_in(_group(held, role)),
+        return self._query(
+            lambda contents: contents.names_in(_group(contents, role)),
             lambda: self._store.member_names(role),
             self._knows_roles,
         )
 
     def admin_role(self) -> AdminRole | None:
-        """From memory only the one group that the store has read as the admin role."""
+        """Return the admin role; from memory only the group that the store read last as it."""
 
-        def found(held: ReplicaContents) -> AdminRole:
-            group = held.groups.named(self._admin_group.name)
+        def found(contents: ReplicaContents) -> AdminRole:
+            group = contents.groups.named(self._admin_group.name)
+            # Another group with the name is an error, or a replacement that the store must log.
             if group is None or group.role.id != self._admin_group.id:
                 raise CacheMiss
-            if self._wants_a_member and not (group.people or group.others):
-                raise CacheMiss  # hidden, or only a placeholder: the store tells which
-            return held.admin_role(group)
+            if self._requires_member and not (group.people or group.other_members):
+                # The members are hidden, or there is only a placeholder: memory can't tell which.
+                raise CacheMiss
+            return contents.admin_role(group)
 
-        return self._ask(found, self._store.admin_role, self._finds_roles and self._knows_roles)
+        return self._query(found, self._store.admin_role, self._finds_roles and self._knows_roles)
 
     def is_holder(self, admin_role: AdminRole, user: User) -> bool:
         return self._store.is_holder(admin_role, user)
@@ -123,27 +128,34 @@ class View:
     def dependents_of(self, user: User) -> tuple[User, ...]:
         return self._store.dependents_of(user)
 
-    def _ask(
-        self, question: Callable[[ReplicaContents], T], direct: Callable[[], T], may: object = True
+    def _query(
+        self,
+        from_memory: Callable[[ReplicaContents], T],
+        from_directory: Callable[[], T],
+        in_memory: object = True,
     ) -> T:
-        if may:
+        if in_memory:
             try:
-                return self._index.ask(question)
+                return self._replica.query(from_memory)
             except CacheMiss:
                 pass
-        return direct()
+        return from_directory()
 
 
-def _person(held: ReplicaContents, user: User) -> Person:
-    """The user as it is held; it was read in this same request."""
-    person = held.people.by_id(user.id)
-    if person is None or held.people.dn(person) != user.locator:
+def _person(contents: ReplicaContents, user: User) -> Person:
+    """Return the user in memory.
+
+    Raises:
+        CacheMiss: it is not there, or moved since it was read in this request.
+    """
+    person = contents.people.by_id(user.id)
+    if person is None or contents.people.dn(person) != user.locator:
         raise CacheMiss
     return person
 
 
-def _group(held: ReplicaContents, role: Role) -> Group:
-    group = held.groups.at(role.locator)
+def _group(contents: ReplicaContents, role: Role) -> Group:
+    group = contents.groups.at(role.locator)
     if group is None or group.role.id != role.id:
         raise CacheMiss
     return group

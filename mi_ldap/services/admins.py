@@ -220,7 +220,7 @@ class Admins:
             CustodyRefused: the performer is not the custodian of one of these admins.
             Forbidden: the performer is their custodian, or no other admin would be left.
         """
-        if not self._store.finds_users_by_roles:
+        if not self._store.finds_users_by_roles():
             return
         admins = self._store.holder_users(admin_role)
         hidden = [user for user in admins if self._store.would_hide(user, (), (role,))]

@@ -93,7 +93,7 @@ class Roles:
 
     def select(self, query: Query) -> Selection:
         """Return the roles that match a query, including `Internal/everyone`."""
-        names = self._store.view.role_names()
+        names = self._store.view().role_names()
         return query.select(Names((*names.names, EVERYONE), names.complete))
 
     def show(self, name: str) -> RoleInfo:
@@ -103,9 +103,9 @@ class Roles:
             RoleNotFound: there is no such role.
         """
         if model.full_role_name(name) == EVERYONE:
-            return _role_info(EVERYONE, self._store.view.user_names())
-        role = _get_role(self._store.view, name)
-        return _role_info(role.name, self._store.view.member_names(role))
+            return _role_info(EVERYONE, self._store.view().user_names())
+        role = _get_role(self._store.view(), name)
+        return _role_info(role.name, self._store.view().member_names(role))
 
     @property
     def read_only_reason(self) -> str:

@@ -112,7 +112,7 @@ class Users:
             name: as typed.
             admin_role: as it was read for this request, if it was.
         """
-        view = self._store.view
+        view = self._store.view()
         user = get_user(view, name)
         details = view.details(user)
         effective = (*details.roles, *details.inherited)
@@ -192,7 +192,7 @@ class Users:
         return self._reset_password(performer, target, new)
 
     def _candidates(self, query: Query) -> Names:
-        view = self._store.view
+        view = self._store.view()
         if model.full_role_name(query.role) in ("", EVERYONE):
             return view.user_names(query.like)
         found = find_role(view, query.role)

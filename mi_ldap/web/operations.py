@@ -23,7 +23,7 @@ def blueprint(services: Services) -> Blueprint:
         `disk` is `low` while less than `server.min_free_mb` is free.
         """
         services.store.check()
-        reads = services.store.reads
+        reads = services.store.read_source()
         answer = {
             "status": "ready",
             "reads": reads.source,

@@ -32,8 +32,8 @@ def nest(store: UserStore, inner: Role, outer: Role) -> None:
 
 def has_roles_in_roles(store: UserStore) -> bool:
     """Groups that name people by their login names (RFC 2307) name nothing else."""
-    tree = getattr(store, "tree", None)
-    return tree is None or not tree.shape.by_name
+    layout = getattr(store, "layout", None)
+    return layout is None or not layout().group_schema.by_name
 
 
 def names_of(roles: tuple[Role, ...]) -> list[str]:

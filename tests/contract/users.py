@@ -158,14 +158,14 @@ class UserContract:
     def test_an_unfinished_user_is_found_by_no_read(self, store: UserStore) -> None:
         user, role = store.create_user("alice"), store.create_role("dev")
         store.apply(AssignRole(role, user))
-        for reads in (store, store.view):
+        for reads in (store, store.view()):
             assert (reads.find_user("alice"), reads.user(user.id)) == (None, None)
             assert reads.user_names().names == reads.member_names(role).names == ()
         assert store.is_still_unfinished(user)
         store.apply(RevokeRole(role, user))
         store.apply(RenewEpoch(user))
         assert not store.is_still_unfinished(user)
-        assert store.user_names().names == store.view.user_names().names == ("alice",)
+        assert store.user_names().names == store.view().user_names().names == ("alice",)
 
     def test_an_unfinished_user_is_replaced_once_its_creation_has_ended(
         self, store: UserStore

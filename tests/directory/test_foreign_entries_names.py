@@ -1,4 +1,4 @@
-"""Names that two entries have are nobody's."""
+"""Names that two entries have identify neither."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def either(api_of: MakeApi) -> Api:
     return api.logged_in("admin")
 
 
-def test_a_name_that_two_users_have_is_nobodys(either: Api, subtree: Subtree) -> None:
+def test_name_of_two_users_is_ambiguous(either: Api, subtree: Subtree) -> None:
     subtree.add_user("alice", PASSWORD)
     subtree.add_user("other", PASSWORD, mail="alice")
     body = {"userId": "alice", "addedRoles": ["admin"]}
@@ -45,7 +45,7 @@ def test_a_name_that_two_users_have_is_nobodys(either: Api, subtree: Subtree) ->
     assert either.names() == ["admin", "alice", "other"]
 
 
-def test_a_name_that_two_roles_have_is_no_roles(either: Api, subtree: Subtree) -> None:
+def test_name_of_two_roles_is_ambiguous(either: Api, subtree: Subtree) -> None:
     subtree.add_group("staff", "")
     subtree.add_group("crew", "", o="staff")
     for method, path in [("GET", "/roles/staff"), ("DELETE", "/roles/staff")]:
@@ -55,7 +55,7 @@ def test_a_name_that_two_roles_have_is_no_roles(either: Api, subtree: Subtree) -
     assert either.roles() == ["admin", "crew", "Internal/everyone", "staff"]
 
 
-def test_with_two_admin_roles_nobody_is_an_admin_and_the_log_names_both(
+def test_two_admin_groups_are_an_error_that_names_both(
     either: Api, subtree: Subtree, capsys: pytest.CaptureFixture[str]
 ) -> None:
     second = subtree.add_group("second", subtree.user_dn("admin"), o="admin")
@@ -70,7 +70,7 @@ def test_with_two_admin_roles_nobody_is_an_admin_and_the_log_names_both(
     assert either("GET", "/users").status_code == 200
 
 
-def test_with_two_admin_roles_no_first_admin_is_made(api_of: MakeApi, subtree: Subtree) -> None:
+def test_two_admin_groups_prevent_bootstrap(api_of: MakeApi, subtree: Subtree) -> None:
     subtree.add_group("admin", "")
     subtree.add_group("second", "", o="admin")
     api = api_of(USER_STORE__GROUP_NAME_SEARCH_FILTER=EITHER_ROLE)
@@ -78,9 +78,7 @@ def test_with_two_admin_roles_no_first_admin_is_made(api_of: MakeApi, subtree: S
     assert api.services.store.user_names().names == ()
 
 
-def test_odd_names_of_foreign_entries_are_quoted_where_they_are_asked_for(
-    admin: Api, subtree: Subtree
-) -> None:
+def test_special_characters_in_foreign_names_are_escaped(admin: Api, subtree: Subtree) -> None:
     for name in ("Last, First", '#"+<>;=\\', "  "):
         subtree.add_user(f"x{name}x", PASSWORD)
         assert admin.get(f"/users/{quote(f'x{name}x', safe='')}")["isAdmin"] is False

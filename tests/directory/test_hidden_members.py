@@ -32,7 +32,7 @@ def place(tmp_path: Path) -> Iterator[Subtree]:
         tool.close()
 
 
-def test_a_group_that_hides_its_members_is_not_an_empty_one(place: Subtree, tmp_path: Path) -> None:
+def test_group_with_hidden_members_is_not_treated_as_empty(place: Subtree, tmp_path: Path) -> None:
     boss_dn, alice_dn = (place.add_user(name, PASSWORD) for name in ("boss", "alice"))
     place.add_group("admin", boss_dn)
     made = services(place.settings(tmp_path))

@@ -1,4 +1,4 @@
-"""How many LDAP operations things may cost, once connections are open."""
+"""The number of LDAP operations of each request, once connections are open."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def quick(api_of: MakeApi, meter: Meter) -> Api:
     """An admin of a service that holds everything in memory."""
     admin = in_use(api_of(meter.append))
     admin.get("/users")
-    until(lambda: admin.services.store.reads.source == "memory")
+    until(lambda: admin.services.store.read_source().source == "memory")
     admin.get("/users/bob")
     return admin
 
@@ -71,7 +71,7 @@ def in_use(api: Api) -> Api:
     return admin
 
 
-def test_a_login_is_one_bind_and_at_most_three_others(busy: Api, meter: Meter) -> None:
+def test_login_is_one_bind_and_at_most_three_searches(busy: Api, meter: Meter) -> None:
     for name in ("admin", "bob", "boss"):
         sent = meter.of(partial(busy.login, name))
         assert sent.count("bind") == 1
@@ -79,19 +79,19 @@ def test_a_login_is_one_bind_and_at_most_three_others(busy: Api, meter: Meter) -
         assert set(sent) == {"bind", "search"}
 
 
-def test_a_wrong_password_costs_no_more(busy: Api, meter: Meter) -> None:
+def test_wrong_password_costs_no_more_operations(busy: Api, meter: Meter) -> None:
     sent = meter.of(lambda: busy.login("bob", "wrong"))
     assert sent.count("bind") == 1
     assert len(sent) <= 4
 
 
-def test_who_has_failed_too_often_costs_the_directory_nothing(busy: Api, meter: Meter) -> None:
+def test_throttled_login_sends_no_operation(busy: Api, meter: Meter) -> None:
     for _ in range(busy.services.settings.management_api.throttle.failures_per_name):
         busy.login("bob", "wrong")
     assert meter.of(lambda: busy.login("bob")) == []
 
 
-def test_an_unknown_name_is_never_bound(busy: Api, meter: Meter) -> None:
+def test_unknown_name_is_not_bound(busy: Api, meter: Meter) -> None:
     assert meter.of(lambda: busy.login("nobody")) == ["search"]
 
 
@@ -99,7 +99,7 @@ ADMIN_ROLE = AdminRole(Role(EntryId("an id"), "admin", "cn=admin", ""), frozense
 """As the guard of a request has read it already."""
 
 
-def test_an_empty_password_is_never_bound(busy: Api, meter: Meter) -> None:
+def test_empty_password_is_not_bound(busy: Api, meter: Meter) -> None:
     assert "bind" not in meter.of(lambda: busy.login("bob", ""))
 
 
@@ -118,7 +118,7 @@ READING: list[tuple[Act, int]] = [
 ]
 
 
-def test_reading_costs_this_at_most(busy: Api, meter: Meter) -> None:
+def test_operations_of_reads(busy: Api, meter: Meter) -> None:
     for at, (act, most) in enumerate(READING):
         sent = meter.of(partial(act, busy.services))
         assert set(sent) == {"search"}
@@ -137,7 +137,7 @@ REQUESTS = [
 ]
 
 
-def test_a_request_reads_the_performer_and_the_admin_role_besides(busy: Api, meter: Meter) -> None:
+def test_authorization_reads_the_performer_and_the_admin_role(busy: Api, meter: Meter) -> None:
     for method, path, most in REQUESTS:
         assert len(meter.of(partial(busy, method, path))) <= most, path
 
@@ -156,12 +156,12 @@ FROM_MEMORY = [
 ]
 
 
-def test_from_memory_a_request_is_one_poll(quick: Api, meter: Meter) -> None:
+def test_read_from_memory_is_one_poll(quick: Api, meter: Meter) -> None:
     for path in FROM_MEMORY:
         assert meter.of(partial(quick.get, path)) == ["poll"], path
 
 
-def test_a_change_is_seen_by_three_polls_and_a_groups_by_a_search_more(
+def test_first_read_after_a_change_is_three_polls(
     quick: Api, meter: Meter, subtree: Subtree
 ) -> None:
     subtree.add_user("carl")
@@ -171,7 +171,7 @@ def test_a_change_is_seen_by_three_polls_and_a_groups_by_a_search_more(
     assert "dev" in quick.get("/users/boss")["roles"]
 
 
-def test_what_decides_a_change_is_read_from_the_directory(quick: Api, meter: Meter) -> None:
+def test_decisions_about_a_change_read_the_directory(quick: Api, meter: Meter) -> None:
     sent = meter.of(lambda: quick.do("DELETE", "/users/bob"))
     assert sent.count("poll") <= 4  # for the performer, and until the removal is told
     assert sent.count("search") >= 3
@@ -181,7 +181,7 @@ GIVING = ["assert", "modify", "assert", "search"]
 """What gives a role, after what decides it; last it is looked whether user and role are there."""
 
 
-def test_a_role_is_given_and_taken_after_four_searches(busy: Api, meter: Meter) -> None:
+def test_assigning_and_revoking_a_role_takes_four_searches(busy: Api, meter: Meter) -> None:
     made = busy.services
     change = partial(made.roles.change, performer(made))
     given, taken = RoleChange("boss", assigned=("dev",)), RoleChange("boss", revoked=("dev",))
@@ -191,7 +191,7 @@ def test_a_role_is_given_and_taken_after_four_searches(busy: Api, meter: Meter) 
     assert meter.of(lambda: change(taken)) == [*deciding, "modify"]
 
 
-def test_with_memory_a_role_is_given_and_taken_after_three_searches(
+def test_assigning_and_revoking_a_role_with_memory_takes_three_searches(
     quick: Api, meter: Meter
 ) -> None:
     def change(key: str) -> list[str]:
@@ -205,27 +205,29 @@ def test_with_memory_a_role_is_given_and_taken_after_three_searches(
     assert change("removedRoles") == [*deciding, "modify"]
 
 
-def test_a_login_is_one_poll_and_one_bind(quick: Api, meter: Meter) -> None:
+def test_login_with_memory_is_one_poll_and_one_bind(quick: Api, meter: Meter) -> None:
     assert meter.of(lambda: quick.login("bob")) == ["poll", "bind"]
     assert meter.of(lambda: quick.login("boss")) == ["poll", "bind"]
 
 
-def test_a_refused_login_costs_no_more(quick: Api, meter: Meter) -> None:
+def test_refused_login_with_memory_costs_no_more(quick: Api, meter: Meter) -> None:
     assert meter.of(lambda: quick.login("bob", "wrong")) == ["poll", "bind"]
     assert meter.of(lambda: quick.login("nobody", "wrong")) == ["poll"]
 
 
-def test_who_came_elsewhere_can_log_in_at_once(quick: Api, meter: Meter, subtree: Subtree) -> None:
+def test_user_created_by_another_tool_can_log_in_at_once(
+    quick: Api, meter: Meter, subtree: Subtree
+) -> None:
     subtree.add_user("carl")
     quick.do("PATCH", "/users/carl", {"newPassword": PASSWORD, "confirmPassword": PASSWORD})
     assert meter.of(lambda: quick.login("carl")) == [*["poll"] * 3, "bind"]
 
 
-def test_a_refused_token_costs_one_read_at_most(busy: Api, meter: Meter) -> None:
+def test_invalid_token_costs_at_most_one_read(busy: Api, meter: Meter) -> None:
     assert meter.of(lambda: busy.stranger()("GET", "/users")) == []
 
 
-def test_a_long_list_is_read_page_by_page(
+def test_long_list_is_read_in_pages(
     busy: Api, meter: Meter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "PAGE_SIZE", 2)

@@ -1,4 +1,4 @@
-"""Clients that ask for a list at once, without memory, share reads of the directory."""
+"""Clients that request a list at the same time, without memory, share reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANY, CLIENTS = 300, 16
 @pytest.mark.parametrize(
     "query", [Query(limit=25, offset=50), Query(role="everybody", limit=25, offset=50)]
 )
-def test_lists_at_once_are_read_twice_at_most(
+def test_concurrent_lists_are_read_at_most_twice(
     query: Query, api_of: MakeApi, subtree: Subtree
 ) -> None:
     said: Counter[str] = Counter()
@@ -53,7 +53,7 @@ def test_lists_at_once_are_read_twice_at_most(
     assert said["search"] <= looked_up + 3 * alone
 
 
-def test_a_new_user_is_in_the_next_list(api_of: MakeApi, subtree: Subtree) -> None:
+def test_new_user_is_in_the_next_list(api_of: MakeApi, subtree: Subtree) -> None:
     users = api_of(USER_STORE__INDEX_LIMIT="0").services.users
     over = threading.Event()
 

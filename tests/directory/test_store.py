@@ -27,7 +27,7 @@ from tests.subtree import Subtree
 # Guards
 
 
-def test_without_member_of_the_group_itself_is_asked(stores: Stores) -> None:
+def test_non_member_guard_without_member_of_reads_the_group(stores: Stores) -> None:
     store = stores.open(USER_STORE__MEMBER_OF_ATTRIBUTE="")
     user, role = make_user(store), store.create_role("dev")
     store.apply(AssignRole(role, user))
@@ -39,7 +39,7 @@ def test_without_member_of_the_group_itself_is_asked(stores: Stores) -> None:
     assert store.find_user("alice") is None
 
 
-def test_memberships_stay_true_after_guarded_changes(
+def test_member_of_is_correct_after_guarded_changes(
     store: DirectoryStore, subtree: Subtree
 ) -> None:
     user, role = make_user(store), store.create_role("dev")
@@ -59,7 +59,7 @@ def test_memberships_stay_true_after_guarded_changes(
         assert member_of() == []
 
 
-def test_a_guard_on_a_user_writes_nothing(stores: Stores, subtree: Subtree) -> None:
+def test_guard_on_a_user_writes_nothing(stores: Stores, subtree: Subtree) -> None:
     store = stores.open()
     user, role = make_user(store), store.create_role("dev")
 
@@ -74,7 +74,7 @@ def test_a_guard_on_a_user_writes_nothing(stores: Stores, subtree: Subtree) -> N
         store.apply(Unchanged(user))
 
 
-def test_another_tools_change_of_a_user_fails_the_guard(
+def test_concurrent_change_of_a_user_by_another_tool_is_a_conflict(
     store: DirectoryStore, subtree: Subtree
 ) -> None:
     user = make_user(store)
@@ -83,7 +83,7 @@ def test_another_tools_change_of_a_user_fails_the_guard(
         store.apply(Unchanged(user), DeleteUser(user))
 
 
-def test_another_tools_change_of_a_group_fails_the_guard(
+def test_concurrent_change_of_a_group_by_another_tool_is_a_conflict(
     store: DirectoryStore, subtree: Subtree
 ) -> None:
     alice, bob, role = make_user(store), make_user(store, "bob"), store.create_role("dev")
@@ -92,7 +92,7 @@ def test_another_tools_change_of_a_group_fails_the_guard(
         store.apply(Unchanged(role), AssignRole(role, alice))
 
 
-def test_the_only_user_of_a_folder_can_be_removed(store: DirectoryStore) -> None:
+def test_only_user_of_a_container_can_be_deleted(store: DirectoryStore) -> None:
     user, roles = make_user(store), [store.create_role(name) for name in ("a", "b")]
     store.apply(*(AssignRole(role, user) for role in roles))
     other = make_user(store, "bob")
@@ -105,9 +105,7 @@ def test_the_only_user_of_a_folder_can_be_removed(store: DirectoryStore) -> None
 # A schema that may not grow
 
 
-def test_the_custodian_may_lie_in_an_attribute_of_the_directorys_own(
-    stores: Stores, subtree: Subtree
-) -> None:
+def test_custodian_can_be_stored_in_an_existing_attribute(stores: Stores, subtree: Subtree) -> None:
     store = stores.open(
         USER_STORE__CUSTODIAN_ATTRIBUTE="employeeNumber",
         USER_STORE__EPOCH_ATTRIBUTE="displayName",
@@ -130,7 +128,7 @@ def test_the_custodian_may_lie_in_an_attribute_of_the_directorys_own(
 # Layouts
 
 
-def test_new_entries_may_be_made_by_a_pattern(stores: Stores, subtree: Subtree) -> None:
+def test_new_entries_use_the_dn_pattern(stores: Stores, subtree: Subtree) -> None:
     folder = f"ou=new,{subtree.user_base}"
     subtree.tool.add(folder, ["organizationalUnit"], ou="new")
     store = stores.open(
@@ -144,7 +142,7 @@ def test_new_entries_may_be_made_by_a_pattern(stores: Stores, subtree: Subtree) 
     assert [role.name for role in store.details(user).roles] == ["a+b"]
 
 
-def test_a_user_that_the_filters_do_not_find_is_refused_and_taken_back(
+def test_created_user_that_the_filters_miss_is_rejected_and_deleted(
     stores: Stores, subtree: Subtree
 ) -> None:
     store = stores.open(USER_STORE__USER_NAME_LIST_FILTER="(&(objectClass=inetOrgPerson)(mail=*))")
@@ -153,7 +151,7 @@ def test_a_user_that_the_filters_do_not_find_is_refused_and_taken_back(
     assert not subtree.tool.exists(subtree.user_dn("alice"))
 
 
-def test_roles_that_are_not_read_are_nobodys(stores: Stores, subtree: Subtree) -> None:
+def test_without_reading_groups_nobody_has_roles(stores: Stores, subtree: Subtree) -> None:
     dn = subtree.add_user("alice", PASSWORD)
     subtree.add_group("admin", dn)
     store = stores.open(USER_STORE__READ_GROUPS="false")
@@ -166,7 +164,7 @@ def test_roles_that_are_not_read_are_nobodys(stores: Stores, subtree: Subtree) -
 
 
 @pytest.mark.parametrize("settings", [{"TYPE": "read_only_ldap"}, {"WRITE_GROUPS": "false"}])
-def test_what_is_configured_as_read_only_is_not_written(
+def test_read_only_store_rejects_changes(
     stores: Stores, subtree: Subtree, settings: dict[str, str]
 ) -> None:
     dn = subtree.add_user("alice", PASSWORD)
@@ -187,7 +185,7 @@ def test_what_is_configured_as_read_only_is_not_written(
             store.reset_password(user, "another one")
 
 
-def test_a_large_group_is_shown_whole(store: DirectoryStore, subtree: Subtree) -> None:
+def test_large_group_is_complete(store: DirectoryStore, subtree: Subtree) -> None:
     members = [subtree.add_user(f"u, {number}") for number in range(450)]
     subtree.add_group("crowd", *members, subtree.user_dn("ghost"))
     role = store.find_role("crowd")
@@ -195,7 +193,7 @@ def test_a_large_group_is_shown_whole(store: DirectoryStore, subtree: Subtree) -
     assert len(store.member_names(role).names) == 450
 
 
-def test_a_huge_group_is_resolved_from_the_list_of_all_users(
+def test_huge_group_is_resolved_by_listing_all_users(
     store: DirectoryStore, subtree: Subtree
 ) -> None:
     real = subtree.add_user("real, one")

@@ -1,4 +1,4 @@
-"""What the service's account cannot see, and what the server does not give it."""
+"""Entries that the service's account can't read, and results that the server limits."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def hide(tool: Tool, target: str) -> None:
 # "No admin" is proved
 
 
-def test_a_hidden_admin_group_is_not_a_missing_one(
-    api_of: MakeApi, subtree: Subtree, access: Tool
-) -> None:
+def test_hidden_admin_group_is_an_error(api_of: MakeApi, subtree: Subtree, access: Tool) -> None:
     subtree.add_group("admin", subtree.user_dn("chief"))
     hide(access, f'dn.exact="{subtree.group_dn("admin")}"')
     subtree.add_user("alice", PASSWORD)
@@ -56,7 +54,7 @@ def test_a_hidden_admin_group_is_not_a_missing_one(
     assert list(api.services.store.user_names().names) == ["alice"]
 
 
-def test_hidden_members_are_not_missing_ones(
+def test_hidden_members_of_the_admin_group_are_an_error(
     api_of: MakeApi, subtree: Subtree, access: Tool
 ) -> None:
     subtree.add_group("admin", subtree.user_dn("chief"))
@@ -68,7 +66,7 @@ def test_hidden_members_are_not_missing_ones(
         api.services.store.admin_role()
 
 
-def test_a_hidden_admin_group_of_another_folder_is_not_a_missing_one(
+def test_hidden_admin_group_in_another_container_is_an_error(
     api_of: MakeApi, subtree: Subtree, access: Tool
 ) -> None:
     folder = f"ou=deep,{subtree.group_base}"
@@ -88,14 +86,16 @@ def test_a_hidden_admin_group_of_another_folder_is_not_a_missing_one(
     access.delete(folder)
 
 
-def test_hidden_folders_are_an_outage(api_of: MakeApi, subtree: Subtree, access: Tool) -> None:
+def test_hidden_search_base_makes_the_store_unavailable(
+    api_of: MakeApi, subtree: Subtree, access: Tool
+) -> None:
     hide(access, f'dn.subtree="{subtree.user_base}"')
     api = api_of()
     assert api.login("admin").status_code == 503
     assert api.ask("GET", "/ready").status_code == 503
 
 
-def test_a_wrong_base_is_an_outage_and_not_an_empty_store(stores: Stores) -> None:
+def test_missing_search_base_makes_the_store_unavailable(stores: Stores) -> None:
     store = stores.open(USER_STORE__USER_SEARCH_BASE="ou=nowhere,dc=mi")
     with pytest.raises(DirectoryUnavailable):
         store.user_names()
@@ -109,7 +109,7 @@ def test_a_wrong_base_is_an_outage_and_not_an_empty_store(stores: Stores) -> Non
 
 
 @pytest.mark.parametrize("limit", ["size=3", "size.prtotal=3"])
-def test_a_list_that_the_server_cuts_says_so(
+def test_list_cut_by_a_size_limit_is_marked_incomplete(
     api_of: MakeApi, subtree: Subtree, access: Tool, limit: str
 ) -> None:
     for number in range(6):
@@ -125,7 +125,7 @@ def test_a_list_that_the_server_cuts_says_so(
         assert answer.headers["X-Result-Truncated"] == "true"
 
 
-def test_a_list_is_whole_where_the_server_gives_no_pages(
+def test_list_is_complete_without_paged_results(
     api_of: MakeApi, subtree: Subtree, access: Tool
 ) -> None:
     subtree.add_user("alice")
@@ -139,9 +139,7 @@ def test_a_list_is_whole_where_the_server_gives_no_pages(
     assert "X-Result-Truncated" not in answer.headers
 
 
-def test_a_server_that_takes_no_changes_is_a_read_only_store(
-    store: DirectoryStore, access: Tool
-) -> None:
+def test_read_only_server_is_a_read_only_store(store: DirectoryStore, access: Tool) -> None:
     user = make_user(store)
     access.replace(DATABASE, olcReadOnly="TRUE")
     try:

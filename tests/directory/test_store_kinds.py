@@ -1,4 +1,4 @@
-"""The contract of a store, on directories as companies have them."""
+"""The contract of a store, on each kind of directory."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class TestActiveDirectory(OnKind):
 
     def takes(self, name: str) -> bool:
         fits = len(name) <= 20 and not name.endswith(".")
-        return fits and not set(name) & set(ACTIVE_DIRECTORY.not_in_names)
+        return fits and not set(name) & set(ACTIVE_DIRECTORY.forbidden_in_names)
 
     @pytest.fixture
     def plant(self, subtree: Subtree) -> Plant:

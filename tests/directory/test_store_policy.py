@@ -1,4 +1,4 @@
-"""The directory's own password policy speaks."""
+"""Errors of the directory's password policy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def policy(tool: Tool) -> Iterator[Tool]:
         ({"pwdAllowUserChange": "FALSE"}, "another one", "may not be changed"),
     ],
 )
-def test_the_policys_reasons_are_told(
+def test_reasons_of_the_password_policy_are_reported(
     store: DirectoryStore, policy: Tool, rule: dict[str, str], new: str, reason: str
 ) -> None:
     user = make_user(store, password=PASSWORD)
@@ -51,7 +51,7 @@ def test_the_policys_reasons_are_told(
     store.authenticate(user, PASSWORD)
 
 
-def test_a_locked_account_is_told_from_a_wrong_password(
+def test_locked_account_is_distinguished_from_a_wrong_password(
     store: DirectoryStore, policy: Tool
 ) -> None:
     user = make_user(store, password=PASSWORD)
@@ -64,7 +64,7 @@ def test_a_locked_account_is_told_from_a_wrong_password(
     assert caught.value.reason == "locked"
 
 
-def test_an_expired_password_is_told(store: DirectoryStore, policy: Tool) -> None:
+def test_expired_password_is_reported(store: DirectoryStore, policy: Tool) -> None:
     user = make_user(store, password=PASSWORD)
     policy.replace(POLICY, pwdMaxAge="1")
 
@@ -78,7 +78,7 @@ def test_an_expired_password_is_told(store: DirectoryStore, policy: Tool) -> Non
     assert wait_for(is_expired, 5)
 
 
-def test_a_password_that_must_be_changed_opens_only_that(
+def test_password_after_reset_allows_only_its_change(
     api_of: MakeApi, subtree: Subtree, policy: Tool
 ) -> None:
     admin = api_of().logged_in("admin")

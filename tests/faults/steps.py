@@ -92,7 +92,7 @@ class Stage:
         return ", ".join(["no entry" if entry is None else "user", *parts])
 
     def _marks(self, name: str, entry: dict[str, list[str]]) -> Iterator[str]:
-        mark = "".join(entry.get(self.store.tree.epoch, [])).partition(":")[0]
+        mark = "".join(entry.get(self.store.layout().epoch, [])).partition(":")[0]
         yield from {"unfinished": ["unfinished"], "resetting": ["being reset"]}.get(mark, [])
         passwords = [text for text in (OLD, NEW) if self._can_bind(name, text)]
         yield from {(): ["no password"], (NEW,): ["new password"]}.get(tuple(passwords), [])
@@ -108,12 +108,12 @@ class Stage:
             yield f"in {' '.join(others)}"
 
     def _custodian(self, entry: dict[str, list[str]]) -> str:
-        (found,) = entry.get(self.store.tree.custodian) or [""]
+        (found,) = entry.get(self.store.layout().custodian) or [""]
         return self.names_by_id[found] if found else "nobody"
 
     def _users(self) -> dict[str, dict[str, list[str]]]:
         login = self.place.kind.login
-        wanted = (login, self.store.tree.epoch, self.store.tree.custodian)
+        wanted = (login, self.store.layout().epoch, self.store.layout().custodian)
         found = self.place.tool.read_below(self.place.user_base, *wanted)
         return {entry[login][0]: entry for entry in found.values()}
 

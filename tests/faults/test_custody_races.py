@@ -114,7 +114,7 @@ class Stage:
             self.place.tool.delete(self.place.user_dn("n"))
 
     def restore(self, user: User, custodian_id: str | None) -> None:
-        tree, custodian = self.store.tree, [custodian_id] if custodian_id else []
+        tree, custodian = self.store.layout(), [custodian_id] if custodian_id else []
         marks = {tree.epoch: [self.epochs[user.id]], tree.custodian: custodian}
         self.place.tool.replace(user.locator, **marks)
 

@@ -111,8 +111,8 @@ def _with_memory(case: Case, environment: dict[str, str], closing: ExitStack) ->
     """A machine whose memory is filled, or that has said why it is not."""
     api = machine(environment, closing)
     store = api.services.store
-    assert store.view
-    until(lambda: store.reads.why != _BEING_FILLED)
+    assert store.view()
+    until(lambda: store.read_source().why != _BEING_FILLED)
     if case.memory is not None:
-        assert (store.reads.source == "memory") is case.memory, store.reads.why
+        assert (store.read_source().source == "memory") is case.memory, store.read_source().why
     return api

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory.probes import look
+from mi_ldap.directory.probes import search_raw
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import ber, content_sync, messages, requests, search
 from mi_ldap.ldap.connection import LdapConnection, LdapError, SearchRequest
@@ -55,7 +55,7 @@ ACTS: dict[str, Act] = {
     "bind": lambda session: session.bind("uid=a,dc=x", "password"),
     "search": lambda session: session.search("dc=x", "(uid=a)", ["uid"]),
     "read": lambda session: session.read("uid=a,dc=x", "(uid=a)", ["uid"]),
-    "look": lambda session: look(session, "uid=a,dc=x"),
+    "look": lambda session: search_raw(session, "uid=a,dc=x"),
     "stream": lambda session: [*stream_search(session, SearchRequest("dc=x", _ANYTHING, ["uid"]))],
     "together": lambda session: session.find_all(
         [SearchRequest("dc=x", "(uid=a)", ["uid"]), SearchRequest("dc=x", _ANYTHING, ["cn"])]

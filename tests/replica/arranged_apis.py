@@ -1,4 +1,4 @@
-"""The service over an OpenLDAP that is arranged in an unusual way."""
+"""The service over an OpenLDAP with an unusual arrangement of databases."""
 
 from __future__ import annotations
 
@@ -111,6 +111,6 @@ class Apis:
         """A machine whose memory is filled, or that has said why it is not."""
         api = self.make(observe)
         store = api.services.store
-        assert store.view
-        until(lambda: store.reads.why != BEING_FILLED)
+        assert store.view()
+        until(lambda: store.read_source().why != BEING_FILLED)
         return api

@@ -1,4 +1,4 @@
-"""The directory that the tests of the index hold in memory."""
+"""The directory that the tests of the replica hold in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trees, schemas and arrangements of databases drawn by lot."""
+"""Random trees, schemas and arrangements of databases."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Final
 
-from mi_ldap.directory.replica.name_keys import word
+from mi_ldap.directory.replica.name_keys import name_key
 from mi_ldap.ldap.names import dn_in
 from tests.hosts.arranged import Arrangement, Database
 from tests.replica.arranged_apis import BASE, entry, folder, ldif, top
@@ -135,7 +135,7 @@ class Generated:
     def _people(self) -> list[str]:
         entries = [folder("people"), folder("more", PEOPLE)]
         drawn = ["alice", *self._lot.sample(NAMES[1:], self._lot.randrange(3, 9))]
-        names = {word(name): name for name in reversed(drawn)}  # as slapd compares DNs
+        names = {name_key(name): name for name in reversed(drawn)}  # as slapd compares DNs
         for number, name in enumerate(reversed(names.values())):
             parent = self._lot.choice((PEOPLE, PEOPLE, f"ou=more,{PEOPLE}"))
             dn = dn_in(parent, "uid", name)

@@ -41,8 +41,8 @@ def opened_by_url(folder: Path, directory: EmbeddedDirectory, **keys: str) -> Di
 
 
 def is_ready(store: DirectoryStore) -> bool:
-    return bool(store.view) and store.reads.source == "memory"
+    return bool(store.view()) and store.read_source().source == "memory"
 
 
 def names_of(store: DirectoryStore) -> list[str]:
-    return sorted(store.view.user_names().names)
+    return sorted(store.view().user_names().names)

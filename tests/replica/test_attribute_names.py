@@ -55,7 +55,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArrangedOpenLdap]
     ],
     ids=lambda configured: " ".join(configured.values()),
 )
-def test_any_name_of_an_attribute_is_understood(
+def test_attribute_aliases_and_oids_are_accepted(
     configured: dict[str, str], host: ArrangedOpenLdap, tmp_path: Path
 ) -> None:
     settings = {
@@ -78,9 +78,7 @@ def test_any_name_of_an_attribute_is_understood(
             assert admin.names() == ["alice", "bob"]
 
 
-def test_an_attribute_that_the_schema_does_not_have_is_named(
-    host: ArrangedOpenLdap, tmp_path: Path
-) -> None:
+def test_unknown_attribute_is_named_in_the_error(host: ArrangedOpenLdap, tmp_path: Path) -> None:
     with ExitStack() as closing:
         settings = {"USER_STORE__USER_NAME_ATTRIBUTE": "loginName"}
         api = Apis(host, tmp_path, closing, **settings).without_memory()

@@ -1,4 +1,4 @@
-"""Memory answers only where the server reports every change below the bases."""
+"""The replica answers only if the server reports every change below the bases."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def logged_in(api: Api, name: str) -> Api:
 @pytest.mark.parametrize("readable", ["nothing", "config", "monitor"])
 @pytest.mark.parametrize("overlays", [(), ("syncprov",)])
 @pytest.mark.parametrize("subordinate", ["TRUE", "advertise"])
-def test_of_a_subordinate_database_nothing_is_held(
+def test_subordinate_database_disables_the_replica(
     readable: str,
     overlays: tuple[str, ...],
     subordinate: str,
@@ -92,7 +92,7 @@ def test_of_a_subordinate_database_nothing_is_held(
     host = started(arrangement, tmp_path, closing)
     tool = tool_of(host, closing)
     api = apis_of(host, tmp_path, closing).with_memory()
-    reads = api.services.store.reads
+    reads = api.services.store.read_source()
     assert reads.source == "directory"
     assert "several databases" in reads.why
     admin, removed = logged_in(api, "alice"), logged_in(api, "mallory")
@@ -103,31 +103,31 @@ def test_of_a_subordinate_database_nothing_is_held(
     assert removed("POST", "/users", {"userId": "x", "password": "x-pw1"}).status_code == 401
 
 
-def test_the_doctor_says_why_nothing_is_held(tmp_path: Path, closing: ExitStack) -> None:
+def test_doctor_reports_why_the_replica_is_off(tmp_path: Path, closing: ExitStack) -> None:
     host = started(Arrangement(databases=people_apart("syncprov")), tmp_path, closing)
     report = run_doctor(apis_of(host, tmp_path, closing).environment())
     assert "several databases are behind a search base" in text_of(report, "memory", "pass")
 
 
-def test_who_is_removed_unreported_may_not_write_at_the_next_request(
+def test_deletion_that_is_not_reported_ends_write_access_at_once(
     tmp_path: Path, closing: ExitStack
 ) -> None:
     """The database is glued in while memory is used: nothing tells of that in time."""
     host = started(Arrangement(databases=[PLAIN]), tmp_path, closing)
     tool = tool_of(host, closing)
     api = apis_of(host, tmp_path, closing).with_memory()
-    assert api.services.store.reads.source == "memory"
+    assert api.services.store.read_source().source == "memory"
     removed = logged_in(api, "mallory")
     # As if a change were not reported: memory keeps what it holds.
-    replica = api.services.store._known.index  # type: ignore[attr-defined]
-    replica._filled.feed.refresh = lambda session: None
+    replica = api.services.store._context().replica  # type: ignore[attr-defined]
+    replica._snapshot.synchronizer.refresh = lambda session: None
     tool.delete(MALLORY)
     for method, path in (("GET", "/users"), ("POST", "/users"), ("DELETE", "/users/bob")):
         assert removed(method, path, {"userId": "x", "password": "x-pw1"}).status_code == 401
 
 
 @pytest.mark.parametrize("readable", ["nothing", "config", "monitor"])
-def test_one_database_is_held_and_proved_where_the_server_lists_its_databases(
+def test_coverage_is_proved_by_the_list_of_databases(
     readable: str, tmp_path: Path, closing: ExitStack
 ) -> None:
     arrangement = Arrangement(
@@ -139,7 +139,7 @@ def test_one_database_is_held_and_proved_where_the_server_lists_its_databases(
     sent = Meter()
     bases = {"USER_STORE__USER_SEARCH_BASE": PEOPLE, "USER_STORE__GROUP_SEARCH_BASE": GROUPS}
     api = apis_of(host, tmp_path, closing, **bases).with_memory(sent.append)
-    reads = api.services.store.reads
+    reads = api.services.store.read_source()
     assert reads.source == "memory"
     assert bool(reads.why) is (readable == "nothing")
     admin = logged_in(api, "alice")
@@ -150,7 +150,7 @@ def test_one_database_is_held_and_proved_where_the_server_lists_its_databases(
     assert sent == [*who_acts, "poll"]
 
 
-def test_a_branch_of_another_server_is_in_the_lists(tmp_path: Path, closing: ExitStack) -> None:
+def test_entries_of_a_proxied_database_are_listed(tmp_path: Path, closing: ExitStack) -> None:
     remote_base = f"ou=remote,{BASE}"
     content = top(folder("remote"), person("rita", remote_base))
     remote = Arrangement(databases=[Database(suffix=BASE, content=content)])
@@ -165,13 +165,13 @@ def test_a_branch_of_another_server_is_in_the_lists(tmp_path: Path, closing: Exi
     host = started(Arrangement(databases=[glued, PLAIN]), tmp_path, closing)
     apis = apis_of(host, tmp_path, closing)
     held, direct = apis.with_memory(), apis.without_memory()
-    assert held.services.store.reads.source == "directory"
+    assert held.services.store.read_source().source == "directory"
     for api in (held, direct):
         assert "rita" in logged_in(api, "alice").names()
         assert api.login("rita", "rita-pw").status_code == 200
 
 
-def test_what_is_computed_as_it_is_read_is_not_held(tmp_path: Path, closing: ExitStack) -> None:
+def test_computing_overlay_disables_the_replica(tmp_path: Path, closing: ExitStack) -> None:
     """The class of the group says nothing of it: dynlist is configured for it."""
     dynamic = f"""dn: cn=all,{GROUPS}
 objectClass: groupOfNames
@@ -187,10 +187,10 @@ memberURL: ldap:///{PEOPLE}??sub?(objectClass=inetOrgPerson)"""
     )
     host = started(Arrangement(databases=[database]), tmp_path, closing)
     api = apis_of(host, tmp_path, closing).with_memory()
-    assert "computes members" in api.services.store.reads.why
+    assert "computes members" in api.services.store.read_source().why
 
 
-def test_syncprov_is_used_soon_after_it_is_loaded(
+def test_replica_starts_soon_after_syncprov_is_loaded(
     tmp_path: Path, closing: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the doctor says it is loaded, by cn=config, while the service runs."""
@@ -201,7 +201,7 @@ def test_syncprov_is_used_soon_after_it_is_loaded(
     host = started(arrangement, tmp_path, closing)
     tool = tool_of(host, closing)
     api = apis_of(host, tmp_path, closing).with_memory()
-    reads = api.services.store.reads
+    reads = api.services.store.read_source()
     assert "syncprov" in reads.why
     tool.add_values("cn=module{0},cn=config", olcModuleLoad="syncprov")
     tool.add(
@@ -210,6 +210,6 @@ def test_syncprov_is_used_soon_after_it_is_loaded(
         olcOverlay="syncprov",
         olcSpSessionlog="10000",
     )
-    until(lambda: api.services.store.reads.source == "memory")
+    until(lambda: api.services.store.read_source().source == "memory")
     tool.delete(MALLORY)
     assert logged_in(api, "alice").names() == ["alice", "bob", "eve"]

@@ -1,4 +1,4 @@
-"""What the index does when the directory or the connection to it fails it."""
+"""The replica when the directory or the connection fails, or changes are not reported."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def load(directory: EmbeddedDirectory, name: str, more: str = "", *options: str)
     subprocess.run(slapadd, input=ldif, text=True, check=True, env=environ)
 
 
-def test_a_restarted_server_is_caught_up_with(
+def test_changes_during_a_server_restart_are_found(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     add_users(tool, directory, "ann", "bob")
@@ -72,10 +72,10 @@ def test_a_restarted_server_is_caught_up_with(
         assert names_of(store) == ["bob", "carl"]
         again.delete(f"uid=bob,{directory.user_base}")
         assert names_of(store) == ["carl"]
-        assert store.reads.source == "memory"
+        assert store.read_source().source == "memory"
 
 
-def test_a_killed_server_may_forget_what_was_removed(
+def test_deletions_before_a_server_was_killed_are_found(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     """Its `contextCSN` is then that of its newest entry, and a removal leaves none."""
@@ -94,7 +94,7 @@ def test_a_killed_server_may_forget_what_was_removed(
     assert names_of(store) == ["bob"]
 
 
-def test_a_folder_that_goes_elsewhere_takes_its_people_along(
+def test_move_of_a_container_moves_its_users(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     inner, elsewhere = f"ou=in,{directory.user_base}", f"ou=out,{directory.suffix}"
@@ -109,7 +109,7 @@ def test_a_folder_that_goes_elsewhere_takes_its_people_along(
     assert names_of(store) == []
 
 
-def test_a_folder_whose_first_child_came_later_takes_it_along_too(
+def test_move_of_a_container_with_a_new_first_child_moves_it(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     """Nothing is told of the folder when the child comes."""
@@ -128,7 +128,7 @@ def test_a_folder_whose_first_child_came_later_takes_it_along_too(
 
 
 @pytest.mark.parametrize("what", ["", "attrs=hasSubordinates "])
-def test_who_lies_in_a_folder_that_is_not_seen_is_not_held(
+def test_invisible_container_disables_the_replica(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool, what: str
 ) -> None:
     """When it moves, nothing would be told."""
@@ -139,11 +139,11 @@ def test_who_lies_in_a_folder_that_is_not_seen_is_not_held(
     rule = f'{{0}}to dn.base="{hidden}" {what}{who}'
     tool.add_values("olcDatabase={1}mdb,cn=config", olcAccess=rule)
     assert names_of(store) == ["ann"]
-    until(lambda: "does not see" in store.reads.why)
+    until(lambda: "is not visible" in store.read_source().why)
     assert names_of(store) == ["ann"]
 
 
-def test_more_changes_than_the_servers_log_holds_are_all_seen(
+def test_changes_beyond_the_session_log_are_found(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     config = "olcOverlay={0}syncprov,olcDatabase={1}mdb,cn=config"
@@ -156,7 +156,7 @@ def test_more_changes_than_the_servers_log_holds_are_all_seen(
     assert names_of(store) == ["late", "u8"]
 
 
-def test_more_changes_than_can_be_taken_in_at_once_begin_anew(
+def test_too_many_changes_at_once_cause_a_resync(
     store: DirectoryStore,
     directory: EmbeddedDirectory,
     tool: Tool,
@@ -168,28 +168,26 @@ def test_more_changes_than_can_be_taken_in_at_once_begin_anew(
     assert len(names_of(store)) == 9
     until(lambda: is_ready(store))
     assert len(names_of(store)) == 9
-    assert store.reads.source == "memory"
+    assert store.read_source().source == "memory"
 
 
-def test_a_directory_that_is_larger_than_wanted_is_not_held(
+def test_directory_above_the_limit_is_not_replicated(
     tmp_path: Path, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     add_users(tool, directory, *(f"u{number}" for number in range(9)))
     with closing(opened(tmp_path, directory, USER_STORE__INDEX_LIMIT="5")) as store:
         assert len(names_of(store)) == 9
-        until(lambda: "index_limit" in store.reads.why)
+        until(lambda: "index_limit" in store.read_source().why)
         assert len(names_of(store)) == 9
 
 
-def test_nothing_is_held_where_the_settings_say_so(
-    tmp_path: Path, directory: EmbeddedDirectory
-) -> None:
+def test_index_limit_0_disables_the_replica(tmp_path: Path, directory: EmbeddedDirectory) -> None:
     with closing(opened(tmp_path, directory, USER_STORE__INDEX_LIMIT="0")) as store:
-        assert store.view is store
-        assert store.reads.source == "directory"
+        assert store.view() is store
+        assert store.read_source().source == "directory"
 
 
-def test_a_server_that_tells_no_changes_is_asked_directly(tmp_path: Path) -> None:
+def test_server_without_syncprov_answers_reads(tmp_path: Path) -> None:
     with (
         OpenLdap(tmp_path / "openldap") as host,
         tool_of(host) as tool,
@@ -197,11 +195,11 @@ def test_a_server_that_tells_no_changes_is_asked_directly(tmp_path: Path) -> Non
         closing(Stores(place, tmp_path)) as stores,
     ):
         store = stores.open()
-        assert not store.view.user_names().names
-        until(lambda: "syncprov" in store.reads.why)
+        assert not store.view().user_names().names
+        until(lambda: "syncprov" in store.read_source().why)
 
 
-def test_what_was_loaded_behind_the_servers_back_is_not_missed(
+def test_entries_loaded_by_slapadd_are_found(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool, tmp_path: Path
 ) -> None:
     """slapadd without -w leaves `contextCSN` as it was, and syncprov tells of nothing newer."""
@@ -211,31 +209,33 @@ def test_what_was_loaded_behind_the_servers_back_is_not_missed(
     load(directory, "late")
     directory.start()
     assert names_of(store) == ["ann", "late"]
-    until(lambda: "slapadd" in store.reads.why)
+    until(lambda: "slapadd" in store.read_source().why)
     assert names_of(store) == ["ann", "late"]
 
 
-def test_what_changes_silently_is_not_held(tmp_path: Path, directory: EmbeddedDirectory) -> None:
+def test_list_filter_on_a_silent_attribute_disables_the_replica(
+    tmp_path: Path, directory: EmbeddedDirectory
+) -> None:
     """The overlay memberof changes entries without a new stamp."""
     place = f"ou=groups,{directory.suffix}"
     listed = f"(&(objectClass=inetOrgPerson)(memberOf=cn=staff,{place}))"
     store = opened_by_url(tmp_path, directory, USER_NAME_LIST_FILTER=listed)
     with closing(store):
-        assert store.view is store
-        assert "memberOf" in store.reads.why
+        assert store.view() is store
+        assert "memberOf" in store.read_source().why
 
 
-def test_groups_that_the_server_works_out_are_not_held(
+def test_dynamic_groups_disable_the_replica(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     until(lambda: is_ready(store))
     dn = f"cn=staff,{directory.group_base}"
     tool.add(dn, ["groupOfNames", "labeledURIObject"], cn="staff", member="", labeledURI="ldap:///")
-    assert store.view.role_names().names == ("staff",)
-    until(lambda: "computes members" in store.reads.why)
+    assert store.view().role_names().names == ("staff",)
+    until(lambda: "computes members" in store.read_source().why)
 
 
-def test_a_large_group_that_keeps_changing_is_read_a_fifth_of_the_time(
+def test_large_changing_group_is_read_a_fifth_of_the_time(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_users(tool, directory, "ann")
@@ -243,26 +243,26 @@ def test_a_large_group_that_keeps_changing_is_read_a_fifth_of_the_time(
     tool.add(dn, ["groupOfNames"], cn="dev", member="")
     until(lambda: is_ready(store))
     monkeypatch.setattr(replica, "LARGE", 0)
-    fetch, times = ReplicaContents.fetch, list[float]()
+    read_members, times = ReplicaContents.read_members, list[float]()
 
-    def slow(held: ReplicaContents, groups: Iterable[Group]) -> Iterator[tuple[Group, Entry]]:
+    def slow(contents: ReplicaContents, groups: Iterable[Group]) -> Iterator[tuple[Group, Entry]]:
         if wanted := list(groups):
             times.append(time.monotonic())
             time.sleep(0.1)
-        return fetch(held, wanted)
+        return read_members(contents, wanted)
 
-    monkeypatch.setattr(ReplicaContents, "fetch", slow)
+    monkeypatch.setattr(ReplicaContents, "read_members", slow)
     user = store.find_user("ann")
     assert user is not None
     for turn in range(20):
         tool.replace(dn, member=[ann] if turn % 2 else [""])
-        assert len(store.view.roles_of(user)) == turn % 2
+        assert len(store.view().roles_of(user)) == turn % 2
         time.sleep(0.02)
     until(lambda: len(times) > 1)
-    assert times[1] - times[0] >= 0.1 * (1 + replica.REST)
+    assert times[1] - times[0] >= 0.1 * (1 + replica.PAUSE_FACTOR)
 
 
-def test_a_group_that_was_read_meanwhile_is_not_read_from_an_older_answer(
+def test_older_read_of_a_group_does_not_replace_a_newer_one(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     """refint changes members without a new stamp, so an older answer looks like a newer one."""
@@ -270,39 +270,39 @@ def test_a_group_that_was_read_meanwhile_is_not_read_from_an_older_answer(
     ann, bob = (f"uid={name},{directory.user_base}" for name in ("ann", "bob"))
     tool.add(f"cn=dev,{directory.group_base}", ["groupOfNames"], cn="dev", member=[ann, bob])
     until(lambda: is_ready(store))
-    reader = Reader(store._pool, store.tree)
-    held = ReplicaContents(reader)
-    feed = Synchronizer(store.tree, held)
-    with reader.session() as session:
-        feed.fill(session, 100)
-    (group,) = held.groups
-    held.take(held.fetch([group]))
+    reader = Reader(store._pool, store.layout())
+    contents = ReplicaContents(reader)
+    synchronizer = Synchronizer(store.layout(), contents)
+    with reader.connection() as connection:
+        synchronizer.fill(connection, 100)
+    (group,) = contents.groups
+    contents.apply_members(contents.read_members([group]))
     older = [(group, Entry(group.entry.dn, {**group.entry.attributes, "member": [ann.encode()]}))]
-    held.take(older, only_known=True)
-    assert held.names_in(group).names == ("ann", "bob")
+    contents.apply_members(older, only_current=True)
+    assert contents.names_in(group).names == ("ann", "bob")
 
 
-def test_a_change_that_is_never_told_leaves_all_to_the_directory(
+def test_change_that_is_never_reported_turns_the_replica_off(
     store: DirectoryStore,
     directory: EmbeddedDirectory,
     tool: Tool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """slapadd beside a running server makes one: nothing tells syncprov of it."""
-    monkeypatch.setattr(replica, "BEHIND_S", 0.2)
+    monkeypatch.setattr(replica, "LAG_S", 0.2)
     add_users(tool, directory, "ann")
     until(lambda: is_ready(store))
     assert names_of(store) == ["ann"]
     load(directory, "late")
     assert names_of(store) == ["ann", "late"]
-    assert store.reads.source == "memory"
+    assert store.read_source().source == "memory"
     time.sleep(0.3)
     assert names_of(store) == ["ann", "late"]
-    until(lambda: "slapadd" in store.reads.why)
+    until(lambda: "slapadd" in store.read_source().why)
     assert names_of(store) == ["ann", "late"]
 
 
-def test_a_server_that_stands_in_the_future_is_not_believed(
+def test_server_clock_ahead_disables_the_replica(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     """After its clock was set back it tells of no change until that is caught up with."""
@@ -311,31 +311,31 @@ def test_a_server_that_stands_in_the_future_is_not_believed(
     load(directory, "ahead", "entryCSN: 20990101000000.000000Z#000000#000#000000", "-w")
     directory.start()
     assert names_of(store) == ["ahead"]
-    until(lambda: "clock" in store.reads.why)
+    until(lambda: "clock" in store.read_source().why)
     with closing(Tool(directory.url, directory.manager_dn, directory.manager_password)) as again:
         add_users(again, directory, "bob")
     assert names_of(store) == ["ahead", "bob"]
 
 
 @pytest.mark.parametrize("limit", ["5", "100"])
-def test_removals_leave_memory_as_it_is(
+def test_deletions_do_not_cause_a_resync(
     tmp_path: Path, directory: EmbeddedDirectory, tool: Tool, limit: str
 ) -> None:
     names = [f"u{number}" for number in range(9)]
     add_users(tool, directory, *names)
     with closing(opened(tmp_path, directory, USER_STORE__INDEX_LIMIT=limit)) as store:
         assert names_of(store) == names
-        until(lambda: is_ready(store) or "index_limit" in store.reads.why)
-        before = store.reads
+        until(lambda: is_ready(store) or "index_limit" in store.read_source().why)
+        before = store.read_source()
         for name in names[:3]:
             found = store.find_user(name)
             assert found
             store.apply(DeleteUser(found))
-        assert store.reads == before
+        assert store.read_source() == before
         assert names_of(store) == names[3:]
 
 
-def test_ids_of_other_attributes_make_removals_no_slower(
+def test_deletions_with_another_id_attribute_keep_the_replica(
     tmp_path: Path, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     for name in ("ann", "bob"):
@@ -346,11 +346,11 @@ def test_ids_of_other_attributes_make_removals_no_slower(
         found = it.find_user("ann")
         assert found
         it.apply(DeleteUser(found))
-        assert it.reads.source == "memory"
+        assert it.read_source().source == "memory"
         assert names_of(it) == ["bob"]
 
 
-def test_a_group_that_was_renamed_before_it_was_read_is_read_again(
+def test_group_renamed_before_its_members_are_read_is_read_again(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     """Only the poll that tells it makes those doubtful that name it by its old DN."""
@@ -358,28 +358,28 @@ def test_a_group_that_was_renamed_before_it_was_read_is_read_again(
     ann, old = f"uid=ann,{directory.user_base}", f"cn=old,{directory.group_base}"
     tool.add(old, ["groupOfNames"], cn="old", member=ann)
     until(lambda: is_ready(store))
-    reader = Reader(store._pool, store.tree)
-    held = ReplicaContents(reader)
-    feed = Synchronizer(store.tree, held)
-    with reader.session() as session:
-        feed.fill(session, 100)
+    reader = Reader(store._pool, store.layout())
+    contents = ReplicaContents(reader)
+    synchronizer = Synchronizer(store.layout(), contents)
+    with reader.connection() as connection:
+        synchronizer.fill(connection, 100)
         tool.move(old, "cn=new", directory.group_base)
-        held.take(held.fetch([*held.groups]))
-        assert held.groups.at(old)
-        feed.refresh(session)
-    assert held.groups.at(f"cn=new,{directory.group_base}")
+        contents.apply_members(contents.read_members([*contents.groups]))
+        assert contents.groups.at(old)
+        synchronizer.refresh(connection)
+    assert contents.groups.at(f"cn=new,{directory.group_base}")
 
 
-def test_a_server_that_takes_long_to_tell_is_asked_itself(
+def test_slow_polls_disable_the_replica(
     store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As without an index of entryCSN."""
-    monkeypatch.setattr(replica.synchronizer, "QUICK_S", -1.0)
+    monkeypatch.setattr(replica.synchronizer, "MAX_POLL_S", -1.0)
     assert names_of(store) == []
-    until(lambda: "entryCSN" in store.reads.why)
+    until(lambda: "entryCSN" in store.read_source().why)
 
 
-def test_an_error_of_ours_leaves_all_to_the_directory(
+def test_internal_error_leaves_reads_to_the_directory(
     store: DirectoryStore, directory: EmbeddedDirectory, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     until(lambda: is_ready(store))
@@ -390,10 +390,10 @@ def test_an_error_of_ours_leaves_all_to_the_directory(
 
     monkeypatch.setattr(Synchronizer, "refresh", fail)
     assert names_of(store) == ["ann"]
-    until(lambda: "index_failed" in store.reads.why)
+    until(lambda: "replica_failed" in store.read_source().why)
 
 
-def test_memory_that_outgrows_its_limit_is_given_up(
+def test_growth_above_the_limit_turns_the_replica_off(
     tmp_path: Path, directory: EmbeddedDirectory, tool: Tool
 ) -> None:
     add_users(tool, directory, "ann")
@@ -401,4 +401,4 @@ def test_memory_that_outgrows_its_limit_is_given_up(
         until(lambda: is_ready(store))
         add_users(tool, directory, "bob", "carl")
         assert names_of(store) == ["ann", "bob", "carl"]
-        until(lambda: "index_limit" in store.reads.why)
+        until(lambda: "index_limit" in store.read_source().why)

@@ -1,4 +1,4 @@
-"""A replica that passes changes on to its provider (overlay chain) and is a little behind it."""
+"""A consumer that forwards changes to its provider (overlay chain) and lags behind it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def machines_over_replica(
     return Apis(host, machines, closing)
 
 
-def test_a_user_is_made_once_the_replica_has_it(
+def test_creation_waits_until_the_consumer_has_the_user(
     provider: ArrangedOpenLdap, tmp_path: Path, closing: ExitStack
 ) -> None:
     api = machines_over_replica(provider, "00:00:00:01", tmp_path, closing).without_memory()
@@ -72,7 +72,7 @@ def test_a_user_is_made_once_the_replica_has_it(
     assert "dev" in admin.roles()
 
 
-def test_a_replica_that_is_far_behind_is_named(
+def test_creation_reports_a_consumer_that_lags_far_behind(
     provider: ArrangedOpenLdap, tmp_path: Path, closing: ExitStack
 ) -> None:
     api = machines_over_replica(provider, "00:01:00:00", tmp_path, closing).without_memory()

@@ -1,4 +1,4 @@
-"""Changes drawn by lot, by other tools and by the store itself, all in one small directory."""
+"""Random changes of a small directory, by other tools and by the store itself."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from mi_ldap.directory.writes import execution
-from mi_ldap.directory.writes.plans import Guarded
+from mi_ldap.directory.writes.plans import GuardedOperation
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap.operations import Delete
 from mi_ldap.web import create_app
@@ -31,17 +31,17 @@ on_each_way = pytest.mark.parametrize(
 )
 on_openldap = pytest.mark.parametrize("place", [PLAIN_OPENLDAP], indirect=True)
 
-Before = Callable[[Callable[[Guarded], bool], Callable[[], object]], None]
+Before = Callable[[Callable[[GuardedOperation], bool], Callable[[], object]], None]
 
 
 @pytest.fixture
 def before(monkeypatch: pytest.MonkeyPatch) -> Before:
     """Has somebody act once, right before this thread's first operation that is such a one."""
 
-    def arrange(is_it: Callable[[Guarded], bool], act: Callable[[], object]) -> None:
+    def arrange(is_it: Callable[[GuardedOperation], bool], act: Callable[[], object]) -> None:
         real, mine, done = execution._do, threading.get_ident(), threading.Event()
 
-        def do(session: object, profile: object, guarded: Guarded) -> None:
+        def do(session: object, profile: object, guarded: GuardedOperation) -> None:
             if threading.get_ident() == mine and not done.is_set() and is_it(guarded):
                 done.set()
                 acting = threading.Thread(target=act)
@@ -54,15 +54,15 @@ def before(monkeypatch: pytest.MonkeyPatch) -> Before:
     return arrange
 
 
-def changes_members(guarded: Guarded) -> bool:
+def changes_members(guarded: GuardedOperation) -> bool:
     return guarded.changes_members
 
 
-def after_members() -> Callable[[Guarded], bool]:
+def after_members() -> Callable[[GuardedOperation], bool]:
     """The first operation after one that changes members."""
-    seen: list[Guarded] = []
+    seen: list[GuardedOperation] = []
 
-    def is_it(guarded: Guarded) -> bool:
+    def is_it(guarded: GuardedOperation) -> bool:
         if guarded.changes_members:
             seen.append(guarded)
             return False
@@ -155,7 +155,7 @@ def test_a_password_change_that_is_cut_off_revives_no_token(
     root.add_user("alice")
     stolen, lost, real = root.logged_in("alice"), threading.Event(), execution._do
 
-    def do(session: object, profile: object, guarded: Guarded) -> None:
+    def do(session: object, profile: object, guarded: GuardedOperation) -> None:
         real(session, profile, guarded)  # type: ignore[arg-type]
         if not lost.is_set():
             lost.set()

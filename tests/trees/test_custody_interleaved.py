@@ -236,8 +236,8 @@ def make_family(place: Subtree, store: DirectoryStore) -> None:
         if found[name].busy or found[name].custodian_id != custodian_id:
             custodian = [custodian_id] if custodian_id else []
             marks: dict[str, list[str]] = {
-                store.tree.epoch: [account_state.fresh()],
-                store.tree.custodian: [*custodian],
+                store.layout().epoch: [account_state.fresh()],
+                store.layout().custodian: [*custodian],
             }
             place.tool.replace(found[name].locator, **marks)
     give_only(place, store, "admin", [found[name] for name in ("root", *FAMILY)])

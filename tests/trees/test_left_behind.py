@@ -8,7 +8,7 @@ import pytest
 
 from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.writes import execution
-from mi_ldap.directory.writes.plans import Guarded
+from mi_ldap.directory.writes.plans import GuardedOperation
 from mi_ldap.errors import DirectoryUnavailable
 from tests.api.client import PASSWORD, Api
 from tests.kinds import ACTIVE_DIRECTORY, DS389
@@ -85,7 +85,7 @@ def test_a_removal_that_is_cut_off_leaves_a_user_that_can_be_removed(
     done: list[str] = []
     whole = execution._do
 
-    def cut_off(session: object, profile: object, guarded: Guarded) -> None:
+    def cut_off(session: object, profile: object, guarded: GuardedOperation) -> None:
         if type(guarded.operation).__name__ == "Delete":
             raise DirectoryUnavailable
         done.append(type(guarded.operation).__name__)
@@ -116,7 +116,7 @@ def test_a_removal_that_is_refused_is_undone(
     boss = admin.logged_in("boss")
     whole = execution._do
 
-    def cut_off(session: object, profile: object, guarded: Guarded) -> None:
+    def cut_off(session: object, profile: object, guarded: GuardedOperation) -> None:
         if type(guarded.operation).__name__ == "Delete":
             raise DirectoryUnavailable
         whole(session, profile, guarded)  # type: ignore[arg-type]

@@ -155,7 +155,7 @@ def forgetful(family: World, monkeypatch: pytest.MonkeyPatch) -> World:
     family.store.create_role("ops")
     old = MemoryStore()
     old.content = copy.deepcopy(family.store.content)
-    monkeypatch.setattr(type(family.store), "view", old)
+    monkeypatch.setattr(type(family.store), "view", lambda store: old)
     return family
 
 

@@ -177,7 +177,7 @@ def test_a_custodian_demoted_concurrently_is_not_a_successor(
     old.content = copy.deepcopy(family.store.content)
     family.demote("boss", "carl")
     lines = len(family.lines)
-    monkeypatch.setattr(type(family.store), "view", old)
+    monkeypatch.setattr(type(family.store), "view", lambda store: old)
     family.demote("boss", "carl")
     assert len(family.lines) == lines
 

@@ -55,7 +55,7 @@ def test_every_key_wins_over_the_kind(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role_class", "member", "by_name", "wants_a_member"),
+    ("role_class", "member", "by_name", "requires_member"),
     [
         ("groupOfNames", "member", False, True),
         ("groupOfUniqueNames", "uniqueMember", False, True),
@@ -64,12 +64,14 @@ def test_every_key_wins_over_the_kind(tmp_path: Path) -> None:
     ],
 )
 def test_the_class_of_groups_tells_how_they_hold_members(
-    tmp_path: Path, role_class: str, member: str, by_name: bool, wants_a_member: bool
+    tmp_path: Path, role_class: str, member: str, by_name: bool, requires_member: bool
 ) -> None:
-    shape = laid_out(tmp_path, OPENLDAP, GROUP_ENTRY_OBJECT_CLASS=role_class).shape
+    shape = laid_out(tmp_path, OPENLDAP, GROUP_ENTRY_OBJECT_CLASS=role_class).group_schema
     assert (shape.member, shape.by_name) == (member, by_name)
-    assert shape.wants_a_member is wants_a_member
-    assert not laid_out(tmp_path, DS389, GROUP_ENTRY_OBJECT_CLASS=role_class).shape.wants_a_member
+    assert shape.requires_member is requires_member
+    assert not laid_out(
+        tmp_path, DS389, GROUP_ENTRY_OBJECT_CLASS=role_class
+    ).group_schema.requires_member
 
 
 @pytest.mark.parametrize("profile", [OPENLDAP, DS389])

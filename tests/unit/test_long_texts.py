@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from mi_ldap import model
-from mi_ldap.directory.replica.name_keys import word, words_of_dn
+from mi_ldap.directory.replica.name_keys import name_key, name_keys_of_dn
 from mi_ldap.errors import MiLdapError, UserNotFound
 from mi_ldap.ldap import names
 from mi_ldap.model import Names
@@ -58,8 +58,8 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "parsed_dn": lambda text: names.parsed_dn.__wrapped__(f"cn={text},dc=x"),
     "first_value": lambda text: names.first_value(f"cn={text},dc=x"),
     "own_and_parent": lambda text: names.own_and_parent(f"cn={text},dc=x"),
-    "word": word,
-    "words_of_dn": lambda text: words_of_dn(f"cn={text},dc=x"),
+    "word": name_key,
+    "words_of_dn": lambda text: name_keys_of_dn(f"cn={text},dc=x"),
     "pattern": lambda text: Query(pattern=text[:MAX_CONDITION]).select(LISTED),
     "searchKey": lambda text: Query(search_key=text[:MAX_CONDITION]).select(LISTED),
     "regex": lambda text: Query(regex=text).select(LISTED),

@@ -1,4 +1,4 @@
-"""The epoch attribute of a user: which tokens are valid, and which operation is in progress.
+"""The account state, stored in a user's epoch attribute: valid tokens, and operations in progress.
 
     9f5d02a1c3e47b68                         a digest of this is in the user's tokens
     9f5d02a1c3e47b68.1c20aa57                the same; the part after the dot was replaced since
@@ -16,11 +16,12 @@ import hashlib
 import re
 import secrets
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 UNFINISHED: Final = "unfinished:"
 RESETTING: Final = "resetting:"
-LEAVING: Final = "leaving:"
+DELETING: Final = "leaving:"
+_MARKS: Final = (UNFINISHED, RESETTING, DELETING)
 
 ABANDONED_AFTER_S: Final = 60.0
 """Age of a mark, in seconds, after which the request that set it must have ended."""
@@ -32,6 +33,26 @@ version."""
 _UNFINISHED = re.compile(r"unfinished:\d+:([0-9a-f]{16})")
 _ID = re.compile(r"[0-9A-Fa-f-]{32,36}")
 _OURS = re.compile(r"(((unfinished|resetting|leaving):\d+:)?[0-9a-f]{16})?(\.[0-9a-f]{8}){0,2}")
+
+
+class _Parts(NamedTuple):
+    """The parts of a stored value.
+
+    Attributes:
+        epoch: what tokens contain a digest of, with the mark of a running operation.
+        swap: replaced by each swap; `""` if there was none yet.
+        appointment: set by a promotion; `""` if there was none yet.
+    """
+
+    epoch: str
+    swap: str
+    appointment: str
+
+
+def _parts(stored: str) -> _Parts:
+    epoch, _, rest = stored.partition(".")
+    swap, _, appointment = rest.partition(".")
+    return _Parts(epoch, swap, appointment)
 
 
 def fresh() -> str:
@@ -57,20 +78,20 @@ def creation_mark(stored: str) -> str:
 
 def renewed(stored: str, *, keeps_mark: bool) -> str:
     """Return a new epoch; a mark of deletion stays, and with `keeps_mark` every mark."""
-    kept = (UNFINISHED, RESETTING, LEAVING) if keeps_mark else (LEAVING,)
-    mark, _, nonce = stored.partition(".")[0].rpartition(":")
+    kept = _MARKS if keeps_mark else (DELETING,)
+    mark, _, nonce = _parts(stored).epoch.rpartition(":")
     renewed = f"{mark}:{fresh()}" if nonce and stored.startswith(kept) else fresh()
     return _appointed(renewed, appointment(stored))
 
 
-def appointed(stored: str, *, anew: bool = True) -> str:
-    """Return the same epoch with a new appointment, or with `ADOPTED` unless `anew`."""
-    return _appointed(stored.partition(".")[0], secrets.token_hex(4) if anew else ADOPTED)
+def appointed(stored: str, *, is_promotion: bool = True) -> str:
+    """Return the same epoch with a new appointment for a promotion, else with `ADOPTED`."""
+    return _appointed(_parts(stored).epoch, secrets.token_hex(4) if is_promotion else ADOPTED)
 
 
 def appointment(stored: str) -> str:
     """Return the appointment in a stored epoch; `""` if there is none."""
-    return stored.partition(".")[2].partition(".")[2]
+    return _parts(stored).appointment
 
 
 def is_new(stored: str) -> bool:
@@ -79,8 +100,9 @@ def is_new(stored: str) -> bool:
 
 
 def swapped(stored: str) -> str:
-    """Return another text for the same epoch; the appointment stays."""
-    return _appointed(f"{stored.partition('.')[0]}.{secrets.token_hex(4)}", appointment(stored))
+    """Return the same epoch and appointment with a new swap part."""
+    parts = _parts(stored)
+    return _appointed(f"{parts.epoch}.{secrets.token_hex(4)}", parts.appointment)
 
 
 def is_ours(stored: str) -> bool:
@@ -95,36 +117,35 @@ def is_id(stored: str) -> bool:
 
 def is_old(stored: str) -> bool:
     """Whether a mark is older than the longest request."""
-    age_s = _age_s(stored, UNFINISHED, RESETTING, LEAVING)
+    age_s = _age_s(stored)
     return age_s is not None and age_s > ABANDONED_AFTER_S
 
 
 def is_busy(stored: str) -> bool:
-    """Whether a request is creating or deleting the entry, or setting its password.
-
-    A mark that lies more than a minute ahead was set before the clock was set back.
-    """
-    age_s = _age_s(stored, UNFINISHED, RESETTING, LEAVING)
+    """Whether a request is creating or deleting the entry, or setting its password."""
+    # A mark that is more than a minute in the future was set before the clock was set back.
+    age_s = _age_s(stored)
     return age_s is not None and abs(age_s) <= ABANDONED_AFTER_S
 
 
 def digest(stored: str, *stamps: str | None) -> str:
     """Return the digest in tokens of the epoch and of the server's password timestamps."""
-    parts = (stored.partition(".")[0], *(stamp or "" for stamp in stamps))
+    parts = (_parts(stored).epoch, *(stamp or "" for stamp in stamps))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def _appointed(epoch: str, appointment: str) -> str:
+    """Return the epoch, with or without its swap part, with the appointment."""
     if not appointment:
         return epoch
     swapped = epoch if "." in epoch else f"{epoch}.{secrets.token_hex(4)}"
     return f"{swapped}.{appointment}"
 
 
-def _age_s(stored: str, *kinds: str) -> float | None:
-    """Return the age of a mark of one of the kinds, in seconds; None if there is none."""
+def _age_s(stored: str) -> float | None:
+    """Return the age of the mark of a running operation, in seconds; None if there is none."""
     kind, _, rest = stored.partition(":")
     began_at = rest.partition(":")[0]
-    if f"{kind}:" not in kinds or not began_at.isdigit():
+    if f"{kind}:" not in _MARKS or not began_at.isdigit():
         return None
     return time.time() - int(began_at)

@@ -22,7 +22,7 @@ def build_layout(user_store: UserStoreSettings, profile: Profile) -> DirectoryLa
     role_class = schema.object_class(user_store.group_entry_object_class or profile.role_class)
     role_name = schema.attribute(user_store.group_name_attribute or profile.role_name)
     member = user_store.membership_attribute
-    people, groups = profile.people.format(user_class), f"(objectClass={role_class})"
+    people, groups = profile.list_filter.format(user_class), f"(objectClass={role_class})"
     custodian = schema.attribute(user_store.custodian_attribute or profile.custodian)
     epoch = schema.attribute(user_store.epoch_attribute or profile.epoch)
     own_classes = custodian == _OWN_CUSTODIAN
@@ -31,7 +31,7 @@ def build_layout(user_store: UserStoreSettings, profile: Profile) -> DirectoryLa
     foreign_class = "extensibleObject" if profile.own_classes else ""  # RFC 4512 §4.3
     return DirectoryLayout(
         profile=profile,
-        shape=profile.shape(role_class, schema.attribute(member) if member else None),
+        group_schema=profile.group_schema(role_class, schema.attribute(member) if member else None),
         user_bases=tuple(schema.dn(base) for base in user_store.user_search_base),
         role_bases=tuple(schema.dn(base) for base in user_store.group_search_base),
         user_filter=user_store.user_name_search_filter or f"(&{people}({user_name}=?))",

@@ -1,9 +1,8 @@
-"""Layout of the directory: where users and roles are, and how entries map to them. No I/O."""
+"""`DirectoryLayout`: where users and roles are, and how entries map to them. No I/O."""
 
 from __future__ import annotations
 
 import re
-import secrets
 import uuid
 from dataclasses import dataclass
 from typing import Final
@@ -11,21 +10,22 @@ from typing import Final
 import structlog
 
 from mi_ldap.directory.layout import account_state
+from mi_ldap.directory.layout.entry_names import changes_silently, shown_name
 from mi_ldap.directory.layout.profiles import GROUP_SCHEMAS, GroupSchema, Profile
-from mi_ldap.errors import BadRequest, IdUnreadable
+from mi_ldap.errors import IdUnreadable
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry
 from mi_ldap.ldap.filter_evaluation import Evaluation, evaluation_of
-from mi_ldap.ldap.operations import Add, Modification, Modify
-from mi_ldap.model import MAX_NAME_BYTES, EntryId, Role, User, entry_id
+from mi_ldap.ldap.operations import Modification, Modify
+from mi_ldap.model import EntryId, Role, User, entry_id
 
 log = structlog.get_logger()
 
 PLACEHOLDER_DN: Final = ""
-"""The member that keeps an empty group legal (RFC 4519 §3.5 wants one): the DN of nothing."""
+"""The member of a group without members: its class requires one (RFC 4519 §3.5)."""
 
 PLACEHOLDER_DNS: Final = frozenset({PLACEHOLDER_DN, "cn=empty-membership-placeholder"})
-"""Placeholders of other tools that are hidden too."""
+"""This placeholder, and that of Keycloak; they are not shown as members."""
 
 _ID_HINT: Final = (
     "let the account read the attribute, or set user_store.user_id_attribute to one that every "
@@ -35,31 +35,39 @@ _ID_HINT: Final = (
 ACCOUNT_CLASS: Final = "miLdapAccount"
 ADMIN_ROLE_CLASS: Final = "miLdapAdminRole"
 
-_GID_NUMBERS = range(1 << 30, (1 << 31) - 1)
-"""New POSIX groups get one of these by lot: nobody hands out numbers as high as that."""
-
 
 @dataclass(frozen=True, slots=True)
 class DirectoryLayout:
-    """The directory's layout: what its profile says, and the settings over that.
+    """The profile of the server, overridden by the settings.
 
     Attributes:
-        user_bases, role_bases: the DNs below which they lie; new ones are made below the first.
-        user_filter, role_filter: with `?` for the name.
+        profile: what is specific to the kind of server.
+        group_schema: how groups of the configured class store their members.
+        user_bases, role_bases: the DNs of the search bases; new entries are created below the
+            first.
+        user_filter, role_filter: the filters that find one user or role; `?` stands for the name.
+        user_list_filter, role_list_filter: the filters that find all.
+        user_class, role_class: the structural class of a new entry.
+        user_name, role_name: the attributes with the names that are shown.
         naming: the attribute in the RDN of a new user.
-        member_of: the attribute of a user with its groups, `""` where the server keeps none.
-        custodian, epoch: attributes on a user's entry.
-        revision, first_admin: attributes on the admin role's entry.
-        account_class, admin_role_class: classes that an entry needs for those, `""` for none.
+        member_of: the attribute of a user with its groups; `""` if the server has none.
+        user_id: the attribute with the immutable id, of users and of groups.
+        custodian: the attribute of a user with the id of its custodian.
+        epoch: the attribute of a user with its account state, see `account_state`.
+        revision: the attribute of a group that each change of its members replaces.
+        first_admin: the attribute of the admin role's group with the id of the first admin.
+        account_class, admin_role_class: the auxiliary classes that these attributes require; `""`
+            for none.
+        user_dn_pattern, role_dn_pattern: the DN of a new entry, with `{0}` for the name.
+        reads_roles: False if the service does not use groups at all.
         user_object_classes: further classes of a new user.
         configured_user_attributes: attributes of a new user, with `{name}` and `{number}`; None
             for those of the profile.
-        deletes_subtree: whether entries below a user are deleted with it.
-        reads_roles: False where nobody holds a role, whatever groups there are.
+        deletes_subtree: whether the entries below a user are deleted with it.
     """
 
     profile: Profile
-    shape: GroupSchema
+    group_schema: GroupSchema
     user_bases: tuple[str, ...]
     role_bases: tuple[str, ...]
     user_filter: str
@@ -88,7 +96,7 @@ class DirectoryLayout:
 
     @property
     def own_classes(self) -> bool:
-        """Whether the attributes are those of `config/schema`, and nobody else's."""
+        """Whether the attributes are those of `config/schema`, which no other tool uses."""
         return self.account_class == ACCOUNT_CLASS
 
     @property
@@ -97,16 +105,13 @@ class DirectoryLayout:
 
     @property
     def lists_by_silent_attributes(self) -> bool:
-        """Whether what is listed depends on what changes in an entry without changing its stamp.
-
-        OpenLDAP's overlays write so: memberof, ppolicy, lastbind (seen on 2.5.13).
-        """
-        asked = _ASKED.findall(self.user_list_filter + self.role_list_filter)
-        return any(changes_silently(self.profile.schema.attribute(name)) for name in asked)
+        """Whether a list filter tests an attribute that changes without a new stamp."""
+        tested = _FILTER_ATTRIBUTES.findall(self.user_list_filter + self.role_list_filter)
+        return any(changes_silently(self.profile.schema.attribute(name)) for name in tested)
 
     @property
     def finds_users_by_name(self) -> bool:
-        """Whether the name that is shown is the one that a user is found by, and nothing else."""
+        """Whether users are found by exactly the name that is shown, as memory finds them."""
         by_name = f"({self.user_name}=?)"
         return self._equal_names_share_letters(self.user_name) and self.user_filter in (
             by_name,
@@ -115,6 +120,7 @@ class DirectoryLayout:
 
     @property
     def finds_roles_by_name(self) -> bool:
+        """Whether roles are found by exactly the name that is shown."""
         by_name = f"({self.role_name}=?)"
         return self._equal_names_share_letters(self.role_name) and self.role_filter in (
             by_name,
@@ -123,13 +129,14 @@ class DirectoryLayout:
 
     def evaluation_of(self, ldap_filter: str) -> Evaluation:
         """Split a filter into the part that the server can evaluate and a test for the rest."""
-        # 389 and Active Directory also compare attributes that have no matching rule.
+        # OpenLDAP 2.5 evaluates a condition on an attribute without an EQUALITY or SUBSTR rule as
+        # undefined, so it finds nothing. 389 DS and Active Directory compare such attributes too.
         if self.profile.compares_without_rules:
             return Evaluation(ldap_filter)
         return evaluation_of(ldap_filter, self.profile.schema)
 
     @property
-    def can_search_by_part(self) -> bool:
+    def can_search_by_substring(self) -> bool:
         """Whether the server can search for a part of a user's name, ignoring case."""
         if self.profile.ignores_case:
             return True
@@ -141,30 +148,27 @@ class DirectoryLayout:
         return known or self._is_unknown_default(attribute)
 
     def _is_unknown_default(self, attribute: str) -> bool:
-        """Whether the attribute is the profile's default and the schema cannot be read.
-
-        The rules of the default attributes ignore case.
-        """
+        """Whether the schema is unreadable, but the attribute is a default one (ignores case)."""
         is_default = attribute in (self.profile.user_name, self.profile.role_name)
         return is_default and not self.profile.schema.attributes
 
     @property
     def member(self) -> str:
-        return self.shape.member
+        return self.group_schema.member
 
     @property
     def user_attributes(self) -> list[str]:
-        wanted = [self.user_id, self.user_name, self.custodian, self.epoch, "objectClass"]
-        policy = (*self.profile.password_stamps, *self.profile.closing)
-        return list(dict.fromkeys([*wanted, *policy]))
+        attributes = [self.user_id, self.user_name, self.custodian, self.epoch, "objectClass"]
+        policy = (*self.profile.password_stamps, *self.profile.disabling_attributes)
+        return list(dict.fromkeys([*attributes, *policy]))
 
     @property
     def role_attributes(self) -> list[str]:
         return [self.user_id, self.role_name, self.profile.stamp, "objectClass", self.revision]
 
     @property
-    def described(self) -> dict[str, str]:
-        """What an administrator wants to see in the log, by the names of the settings."""
+    def log_fields(self) -> dict[str, str]:
+        """The layout for the log, by the names of the settings."""
         return {
             "user_id_attribute": self.user_id,
             "user_entry_object_class": self.user_class,
@@ -176,17 +180,20 @@ class DirectoryLayout:
             "membership_attribute": self.member,
             "custodian_attribute": self.custodian,
             "epoch_attribute": self.epoch,
-            "guards": "assertions" if self.profile.asserts else "swaps",
+            "guards": "assertions" if self.profile.supports_assertions else "swaps",
         }
 
     # Entries
 
     def user_from(self, entry: Entry) -> User:
-        """The user that an entry stands for.
+        """Return the user that the entry represents.
 
-        Its revision is the epoch as stored: every promotion, demotion and password change through
-        us replaces it, while a failed login (which OpenLDAP notes in the entry) does not.
+        Raises:
+            IdUnreadable: the entry has no readable id.
         """
+        # The revision is the stored epoch, not the entry's stamp: a failed login changes the entry
+        # of OpenLDAP's ppolicy (pwdFailureTime), and must not make concurrent changes fail. Every
+        # change by this service that matters to others replaces the epoch.
         stored = entry.first(self.epoch) or ""
         stamps = (entry.first(name) for name in self.profile.password_stamps)
         custodian_id = entry.first(self.custodian)
@@ -198,7 +205,7 @@ class DirectoryLayout:
             revision=stored,
             epoch=account_state.digest(stored, *stamps),
             custodian_id=entry_id(entry.first(self.custodian)),
-            enabled=not self.profile.is_closed(entry),
+            enabled=not self.profile.is_disabled(entry),
             appointment=account_state.appointment(stored) or adopted,
             busy=account_state.is_busy(stored),
             unfinished=self.is_unfinished(entry),
@@ -206,11 +213,15 @@ class DirectoryLayout:
         )
 
     def is_unfinished(self, entry: Entry) -> bool:
-        """Whether the entry is of a user whose creation goes on, or was cut off."""
+        """Whether the user is still being created, or its creation was interrupted."""
         return bool(account_state.creation_mark(entry.first(self.epoch) or ""))
 
     def role_from(self, entry: Entry) -> Role:
-        """The role that an entry stands for; its revision is `"<stamp>|<revision>"`."""
+        """Return the role that the entry represents; its revision is `"<stamp>|<revision>"`.
+
+        Raises:
+            IdUnreadable: the entry has no readable id.
+        """
         revision = entry.first(self.revision) or ""
         return Role(
             id=self.id_of(entry),
@@ -227,14 +238,13 @@ class DirectoryLayout:
         return any(_has_class(entry, name) for name in self.profile.dynamic_classes)
 
     def foreign_class(self, entry: Entry) -> str:
-        """Return the entry's group class if its members are not in the configured attribute.
+        """Return the class of a group whose members are not in the configured attribute.
 
-        `""` where they are.
+        `""` if they are in the configured attribute.
         """
-        shapes = {name: GROUP_SCHEMAS[name.lower()] for name in _classes_of_groups(entry)}
-        if any(shape.member.lower() == self.member.lower() for shape in shapes.values()):
-            return ""
-        return next(iter(shapes), "")
+        classes = [name for name in entry.all("objectClass") if name.lower() in GROUP_SCHEMAS]
+        members = {GROUP_SCHEMAS[name.lower()].member.lower() for name in classes}
+        return "" if self.member.lower() in members else next(iter(classes), "")
 
     def id_of(self, entry: Entry) -> EntryId:
         """Return the immutable id, `"8a3d1872-7a1f-1041-82f4-05905a505f39"`.
@@ -249,7 +259,7 @@ class DirectoryLayout:
         return found
 
     def readable_id_of(self, entry: Entry) -> EntryId | None:
-        """Return the id as `id_of` does, but None where that raises."""
+        """Return the id as `id_of` does, but None if that raises."""
         values = entry.attributes.get(self.user_id.lower(), ())
         if len(values) != 1:
             return None
@@ -258,11 +268,11 @@ class DirectoryLayout:
             return EntryId(str(uuid.UUID(bytes_le=values[0]))) if is_guid else None
         try:
             return entry_id(values[0].decode())
-        except UnicodeDecodeError:  # with replaced bytes two ids could become equal
+        except UnicodeDecodeError:  # decoding with replacement could make two ids equal
             return None
 
-    def has_id(self, wanted: EntryId) -> str | None:
-        """The filter that finds the entry with the id; None where it can be no entry's."""
+    def id_filter(self, wanted: EntryId) -> str | None:
+        """Return the filter that finds the entry with the id; None if the text can't be an id."""
         if not self.profile.binary_id:
             return names.equals(self.user_id, wanted)
         try:
@@ -272,157 +282,43 @@ class DirectoryLayout:
         return f"({self.user_id}={names.filter_bytes(raw)})"
 
     def target(self, entry: User | Role) -> str:
-        """By what name an entry is changed: the id where the server takes it, whoever moves it."""
-        return f"<GUID={entry.id}>" if self.profile.by_guid else entry.locator
+        """Return the DN for changes of the entry.
 
-    def holds_users(self, dn: str) -> bool:
-        """Whether users lie where `dn` is."""
+        Active Directory also accepts `<GUID=…>` ([MS-ADTS] §3.1.1.3.1.2.4), which still names the
+        entry if another tool moves it meanwhile.
+        """
+        return f"<GUID={entry.id}>" if self.profile.addresses_by_guid else entry.locator
+
+    def is_under_user_base(self, dn: str) -> bool:
+        """Whether the DN is at or below a search base of users."""
         return any(names.is_under(dn, base) for base in self.user_bases)
 
-    def holds_roles(self, dn: str) -> bool:
-        """Whether roles lie where `dn` is."""
+    def is_under_role_base(self, dn: str) -> bool:
+        """Whether the DN is at or below a search base of groups."""
         return any(names.is_under(dn, base) for base in self.role_bases)
 
     # Members
 
     def member_value(self, user: User) -> str:
-        """By what a group names the user."""
-        return user.name if self.shape.by_name else user.locator
+        """Return the value by which a group names the user: its DN, or its name (RFC 2307)."""
+        return user.name if self.group_schema.by_name else user.locator
 
     def members(self, entry: Entry) -> list[str]:
-        """The members that a group names, placeholders left out."""
+        """Return the member values of a group, without placeholders."""
         values = entry.all(self.member)
         if self.member.lower() == "uniquemember":
             values = [_OPTIONAL_UID.sub("", value) for value in values]
         return [value for value in values if value not in PLACEHOLDER_DNS]
 
-    def placeholder_in(self, role: Role) -> Modify:
-        """Gives a group the member that lets its last one go."""
+    def placeholder_addition(self, role: Role) -> Modify:
+        """Return the operation that adds the placeholder, before the last member is removed."""
         return Modify(self.target(role), (Modification("add", self.member, (PLACEHOLDER_DN,)),))
-
-    # New entries
-
-    def new_user(self, name: str, mark: str = "") -> Add:
-        """The entry of a user that is being created: without a password, marked as unfinished.
-
-        Args:
-            name: of the user.
-            mark: of the creation; a fresh one by default.
-
-        Raises:
-            BadRequest: the directory takes no such name.
-        """
-        self._must_fit(name)
-        attributes = self._attributes_of_new(name)
-        attributes[self.user_name] = [name]
-        attributes[self.epoch] = [account_state.unfinished(mark or account_state.fresh())]
-        classes = (self.user_class, *self.user_object_classes, self.account_class)
-        return Add(self._user_dn(name), tuple(filter(None, dict.fromkeys(classes))), attributes)
-
-    def _attributes_of_new(self, name: str) -> dict[str, list[str]]:
-        configured = self.configured_user_attributes
-        number = str(secrets.choice(_GID_NUMBERS))
-        attributes = {
-            kind: [text.replace("{0}", name)]
-            for kind, text in self.profile.new_user
-            if configured is None or kind in _REQUIRED_FOR_USERS
-        }
-        for kind, text in configured or ():
-            value = text.replace("{name}", name).replace("{number}", number)
-            attributes.setdefault(kind, []).append(value)
-        return attributes
-
-    def new_role(self, name: str) -> Add:
-        """The entry of an empty role; raises as `new_user` does."""
-        _must_be_short(name)
-        attributes = {self.role_name: [name]}
-        if self.shape.wants_a_member:
-            attributes[self.member] = [PLACEHOLDER_DN]
-        if self.role_class.lower() == "posixgroup":
-            attributes["gidNumber"] = [str(secrets.choice(_GID_NUMBERS))]
-        return Add(self._role_dn(name), (self.role_class,), attributes)
-
-    def new_admin_role(self, name: str, first_admin: User) -> Add:
-        """The entry of the admin role with its first holder."""
-        role = self.new_role(name)
-        attributes = dict(role.attributes)
-        attributes[self.member] = [*attributes.get(self.member, ()), self.member_value(first_admin)]
-        attributes[self.first_admin] = [first_admin.id]
-        classes = tuple(filter(None, (*role.classes, self.admin_role_class)))
-        return Add(role.dn, classes, attributes)
-
-    def _user_dn(self, name: str) -> str:
-        if self.user_dn_pattern:
-            return names.dn_from_pattern(self.user_dn_pattern, name)
-        return names.dn_in(self.user_bases[0], self.naming, name)
-
-    def _role_dn(self, name: str) -> str:
-        if self.role_dn_pattern:
-            return names.dn_from_pattern(self.role_dn_pattern, name)
-        return names.dn_in(self.role_bases[0], self.role_name, name)
-
-    def _must_fit(self, name: str) -> None:
-        _must_be_short(name)
-        limit, forbidden = self.profile.name_limit, self.profile.not_in_names
-        if limit and len(name) > limit:
-            raise BadRequest(
-                _REFUSED.format(f"The directory takes names of up to {limit} characters")
-            )
-        if any(char in forbidden for char in name):
-            raise BadRequest(
-                _REFUSED.format(f"The directory takes no name with one of {forbidden}")
-            )
 
 
 _OPTIONAL_UID = re.compile(r"#'[01]*'B\Z")
 """The bit string that may follow the DN in `uniqueMember` (RFC 4517 §3.3.21)."""
-_REQUIRED_FOR_USERS = frozenset({"userAccountControl"})
-"""Always set: without it Active Directory creates an enabled account without a password."""
 
-_REFUSED = "Error processing the request. {}."
-
-
-_ASKED = re.compile(r"\(([A-Za-z0-9.-]+)[^=()]*=")
-_SILENT = re.compile(
-    r"memberOf|isMemberOf|pwd.*|authTimestamp|hasSubordinates|numSubordinates", re.IGNORECASE
-)
-
-
-def changes_silently(attribute: str) -> bool:
-    """Whether servers change the attribute without changing the entry's modification stamp."""
-    return _SILENT.fullmatch(attribute) is not None
-
-
-def _must_be_short(name: str) -> None:
-    if names.stored_length(name) > MAX_NAME_BYTES:
-        raise BadRequest(_REFUSED.format("The directory takes no name as long as this one"))
-
-
-def shown_name(entry: Entry, attribute: str) -> str:
-    """The only value; of several the one by which the entry is named, else the first."""
-    values = entry.all(attribute)
-    if len(values) == 1:
-        return values[0]
-    named_by = dict(names.own_pairs(entry.dn))
-    return named_by.get(attribute.lower()) or next(iter(values), "")
-
-
-def _classes_of_groups(entry: Entry) -> list[str]:
-    return [name for name in entry.all("objectClass") if name.lower() in GROUP_SCHEMAS]
-
-
-def all_names(entry: Entry, attribute: str) -> list[str]:
-    """Return all values, including those with options (`cn;lang-de`, RFC 4512 §2.5.2).
-
-    A search by the attribute finds all of them.
-    """
-    key = attribute.lower()
-    return [
-        value
-        for name in entry.attributes
-        if name.partition(";")[0] == key
-        for value in entry.all(name)
-    ]
+_FILTER_ATTRIBUTES = re.compile(r"\(([A-Za-z0-9.-]+)[^=()]*=")
 
 
 def _has_class(entry: Entry, name: str) -> bool:

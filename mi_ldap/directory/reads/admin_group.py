@@ -1,4 +1,4 @@
-"""The admin role: exactly one group, known by its id after the first read, and who holds it."""
+"""The admin role: exactly one group, identified by its id after the first read, and its members."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import structlog
 
 from mi_ldap.directory.reads.nesting import Nesting
-from mi_ldap.directory.reads.reader import Reader, in_parts
+from mi_ldap.directory.reads.reader import Reader
+from mi_ldap.directory.reads.searches import batches
 from mi_ldap.errors import AdminRoleUnclear
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry
@@ -21,8 +22,14 @@ log = structlog.get_logger()
 class AdminGroup:
     """Finds the admin role's group and resolves its members.
 
-    Membership is read from the group, never from `memberOf`, which may lag or lie.
+    Attributes:
+        reader: searches for groups and users.
+        nesting: resolves nested groups.
+        name: the configured name of the role.
     """
+
+    # Membership is read from the group, never from memberOf: OpenLDAP's overlay writes memberOf
+    # after member, and leaves stale values if a member is added while the group is deleted.
 
     reader: Reader
     nesting: Nesting
@@ -31,39 +38,41 @@ class AdminGroup:
 
     @property
     def id(self) -> EntryId | None:
-        """The id of the group that was last read; None before that."""
+        """The id of the group that was read last; None before the first read."""
         return self._id
 
     def read(self) -> AdminRole | None:
-        """The group and everybody in it; one search where no group is nested in it.
+        """Return the group with its members, by one search and one more for nested groups.
+
+        None if there is no such group.
 
         Raises:
-            AdminRoleUnclear: two groups match the name, or the members can't be seen.
+            AdminRoleUnclear: two groups match the name, or the members can't be read.
         """
-        tree = self.reader.tree
+        layout = self.reader.layout
         entry = self._entry()
         if entry is None:
             return None
-        if self._id is None:  # read again by the id: another group may have the same one
-            self._id = tree.id_of(entry)
+        if self._id is None:  # read again by the id, since two groups may have the same id
+            self._id = layout.id_of(entry)
             return self.read()
-        self._id = tree.id_of(entry)
-        gathered = self.nesting.below(entry)
+        self._id = layout.id_of(entry)
+        closure = self.nesting.below(entry)
         return AdminRole(
-            role=tree.role_from(entry),
-            holders=frozenset(gathered.holders),
-            nested=frozenset(gathered.nested_ids),
-            nested_holders=frozenset(gathered.nested_holders),
-            first_admin_id=entry_id(entry.first(tree.first_admin)),
+            role=layout.role_from(entry),
+            holders=frozenset(closure.holders),
+            nested=frozenset(closure.nested_ids),
+            nested_holders=frozenset(closure.nested_holders),
+            first_admin_id=entry_id(entry.first(layout.first_admin)),
         )
 
     def _entry(self) -> Entry | None:
-        return self._the_one(
-            self.reader.role_entries(self._wanted(), [self.reader.tree.first_admin])
+        return self._single_group(
+            self.reader.role_entries(self._filter(), [self.reader.layout.first_admin])
         )
 
     def holds(self, admin_role: AdminRole, user: User) -> bool:
-        """Whether the user is among the holders, by the server's own idea of equal names."""
+        """Whether the user is among the members, compared by the server's matching rules."""
         return self._is_among(admin_role.holders, user)
 
     def holds_through_others(self, admin_role: AdminRole, user: User) -> bool:
@@ -71,47 +80,48 @@ class AdminGroup:
         return self._is_among(admin_role.nested_holders, user)
 
     def users(self, admin_role: AdminRole) -> Iterator[User]:
-        """The holders that are users, each once, some hundred a search, as they are asked for."""
+        """Yield the members that are users, each once; searched for in batches as needed."""
         seen: set[str] = set()
-        for part in in_parts(sorted(admin_role.holders)):
+        for part in batches(sorted(admin_role.holders)):
             for user in self.reader.users_among(part):
-                if user.id not in seen and self._is_sure(admin_role, user):
+                if user.id not in seen and self._is_confirmed(admin_role, user):
                     seen.add(user.id)
                     yield user
 
-    def _is_sure(self, admin_role: AdminRole, user: User) -> bool:
-        """What was found among many members is alike; whether it is the same the server says."""
-        exact = self.reader.tree.shape.by_name or user.locator in admin_role.holders
+    def _is_confirmed(self, admin_role: AdminRole, user: User) -> bool:
+        """Whether the server considers the user a member; `users_among` compares more loosely."""
+        exact = self.reader.layout.group_schema.by_name or user.locator in admin_role.holders
         return exact or self.holds(admin_role, user)
 
-    def _wanted(self) -> str:
-        """By name always, so that a second group of the name is seen; by id once it is known.
+    def _filter(self) -> str:
+        """Return the filter for the group: by name, and by id once it is known.
 
-        A group that is not listed is none: nobody would take a former life's members out of it.
+        It includes the name so that a second group with the name is noticed, and the list filter
+        because the service never removes members from groups that are not listed.
         """
-        tree = self.reader.tree
-        by_name = names.filter_for(tree.role_filter, self.name)
-        by_id = tree.has_id(self._id) if self._id else None
-        wanted = names.any_of([by_name, by_id]) if by_id else by_name
-        return f"(&{tree.role_list_filter}{wanted})"
+        layout = self.reader.layout
+        by_name = names.filter_for(layout.role_filter, self.name)
+        by_id = layout.id_filter(self._id) if self._id else None
+        ldap_filter = names.any_of([by_name, by_id]) if by_id else by_name
+        return f"(&{layout.role_list_filter}{ldap_filter})"
 
-    def _the_one(self, entries: list[Entry]) -> Entry | None:
-        tree = self.reader.tree
+    def _single_group(self, entries: list[Entry]) -> Entry | None:
+        layout = self.reader.layout
         if len(entries) > 1:
             log.error("admin_role_ambiguous", groups=[entry.dn for entry in entries])
             raise AdminRoleUnclear
         if not entries:
             return None
-        if tree.shape.wants_a_member and not entries[0].all(tree.member):
+        if layout.group_schema.requires_member and not entries[0].all(layout.member):
             log.error("admin_role_hides_members", group=entries[0].dn)
             raise AdminRoleUnclear
-        if self._id and tree.id_of(entries[0]) != self._id:
+        if self._id and layout.id_of(entries[0]) != self._id:
             log.warning("admin_role_replaced", group=entries[0].dn)
         return entries[0]
 
     def _is_among(self, members: frozenset[str], user: User) -> bool:
-        """A DN that is alike and not the same is looked up: servers fold names their own way."""
-        if self.reader.tree.shape.by_name:
+        """Whether one of the members is the user; similar DNs are compared by the server."""
+        if self.reader.layout.group_schema.by_name:
             return user.name in members and self._is(user.name, user)
         if user.locator in members:
             return True

@@ -1,9 +1,8 @@
-"""The user that is the service's own account, if the account is among the users."""
+"""The service's own account, which may also be one of the users."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from mi_ldap.directory.reads.reader import Reader
 from mi_ldap.ldap import names
@@ -11,7 +10,7 @@ from mi_ldap.model import User
 
 
 @dataclass
-class OwnAccount:
+class ServiceAccount:
     r"""The account that the service binds as.
 
     Attributes:
@@ -22,31 +21,32 @@ class OwnAccount:
 
     reader: Reader
     bound_as: str
+    _authorization_dn: str | None = None
 
     def is_user(self, user: User) -> bool:
         """Whether the user's entry is the account's, whatever form of its name is configured."""
-        account = self._account
+        account = self._name()
         if "=" in account:
             return names.parsed_dn(account) == names.parsed_dn(user.locator)
         return bool(account) and user.id in {each.id for each in self._users_called(account)}
 
     def users(self) -> list[User]:
-        """Return the users that are the account; none where its entry is not among the users."""
-        account = self._account
+        """Return the users that are the account; none if its entry is not among the users."""
+        account = self._name()
         if "=" not in account:
             return self._users_called(account) if account else []
         user = self.reader.user_at(account)
         return [user] if user else []
 
-    @property
-    def _account(self) -> str:
-        return self.bound_as or self._authorization_dn
-
-    @cached_property
-    def _authorization_dn(self) -> str:
-        """The DN of the connection's authorization identity (RFC 4532), `""` for anonymous."""
-        with self.reader.session() as session:
-            return session.who_am_i().removeprefix("dn:")
+    def _name(self) -> str:
+        """Return the configured name, or the DN that the server reports; `""` for anonymous."""
+        if self.bound_as:
+            return self.bound_as
+        if self._authorization_dn is None:
+            with self.reader.connection() as connection:
+                # RFC 4532; asked once, since it is the same for all connections of the pool.
+                self._authorization_dn = connection.who_am_i().removeprefix("dn:")
+        return self._authorization_dn
 
     def _users_called(self, account: str) -> list[User]:
         """Find users by the names that Active Directory accepts in a simple bind.

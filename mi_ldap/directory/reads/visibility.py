@@ -23,9 +23,9 @@ IN_CHAIN: Final = "1.2.840.113556.1.4.1941"
 
 _MEMBERSHIP: Final = frozenset({"memberof", "ismemberof"})
 _MAX_UNKNOWN: Final = 10
-"""Most conditions on other attributes: all their truth values are tried, 2 to this power.
+"""Most conditions on other attributes, all combinations of which are evaluated (2 to this power).
 
-With more of them every change of a tested membership counts as hiding.
+With more conditions, every change of a tested membership counts as hiding the user.
 """
 
 
@@ -33,7 +33,7 @@ With more of them every change of a tested membership counts as hiding.
 class Visibility:
     """Evaluates the filters for users as they would be after a change of roles."""
 
-    tree: DirectoryLayout
+    layout: DirectoryLayout
     nesting: Nesting
 
     @cached_property
@@ -42,24 +42,23 @@ class Visibility:
         return tuple(filter(self._tests_membership, filters.items(self._filter)))
 
     def would_hide(self, user: User, assigned: Sequence[Role], revoked: Sequence[Role]) -> bool:
-        """Whether the user may no longer match after that change of roles.
+        """Whether the user may no longer match the filters after the change of roles.
 
-        The values of other attributes are not read: any combination of results of the other
-        conditions is assumed to be possible.
+        The values of other attributes are not read: the other conditions may be true or false.
         """
         if not self.memberships or not (assigned or revoked):
             return False
-        before = list(self.nesting.reader.roles_naming([self.tree.member_value(user)]))
+        before = list(self.nesting.reader.roles_naming([self.layout.member_value(user)]))
         lost = {role.id for role in revoked}
         after = [*(role for role in before if role.id not in lost), *assigned]
         return self._may_stop_matching(self._results(user, before), self._results(user, after))
 
     @cached_property
     def _filter(self) -> filters.Filter:
-        return filters.parse(f"(&{self.tree.user_list_filter}{self.tree.user_filter})")
+        return filters.parse(f"(&{self.layout.user_list_filter}{self.layout.user_filter})")
 
     def _tests_membership(self, item: Item) -> bool:
-        return item.attribute in _MEMBERSHIP | {self.tree.member_of.lower()}
+        return item.attribute in _MEMBERSHIP | {self.layout.member_of.lower()}
 
     def _results(self, user: User, roles: list[Role]) -> dict[Item, bool | None]:
         """Return whether each condition on groups is true for a user with these roles."""
@@ -76,8 +75,8 @@ class Visibility:
         return any(self._includes_nested(item) for item in self.memberships)
 
     def _includes_nested(self, item: Item) -> bool:
-        # 389's memberOf plugin includes indirect memberships, OpenLDAP's overlay does not.
-        return item.rule == IN_CHAIN or self.tree.profile.name == "389ds"
+        # The memberOf plugin of 389 DS includes nested groups; OpenLDAP's overlay does not.
+        return item.rule == IN_CHAIN or self.layout.profile.name == "389ds"
 
     def _may_stop_matching(
         self, before: dict[Item, bool | None], after: dict[Item, bool | None]

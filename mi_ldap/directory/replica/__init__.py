@@ -1,9 +1,10 @@
-"""The index: a replica of users and groups in memory, as fresh as the directory.
+"""The replica: users and groups in memory, as fresh as the directory.
 
-A read is answered after a poll that began after the request did: one small round trip, shared by
-all requests that wait. The caller reads the directory itself until memory is filled, while memory
-can't be kept up to date, and wherever the answer depends on the server's matching rules; the
-results are the same. Reads that decide on a change never use the index.
+A read is answered after a poll (RFC 4533) that began after the request did: one small round trip,
+shared by all requests that wait. On a cache miss the caller reads the directory, with the same
+result: until memory is filled, while it can't be kept up to date, and if the answer depends on the
+server's matching rules. Reads that a change depends on never use the replica. The package imports
+`layout`, `reads` and `ldap`; it must not know the services.
 """
 
 from __future__ import annotations
@@ -36,21 +37,22 @@ log = structlog.get_logger()
 __all__ = ["CacheMiss", "Replica", "ReplicaContents"]
 
 LARGE: Final = 2000
-"""A group with more members is not read again while a request waits."""
+"""A group with more members is read in the background, not while a request waits."""
 
 FILL_S: Final = 600.0
+"""Longest time for filling memory, in seconds."""
 KEEP_S: Final = 60.0
 """Longest pause between polls, in seconds: firewalls cut idle connections, and slapd's session log
 drops old changes."""
 RECHECK_S: Final = 1.0
 """Pause before groups that refint may still change are read again, and before a lost server is
 retried, in seconds."""
-UNTOLD_S, UNTOLD_PAUSE_S = 1.0, 0.002
+REPORT_S, REPORT_PAUSE_S = 1.0, 0.002
 """Longest wait for the server to report a removal, and the pause between polls, in seconds."""
-BEHIND_S: Final = 10.0
+LAG_S: Final = 10.0
 """Seconds after which an unreported change is assumed never to be reported."""
-REST: Final = 4
-"""Pause between two readings of groups, as a multiple of the duration of the first. Without it, a
+PAUSE_FACTOR: Final = 4
+"""Pause between two reads of groups, as a multiple of the duration of the first. Without it, a
 large group that changes all the time would make requests wait for memory nearly all the time."""
 CLOSE_S: Final = 1.0
 SYNCPROV_S: Final = 30.0
@@ -60,8 +62,8 @@ RETRY_S: Final = 300.0
 """Pause before retrying when the server or its limits did not allow synchronization, in seconds."""
 
 NOT_PROVED: Final = (
-    "who may act is read from the directory, since this account may not read how its databases are "
-    "arranged (OpenLDAP: cn=Databases,cn=Monitor)"
+    "permissions are read from the directory, since this account may not read the server's list of "
+    "databases (OpenLDAP: cn=Databases,cn=Monitor)"
 )
 
 _PAUSES_S: Final = {
@@ -75,12 +77,12 @@ T = TypeVar("T")
 
 
 class Replica:
-    """Replica of users and groups for reads, kept as fresh as the directory.
+    """Users and groups in memory for reads, kept as fresh as the directory.
 
     Args:
-        connector: opens the session of the index.
+        connector: opens the connection for polls.
         reader: reads what a poll does not report.
-        limit: with more users and groups than this the index is off.
+        limit: the most users and groups; if there are more the replica is off.
         is_private: whether the service runs the directory itself, so that its configuration is
             known.
     """
@@ -91,44 +93,44 @@ class Replica:
         self._connector, self._reader, self._limit = connector, reader, limit
         self._is_private = is_private
         self._lock = threading.Lock()
-        self._filled: Snapshot | None = None
-        self._polled_at = self._written_at = self._rests_until = 0.0
-        self._behind_since: float | None = None
-        self._why = "it is being filled"
-        self._off_because = ""
-        self._verification = Verification(connector, reader.tree)
+        self._snapshot: Snapshot | None = None
+        self._polled_at = self._written_at = self._paused_until = 0.0
+        self._lagging_since: float | None = None
+        self._unavailable_reason = "it is being filled"
+        self._logged_reason = ""
+        self._verification = Verification(connector, reader.layout)
         self._is_disabled = False
-        self._wanted = threading.Event()
+        self._wakeup = threading.Event()
         self._closed = False
-        self._keeper: threading.Thread | None = None
+        self._thread: threading.Thread | None = None
 
     @property
-    def reads(self) -> ReadSource:
-        """Return the source of reads at present."""
-        if self._why:
-            return ReadSource("directory", self._why)
+    def source(self) -> ReadSource:
+        """What answers reads at present: memory or the directory, and why."""
+        if self._unavailable_reason:
+            return ReadSource("directory", self._unavailable_reason)
         return ReadSource("memory", "" if self.is_proved else NOT_PROVED)
 
     @property
     def is_proved(self) -> bool:
         """Whether memory answers, and is proved to contain all that the directory contains."""
-        filled = self._filled
-        return filled is not None and filled.is_proved
+        snapshot = self._snapshot
+        return snapshot is not None and snapshot.is_proved
 
     def start(self) -> None:
         """Begin to fill memory in a background thread; further calls do nothing."""
-        if self._keeper is None:
+        if self._thread is None:
             with self._lock:
-                if self._keeper is None:
-                    self._keeper = threading.Thread(target=self._keep, name="index", daemon=True)
-                    self._keeper.start()
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="replica", daemon=True)
+                    self._thread.start()
 
     def close(self) -> None:
-        """Drop the session; the thread ends as soon as its last operation is answered."""
+        """Drop memory; the thread ends as soon as its last operation is answered."""
         self._closed = True
-        self._wanted.set()
-        if self._keeper:
-            self._keeper.join(CLOSE_S)
+        self._wakeup.set()
+        if self._thread:
+            self._thread.join(CLOSE_S)
         with self._lock:
             self._drop("it is closed")
 
@@ -139,181 +141,191 @@ class Replica:
     def note_removal(self, entry: User | Role) -> None:
         """Wait until memory shows that this process has removed the entry.
 
-        slapd does not report a removal while a change that began earlier is still running.
+        Other requests must not be answered with a user that this process has deleted.
         """
+        # slapd 2.5.13 reports a deletion only after all changes that began earlier have ended.
         self.note_write()
-        ends_at = time.monotonic() + UNTOLD_S
-        while not self._why and self._still_holds(entry):
+        ends_at = time.monotonic() + REPORT_S
+        while not self._unavailable_reason and self._still_contains(entry):
             if time.monotonic() > ends_at:
                 with self._lock:
-                    self._drop("the server does not tell of a removal")
+                    self._drop("the server does not report a deletion")
                 return
-            time.sleep(UNTOLD_PAUSE_S)
+            time.sleep(REPORT_PAUSE_S)
 
-    def _still_holds(self, entry: User | Role) -> bool:
-        """Whether memory still holds the entry after a poll; other changes may be unreported."""
+    def _still_contains(self, entry: User | Role) -> bool:
+        """Whether memory still contains the entry after a poll, even if other changes lag."""
         self.note_write()
         if not self._lock.acquire(timeout=remaining_s()):
             return True
         try:
             with suppress(CacheMiss):
-                self._fresh()
-            return self._filled is not None and self._filled.held.holds(entry)
+                self._polled_contents()
+            return self._snapshot is not None and self._snapshot.contents.holds(entry)
         finally:
             self._lock.release()
 
-    def ask(self, question: Callable[[ReplicaContents], T]) -> T:
-        """Return the answer of memory to a question.
+    def query(self, question: Callable[[ReplicaContents], T]) -> T:
+        """Return the result of a function of the contents, called after a poll.
 
         Raises:
             CacheMiss: memory cannot answer; read the directory instead.
         """
-        if self._why:
+        if self._unavailable_reason:
             raise CacheMiss
+        # Held during the poll: one poll answers all requests that wait for the lock meanwhile.
         if not self._lock.acquire(timeout=remaining_s()):
             raise CacheMiss
         try:
-            return question(self._fresh())
+            return question(self._polled_contents())
         finally:
             self._lock.release()
 
-    def _fresh(self) -> ReplicaContents:
+    def _polled_contents(self) -> ReplicaContents:
         """Return the contents after a poll that began after the request and our last change."""
-        filled = self._filled
-        if filled is None:
+        snapshot = self._snapshot
+        if snapshot is None:
             raise CacheMiss
         if self._polled_at < max(began_at(), self._written_at):
             began = time.monotonic()
-            self._poll(filled)
-            if filled.feed.lags_behind:
-                self._note_behind(began)
+            self._poll(snapshot)
+            if snapshot.synchronizer.lags_behind:
+                self._note_lag(began)
                 raise CacheMiss
-            self._polled_at, self._behind_since = began, None
-        return filled.held
+            self._polled_at, self._lagging_since = began, None
+        return snapshot.contents
 
-    def _note_behind(self, now: float) -> None:
-        """Drop memory if a change stays unreported for `BEHIND_S`; filling it finds the cause."""
-        self._behind_since = self._behind_since or now
-        if now - self._behind_since > BEHIND_S:
-            self._behind_since = None
-            self._drop("the server does not tell of a change")
+    def _note_lag(self, now: float) -> None:
+        """Drop memory if a change stays unreported for `LAG_S`; filling it finds the cause."""
+        self._lagging_since = self._lagging_since or now
+        if now - self._lagging_since > LAG_S:
+            self._lagging_since = None
+            self._drop("the server does not report a change")
 
-    def _poll(self, filled: Snapshot) -> None:
-        if not self._connector.is_current(filled.session):
+    def _poll(self, snapshot: Snapshot) -> None:
+        # A cookie of one server says nothing about the changes that another one has replicated.
+        if not self._connector.is_current(snapshot.connection):
             self._drop("the directory server has changed")
             raise CacheMiss
         try:
-            filled.feed.refresh(filled.session)
-            self._must_fit(filled.held)
-            if filled.held.groups.uncertain:
-                self._read_small(filled.held)
+            # slapd 2.5.13 reports the changes of a transaction (RFC 5805) before it is committed,
+            # and also if it is aborted. This service uses none, so every deletion is final.
+            snapshot.synchronizer.refresh(snapshot.connection)
+            self._ensure_within_limit(snapshot.contents)
+            if snapshot.contents.groups.uncertain:
+                self._read_small_groups(snapshot.contents)
         except (LdapError, ResyncRequired, ReplicationUnavailable, DirectoryUnavailable) as error:
             self._drop(reason_for(error))
             raise CacheMiss from error
         except Exception as error:
-            log.exception("index_failed")
-            self._drop("an error occurred: see index_failed in the log")
+            log.exception("replica_failed")
+            self._drop("an error occurred: see replica_failed in the log")
             raise CacheMiss from error
 
-    def _must_fit(self, held: ReplicaContents) -> None:
-        if len(held.people) + len(held.groups) > self._limit:
+    def _ensure_within_limit(self, contents: ReplicaContents) -> None:
+        if len(contents.people) + len(contents.groups) > self._limit:
             raise ReplicationUnavailable(
                 f"the directory holds more than {self._limit} users and groups: "
                 "see user_store.index_limit"
             )
 
-    def _read_small(self, held: ReplicaContents) -> None:
+    def _read_small_groups(self, contents: ReplicaContents) -> None:
         """Read changed groups; large ones are left to the background thread."""
-        held.take(held.fetch([group for group in held.groups.uncertain if group.size < LARGE]))
-        if held.groups.uncertain:
-            self._wanted.set()
+        contents.apply_members(
+            contents.read_members(
+                [group for group in contents.groups.uncertain if group.size < LARGE]
+            )
+        )
+        if contents.groups.uncertain:
+            self._wakeup.set()
 
-    def _drop(self, why: str) -> None:
-        """Answer nothing until the background thread has filled memory again."""
-        self._why = why
-        if self._filled:
-            self._filled.session.close()
+    def _drop(self, reason: str) -> None:
+        """Answer no query until the background thread has filled memory again."""
+        self._unavailable_reason = reason
+        if self._snapshot:
+            self._snapshot.connection.close()
             if not self._closed:
-                log.info("index_dropped", why=why)
-        self._filled = None
-        self._wanted.set()
+                log.info("replica_dropped", reason=reason)
+        self._snapshot = None
+        self._wakeup.set()
 
     # Run in the background thread
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         pause_s = 0.0
         while not self._closed:
-            self._wanted.wait(pause_s)
-            self._wanted.clear()
+            self._wakeup.wait(pause_s)
+            self._wakeup.clear()
             if self._closed:
                 return
-            pause_s = self._seen_to()
+            pause_s = self._do_due_work()
 
-    def _seen_to(self) -> float:
-        """Do the work that is due, and return the seconds until the next time."""
+    def _do_due_work(self) -> float:
+        """Fill, poll or verify memory, and return the seconds until the next time."""
         try:
             with deadline(FILL_S):
-                return self._poll_and_verify() if not self._why else self._begin()
+                return self._poll_and_verify() if not self._unavailable_reason else self._fill()
         except DirectoryUnavailable as error:
-            self._let_go(str(error))
+            self._empty(str(error))
             return RECHECK_S
-        except LdapError as refused:
-            self._be_off(reason_for(refused))
-            return _PAUSES_S.get(refused.code, RECHECK_S)
+        except LdapError as error:
+            self._disable(reason_for(error))
+            return _PAUSES_S.get(error.code, RECHECK_S)
         except ReplicationUnavailable as error:
-            self._be_off(str(error))
+            self._disable(str(error))
             return RECHECK_S if error.for_now else RETRY_S
         except ResyncRequired as error:
-            self._let_go(str(error))
+            self._empty(str(error))
             return 0.0
         except Exception:
-            log.exception("index_failed")
-            self._let_go("an error occurred: see index_failed in the log")
+            log.exception("replica_failed")
+            self._empty("an error occurred: see replica_failed in the log")
             return RETRY_S
 
-    def _be_off(self, why: str) -> None:
-        if why != self._off_because:
-            log.warning("index_off", why=why)
-        self._off_because = why
-        self._let_go(why)
+    def _disable(self, reason: str) -> None:
+        if reason != self._logged_reason:
+            log.warning("replica_off", reason=reason)
+        self._logged_reason = reason
+        self._empty(reason)
 
-    def _let_go(self, why: str) -> None:
+    def _empty(self, reason: str) -> None:
         """Empty memory until the next attempt, after a pause."""
         with self._lock:
-            self._drop(why)
-            self._wanted.clear()
+            self._drop(reason)
+            self._wakeup.clear()
 
-    def _begin(self) -> float:
-        """Fill memory from scratch: a server that was killed does not report earlier removals."""
+    def _fill(self) -> float:
+        """Fill memory from scratch; return the pause until the next work, in seconds."""
+        # Not from the last cookie: slapd 2.5.13 that was killed may not report earlier deletions.
         if self._is_disabled:
-            raise ReplicationUnavailable(f"{UNREPORTED}; restart the service when that is mended")
+            raise ReplicationUnavailable(f"{UNREPORTED}; restart the service when that is fixed")
         began = time.monotonic()
-        filled = Snapshot.from_directory(
+        snapshot = Snapshot.from_directory(
             self._connector, self._reader, self._limit, is_private=self._is_private
         )
-        held = filled.held
+        contents = snapshot.contents
         with self._lock:
             if self._closed:
-                filled.session.close()
+                snapshot.connection.close()
                 return 0.0
-            self._filled, self._why, self._off_because = filled, "", ""
+            self._snapshot, self._unavailable_reason, self._logged_reason = snapshot, "", ""
             self._polled_at = 0.0
         seconds = round(time.monotonic() - began, 3)
         log.info(
-            "index_ready",
-            users=len(held.people),
-            roles=len(held.groups),
+            "replica_ready",
+            users=len(contents.people),
+            roles=len(contents.groups),
             seconds=seconds,
-            is_proved=filled.is_proved,
+            is_proved=snapshot.is_proved,
         )
-        self._verification.rest(seconds)
-        return RECHECK_S if held.groups.uncertain else KEEP_S
+        self._verification.schedule_next(seconds)
+        return RECHECK_S if contents.groups.uncertain else KEEP_S
 
     def _poll_and_verify(self) -> float:
         """Poll when no request does, and read the groups whose members are uncertain."""
         with self._lock, suppress(CacheMiss):
             if time.monotonic() - self._polled_at > KEEP_S:
-                self._fresh()
+                self._polled_contents()
         if self._verification.is_due:
             self._verify()
         return self._read_groups()
@@ -324,40 +336,42 @@ class Replica:
         Raises:
             ReplicationUnavailable: the server does not; earlier reports may be wrong as well.
         """
-        filled = self._filled
-        if filled is None or self._is_private:
+        snapshot = self._snapshot
+        if snapshot is None or self._is_private:
             return
         try:
-            self._verification.verify(filled, lambda each: self._confirmed(filled, each))
+            self._verification.verify(snapshot, lambda each: self._confirmed(snapshot, each))
         except ReplicationUnavailable:
             self._is_disabled = True
             raise
 
-    def _confirmed(self, filled: Snapshot, suspects: set[Difference]) -> set[Difference]:
+    def _confirmed(self, snapshot: Snapshot, suspects: set[Difference]) -> set[Difference]:
         """Return the differences that remain after a poll; none if memory was dropped meanwhile."""
         with self._lock, suppress(CacheMiss):
             self.note_write()
-            if self._filled is filled and self._fresh() is filled.held:
-                return filled.comparison.confirmed(filled.session, suspects)
+            if self._snapshot is snapshot and self._polled_contents() is snapshot.contents:
+                return snapshot.comparison.confirmed(snapshot.connection, suspects)
         return set()
 
     def _read_groups(self) -> float:
         """Read changed groups, and again those that the server may still change silently."""
         with self._lock:
-            filled = self._filled
-            groups = [*filled.held.groups.uncertain] if filled else []
-        if not (filled and groups):
+            snapshot = self._snapshot
+            groups = [*snapshot.contents.groups.uncertain] if snapshot else []
+        if not (snapshot and groups):
             return KEEP_S
         began = time.monotonic()
-        if began < self._rests_until:
-            return self._rests_until - began
-        fetched = list(filled.held.fetch(groups))
+        if began < self._paused_until:
+            return self._paused_until - began
+        # Read without the lock, so that requests are answered meanwhile. Hence `only_current`: a
+        # poll may have reported a newer stamp in between.
+        fetched = list(snapshot.contents.read_members(groups))
         with self._lock:
-            if self._filled is not filled:
+            if self._snapshot is not snapshot:
                 return RECHECK_S
-            filled.held.take(fetched, only_known=True)
-            filled.held.confirm(began)
-            uncertain = bool(filled.held.groups.uncertain)
+            snapshot.contents.apply_members(fetched, only_current=True)
+            snapshot.contents.confirm_members(began)
+            uncertain = bool(snapshot.contents.groups.uncertain)
         now = time.monotonic()
-        self._rests_until = now + REST * (now - began)
+        self._paused_until = now + PAUSE_FACTOR * (now - began)
         return RECHECK_S if uncertain else KEEP_S

@@ -1,4 +1,4 @@
-"""Comparison of synchronized entries with the results of plain searches."""
+"""Comparison of the entries in memory with the results of plain searches."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from mi_ldap.directory.layout.directory_layout import DirectoryLayout, changes_silently
-from mi_ldap.directory.reads.reader import in_parts
+from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.directory.layout.entry_names import changes_silently
+from mi_ldap.directory.reads.searches import batches
 from mi_ldap.directory.replica.contents import (
     ReplicaContents,
     ReplicationUnavailable,
@@ -25,7 +26,7 @@ MANY: Final = 1000
 """Most differences that are checked again; more are assumed to have the same cause."""
 
 BURST, YIELD_S = 500, 0.002
-"""After this number of entries the thread sleeps, in seconds, so that other threads can run."""
+"""The thread sleeps for some seconds after so many entries, so that other threads can run."""
 
 ATTEMPTS, PAUSE_S = 5, 0.05
 """How many times differences are checked again, and the pause before each check, in seconds."""
@@ -34,7 +35,7 @@ ATTEMPTS, PAUSE_S = 5, 0.05
 class Difference(NamedTuple):
     """An entry that differs between memory and a plain search."""
 
-    kind: _Kind
+    entry_type: _EntryType
     uuid: bytes
 
 
@@ -46,10 +47,10 @@ class _Entries(Protocol):
     def entry_of(self, uuid: bytes) -> Entry | None: ...
 
 
-class _Kind(NamedTuple):
-    """Users or groups: the entries in memory, and the search that finds them."""
+class _EntryType(NamedTuple):
+    """Users or groups: their entries in memory, and the search that finds them."""
 
-    held: _Entries
+    entries: _Entries
     bases: tuple[str, ...]
     condition: bytes
     attributes: tuple[str, ...]
@@ -60,23 +61,24 @@ class Comparison:
     """Finds entries that are on the server but not in memory, and the reverse.
 
     Attributes:
-        tree: the configured bases, filters and attributes.
-        held: the contents of memory.
+        layout: the configured bases, filters and attributes.
+        contents: the contents of memory.
     """
 
-    tree: DirectoryLayout
-    held: ReplicaContents
+    layout: DirectoryLayout
+    contents: ReplicaContents
 
     def is_different(
-        self, session: LdapConnection, confirm: Callable[[set[Difference]], set[Difference]]
+        self, connection: LdapConnection, confirm: Callable[[set[Difference]], set[Difference]]
     ) -> bool:
         """Whether differences remain after several polls, so that they are not recent changes.
 
         Args:
-            session: of the account that reads the entries.
+            connection: of the account that reads the entries.
             confirm: polls, and returns the differences that still exist.
         """
-        suspects = self.differences(session)
+        # An entry that changes during the search differs too: a poll tells the two apart.
+        suspects = self.differences(connection)
         for _ in range(ATTEMPTS):
             if not suspects:
                 break
@@ -84,61 +86,70 @@ class Comparison:
             suspects = confirm(suspects)
         return bool(suspects)
 
-    def differences(self, session: LdapConnection) -> set[Difference]:
+    def differences(self, connection: LdapConnection) -> set[Difference]:
         """Return the entries that differ, including those that change during the search."""
         differing = set()
-        for kind in self._kinds():
-            missing = {*kind.held.uuids()}
-            for number, (each, entry) in enumerate(_read(session, kind, kind.condition)):
+        for entry_type in self._entry_types():
+            missing = {*entry_type.entries.uuids()}
+            for number, (each, entry) in enumerate(
+                _read(connection, entry_type, entry_type.condition)
+            ):
                 missing.discard(each)
-                if self.tree.is_unfinished(entry):
+                if self.layout.is_unfinished(entry):
                     continue
-                if not _is_same(kind.held.entry_of(each), entry):
-                    differing.add(Difference(kind, each))
+                if not _is_same(entry_type.entries.entry_of(each), entry):
+                    differing.add(Difference(entry_type, each))
+                # Decoding holds the GIL: without pauses, requests would wait for the comparison.
                 if number % BURST == 0:
                     time.sleep(YIELD_S)
-            differing.update(Difference(kind, each) for each in missing)
+            differing.update(Difference(entry_type, each) for each in missing)
         return differing
 
-    def confirmed(self, session: LdapConnection, suspects: Iterable[Difference]) -> set[Difference]:
+    def confirmed(
+        self, connection: LdapConnection, suspects: Iterable[Difference]
+    ) -> set[Difference]:
         """Return the differences that still exist; call right after a poll."""
         remaining: set[Difference] = set()
-        for part in in_parts([*suspects][:MANY]):
-            for kind in self._kinds():
-                mine = [each for each in part if each.kind == kind]
-                found = _named(session, kind, [each.uuid for each in mine])
-                there = {each: e for each, e in found.items() if not self.tree.is_unfinished(e)}
+        for part in batches([*suspects][:MANY]):
+            for entry_type in self._entry_types():
+                mine = [each for each in part if each.entry_type == entry_type]
+                found = _named(connection, entry_type, [each.uuid for each in mine])
+                there = {each: e for each, e in found.items() if not self.layout.is_unfinished(e)}
                 remaining.update(
                     each
                     for each in mine
-                    if not _is_same(kind.held.entry_of(each.uuid), there.get(each.uuid))
+                    if not _is_same(entry_type.entries.entry_of(each.uuid), there.get(each.uuid))
                 )
         return remaining
 
-    def _kinds(self) -> Iterator[_Kind]:
-        tree, held = self.tree, self.held
-        users, roles = requests.condition(tree.user_list_filter), tree.role_list_filter
-        yield _Kind(held.people, tree.user_bases, users, tuple(tree.user_attributes))
-        of_roles = tuple(role_attributes(tree))
-        yield _Kind(held.groups, tree.role_bases, requests.condition(roles), of_roles)
+    def _entry_types(self) -> Iterator[_EntryType]:
+        layout, contents = self.layout, self.contents
+        users, roles = requests.condition(layout.user_list_filter), layout.role_list_filter
+        yield _EntryType(contents.people, layout.user_bases, users, tuple(layout.user_attributes))
+        of_roles = tuple(role_attributes(layout))
+        yield _EntryType(contents.groups, layout.role_bases, requests.condition(roles), of_roles)
 
 
-def _named(session: LdapConnection, kind: _Kind, uuids: Sequence[bytes]) -> dict[bytes, Entry]:
+def _named(
+    connection: LdapConnection, entry_type: _EntryType, uuids: Sequence[bytes]
+) -> dict[bytes, Entry]:
     if not uuids:
         return {}
     one_of_them = requests.any_of(
         requests.equals(UUID_ATTRIBUTE, str(uuid.UUID(bytes=each))) for each in uuids
     )
-    return dict(_read(session, kind, requests.all_of(kind.condition, one_of_them)))
+    return dict(_read(connection, entry_type, requests.all_of(entry_type.condition, one_of_them)))
 
 
-def _read(session: LdapConnection, kind: _Kind, condition: bytes) -> Iterator[tuple[bytes, Entry]]:
+def _read(
+    connection: LdapConnection, entry_type: _EntryType, condition: bytes
+) -> Iterator[tuple[bytes, Entry]]:
     """Yield the entries by entryUUID, with the attributes that are synchronized."""
     key = UUID_ATTRIBUTE.lower()
-    is_synchronized = key in (name.lower() for name in kind.attributes)
-    for base in kind.bases:
-        search = SearchRequest(base, condition, [*kind.attributes, UUID_ATTRIBUTE])
-        for entry in stream_search(session, search):
+    is_synchronized = key in (name.lower() for name in entry_type.attributes)
+    for base in entry_type.bases:
+        search = SearchRequest(base, condition, [*entry_type.attributes, UUID_ATTRIBUTE])
+        for entry in stream_search(connection, search):
             kept = dict(entry.attributes)
             if not is_synchronized:
                 kept.pop(key, None)
@@ -152,10 +163,10 @@ def _uuid_of(entry: Entry) -> bytes:
         raise ReplicationUnavailable("a search finds entries without an entryUUID") from None
 
 
-def _is_same(held: Entry | None, entry: Entry | None) -> bool:
-    if held is None or entry is None:
-        return held is entry
-    return held.dn == entry.dn and _sorted(held) == _sorted(entry)
+def _is_same(replicated: Entry | None, entry: Entry | None) -> bool:
+    if replicated is None or entry is None:
+        return replicated is entry
+    return replicated.dn == entry.dn and _sorted(replicated) == _sorted(entry)
 
 
 def _sorted(entry: Entry) -> dict[str, list[bytes]]:

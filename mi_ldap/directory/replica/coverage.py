@@ -1,8 +1,9 @@
 """Checks that one database is behind each base, so that synchronization reports every change.
 
 slapd can answer a search from several databases: subordinate ones (olcSubordinate) and those of
-other servers (back-ldap, back-meta). They are not in the root DSE's namingContexts, and the overlay
-syncprov of the database above them does not report their changes (seen on OpenLDAP 2.5.13).
+other servers (back-ldap, back-meta). The root DSE's namingContexts does not name them, and the
+overlay syncprov of the database above them does not report their changes (OpenLDAP 2.5.13). Other
+overlays compute what is read (dynlist, translucent, rwm). Such directories are not replicated.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from mi_ldap.ldap.content_sync import IgnoreChanges, Poller, SyncSearch, csns
 from mi_ldap.ldap.result_codes import ResultCode
 
 PROBES: Final = 200
-"""Most requests that are sent at once: more responses could fill the socket's buffers."""
+"""Most requests that are sent at once; the responses to more could fill the socket's buffers."""
 
 _ANYTHING: Final = "(objectClass=*)"
 
@@ -43,7 +44,7 @@ _REPORTED_OVERLAYS: Final = frozenset(
         *("seqmod", "smbk5pwd", "sssvlv", "syncprov", "unique", "valsort"),
     }
 )
-"""Overlays whose changes of entries are reported, or are handled by `index.groups`."""
+"""Overlays whose changes of entries are reported, or are handled by `replica.groups`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,18 @@ class Database:
     is_subordinate: bool
 
 
-def is_proved(session: LdapConnection, bases: Iterable[str]) -> bool:
+def is_proved(connection: LdapConnection, bases: Iterable[str]) -> bool:
     """Whether the server's list of databases proves that one is behind each base.
 
     Args:
-        session: of the service's account; few accounts may read that list.
+        connection: of the service's account; few accounts may read that list.
         bases: the DNs below which is searched.
 
     Raises:
         ReplicationUnavailable: the list shows that several databases are behind a base.
     """
-    databases = [*(_of_monitor(session) or _of_config(session))]
+    # Not from the root DSE: its namingContexts omits subordinate databases (OpenLDAP 2.5.13).
+    databases = [*(_of_monitor(connection) or _of_config(connection))]
     covered = [_is_covered(base, databases) for base in bases]
     return bool(databases) and all(covered)
 
@@ -122,10 +124,10 @@ def _is_strictly_under(dn: str, base: str) -> bool:
 # The server's list of databases
 
 
-def _of_monitor(session: LdapConnection) -> list[Database]:
+def _of_monitor(connection: LdapConnection) -> list[Database]:
     """Read the databases from `cn=Databases,cn=Monitor` (slapd-monitor(5)); empty if unreadable."""
-    wanted = ["namingContexts", "monitoredInfo", "monitorOverlay", "monitorSuperiorDN"]
-    entries = _readable(session, "cn=Databases,cn=Monitor", "(monitoredInfo=*)", wanted)
+    attributes = ["namingContexts", "monitoredInfo", "monitorOverlay", "monitorSuperiorDN"]
+    entries = _readable(connection, "cn=Databases,cn=Monitor", "(monitoredInfo=*)", attributes)
     return [
         Database(
             suffixes=tuple(entry.all("namingContexts")),
@@ -138,10 +140,10 @@ def _of_monitor(session: LdapConnection) -> list[Database]:
     ]
 
 
-def _of_config(session: LdapConnection) -> Iterator[Database]:
+def _of_config(connection: LdapConnection) -> Iterator[Database]:
     """Read the databases from cn=config (slapd-config(5)); empty if it can't be read."""
-    wanted = ["olcDatabase", "olcSuffix", "olcSubordinate", "olcOverlay"]
-    entries = _readable(session, "cn=config", "(|(olcDatabase=*)(olcOverlay=*))", wanted)
+    attributes = ["olcDatabase", "olcSuffix", "olcSubordinate", "olcOverlay"]
+    entries = _readable(connection, "cn=config", "(|(olcDatabase=*)(olcOverlay=*))", attributes)
     for entry in entries:
         if entry.first("olcDatabase"):
             below = [each for each in entries if _is_strictly_under(each.dn, entry.dn)]
@@ -154,10 +156,10 @@ def _of_config(session: LdapConnection) -> Iterator[Database]:
 
 
 def _readable(
-    session: LdapConnection, base: str, ldap_filter: str, attributes: Sequence[str]
+    connection: LdapConnection, base: str, ldap_filter: str, attributes: Sequence[str]
 ) -> list[Entry]:
     try:
-        found = session.search(base, ldap_filter, attributes)
+        found = connection.search(base, ldap_filter, attributes)
     except LdapError:
         return []
     return found.entries if found.complete else []
@@ -172,16 +174,12 @@ def _plain(value: str) -> str:
 
 
 def ensure_one_database(
-    session: LdapConnection, bases: Sequence[str], parents: Iterable[str]
+    connection: LdapConnection, bases: Sequence[str], parents: Iterable[str]
 ) -> None:
     """Check that the entries below the parents are in the database that is synchronized.
 
-    The database that holds an entry answers a synchronization of that entry alone. If it is not the
-    database of the base, its cookie differs; without syncprov it rejects the request (seen on
-    OpenLDAP 2.5.13).
-
     Args:
-        session: of the account that reads the entries; unusable after an error.
+        connection: of the account that reads the entries; unusable after an error.
         bases: the DNs below which is searched.
         parents: the DNs right above the users and groups.
 
@@ -191,39 +189,42 @@ def ensure_one_database(
     parents = [*parents]
     for base in bases:
         within = [dn for dn in parents if names.is_under(dn, base)]
-        before = _cookies(session, [base])[0]
+        # slapd 2.5.13: the database that holds an entry answers a synchronization of that entry
+        # alone. If it is not the base's database its cookie differs; without syncprov it rejects
+        # the request (12).
+        before = _cookies(connection, [base])[0]
         for start in range(0, len(within), PROBES):
             probed = within[start : start + PROBES]
             try:
-                cookies = _cookies(session, probed)
-            except LdapError as refused:
-                if refused.code != ResultCode.UNAVAILABLE_CRITICAL_EXTENSION:
+                cookies = _cookies(connection, probed)
+            except LdapError as error:
+                if error.code != ResultCode.UNAVAILABLE_CRITICAL_EXTENSION:
                     raise
-                raise ReplicationUnavailable(_DATABASES) from refused
-            after = _cookies(session, [base])[0]
+                raise ReplicationUnavailable(_DATABASES) from error
+            after = _cookies(connection, [base])[0]
             if not all(_is_between(before, cookie, after) for cookie in cookies):
                 raise ReplicationUnavailable(_DATABASES)
 
 
-def share_database(session: LdapConnection, bases: Sequence[str]) -> bool:
+def share_database(connection: LdapConnection, bases: Sequence[str]) -> bool:
     """Whether one database is behind all the bases.
 
     Raises:
         LdapError: the server does not synchronize one of them.
     """
-    before = _cookies(session, bases[:1])[0]
-    others = _cookies(session, bases)
-    after = _cookies(session, bases[:1])[0]
+    before = _cookies(connection, bases[:1])[0]
+    others = _cookies(connection, bases)
+    after = _cookies(connection, bases[:1])[0]
     return all(_is_between(before, cookie, after) for cookie in others)
 
 
-def _cookies(session: LdapConnection, dns: Sequence[str]) -> list[dict[bytes, bytes]]:
+def _cookies(connection: LdapConnection, dns: Sequence[str]) -> list[dict[bytes, bytes]]:
     """Return the latest CSN by server id, for the database that holds each entry."""
     condition = requests.condition(_ANYTHING)
     probes = [
         SyncSearch(dn, condition, ["1.1"], IgnoreChanges(), scope=requests.BASE) for dn in dns
     ]
-    Poller(probes).poll(session)
+    Poller(probes).poll(connection)
     return [{csn.split(b"#")[2]: csn for csn in csns(probe.cookie)} for probe in probes]
 
 

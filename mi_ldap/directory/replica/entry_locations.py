@@ -1,8 +1,8 @@
-"""Check that the parents of the entries in memory are known, so that their moves are noticed.
+"""Check that the parents of the entries in memory are polled, so that their moves are noticed.
 
 OpenLDAP 2.5.13 reports an entry that is moved, and none of those below it. So each entry in memory
-must lie directly below a base or a place that is polled. An entry without children is no place, and
-it is not reported when it gets its first child.
+must be a child of a base or of a container that is polled. An entry without children is no
+container, and it is not reported when it gets its first child.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from collections.abc import Iterable
 from mi_ldap.ldap import names
 
 
-def strange(parents: Iterable[str], bases: Iterable[str], places: Iterable[str]) -> set[str]:
-    """Return the parents that lie below a base and are no place.
+def unknown_parents(
+    parents: Iterable[str], bases: Iterable[str], containers: Iterable[str]
+) -> set[str]:
+    """Return the parents that are below a base and are neither a base nor a polled container.
 
     Args:
         parents: the parent DNs of the reported entries.
         bases: the bases of the searches; the move of a base is noticed, as searches then fail.
-        places: the DNs of the entries that are polled as having others below them.
+        containers: the DNs of the entries that are polled because they have children.
     """
-    tops, known = [*bases], {*places}
+    tops, known = [*bases], {*containers}
     unknown = {dn for dn in parents if dn not in known and dn not in tops}
     within = {dn for dn in unknown if any(names.is_under(dn, top) for top in tops)}
     if not within:

@@ -1,7 +1,7 @@
-"""The types of entries that are synchronized: users, groups, and places.
+"""The types of entries that are synchronized: users, groups, and containers.
 
-A place is an entry that has others below it. When it is moved, all entries below it move too, and
-OpenLDAP 2.5.13 reports none of these moves.
+A container is an entry that has children. OpenLDAP 2.5.13 reports the move of a container, but not
+that the entries below it have new DNs.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.replica.contents import ReplicaContents, role_attributes
 from mi_ldap.ldap.connection import Entry, ReadStopped
 
-IS_PLACE: Final = "(hasSubordinates=TRUE)"
+HAS_CHILDREN: Final = "(hasSubordinates=TRUE)"
 
 
 class ResyncRequired(ReadStopped):
     """The changes can't be applied one by one; memory must be filled again."""
 
 
-class Kind(Protocol):
+class EntryType(Protocol):
     """A type of entries, which applies the changes of one search."""
 
-    def asked(self, tree: DirectoryLayout) -> tuple[str, Sequence[str]]:
-        """Return the filter and the attributes of the search."""
+    def search_terms(self, layout: DirectoryLayout) -> tuple[str, Sequence[str]]:
+        """Return the filter and the attributes of the search for entries of this type."""
 
     def changed(self, uuid: bytes, entry: Entry) -> None: ...
 
@@ -38,68 +38,77 @@ class Kind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    held: ReplicaContents
+    contents: ReplicaContents
 
-    def asked(self, tree: DirectoryLayout) -> tuple[str, Sequence[str]]:
-        return tree.user_list_filter, tree.user_attributes
+    def search_terms(self, layout: DirectoryLayout) -> tuple[str, Sequence[str]]:
+        return layout.user_list_filter, layout.user_attributes
 
     def changed(self, uuid: bytes, entry: Entry) -> None:
-        if self.held.is_unfinished(entry):
-            self.held.user_gone(uuid)
+        if self.contents.is_unfinished(entry):
+            self.contents.user_gone(uuid)
         else:
-            self.held.user_changed(uuid, entry)
+            self.contents.user_changed(uuid, entry)
 
     def gone(self, uuid: bytes) -> None:
-        self.held.user_gone(uuid)
+        self.contents.user_gone(uuid)
 
     def dn_of(self, uuid: bytes) -> str | None:
-        person = self.held.people.get(uuid)
-        return self.held.people.dn(person) if person else None
+        person = self.contents.people.get(uuid)
+        return self.contents.people.dn(person) if person else None
 
     def uuids(self) -> Iterable[bytes]:
-        return (person.uuid for person in self.held.people)
+        return (person.uuid for person in self.contents.people)
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    held: ReplicaContents
+    contents: ReplicaContents
 
-    def asked(self, tree: DirectoryLayout) -> tuple[str, Sequence[str]]:
-        return tree.role_list_filter, role_attributes(tree)
+    def search_terms(self, layout: DirectoryLayout) -> tuple[str, Sequence[str]]:
+        return layout.role_list_filter, role_attributes(layout)
 
     def changed(self, uuid: bytes, entry: Entry) -> None:
-        self.held.role_changed(uuid, entry)
+        self.contents.role_changed(uuid, entry)
 
     def gone(self, uuid: bytes) -> None:
-        self.held.role_gone(uuid)
+        self.contents.role_gone(uuid)
 
     def dn_of(self, uuid: bytes) -> str | None:
-        group = self.held.groups.get(uuid)
+        group = self.contents.groups.get(uuid)
         return group.entry.dn if group else None
 
     def uuids(self) -> Iterable[bytes]:
-        return (group.uuid for group in self.held.groups)
+        return (group.uuid for group in self.contents.groups)
 
 
 @dataclass(slots=True)
-class Places:
-    """DNs of entries that have others below them; `is_told` after the first poll."""
+class Containers:
+    """DNs of entries that have children; `is_complete` after the first poll."""
 
     dns: dict[bytes, str] = field(default_factory=dict)
-    is_told: bool = False
+    is_complete: bool = False
 
-    def asked(self, tree: DirectoryLayout) -> tuple[str, Sequence[str]]:
-        return IS_PLACE, ["1.1"]
+    def search_terms(self, layout: DirectoryLayout) -> tuple[str, Sequence[str]]:
+        return HAS_CHILDREN, ["1.1"]
 
     def changed(self, uuid: bytes, entry: Entry) -> None:
-        """Add or move a place; a new one may have had another DN before it had children."""
-        if self.is_told and self.dns.get(uuid) != entry.dn:
-            raise ResyncRequired("an entry with others below it was moved or is new")
+        """Add a container.
+
+        Raises:
+            ResyncRequired: it was moved, or is new: it may have had another DN before it had
+                children.
+        """
+        if self.is_complete and self.dns.get(uuid) != entry.dn:
+            raise ResyncRequired("an entry with children was moved or is new")
         self.dns[uuid] = entry.dn
 
     def gone(self, uuid: bytes) -> None:
-        """Remove a place; it may have been moved elsewhere with all entries below it."""
-        raise ResyncRequired("an entry that had others below it is gone")
+        """Refuse: the container may have been moved, with all entries below it.
+
+        Raises:
+            ResyncRequired: always.
+        """
+        raise ResyncRequired("an entry with children was moved or deleted")
 
     def dn_of(self, uuid: bytes) -> str | None:
         return self.dns.get(uuid)

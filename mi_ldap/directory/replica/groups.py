@@ -1,8 +1,8 @@
 """The groups in memory, and their members.
 
-A member value that is exactly a user's DN is stored as that user, and one that is exactly a group's
-DN as a nested group. All other values are stored as text; an entry may get that DN later. Where a
-value is only similar to a DN, the server must decide whether they are equal.
+A member value that is exactly a user's DN is stored as that user. All other values are stored as
+text: DNs of nested groups, and DNs without an entry, which an entry may get later. If a value is
+only similar to the DN of an entry, the server must decide whether they are equal (`CacheMiss`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mi_ldap.directory.layout.directory_layout import DirectoryLayout, all_names
-from mi_ldap.directory.replica.name_keys import CacheMiss, word, words_of_dn
+from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.directory.layout.entry_names import all_names
+from mi_ldap.directory.replica.name_keys import CacheMiss, name_key, name_keys_of_dn
 from mi_ldap.directory.replica.people import People, Person
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry
@@ -23,54 +24,60 @@ class Group:
     """A group and the members that were read.
 
     Attributes:
+        uuid: the 16 bytes of the entryUUID.
         entry: without its members.
         role: the group as `model.Role`.
-        told: the stamp of `entry`, the latest that was reported.
-        stamp: the stamp of the entry whose members were read; `""` before the first reading.
+        reported_stamp: the stamp of `entry`, the latest that was reported.
+        stamp: the stamp of the entry whose members were read; `""` before they are read first.
         people: the members that are users.
-        others: the member values that are no DN of a user.
-        doubts: members that the server may still remove or replace without a new stamp, as
-            OpenLDAP's refint does some time after an entry was deleted; each with the time of the
-            deletion, by `time.monotonic()`.
+        other_members: the member values that are not the DN of a user.
+        pending_changes: member values that the server may still remove or replace without a new
+            stamp, with the time since when, by `time.monotonic()`.
     """
+
+    # OpenLDAP 2.5.13: the overlay refint removes or renames a member some time after the member's
+    # entry was deleted or moved, and leaves the group's entryCSN as it is: no poll reports it.
+    # Hence `pending_changes`: these groups are read again for `contents.REFINT_S` seconds.
 
     uuid: bytes
     entry: Entry
     role: Role
-    told: str
+    reported_stamp: str
     stamp: str = ""
     people: set[Person] = field(default_factory=set)
-    others: set[str] = field(default_factory=set)
-    doubts: dict[str, float] = field(default_factory=dict)
+    other_members: set[str] = field(default_factory=set)
+    pending_changes: dict[str, float] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        return len(self.people) + len(self.others)
+        return len(self.people) + len(self.other_members)
 
     @property
     def is_certain(self) -> bool:
-        """Whether the members in memory are surely those of the directory."""
-        return bool(self.stamp) and not self.doubts and self.stamp == self.told
+        """Whether the members in memory are those in the directory; else read them again."""
+        return bool(self.stamp) and not self.pending_changes and self.stamp == self.reported_stamp
 
 
 class Groups:
     """All groups, by name and by DN, with their members.
 
     Args:
-        tree: converts an entry into a role.
+        layout: converts an entry into a role.
         people: the users, which may be members.
 
     Attributes:
         uncertain: the groups whose members must be read.
     """
 
-    def __init__(self, tree: DirectoryLayout, people: People) -> None:
-        self._tree, self._people = tree, people
+    def __init__(self, layout: DirectoryLayout, people: People) -> None:
+        self._layout, self._people = layout, people
         self._by_uuid: dict[bytes, Group] = {}
         self._by_dn: dict[str, Group] = {}
-        self._by_word: dict[str, list[Group]] = {}
+        self._by_name_key: dict[str, list[Group]] = {}
         self.uncertain: set[Group] = set()
-        self._naming: dict[str, dict[str, set[Group]]] = {}  # by word, by member value
+        self._groups_by_member: dict[
+            str, dict[str, set[Group]]
+        ] = {}  # by name key of the RDN, then by member value
 
     def __len__(self) -> int:
         return len(self._by_uuid)
@@ -91,51 +98,49 @@ class Groups:
 
     def put(self, uuid: bytes, entry: Entry) -> Group:
         """Add or replace the group's entry; its members stay as they were read."""
-        held = self._by_uuid.get(uuid)
-        if held is None:
-            held = self._by_uuid[uuid] = Group(uuid, entry, self._tree.role_from(entry), "")
+        existing = self._by_uuid.get(uuid)
+        if existing is None:
+            existing = self._by_uuid[uuid] = Group(uuid, entry, self._layout.role_from(entry), "")
         else:
-            self._unlist(held)
-        self._list(held, entry)
-        return held
+            self._unindex(existing)
+        self._reindex(existing, entry)
+        return existing
 
     def pop(self, uuid: bytes) -> Group | None:
         """Remove and return the group."""
-        held = self._by_uuid.pop(uuid, None)
-        if held:
-            self._unlist(held)
-            self.uncertain.discard(held)
-            for other in held.others:
-                self._unfile(held, other)
-        return held
+        existing = self._by_uuid.pop(uuid, None)
+        if existing:
+            self._unindex(existing)
+            self.uncertain.discard(existing)
+            for member in existing.other_members:
+                self._remove_member_key(existing, member)
+        return existing
 
     def set_members(self, group: Group, entry: Entry) -> None:
         """Replace the group's members by those of the entry."""
-        before, members = group.others, set(self._tree.members(entry))
-        doubted = group.doubts.keys() & members
-        for other in before:
-            self._unfile(group, other)
-        group.others = set()
-        self._let_stay(group.people, members)
+        before, members = group.other_members, set(self._layout.members(entry))
+        pending = group.pending_changes.keys() & members
+        for member in before:
+            self._remove_member_key(group, member)
+        group.other_members = set()
+        self._keep_members(group.people, members)
         for member in members:
             person = self._people.at(member)
             if person:
                 group.people.add(person)
             else:
-                self._add_other(group, member)
-        self._unlist(group)
-        self._list(group, Entry(entry.dn, {**entry.attributes, self._tree.member.lower(): []}))
-        group.stamp = group.told
-        if group.doubts:
-            self._doubt_again(group, doubted, group.others - before)
+                self._add_other_member(group, member)
+        self._unindex(group)
+        self._reindex(group, Entry(entry.dn, {**entry.attributes, self._layout.member.lower(): []}))
+        group.stamp = group.reported_stamp
+        if group.pending_changes:
+            self._keep_pending(group, pending, group.other_members - before)
         self.note_certainty(group)
 
-    def _let_stay(self, people: set[Person], members: set[str]) -> None:
-        """Remove from `people` those that are no members, and from `members` those in `people`.
-
-        Usually all but one are in both: looking up each member of a large group takes ten times
-        as long.
-        """
+    def _keep_members(self, people: set[Person], members: set[str]) -> None:
+        """Remove from `people` those that are no members, and from `members` those in `people`."""
+        # Usually all but one are in both; looking up each member of a large group instead would
+        # take ten times as long.
         for person in [*people]:
             dn = self._people.dn(person)
             if dn in members:
@@ -150,44 +155,46 @@ class Groups:
         else:
             self.uncertain.add(group)
 
-    def _doubt_again(self, group: Group, doubted: set[str], fresh: set[str]) -> None:
-        """Keep doubts about members that are still there, and doubt new ones (refint renames)."""
-        since = max(group.doubts.values())
-        kept = {text: group.doubts[text] for text in doubted}
-        group.doubts = {**dict.fromkeys(fresh, since), **kept}
+    def _keep_pending(self, group: Group, pending: set[str], added: set[str]) -> None:
+        """Keep pending changes of members that still exist; add new members (refint renames)."""
+        since = max(group.pending_changes.values())
+        kept = {text: group.pending_changes[text] for text in pending}
+        group.pending_changes = {**dict.fromkeys(added, since), **kept}
 
     def stamp_of(self, entry: Entry) -> str:
-        return entry.first(self._tree.profile.stamp) or ""
+        return entry.first(self._layout.profile.stamp) or ""
 
     # Effects of changed users and groups on groups
 
     def user_added(self, person: Person, dn: str, at_s: float) -> None:
         """Store the user as a member of the groups that name its DN."""
-        for each in words_of_dn(dn) if self._naming else ():
-            for group in tuple(self._naming.get(each, {}).get(dn, ())):
-                self._drop_other(group, dn)
+        for each in name_keys_of_dn(dn) if self._groups_by_member else ():
+            for group in tuple(self._groups_by_member.get(each, {}).get(dn, ())):
+                self._drop_other_member(group, dn)
                 group.people.add(person)
-                self._doubt(group, [dn], at_s)
+                self._mark_pending(group, [dn], at_s)
 
-    def doubt_strangers(self, at_s: float) -> None:
-        """Doubt member values of other DNs: an entry moved here from outside the bases."""
+    def mark_unresolved_pending(self, at_s: float) -> None:
+        """Mark the values that are no entry's DN: an entry may have moved here from outside."""
         for group in self:
-            strangers = group.others - self._by_dn.keys() if group.others else ()
-            self._doubt(group, strangers, at_s)
+            unresolved_members = (
+                group.other_members - self._by_dn.keys() if group.other_members else ()
+            )
+            self._mark_pending(group, unresolved_members, at_s)
 
     def user_removed(self, person: Person, dn: str, at_s: float) -> None:
-        """Doubt the memberships of a DN that no user has any more: the server may change them."""
+        """Replace the user by its former DN in all groups, which the server may still change."""
         for group in self:
             if person in group.people:
                 group.people.discard(person)
-                self._add_other(group, dn)
-                self._doubt(group, [dn], at_s)
+                self._add_other_member(group, dn)
+                self._mark_pending(group, [dn], at_s)
 
     def group_removed(self, dn: str, at_s: float) -> None:
-        """Doubt the memberships of a DN that no group has any more: the server may change them."""
-        for each in words_of_dn(dn):
-            for group in self._naming.get(each, {}).get(dn, ()):
-                self._doubt(group, [dn], at_s)
+        """Mark the memberships of a group's former DN, which the server may still change."""
+        for each in name_keys_of_dn(dn):
+            for group in self._groups_by_member.get(each, {}).get(dn, ()):
+                self._mark_pending(group, [dn], at_s)
 
     # Queries
 
@@ -197,10 +204,10 @@ class Groups:
         Raises:
             CacheMiss: that depends on the server's matching rules.
         """
-        alike = self._by_word.get(word(name))
+        alike = self._by_name_key.get(name_key(name))
         if not alike:
             return None
-        if len(alike) == 1 and name in all_names(alike[0].entry, self._tree.role_name):
+        if len(alike) == 1 and name in all_names(alike[0].entry, self._layout.role_name):
             return alike[0]
         raise CacheMiss
 
@@ -229,7 +236,7 @@ class Groups:
         """Return the groups that contain one of the groups, at any depth."""
         level, known = list(groups), list(groups)
         while level:
-            level = [each for each in self._naming_any(level) if each not in known]
+            level = [each for each in self._groups_naming(level) if each not in known]
             known += level
         return known[len(groups) :]
 
@@ -260,20 +267,20 @@ class Groups:
         return AdminRole(
             role=group.role,
             holders=self._members(group) | through_others,
-            nested=frozenset(self._tree.id_of(each.entry) for each in found[1:]),
+            nested=frozenset(self._layout.id_of(each.entry) for each in found[1:]),
             nested_holders=through_others,
-            first_admin_id=entry_id(group.entry.first(self._tree.first_admin)),
+            first_admin_id=entry_id(group.entry.first(self._layout.first_admin)),
         )
 
     def _members(self, group: Group) -> frozenset[str]:
-        return frozenset(map(self._people.dn, group.people)) | group.others
+        return frozenset(map(self._people.dn, group.people)) | group.other_members
 
-    def _naming_any(self, groups: Iterable[Group]) -> list[Group]:
+    def _groups_naming(self, groups: Iterable[Group]) -> list[Group]:
         found = {}
         for group in groups:
             dn = group.entry.dn
-            for each in words_of_dn(dn):
-                for text, naming in self._naming.get(each, {}).items():
+            for each in name_keys_of_dn(dn):
+                for text, naming in self._groups_by_member.get(each, {}).items():
                     if text == dn:
                         found.update(dict.fromkeys(naming))
                     elif names.parsed_dn(text) == names.parsed_dn(dn):
@@ -281,7 +288,7 @@ class Groups:
         return list(found)
 
     def _nested_in(self, groups: Iterable[Group]) -> list[Group]:
-        texts = {text for group in groups for text in group.others}
+        texts = {text for group in groups for text in group.other_members}
         if any(self._people.is_any_like(text) for text in texts):
             raise CacheMiss
         if texts and self._is_any_like(texts - self._by_dn.keys()):
@@ -295,49 +302,51 @@ class Groups:
 
     def _is_like_a_member(self, dn: str) -> bool:
         """Whether a member value may equal the DN by the server's matching rules."""
-        alike = (text for each in words_of_dn(dn) for text in self._naming.get(each, ()))
+        alike = (
+            text for each in name_keys_of_dn(dn) for text in self._groups_by_member.get(each, ())
+        )
         return any(names.parsed_dn(text) == names.parsed_dn(dn) for text in alike)
 
     # By name and by DN
 
-    def _list(self, group: Group, entry: Entry) -> None:
-        group.entry, group.role = entry, self._tree.role_from(entry)
-        group.told = self.stamp_of(entry)
+    def _reindex(self, group: Group, entry: Entry) -> None:
+        group.entry, group.role = entry, self._layout.role_from(entry)
+        group.reported_stamp = self.stamp_of(entry)
         self._by_dn[entry.dn] = group
-        for each in self._words(group):
-            self._by_word.setdefault(each, []).append(group)
+        for each in self._name_keys(group):
+            self._by_name_key.setdefault(each, []).append(group)
         self.note_certainty(group)
 
-    def _unlist(self, group: Group) -> None:
+    def _unindex(self, group: Group) -> None:
         if self._by_dn.get(group.entry.dn) is group:
             del self._by_dn[group.entry.dn]
-        for each in self._words(group):
-            self._by_word[each].remove(group)
+        for each in self._name_keys(group):
+            self._by_name_key[each].remove(group)
 
-    def _words(self, group: Group) -> set[str]:
-        return {word(each) for each in all_names(group.entry, self._tree.role_name)}
+    def _name_keys(self, group: Group) -> set[str]:
+        return {name_key(each) for each in all_names(group.entry, self._layout.role_name)}
 
     # Member values that are no user's DN
 
-    def _doubt(self, group: Group, texts: Iterable[str], at_s: float) -> None:
-        group.doubts.update(dict.fromkeys(texts, at_s))
+    def _mark_pending(self, group: Group, texts: Iterable[str], at_s: float) -> None:
+        group.pending_changes.update(dict.fromkeys(texts, at_s))
         self.note_certainty(group)
 
-    def _add_other(self, group: Group, text: str) -> None:
-        group.others.add(text)
-        for each in words_of_dn(text):
-            self._naming.setdefault(each, {}).setdefault(text, set()).add(group)
+    def _add_other_member(self, group: Group, text: str) -> None:
+        group.other_members.add(text)
+        for each in name_keys_of_dn(text):
+            self._groups_by_member.setdefault(each, {}).setdefault(text, set()).add(group)
 
-    def _drop_other(self, group: Group, text: str) -> None:
-        group.others.discard(text)
-        self._unfile(group, text)
+    def _drop_other_member(self, group: Group, text: str) -> None:
+        group.other_members.discard(text)
+        self._remove_member_key(group, text)
 
-    def _unfile(self, group: Group, text: str) -> None:
-        for each in words_of_dn(text):
-            texts = self._naming.get(each, {})
+    def _remove_member_key(self, group: Group, text: str) -> None:
+        for each in name_keys_of_dn(text):
+            texts = self._groups_by_member.get(each, {})
             naming = texts.get(text, set())
             naming.discard(group)
             if not naming:
                 texts.pop(text, None)
             if not texts:
-                self._naming.pop(each, None)
+                self._groups_by_member.pop(each, None)

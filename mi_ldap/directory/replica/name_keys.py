@@ -12,21 +12,22 @@ class CacheMiss(Exception):
     """Memory cannot answer the question; the directory must be read."""
 
 
-def word(text: str) -> str:
-    """Return the key of a name; names that any server considers equal have the same key.
+def name_key(text: str) -> str:
+    """Return the key of a name: names that any server considers equal have the same key.
 
-    The key is coarser than every server's matching (RFC 4518): names with different keys differ on
-    every server, names with the same key may be equal or not.
+    Names with different keys differ on every server; names with the same key may be equal or not.
     """
-    if len(text) > MAX_TYPED:  # one key for all of them: normalizing them would take too long
+    if len(text) > MAX_TYPED:  # one key for all long names: normalization would take too long
         return ""
     if text.isascii() and text.isprintable() and " " not in text:
         lowered = text.lower()
-        return text if lowered == text else lowered  # one object if equal, to save memory
+        return text if lowered == text else lowered  # one object for both saves memory
+    # Servers normalize differently (RFC 4518): full width, case, accents, spaces. The key drops all
+    # of these; what remains may be equal for different names, never different for equal ones.
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(char for char in plain if char.isascii() and char.isprintable() and char != " ")
 
 
-def words_of_dn(dn: str) -> set[str]:
+def name_keys_of_dn(dn: str) -> set[str]:
     """Return the keys of the values in the DN's RDN."""
-    return {word(value) for _, value in names.own_pairs(dn)}
+    return {name_key(value) for _, value in names.own_pairs(dn)}

@@ -8,25 +8,27 @@ from collections.abc import Iterator
 from itertools import chain, compress
 from typing import NamedTuple
 
-from mi_ldap.directory.layout.directory_layout import DirectoryLayout, all_names, shown_name
-from mi_ldap.directory.replica.name_keys import CacheMiss, word, words_of_dn
+from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.directory.layout.entry_names import all_names, shown_name
+from mi_ldap.directory.replica.name_keys import CacheMiss, name_key, name_keys_of_dn
 from mi_ldap.directory.replica.sorted_names import SortedNames
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry
 from mi_ldap.model import Names, User, in_order, shared
 
 
-class Kind(NamedTuple):
+class SharedFields(NamedTuple):
     """Properties that many users share, in one object for all of them.
 
     Attributes:
-        own: the entry's RDN, `"uid=alice"`; None for the usual one.
+        rdn: the entry's RDN, `"uid=alice"`; None if it consists of the naming attribute and the
+            name that is shown.
         parent: the rest of the DN.
         classes: the object classes.
         keys: the attribute of each value in `Person.packed`.
     """
 
-    own: str | None
+    rdn: str | None
     parent: str
     classes: tuple[bytes, ...]
     keys: tuple[str, ...]
@@ -38,13 +40,14 @@ class Person:
     Attributes:
         number: the 16 bytes of the entryUUID as an integer, which takes less memory.
         name: the name that is shown.
+        fields: the properties that it shares with other users.
         packed: the values of all other attributes, packed by `marshal`; `b""` for none.
     """
 
-    __slots__ = ("kind", "name", "number", "packed")
+    __slots__ = ("fields", "name", "number", "packed")
 
-    def __init__(self, number: int, name: str, kind: Kind, packed: bytes) -> None:
-        self.number, self.name, self.kind, self.packed = number, name, kind, packed
+    def __init__(self, number: int, name: str, fields: SharedFields, packed: bytes) -> None:
+        self.number, self.name, self.fields, self.packed = number, name, fields, packed
 
     @property
     def uuid(self) -> bytes:
@@ -55,16 +58,16 @@ class People:
     """All users, by id, by name and by DN.
 
     Args:
-        tree: converts an entry into a user.
+        layout: converts an entry into a user.
     """
 
-    def __init__(self, tree: DirectoryLayout) -> None:
-        self._tree = tree
-        self._name_key, self._id_key = tree.user_name.lower(), tree.user_id.lower()
-        self._prefix = f"{tree.naming}="
+    def __init__(self, layout: DirectoryLayout) -> None:
+        self._layout = layout
+        self._name_key, self._id_key = layout.user_name.lower(), layout.user_id.lower()
+        self._prefix = f"{layout.naming}="
         self._by_number: dict[int, Person] = {}
-        self._by_word: dict[str, Person | list[Person]] = {}
-        self._kinds: dict[Kind, Kind] = {}
+        self._by_name_key: dict[str, Person | list[Person]] = {}
+        self._fields: dict[SharedFields, SharedFields] = {}
         self._names: SortedNames | None = None
 
     def __len__(self) -> int:
@@ -80,31 +83,31 @@ class People:
     def put(self, uuid: bytes, entry: Entry) -> Person:
         """Add or replace the entry; a known user stays the same object."""
         fresh = self._packed(uuid, entry)
-        held = self._by_number.setdefault(fresh.number, fresh)
-        if held is fresh:
-            self._file(held)
-        elif (held.name, self._words(held)) == (fresh.name, self._words(fresh)):
-            _become(held, fresh)
+        existing = self._by_number.setdefault(fresh.number, fresh)
+        if existing is fresh:
+            self._add_keys(existing)
+        elif (existing.name, self._name_keys(existing)) == (fresh.name, self._name_keys(fresh)):
+            _overwrite(existing, fresh)
         else:
-            self._unfile(held)
-            _become(held, fresh)
-            self._file(held)
-        return held
+            self._remove_keys(existing)
+            _overwrite(existing, fresh)
+            self._add_keys(existing)
+        return existing
 
     def pop(self, uuid: bytes) -> Person | None:
         """Remove and return the user."""
-        held = self._by_number.pop(int.from_bytes(uuid), None)
-        if held:
-            self._unfile(held)
-        return held
+        existing = self._by_number.pop(int.from_bytes(uuid), None)
+        if existing:
+            self._remove_keys(existing)
+        return existing
 
     def dn(self, person: Person) -> str:
-        own, parent, *_ = person.kind
-        return f"{own or self._prefix + person.name},{parent}"
+        rdn, parent, *_ = person.fields
+        return f"{rdn or self._prefix + person.name},{parent}"
 
     def user(self, person: Person) -> User:
         """Return the user as `model.User`."""
-        return self._tree.user_from(self.entry(person))
+        return self._layout.user_from(self.entry(person))
 
     def by_id(self, user_id: str) -> Person | None:
         """Return the user with the immutable id.
@@ -128,7 +131,7 @@ class People:
         Raises:
             CacheMiss: that depends on the server's matching rules.
         """
-        found = self._under(word(name))
+        found = self._under(name_key(name))
         if not found:
             return None
         if len(found) == 1 and name in self._all_names(found[0]):
@@ -137,9 +140,9 @@ class People:
 
     def at(self, dn: str) -> Person | None:
         """Return the user whose DN is exactly this text."""
-        own, parent = names.own_and_parent(dn)
-        for person in self._under(word(names.first_value(own)[1])):
-            if person.kind.parent == parent and self.dn(person) == dn:
+        rdn, parent = names.own_and_parent(dn)
+        for person in self._under(name_key(names.first_value(rdn)[1])):
+            if person.fields.parent == parent and self.dn(person) == dn:
                 return person
         return None
 
@@ -148,7 +151,7 @@ class People:
         parsed = names.parsed_dn(dn)
         return any(
             names.parsed_dn(self.dn(person)) == parsed
-            for each in words_of_dn(dn)
+            for each in name_keys_of_dn(dn)
             for person in self._under(each)
         )
 
@@ -172,58 +175,60 @@ class People:
         return Names(listed, folded=shared(tuple(compress(everybody.folded or (), kept)), listed))
 
     def _under(self, filed: str) -> list[Person]:
-        found = self._by_word.get(filed)
+        found = self._by_name_key.get(filed)
         return found if isinstance(found, list) else [found] if found else []
 
-    def _words(self, person: Person) -> set[str]:
-        words, own = {word(name) for name in self._all_names(person)}, person.kind.own
-        return words | words_of_dn(own) if own else words
+    def _name_keys(self, person: Person) -> set[str]:
+        keys, rdn = {name_key(name) for name in self._all_names(person)}, person.fields.rdn
+        return keys | name_keys_of_dn(rdn) if rdn else keys
 
-    def _file(self, person: Person) -> None:
-        for each in self._words(person):
-            others = self._by_word.get(each)
+    def _add_keys(self, person: Person) -> None:
+        for each in self._name_keys(person):
+            others = self._by_name_key.get(each)
             if others is None:
-                self._by_word[each] = person
+                self._by_name_key[each] = person
             elif isinstance(others, list):
                 others.append(person)
             else:
-                self._by_word[each] = [others, person]
+                self._by_name_key[each] = [others, person]
         if self._names and person.name:
             self._names.add(person.name)
 
-    def _unfile(self, person: Person) -> None:
-        namesakes = False
-        for each in self._words(person):
+    def _remove_keys(self, person: Person) -> None:
+        has_namesake = False
+        for each in self._name_keys(person):
             rest = [other for other in self._under(each) if other is not person]
-            namesakes = namesakes or any(other.name == person.name for other in rest)
+            has_namesake = has_namesake or any(other.name == person.name for other in rest)
             if rest:
-                self._by_word[each] = rest
+                self._by_name_key[each] = rest
             else:
-                del self._by_word[each]
-        if self._names and not namesakes:
+                del self._by_name_key[each]
+        if self._names and not has_namesake:
             self._names.discard(person.name)
 
     def _all_names(self, person: Person) -> list[str]:
-        has_others = any(key.partition(";")[0] == self._name_key for key in person.kind.keys)
+        has_others = any(key.partition(";")[0] == self._name_key for key in person.fields.keys)
         return all_names(self.entry(person), self._name_key) if has_others else [person.name]
 
     # Packing
 
     def _packed(self, uuid: bytes, entry: Entry) -> Person:
         name, number = shown_name(entry, self._name_key), int.from_bytes(uuid)
-        own, parent = names.own_and_parent(entry.dn)
-        usual = own == self._prefix + name
+        rdn, parent = names.own_and_parent(entry.dn)
+        is_usual = rdn == self._prefix + name
+        # About 450 bytes for each user: what many users share is one object, and the name and the
+        # id are not stored twice.
         more = {**entry.attributes, "objectclass": []}
         for key, value in ((self._name_key, name.encode()), (self._id_key, _id_of(number))):
             if more.get(key) == [value]:
                 del more[key]
         keys = tuple(key for key, values in more.items() for _ in values)
         classes = tuple(entry.attributes.get("objectclass", ()))
-        kind = Kind(None if usual else own, parent, classes, keys)
-        if usual:
-            kind = self._kinds.setdefault(kind, kind)
+        fields = SharedFields(None if is_usual else rdn, parent, classes, keys)
+        if is_usual:
+            fields = self._fields.setdefault(fields, fields)
         values = tuple(chain.from_iterable(more.values()))
-        return Person(number, name, kind, marshal.dumps(values) if values else b"")
+        return Person(number, name, fields, marshal.dumps(values) if values else b"")
 
     def entry_of(self, uuid: bytes) -> Entry | None:
         """Return the user's entry as it was synchronized; None if it is not in memory."""
@@ -237,19 +242,19 @@ class People:
         """Return the entry as it was synchronized."""
         more: dict[str, list[bytes]] = {}
         values = marshal.loads(person.packed) if person.packed else ()  # noqa: S302 - our data
-        for key, value in zip(person.kind.keys, values, strict=True):
+        for key, value in zip(person.fields.keys, values, strict=True):
             more.setdefault(key, []).append(value)
         attributes = {
             self._name_key: [person.name.encode()],
             self._id_key: [_id_of(person.number)],
-            "objectclass": list(person.kind.classes),
+            "objectclass": list(person.fields.classes),
             **more,
         }
         return Entry(self.dn(person), attributes)
 
 
-def _become(held: Person, fresh: Person) -> None:
-    held.name, held.kind, held.packed = fresh.name, fresh.kind, fresh.packed
+def _overwrite(existing: Person, fresh: Person) -> None:
+    existing.name, existing.fields, existing.packed = fresh.name, fresh.fields, fresh.packed
 
 
 def _id_of(number: int) -> bytes:

@@ -7,20 +7,20 @@ from mi_ldap.ldap.connection import LdapError
 from mi_ldap.ldap.result_codes import ResultCode
 
 
-def why_not_held(tree: DirectoryLayout, limit: int) -> str:
+def why_not_replicated(layout: DirectoryLayout, limit: int) -> str:
     """Return the reason that follows from the settings; `""` if there is none.
 
     Args:
-        tree: the configured bases, filters and attributes.
-        limit: the most users and groups in memory, 0 to turn the index off.
+        layout: the configured bases, filters and attributes.
+        limit: the most users and groups in memory; 0 to turn the replica off.
     """
     if not limit:
         return "user_store.index_limit is 0"
-    if tree.profile.sync_unsupported_reason:
-        return tree.profile.sync_unsupported_reason
-    if tree.lists_by_silent_attributes:
+    if layout.profile.sync_unsupported_reason:
+        return layout.profile.sync_unsupported_reason
+    if layout.lists_by_silent_attributes:
         return "a list filter names an attribute, such as memberOf, that changes silently"
-    if not all(tree.evaluation_of(each).test is None for each in tree.list_filters):
+    if not all(layout.evaluation_of(each).test is None for each in layout.list_filters):
         return "the server has no matching rule for an attribute of a list filter"
     return ""
 
@@ -32,5 +32,5 @@ def reason_for(error: Exception) -> str:
     if error.code == ResultCode.UNAVAILABLE_CRITICAL_EXTENSION:
         return "the server offers no content synchronization (OpenLDAP: the overlay syncprov)"
     if error.code in (ResultCode.SIZE_LIMIT_EXCEEDED, ResultCode.ADMIN_LIMIT_EXCEEDED):
-        return "the server does not give this account everything: raise its limits (olcLimits)"
-    return f"the server refuses it (LDAP result {error.code})"
+        return "the server limits the results of this account: raise its limits (olcLimits)"
+    return f"the server rejected the request (LDAP result {error.code})"

@@ -1,4 +1,4 @@
-"""Snapshot memory, with the synchronization and the session that keep it up to date."""
+"""`Snapshot`: the contents of memory, with the connection and the polls that update them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,20 @@ UNREPORTED: Final = "a search finds other entries than the server reports"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Memory, the synchronization that fills it, and its session. They are replaced together.
+    """The contents of memory, the synchronizer and its connection. They are replaced together.
 
     Attributes:
+        contents: the users and groups.
+        synchronizer: polls for changes.
+        connection: bound as the service's account, used for polls only.
+        comparison: compares the contents with searches.
         is_proved: whether the server's list of databases proves that it reports every change.
             Otherwise memory is compared with searches periodically.
     """
 
-    held: ReplicaContents
-    feed: Synchronizer
-    session: LdapConnection
+    contents: ReplicaContents
+    synchronizer: Synchronizer
+    connection: LdapConnection
     comparison: Comparison
     is_proved: bool
 
@@ -41,7 +45,7 @@ class Snapshot:
         """Fill memory with all users and groups of the directory.
 
         Args:
-            connector: opens the session.
+            connector: opens the connection.
             reader: reads the members of groups.
             limit: the most users and groups in memory.
             is_private: whether the service runs the directory itself, with a known configuration.
@@ -52,29 +56,32 @@ class Snapshot:
             LdapError: the server rejected a request.
             DirectoryUnavailable: the connection failed.
         """
-        session = connector.bound()
-        usual_s, session.response_timeout_s = session.response_timeout_s, PATIENCE_S
-        tree = reader.tree
-        bases = (*tree.user_bases, *tree.role_bases)
+        connection = connector.bound()
+        # The first entry of a large synchronization takes longer than other responses.
+        usual_s, connection.response_timeout_s = connection.response_timeout_s, PATIENCE_S
+        layout = reader.layout
+        bases = (*layout.user_bases, *layout.role_bases)
         try:
-            is_proved = is_private or coverage.is_proved(session, bases)
-            held = ReplicaContents(reader, is_proved=is_proved)
-            is_one = coverage.share_database(session, bases)
-            feed = Synchronizer(tree, held, is_one_database=is_one)
-            feed.fill(session, limit)
-            filled = cls(held, feed, session, Comparison(tree, held), is_proved)
+            is_proved = is_private or coverage.is_proved(connection, bases)
+            contents = ReplicaContents(reader, is_proved=is_proved)
+            is_one = coverage.share_database(connection, bases)
+            synchronizer = Synchronizer(layout, contents, is_one_database=is_one)
+            synchronizer.fill(connection, limit)
+            snapshot = cls(
+                contents, synchronizer, connection, Comparison(layout, contents), is_proved
+            )
             if not is_private:
-                coverage.ensure_one_database(session, bases, held.parents())
-            feed.check_poll_latency(session)
-            held.take(held.fetch([*held.groups.uncertain]))
-            held.all_told()
+                coverage.ensure_one_database(connection, bases, contents.parents())
+            synchronizer.check_poll_latency(connection)
+            contents.apply_members(contents.read_members([*contents.groups.uncertain]))
+            contents.finish_poll()
             if not is_proved:
-                filled._ensure_all_reported()
+                snapshot._ensure_all_reported()
         except BaseException:
-            session.close()
+            connection.close()
             raise
-        session.response_timeout_s = usual_s
-        return filled
+        connection.response_timeout_s = usual_s
+        return snapshot
 
     def _ensure_all_reported(self) -> None:
         """Check that plain searches find exactly the entries in memory.
@@ -82,9 +89,9 @@ class Snapshot:
         Raises:
             ReplicationUnavailable: some entries differ.
         """
-        if self.comparison.is_different(self.session, self._confirmed):
+        if self.comparison.is_different(self.connection, self._confirmed):
             raise ReplicationUnavailable(UNREPORTED)
 
     def _confirmed(self, suspects: set[Difference]) -> set[Difference]:
-        self.feed.refresh(self.session)
-        return self.comparison.confirmed(self.session, suspects)
+        self.synchronizer.refresh(self.connection)
+        return self.comparison.confirmed(self.connection, suspects)

@@ -45,10 +45,10 @@ def _changed(before: Names, changed: dict[str, bool]) -> Names:
     folded: list[str] = []
     done = 0
     for name in in_order(changed).names:
-        at, is_there = _place(before, name)
-        came = [name] if changed[name] else []
-        names += (*before.names[done:at], *came)
-        folded += (*(before.folded or ())[done:at], *map(casefolded, came))
+        at, is_there = _position(before, name)
+        added = [name] if changed[name] else []
+        names += (*before.names[done:at], *added)
+        folded += (*(before.folded or ())[done:at], *map(casefolded, added))
         done = at + is_there
     names += before.names[done:]
     folded += (before.folded or ())[done:]
@@ -56,7 +56,7 @@ def _changed(before: Names, changed: dict[str, bool]) -> Names:
     return Names(listed, folded=shared(tuple(folded), listed))
 
 
-def _place(names: Names, name: str) -> tuple[int, bool]:
+def _position(names: Names, name: str) -> tuple[int, bool]:
     """Return the position of the name, and whether it is in the list."""
     folded, fold = names.folded or (), casefolded(name)
     at = bisect_left(folded, fold)

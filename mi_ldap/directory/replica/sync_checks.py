@@ -20,48 +20,45 @@ ATTEMPTS, PAUSE_S = 10, 0.02
 older one after a few of them."""
 
 
-def ensure_complete(session: LdapConnection, searches: Sequence[SyncSearch]) -> None:
+def ensure_complete(connection: LdapConnection, searches: Sequence[SyncSearch]) -> None:
     """Check that the server reports every entry that it has, and that its clock is right.
 
-    OpenLDAP reports no entry that is newer than its `contextCSN`. `slapadd` without `-w` creates
-    such entries, and so does a server that is killed. The next change of any entry updates the
-    `contextCSN`.
-
     Args:
-        session: of the account that reads the entries.
+        connection: of the account that reads the entries.
         searches: the searches that will be polled; they are not changed.
 
     Raises:
         ReplicationUnavailable: the server does not report some entries, or its clock is ahead.
     """
+    # OpenLDAP 2.5.13 reports no entry that is newer than its contextCSN. `slapadd` without -w, and
+    # a server that is killed, leave such entries; the next change of any entry updates contextCSN.
     ignore = IgnoreChanges()
     bases = [replace(each, listener=ignore, scope=requests.BASE) for each in searches]
     poller = Poller(bases)
-    poller.poll(session)  # returns the CSNs from which the next polls look for newer entries
+    poller.poll(connection)  # returns the CSNs from which the next polls look for newer entries
     for _ in range(ATTEMPTS):
-        poller.poll(session)
+        poller.poll(connection)
         if not poller.lags_behind:
             return ensure_not_ahead(bases)
         time.sleep(PAUSE_S)
     raise ReplicationUnavailable(
-        "the server does not tell of entries that were loaded by slapadd without -w, or were new "
+        "the server does not report entries that were loaded by slapadd without -w, or were new "
         "when it was killed: change any entry there",
         for_now=True,
     )
 
 
 def ensure_not_ahead(searches: Iterable[SyncSearch]) -> None:
-    """Check that the server's latest change does not lie in the future.
-
-    After its clock was set back, slapd 2.5 reports no change until the clock has caught up with
-    `contextCSN`, and never reports the changes that were made until then.
+    """Check that the server's latest change is not in the future.
 
     Raises:
-        ReplicationUnavailable: it lies in the future, by the clock of this machine.
+        ReplicationUnavailable: it is, by the clock of this machine.
     """
-    told_s = max(seconds_of(search.last_csn) for search in searches)
-    if told_s > time.time() + MAX_CLOCK_SKEW_S:
+    # After its clock was set back, slapd 2.5.13 gives changes CSNs that are older than contextCSN,
+    # and never reports them. A step back of MAX_CLOCK_SKEW_S or less is not noticed here.
+    latest_s = max(seconds_of(search.last_csn) for search in searches)
+    if latest_s > time.time() + MAX_CLOCK_SKEW_S:
         raise ReplicationUnavailable(
-            "the server's latest change lies in the future: set its clock and this one by NTP",
+            "the server's latest change is in the future: synchronize both clocks by NTP",
             for_now=True,
         )

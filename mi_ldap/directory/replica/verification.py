@@ -20,46 +20,47 @@ _PAUSE_FACTOR: Final = 50
 
 
 class Verification:
-    """Verifies memory on a session of its own, in the background thread of the index.
+    """Verifies memory on a connection of its own, in the background thread of the replica.
 
     Args:
-        connector: opens the session.
-        tree: the configured bases, filters and attributes.
+        connector: opens the connection.
+        layout: the configured bases, filters and attributes.
     """
 
-    def __init__(self, connector: Connector, tree: DirectoryLayout) -> None:
-        self._connector, self._tree = connector, tree
+    def __init__(self, connector: Connector, layout: DirectoryLayout) -> None:
+        self._connector, self._layout = connector, layout
         self._due_at = 0.0
 
     @property
     def is_due(self) -> bool:
         return time.monotonic() > self._due_at
 
-    def rest(self, took_s: float) -> None:
+    def schedule_next(self, took_s: float) -> None:
         """Begin the pause after a verification, or after filling memory, which verifies it too."""
         self._due_at = time.monotonic() + max(PAUSE_S, _PAUSE_FACTOR * took_s)
 
     def verify(
-        self, filled: Snapshot, confirm: Callable[[set[Difference]], set[Difference]]
+        self, snapshot: Snapshot, confirm: Callable[[set[Difference]], set[Difference]]
     ) -> None:
         """Check that the list of databases still proves coverage; without it, compare entries.
 
         Args:
-            filled: the memory to verify.
+            snapshot: the memory to verify.
             confirm: polls, and returns the differences that still exist.
 
         Raises:
             ResyncRequired: the list proves coverage and did not before, or the reverse.
             ReplicationUnavailable: the server does not report all changes.
         """
-        began, tree = time.monotonic(), self._tree
-        session = self._connector.bound()
+        began, layout = time.monotonic(), self._layout
+        connection = self._connector.bound()
         try:
-            is_proved = coverage.is_proved(session, (*tree.user_bases, *tree.role_bases))
-            if is_proved is not filled.is_proved:
-                raise ResyncRequired("the server's databases were arranged anew")
-            if not is_proved and filled.comparison.is_different(session, confirm):
+            is_proved = coverage.is_proved(connection, (*layout.user_bases, *layout.role_bases))
+            # An administrator may add a database or an overlay while slapd runs (cn=config).
+            if is_proved is not snapshot.is_proved:
+                raise ResyncRequired("the server's list of databases has changed")
+            if not is_proved and snapshot.comparison.is_different(connection, confirm):
                 raise ReplicationUnavailable(UNREPORTED)
         finally:
-            session.close()
-        self.rest(time.monotonic() - began)
+            connection.close()
+        self.schedule_next(time.monotonic() - began)

@@ -1,14 +1,9 @@
-"""Guards by assertion (RFC 4528): an operation is done only if a filter is true of its entry.
+"""Guards by assertion (RFC 4528): an operation fails if its entry does not match a filter.
 
-A guard is an assertion on the first operation that changes the entry, else on one that changes
-nothing. On a group it is always an operation of its own: an assertion on an operation that changes
-`member`, or that deletes a group, is carried by OpenLDAP's memberof overlay to the overlay's own
-change and leaves `memberOf` wrong.
-
-The guard on a group whose members change also swaps the group's revision, and the modification
-that changes its members swaps it once more: it fails where somebody else did so in between. The
-guard on a user whose entry is not changed only reads it: a write would not exclude other writers
-either.
+A guard on a user is an assertion on the first operation that changes the entry. If none does, it is
+an assertion on a search. A guard on a group is always an operation of its own. If the members of
+the group change, the guard also swaps the group's revision, and the change of the members swaps it
+again: it fails if another client did so in between.
 """
 
 from __future__ import annotations
@@ -17,7 +12,7 @@ from collections.abc import Iterable
 
 from mi_ldap.directory.layout import account_state
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
-from mi_ldap.directory.writes.plans import Guarded, Plan, replaced
+from mi_ldap.directory.writes.plans import GuardedOperation, Plan, replaced
 from mi_ldap.ldap import names
 from mi_ldap.ldap.operations import AssertOnly, Delete, Modification, Modify
 from mi_ldap.model import Role, User
@@ -27,63 +22,67 @@ from mi_ldap.store import NotMember, RenewEpoch, SetCustodian, Step, Unchanged
 class AssertingPlan(Plan):
     """A plan whose guards are assertions."""
 
-    def __init__(self, tree: DirectoryLayout, admin_role: str, steps: Iterable[Step]) -> None:
+    def __init__(self, layout: DirectoryLayout, admin_role: str, steps: Iterable[Step]) -> None:
         self._guarded: set[str] = set()
         self._modified: set[str] = set()
-        super().__init__(tree, admin_role, steps)
+        super().__init__(layout, admin_role, steps)
 
     def guard_role(self, role: Role) -> None:
+        # Never an assertion on the operation that changes `member` or deletes the group: OpenLDAP
+        # 2.5.13's overlay memberof repeats the assertion on its own change of the member's entry,
+        # where it is false. The operation succeeds (0), and memberOf stays wrong.
         condition = self._as_read(role)
         if self.swaps_revision_of(role):
-            swapped = Modify(self.tree.target(role), self.swapped_revision(role))
-            self.operations.append(Guarded(swapped, (condition,), swaps=True))
+            swapped = Modify(self.layout.target(role), self.swapped_revision(role))
+            self.operations.append(GuardedOperation(swapped, (condition,), swaps=True))
         else:
-            self.operations.append(self._nothing(role, condition))
+            self.operations.append(self._no_op(role, condition))
 
     def guard_user(self, user: User) -> None:
-        """Right here, unless an operation on the entry comes that can carry the guard."""
-        comes = self.modifications(user) or self.removes(user)
-        if not comes and (conditions := self._conditions(user)):
-            self.operations.append(Guarded(AssertOnly(self.tree.target(user)), conditions))
+        """Add the guard, unless a later operation on the entry has it."""
+        is_changed = self.modifications(user) or self.removes(user)
+        # A search, not a modification without effect: neither excludes concurrent writers, and the
+        # modification costs the server a write.
+        if not is_changed and (conditions := self._conditions(user)):
+            self.operations.append(
+                GuardedOperation(AssertOnly(self.layout.target(user)), conditions)
+            )
 
-    def presence_of(self, user: User) -> Guarded:
-        return Guarded(AssertOnly(self.tree.target(user)), self._is(user))
+    def presence_guard(self, user: User) -> GuardedOperation:
+        return GuardedOperation(AssertOnly(self.layout.target(user)), self._identity(user))
 
-    def guard_outsider(self, role: Role, user: User) -> None:
-        """By a look at the group and, if the server knows `memberOf`, by that of the entry, too.
-
-        `memberOf` alone proves nothing: servers without the overlay do not fill it. The look writes
-        nothing, so the group's stamp stays as it is.
-        """
+    def guard_non_member(self, role: Role, user: User) -> None:
+        """Add assertions that the group does not have the member, and the user not the group."""
+        # `memberOf` alone proves nothing: without the overlay the server does not maintain it.
         if self._knows_member_of:
             self.guard_user(user)
-        condition = f"(!{names.equals(self.tree.member, self.tree.member_value(user))})"
-        self.operations.append(Guarded(AssertOnly(self.tree.target(role)), (condition,)))
+        condition = f"(!{names.equals(self.layout.member, self.layout.member_value(user))})"
+        self.operations.append(GuardedOperation(AssertOnly(self.layout.target(role)), (condition,)))
 
     @property
     def _knows_member_of(self) -> bool:
-        """Whether the attribute may be asserted: an unknown one makes every assertion fail."""
-        return self.tree.profile.schema.knows(self.tree.member_of)
+        """Whether `memberOf` is in the schema: an unknown attribute makes every assertion fail."""
+        return self.layout.profile.schema.knows(self.layout.member_of)
 
     def modify_user(self, user: User) -> None:
         changes = self.modifications(user)
         if not changes or user.locator in self._modified:
             return
         self._modified.add(user.locator)
-        self.must_be_ours(user)
-        changed = Modify(self.tree.target(user), (*self.classes_of(user), *changes))
+        self.ensure_ours(user)
+        changed = Modify(self.layout.target(user), (*self.classes_of(user), *changes))
         undo = self._undo_of(user, changes)
-        self.operations.append(Guarded(changed, self._conditions(user), undo))
+        self.operations.append(GuardedOperation(changed, self._conditions(user), undo))
         set_to = {change.attribute: change.values for change in changes}
-        if values := set_to.get(self.tree.epoch):
+        if values := set_to.get(self.layout.epoch):
             self.stored[user.locator] = str(values[0])
 
     def remove_user(self, user: User) -> None:
-        conditions = (*self._is(user), *self._conditions(user))
-        self.operations.append(Guarded(Delete(self.tree.target(user)), conditions))
+        conditions = (*self._identity(user), *self._conditions(user))
+        self.operations.append(GuardedOperation(Delete(self.layout.target(user)), conditions))
 
     def _conditions(self, user: User) -> tuple[str, ...]:
-        """All that must be true of the entry; once, for the first operation changes it."""
+        """Return all conditions on the entry, once: after the first operation they may be false."""
         if user.locator in self._guarded:
             return ()
         self._guarded.add(user.locator)
@@ -94,47 +93,52 @@ class AssertingPlan(Plan):
             case Unchanged(User() as entry) if entry.locator == user.locator:
                 return self._as_read(user)
             case NotMember(role, entry) if entry.locator == user.locator and self._knows_member_of:
-                return f"(!{names.equals(self.tree.member_of, role.locator)})"
+                return f"(!{names.equals(self.layout.member_of, role.locator)})"
             case SetCustodian(entry) if entry.locator == user.locator:
-                custodian = names.has(self.tree.custodian, user.custodian_id)
-                epoch = names.has(self.tree.epoch, user.revision) if self.appoints(user) else ""
+                custodian = names.has(self.layout.custodian, user.custodian_id)
+                epoch = names.has(self.layout.epoch, user.revision) if self.appoints(user) else ""
                 return f"(&{custodian}{epoch})"
             case RenewEpoch(entry) if entry.locator == user.locator:
-                return names.has(self.tree.epoch, user.revision)
+                return names.has(self.layout.epoch, user.revision)
         return None
 
     def _as_read(self, entry: User | Role) -> str:
-        """The filter that is true of the entry as long as it is as it was read."""
+        """Return the filter that matches the entry until another client changes it."""
         if isinstance(entry, Role):
             stamp = entry.revision.partition("|")[0]
-            return f"(&{''.join(self._is(entry))}{names.equals(self.tree.profile.stamp, stamp)})"
-        read = ((self.tree.epoch, entry.revision), (self.tree.custodian, entry.custodian_id))
+            same_stamp = names.equals(self.layout.profile.stamp, stamp)
+            return f"(&{''.join(self._identity(entry))}{same_stamp})"
+        read = ((self.layout.epoch, entry.revision), (self.layout.custodian, entry.custodian_id))
         as_they_were = "".join(names.has(name, value) for name, value in read)
-        return f"(&{''.join(self._is(entry))}{as_they_were})"
+        return f"(&{''.join(self._identity(entry))}{as_they_were})"
 
-    def _is(self, entry: User | Role) -> tuple[str, ...]:
-        """That it is that very entry; an entry that was just made has no id for us yet."""
-        same = self.tree.has_id(entry.id)
+    def _identity(self, entry: User | Role) -> tuple[str, ...]:
+        """Return the filter that identifies the entry; empty if its id is not known yet."""
+        same = self.layout.id_filter(entry.id)
         return (same,) if same else ()
 
-    def _nothing(self, role: Role, condition: str) -> Guarded:
-        """Return a modification without effect: it adds a class that the entry has.
+    def _no_op(self, role: Role, condition: str) -> GuardedOperation:
+        """Return a modification without effect: it adds a class that the entry has already.
 
-        The control "permissive modify" makes that a success.
+        It succeeds with the control "permissive modify" (1.2.840.113556.1.4.1413).
         """
-        present = Modification("add", "objectClass", (self.tree.role_class,))
-        return Guarded(Modify(self.tree.target(role), (present,)), (condition,), permissive=True)
+        present = Modification("add", "objectClass", (self.layout.role_class,))
+        return GuardedOperation(
+            Modify(self.layout.target(role), (present,)), (condition,), permissive=True
+        )
 
-    def _undo_of(self, user: User, changes: tuple[Modification, ...]) -> tuple[Guarded, ...]:
-        """Brings back what was read, as long as it is what the operation has set."""
+    def _undo_of(
+        self, user: User, changes: tuple[Modification, ...]
+    ) -> tuple[GuardedOperation, ...]:
+        """Return the operations that restore the values that were read, unless changed since."""
         set_to = {change.attribute: next(iter(change.values), None) for change in changes}
-        if [*set_to] == [self.tree.epoch] and not account_state.is_new(user.revision):
+        if [*set_to] == [self.layout.epoch] and not account_state.is_new(user.revision):
             return ()
-        read = {self.tree.custodian: user.custodian_id, self.tree.epoch: user.revision}
+        read = {self.layout.custodian: user.custodian_id, self.layout.epoch: user.revision}
         back = tuple(replaced(attribute, read[attribute] or None) for attribute in set_to)
         as_set = {**read, **set_to}
         conditions = (
             names.has(name, str(value) if value else None) for name, value in as_set.items()
         )
-        restored = Guarded(Modify(self.tree.target(user), back), tuple(conditions))
+        restored = GuardedOperation(Modify(self.layout.target(user), back), tuple(conditions))
         return (restored, *self.renew_revisions(user))

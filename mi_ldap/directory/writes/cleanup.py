@@ -1,4 +1,4 @@
-"""Cleanup of memberships that a concurrent change has created for a removed user or role."""
+"""Removal of memberships that a concurrent change has created for a deleted user or role."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.directory import ldap_errors
 from mi_ldap.directory.layout.directory_layout import PLACEHOLDER_DN
 from mi_ldap.directory.reads.reader import Reader
-from mi_ldap.directory.writes.writer import Writer, do_unless
+from mi_ldap.directory.writes.writer import Writer, do_ignoring
 from mi_ldap.errors import unforeseen
 from mi_ldap.ldap import names
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
@@ -23,7 +23,7 @@ from mi_ldap.store import AssignRole, DeletedEntry, DeleteRole, DeleteUser, Dele
 log = structlog.get_logger()
 
 
-class NoNotes:
+class NoDeletionLog:
     """`DeletionLog` without storage."""
 
     def note(self, removed: DeletedEntry) -> None:
@@ -34,111 +34,117 @@ class NoNotes:
 
 
 @dataclass(frozen=True, slots=True)
-class Leftovers:
-    """Removes leftover memberships right after a change, and later those that replication adds."""
+class MembershipCleanup:
+    """Removes such memberships right after a change, and later those that replication adds.
+
+    Attributes:
+        reader: searches for the memberships.
+        writer: removes them.
+        notes: the users and roles that were removed in the last minutes.
+    """
 
     reader: Reader
-    changer: Writer
+    writer: Writer
     notes: DeletionLog
 
     @contextmanager
     def cleaned_after(self, steps: Sequence[Step]) -> Iterator[None]:
-        """After the steps, remove memberships that other changes gave a removed entry meanwhile."""
-        removed = [*_removed_by(self.reader.tree.member_value, steps)]
+        """Carry out the body; then remove memberships that others created for deleted entries."""
+        removed = [*_removed_by(self.reader.layout.member_value, steps)]
         for each in removed:
             self.notes.note(each)
         yield
-        given = {step.role.locator for step in steps if isinstance(step, AssignRole)}
-        if not (removed or (given and self._keeps_member_of)):
+        assigned_dns = {step.role.locator for step in steps if isinstance(step, AssignRole)}
+        if not (removed or (assigned_dns and self._has_memberof_overlay)):
             return
         with deadline(UNDO_S):
             try:
                 for each in removed:
                     self._clean(each)
-                for dn in given:
+                for dn in assigned_dns:
                     self._clear_member_of_gone(dn)
             except Exception as error:  # the change is done; the cleanup process retries
-                log.error("leftovers_not_removed", error=str(error), exc_info=unforeseen(error))
+                log.error("membership_cleanup_failed", error=str(error), exc_info=unforeseen(error))
 
     def remove_noted(self) -> None:
         """Clean up again after all removals of the last minutes."""
         for each in self.notes.recent():
             self._clean(each)
 
-    def take_memberships(self, member: str) -> None:
+    def remove_memberships(self, member: str) -> None:
         """Remove a member from all groups that name it, except dynamic ones."""
         for role in self.reader.roles_naming([member]):
             if not role.is_dynamic:
                 log.info("membership_removed", role=role.name, member=member)
-                self._take_if_held(role, member)
+                self._remove_member(role, member)
 
     def clear_member_of(self, role_dn: str) -> None:
-        """Make the overlay memberof remove stale values of `memberOf` for the role.
-
-        Only the overlay may write `memberOf`, and it does so after `member`: if a member is added
-        while the group is deleted, the value stays. It is removed only when a group at that DN
-        loses that member, or is deleted with it (slapd 2.5.13).
-        """
-        if not self._keeps_member_of:
+        """Make the overlay memberof remove stale values of `memberOf` for the role."""
+        # slapd 2.5.13: only the overlay may write memberOf, and it does so after `member`. If a
+        # member is added while the group is deleted, the value stays. The overlay removes it only
+        # when a group at that DN loses the member, or is deleted with it: so both are done here.
+        if not self._has_memberof_overlay:
             return
-        marked = [*self._marked_as_members(role_dn)]
+        marked = [*self._users_with_member_of(role_dn)]
         if not marked:
             return
         log.warning("member_of_cleared", role=role_dn, users=len(marked))
-        with self.changer.session() as session:
-            group = session.read(role_dn, "(objectClass=*)", [self.reader.tree.member])
+        with self.writer.connection() as connection:
+            group = connection.read(role_dn, "(objectClass=*)", [self.reader.layout.member])
             if group is None:
-                do_unless(session, self._group_with(role_dn, marked), ldap_errors.EXISTS)
-                do_unless(session, Delete(role_dn), ldap_errors.GONE)
+                do_ignoring(connection, self._group_with(role_dn, marked), ldap_errors.EXISTS)
+                do_ignoring(connection, Delete(role_dn), ldap_errors.GONE)
                 return
-            members = {names.parsed_dn(dn) for dn in self.reader.tree.members(group)}
+            members = {names.parsed_dn(dn) for dn in self.reader.layout.members(group)}
             for dn in marked:
                 if names.parsed_dn(dn) not in members:
-                    session.do(Modify(role_dn, (self._member("add", dn),)))
-                    session.do(Modify(role_dn, (self._member("delete", dn),)))
+                    connection.do(Modify(role_dn, (self._member("add", dn),)))
+                    connection.do(Modify(role_dn, (self._member("delete", dn),)))
 
     @property
-    def _keeps_member_of(self) -> bool:
+    def _has_memberof_overlay(self) -> bool:
         """Whether `memberOf` is written by OpenLDAP's overlay."""
-        tree = self.reader.tree
-        return tree.profile.name == "openldap" and bool(tree.member_of)
+        layout = self.reader.layout
+        return layout.profile.name == "openldap" and bool(layout.member_of)
 
     def _clean(self, removed: DeletedEntry) -> None:
         if self.reader.exists(removed.dn):  # not removed after all, or created again
             return
-        by_name = self.reader.tree.shape.by_name
+        by_name = self.reader.layout.group_schema.by_name
         if not (by_name and self.reader.users_named(removed.member)):
-            self.take_memberships(removed.member)
+            self.remove_memberships(removed.member)
         self.clear_member_of(removed.dn)
 
     def _clear_member_of_gone(self, role_dn: str) -> None:
         if not self.reader.exists(role_dn):
             self.clear_member_of(role_dn)
 
-    def _marked_as_members(self, role_dn: str) -> Iterator[str]:
-        tree = self.reader.tree
-        marked = names.equals(tree.member_of, role_dn)
-        with self.reader.session() as session:
-            for base in tree.user_bases:
-                yield from (entry.dn for entry in session.search(base, marked, ["1.1"]).entries)
+    def _users_with_member_of(self, role_dn: str) -> Iterator[str]:
+        layout = self.reader.layout
+        marked = names.equals(layout.member_of, role_dn)
+        with self.reader.connection() as connection:
+            for base in layout.user_bases:
+                yield from (entry.dn for entry in connection.search(base, marked, ["1.1"]).entries)
 
     def _group_with(self, role_dn: str, members: Iterable[str]) -> Add:
-        tree = self.reader.tree
-        name = dict(names.own_pairs(role_dn)).get(tree.role_name.lower(), "")
-        placeholder = [PLACEHOLDER_DN] if tree.shape.wants_a_member else []
-        attributes = {tree.role_name: [name], tree.member: [*placeholder, *members]}
-        return Add(role_dn, (tree.role_class,), attributes)
+        layout = self.reader.layout
+        name = dict(names.own_pairs(role_dn)).get(layout.role_name.lower(), "")
+        placeholder = [PLACEHOLDER_DN] if layout.group_schema.requires_member else []
+        attributes = {layout.role_name: [name], layout.member: [*placeholder, *members]}
+        return Add(role_dn, (layout.role_class,), attributes)
 
-    def _take_if_held(self, role: Role, value: str) -> None:
-        tree = self.reader.tree
-        with self.changer.session() as session:
-            if tree.shape.wants_a_member:
-                do_unless(session, tree.placeholder_in(role), ldap_errors.EXISTS)
-            gone = ldap_errors.GONE | tree.profile.is_no_member
-            do_unless(session, Modify(tree.target(role), (self._member("delete", value),)), gone)
+    def _remove_member(self, role: Role, value: str) -> None:
+        layout = self.reader.layout
+        with self.writer.connection() as connection:
+            if layout.group_schema.requires_member:
+                do_ignoring(connection, layout.placeholder_addition(role), ldap_errors.EXISTS)
+            gone = ldap_errors.GONE | layout.profile.not_member_codes
+            do_ignoring(
+                connection, Modify(layout.target(role), (self._member("delete", value),)), gone
+            )
 
     def _member(self, kind: Literal["add", "delete"], value: str) -> Modification:
-        return Modification(kind, self.reader.tree.member, (value,))
+        return Modification(kind, self.reader.layout.member, (value,))
 
 
 def _removed_by(

@@ -13,8 +13,9 @@ import structlog
 from mi_ldap.deadline import UNDO_S, deadline, remaining_s
 from mi_ldap.directory import ldap_errors
 from mi_ldap.directory.layout import account_state
+from mi_ldap.directory.layout.new_entries import new_role, new_user
 from mi_ldap.directory.reads.reader import Reader
-from mi_ldap.directory.writes.cleanup import Leftovers
+from mi_ldap.directory.writes.cleanup import MembershipCleanup
 from mi_ldap.directory.writes.creation_locks import CreationLocks
 from mi_ldap.directory.writes.writer import Writer
 from mi_ldap.errors import (
@@ -33,21 +34,21 @@ from mi_ldap.ldap.operations import Add, Delete, Operation
 from mi_ldap.model import Role, User
 from mi_ldap.store import DeleteUser, Unchanged
 
-_NOT_FOUND_AGAIN = (
-    "Error processing the request. The directory took the entry, but the configured filters do not "
-    "find it."
+_NOT_FOUND = (
+    "Error processing the request. The directory created the entry, but the configured filters do "
+    "not find it."
 )
 
 _LAGS = (
-    "The directory took the entry, but the replica that the service reads from does not show it "
-    "yet: it lags, or its access rules hide new entries."
+    "The directory created the entry, but the replica that the service reads from does not return "
+    "it yet: it lags, or its access rules hide new entries."
 )
 
 RESERVE_S: Final = 1.0
 """Seconds that a request reserves of its time while another creation of the name is running."""
 
-UNSEEN_LIMIT: Final = 2
-"""How often an entry that exists but is not found is assumed to have been removed in between."""
+NOT_FOUND_LIMIT: Final = 2
+"""How often an entry that exists but is not found is assumed to have been deleted in between."""
 
 LAG_PAUSE_S: Final = 0.05
 """Pause between checks whether a replica has the entry, in seconds."""
@@ -65,46 +66,50 @@ class EntryCreator:
     """Creates entries, as `UserStore` specifies for `create_user`, `create_role`, `discard`."""
 
     reader: Reader
-    changer: Writer
+    writer: Writer
     creation_locks: CreationLocks
-    leftovers: Leftovers
+    cleanup: MembershipCleanup
 
-    def make_user(self, name: str) -> User:
+    def create_user(self, name: str) -> User:
         """Create a user without a password and roles; no role may name it from an earlier entry."""
         mark = self.creation_locks.begin()
         try:
-            return self._make_user(name, mark)
+            return self._create_user(name, mark)
         except BaseException:
             self.creation_locks.end(mark)
             raise
 
-    def _make_user(self, name: str, mark: str) -> User:
-        tree = self.reader.tree
-        wanted = tree.new_user(name, mark)
+    def _create_user(self, name: str, mark: str) -> User:
+        layout = self.reader.layout
+        addition = new_user(layout, name, mark)
         try:
-            self._add_user(name, wanted)
-            user = self._only_user(name, wanted.dn)
-            self.leftovers.take_memberships(tree.member_value(user))
+            self._add_user(name, addition)
+            user = self._created_user(name, addition.dn)
+            # Groups keep the DN of a deleted entry unless the server removes it (refint): a new
+            # entry at the DN must not inherit these roles.
+            self.cleanup.remove_memberships(layout.member_value(user))
         except BaseException:
-            self._withdraw(wanted.dn, wanted.attributes[tree.epoch][0])
+            self._delete_if_created(addition.dn, addition.attributes[layout.epoch][0])
             raise
         return user
 
-    def _add_user(self, name: str, wanted: Add) -> None:
+    def _add_user(self, name: str, addition: Add) -> None:
         """Add the entry as soon as no unfinished user has its name.
 
         Raises:
-            UserExists: a finished user has it, or one whose creation may go on elsewhere.
+            UserExists: a finished user has it, or one that may still be being created elsewhere.
         """
-        exists, unseen = UserExists(name), 0
+        # `exists` is raised by the server's own check at the moment of the addition: two requests
+        # that create the same name at once can't both succeed.
+        exists, not_found = UserExists(name), 0
         give_up_at = time.monotonic() + remaining_s() - RESERVE_S
         while True:
             try:
-                return self._add(wanted, exists)
+                return self._add(addition, exists)
             except UserExists:
                 found = self.reader.users_named(name)
-                unseen += not found  # removed meanwhile, or outside the filters
-                if unseen > UNSEEN_LIMIT or not all(user.unfinished for user in found):
+                not_found += not found  # deleted meanwhile, or not matched by the filters
+                if not_found > NOT_FOUND_LIMIT or not all(user.unfinished for user in found):
                     raise
             if not self._remove_ended(found):
                 if time.monotonic() > give_up_at:
@@ -129,31 +134,31 @@ class EntryCreator:
         is_running = self.creation_locks.is_running(account_state.creation_mark(user.revision))
         return account_state.is_old(user.revision) if is_running is None else not is_running
 
-    def make_role(self, name: str) -> Role:
+    def create_role(self, name: str) -> Role:
         """Create an empty role; no other role may name it from an earlier entry."""
-        wanted = self.reader.tree.new_role(name)
-        self._add(wanted, RoleExists(name))
-        role = self._wait_until_visible(lambda: self.reader.find_role(name), wanted.dn)
-        if not self.reader.tree.shape.by_name:
-            self.leftovers.take_memberships(role.locator)
-        self.leftovers.clear_member_of(role.locator)
+        addition = new_role(self.reader.layout, name)
+        self._add(addition, RoleExists(name))
+        role = self._wait_until_visible(lambda: self.reader.find_role(name), addition.dn)
+        if not self.reader.layout.group_schema.by_name:
+            self.cleanup.remove_memberships(role.locator)
+        self.cleanup.clear_member_of(role.locator)
         return role
 
     def discard(self, user: User) -> None:
-        """Remove a new user, unless it is gone or finished."""
+        """Delete a new user, unless it was deleted or finished meanwhile."""
         with suppress(Conflict):
-            self.changer.apply((Unchanged(user), DeleteUser(user)))
+            self.writer.apply((Unchanged(user), DeleteUser(user)))
 
     def _add(self, operation: Operation, exists: MiLdapError) -> None:
-        with self.changer.session() as session:
+        with self.writer.connection() as connection:
             try:
-                session.do(operation)
-            except LdapError as refused:
-                if refused.code in ldap_errors.EXISTS or ldap_errors.is_duplicate(refused):
-                    raise exists from refused
+                connection.do(operation)
+            except LdapError as error:
+                if error.code in ldap_errors.EXISTS or ldap_errors.is_duplicate(error):
+                    raise exists from error
                 raise
 
-    def _only_user(self, name: str, dn: str) -> User:
+    def _created_user(self, name: str, dn: str) -> User:
         """Return the new user, which must be the only one with the name."""
         try:
             return self._wait_until_visible(lambda: self._unfinished_user(name), dn)
@@ -169,38 +174,35 @@ class EntryCreator:
     def _wait_until_visible(self, find: Callable[[], Entity | None], dn: str) -> Entity:
         """Wait until the server returns the new entry.
 
-        A replica that forwards changes to its provider (overlay chain) returns the entry only after
-        replication.
-
         Raises:
             BadRequest: the entry exists, but the filters do not find it.
             DirectoryUnavailable: it does not appear within the request's time.
         """
+        # An OpenLDAP consumer that forwards changes to its provider (overlay chain) returns the
+        # entry only after replication.
         while True:
             found = find()
             if found is None and self.reader.exists(dn):
                 found = find()  # it may have appeared in between
                 if found is None:
-                    raise BadRequest(_NOT_FOUND_AGAIN)
+                    raise BadRequest(_NOT_FOUND)
             if found is not None:
                 return found
             if remaining_s() < LAG_REST_S:
                 raise DirectoryUnavailable(_LAGS)
             time.sleep(LAG_PAUSE_S)
 
-    def _withdraw(self, dn: str, mark: str) -> None:
-        """Remove the entry that this request may have created, identified by the mark in its epoch.
-
-        The mark is random, so another entry at the DN is not deleted. A lagging replica does not
-        have the entry yet; with the assertion control, its provider compares the mark instead.
-        """
-        ours = names.equals(self.reader.tree.epoch, mark)
+    def _delete_if_created(self, dn: str, mark: str) -> None:
+        """Delete the entry that this request may have created, identified by its random mark."""
+        # With an assertion the provider compares the mark: a consumer that forwards the deletion
+        # may not have the entry yet, so reading it there would prove nothing.
+        ours = names.equals(self.reader.layout.epoch, mark)
         with (
             deadline(UNDO_S),
             suppress(Exception),
-            self.changer.session() as session,
+            self.writer.connection() as connection,
         ):
-            if self.reader.tree.profile.asserts:
-                session.do(Delete(dn), assertion(ours))
-            elif session.read(dn, ours, ["1.1"]):
-                session.do(Delete(dn))
+            if self.reader.layout.profile.supports_assertions:
+                connection.do(Delete(dn), assertion(ours))
+            elif connection.read(dn, ours, ["1.1"]):
+                connection.do(Delete(dn))

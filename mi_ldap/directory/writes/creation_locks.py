@@ -114,9 +114,9 @@ def _tag_in(descriptor: int) -> str:
     stored = os.pread(descriptor, _TAG_LENGTH, 0).decode("ascii", "replace")
     if len(stored) == _TAG_LENGTH and set(stored) <= set("0123456789abcdef"):
         return stored
-    made = secrets.token_hex(_TAG_LENGTH // 2)
-    os.pwrite(descriptor, made.encode(), 0)
-    return made
+    tag = secrets.token_hex(_TAG_LENGTH // 2)
+    os.pwrite(descriptor, tag.encode(), 0)
+    return tag
 
 
 def _flock(kind: int, mark: str) -> bytes:

@@ -9,7 +9,7 @@ import structlog
 from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.directory import ldap_errors
 from mi_ldap.directory.layout.profiles import Profile
-from mi_ldap.directory.writes.plans import Guarded
+from mi_ldap.directory.writes.plans import GuardedOperation
 from mi_ldap.errors import unforeseen
 from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.operations import Delete
@@ -21,13 +21,16 @@ Connect = Callable[[], LdapConnection]
 
 
 def carry_out(
-    session: LdapConnection, reconnect: Connect, profile: Profile, operations: list[Guarded]
+    connection: LdapConnection,
+    reconnect: Connect,
+    profile: Profile,
+    operations: list[GuardedOperation],
 ) -> None:
     """Carry out the operations in order; undo those that were done if one fails.
 
     Args:
-        session: sends the operations, and their undos if the server refuses one.
-        reconnect: opens the session for the undos if the connection of `session` failed.
+        connection: carries out the operations, and the undo if the server rejects one.
+        reconnect: opens another connection for the undo if that one failed.
         profile: interprets the server's result codes.
         operations: the operations of a plan.
 
@@ -36,62 +39,67 @@ def carry_out(
     """
     for number, guarded in enumerate(operations):
         try:
-            _do(session, profile, guarded)
+            _do(connection, profile, guarded)
         except LdapError:
-            _undo(session, profile, operations[:number], guarded)
+            _undo(connection, profile, operations[:number], guarded)
             raise
         except BaseException:
-            # No answer to the last operation was read, so it may have been carried out.
+            # No response to the last operation was read, so it may have been carried out.
             _undo_cut_off(reconnect, profile, operations[: number + 1])
             raise
 
 
-def _do(session: LdapConnection, profile: Profile, guarded: Guarded) -> None:
+def _do(connection: LdapConnection, profile: Profile, guarded: GuardedOperation) -> None:
     try:
-        session.do(guarded.operation, *guarded.controls)
-    except LdapError as refused:
-        if guarded.swaps and any(pattern.matches(refused) for pattern in profile.second_value):
+        connection.do(guarded.operation, *guarded.controls)
+    except LdapError as error:
+        if guarded.swaps and any(pattern.matches(error) for pattern in profile.second_value_errors):
             # A second value of a single-valued attribute: another client has set it meanwhile.
-            raise LdapError(ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, refused.message) from refused
+            raise LdapError(ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, error.message) from error
         if guarded.changes_members:
-            raise ldap_errors.canonical(refused, profile) from refused
+            raise ldap_errors.canonical(error, profile) from error
         raise
 
 
-def _undo_cut_off(reconnect: Connect, profile: Profile, done: list[Guarded]) -> None:
+def _undo_cut_off(reconnect: Connect, profile: Profile, done: list[GuardedOperation]) -> None:
     with deadline(UNDO_S):
         try:
-            session = reconnect()
+            connection = reconnect()
         except Exception as error:
-            log.error("nothing_undone", error=str(error), exc_info=unforeseen(error))
+            log.error("rollback_skipped", error=str(error), exc_info=unforeseen(error))
             return
-        _undo(session, profile, done, done[-1])
-        session.close()
+        _undo(connection, profile, done, done[-1])
+        connection.close()
 
 
-def _undo(session: LdapConnection, profile: Profile, done: list[Guarded], failed: Guarded) -> None:
-    """Undo the operations, latest first; when one can't be undone, those before it stay as well.
-
-    A deletion is the last operation of a change. Once its entry is gone, whoever deleted it, the
-    change is kept: an undo would assign roles and dependents to an entry that no longer exists.
-    """
+def _undo(
+    connection: LdapConnection,
+    profile: Profile,
+    done: list[GuardedOperation],
+    failed: GuardedOperation,
+) -> None:
+    """Undo the operations, latest first; if one can't be undone, those before it are kept too."""
     with deadline(UNDO_S):
         try:
-            if isinstance(failed.operation, Delete) and _is_gone(session, failed.operation):
+            # A deletion is the last operation of a change. If its entry does not exist any more,
+            # whoever deleted it, an undo would assign roles and dependents to nobody.
+            if isinstance(failed.operation, Delete) and _is_deleted(connection, failed.operation):
                 return
             for guarded in reversed(done):
-                _undo_one(session, profile, guarded.undo)
-        except LdapError as refused:
-            log.error("undoing_given_up", code=int(refused.code))
+                _undo_one(connection, profile, guarded.undo)
+        except LdapError as error:
+            log.error("rollback_failed", code=int(error.code))
         except Exception as error:
-            log.error("undoing_given_up", error=str(error), exc_info=unforeseen(error))
+            log.error("rollback_failed", error=str(error), exc_info=unforeseen(error))
 
 
-def _is_gone(session: LdapConnection, deletion: Delete) -> bool:
-    return session.read(deletion.dn, "(objectClass=*)", ["1.1"]) is None
+def _is_deleted(connection: LdapConnection, deletion: Delete) -> bool:
+    return connection.read(deletion.dn, "(objectClass=*)", ["1.1"]) is None
 
 
-def _undo_one(session: LdapConnection, profile: Profile, undo: tuple[Guarded, ...]) -> None:
+def _undo_one(
+    connection: LdapConnection, profile: Profile, undo: tuple[GuardedOperation, ...]
+) -> None:
     """Undo one operation; keep values that another client has changed since.
 
     Raises:
@@ -99,11 +107,11 @@ def _undo_one(session: LdapConnection, profile: Profile, undo: tuple[Guarded, ..
     """
     for guarded in undo:
         try:
-            _do(session, profile, guarded)
-        except LdapError as refused:
-            if refused.code not in ldap_errors.CHANGED_MEANWHILE:
+            _do(connection, profile, guarded)
+        except LdapError as error:
+            if error.code not in ldap_errors.CHANGED_MEANWHILE:
                 raise
             kind = type(guarded.operation).__name__
-            log.warning("not_undone", operation=kind, code=int(refused.code))
+            log.warning("rollback_conflict", operation=kind, code=int(error.code))
             if guarded is undo[0]:
                 return

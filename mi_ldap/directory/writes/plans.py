@@ -1,7 +1,12 @@
-"""Steps of a change -> the LDAP operations that make it, each with its undoing.
+"""Conversion of the steps of a change to LDAP operations, each with the operations that undo it.
 
-What a decision was made on is guarded in one of two ways, by what the server can: see `asserting`
-and `swapping`. This module has what is the same for both.
+Guards check that what a decision depends on has not changed. There are two kinds, depending on the
+server: see `assertions` and `value_swaps`. This module contains what both have in common.
+
+The order of the steps is such that a crash leaves at most a user without a role. Transactions
+(RFC 5805) are not used: slapd 2.5.13 aborts (assertion in `connection_destroy`) when a connection
+closes while its StartTXN is unanswered, and deadlocks when a commit meets a checkpoint of syncprov
+or an addition under `unique serialize`.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import structlog
 
 from mi_ldap.directory.layout import account_state
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.directory.layout.new_entries import new_admin_role
 from mi_ldap.errors import Forbidden
 from mi_ldap.ldap import controls as ctl
 from mi_ldap.ldap.operations import AssertOnly, Delete, Modification, Modify, Operation
@@ -40,19 +46,21 @@ _BORROWED = "custodian_attribute and epoch_attribute must be empty and used by t
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
-    """An operation, the filters that must be true of its entry, and what undoes it.
+class GuardedOperation:
+    """An operation, the filters that its entry must match, and the operations that undo it.
 
     Attributes:
-        undo: in their order; when the first is refused the others are not done.
-        swaps: whether it swaps a value.
-        changes_members: whether it adds a member or removes one. Servers answer both with codes of
-            their own.
+        operation: the operation.
+        conditions: the filters, sent as an assertion control (RFC 4528).
+        undo: in order; if the first fails, the others are not carried out.
+        permissive: whether to send the control "permissive modify".
+        swaps: whether it swaps a value: its error code is then that of a changed value.
+        changes_members: whether it adds or removes a member: its error codes depend on the server.
     """
 
     operation: Operation
     conditions: tuple[str, ...] = ()
-    undo: tuple[Guarded, ...] = ()
+    undo: tuple[GuardedOperation, ...] = ()
     permissive: bool = False
     swaps: bool = False
     changes_members: bool = False
@@ -69,77 +77,77 @@ class Plan(ABC):
     """The operations of one change, in the order of its steps.
 
     Args:
-        tree: how the directory is laid out.
-        admin_role: the name of the admin role, should it be made.
+        layout: the configured attributes and classes.
+        admin_role: the name of the admin role, for its creation.
         steps: the change.
     """
 
-    def __init__(self, tree: DirectoryLayout, admin_role: str, steps: Iterable[Step]) -> None:
-        self.tree = tree
+    def __init__(self, layout: DirectoryLayout, admin_role: str, steps: Iterable[Step]) -> None:
+        self.layout = layout
         self.steps = tuple(steps)
-        self.operations: list[Guarded] = []
+        self.operations: list[GuardedOperation] = []
         self._admin_role = admin_role
         self._revisions: dict[str, str] = {}
-        self._classed: set[str] = set()
+        self._class_added: set[str] = set()
         self.stored: dict[str, str] = {}  # epochs by their users, where the plan sets them
         for step in self.steps:
-            self._take_in(step)
-        given = {s.user.locator: s.user for s in self.steps if isinstance(s, AssignRole)}
-        self.operations += [self.presence_of(user) for user in given.values()]
+            self._add_step(step)
+        assigned = {s.user.locator: s.user for s in self.steps if isinstance(s, AssignRole)}
+        self.operations += [self.presence_guard(user) for user in assigned.values()]
 
     @abstractmethod
     def guard_role(self, role: Role) -> None:
-        """The group, its members too, is as it was read."""
+        """Add a guard: the group and its members are as they were read."""
 
     @abstractmethod
     def guard_user(self, user: User) -> None:
-        """The user's entry is as it was read."""
+        """Add a guard: the user's entry is as it was read."""
 
-    def presence_of(self, user: User) -> Guarded:
-        """The last guard of who was given a role: else it may have been removed before that.
+    def presence_guard(self, user: User) -> GuardedOperation:
+        """Return the guard that the user still exists after a role was assigned to it.
 
-        Whoever removes a user looks for its memberships after that, see `leftovers`; so one of the
-        two sees the other.
+        A concurrent removal of the user searches for its memberships afterwards (see `cleanup`), so
+        one of the two notices the other.
         """
-        return Guarded(AssertOnly(self.tree.target(user)))
+        return GuardedOperation(AssertOnly(self.layout.target(user)))
 
     @abstractmethod
-    def guard_outsider(self, role: Role, user: User) -> None:
-        """The group does not have the user for a member."""
+    def guard_non_member(self, role: Role, user: User) -> None:
+        """Add a guard: the user is not a member of the group."""
 
     @abstractmethod
     def modify_user(self, user: User) -> None:
-        """All changes of the user's entry, in one operation with its guards."""
+        """Add one operation with all changes of the user's entry, and its guards."""
 
     @abstractmethod
     def remove_user(self, user: User) -> None:
-        """The entry goes, if it is as it was read."""
+        """Add the deletion of the user's entry, if it is as it was read."""
 
-    def _take_in(self, step: Step) -> None:
+    def _add_step(self, step: Step) -> None:
         match step:
             case Unchanged(Role() as role):
                 self.guard_role(role)
             case Unchanged(User() as user):
                 self.guard_user(user)
             case NotMember(role, user):
-                self.guard_outsider(role, user)
+                self.guard_non_member(role, user)
             case AssignRole(role, user) | RevokeRole(role, user):
                 self._change_member(role, user, "add" if isinstance(step, AssignRole) else "delete")
             case SetCustodian(user) | RenewEpoch(user):
                 self.modify_user(user)
             case RenewRevision(role):
-                renewed = Modify(self.tree.target(role), self.swapped_revision(role))
-                self.operations.append(Guarded(renewed, swaps=True))
+                renewed = Modify(self.layout.target(role), self.swapped_revision(role))
+                self.operations.append(GuardedOperation(renewed, swaps=True))
             case DeleteUser(user):
                 self.remove_user(user)
             case DeleteRole(role):
-                self.operations.append(Guarded(Delete(self.tree.target(role))))
+                self.operations.append(GuardedOperation(Delete(self.layout.target(role))))
             case CreateAdminRole(user):
                 self._add_admin_role(user)
             case MarkFirstAdmin(role, user):
                 self._mark_first_admin(role, user)
 
-    # What is asked of a user's steps
+    # Steps that concern a user
 
     def modifications(self, user: User) -> tuple[Modification, ...]:
         found = (self._modification(step, user) for step in self.steps)
@@ -157,11 +165,14 @@ class Plan(ABC):
     def _with_appointment(
         self, user: User, changes: tuple[Modification, ...]
     ) -> tuple[Modification, ...]:
-        renewed = [change for change in changes if change.attribute == self.tree.epoch]
+        renewed = [change for change in changes if change.attribute == self.layout.epoch]
         stored = str(renewed[0].values[0]) if renewed else user.revision
-        others = (change for change in changes if change.attribute != self.tree.epoch)
-        is_anew = any(step.appoints for step in self._custodians_of(user))
-        return (*others, replaced(self.tree.epoch, account_state.appointed(stored, anew=is_anew)))
+        others = (change for change in changes if change.attribute != self.layout.epoch)
+        is_promotion = any(step.appoints for step in self._custodians_of(user))
+        return (
+            *others,
+            replaced(self.layout.epoch, account_state.appointed(stored, is_promotion=is_promotion)),
+        )
 
     def _custodians_of(self, user: User) -> list[SetCustodian]:
         found = (step for step in self.steps if isinstance(step, SetCustodian))
@@ -170,13 +181,13 @@ class Plan(ABC):
     def removes(self, user: User) -> bool:
         return any(isinstance(s, DeleteUser) and s.user.locator == user.locator for s in self.steps)
 
-    def must_be_ours(self, user: User) -> None:
-        """An attribute that was borrowed for us may hold what somebody else keeps there.
+    def ensure_ours(self, user: User) -> None:
+        """Check that another tool does not use the attributes for custody and account state.
 
         Raises:
-            Forbidden: it does.
+            Forbidden: their values are not the service's.
         """
-        if self.tree.own_classes:
+        if self.layout.own_classes:
             return
         if not (
             account_state.is_ours(user.revision) and account_state.is_id(user.custodian_id or "")
@@ -184,11 +195,11 @@ class Plan(ABC):
             raise _in_use(user)
 
     def classes_of(self, user: User) -> tuple[Modification, ...]:
-        """The class that the attributes need, where the entry lacks it."""
-        if user.marked or user.locator in self._classed:
+        """Return the addition of the class that the attributes require, if the entry lacks it."""
+        if user.marked or user.locator in self._class_added:
             return ()
-        self._classed.add(user.locator)
-        return (_class(self.tree.account_class),)
+        self._class_added.add(user.locator)
+        return (_class(self.layout.account_class),)
 
     # Groups
 
@@ -198,84 +209,90 @@ class Plan(ABC):
 
     @property
     def _swapping_roles(self) -> dict[str, Role]:
-        kinds = AssignRole | RevokeRole | RenewRevision
-        return {s.role.locator: s.role for s in self.steps if isinstance(s, kinds)}
+        types = AssignRole | RevokeRole | RenewRevision
+        return {s.role.locator: s.role for s in self.steps if isinstance(s, types)}
 
     def swapped_revision(self, role: Role) -> tuple[Modification, ...]:
-        """Fails where somebody swapped the revision since it was read, or since we did."""
+        """Return the swap of the revision; it fails if another client has swapped it meanwhile."""
         old = self._revisions.get(role.locator, role.revision.partition("|")[2])
-        first = () if self._is_marked(role) else (_class(self.tree.admin_role_class),)
-        if not (self.tree.own_classes or account_state.is_ours(old)):
+        first = () if self._is_marked(role) else (_class(self.layout.admin_role_class),)
+        if not (self.layout.own_classes or account_state.is_ours(old)):
             raise _in_use(role)
         fresh = self._revisions[role.locator] = account_state.fresh()
-        return (*first, *swap(self.tree.revision, old, fresh))
+        return (*first, *swap(self.layout.revision, old, fresh))
 
     def _is_marked(self, role: Role) -> bool:
         return role.marked or role.locator in self._revisions
 
     def _change_member(self, role: Role, user: User, kind: Literal["add", "delete"]) -> None:
-        """Undone only if nobody has swapped the group's revision since this operation did."""
-        is_decided_on = role.locator in self._revisions
-        is_held = kind == "delete" and is_decided_on
-        if is_held and (classes := self.classes_of(user)):  # whatever is undone, it may be held
-            self.operations.append(Guarded(Modify(self.tree.target(user), classes)))
-        swapped = self.swapped_revision(role) if is_decided_on else ()
-        changed = Modify(self.tree.target(role), (*swapped, self.member(kind, user)))
+        """Add the change of members; its undo fails if another client changed the members since."""
+        is_guarded = role.locator in self._revisions
+        locks_user = kind == "delete" and is_guarded
+        # The undo swaps the epoch even if no later step changes the user, so the class is needed.
+        if locks_user and (classes := self.classes_of(user)):
+            self.operations.append(GuardedOperation(Modify(self.layout.target(user), classes)))
+        swapped = self.swapped_revision(role) if is_guarded else ()
+        changed = Modify(self.layout.target(role), (*swapped, self.member(kind, user)))
         opposite: Literal["add", "delete"] = "delete" if kind == "add" else "add"
-        once_more = self._swapped_since(role) if is_decided_on else ()
-        back = Modify(self.tree.target(role), (*once_more, self.member(opposite, user)))
-        undo = [Guarded(back, swaps=is_decided_on, changes_members=True)]
-        if is_held:
-            hold, let_go = self._held(user)
-            undo = [hold, *undo, let_go]
-        guarded = Guarded(changed, undo=tuple(undo), swaps=is_decided_on, changes_members=True)
+        swapped_again = self._swapped_since(role) if is_guarded else ()
+        back = Modify(self.layout.target(role), (*swapped_again, self.member(opposite, user)))
+        undo = [GuardedOperation(back, swaps=is_guarded, changes_members=True)]
+        if locks_user:
+            lock, unlock = self._user_lock(user)
+            undo = [lock, *undo, unlock]
+        guarded = GuardedOperation(
+            changed, undo=tuple(undo), swaps=is_guarded, changes_members=True
+        )
         self.operations.append(guarded)
 
     def _swapped_since(self, role: Role) -> tuple[Modification, ...]:
-        return swap(self.tree.revision, self._revisions[role.locator], account_state.fresh())
+        return swap(self.layout.revision, self._revisions[role.locator], account_state.fresh())
 
-    def _held(self, user: User) -> tuple[Guarded, Guarded]:
-        """What keeps others off the user while it gets the admin role back, and what lets it go.
+    def _user_lock(self, user: User) -> tuple[GuardedOperation, GuardedOperation]:
+        """Return the operations that lock and unlock the user while an undo reassigns a role.
 
-        It does so only as it was: somebody who has set its password meanwhile would know the
-        password of an admin.
+        The lock fails if the user's epoch has changed: a client that has set its password meanwhile
+        would know the password of an admin.
         """
         stored = self.stored.get(user.locator, user.revision)
         mark = account_state.marked(account_state.RESETTING, stored)
-        hold = Modify(self.tree.target(user), swap(self.tree.epoch, stored, mark))
-        let_go = Modify(self.tree.target(user), swap(self.tree.epoch, mark, stored))
-        return Guarded(hold, swaps=True), Guarded(let_go, swaps=True)
+        lock = Modify(self.layout.target(user), swap(self.layout.epoch, stored, mark))
+        unlock = Modify(self.layout.target(user), swap(self.layout.epoch, mark, stored))
+        return GuardedOperation(lock, swaps=True), GuardedOperation(unlock, swaps=True)
 
     def member(self, kind: Literal["add", "delete"], user: User) -> Modification:
-        return Modification(kind, self.tree.member, (self.tree.member_value(user),))
+        return Modification(kind, self.layout.member, (self.layout.member_value(user),))
 
     def _add_admin_role(self, user: User) -> None:
-        """Undone by taking back what is the user's: the group may be another login's by then."""
-        added = self.tree.new_admin_role(self._admin_role, user)
-        unmarked = Modification("delete", self.tree.first_admin, (user.id,))
+        """Add the creation of the admin role.
+
+        The undo only removes the user from the group: another login may use the group by then.
+        """
+        added = new_admin_role(self.layout, self._admin_role, user)
+        unmarked = Modification("delete", self.layout.first_admin, (user.id,))
         back = Modify(added.dn, (self.member("delete", user), unmarked))
-        undo = Guarded(back, changes_members=True)
-        self.operations.append(Guarded(added, undo=(undo,)))
+        undo = GuardedOperation(back, changes_members=True)
+        self.operations.append(GuardedOperation(added, undo=(undo,)))
 
     def _mark_first_admin(self, role: Role, user: User) -> None:
-        classes = () if self._is_marked(role) else (_class(self.tree.admin_role_class),)
-        mark = replaced(self.tree.first_admin, user.id)
-        marked = Modify(self.tree.target(role), (*classes, mark))
-        gone = Modification("delete", self.tree.first_admin, (user.id,))
-        undo = (Guarded(Modify(self.tree.target(role), (gone,))),)
-        self.operations.append(Guarded(marked, undo=undo))
+        classes = () if self._is_marked(role) else (_class(self.layout.admin_role_class),)
+        mark = replaced(self.layout.first_admin, user.id)
+        marked = Modify(self.layout.target(role), (*classes, mark))
+        unmarked = Modification("delete", self.layout.first_admin, (user.id,))
+        undo = (GuardedOperation(Modify(self.layout.target(role), (unmarked,))),)
+        self.operations.append(GuardedOperation(marked, undo=undo))
 
     # Users
 
     def _modification(self, step: Step, user: User) -> Modification | None:
         match step:
             case SetCustodian(entry, custodian_id) if entry.locator == user.locator:
-                return replaced(self.tree.custodian, custodian_id)
+                return replaced(self.layout.custodian, custodian_id)
             case RenewEpoch(entry) if entry.locator == user.locator:
-                return replaced(self.tree.epoch, _renewed(step))
+                return replaced(self.layout.epoch, _renewed(step))
         return None
 
-    def renew_revisions(self, user: User) -> tuple[Guarded, ...]:
+    def renew_revisions(self, user: User) -> tuple[GuardedOperation, ...]:
         """Return the operations that follow when an undo restored the user's former custodian.
 
         They renew the revisions of the roles that the change depended on. A concurrent demotion of
@@ -287,9 +304,11 @@ class Plan(ABC):
         had = any(step.user.custodian_id for step in self._custodians_of(user))
         if not had or user.locator in changed:
             return ()
-        decided_on = [r for at, r in self._swapping_roles.items() if at in self._revisions]
-        renewed = replaced(self.tree.revision, account_state.fresh())
-        return tuple(Guarded(Modify(self.tree.target(role), (renewed,))) for role in decided_on)
+        guarded = [r for at, r in self._swapping_roles.items() if at in self._revisions]
+        renewed = replaced(self.layout.revision, account_state.fresh())
+        return tuple(
+            GuardedOperation(Modify(self.layout.target(role), (renewed,))) for role in guarded
+        )
 
     def renews(self, user: User) -> bool:
         return any(isinstance(s, RenewEpoch) and s.user.locator == user.locator for s in self.steps)
@@ -313,12 +332,12 @@ def _in_use(entry: User | Role) -> Forbidden:
 
 
 def replaced(attribute: str, value: str | None) -> Modification:
-    """The attribute has that value alone; None for no value."""
+    """Return the modification that replaces all values by one; None for no value."""
     return Modification("replace", attribute, (value,) if value is not None else ())
 
 
 def swap(attribute: str, old: str | None, fresh: str | None) -> tuple[Modification, ...]:
-    """Delete what was read and add what shall be: fails where something else is there by then."""
-    gone = (Modification("delete", attribute, (old,)),) if old else ()
+    """Return the modification that replaces the value that was read; it fails if it has changed."""
+    deleted = (Modification("delete", attribute, (old,)),) if old else ()
     added = (Modification("add", attribute, (fresh,)),) if fresh else ()
-    return (*gone, *added)
+    return (*deleted, *added)

@@ -1,13 +1,14 @@
-"""Guards by swapping, for servers without assertions: delete the value that was read, add another.
+"""Guards by swaps, for servers without assertions: 389 DS, Active Directory, others.
 
-Both are one modification, and fail when the value is gone (RFC 4511 §4.6). So:
+A swap is one modification that deletes the value that was read and adds another. It fails if the
+value has changed (RFC 4511 §4.6). So:
 
-* every modification of a user swaps its epoch as stored, and every guard of a user is one;
-* every guard of a group swaps its revision;
-* that a group does not have a member is told by adding it and deleting it in one modification;
-* an entry that is deleted is first marked as leaving, by a swap.
+* every modification of a user, and every guard on one, swaps the stored epoch;
+* every guard on a group swaps its revision;
+* the guard that a group does not have a member adds and deletes the member in one modification;
+* a user is marked as being deleted, by a swap, before the entry is deleted.
 
-Only what we change ourselves is seen in this way: another tool swaps nothing.
+Changes by other tools are not noticed: they do not swap these values.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Iterable
 
 from mi_ldap.directory.layout import account_state
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
-from mi_ldap.directory.writes.plans import Guarded, Plan, swap
+from mi_ldap.directory.writes.plans import GuardedOperation, Plan, swap
 from mi_ldap.ldap.operations import Delete, Modification, Modify
 from mi_ldap.model import Role, User
 from mi_ldap.store import Step
@@ -25,70 +26,81 @@ from mi_ldap.store import Step
 class SwappingPlan(Plan):
     """A plan whose guards are swaps."""
 
-    def __init__(self, tree: DirectoryLayout, admin_role: str, steps: Iterable[Step]) -> None:
+    def __init__(self, layout: DirectoryLayout, admin_role: str, steps: Iterable[Step]) -> None:
         self._swapped: set[str] = set()
-        super().__init__(tree, admin_role, steps)
+        super().__init__(layout, admin_role, steps)
 
     def guard_role(self, role: Role) -> None:
-        swapped = Modify(self.tree.target(role), self.swapped_revision(role))
-        self.operations.append(Guarded(swapped, swaps=True))
+        swapped = Modify(self.layout.target(role), self.swapped_revision(role))
+        self.operations.append(GuardedOperation(swapped, swaps=True))
 
     def guard_user(self, user: User) -> None:
         self.modify_user(user)
 
-    def guard_outsider(self, role: Role, user: User) -> None:
+    def guard_non_member(self, role: Role, user: User) -> None:
+        # Adding fails if the user is a member; the deletion in the same modification restores it.
         both = (self.member("add", user), self.member("delete", user))
-        self.operations.append(Guarded(Modify(self.tree.target(role), both), changes_members=True))
+        self.operations.append(
+            GuardedOperation(Modify(self.layout.target(role), both), changes_members=True)
+        )
 
     def modify_user(self, user: User) -> None:
         if user.locator in self._swapped:
             return
         self._swapped.add(user.locator)
-        self.must_be_ours(user)
+        self.ensure_ours(user)
         changes = self._swaps(user)
-        changed = Modify(self.tree.target(user), (*self.classes_of(user), *changes))
-        self.operations.append(Guarded(changed, undo=self._undo_of(user, changes), swaps=True))
+        changed = Modify(self.layout.target(user), (*self.classes_of(user), *changes))
+        self.operations.append(
+            GuardedOperation(changed, undo=self._undo_of(user, changes), swaps=True)
+        )
 
     def remove_user(self, user: User) -> None:
-        """What came after the mark may have taken long: it must be there still."""
+        """Add the deletion, after a second swap: the operations after the first may take long."""
         self.modify_user(user)
         mark = self.stored[user.locator]
-        again = account_state.marked(account_state.LEAVING, mark)
-        swapped = Modify(self.tree.target(user), swap(self.tree.epoch, mark, again))
-        back = Modify(self.tree.target(user), swap(self.tree.epoch, again, mark))
-        undo = (Guarded(back, swaps=True),)
-        self.operations.append(Guarded(swapped, undo=undo, swaps=True))
-        self.operations.append(Guarded(Delete(self.tree.target(user))))
+        remarked = account_state.marked(account_state.DELETING, mark)
+        swapped = Modify(self.layout.target(user), swap(self.layout.epoch, mark, remarked))
+        back = Modify(self.layout.target(user), swap(self.layout.epoch, remarked, mark))
+        undo = (GuardedOperation(back, swaps=True),)
+        self.operations.append(GuardedOperation(swapped, undo=undo, swaps=True))
+        self.operations.append(GuardedOperation(Delete(self.layout.target(user))))
 
     def _swaps(self, user: User) -> tuple[Modification, ...]:
-        """The epoch always, the custodian where a step changes it."""
+        """Return the swaps of the epoch, always, and of the custodian if a step changes it."""
         set_to = {change.attribute: change.values for change in self.modifications(user)}
         if self.removes(user):
-            set_to[self.tree.epoch] = (account_state.marked(account_state.LEAVING, user.revision),)
-        set_to.setdefault(self.tree.epoch, (account_state.swapped(user.revision),))
-        self.stored[user.locator] = _only(set_to[self.tree.epoch]) or ""
-        read = {self.tree.epoch: user.revision, self.tree.custodian: user.custodian_id}
+            set_to[self.layout.epoch] = (
+                account_state.marked(account_state.DELETING, user.revision),
+            )
+        # Only the part of the epoch after the dot is replaced, so that tokens stay valid.
+        set_to.setdefault(self.layout.epoch, (account_state.swapped(user.revision),))
+        self.stored[user.locator] = _only(set_to[self.layout.epoch]) or ""
+        read = {self.layout.epoch: user.revision, self.layout.custodian: user.custodian_id}
         return tuple(
             change
             for attribute, values in set_to.items()
             for change in swap(attribute, read[attribute], _only(values))
         )
 
-    def _undo_of(self, user: User, changes: Iterable[Modification]) -> tuple[Guarded, ...]:
-        """What was added is deleted, and what was deleted added: fails where it is not so."""
+    def _undo_of(self, user: User, changes: Iterable[Modification]) -> tuple[GuardedOperation, ...]:
+        """Return the reverse modification; it fails if another client has changed the values."""
         if self._only_renews(user):
             return ()
         added = [c for c in changes if c.kind == "add"]
-        gone = [c for c in changes if c.kind == "delete"]
+        deleted = [c for c in changes if c.kind == "delete"]
         back = (
             *(Modification("delete", c.attribute, c.values) for c in added),
-            *(Modification("add", c.attribute, c.values) for c in gone),
+            *(Modification("add", c.attribute, c.values) for c in deleted),
         )
-        return (Guarded(Modify(self.tree.target(user), back)), *self.renew_revisions(user))
+        return (
+            GuardedOperation(Modify(self.layout.target(user), back)),
+            *self.renew_revisions(user),
+        )
 
     def _only_renews(self, user: User) -> bool:
         kinds = {c.attribute for c in self.modifications(user)}
-        is_alone = kinds <= {self.tree.epoch} and not self.removes(user)
+        is_alone = kinds <= {self.layout.epoch} and not self.removes(user)
         return is_alone and self.renews(user) and not account_state.is_new(user.revision)
 
 

@@ -1,4 +1,4 @@
-"""Changes of the directory: steps become a plan, which is carried out operation by operation."""
+"""`Writer`: carries out the steps of a change as LDAP operations."""
 
 from __future__ import annotations
 
@@ -21,77 +21,90 @@ from mi_ldap.store import DeleteUser, RevokeRole, Step
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Carries out changes, each on a session of the pool.
+    """Carries out changes, each on a connection of the pool.
 
     Attributes:
-        connect_to_undo: opens the session on which a change that was cut off is undone.
-        admin_role: the name of the admin role, should it be made.
+        pool: connections that are bound as the service's account.
+        connect_to_undo: opens the connection for the undo of an interrupted change.
+        layout: the configured attributes and classes.
+        admin_role: the name of the admin role, for its creation.
     """
 
     pool: Pool
     connect_to_undo: execution.Connect
-    tree: DirectoryLayout
+    layout: DirectoryLayout
     admin_role: str
 
     @contextmanager
-    def session(self) -> Iterator[LdapConnection]:
-        """A session for changes; what the server refuses becomes our errors."""
-        with self.pool.session() as session:
+    def connection(self) -> Iterator[LdapConnection]:
+        """Take a connection of the pool for changes; LDAP errors become errors of the port."""
+        with self.pool.session() as connection:
             try:
-                yield session
-            except LdapError as refused:
-                raise ldap_errors.change_error(refused) from refused
+                yield connection
+            except LdapError as error:
+                raise ldap_errors.change_error(error) from error
 
     def apply(self, steps: Sequence[Step]) -> None:
-        """Carry out all the steps in their order, or none; raises as `UserStore.apply`."""
-        with self.session() as session:
+        """Carry out all steps in order, or none; raises as `UserStore.apply`."""
+        with self.connection() as connection:
             try:
-                self._carry_out(session, steps)
-            except LdapError as refused:
-                if self._may_lack_room(refused):
-                    self._make_room_for_emptiness(session, steps)
+                self._carry_out(connection, steps)
+            except LdapError as error:
+                if self._lacks_placeholder(error):
+                    self._add_placeholders(connection, steps)
                 elif (
-                    refused.code == ResultCode.NOT_ALLOWED_ON_NON_LEAF and self.tree.deletes_subtree
+                    error.code == ResultCode.NOT_ALLOWED_ON_NON_LEAF and self.layout.deletes_subtree
                 ):
-                    _delete_subordinates(session, steps)
+                    _delete_subordinates(connection, steps)
                 else:
                     raise
-                self._carry_out(session, steps)
+                self._carry_out(connection, steps)
 
-    def _carry_out(self, session: LdapConnection, steps: Sequence[Step]) -> None:
-        kind = AssertingPlan if self.tree.profile.asserts else SwappingPlan
-        plan = kind(self.tree, self.admin_role, steps)
-        execution.carry_out(session, self.connect_to_undo, self.tree.profile, plan.operations)
+    def _carry_out(self, connection: LdapConnection, steps: Sequence[Step]) -> None:
+        kind = AssertingPlan if self.layout.profile.supports_assertions else SwappingPlan
+        plan = kind(self.layout, self.admin_role, steps)
+        execution.carry_out(connection, self.connect_to_undo, self.layout.profile, plan.operations)
 
-    def _may_lack_room(self, refused: LdapError) -> bool:
-        return refused.code == ResultCode.OBJECT_CLASS_VIOLATION and self.tree.shape.wants_a_member
+    def _lacks_placeholder(self, error: LdapError) -> bool:
+        return (
+            error.code == ResultCode.OBJECT_CLASS_VIOLATION
+            and self.layout.group_schema.requires_member
+        )
 
-    def _make_room_for_emptiness(self, session: LdapConnection, steps: Sequence[Step]) -> None:
-        """A group made by another tool is about to lose its last member, which it may not."""
+    def _add_placeholders(self, connection: LdapConnection, steps: Sequence[Step]) -> None:
+        """Add the placeholder to the groups that lose a member.
+
+        A group of another tool has no placeholder, and its class requires a member.
+        """
         for step in steps:
             if isinstance(step, RevokeRole):
-                do_unless(session, self.tree.placeholder_in(step.role), ldap_errors.EXISTS)
+                do_ignoring(
+                    connection, self.layout.placeholder_addition(step.role), ldap_errors.EXISTS
+                )
 
 
-def _delete_subordinates(session: LdapConnection, steps: Sequence[Step]) -> None:
+def _delete_subordinates(connection: LdapConnection, steps: Sequence[Step]) -> None:
     """Delete the entries below users that are deleted, deepest first.
 
-    An undo does not restore them, so this is called only after the steps failed because of them and
-    of nothing else. RFC 4511 §4.8 has no deletion of a subtree, and only Active Directory supports
-    the control for it.
+    Called only after the steps failed with notAllowedOnNonLeaf (66) and nothing else, since an undo
+    does not restore these entries.
     """
+    # RFC 4511 §4.8 can't delete a subtree, and of the supported servers only Active Directory has
+    # the control for it (1.2.840.113556.1.4.805).
     for step in steps:
         if isinstance(step, DeleteUser):
-            found = session.search(step.user.locator, "(objectClass=*)", ["1.1"]).entries
+            found = connection.search(step.user.locator, "(objectClass=*)", ["1.1"]).entries
             below = sorted((names.depth(entry.dn), entry.dn) for entry in found)
             for _, dn in reversed(below[1:]):
-                do_unless(session, Delete(dn), ldap_errors.GONE)
+                do_ignoring(connection, Delete(dn), ldap_errors.GONE)
 
 
-def do_unless(session: LdapConnection, operation: Operation, codes: frozenset[ResultCode]) -> None:
-    """Carry out the operation; the codes say that there was nothing to do."""
+def do_ignoring(
+    connection: LdapConnection, operation: Operation, codes: frozenset[ResultCode]
+) -> None:
+    """Carry out the operation; ignore the result codes, which mean that nothing was to be done."""
     try:
-        session.do(operation)
-    except LdapError as refused:
-        if refused.code not in codes:
+        connection.do(operation)
+    except LdapError as error:
+        if error.code not in codes:
             raise

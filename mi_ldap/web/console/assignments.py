@@ -55,7 +55,7 @@ def add_views(console: Blueprint, services: Services) -> None:
 
 def assign_role(services: Services, user: str, role: str, next_page: NextPage) -> Response:
     """Assign a role and redirect to the next page; ask first if it is the admin role."""
-    user = get_user(services.store.view, user).name
+    user = get_user(services.store.view(), user).name
     if _is_admin_role(services, role) and not _is_confirmed():
         return redirect_to("confirm_assignment", name=user)
     services.roles.change(current_performer(), RoleChange(user, assigned=(role,)))

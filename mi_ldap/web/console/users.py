@@ -72,5 +72,5 @@ def first_admin_name(services: Services) -> str:
     admin_role = current_performer().admin_role
     if admin_role is None or not admin_role.first_admin_id:
         return ""
-    first = services.store.view.user(admin_role.first_admin_id)
+    first = services.store.view().user(admin_role.first_admin_id)
     return first.name if first else ""

@@ -1,4 +1,4 @@
-"""Memory follows the service from one replica to the other and back."""
+"""The replica is filled from the server that the service uses, also after a failover."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def names_of(store: DirectoryStore) -> list[str]:
     while True:
         try:
             with deadline(5):
-                return sorted(store.view.user_names().names)
+                return sorted(store.view().user_names().names)
         except DirectoryUnavailable:
             pass
 
 
-def test_memory_holds_what_the_server_says_that_is_used(tmp_path: Path) -> None:
+def test_replica_is_refilled_after_failover(tmp_path: Path) -> None:
     bare = Setup(member_of=False, refint=False, ppolicy=False, unique=False)
     with replicating_pair(tmp_path / "pair", bare) as (first, second):
         host = replicated(first, second, kinds.REPLICAS)

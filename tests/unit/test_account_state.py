@@ -17,7 +17,7 @@ RENEWALS: list[Change] = [
     lambda stored: account_state.renewed(stored, keeps_mark=False),
     lambda stored: account_state.renewed(stored, keeps_mark=True),
     lambda stored: account_state.marked(account_state.RESETTING, stored),
-    lambda stored: account_state.marked(account_state.LEAVING, stored),
+    lambda stored: account_state.marked(account_state.DELETING, stored),
 ]
 CHANGES: list[Change] = [*RENEWALS, account_state.swapped]
 FIRST = ["", account_state.fresh(), account_state.marked(account_state.UNFINISHED), ".1c20aa57"]
@@ -55,7 +55,7 @@ def test_an_appointment_stays_whatever_is_renewed(
 def test_an_appointment_ends_no_token_and_keeps_every_mark(stored: str, done: list[Change]) -> None:
     for change in done:
         stored = change(stored)
-    adopted = account_state.appointed(stored, anew=False)
+    adopted = account_state.appointed(stored, is_promotion=False)
     assert account_state.appointment(adopted) == account_state.ADOPTED
     appointed = account_state.appointed(adopted)
     assert account_state.digest(appointed) == account_state.digest(stored)
@@ -71,7 +71,7 @@ def test_a_renewal_ends_the_tokens_of_an_appointed_user_too(renew: Change) -> No
 
 
 @pytest.mark.parametrize(
-    "kind", [account_state.UNFINISHED, account_state.RESETTING, account_state.LEAVING]
+    "kind", [account_state.UNFINISHED, account_state.RESETTING, account_state.DELETING]
 )
 @pytest.mark.parametrize(("age_s", "is_busy"), [(0, True), (59, True), (62, False), (-62, False)])
 def test_no_mark_has_an_effect_for_more_than_a_minute(kind: str, age_s: int, is_busy: bool) -> None:

@@ -1,4 +1,4 @@
-"""The parts of the index that need no directory."""
+"""The parts of the replica that need no directory."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_ldap.directory.replica.entry_locations import strange
-from mi_ldap.directory.replica.name_keys import word, words_of_dn
+from mi_ldap.directory.replica.entry_locations import unknown_parents
+from mi_ldap.directory.replica.name_keys import name_key, name_keys_of_dn
 from mi_ldap.directory.replica.sorted_names import SortedNames
 from mi_ldap.ldap import ber, names
 from mi_ldap.model import folded, in_order
@@ -19,16 +19,16 @@ TEXTS = st.text(max_size=12)
 def test_what_a_directory_takes_for_equal_has_one_word(text: str) -> None:
     for alike in (text.upper(), text.lower(), folded(text), f" {text}  "):
         if folded(alike) == folded(text):
-            assert word(alike) == word(text)
+            assert name_key(alike) == name_key(text)
 
 
 @pytest.mark.parametrize("alike", ["ADMIN", "ａdmin", "ADMİN", " admin", "ad min", "ädmin"])
 def test_look_alikes_stand_under_one_word(alike: str) -> None:
-    assert word(alike) == word("admin")
+    assert name_key(alike) == name_key("admin")
 
 
 def test_the_words_of_a_dn_are_those_of_its_own_name() -> None:
-    assert words_of_dn(r"cn=Last\, First+uid=fl,ou=people,dc=mi") == {"last,first", "fl"}
+    assert name_keys_of_dn(r"cn=Last\, First+uid=fl,ou=people,dc=mi") == {"last,first", "fl"}
 
 
 @given(st.text(alphabet="ab,\\+= é", min_size=1, max_size=8))
@@ -66,6 +66,6 @@ def test_a_number_is_read_as_it_was_written(number: int) -> None:
 def test_whoever_is_held_lies_in_a_base_or_below_a_place() -> None:
     bases, places = ["ou=people,dc=mi"], ["ou=in,ou=people,dc=mi", r"ou=a\2C b,ou=people,dc=mi"]
     known = [*bases, *places, "OU=People,dc=mi", r"ou=A\, B, ou=people,dc=mi"]
-    assert strange(known, bases, places) == set()
+    assert unknown_parents(known, bases, places) == set()
     fresh = "ou=new,ou=people,dc=mi"
-    assert strange([fresh, "dc=mi"], bases, places) == {fresh}
+    assert unknown_parents([fresh, "dc=mi"], bases, places) == {fresh}

@@ -1,6 +1,7 @@
-"""What directories leave out when they are asked what has changed: why they are not held in memory.
+"""Changes that servers do not report, which is why such directories are not replicated.
 
-The rest stands in docs/architecture.md. Should one of these fail, a newer server tells more.
+The measurements stand in `mi_ldap.directory.layout.profiles`. If a test fails, a newer server may
+report more.
 """
 
 from __future__ import annotations

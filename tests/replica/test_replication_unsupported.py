@@ -1,6 +1,6 @@
-"""Directories that do not tell of every change answer all reads themselves, and it is said why.
+"""Directories that do not report every change answer all reads, and the reason is reported.
 
-What they leave out is in `tests/hosts/test_untold.py`.
+What they leave out is in `tests/hosts/test_unreported_changes.py`.
 """
 
 from __future__ import annotations
@@ -45,39 +45,39 @@ def stores_of(host: DirectoryHost, kind: Kind, folder: Path) -> Iterator[Stores]
         yield made
 
 
-def test_it_is_said_and_logged_that_the_directory_answers(stores: Stores) -> None:
+def test_reason_is_reported_and_logged(stores: Stores) -> None:
     store = stores.open()
     with capture_logs() as logged:
-        assert store.view is store
-    why = store.tree.profile.sync_unsupported_reason
-    assert store.reads == ReadSource("directory", why)
-    assert [line["why"] for line in logged if line["event"] == "index_off"] == [why]
+        assert store.view() is store
+    why = store.layout().profile.sync_unsupported_reason
+    assert store.read_source() == ReadSource("directory", why)
+    assert [line["reason"] for line in logged if line["event"] == "replica_off"] == [why]
 
 
-def test_each_kind_has_a_reason_of_its_own(stores: Stores, request: pytest.FixtureRequest) -> None:
+def test_each_profile_has_its_own_reason(stores: Stores, request: pytest.FixtureRequest) -> None:
     _, profile = KINDS[request.node.callspec.params["stores"]]
-    said = stores.open().reads.why
+    said = stores.open().read_source().why
     assert said == profile.sync_unsupported_reason
     assert profile.title in said
     assert "would enable it" in said
 
 
-def test_the_limit_is_named_first(stores: Stores) -> None:
+def test_index_limit_is_reported_first(stores: Stores) -> None:
     store = stores.open(USER_STORE__INDEX_LIMIT="0")
-    assert store.reads == ReadSource("directory", "user_store.index_limit is 0")
+    assert store.read_source() == ReadSource("directory", "user_store.index_limit is 0")
 
 
-def test_a_server_that_is_configured_as_another_kind_tells_no_more(stores_of_389: Stores) -> None:
+def test_389_ds_configured_as_openldap_is_not_replicated(stores_of_389: Stores) -> None:
     store = stores_of_389.open(
         USER_STORE__PROFILE="openldap", USER_STORE__USER_ID_ATTRIBUTE="nsUniqueId"
     )
-    assert store.view is store
-    assert store.reads.why == profiles.DS389.sync_unsupported_reason
+    assert store.view() is store
+    assert store.read_source().why == profiles.DS389.sync_unsupported_reason
 
 
-def test_a_kind_that_nobody_knows_is_not_held(stores_of_389: Stores) -> None:
+def test_unknown_kind_of_server_is_not_replicated(stores_of_389: Stores) -> None:
     store = stores_of_389.open(
         USER_STORE__PROFILE="other", USER_STORE__USER_ID_ATTRIBUTE="nsUniqueId"
     )
-    assert store.view is store
-    assert 'where it is an OpenLDAP, user_store.profile = "openldap"' in store.reads.why
+    assert store.view() is store
+    assert 'if it is OpenLDAP, set user_store.profile = "openldap"' in store.read_source().why

@@ -1,0 +1,148 @@
+"""Searches below the configured bases that return complete results, or fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from mi_ldap.directory import ldap_errors
+from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.ldap import names
+from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, SearchResult
+from mi_ldap.ldap.connection_pool import Pool
+
+MEMBERS_PER_SEARCH: Final = 200
+"""Most alternatives in the filter of one search."""
+
+MAX_READS: Final = 3
+"""How often a group is read again that changes while its members are read in ranges."""
+
+_ANYTHING: Final = "(objectClass=*)"
+
+T = TypeVar("T")
+
+
+@dataclass
+class Searches:
+    """Searches with the service's own account, each on a connection of the pool.
+
+    Attributes:
+        pool: connections that are bound as the service's account.
+        layout: the configured bases, filters and attributes.
+    """
+
+    pool: Pool
+    layout: DirectoryLayout
+
+    @contextmanager
+    def connection(self) -> Iterator[LdapConnection]:
+        """Take a connection of the pool for reads.
+
+        Raises:
+            DirectoryUnavailable: the server rejected a read. That is no "not found": a decision
+                must not be based on what could not be read.
+        """
+        with self.pool.session() as connection:
+            try:
+                yield connection
+            except LdapError as error:
+                raise ldap_errors.unexpected(error) from error
+
+    def exists(self, dn: str) -> bool:
+        """Whether there is an entry at the DN that the account may read."""
+        with self.connection() as connection:
+            return connection.read(dn, _ANYTHING, ["1.1"]) is not None
+
+    def search(self, bases: Sequence[str], ldap_filter: str, attributes: list[str]) -> SearchResult:
+        """Return the matching entries, each once even if one base is below another."""
+        evaluation = self.layout.evaluation_of(ldap_filter)
+        wanted, test = [*attributes, *sorted(evaluation.attributes)], evaluation.test
+        with self.connection() as connection:
+            found = [connection.search(base, evaluation.server_filter, wanted) for base in bases]
+        entries = {
+            entry.dn: entry
+            for each in found
+            for entry in each.entries
+            if test is None or test(entry)
+        }
+        return SearchResult(list(entries.values()), all(each.complete for each in found))
+
+    def search_complete(
+        self, bases: Sequence[str], ldap_filter: str, attributes: list[str]
+    ) -> list[Entry]:
+        """Return all matching entries, for decisions.
+
+        Raises:
+            DirectoryUnavailable: the server returned only some of them.
+        """
+        found = self.search(bases, ldap_filter, attributes)
+        if not found.complete:
+            raise DirectoryUnavailable("The directory returned an incomplete result (size limit).")
+        return found.entries
+
+    def with_all_members(self, group: Entry, attributes: list[str]) -> Entry:
+        """Return the group with the members that the server did not return at once.
+
+        Args:
+            group: the entry as it was read.
+            attributes: what was read of it.
+
+        Raises:
+            DirectoryUnavailable: the group kept changing, or was deleted.
+        """
+        # Active Directory returns at most 1,500 values of an attribute, as "member;range=0-1499",
+        # and the next ones on request ([MS-ADTS] §3.1.1.3.1.3.3).
+        if _value_range(group, self.layout.member)[1] is None:
+            return group
+        found: Entry | None = group
+        with self.connection() as connection:
+            for _ in range(MAX_READS):
+                members = self._ranged_members(connection, found) if found else None
+                if found and members is not None:
+                    key = self.layout.member.lower()
+                    return Entry(found.dn, {**found.attributes, key: members})
+                found = connection.read(group.dn, _ANYTHING, attributes)
+        raise DirectoryUnavailable("A group changes while it is read. Try again later.")
+
+    def _ranged_members(self, connection: LdapConnection, group: Entry) -> list[bytes] | None:
+        """Return all members; None if the group changed between two reads.
+
+        A removal moves later values to lower positions, so that the next range would omit some.
+        """
+        stamp = self.layout.profile.stamp
+        members, following = _value_range(group, self.layout.member)
+        while following is not None:
+            attributes = [f"{self.layout.member};range={following}-*", stamp]
+            part = connection.read(group.dn, _ANYTHING, attributes)
+            if part is None or part.first(stamp) != group.first(stamp):
+                return None
+            more, following = _value_range(part, self.layout.member)
+            members += more
+        return members
+
+
+def _value_range(entry: Entry, attribute: str) -> tuple[list[bytes], int | None]:
+    """Return the values in the entry, and the position of the next one; None if there are none."""
+    label = f"{attribute.lower()};range="
+    for name, values in entry.attributes.items():
+        if name.startswith(label):
+            last = name.rpartition("-")[2]
+            return list(values), int(last) + 1 if last.isdecimal() else None
+    return list(entry.attributes.get(attribute.lower(), ())), None
+
+
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Split the items into parts that fit in the filter of one search."""
+    for start in range(0, len(items), MEMBERS_PER_SEARCH):
+        yield items[start : start + MEMBERS_PER_SEARCH]
+
+
+def rdn_filter(dns: Sequence[str]) -> str:
+    """Return a filter that matches the entries with these DNs, and others with an equal RDN.
+
+    The DN itself can't be searched for on all servers (`entryDN`, RFC 5020, is optional).
+    """
+    return names.any_of([names.equals(*names.first_value(dn)) for dn in dns])
