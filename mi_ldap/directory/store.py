@@ -95,9 +95,9 @@ class _Context:
     service_account: ServiceAccount
     replica: Replica | None
 
-    def note_removal(self, entry: User | Role) -> None:
+    def note_deletion(self, entry: User | Role) -> None:
         if self.replica:
-            self.replica.note_removal(entry)
+            self.replica.note_deletion(entry)
 
 
 class DirectoryStore:
@@ -112,7 +112,7 @@ class DirectoryStore:
         admin_role: the name of the admin role's group.
         observe: called with the name of each LDAP operation when it is sent.
         creation_locks: show whether an unfinished user is still being created.
-        removal_notes: store which users and roles were removed, for `clean_up`.
+        deletion_log: stores which users and roles were deleted, for `clean_up`.
     """
 
     def __init__(
@@ -122,10 +122,10 @@ class DirectoryStore:
         admin_role: str,
         observe: Callable[[str], None] = lambda operation: None,
         creation_locks: CreationLocks | None = None,
-        removal_notes: DeletionLog | None = None,
+        deletion_log: DeletionLog | None = None,
     ) -> None:
         self._creation_locks = creation_locks or CreationLocks()
-        self._removal_notes = removal_notes or NoDeletionLog()
+        self._deletion_log = deletion_log or NoDeletionLog()
         account = Account(config.account_dn, config.password)
         self._connector = connector = Connector(config.address, account, observe)
         self.writable = config.writable
@@ -255,7 +255,7 @@ class DirectoryStore:
     def discard(self, user: User) -> None:
         with self._writing() as context:
             context.creator.discard(user)
-            context.note_removal(user)
+            context.note_deletion(user)
 
     def is_still_unfinished(self, user: User) -> bool:
         present = self._context().reader.users_named(user.name)
@@ -266,9 +266,9 @@ class DirectoryStore:
 
     def clean_up(self) -> None:
         with self._writing() as context:
-            context.creator.remove_unfinished()
+            context.creator.delete_unfinished()
             if self.roles_writable:
-                context.cleanup.remove_noted()
+                context.cleanup.clean_up_recent()
 
     def create_role(self, name: str) -> Role:
         with self._writing(roles=True) as context:
@@ -297,8 +297,8 @@ class DirectoryStore:
         with self._writing(roles=any(isinstance(step, _ROLE_STEPS) for step in steps)) as context:
             with context.cleanup.cleaned_after(steps):
                 context.writer.apply(steps)
-            for removed in _removed_by(steps):
-                context.note_removal(removed)
+            for deleted in _deleted_by(steps):
+                context.note_deletion(deleted)
 
     def _context(self) -> _Context:
         """Return the parts that depend on the kind of server, which is detected at the first call.
@@ -322,7 +322,7 @@ class DirectoryStore:
         reader = Reader(self._pool, layout)
         nesting = Nesting(reader)
         writer = Writer(self._pool, self._connect_for_undo, layout, self.admin_role_name)
-        cleanup = MembershipCleanup(reader, writer, self._removal_notes)
+        cleanup = MembershipCleanup(reader, writer, self._deletion_log)
         return _Context(
             replica=self._replica_of(reader),
             layout=layout,
@@ -364,7 +364,7 @@ class DirectoryStore:
 _ROLE_STEPS = (AssignRole, RevokeRole, RenewRevision, DeleteRole, CreateAdminRole, MarkFirstAdmin)
 
 
-def _removed_by(steps: Iterable[Step]) -> Iterator[User | Role]:
+def _deleted_by(steps: Iterable[Step]) -> Iterator[User | Role]:
     for step in steps:
         match step:
             case DeleteUser(user):

@@ -138,7 +138,7 @@ class Replica:
         """Require a new poll before the next answer: this process has changed the directory."""
         self._written_at = time.monotonic()
 
-    def note_removal(self, entry: User | Role) -> None:
+    def note_deletion(self, entry: User | Role) -> None:
         """Wait until memory shows that this process has removed the entry.
 
         Other requests must not be answered with a user that this process has deleted.

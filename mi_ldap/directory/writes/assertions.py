@@ -40,7 +40,7 @@ class AssertingPlan(Plan):
 
     def guard_user(self, user: User) -> None:
         """Add the guard, unless a later operation on the entry has it."""
-        is_changed = self.modifications(user) or self.removes(user)
+        is_changed = self.modifications(user) or self.deletes(user)
         # A search, not a modification without effect: neither excludes concurrent writers, and the
         # modification costs the server a write.
         if not is_changed and (conditions := self._conditions(user)):
@@ -77,7 +77,7 @@ class AssertingPlan(Plan):
         if values := set_to.get(self.layout.epoch):
             self.stored[user.locator] = str(values[0])
 
-    def remove_user(self, user: User) -> None:
+    def delete_user(self, user: User) -> None:
         conditions = (*self._identity(user), *self._conditions(user))
         self.operations.append(GuardedOperation(Delete(self.layout.target(user)), conditions))
 

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 class NoDeletionLog:
     """`DeletionLog` without storage."""
 
-    def note(self, removed: DeletedEntry) -> None:
+    def note(self, deleted: DeletedEntry) -> None:
         """Do nothing."""
 
     def recent(self) -> list[DeletedEntry]:
@@ -40,35 +40,35 @@ class MembershipCleanup:
     Attributes:
         reader: searches for the memberships.
         writer: removes them.
-        notes: the users and roles that were removed in the last minutes.
+        deletion_log: the users and roles that were deleted in the last minutes.
     """
 
     reader: Reader
     writer: Writer
-    notes: DeletionLog
+    deletion_log: DeletionLog
 
     @contextmanager
     def cleaned_after(self, steps: Sequence[Step]) -> Iterator[None]:
         """Carry out the body; then remove memberships that others created for deleted entries."""
-        removed = [*_removed_by(self.reader.layout.member_value, steps)]
-        for each in removed:
-            self.notes.note(each)
+        deleted = [*_deleted_by(self.reader.layout.member_value, steps)]
+        for each in deleted:
+            self.deletion_log.note(each)
         yield
         assigned_dns = {step.role.locator for step in steps if isinstance(step, AssignRole)}
-        if not (removed or (assigned_dns and self._has_memberof_overlay)):
+        if not (deleted or (assigned_dns and self._has_memberof_overlay)):
             return
         with deadline(UNDO_S):
             try:
-                for each in removed:
+                for each in deleted:
                     self._clean(each)
                 for dn in assigned_dns:
                     self._clear_member_of_gone(dn)
             except Exception as error:  # the change is done; the cleanup process retries
                 log.error("membership_cleanup_failed", error=str(error), exc_info=unforeseen(error))
 
-    def remove_noted(self) -> None:
-        """Clean up again after all removals of the last minutes."""
-        for each in self.notes.recent():
+    def clean_up_recent(self) -> None:
+        """Clean up again after all deletions of the last minutes."""
+        for each in self.deletion_log.recent():
             self._clean(each)
 
     def remove_memberships(self, member: str) -> None:
@@ -107,13 +107,13 @@ class MembershipCleanup:
         layout = self.reader.layout
         return layout.profile.name == "openldap" and bool(layout.member_of)
 
-    def _clean(self, removed: DeletedEntry) -> None:
-        if self.reader.exists(removed.dn):  # not removed after all, or created again
+    def _clean(self, deleted: DeletedEntry) -> None:
+        if self.reader.exists(deleted.dn):  # not removed after all, or created again
             return
         by_name = self.reader.layout.group_schema.by_name
-        if not (by_name and self.reader.users_named(removed.member)):
-            self.remove_memberships(removed.member)
-        self.clear_member_of(removed.dn)
+        if not (by_name and self.reader.users_named(deleted.member)):
+            self.remove_memberships(deleted.member)
+        self.clear_member_of(deleted.dn)
 
     def _clear_member_of_gone(self, role_dn: str) -> None:
         if not self.reader.exists(role_dn):
@@ -147,7 +147,7 @@ class MembershipCleanup:
         return Modification(kind, self.reader.layout.member, (value,))
 
 
-def _removed_by(
+def _deleted_by(
     member_value: Callable[[User], str], steps: Iterable[Step]
 ) -> Iterator[DeletedEntry]:
     for step in steps:

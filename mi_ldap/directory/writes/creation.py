@@ -111,12 +111,12 @@ class EntryCreator:
                 not_found += not found  # deleted meanwhile, or not matched by the filters
                 if not_found > NOT_FOUND_LIMIT or not all(user.unfinished for user in found):
                     raise
-            if not self._remove_ended(found):
+            if not self._delete_ended(found):
                 if time.monotonic() > give_up_at:
                     raise exists
                 time.sleep(LAG_PAUSE_S)
 
-    def _remove_ended(self, unfinished: Sequence[User]) -> bool:
+    def _delete_ended(self, unfinished: Sequence[User]) -> bool:
         """Remove the users whose creation has ended; return whether these were all of them."""
         ended = [user for user in unfinished if self.has_ended(user)]
         for user in ended:
@@ -124,10 +124,10 @@ class EntryCreator:
             self.discard(user)
         return bool(ended) and len(ended) == len(unfinished)
 
-    def remove_unfinished(self) -> None:
+    def delete_unfinished(self) -> None:
         """Remove users that crashes left unfinished, as specified by `UserStore`."""
         found = self.reader.unfinished_users()
-        self._remove_ended([user for user in found if account_state.is_old(user.revision)])
+        self._delete_ended([user for user in found if account_state.is_old(user.revision)])
 
     def has_ended(self, user: User) -> bool:
         """Whether no request is still creating an unfinished user."""

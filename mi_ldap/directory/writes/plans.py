@@ -120,7 +120,7 @@ class Plan(ABC):
         """Add one operation with all changes of the user's entry, and its guards."""
 
     @abstractmethod
-    def remove_user(self, user: User) -> None:
+    def delete_user(self, user: User) -> None:
         """Add the deletion of the user's entry, if it is as it was read."""
 
     def _add_step(self, step: Step) -> None:
@@ -139,7 +139,7 @@ class Plan(ABC):
                 renewed = Modify(self.layout.target(role), self.swapped_revision(role))
                 self.operations.append(GuardedOperation(renewed, swaps=True))
             case DeleteUser(user):
-                self.remove_user(user)
+                self.delete_user(user)
             case DeleteRole(role):
                 self.operations.append(GuardedOperation(Delete(self.layout.target(role))))
             case CreateAdminRole(user):
@@ -178,7 +178,7 @@ class Plan(ABC):
         found = (step for step in self.steps if isinstance(step, SetCustodian))
         return [step for step in found if step.user.locator == user.locator]
 
-    def removes(self, user: User) -> bool:
+    def deletes(self, user: User) -> bool:
         return any(isinstance(s, DeleteUser) and s.user.locator == user.locator for s in self.steps)
 
     def ensure_ours(self, user: User) -> None:

@@ -55,7 +55,7 @@ class SwappingPlan(Plan):
             GuardedOperation(changed, undo=self._undo_of(user, changes), swaps=True)
         )
 
-    def remove_user(self, user: User) -> None:
+    def delete_user(self, user: User) -> None:
         """Add the deletion, after a second swap: the operations after the first may take long."""
         self.modify_user(user)
         mark = self.stored[user.locator]
@@ -69,7 +69,7 @@ class SwappingPlan(Plan):
     def _swaps(self, user: User) -> tuple[Modification, ...]:
         """Return the swaps of the epoch, always, and of the custodian if a step changes it."""
         set_to = {change.attribute: change.values for change in self.modifications(user)}
-        if self.removes(user):
+        if self.deletes(user):
             set_to[self.layout.epoch] = (
                 account_state.marked(account_state.DELETING, user.revision),
             )
@@ -100,7 +100,7 @@ class SwappingPlan(Plan):
 
     def _only_renews(self, user: User) -> bool:
         kinds = {c.attribute for c in self.modifications(user)}
-        is_alone = kinds <= {self.layout.epoch} and not self.removes(user)
+        is_alone = kinds <= {self.layout.epoch} and not self.deletes(user)
         return is_alone and self.renews(user) and not account_state.is_new(user.revision)
 
 
