@@ -116,9 +116,9 @@ def password_error(error: LdapError, profile: Profile, *, own: bool = False) -> 
     if condition == WRONG_PASSWORD:
         return LoginRefused()
     if condition in _PASSWORD:
-        return PolicyRefused(_password_refused(f"the password: {_PASSWORD[condition]}"))
+        return _password_refused(_PASSWORD[condition])
     if error.code == ResultCode.CONSTRAINT_VIOLATION:
-        return PolicyRefused(_password_refused("the password: its policy says no"))
+        return _password_refused("it violates the password policy")
     if error.code in _ENCRYPTION_REQUIRED:
         return DirectoryUnavailable("The directory requires an encrypted connection for passwords.")
     return change_error(error)
@@ -187,5 +187,7 @@ def unexpected(error: LdapError) -> DirectoryUnavailable:
     return DirectoryUnavailable("The directory rejected the operation. See the service's log.")
 
 
-def _password_refused(what: str) -> str:
-    return f"Error processing the request. The directory refuses {what}."
+def _password_refused(reason: str) -> PolicyRefused:
+    return PolicyRefused(
+        f"Error processing the request. The directory refuses the password: {reason}."
+    )

@@ -147,7 +147,7 @@ def test_who_lacks_the_right_to_change_a_password_is_told_from_the_service_lacki
         ("passwordInHistory", "used before"),
         ("passwordTooYoung", "too recently"),
         ("insufficientPasswordQuality", "too weak"),
-        (None, "its policy says no"),
+        (None, "it violates the password policy"),
     ],
 )
 def test_the_policys_reason_is_told(policy: str | None, words: str) -> None:

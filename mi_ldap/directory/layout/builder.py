@@ -26,7 +26,7 @@ def build_layout(user_store: UserStoreSettings, profile: Profile) -> DirectoryLa
     custodian = schema.attribute(user_store.custodian_attribute or profile.custodian)
     epoch = schema.attribute(user_store.epoch_attribute or profile.epoch)
     own_classes = custodian == _OWN_CUSTODIAN
-    # Borrowed attributes serve on groups as well, whose class may not have them.
+    # Existing attributes are used on groups too, whose class may not allow them.
     revision, first_admin = (_OWN_REVISION, _OWN_FIRST_ADMIN) if own_classes else (epoch, custodian)
     foreign_class = "extensibleObject" if profile.own_classes else ""  # RFC 4512 §4.3
     return DirectoryLayout(
