@@ -1,23 +1,24 @@
-"""`mi`: users and roles of a service from the command line.
+"""`mi`: manage the users and roles of a service from the command line.
 
-`running` turns what goes wrong into sentences and exit statuses; `root` has the commands, and
-`remote`, `user` and `role` their own; `commands` is what all of them can do, `options` what they
-were told and know; `asking` and `output` speak with the person.
+`main` runs a command and translates errors into messages and exit statuses. `root`, `remote`,
+`user` and `role` have the commands. `commands` has the classes and options that all commands share,
+`options` their values. `prompts` asks questions, `output` prints results and messages.
+May import `client`, `model` and `errors`; must not know HTTP, which is the client's.
 """
 
 _EXTRA = ("httpx2", "rich")
 """The packages that only the extra `cli` of pyproject.toml brings."""
 
 
-def main() -> None:
-    """The entry point."""
+def entry_point() -> None:
+    """Run `mi` with the arguments of the process, and exit."""
     import sys
     from importlib.util import find_spec
 
     if missing := [name for name in _EXTRA if find_spec(name) is None]:
         sys.exit(f"mi needs {' and '.join(missing)}: run pip install 'mi-ldap[cli]'.")
     try:
-        from mi_ldap.cli.running import run
+        from mi_ldap.cli.main import run
 
         status = run(sys.argv[1:])
     except KeyboardInterrupt:

@@ -1,5 +1,5 @@
 """`python -m mi_ldap.cli` is `mi`."""
 
-from mi_ldap.cli import main
+from mi_ldap.cli import entry_point
 
-main()
+entry_point()

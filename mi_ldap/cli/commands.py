@@ -1,8 +1,9 @@
-"""What every command of `mi` has: the options that stand everywhere, examples in its help."""
+"""The classes of all commands: common options, examples in the help, aliases."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
@@ -10,35 +11,42 @@ import click
 from mi_ldap.cli.options import Options
 
 Example = tuple[str, str]
+_COMMON = "Common options"
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 
 class Command(click.Command):
-    """A command.
+    """A command with examples in its help.
 
     Args:
-        examples: pairs of what is typed and what it does.
+        examples: pairs of a command line and its explanation.
     """
 
     def __init__(self, *args: Any, examples: tuple[Example, ...] = (), **kwargs: Any) -> None:
         kwargs.setdefault("context_settings", _SETTINGS)
         super().__init__(*args, **kwargs)
         self.examples = examples
-        self.params.extend(_everywhere())
+        self.params.extend(_common_options())
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The command's own options apart from those of all commands."""
+        """List the command's own options and the common ones in separate sections."""
         _format_options(self, ctx, formatter)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The examples."""
+        """Add the examples."""
         _format_examples(self.examples, formatter)
         super().format_epilog(ctx, formatter)
 
 
 class Group(click.Group):
-    """A group of commands."""
+    """A group of commands.
+
+    Args:
+        examples: pairs of a command line and its explanation.
+        notes: pairs of a heading and a text, for the end of the help.
+        aliases: other names of its commands, which the help does not list.
+    """
 
     command_class = Command
 
@@ -47,21 +55,27 @@ class Group(click.Group):
         *args: Any,
         examples: tuple[Example, ...] = (),
         notes: tuple[tuple[str, str], ...] = (),
+        aliases: Mapping[str, str] = MappingProxyType({}),
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("context_settings", _SETTINGS)
         super().__init__(*args, **kwargs)
         self.examples = examples
         self.notes = notes
-        self.params.extend(_everywhere())
+        self.aliases = aliases
+        self.params.extend(_common_options())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name or alias."""
+        return super().get_command(ctx, self.aliases.get(cmd_name, cmd_name))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands first: they are what one looks for here."""
+        """List the commands before the options."""
         self.format_commands(ctx, formatter)
         _format_options(self, ctx, formatter)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Examples, and what else there is to know."""
+        """Add the examples and notes."""
         _format_examples(self.examples, formatter)
         for title, rows in self.notes:
             with formatter.section(title):
@@ -75,7 +89,7 @@ Group.group_class = Group
 def _format_options(
     command: click.Command, ctx: click.Context, formatter: click.HelpFormatter
 ) -> None:
-    sections: dict[str, list[tuple[str, str]]] = {"Options": [], "Everywhere": []}
+    sections: dict[str, list[tuple[str, str]]] = {"Options": [], _COMMON: []}
     for parameter in command.get_params(ctx):
         record = parameter.get_help_record(ctx)
         if record is not None and isinstance(parameter, click.Option):
@@ -87,8 +101,8 @@ def _format_options(
 
 
 def _section(parameter: click.Parameter) -> str:
-    is_common = isinstance(parameter, _Everywhere) or parameter.name == "help"
-    return "Everywhere" if is_common else "Options"
+    is_common = isinstance(parameter, _CommonOption) or parameter.name == "help"
+    return _COMMON if is_common else "Options"
 
 
 def _format_examples(examples: tuple[Example, ...], formatter: click.HelpFormatter) -> None:
@@ -102,61 +116,61 @@ def _format_examples(examples: tuple[Example, ...], formatter: click.HelpFormatt
             formatter.dedent()
 
 
-class _Everywhere(click.Option):
-    """An option that every command knows: the last one counts, wherever it stands."""
+class _CommonOption(click.Option):
+    """An option of every command and group; if it is given several times, the last one counts."""
 
     def __init__(self, *declarations: str, **kwargs: Any) -> None:
         super().__init__(
-            list(declarations), expose_value=False, callback=_remember, default=None, **kwargs
+            list(declarations), expose_value=False, callback=_store_option, default=None, **kwargs
         )
 
     def get_help_extra(self, ctx: click.Context) -> Any:
-        """Ranges are for the message that tells of a wrong value."""
+        """Omit the range from the help; the error for a wrong value has it."""
         extra = super().get_help_extra(ctx)
         extra.pop("range", None)
         return extra
 
 
-def _remember(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+def _store_option(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
     if value is not None and parameter.name:
         setattr(ctx.ensure_object(Options), parameter.name, value)
 
 
-def _everywhere() -> list[click.Option]:
+def _common_options() -> list[click.Option]:
     from mi_ldap.cli.names import remote_names
 
     return [
-        _Everywhere(
+        _CommonOption(
             "--remote",
             metavar="NAME",
             help="Use this remote instead of the selected one.",
             shell_complete=remote_names,
         ),
-        _Everywhere(
+        _CommonOption(
             "--format",
-            "form",
+            "output_format",
             type=click.Choice(["table", "json", "csv"]),
-            help="How answers are written; json is what the service says.",
+            help="Output format; json is the response of the service.",
         ),
-        _Everywhere(
+        _CommonOption(
             "--ca",
             metavar="FILE",
             type=click.Path(exists=True, dir_okay=False),
-            help="Certificate (PEM) that the service's must come from.",
+            help="Certificate (PEM) of the authority that signed the service's certificate.",
         ),
-        _Everywhere(
+        _CommonOption(
             "-k",
             "--insecure",
             is_flag=True,
             help="Don't verify the service's certificate. Not for real passwords.",
         ),
-        _Everywhere(
+        _CommonOption(
             "--timeout",
             metavar="SECONDS",
             type=click.FloatRange(0.1, 3600),
-            help="How long an answer may take; 60 unless told.",
+            help="Time limit of a response. Default: 60.",
         ),
-        _Everywhere("-v", "--verbose", is_flag=True, help="Log each request on stderr."),
+        _CommonOption("-v", "--verbose", is_flag=True, help="Log each request on stderr."),
     ]
 
 
@@ -166,11 +180,11 @@ def yes_option() -> Callable[[Decorated], Decorated]:
 
 
 def domain_option() -> Callable[[Decorated], Decorated]:
-    """For commands on users and roles."""
+    """Return the option `--domain`, for commands on users and roles."""
     return click.option(
         "--domain",
         metavar="NAME",
         expose_value=False,
-        callback=_remember,
-        help="The user store; the primary one unless told.",
+        callback=_store_option,
+        help="The user store. Default: the primary one.",
     )

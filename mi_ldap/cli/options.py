@@ -1,4 +1,4 @@
-"""What a run of `mi` was told for all commands, and what comes of it."""
+"""The values of the common options, and the connection that follows from them."""
 
 from __future__ import annotations
 
@@ -18,48 +18,48 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Options:
-    """The options that stand everywhere."""
+    """The values of the common options."""
 
     verbose: bool = False
     insecure: bool = False
     ca: str | None = None
     remote: str | None = None
     domain: str = ""
-    form: str = "table"
+    output_format: str = "table"
     timeout: float | None = None
 
     @property
-    def answer_s(self) -> float:
-        """How long an answer may take."""
-        from mi_ldap.client.http import ANSWER_S
+    def timeout_s(self) -> float:
+        """Time limit of a response in seconds."""
+        from mi_ldap.client.http import RESPONSE_S
 
-        return self.timeout or ANSWER_S
+        return self.timeout or RESPONSE_S
 
-    def chosen(self) -> Remote:
-        """The remote that the command is for."""
+    def selected_remote(self) -> Remote:
+        """Return the remote of `--remote`, or the selected one."""
         from mi_ldap.client import remotes
 
         return remotes.load().get(self.remote)
 
     def api(self) -> ManagementApi:
-        """The chosen remote, as whoever is logged in there.
+        """Return the API of the remote, with its stored login.
 
         Raises:
-            LoginNeeded: nobody is.
+            LoginNeeded: there is no login.
         """
         from mi_ldap.client.errors import LoginNeeded
-        from mi_ldap.client.tokens import login_of
+        from mi_ldap.client.tokens import stored_login
 
-        remote = self.chosen()
-        login = login_of(remote)
+        remote = self.selected_remote()
+        login = stored_login(remote)
         if login is None:
-            raise LoginNeeded(remote.name, was_in=False)
+            raise LoginNeeded(remote.name, had_login=False)
         from mi_ldap.client.api import ManagementApi
 
         return ManagementApi(self.connection(remote), login, self.domain)
 
     def connection(self, remote: Remote) -> ConnectionOptions:
-        """The way there."""
+        """Return how to connect to the remote; warn if certificates are not verified."""
         from mi_ldap.client.http import ConnectionOptions
 
         if self.insecure:
@@ -68,23 +68,23 @@ class Options:
                 "network can read every password and act as you."
             )
         log = output.print_error if self.verbose else _silent
-        return ConnectionOptions(remote, self.ca, not self.insecure, self.answer_s, log)
+        return ConnectionOptions(remote, self.ca, not self.insecure, self.timeout_s, log)
 
     def done(self, answer: Mapping[str, Any], sentence: str) -> None:
-        """A change was made: the sentence, or what the service said."""
-        if self.form == "json":
+        """Report a change: print the sentence, or the response in the chosen format."""
+        if self.output_format == "json":
             output.show_json(answer)
-        elif self.form == "csv":
+        elif self.output_format == "csv":
             output.show_csv(list(answer), [list(answer.values())])
         else:
-            output.say(sentence)
+            output.print_line(sentence)
 
     def names(self, content: Mapping[str, Any], key: str, *, complete: bool = True) -> None:
-        """A list of the service: `{"list": [{key: name}, …]}`."""
+        """Print a list of the service, `{"list": [{key: name}, …]}`."""
         names = [entry[key] for entry in content["list"]]
-        if self.form == "json":
+        if self.output_format == "json":
             output.show_json(content)
-        elif self.form == "csv":
+        elif self.output_format == "csv":
             output.show_csv([key], ([name] for name in names))
         else:
             output.show_names("USER" if key == "userId" else "ROLE", names)

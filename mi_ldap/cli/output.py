@@ -1,4 +1,4 @@
-"""Answers on stdout, as a table, JSON or CSV; everything else on stderr."""
+"""Output: results on stdout, as a table, JSON or CSV; messages on stderr."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mi_ldap.client.text import csv_line, safe
 
 
 def print_error(text: str) -> None:
-    """Something for the person, beside the answer; where nobody can be told, so be it."""
+    """Print a message on stderr; ignore errors of stderr."""
     lines = [safe(line) for line in text.split("\n")]
     with suppress(OSError):
         sys.stderr.write("\n".join(lines) + "\n")
@@ -22,23 +22,23 @@ def print_error(text: str) -> None:
 
 
 def is_styled(stream: IO[str]) -> bool:
-    """Whether bold and bars are wanted there."""
+    """Whether the stream is a terminal that shows bold text and progress bars."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return stream.isatty() and not plain
 
 
-def say(text: str) -> None:
-    """One line of an answer."""
+def print_line(text: str) -> None:
+    """Print one line of a result, with control characters escaped."""
     sys.stdout.write(f"{safe(text)}\n")
 
 
-def say_raw(text: str) -> None:
-    """Our own words, over several lines."""
+def print_raw(text: str) -> None:
+    """Print a text of several lines as it is; it must not contain names."""
     sys.stdout.write(text)
 
 
 def show_json(content: object) -> None:
-    """As the service said it; what can't be shown as it is, JSON has escapes for."""
+    """Print JSON; escape all non-ASCII characters if some cannot be displayed."""
     text = json.dumps(content, ensure_ascii=False, indent=2)
     if not _can_show(text):
         text = json.dumps(content, indent=2)
@@ -46,20 +46,20 @@ def show_json(content: object) -> None:
 
 
 def show_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A header and lines; several values of a cell are separated by `;`."""
+    """Print a header and lines of CSV."""
     sys.stdout.write(csv_line(headings))
-    sys.stdout.writelines(csv_line(_word(cell) for cell in row) for row in rows)
+    sys.stdout.writelines(csv_line(_csv_cell(cell) for cell in row) for row in rows)
 
 
 def show_names(heading: str, names: Iterable[str]) -> None:
-    """One a line; there may be very many."""
+    """Print one name on each line, without rich, since there may be 100,000."""
     bold = f"\x1b[1m{heading}\x1b[0m" if is_styled(sys.stdout) else heading
     sys.stdout.write(f"{bold}\n")
     sys.stdout.writelines(f"{safe(name)}\n" for name in names)
 
 
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns; on a terminal they are folded to fit, elsewhere nothing is."""
+    """Print a table; cells are wrapped on a terminal only."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
@@ -69,7 +69,7 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def show_facts(facts: Mapping[str, str | Sequence[str]]) -> None:
-    """What is known of one thing: a fact a line, and a line for each of its values."""
+    """Print attributes of one user or role: a label and its values, one on each line."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
@@ -103,5 +103,5 @@ def _can_show(text: str) -> bool:
     return all(safe(line) == line for line in text.split("\n"))
 
 
-def _word(value: object) -> str:
+def _csv_cell(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

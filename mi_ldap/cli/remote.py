@@ -1,4 +1,4 @@
-"""`mi remote`: which services there are, which one is meant, and the login there."""
+"""`mi remote`: the known services, the selected one, and logins."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mi_ldap.cli import asking, output
+from mi_ldap.cli import output, prompts
 from mi_ldap.cli.commands import Group
 from mi_ldap.cli.names import remote_names
 from mi_ldap.cli.options import Options, pass_options
 
 if TYPE_CHECKING:
-    from mi_ldap.client.certificates import Shown
+    from mi_ldap.client.certificates import ServerCertificate
     from mi_ldap.client.remotes import Remote, Remotes
 
 
@@ -20,26 +20,29 @@ if TYPE_CHECKING:
     cls=Group,
     no_args_is_help=True,
     examples=(
-        ("mi remote add prod mi.example.org 9164", "a service, by a name of your own"),
-        ("mi remote trust prod", "see its certificate, and trust it"),
-        ("mi remote select prod", "what follows is for it"),
-        ("mi remote login alice", "log in there"),
+        ("mi remote add prod mi.example.org 9164", "a service, under a name that you choose"),
+        ("mi remote trust prod", "show its certificate, and trust it"),
+        ("mi remote select prod", "use it for the following commands"),
+        ("mi remote login alice", "log in to it"),
     ),
 )
 def remote() -> None:
-    """Services, and the logins there."""
+    """Manage services and logins."""
 
 
 _name = click.argument("name", shell_complete=remote_names, help="Your own name for the service.")
 _new_name = click.argument("name", help="Your own name for the service.")
 _host = click.argument("host", help="A host name or address, without https://.")
-_port = click.argument("port", type=int, help="The port of the management API, mostly 9164.")
+_port = click.argument("port", type=int, help="The port of the management API, usually 9164.")
 
 
 @remote.command(
     examples=(
-        ("mi remote add prod mi.example.org 9164", "the certificate is verified as usual"),
-        ("mi remote add lab 10.0.0.7 9164 --ca lab-ca.pem", "against an authority of your own"),
+        (
+            "mi remote add prod mi.example.org 9164",
+            "the system's authorities verify the certificate",
+        ),
+        ("mi remote add lab 10.0.0.7 9164 --ca lab-ca.pem", "with an authority of your own"),
     )
 )
 @_new_name
@@ -47,87 +50,89 @@ _port = click.argument("port", type=int, help="The port of the management API, m
 @_port
 @pass_options
 def add(options: Options, name: str, host: str, port: int) -> None:
-    """Add a service. With --ca its certificate is verified by that file from now on."""
+    """Add a service. With --ca its certificate is always verified with that file."""
     from mi_ldap.client import remotes
 
     new = _with_ca(remotes.remote_at(name, host, port), options)
-    with remotes.changing() as kept:
+    with remotes.edit() as kept:
         kept.add(new)
     options.done(_described(new), f"Remote {name} was added: {new.url}.")
 
 
-@remote.command(examples=(("mi remote remove prod", "its login is forgotten as well"),))
+@remote.command(examples=(("mi remote remove prod", "deletes its stored login, too"),))
 @_name
 @pass_options
 def remove(options: Options, name: str) -> None:
-    """Remove a service, and what is kept of its login. Log out first to end that."""
+    """Remove a service and its stored login. Log out first to revoke the token."""
     from mi_ldap.client import remotes, tokens
 
-    with remotes.changing() as kept:
+    with remotes.edit() as kept:
         was_selected = kept.selected == name
         kept.remove(name)
-    tokens.forget(name)
+    tokens.delete(name)
     also = f" '{kept.selected}' is selected now." if was_selected else ""
     options.done({"remote": name, "status": "Removed"}, f"Remote {name} was removed.{also}")
 
 
 @remote.command(
-    examples=(("mi remote update default mi.example.org 9164", "what mi speaks to at first"),)
+    examples=(
+        ("mi remote update default mi.example.org 9164", "the service that mi uses by default"),
+    )
 )
 @_name
 @_host
 @_port
 @pass_options
 def update(options: Options, name: str, host: str, port: int) -> None:
-    """Give a service another address. Login and trusted certificate don't move along."""
+    """Change the address of a service. Its login and trusted certificate are removed."""
     from mi_ldap.client import remotes, tokens
 
     where = remotes.remote_at(name, host, port)
-    with remotes.changing() as kept:
+    with remotes.edit() as kept:
         moved = where if kept.get(name).url != where.url else kept.get(name)
         moved = _with_ca(moved, options)
         kept.put(moved)
-    if tokens.login_of(moved) is None:
-        # Were it kept, it would still not be sent elsewhere.
-        tokens.forget(name)
+    if tokens.stored_login(moved) is None:
+        # It would not be sent to the new address anyway.
+        tokens.delete(name)
     options.done(_described(moved), f"Remote {name} was updated: {moved.url}.")
 
 
 @remote.command(examples=(("mi remote show", "* is the selected one"),))
 @pass_options
 def show(options: Options) -> None:
-    """Show all services, and who is logged in where."""
+    """Show all services and logins."""
     from mi_ldap.client import remotes
 
     kept = remotes.load()
     rows = [_row(each, kept) for each in kept.by_name.values()]
-    if options.form == "json":
+    if options.output_format == "json":
         output.show_json(rows)
-    elif options.form == "csv":
+    elif options.output_format == "csv":
         output.show_csv(list(rows[0]), (list(row.values()) for row in rows))
     else:
         headings = ["", "REMOTE", "ADDRESS", "LOGGED IN", "CERTIFICATE"]
         output.show_table(headings, map(_cells, rows))
 
 
-@remote.command(examples=(("mi remote select prod", "what follows is for prod"),))
+@remote.command(examples=(("mi remote select prod", "use prod for the following commands"),))
 @_name
 @pass_options
 def select(options: Options, name: str) -> None:
-    """Have all commands go to a service from now on."""
+    """Select the service that commands use."""
     from mi_ldap.client import remotes
 
-    with remotes.changing() as kept:
-        chosen = kept.get(name)
+    with remotes.edit() as kept:
+        selected_remote = kept.get(name)
         kept.selected = name
-    options.done(_described(chosen), f"Remote {name} is selected: {chosen.url}.")
+    options.done(_described(selected_remote), f"Remote {name} is selected: {selected_remote.url}.")
 
 
 @remote.command(
     examples=(
         ("mi remote login", "asks for both"),
         ("mi remote login alice", "asks for the password"),
-        ("mi remote login alice < password.txt", "its first line is the password"),
+        ("mi remote login alice < password.txt", "reads the password from the first line"),
     )
 )
 @click.argument("user", required=False, help="Asked for if missing.")
@@ -136,32 +141,32 @@ def select(options: Options, name: str) -> None:
 )
 @pass_options
 def login(options: Options, user: str | None, password: str | None) -> None:
-    """Log in to the selected service. The token is kept, the password is not."""
+    """Log in to the selected service. Stores the token, not the password."""
     from mi_ldap.client import tokens
     from mi_ldap.client.api import ManagementApi
 
-    chosen = options.chosen()
+    selected_remote = options.selected_remote()
     if password is not None:
-        asking.note_visible_password()
-    name = user or asking.text("User", "USER")
-    secret = asking.password("Password", "PASSWORD") if password is None else password
-    with ManagementApi(options.connection(chosen)) as api:
+        prompts.note_visible_password()
+    name = user or prompts.text("User", "USER")
+    secret = prompts.password("Password", "PASSWORD") if password is None else password
+    with ManagementApi(options.connection(selected_remote)) as api:
         said = api.log_in(name, secret)
-    tokens.keep(chosen, tokens.Login(name, said["AccessToken"]))
-    sentence = f"Logged in to {chosen.name} ({chosen.url}) as {name}."
-    options.done({"remote": chosen.name, "user": name}, sentence)
+    tokens.store(selected_remote, tokens.Login(name, said["AccessToken"]))
+    sentence = f"Logged in to {selected_remote.name} ({selected_remote.url}) as {name}."
+    options.done({"remote": selected_remote.name, "user": name}, sentence)
     if said.get("Warning"):
         output.print_error(str(said["Warning"]))
 
 
-@remote.command(examples=(("mi remote logout", "the token is good for nothing after that"),))
+@remote.command(examples=(("mi remote logout", "revokes the token"),))
 @pass_options
 def logout(options: Options) -> None:
-    """End the login to the selected service, here and there."""
+    """Log out of the selected service, and revoke the token."""
     from mi_ldap.client import tokens
     from mi_ldap.client.errors import ClientError, LoginNeeded, NoConnection
 
-    chosen = options.chosen()
+    selected_remote = options.selected_remote()
     try:
         with options.api() as api:
             api.log_out()
@@ -169,69 +174,74 @@ def logout(options: Options) -> None:
         raise
     except ClientError as error:
         raise NoConnection(
-            f"Logged out here; {chosen.name} was not told, where the token is good until it "
-            f"expires: {error}"
+            f"Logged out here only; the token is valid in {selected_remote.name} until it expires: "
+            f"{error}"
         ) from None
     finally:
-        tokens.forget(chosen.name)
-    options.done({"remote": chosen.name, "status": "Logged out"}, f"Logged out of {chosen.name}.")
+        tokens.delete(selected_remote.name)
+    options.done(
+        {"remote": selected_remote.name, "status": "Logged out"},
+        f"Logged out of {selected_remote.name}.",
+    )
 
 
 @remote.command(
     examples=(
-        ("mi remote trust", "that of the selected service"),
-        ("openssl x509 -noout -fingerprint -sha256 -in FILE", "what to compare with"),
+        ("mi remote trust", "the certificate of the selected service"),
+        ("openssl x509 -noout -fingerprint -sha256 -in FILE", "the fingerprint to compare with"),
     )
 )
 @click.argument(
     "name", required=False, shell_complete=remote_names, help="The selected one if missing."
 )
-@click.option("--yes", is_flag=True, help="Don't ask. You would trust whoever answers just now.")
+@click.option("--yes", is_flag=True, help="Don't ask. An attacker on the network could be trusted.")
 @pass_options
 def trust(options: Options, name: str | None, yes: bool) -> None:
-    """Look at a service's certificate, and trust it and no other.
+    """Show the certificate of a service, and trust only this one.
 
-    For certificates that no known authority signed. Compare the fingerprint with that of the
-    service's own file before you say yes.
+    For certificates that no known authority has signed. Compare the fingerprint with that of the
+    service's certificate file before you confirm.
     """
     from dataclasses import replace
 
     from mi_ldap.client import remotes
-    from mi_ldap.client.certificates import shown_by
+    from mi_ldap.client.certificates import fetch_certificate
 
     if options.ca or options.insecure:
-        raise click.UsageError("What you trust is what you look at: leave out --ca and -k.")
-    chosen = remotes.load().get(name or options.remote)
-    shown = shown_by(chosen, options.answer_s)
+        raise click.UsageError("The shown certificate is the one to trust: leave out --ca and -k.")
+    selected_remote = remotes.load().get(name or options.remote)
+    shown = fetch_certificate(selected_remote, options.timeout_s)
     if not yes:
-        _ask(chosen, shown)
-    with remotes.changing() as kept:
-        if kept.get(chosen.name) != chosen:
-            raise click.ClickException(f"Remote {chosen.name} was changed meanwhile: look again.")
-        kept.put(replace(chosen, certificate=shown.pem, ca_file=None))
-    said = {"remote": chosen.name, "sha256": shown.sha256, "status": "Trusted"}
-    options.done(said, f"Remote {chosen.name} trusts that certificate now, and no other.")
+        _confirm_certificate(selected_remote, shown)
+    with remotes.edit() as kept:
+        if kept.get(selected_remote.name) != selected_remote:
+            raise click.ClickException(
+                f"Remote {selected_remote.name} was changed meanwhile: look again."
+            )
+        kept.put(replace(selected_remote, certificate=shown.pem, ca_file=None))
+    said = {"remote": selected_remote.name, "sha256": shown.sha256, "status": "Trusted"}
+    options.done(said, f"Remote {selected_remote.name} trusts that certificate now, and no other.")
 
 
-def _ask(chosen: Remote, shown: Shown) -> None:
+def _confirm_certificate(selected_remote: Remote, shown: ServerCertificate) -> None:
     output.print_error(
-        f"The certificate of {chosen.url}:\n"
+        f"The certificate of {selected_remote.url}:\n"
         f"  SHA-256  {shown.sha256[:47]}\n"
         f"           {shown.sha256[48:]}\n"
         f"  names    {', '.join(shown.names) or 'none'}\n"
         f"  until    {shown.until:%Y-%m-%d}"
     )
-    if chosen.certificate not in {None, shown.pem}:
+    if selected_remote.certificate not in {None, shown.pem}:
         output.print_error(
             "It differs from the one you trusted: it was renewed, or an attacker is intercepting "
             "the connection."
         )
-    if not asking.yes(f"Trust it for {chosen.name}", ""):
-        raise click.ClickException("Nothing was changed: say yes, or give --yes.")
+    if not prompts.ask_yes_no(f"Trust it for {selected_remote.name}", ""):
+        raise click.ClickException("Nothing was changed: answer yes, or use --yes.")
 
 
 def _with_ca(remote: Remote, options: Options) -> Remote:
-    """With the authority that the command names, by a path that is good everywhere."""
+    """Return the remote with the absolute path of `--ca`, if it was given."""
     from dataclasses import replace
     from pathlib import Path
 
@@ -245,9 +255,9 @@ def _described(remote: Remote) -> dict[str, str]:
 
 
 def _row(remote: Remote, kept: Remotes) -> dict[str, str | bool]:
-    from mi_ldap.client.tokens import login_of
+    from mi_ldap.client.tokens import stored_login
 
-    login = login_of(remote)
+    login = stored_login(remote)
     return {
         **_described(remote),
         "user": login.user if login else "",

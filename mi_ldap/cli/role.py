@@ -1,4 +1,4 @@
-"""`mi role`: the roles of the selected service, and who holds them."""
+"""`mi role`: the roles of the selected service, and their assignments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mi_ldap.cli import asking, output
+from mi_ldap.cli import output, prompts
 from mi_ldap.cli.commands import Group, domain_option, yes_option
 from mi_ldap.cli.names import role_names, user_names
 from mi_ldap.cli.options import Options, pass_options
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 @click.group(
     cls=Group,
     no_args_is_help=True,
+    aliases={"add": "create", "remove": "delete", "give": "assign", "take": "revoke"},
     examples=(
-        ("mi role add developers", "create a role"),
+        ("mi role create developers", "a role without users"),
         ("mi role assign bob developers testers", "assign both to bob, or none if one is wrong"),
-        ("mi role show developers", "who holds it"),
+        ("mi role show developers", "the users with the role"),
     ),
 )
 def role() -> None:
-    """Roles: add, remove, show, and who holds them."""
+    """Create, delete and show roles, and assign and revoke them."""
 
 
 _role = click.argument("role", shell_complete=role_names, help="The role's name.")
@@ -42,48 +43,48 @@ _roles = click.argument(
 _user = click.argument("user", shell_complete=user_names, help="The user's name.")
 
 
-@role.command(examples=(("mi role add developers", "without members"),))
+@role.command(examples=(("mi role create developers", "a role without users"),))
 @click.argument("role", help="The new role's name.")
 @domain_option()
 @pass_options
-def add(options: Options, role: str) -> None:
+def create(options: Options, role: str) -> None:
     """Create a role."""
     with options.api() as api:
-        answer = api.add_role(role)
-    options.done(answer, f"Role {role} was added.")
+        answer = api.create_role(role)
+    options.done(answer, f"Role {role} was created.")
     if answer.get("warning"):
         output.print_error(f"Warning: {answer['warning']}")
 
 
-@role.command(examples=(("mi role remove developers", "asks on a terminal"),))
+@role.command(examples=(("mi role delete developers", "asks on a terminal"),))
 @_role
 @yes_option()
 @domain_option()
 @pass_options
-def remove(options: Options, role: str, yes: bool) -> None:
+def delete(options: Options, role: str, yes: bool) -> None:
     """Delete a role and all its memberships."""
     with options.api() as api:
-        if asking.must_confirm(is_confirmed=yes):
+        if prompts.must_confirm(is_confirmed=yes):
             found = api.role(role)
             count = len(found["users"])
             members = f"its {count} membership{'' if count == 1 else 's'}"
-            asking.confirm(f"Delete role {found['role']} and {members}? This cannot be undone.")
-        answer = api.remove_role(role)
-    options.done(answer, f"Role {role} was removed.")
+            prompts.confirm(f"Delete role {found['role']} and {members}? This cannot be undone.")
+        answer = api.delete_role(role)
+    options.done(answer, f"Role {role} was deleted.")
 
 
 @role.command(
     examples=(
         ("mi role show", "all roles"),
-        ("mi role show developers", "who holds it"),
-        ("mi role show Internal/everyone", "everybody"),
+        ("mi role show developers", "the users with the role"),
+        ("mi role show Internal/everyone", "all users"),
     )
 )
 @click.argument("role", required=False, shell_complete=role_names, help="One role's name.")
 @domain_option()
 @pass_options
 def show(options: Options, role: str | None) -> None:
-    """Show all roles, or who holds one."""
+    """Show all roles, or the users of one."""
     with options.api() as api:
         if role is None:
             content, complete = api.roles()
@@ -91,9 +92,9 @@ def show(options: Options, role: str | None) -> None:
             return
         found = api.role(role)
     users = [str(user) for user in found.get("users", [])]
-    if options.form == "json":
+    if options.output_format == "json":
         output.show_json(found)
-    elif options.form == "csv":
+    elif options.output_format == "csv":
         output.show_csv(["role", "user"], ([str(found.get("role")), user] for user in users))
     else:
         output.show_facts({"Role": str(found.get("role")), "Users": users or "nobody"})
@@ -107,9 +108,9 @@ def show(options: Options, role: str | None) -> None:
 @domain_option()
 @pass_options
 def assign(options: Options, user: str, roles: tuple[str, ...]) -> None:
-    """Assign roles to a user; those held already are no error."""
+    """Assign roles to a user. Roles that the user has already are no error."""
     with options.api() as api:
-        answer = api.change_roles(user, add=roles)
+        answer = api.change_roles(user, assign=roles)
     what = "role" if len(roles) == 1 else "roles"
     options.done(answer, f"{user} now has the {what} {_listed(roles)}.")
 
@@ -126,11 +127,11 @@ def assign(options: Options, user: str, roles: tuple[str, ...]) -> None:
 @domain_option()
 @pass_options
 def revoke(options: Options, user: str, roles: tuple[str, ...], yes: bool) -> None:
-    """Revoke roles from a user; those not held are no error."""
+    """Revoke roles from a user. Roles that the user does not have are no error."""
     with options.api() as api:
-        if asking.must_confirm(is_confirmed=yes):
+        if prompts.must_confirm(is_confirmed=yes):
             _confirm_admin(api, user, roles)
-        answer = api.change_roles(user, remove=roles)
+        answer = api.change_roles(user, revoke=roles)
     options.done(answer, f"Revoked {_listed(roles)} from {user}.")
 
 
@@ -141,9 +142,9 @@ def _confirm_admin(api: ManagementApi, user: str, roles: tuple[str, ...]) -> Non
         return
     name = str(api.user(user)["userId"])
     if folded(name) == folded(without_primary(api.me)):
-        asking.confirm("Revoke the admin role from yourself? You will be logged out everywhere.")
+        prompts.confirm("Revoke the admin role from yourself? You will be logged out everywhere.")
     else:
-        asking.confirm(f"Revoke the admin role from {name}? {name} will be logged out everywhere.")
+        prompts.confirm(f"Revoke the admin role from {name}? {name} will be logged out everywhere.")
 
 
 def _listed(names: tuple[str, ...]) -> str:

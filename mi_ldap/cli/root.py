@@ -1,4 +1,4 @@
-"""`mi` itself, and its commands that belong to no group."""
+"""The command `mi`, and its subcommands that belong to no group."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from mi_ldap.cli.user import user
 _NOTES = (
     (
         "Exit status",
-        "0 done; 1 refused or failed; 2 wrong usage; 3 no connection, or none to be trusted; "
+        "0 done; 1 refused or failed; 2 wrong usage; 3 no connection, or an untrusted certificate; "
         "130 interrupted; 141 the pipe was closed.",
     ),
     (
         "Files",
-        "$XDG_CONFIG_HOME/mi-ldap/remotes.json (~/.config) has the remotes and the certificates "
-        "that are trusted; $XDG_STATE_HOME/mi-ldap/tokens.json (~/.local/state) the tokens of "
-        "logins, for you alone. Passwords are kept nowhere.",
+        "$XDG_CONFIG_HOME/mi-ldap/remotes.json (~/.config) has the remotes and the trusted "
+        "certificates; $XDG_STATE_HOME/mi-ldap/tokens.json (~/.local/state) the tokens of logins, "
+        "with mode 0600. Passwords are not stored.",
     ),
     (
         "Names",
-        "One with spaces or * belongs in quotes; before one that begins with - write --: "
+        "Quote names with spaces or *. Write -- before a name that begins with -: "
         "mi user show -- -x.",
     ),
-    ("Environment", "NO_COLOR: plain text. HTTPS_PROXY, NO_PROXY: the way to far services."),
+    ("Environment", "NO_COLOR: plain text. HTTPS_PROXY, NO_PROXY: proxy for other machines."),
 )
 
 
@@ -39,20 +39,20 @@ _NOTES = (
     no_args_is_help=True,
     notes=_NOTES,
     examples=(
-        ("mi remote trust", "look at the certificate of https://localhost:9164, and keep it"),
-        ("mi remote login admin", "log in there; the password is asked for"),
-        ("mi user add bob", "create a user"),
-        ("mi user show -p '*b*'", "all users whose name has a b"),
+        ("mi remote trust", "show the certificate of https://localhost:9164, and trust it"),
+        ("mi remote login admin", "log in; asks for the password"),
+        ("mi user create bob", "create a user"),
+        ("mi user show -p '*b*'", "all users with a b in their names"),
         ("mi role assign bob developers testers", "assign two roles"),
-        ("mi user show --format csv > users.csv", "a list for other programs"),
+        ("mi user show --format csv > users.csv", "write a list as CSV"),
     ),
 )
 @click.version_option(__version__, prog_name="mi", message="%(prog)s %(version)s")
 def mi() -> None:
     """Manage the users and roles of a Micro Integrator's user store.
 
-    A remote is a service: 'default' is https://localhost:9164. Log in to one, and the commands on
-    users and roles go there until you select another.
+    A remote is a service: 'default' is https://localhost:9164. After a login, commands for users
+    and roles use the selected remote.
     """
 
 
@@ -61,10 +61,10 @@ mi.add_command(user)
 mi.add_command(role)
 
 
-@mi.command(examples=(("mi version", "what this is"),))
+@mi.command(examples=(("mi version", "prints the version"),))
 @pass_options
 def version(options: Options) -> None:
-    """Say which version of mi this is."""
+    """Print the version of mi."""
     options.done({"mi": __version__}, f"mi {__version__}")
 
 
@@ -77,7 +77,7 @@ def version(options: Options) -> None:
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), help="The shell.")
 def completion(shell: str) -> None:
-    """Print what makes the shell complete commands and names."""
+    """Print the shell code for the completion of commands and names."""
     from mi_ldap.cli.completion import script
 
-    output.say_raw(script(mi, shell))
+    output.print_raw(script(mi, shell))

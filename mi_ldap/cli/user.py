@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mi_ldap.cli import asking, output
+from mi_ldap.cli import output, prompts
 from mi_ldap.cli.commands import Group, domain_option, yes_option
-from mi_ldap.cli.importing import import_users
+from mi_ldap.cli.csv_import import import_users
 from mi_ldap.cli.names import role_names, user_names
 from mi_ldap.cli.options import Options, pass_options
 from mi_ldap.model import folded, is_primary, without_primary
@@ -20,20 +20,21 @@ if TYPE_CHECKING:
 @click.group(
     cls=Group,
     no_args_is_help=True,
+    aliases={"add": "create", "remove": "delete"},
     examples=(
-        ("mi user add bob", "asks for the password, and whether bob is an admin"),
+        ("mi user create bob", "asks for the password, and whether bob is an admin"),
         ("mi user show", "all users"),
-        ("mi user show bob", "one, with roles"),
-        ("mi user show -r developers -p 'a*'", "who holds a role and begins with an a"),
-        ("mi user import people.csv", "many at once"),
+        ("mi user show bob", "one user, with roles"),
+        ("mi user show -r developers -p 'a*'", "users with a role whose names begin with a"),
+        ("mi user import people.csv", "many users from a file"),
     ),
 )
 def user() -> None:
-    """Users: add, remove, show, import, and their passwords."""
+    """Create, delete, show and import users, and set passwords."""
 
 
 class _TrueOrFalse(click.types.BoolParamType):
-    """With a sentence for what is neither."""
+    """A boolean argument with an error message of its own."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
@@ -43,7 +44,7 @@ class _TrueOrFalse(click.types.BoolParamType):
 
 
 def _not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """An empty one would be no condition, and show everybody."""
+    """Reject an empty condition, which would select all users."""
     if value is not None and not value.strip():
         raise click.UsageError(f"{parameter.opts[0]} is empty: leave it out for all users.", ctx)
     return value
@@ -55,9 +56,9 @@ _user = click.argument("user", shell_complete=user_names, help="The user's name.
 
 @user.command(
     examples=(
-        ("mi user add bob", "asks for the password twice, and whether bob is an admin"),
-        ("mi user add bob < password.txt", "its first line is the password; no admin"),
-        ("mi user add 'Last, First'", "a name with a space"),
+        ("mi user create bob", "asks for the password twice, and whether bob is an admin"),
+        ("mi user create bob < password.txt", "reads the password from the first line; no admin"),
+        ("mi user create 'Last, First'", "a name with a space"),
     )
 )
 @click.argument("user", help="The new user's name.")
@@ -73,47 +74,51 @@ _user = click.argument("user", shell_complete=user_names, help="The user's name.
 )
 @domain_option()
 @pass_options
-def add(options: Options, user: str, password: str | None, is_admin: bool | None) -> None:
-    """Create a user. Only the creator of an admin can remove it."""
+def create(options: Options, user: str, password: str | None, is_admin: bool | None) -> None:
+    """Create a user. An admin can only be deleted by its creator."""
     with options.api() as api:
         if password is None:
-            secret = asking.new_password(f"Password of {user}")
+            secret = prompts.new_password(f"Password of {user}")
         else:
-            asking.note_visible_password()
+            prompts.note_visible_password()
             secret = password
-        admin = asking.yes(f"Is {user} an admin", "IS-ADMIN") if is_admin is None else is_admin
-        answer = api.add_user(user, secret, is_admin=admin)
-    options.done(answer, f"{'Admin' if admin else 'User'} {user} was added.")
+        admin = (
+            prompts.ask_yes_no(f"Is {user} an admin", "IS-ADMIN") if is_admin is None else is_admin
+        )
+        answer = api.create_user(user, secret, is_admin=admin)
+    options.done(answer, f"{'Admin' if admin else 'User'} {user} was created.")
 
 
 @user.command(
     examples=(
-        ("mi user remove bob", "asks on a terminal"),
-        ("mi user remove bob --yes", "does not ask"),
+        ("mi user delete bob", "asks on a terminal"),
+        ("mi user delete bob --yes", "does not ask"),
     )
 )
 @_user
 @yes_option()
 @domain_option()
 @pass_options
-def remove(options: Options, user: str, yes: bool) -> None:
+def delete(options: Options, user: str, yes: bool) -> None:
     """Delete a user and all role memberships. An admin can only be deleted by its creator."""
     with options.api() as api:
-        if asking.must_confirm(is_confirmed=yes):
+        if prompts.must_confirm(is_confirmed=yes):
             found = api.user(user)
             kind, name = "admin" if found.get("isAdmin") else "user", found["userId"]
-            asking.confirm(f"Delete {kind} {name} and all role memberships? This cannot be undone.")
-        answer = api.remove_user(user)
-    options.done(answer, f"User {user} was removed.")
+            prompts.confirm(
+                f"Delete {kind} {name} and all role memberships? This cannot be undone."
+            )
+        answer = api.delete_user(user)
+    options.done(answer, f"User {user} was deleted.")
 
 
 @user.command(
     examples=(
         ("mi user show", "all users"),
         ("mi user show bob", "name, admin or not, roles, created by"),
-        ("mi user show -r developers", "who holds the role"),
-        ("mi user show -p '*mi*'", "who has mi in the name, in capitals or not"),
-        ("mi user show -x '^[a-f]'", "whose name begins with a to f"),
+        ("mi user show -r developers", "users with the role"),
+        ("mi user show -p '*mi*'", "users with mi in their names, ignoring case"),
+        ("mi user show -x '^[a-f]'", "users whose names begin with a to f"),
     )
 )
 @click.argument("user", required=False, shell_complete=user_names, help="One user's name.")
@@ -123,29 +128,29 @@ def remove(options: Options, user: str, yes: bool) -> None:
     metavar="ROLE",
     callback=_not_empty,
     shell_complete=role_names,
-    help="Users who hold this role.",
+    help="Users who have this role.",
 )
 @click.option(
     "-p",
     "--pattern",
     metavar="PATTERN",
     callback=_not_empty,
-    help="Users whose whole name is like this, without case: * is anything, ? one character. "
-    "It is no regular expression; quote it, or the shell reads it first.",
+    help="Users whose whole name matches, ignoring case: * is any number of characters, ? is one. "
+    "Quote it, so that the shell does not expand it.",
 )
 @click.option(
     "-x",
     "--regex",
     metavar="EXPRESSION",
     callback=_not_empty,
-    help="Users in whose name this regular expression (RE2) is found, with case.",
+    help="Users whose name contains a match of this regular expression (RE2), with case.",
 )
 @domain_option()
 @pass_options
 def show(
     options: Options, user: str | None, role: str | None, pattern: str | None, regex: str | None
 ) -> None:
-    """Show all users, those whom all conditions fit, or one."""
+    """Show all users, those that match all conditions, or one."""
     if user is None:
         with options.api() as api:
             content, complete = api.users(role=role, pattern=pattern, regex=regex)
@@ -159,9 +164,9 @@ def show(
 
 @user.command(
     examples=(
-        ("mi user password", "your own: asks for the current one, and twice for the new one"),
-        ("mi user password bob", "that of a user who is no admin, or of an admin you created"),
-        ("mi user password --old carol", "that of any admin whose current one you know"),
+        ("mi user password", "your own; asks for the current one, and twice for the new one"),
+        ("mi user password bob", "of a user who is not an admin, or of an admin that you created"),
+        ("mi user password --old carol", "of any user whose current password you know"),
     )
 )
 @click.argument("user", required=False, shell_complete=user_names, help="Yourself if missing.")
@@ -169,12 +174,12 @@ def show(
 @domain_option()
 @pass_options
 def password(options: Options, user: str | None, with_old: bool) -> None:
-    """Set a password: your own, or somebody else's. It is asked for, never an argument."""
+    """Set your own or another user's password. It is asked for, never an argument."""
     with options.api() as api:
         name = api.me if user is None else user
         is_own = _is_same(name, api.me) and is_primary(options.domain)
-        old = asking.password(f"Current password of {name}", "OLD") if is_own or with_old else None
-        new = asking.new_password(f"New password of {name}")
+        old = prompts.password(f"Current password of {name}", "OLD") if is_own or with_old else None
+        new = prompts.new_password(f"New password of {name}")
         answer = api.set_password(name, new, old)
         options.done(answer, f"The password of {name} was changed.")
         if is_own:
@@ -186,24 +191,26 @@ def _is_same(name: str, other: str) -> bool:
 
 
 def _log_in_again(options: Options, api: ManagementApi, secret: str) -> None:
-    """The token went with the old password."""
+    """Log in with the new password: the change has invalidated the token."""
     from mi_ldap.client import tokens
     from mi_ldap.client.errors import ClientError
 
-    chosen = options.chosen()
+    selected_remote = options.selected_remote()
     try:
-        tokens.keep(chosen, tokens.Login(api.me, api.log_in(api.me, secret)["AccessToken"]))
+        tokens.store(
+            selected_remote, tokens.Login(api.me, api.log_in(api.me, secret)["AccessToken"])
+        )
     except ClientError as error:
         output.print_error(f"{error} Log in again with 'mi remote login' and the new password.")
-        tokens.forget(chosen.name)
+        tokens.delete(selected_remote.name)
 
 
 def _show_one(options: Options, found: dict[str, Any]) -> None:
     roles = [str(role) for role in found.get("roles", [])]
     creator = str(found.get("createdBy") or "")
-    if options.form == "json":
+    if options.output_format == "json":
         output.show_json(found)
-    elif options.form == "csv":
+    elif options.output_format == "csv":
         row = [str(found.get("userId")), bool(found.get("isAdmin"))]
         headings = ["userId", "isAdmin", "roles", "createdBy"]
         output.show_csv(headings, [[*row, ";".join(roles), creator]])

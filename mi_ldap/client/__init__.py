@@ -1,5 +1,7 @@
-"""A client of the management API, as `mi` uses it: remotes, tokens, requests.
+"""A typed client of the management API, which `mi` uses.
 
-`remotes` and `tokens` are what a person keeps, in `files`; `http` sends one request; `api` knows
-what there is to ask; `certificates` looks at the one that a service shows.
+`api` has a method for each request, and `http` sends it. `files` stores `remotes` and `tokens`
+below the XDG folders. `certificates` fetches the certificate of a service. `csv_import` reads a
+CSV file, and `batch` creates its users. May import `model`, `files` and `errors`; must not know
+click, the terminal or the services. It speaks HTTP only, and is the only importer of httpx2.
 """

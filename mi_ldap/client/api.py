@@ -1,4 +1,4 @@
-"""The management API as methods; answers are its own JSON."""
+"""The management API as methods, which return its JSON."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, Self
 
-from mi_ldap.client.errors import LoginNeeded, NotAllowed, Refused, UnexpectedResponse
-from mi_ldap.client.http import Answer, ConnectionOptions, HttpClient, quoted_only
+from mi_ldap.client.errors import (
+    AlreadyExists,
+    LoginNeeded,
+    NotAllowed,
+    Refused,
+    UnexpectedResponse,
+    UnknownDomain,
+)
+from mi_ldap.client.http import ConnectionOptions, HttpClient, Response, quote_segment
 from mi_ldap.client.rules import Rules
 from mi_ldap.client.tokens import Login
 from mi_ldap.model import is_primary
 
 Json = dict[str, Any]
-# What a header can carry.
-_TOKEN: Final = re.compile(r"[!-~]+")
+_TOKEN: Final = re.compile(r"[!-~]+")  # visible ASCII, so that it fits into a header
 
 
 class ManagementApi:
-    """One service, as one person.
+    """The requests of one user to one service.
 
     Args:
-        options: how to get there.
-        login: whose token goes along.
-        domain: the user store that is meant; the primary one if empty.
+        options: how to connect.
+        login: the user and token; None before the login.
+        domain: the user store to use; `""` for the primary one.
     """
 
     def __init__(
@@ -43,49 +49,53 @@ class ManagementApi:
 
     @property
     def me(self) -> str:
-        """Who is logged in, as it was typed."""
+        """The name of the logged-in user, as typed; `""` before the login."""
         return self._login.user if self._login else ""
 
     def log_in(self, user: str, password: str) -> Json:
-        """`{"AccessToken"}`, and maybe a `Warning`."""
-        credentials = (_sendable(user), _sendable(password))
-        answer = self._client.ask("GET", "/management/login", credentials=credentials)
-        said = self._content(answer)
-        if not _is_token(said.get("AccessToken")):
-            raise self._strange(answer)
-        return said
+        """Log in; return `{"AccessToken": "…"}`, perhaps with a `"Warning"` about the password."""
+        credentials = (_checked_utf8(user), _checked_utf8(password))
+        response = self._client.request("GET", "/management/login", credentials=credentials)
+        content = self._content(response)
+        if not _is_token(content.get("AccessToken")):
+            raise self._unexpected(response)
+        return content
 
     def log_out(self) -> None:
-        """End the login; no error where it has ended."""
-        answer = self._client.ask("GET", "/management/logout", token=self._token())
-        if answer.status not in {200, 401}:
-            self._content(answer)
+        """Revoke the token; an expired or revoked one is no error."""
+        response = self._client.request("GET", "/management/logout", token=self._token())
+        if response.status not in {200, 401}:
+            self._content(response)
 
     def users(self, **conditions: str | None) -> tuple[Json, bool]:
-        """The list, and whether it is complete; `pattern`, `regex`, `role`, `limit`."""
+        """Return the list, and whether it is complete.
+
+        Args:
+            **conditions: `pattern`, `regex`, `role`, `limit`.
+        """
         return self._list("users", "userId", conditions)
 
     def user(self, name: str) -> Json:
-        """One user."""
-        return self._read(f"users/{_segment(name)}", "roles")
+        """Return one user: `{"userId", "isAdmin", "roles", "createdBy"?}`."""
+        return self._read(f"users/{_path_segment(name)}", "roles")
 
-    def add_user(self, name: str, password: str, *, is_admin: bool) -> Json:
-        """Make a user."""
-        body = {"userId": _named(name), "password": password, "isAdmin": is_admin}
+    def create_user(self, name: str, password: str, *, is_admin: bool) -> Json:
+        """Create a user."""
+        body = {"userId": _checked_name(name), "password": password, "isAdmin": is_admin}
         return self._write("POST", "users", body)
 
-    def remove_user(self, name: str) -> Json:
-        """Remove a user."""
-        return self._write("DELETE", f"users/{_segment(name)}")
+    def delete_user(self, name: str) -> Json:
+        """Delete a user."""
+        return self._write("DELETE", f"users/{_path_segment(name)}")
 
     def set_password(self, name: str, new: str, old: str | None = None) -> Json:
-        """Set a password; `old` proves the right to where being an admin doesn't."""
+        """Set a password; `old` is needed where the admin role is not sufficient."""
         body = {"newPassword": new, "confirmPassword": new}
         proof = {} if old is None else {"oldPassword": old}
-        return self._write("PATCH", f"users/{_segment(name)}", {**body, **proof})
+        return self._write("PATCH", f"users/{_path_segment(name)}", {**body, **proof})
 
     def rules(self) -> Rules:
-        """Fetch the rules of new names and passwords; none from an older service (404)."""
+        """Return the rules of new names and passwords; no rules from an older service (404)."""
         try:
             return Rules.of(self._content(self._send("GET", "rules", {})))
         except Refused as error:
@@ -94,121 +104,147 @@ class ManagementApi:
             return Rules()
 
     def roles(self, **conditions: str | None) -> tuple[Json, bool]:
-        """The list, and whether it is complete; `searchKey`."""
+        """Return the list, and whether it is complete.
+
+        Args:
+            **conditions: `searchKey`.
+        """
         return self._list("roles", "role", conditions)
 
     def role(self, name: str) -> Json:
-        """One role, and who holds it."""
-        return self._read(f"roles/{_segment(name)}", "users")
+        """Return one role with its users: `{"role", "users"}`."""
+        return self._read(f"roles/{_path_segment(name)}", "users")
 
-    def add_role(self, name: str) -> Json:
-        """Make a role."""
-        return self._write("POST", "roles", {"role": _named(name)})
+    def create_role(self, name: str) -> Json:
+        """Create a role."""
+        return self._write("POST", "roles", {"role": _checked_name(name)})
 
-    def remove_role(self, name: str) -> Json:
-        """Remove a role."""
-        return self._write("DELETE", f"roles/{_segment(name)}")
+    def delete_role(self, name: str) -> Json:
+        """Delete a role."""
+        return self._write("DELETE", f"roles/{_path_segment(name)}")
 
     def change_roles(
-        self, user: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+        self, user: str, *, assign: Iterable[str] = (), revoke: Iterable[str] = ()
     ) -> Json:
-        """Give and take roles, all or none."""
-        changes = {"addedRoles": list(add), "removedRoles": list(remove)}
-        given = {key: roles for key, roles in changes.items() if roles}
-        return self._write("PUT", "roles", {"userId": _named(user), **given})
+        """Assign and revoke roles, all or none."""
+        changes = {"addedRoles": list(assign), "removedRoles": list(revoke)}
+        nonempty = {key: roles for key, roles in changes.items() if roles}
+        return self._write("PUT", "roles", {"userId": _checked_name(user), **nonempty})
 
     def _list(
         self, resource: str, key: str, conditions: dict[str, str | None]
     ) -> tuple[Json, bool]:
-        self._find_domain(resource)
-        query = {name: _sendable(value) for name, value in conditions.items() if value}
-        answer = self._send("GET", resource, query)
-        content = self._content(answer)
+        self._ensure_domain(resource)
+        query = {name: _checked_utf8(value) for name, value in conditions.items() if value}
+        response = self._send("GET", resource, query)
+        content = self._content(response)
         names = content.get("list")
-        if not isinstance(names, list) or not all(_names(each, key) for each in names):
-            raise self._strange(answer)
-        complete = answer.headers.get("X-Result-Truncated") != "true"
-        return _of_domain(content, key, self._domain), complete
+        if not isinstance(names, list) or not all(_has_name(each, key) for each in names):
+            raise self._unexpected(response)
+        complete = response.headers.get("X-Result-Truncated") != "true"
+        return _only_domain(content, key, self._domain), complete
 
-    def _find_domain(self, resource: str) -> None:
-        """Lists don't ask for a domain, so something in it is asked for, whatever it is."""
+    def _ensure_domain(self, resource: str) -> None:
+        """Raise `UnknownDomain` for a domain that does not exist.
+
+        The service ignores the domain of lists, so this requests an arbitrary name in the domain.
+        """
         if is_primary(self._domain):
             return
         try:
             self._content(self._send("GET", f"{resource}/-", {}))
+        except UnknownDomain:
+            raise
         except Refused as error:
-            # The contract's words; there is no status of its own for it.
-            if error.status != 404 or "user-store" in str(error):
+            if error.status != 404:
                 raise
 
     def _read(self, path: str, key: str) -> Json:
-        """One thing, and the names that belong to it."""
-        answer = self._send("GET", path, {})
-        content = self._content(answer)
+        """Return one user or role; `key` is the key of its list of names."""
+        response = self._send("GET", path, {})
+        content = self._content(response)
         names = content.get(key)
         if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-            raise self._strange(answer)
+            raise self._unexpected(response)
         return content
 
     def _write(self, method: str, path: str, body: Json | None = None) -> Json:
-        """A change; done only where the answer says so."""
-        answer = self._send(method, path, {}, body)
-        content = self._content(answer)
+        """Send a change; it is done only if the response has a status text."""
+        response = self._send(method, path, {}, body)
+        content = self._content(response)
         if not isinstance(content.get("status"), str) or not content["status"]:
-            raise self._strange(answer)
+            raise self._unexpected(response)
         return content
 
-    def _send(self, method: str, path: str, query: Json, body: Json | None = None) -> Answer:
+    def _send(self, method: str, path: str, query: Json, body: Json | None = None) -> Response:
         if self._domain:
-            place = query if body is None or method == "PATCH" else body
-            place["domain"] = self._domain
-        answer = self._client.ask(
+            parameters = query if body is None or method == "PATCH" else body
+            parameters["domain"] = self._domain
+        response = self._client.request(
             method, f"/management/{path}", query=query, body=body, token=self._token()
         )
-        if answer.status == 401:
-            raise LoginNeeded(self._options.remote.name, was_in=True)
-        return answer
+        if response.status == 401:
+            raise LoginNeeded(self._options.remote.name, had_login=True)
+        return response
 
     def _token(self) -> str:
         if self._login is None or not _is_token(self._login.token):
-            raise LoginNeeded(self._options.remote.name, was_in=self._login is not None)
+            raise LoginNeeded(self._options.remote.name, had_login=self._login is not None)
         return self._login.token
 
-    def _content(self, answer: Answer) -> Json:
-        """What the answer says.
+    def _content(self, response: Response) -> Json:
+        """Return the JSON object of a response.
 
         Raises:
-            Refused: an error of the service.
-            UnexpectedResponse: nothing that the service would say.
+            Refused: the service returned an error.
+            UnexpectedResponse: it is not a response of the management API.
         """
-        said = _decoded(answer.body)
-        if answer.status == 200 and said is not None:
-            return said
-        if answer.status >= 400 and said is not None and isinstance(said.get("Error"), str):
-            raise _refusal(answer, said["Error"])
-        raise self._strange(answer)
+        content = _decoded(response.body)
+        if response.status == 200 and content is not None:
+            return content
+        if response.status >= 400 and content is not None and isinstance(content.get("Error"), str):
+            raise _refused(response, content["Error"])
+        raise self._unexpected(response)
 
-    def _strange(self, answer: Answer) -> UnexpectedResponse:
+    def _unexpected(self, response: Response) -> UnexpectedResponse:
         url = self._options.remote.url
-        if 300 <= answer.status < 400:
+        if 300 <= response.status < 400:
             return UnexpectedResponse(
-                f"{url} redirects elsewhere, which isn't followed: give the address itself."
+                f"{url} redirects to another address. Redirects are not followed: use that address."
             )
         return UnexpectedResponse(
-            f"{url} answered {answer.status} without the JSON of a management API: "
+            f"{url} answered {response.status} without the JSON of a management API: "
             "see 'mi remote show'."
         )
 
 
-def _refusal(answer: Answer, sentence: str) -> Refused:
-    """The sentence as it is; with the time to wait where it doesn't tell."""
-    wait = answer.headers.get("Retry-After", "")
-    if answer.status not in {429, 503} or not wait.isdecimal():
-        return Refused(answer.status, sentence)
-    when = f"Try again in {int(wait)} second{'' if int(wait) == 1 else 's'}."
+def _refused(response: Response, sentence: str) -> Refused:
+    """Return the error of the response; its sentence gets the time to wait if it lacks that."""
+    wait = response.headers.get("Retry-After", "")
+    if response.status not in {429, 503} or not wait.isdecimal():
+        return _class_of(response, sentence)(response.status, sentence)
+    retry_hint = f"Try again in {int(wait)} second{'' if int(wait) == 1 else 's'}."
     if "Try again in" not in sentence:
-        sentence = f"{sentence.removesuffix('Try again later.').rstrip()} {when}"
-    return Refused(answer.status, sentence, int(wait))
+        sentence = f"{sentence.removesuffix('Try again later.').rstrip()} {retry_hint}"
+    return Refused(response.status, sentence, int(wait))
+
+
+def _class_of(response: Response, sentence: str) -> type[Refused]:
+    code = response.headers.get("X-Error-Code")
+    if code is not None:
+        return _CLASSES.get(code, Refused)
+    # Services before 0.2.0 send no code; these are fixed sentences of MI's API.
+    if response.status == 400 and sentence.endswith(" already exists."):
+        return AlreadyExists
+    return UnknownDomain if response.status == 404 and "user-store" in sentence else Refused
+
+
+_CLASSES: Final = {
+    "user_exists": AlreadyExists,
+    "role_exists": AlreadyExists,
+    "domain_not_found": UnknownDomain,
+}
+"""The error codes of the service (`mi_ldap.errors`) that the client distinguishes."""
 
 
 def _decoded(body: bytes) -> Json | None:
@@ -223,33 +259,33 @@ def _is_token(token: object) -> bool:
     return isinstance(token, str) and _TOKEN.fullmatch(token) is not None
 
 
-def _names(entry: object, key: str) -> bool:
+def _has_name(entry: object, key: str) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get(key), str)
 
 
-def _of_domain(content: Json, key: str, domain: str) -> Json:
-    """Lists have all domains in them, as `DOMAIN/name`; the service doesn't choose."""
+def _only_domain(content: Json, key: str, domain: str) -> Json:
+    """Return only the names of the domain: lists have those of all domains, as `DOMAIN/name`."""
     if is_primary(domain):
         return content
-    lead = f"{domain.strip()}/".casefold()
-    entries = [each for each in content["list"] if each[key].casefold().startswith(lead)]
+    prefix = f"{domain.strip()}/".casefold()
+    entries = [each for each in content["list"] if each[key].casefold().startswith(prefix)]
     return {**content, "count": len(entries), "list": entries}
 
 
-def _segment(name: str) -> str:
-    return quoted_only(_named(name))
+def _path_segment(name: str) -> str:
+    return quote_segment(_checked_name(name))
 
 
-def _named(name: str) -> str:
-    """The name; an empty one in a path would be another resource altogether."""
+def _checked_name(name: str) -> str:
+    """Return the name; an empty one in a path would address the whole list."""
     if not name.strip():
         raise NotAllowed("A name can't be empty.")
-    return _sendable(name)
+    return _checked_utf8(name)
 
 
-def _sendable(text: str) -> str:
+def _checked_utf8(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise NotAllowed("A name or password is not in UTF-8: check your locale.") from None
+        raise NotAllowed("A name or password is not valid UTF-8: check your locale.") from None
     return text

@@ -1,4 +1,4 @@
-"""Making many users, a few at a time; what is there already is completed, so a run can go on."""
+"""The import of many users, some at a time; existing ones get the roles that they lack."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from mi_ldap.client.api import Json, ManagementApi
-from mi_ldap.client.errors import NotAllowed, Refused
-from mi_ldap.client.http import MOST_AT_ONCE
-from mi_ldap.client.people import Person, Result
+from mi_ldap.client.csv_import import Person, Result
+from mi_ldap.client.errors import AlreadyExists, NotAllowed, Refused
+from mi_ldap.client.http import MAX_CONNECTIONS
 from mi_ldap.errors import RoleNotFound
 from mi_ldap.model import folded, full_role_name, without_primary
 
-Answer = TypeVar("Answer")
-_PASSING: Final = {409, 429, 503}
+T = TypeVar("T")
+_TEMPORARY: Final = {409, 429, 503}
 _ATTEMPTS: Final = 4
-_LONGEST_WAIT_S: Final = 15
+_MAX_WAIT_S: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """How people become users.
+    """Creates the users of a CSV file.
 
     Args:
-        api: the service; threads share it.
-        admin_role: what makes an admin of somebody who is a user already.
-        stopped: set when nobody waits for the rest any longer.
+        api: the service; shared by the threads.
+        admin_role: the role to assign to existing users that the file makes admins.
+        stopped: set when the import is aborted, so that threads stop waiting for a retry.
     """
 
     api: ManagementApi
     admin_role: str = "admin"
     stopped: threading.Event = field(default_factory=threading.Event)
 
-    def carried_out(self, people: Sequence[Person]) -> Iterator[Result]:
-        """The results, in the order of the people.
+    def run(self, people: Sequence[Person]) -> Iterator[Result]:
+        """Create the users; yield the result of each line, in order.
 
         Raises:
-            ClientError: what would fail for all others as well: no connection, no login.
+            ClientError: an error that concerns all lines: no connection, no login.
         """
-        pool = ThreadPoolExecutor(MOST_AT_ONCE)
+        pool = ThreadPoolExecutor(MAX_CONNECTIONS)
         try:
-            yield from pool.map(self._one, people)
+            yield from pool.map(self._import_line, people)
         finally:
             self.stopped.set()
             pool.shutdown(cancel_futures=True)
 
-    def foreseen(self, people: Sequence[Person]) -> Iterator[Result]:
-        """Yield what an import would do with each line, as far as it can be known beforehand.
+    def dry_run_results(self, people: Sequence[Person]) -> Iterator[Result]:
+        """Yield what an import would do with each line, without changing anything.
 
         Names and passwords of existing users are not checked: an import does not change them.
         """
@@ -66,49 +66,50 @@ class Batch:
             outcome = "failed" if why else "exists" if exists else "new"
             yield Result(each.line, each.user, outcome, why)
 
-    def _one(self, person: Person) -> Result:
+    def _import_line(self, person: Person) -> Result:
         outcome = ""
         try:
-            outcome = self._made(person)
-            if self._complete(person, is_new=outcome == "added") and outcome == "exists":
+            outcome = self._create(person)
+            if self._assign_missing(person, is_new=outcome == "added") and outcome == "exists":
                 outcome = "completed"
         except (Refused, NotAllowed) as error:
-            begun = f"The user {'was added' if outcome == 'added' else 'exists'}; its roles: "
-            return Result(person.line, person.user, "failed", f"{begun if outcome else ''}{error}")
+            done_so_far = (
+                f"The user {'was created' if outcome == 'added' else 'exists'}; its roles: "
+            )
+            return Result(
+                person.line, person.user, "failed", f"{done_so_far if outcome else ''}{error}"
+            )
         return Result(person.line, person.user, outcome)
 
-    def _made(self, person: Person) -> str:
+    def _create(self, person: Person) -> str:
         try:
-            self._patiently(
-                lambda: self.api.add_user(person.user, person.password, is_admin=person.is_admin)
+            self._with_retries(
+                lambda: self.api.create_user(person.user, person.password, is_admin=person.is_admin)
             )
-        except Refused as error:
-            # The contract's words; there is no status of its own for it.
-            if error.status == 400 and str(error).endswith(" already exists."):
-                return "exists"
-            raise
+        except AlreadyExists:
+            return "exists"
         return "added"
 
-    def _complete(self, person: Person, *, is_new: bool) -> bool:
-        """Give what is missing; whether anything was."""
+    def _assign_missing(self, person: Person, *, is_new: bool) -> bool:
+        """Assign the roles that the user lacks; return whether there were any."""
         roles = list(person.roles)
         if not is_new:
-            found = self._patiently(lambda: self.api.user(person.user))
+            found = self._with_retries(lambda: self.api.user(person.user))
             roles = _missing(person, found, self.admin_role)
         if roles:
-            self._patiently(lambda: self.api.change_roles(person.user, add=roles))
+            self._with_retries(lambda: self.api.change_roles(person.user, assign=roles))
         return bool(roles)
 
-    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
-        """Once more where the service says that it is a matter of time."""
+    def _with_retries(self, send: Callable[[], T]) -> T:
+        """Send a request; send it again, after a pause, while the service is unavailable."""
         for _ in range(_ATTEMPTS - 1):
             try:
-                return ask()
+                return send()
             except Refused as error:
-                wait_s = min(error.retry_after_s or 1, _LONGEST_WAIT_S)
-                if error.status not in _PASSING or self.stopped.wait(wait_s):
+                wait_s = min(error.retry_after_s or 1, _MAX_WAIT_S)
+                if error.status not in _TEMPORARY or self.stopped.wait(wait_s):
                     raise
-        return ask()
+        return send()
 
 
 def _missing_role(person: Person, known: Set[str]) -> str:
@@ -120,7 +121,7 @@ def _missing_role(person: Person, known: Set[str]) -> str:
 
 
 def _missing(person: Person, found: Json, admin_role: str) -> list[str]:
-    # How names compare, the service knows: to be given a role twice is no error.
+    # Exact comparison is enough: assigning a role that the user has already is no error.
     roles = [role for role in person.roles if role not in found["roles"]]
     if person.is_admin and found.get("isAdmin") is not True:
         roles.append(admin_role)

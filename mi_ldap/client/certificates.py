@@ -1,4 +1,4 @@
-"""The certificate that a service shows, for a person to look at."""
+"""The certificate of a service, to be displayed before it is trusted."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import ssl
 from dataclasses import dataclass
 from datetime import datetime
 
-from mi_ldap.client.http import CONNECT_S, pinned, unreachable, unverified
+from mi_ldap.client.http import CONNECT_S, connection_error, pinning_context, unverified_context
 from mi_ldap.client.remotes import Remote
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A certificate.
+class ServerCertificate:
+    """The certificate of a service.
 
     Attributes:
-        pem: all of it.
-        sha256: its fingerprint, as `openssl x509 -fingerprint -sha256` writes it.
-        names: whom it is for.
-        until: when it ends.
+        pem: the certificate in PEM.
+        sha256: its fingerprint in the format of `openssl x509 -fingerprint -sha256`.
+        names: its subject alternative names.
+        until: the end of its validity.
     """
 
     pem: str
@@ -28,17 +28,17 @@ class Shown:
     until: datetime
 
 
-def shown_by(remote: Remote, wait_s: float = CONNECT_S) -> Shown:
-    """What the service shows now, and would be verified by.
+def fetch_certificate(remote: Remote, wait_s: float = CONNECT_S) -> ServerCertificate:
+    """Fetch the present certificate of the service.
 
     Raises:
-        NoConnection: it can't be reached in time, or speaks no TLS.
-        Untrusted: trusting the certificate would not do: it's for another host, or too old.
+        NoConnection: the service cannot be reached in time, or does not use TLS.
+        Untrusted: the certificate is for another host or has expired, so trusting it is no use.
     """
-    der = _handshake(remote, unverified(), wait_s)
+    der = _handshake(remote, unverified_context(), wait_s)
     pem = ssl.DER_cert_to_PEM_cert(der)
-    _handshake(remote, pinned(pem=pem), wait_s)
-    return _described(der, pem)
+    _handshake(remote, pinning_context(pem=pem), wait_s)
+    return _parsed(der, pem)
 
 
 def _handshake(remote: Remote, context: ssl.SSLContext, wait_s: float) -> bytes:
@@ -49,10 +49,10 @@ def _handshake(remote: Remote, context: ssl.SSLContext, wait_s: float) -> bytes:
         ):
             return wrapped.getpeercert(binary_form=True) or b""
     except (OSError, UnicodeError) as error:
-        raise unreachable(remote, error) from None
+        raise connection_error(remote, error) from None
 
 
-def _described(der: bytes, pem: str) -> Shown:
+def _parsed(der: bytes, pem: str) -> ServerCertificate:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 
@@ -63,4 +63,4 @@ def _described(der: bytes, pem: str) -> Shown:
     except (x509.ExtensionNotFound, ValueError):
         names = []
     sha256 = certificate.fingerprint(hashes.SHA256()).hex(":").upper()
-    return Shown(pem, sha256, names, certificate.not_valid_after_utc)
+    return ServerCertificate(pem, sha256, names, certificate.not_valid_after_utc)

@@ -1,14 +1,16 @@
-"""What can go wrong between a person and a service.
+"""Errors of the client.
 
 ClientError
-├── NotAllowed       the request makes no sense as it stands: a name that cannot be
-├── FileError      what a person keeps can't be read or written
-├── RemoteError    no such remote, or not one that can be had
-├── LoginNeeded      no token, or one that the service doesn't take any longer
-├── UnexpectedResponse        something answered that isn't the management API
-├── Refused          the service said no; the sentence is its own
-└── NoConnection     nobody answered, or not in time
-    └── Untrusted    its certificate proves nothing
+├── NotAllowed           a name or password that cannot be sent
+├── FileError            a file cannot be read or written
+├── RemoteError          the remote does not exist, or is invalid
+├── LoginNeeded          there is no token, or the service no longer accepts it
+├── UnexpectedResponse   the response is not one of the management API
+├── Refused              the service returned an error; the message is the service's
+│   ├── AlreadyExists    the user or role exists already
+│   └── UnknownDomain    the service has no user store of that domain
+└── NoConnection         the service cannot be reached, or did not respond in time
+    └── Untrusted        the service's certificate cannot be verified
 """
 
 from __future__ import annotations
@@ -17,41 +19,41 @@ from mi_ldap.errors import MiLdapError
 
 
 class ClientError(MiLdapError):
-    """The root; the message is one sentence for the person at the keyboard."""
+    """The base class; the message is one sentence for the user of the command line."""
 
 
 class NotAllowed(ClientError):
-    """Something that can't be sent at all."""
+    """A name or password that cannot be sent."""
 
 
 class FileError(ClientError):
-    """A file of ours, or one that was named, can't be used."""
+    """A file of the client, or one that the user named, cannot be used."""
 
 
 class RemoteError(ClientError):
-    """The named remote is missing, or in the way."""
+    """The named remote does not exist, exists already, or is invalid."""
 
 
 class LoginNeeded(ClientError):
-    """Nobody is logged in, or not any longer."""
+    """There is no login to the remote, or it has ended."""
 
-    def __init__(self, remote: str, *, was_in: bool) -> None:
-        said = f"The login to {remote} has ended: log in again with"
+    def __init__(self, remote: str, *, had_login: bool) -> None:
+        ended = f"The login to {remote} has ended: log in again with"
         never = f"Nobody is logged in to {remote}: log in with"
-        super().__init__(f"{said if was_in else never} 'mi remote login'.")
+        super().__init__(f"{ended if had_login else never} 'mi remote login'.")
 
 
 class UnexpectedResponse(ClientError):
-    """Whatever answered is no management API."""
+    """The response is not one of the management API."""
 
 
 class Refused(ClientError):
-    """The service's own sentence, and its status.
+    """An error of the service.
 
     Args:
-        status: of HTTP.
-        sentence: what the service says.
-        retry_after_s: seconds after which it may be tried again, if the service named them.
+        status: the HTTP status.
+        sentence: the service's error message.
+        retry_after_s: seconds after which to try again, if the service sent `Retry-After`.
     """
 
     def __init__(self, status: int, sentence: str, retry_after_s: int | None = None) -> None:
@@ -60,9 +62,17 @@ class Refused(ClientError):
         self.retry_after_s = retry_after_s
 
 
+class AlreadyExists(Refused):
+    """The user or role exists already."""
+
+
+class UnknownDomain(Refused):
+    """The service has no user store of that domain."""
+
+
 class NoConnection(ClientError):
-    """The service can't be reached."""
+    """The service cannot be reached."""
 
 
 class Untrusted(NoConnection):
-    """The service's certificate can't be verified."""
+    """The service's certificate cannot be verified."""

@@ -17,20 +17,20 @@ Content = dict[str, Any]
 
 
 def config_file(name: str) -> Path:
-    """Where what a person chose is kept."""
+    """Return the path of a configuration file."""
     return _folder("XDG_CONFIG_HOME", ".config") / name
 
 
 def state_file(name: str) -> Path:
-    """Where what comes and goes is kept."""
+    """Return the path of a state file."""
     return _folder("XDG_STATE_HOME", ".local/state") / name
 
 
 def read(path: Path) -> Content:
-    """What the file holds; nothing where there is none.
+    """Return the content of the file; `{}` if it does not exist.
 
     Raises:
-        FileError: it can't be read, or holds something else.
+        FileError: the file cannot be read, or is not a JSON object.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -39,20 +39,20 @@ def read(path: Path) -> Content:
     except OSError as error:
         raise FileError(f"{path} can't be read: {_reason(error)}.") from None
     except (ValueError, RecursionError):
-        raise FileError(f"{path} is damaged: mend it or remove it.") from None
+        raise FileError(f"{path} is damaged: correct it or delete it.") from None
     if not isinstance(content, dict):
-        raise FileError(f"{path} is damaged: mend it or remove it.")
+        raise FileError(f"{path} is damaged: correct it or delete it.")
     return content
 
 
 @contextmanager
-def changing(path: Path) -> Iterator[Content]:
-    """What the file holds, to be changed in place; others wait for their turn.
+def edit(path: Path) -> Iterator[Content]:
+    """Yield the content of the file, which the block changes in place, under a lock.
 
     Raises:
-        FileError: it can't be read or written.
+        FileError: the file cannot be read or written.
     """
-    with _only_one(path.parent):
+    with _locked(path.parent):
         content = read(path)
         yield content
         try:
@@ -62,7 +62,7 @@ def changing(path: Path) -> Iterator[Content]:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""One request, one answer: over verified TLS, without redirects, in bounded time."""
+"""Requests over verified TLS, without redirects, within a time limit."""
 
 from __future__ import annotations
 
@@ -25,32 +25,33 @@ from mi_ldap.client.errors import (
 from mi_ldap.client.remotes import Remote
 
 CONNECT_S: Final = 5.0
-ANSWER_S: Final = 60.0
-MOST_AT_ONCE: Final = 4
-_LARGEST: Final = 256 * 1024 * 1024
+RESPONSE_S: Final = 60.0
+MAX_CONNECTIONS: Final = 4
+_MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """How a request gets there.
+    """How to connect to a service.
 
     Attributes:
-        ca_file: whom the certificate must come from, this once.
-        is_verified: whether the certificate is looked at.
-        answer_s: how long an answer may take.
-        log: told of every request; never of what it carries.
+        remote: the service.
+        ca_file: PEM of the authority to verify the certificate with, in place of the remote's.
+        is_verified: whether to verify the certificate.
+        timeout_s: seconds until the complete response must have been received.
+        log: called with one line for each request, without names, tokens and bodies of users.
     """
 
     remote: Remote
     ca_file: str | None = None
     is_verified: bool = True
-    answer_s: float = ANSWER_S
+    timeout_s: float = RESPONSE_S
     log: Callable[[str], None] = lambda text: None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back."""
+class Response:
+    """A response of the service."""
 
     status: int
     reason: str
@@ -59,19 +60,19 @@ class Answer:
 
 
 class HttpClient:
-    """Connections to one service; threads may share them."""
+    """A pool of connections to one service; threads may share it."""
 
     def __init__(self, options: ConnectionOptions) -> None:
         self._options = options
-        trust = _trust(options)
-        trust.sslsocket_class = _PunctualSocket
-        with _explained(options):
+        context = _ssl_context(options)
+        context.sslsocket_class = _DeadlineSSLSocket
+        with _translated_errors(options):
             url = httpx2.URL(options.remote.url)
         try:
-            self._client = _client(options, url, trust)
+            self._client = _client(options, url, context)
         except (ImportError, ValueError, httpx2.InvalidURL):
             raise NoConnection(
-                "The proxy that the environment names can't be used: HTTPS_PROXY takes http://…"
+                "The proxy in HTTPS_PROXY can't be used: its address must begin with http://."
             ) from None
 
     def __enter__(self) -> Self:
@@ -80,7 +81,7 @@ class HttpClient:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -89,86 +90,88 @@ class HttpClient:
         body: object = None,
         token: str | None = None,
         credentials: tuple[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Send a request, with a token or with a name and a password.
 
         Raises:
-            NotAllowed: no address can be made of it.
-            NoConnection: nobody answers, or not in time, or not in HTTP.
-            Untrusted: whoever answers has not proved to be the service.
-            UnexpectedResponse: the answer has no end.
+            NotAllowed: the path is not a valid URL.
+            NoConnection: there is no response in time, or it is not HTTP.
+            Untrusted: the certificate cannot be verified.
+            UnexpectedResponse: the response is too large.
         """
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        with _explained(self._options):
+        with _translated_errors(self._options):
             request = self._client.build_request(
                 method, path, params=query or None, json=body, headers=headers
             )
-            with self._told(request):
-                return self._answer(request, credentials)
+            with self._logged(request):
+                return self._receive(request, credentials)
 
-    def _answer(self, request: httpx2.Request, credentials: tuple[str, str] | None) -> Answer:
-        _deadline.at = time.monotonic() + self._options.answer_s
+    def _receive(self, request: httpx2.Request, credentials: tuple[str, str] | None) -> Response:
+        _deadline.at = time.monotonic() + self._options.timeout_s
         response = self._client.send(request, auth=credentials, stream=True)
         try:
             body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
-                if len(body) > _LARGEST:
+                if len(body) > _MAX_BODY_BYTES:
                     raise UnexpectedResponse(
-                        f"{self._options.remote.url} answered too much for a management API: "
-                        "see 'mi remote show'."
+                        f"The response of {self._options.remote.url} is too large for a "
+                        "management API: see 'mi remote show'."
                     )
         finally:
             response.close()
         request.extensions["status"] = response.status_code
-        return Answer(response.status_code, response.reason_phrase, response.headers, bytes(body))
+        return Response(response.status_code, response.reason_phrase, response.headers, bytes(body))
 
     @contextmanager
-    def _told(self, request: httpx2.Request) -> Iterator[None]:
-        begin = time.monotonic()
+    def _logged(self, request: httpx2.Request) -> Iterator[None]:
+        began_s = time.monotonic()
         try:
             yield
         finally:
-            took = round((time.monotonic() - begin) * 1000)
+            duration_ms = round((time.monotonic() - began_s) * 1000)
             status = request.extensions.get("status", "no answer")
             path = request.url.raw_path.decode("ascii")
-            self._options.log(f"{request.method} {path} {status} {took} ms")
+            self._options.log(f"{request.method} {path} {status} {duration_ms} ms")
 
 
-def quoted_only(path: str) -> str:
-    """A name as one segment of a path, whatever is in it."""
+def quote_segment(path: str) -> str:
+    """Escape a name, which may contain any character, as one segment of a path."""
     from urllib.parse import quote
 
-    # A dot or two would be a way up, for us and everybody in between.
+    # Clients and proxies resolve "." and ".." as path segments, even if they are part of a name.
     return path.replace(".", "%2E") if path in {".", ".."} else quote(path, safe="")
 
 
-def pinned(*, pem: str | None = None, file: str | None = None) -> ssl.SSLContext:
-    """TLS that takes those certificates, or what they signed, and nothing else.
+def pinning_context(*, pem: str | None = None, file: str | None = None) -> ssl.SSLContext:
+    """Return a TLS context that accepts only these certificates, and those that they signed.
 
     Raises:
-        OSError, ValueError, TypeError: they are none.
+        OSError, ValueError, TypeError: there is no readable certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # One that somebody else signed may be pinned too.
+    # Without this flag only self-signed certificates can be pinned.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.load_verify_locations(cafile=file, cadata=pem)
     return context
 
 
-def unverified() -> ssl.SSLContext:
-    """TLS with whomever."""
+def unverified_context() -> ssl.SSLContext:
+    """Return a TLS context that verifies nothing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
-def unreachable(remote: Remote, error: BaseException, *, is_pinned: bool = False) -> NoConnection:
-    """Why there is no connection, as a sentence; `is_pinned` where one certificate would do."""
+def connection_error(
+    remote: Remote, error: BaseException, *, is_pinned: bool = False
+) -> NoConnection:
+    """Return the error for a failed connection; `is_pinned` if one certificate was trusted."""
     url = remote.url
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Untrusted(_distrust(remote, cause, is_pinned=is_pinned))
+            return Untrusted(_describe_untrusted(remote, cause, is_pinned=is_pinned))
         if isinstance(cause, TimeoutError):
             return NoConnection(f"{url} can't be reached: it doesn't answer.")
         if isinstance(cause, ssl.SSLError):
@@ -177,8 +180,8 @@ def unreachable(remote: Remote, error: BaseException, *, is_pinned: bool = False
     return NoConnection(f"{url} can't be reached: {(reason or 'no connection').lower()}.")
 
 
-class _PunctualSocket(ssl.SSLSocket):
-    """Reads until the thread's deadline and no longer, however the answer drips."""
+class _DeadlineSSLSocket(ssl.SSLSocket):
+    """Reads until the thread's deadline: httpx's timeout restarts with each received chunk."""
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         left = _deadline.at - time.monotonic()
@@ -191,35 +194,35 @@ class _PunctualSocket(ssl.SSLSocket):
 _deadline = threading.local()
 
 
-def _client(options: ConnectionOptions, url: httpx2.URL, trust: ssl.SSLContext) -> httpx2.Client:
+def _client(options: ConnectionOptions, url: httpx2.URL, context: ssl.SSLContext) -> httpx2.Client:
     return httpx2.Client(
         base_url=url,
-        verify=trust,
-        timeout=httpx2.Timeout(options.answer_s, connect=min(CONNECT_S, options.answer_s)),
-        limits=httpx2.Limits(max_connections=MOST_AT_ONCE),
+        verify=context,
+        timeout=httpx2.Timeout(options.timeout_s, connect=min(CONNECT_S, options.timeout_s)),
+        limits=httpx2.Limits(max_connections=MAX_CONNECTIONS),
         headers={"User-Agent": f"mi/{__version__}", "Accept": "application/json"},
         follow_redirects=False,
-        # The proxy that the environment names knows nothing of this machine's own addresses.
+        # A proxy cannot reach the loopback addresses of this machine.
         trust_env=not is_loopback(options.remote.host),
     )
 
 
-def _trust(options: ConnectionOptions) -> ssl.SSLContext:
+def _ssl_context(options: ConnectionOptions) -> ssl.SSLContext:
     remote = options.remote
     if not options.is_verified:
-        return unverified()
+        return unverified_context()
     file = options.ca_file or remote.ca_file
     try:
         if file:
-            return pinned(file=file)
+            return pinning_context(file=file)
         if remote.certificate:
-            return pinned(pem=remote.certificate)
+            return pinning_context(pem=remote.certificate)
         return httpx2.create_ssl_context()
     except (OSError, ValueError, TypeError):
-        raise FileError(_of_no_use(remote, file)) from None
+        raise FileError(_describe_unusable_ca(remote, file)) from None
 
 
-def _of_no_use(remote: Remote, file: str | None) -> str:
+def _describe_unusable_ca(remote: Remote, file: str | None) -> str:
     if file:
         return f"{file} can't be read, or holds no certificate in PEM."
     if remote.certificate:
@@ -228,8 +231,8 @@ def _of_no_use(remote: Remote, file: str | None) -> str:
 
 
 @contextmanager
-def _explained(options: ConnectionOptions) -> Iterator[None]:
-    """What goes wrong below, as sentences."""
+def _translated_errors(options: ConnectionOptions) -> Iterator[None]:
+    """Translate the errors of httpx2."""
     url = options.remote.url
     try:
         yield
@@ -237,21 +240,23 @@ def _explained(options: ConnectionOptions) -> Iterator[None]:
         raise NoConnection(f"{url} can't be reached: it doesn't answer.") from None
     except httpx2.TimeoutException:
         raise NoConnection(
-            f"{url} gave no answer within {options.answer_s:g} seconds; "
-            "what was asked for may have been done."
+            f"{url} sent no response within {options.timeout_s:g} seconds; "
+            "the request may have been carried out."
         ) from None
     except httpx2.ConnectError as error:
         is_pinned = bool(options.remote.certificate) and not options.ca_file
-        raise unreachable(options.remote, error, is_pinned=is_pinned) from None
+        raise connection_error(options.remote, error, is_pinned=is_pinned) from None
     except httpx2.InvalidURL as error:
-        raise NotAllowed(f"A name or the host makes no address: {error}.") from None
+        raise NotAllowed(f"The name or the host is not valid in a URL: {error}.") from None
     except (httpx2.RequestError, UnicodeError):
         raise NoConnection(f"{url} broke off the connection, or does not use HTTP.") from None
 
 
-def _distrust(remote: Remote, error: ssl.SSLCertVerificationError, *, is_pinned: bool) -> str:
+def _describe_untrusted(
+    remote: Remote, error: ssl.SSLCertVerificationError, *, is_pinned: bool
+) -> str:
     said = f"The certificate of {remote.url} can't be verified ({error.verify_message.rstrip('.')})"
-    trust = f"'mi remote trust {remote.name}'"
+    context = f"'mi remote trust {remote.name}'"
     fault = fault_of(error)
     # Trusting such a certificate would not help.
     if fault is CertificateFault.OTHER_HOST:
@@ -261,9 +266,9 @@ def _distrust(remote: Remote, error: ssl.SSLCertVerificationError, *, is_pinned:
     if is_pinned:
         return (
             f"{said}: it differs from the one you trusted. An attacker may be intercepting the "
-            f"connection; if it was renewed, trust it with {trust}."
+            f"connection; if it was renewed, trust it with {context}."
         )
-    return f"{said}: see it with {trust}, or name its issuer with --ca FILE."
+    return f"{said}: see it with {context}, or name its issuer with --ca FILE."
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""Remotes: services by a name of one's own. `default` is always there."""
+"""Remotes: services under names that the user chooses. `default` always exists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mi_ldap.client import files
 from mi_ldap.client.errors import FileError, RemoteError
 
 DEFAULT: Final = "default"
-# Names and addresses, with or without the brackets of IPv6; what could end the host in a URL isn't.
+# Host names and addresses, IPv6 also in brackets, without characters that end the host in a URL.
 _HOST = re.compile(r"[^\s/\\@?#%:\[\]<>\"]+|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]?")
 
 
@@ -22,8 +22,11 @@ class Remote:
     """A service.
 
     Attributes:
-        ca_file: PEM of whom its certificate must come from, instead of the system's.
-        certificate: PEM of the only certificate that is taken, as `mi remote trust` kept it.
+        name: the name that the user chose.
+        host: a name or an address, IPv6 without brackets.
+        port: the port of the management API.
+        ca_file: PEM file of the authority of its certificate, in place of the system's.
+        certificate: PEM of the only trusted certificate, stored by `mi remote trust`.
     """
 
     name: str
@@ -39,17 +42,17 @@ class Remote:
 
 
 def remote_at(name: str, host: str, port: int) -> Remote:
-    """A remote as a person names it.
+    """Return a remote with these values, as typed.
 
     Raises:
-        RemoteError: one of them can't be.
+        RemoteError: one of the values is invalid.
     """
     if not name.strip() or not name.isprintable():
-        raise RemoteError("A remote needs a name that can be printed.")
+        raise RemoteError("A remote needs a name of printable characters.")
     if not _is_host(host):
-        raise RemoteError(f"'{host}' is no host: give a name or an address, without https://.")
+        raise RemoteError(f"'{host}' is not a host: give a name or an address, without https://.")
     if not 0 < port < 65536:
-        raise RemoteError(f"{port} is no port: give one between 1 and 65535.")
+        raise RemoteError(f"{port} is not a port: give a number from 1 to 65535.")
     return Remote(name, host.strip("[]"), port)
 
 
@@ -64,16 +67,16 @@ def _is_host(host: str) -> bool:
 
 @dataclass(slots=True)
 class Remotes:
-    """All remotes, and the one that commands go to."""
+    """All remotes, and the one that commands use."""
 
     selected: str = DEFAULT
     by_name: dict[str, Remote] = field(default_factory=lambda: {DEFAULT: Remote(DEFAULT)})
 
     def get(self, name: str | None = None) -> Remote:
-        """The remote of that name, or the selected one.
+        """Return the remote of that name, or the selected one.
 
         Raises:
-            RemoteError: there is none.
+            RemoteError: it does not exist.
         """
         wanted = self.selected if name is None else name
         if wanted not in self.by_name:
@@ -81,20 +84,20 @@ class Remotes:
         return self.by_name[wanted]
 
     def add(self, remote: Remote) -> None:
-        """Raises `RemoteError`: the name is taken."""
+        """Add a remote; raise `RemoteError` if the name exists already."""
         if remote.name in self.by_name:
             raise RemoteError(
-                f"There is a remote '{remote.name}' already: 'mi remote update' changes it."
+                f"The remote '{remote.name}' exists already: 'mi remote update' changes it."
             )
         self.by_name[remote.name] = remote
 
     def put(self, remote: Remote) -> None:
-        """Raises `RemoteError`: there is none of that name."""
+        """Replace a remote; raise `RemoteError` if the name does not exist."""
         self.get(remote.name)
         self.by_name[remote.name] = remote
 
     def remove(self, name: str) -> None:
-        """Raises `RemoteError`: there is none, or it's the default one."""
+        """Remove a remote; raise `RemoteError` if it does not exist, or is `default`."""
         self.get(name)
         if name == DEFAULT:
             raise RemoteError(
@@ -106,22 +109,22 @@ class Remotes:
 
 
 def load() -> Remotes:
-    """The remotes as they are now.
+    """Return the stored remotes.
 
     Raises:
-        FileError: their file is of no use.
+        FileError: the file cannot be read, or is damaged.
     """
     return _decoded(files.read(_file()))
 
 
 @contextmanager
-def changing() -> Iterator[Remotes]:
-    """The remotes, to be changed.
+def edit() -> Iterator[Remotes]:
+    """Yield the remotes, which the block changes in place, and store them.
 
     Raises:
-        FileError: their file is of no use.
+        FileError: the file cannot be read or written, or is damaged.
     """
-    with files.changing(_file()) as content:
+    with files.edit(_file()) as content:
         remotes = _decoded(content)
         yield remotes
         content["selected"] = remotes.selected
@@ -140,18 +143,18 @@ def _decoded(content: files.Content) -> Remotes:
     remotes = Remotes()
     try:
         for name, each in content.get("remotes", {}).items():
-            remotes.by_name[name] = _kept(name, each)
+            remotes.by_name[name] = _decoded_remote(name, each)
     except (AttributeError, KeyError, TypeError):
-        raise FileError(f"{_file()} is damaged: mend it or remove it.") from None
-    # Somebody may have removed by hand what was selected.
+        raise FileError(f"{_file()} is damaged: correct it or delete it.") from None
+    # The file may have been edited by hand.
     selected = content.get("selected", DEFAULT)
     is_known = isinstance(selected, str) and selected in remotes.by_name
     remotes.selected = selected if is_known else DEFAULT
     return remotes
 
 
-def _kept(name: str, each: dict[str, Any]) -> Remote:
-    """Checked for its types only; whether there is such a host, the next request tells."""
+def _decoded_remote(name: str, each: dict[str, Any]) -> Remote:
+    """Check only the types: an invalid host fails with the next request."""
     host, port = each["host"], each["port"]
     trust = {key: each.get(key) for key in ("ca_file", "certificate")}
     texts = (host, *(value for value in trust.values() if value is not None))

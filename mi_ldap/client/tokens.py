@@ -1,4 +1,4 @@
-"""The tokens of logins: one a remote, in a file for its owner only. Never a password."""
+"""Stored tokens: one for each remote, in a file with mode 0600. Passwords are never stored."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from mi_ldap.client.remotes import Remote
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who is logged in, and the proof."""
+    """The user of a login, and its token."""
 
     user: str
     token: str = field(repr=False)
 
 
-def login_of(remote: Remote) -> Login | None:
-    """The login that was kept for this remote, and for where it is now: no token goes elsewhere.
+def stored_login(remote: Remote) -> Login | None:
+    """Return the stored login of the remote, if its address is still the same, or None.
+
+    So a token is never sent to another address.
 
     Raises:
-        FileError: the file is of no use.
+        FileError: the file cannot be read, or is damaged.
     """
     kept = files.read(_file()).get(remote.name)
     if not isinstance(kept, dict) or kept.get("url") != remote.url:
@@ -30,21 +32,21 @@ def login_of(remote: Remote) -> Login | None:
     return Login(user, token) if isinstance(user, str) and isinstance(token, str) else None
 
 
-def keep(remote: Remote, login: Login) -> None:
-    """Raises `FileError`: it can't be kept."""
-    with files.changing(_file()) as content:
+def store(remote: Remote, login: Login) -> None:
+    """Store the login; raise `FileError` if the file cannot be written."""
+    with files.edit(_file()) as content:
         content[remote.name] = {"url": remote.url, "user": login.user, "token": login.token}
 
 
-def forget(name: str) -> None:
-    """No login for that remote any longer.
+def delete(name: str) -> None:
+    """Delete the stored login of that remote, if any.
 
     Raises:
-        FileError: the file is of no use.
+        FileError: the file cannot be read or written, or is damaged.
     """
     if name not in files.read(_file()):
         return
-    with files.changing(_file()) as content:
+    with files.edit(_file()) as content:
         content.pop(name, None)
 
 

@@ -79,7 +79,7 @@ def stop() -> None:
 
 
 def fork_forever(orders: socket.socket) -> None:
-    from mi_ldap.cli import running  # noqa: F401
+    from mi_ldap.cli import main  # noqa: F401
     from mi_ldap.client import api, batch, certificates  # noqa: F401
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -115,7 +115,7 @@ def _become(order: bytes, standard: list[int]) -> None:
         os.environ.clear()
         os.environ.update(told["environment"])
         os.chdir(told["folder"])
-        from mi_ldap.cli.running import run as run_mi
+        from mi_ldap.cli.main import run as run_mi
 
         status = run_mi(told["arguments"])
     except SystemExit as end:

@@ -12,18 +12,18 @@ import pytest
 
 from mi_ldap.client.api import Json, ManagementApi
 from mi_ldap.client.batch import Batch
-from mi_ldap.client.errors import LoginNeeded, Refused
-from mi_ldap.client.people import Person
+from mi_ldap.client.csv_import import Person
+from mi_ldap.client.errors import AlreadyExists, LoginNeeded, Refused
 
 
-class Moody(ManagementApi):
+class FailingApi(ManagementApi):
     """Says no to each user the first few times."""
 
     def __init__(self, refusal: Exception, times: int) -> None:
         self.refusal, self.times = refusal, times
         self.asked: Counter[str] = Counter()
 
-    def add_user(self, name: str, password: str, *, is_admin: bool) -> Json:
+    def create_user(self, name: str, password: str, *, is_admin: bool) -> Json:
         self.asked[name] += 1
         if self.asked[name] <= self.times:
             raise self.refusal
@@ -33,7 +33,7 @@ class Moody(ManagementApi):
 PEOPLE = [Person(line, f"user {line}", "secret", is_admin=False, roles=()) for line in range(2, 8)]
 
 
-class Waits(threading.Event):
+class RecordedWaits(threading.Event):
     """Takes no time; remembers how long it would have been."""
 
     def __init__(self) -> None:
@@ -46,57 +46,57 @@ class Waits(threading.Event):
 
 
 def test_what_is_a_matter_of_time_is_tried_again() -> None:
-    for status, named, waits in ((503, 7, 7), (503, 600, 15), (409, None, 1), (429, 2, 2)):
-        stopped = Waits()
-        batch = Batch(Moody(Refused(status, "Not now.", named), 2), stopped=stopped)
-        assert {each.outcome for each in batch.carried_out(PEOPLE)} == {"added"}
+    for status, retry_after_s, waits in ((503, 7, 7), (503, 600, 15), (409, None, 1), (429, 2, 2)):
+        stopped = RecordedWaits()
+        batch = Batch(FailingApi(Refused(status, "Not now.", retry_after_s), 2), stopped=stopped)
+        assert {each.outcome for each in batch.run(PEOPLE)} == {"added"}
         assert stopped.waited == [waits] * 2 * len(PEOPLE)
 
 
 def test_one_that_goes_on_saying_no_is_believed() -> None:
-    api = Moody(Refused(503, "Not now.", 1), 99)
-    results = list(Batch(api, stopped=Waits()).carried_out(PEOPLE))
+    api = FailingApi(Refused(503, "Not now.", 1), 99)
+    results = list(Batch(api, stopped=RecordedWaits()).run(PEOPLE))
     assert {(each.outcome, each.error) for each in results} == {("failed", "Not now.")}
     assert set(api.asked.values()) == {4}
 
 
 def test_what_holds_for_all_ends_it() -> None:
-    api = Moody(LoginNeeded("prod", was_in=True), 99)
+    api = FailingApi(LoginNeeded("prod", had_login=True), 99)
     with pytest.raises(LoginNeeded, match="log in again"):
-        list(Batch(api).carried_out(PEOPLE * 100))
+        list(Batch(api).run(PEOPLE * 100))
     assert sum(api.asked.values()) < len(PEOPLE) * 100
 
 
 def test_nobody_waits_for_what_was_stopped() -> None:
     refusals = {each.user: Refused(503, "Not now.", 15) for each in PEOPLE}
-    api = Moody(refusals["user 2"], 99)
-    api.add_user = Mock(side_effect=[LoginNeeded("prod", was_in=True), *refusals.values()])  # type: ignore[method-assign]
+    api = FailingApi(refusals["user 2"], 99)
+    api.create_user = Mock(side_effect=[LoginNeeded("prod", had_login=True), *refusals.values()])  # type: ignore[method-assign]
     begin = time.monotonic()
     with pytest.raises(LoginNeeded):
-        list(Batch(api).carried_out(PEOPLE))
+        list(Batch(api).run(PEOPLE))
     assert time.monotonic() - begin < 10
 
 
-class Holding(Moody):
+class ApiWithUser(FailingApi):
     """Everybody exists there, and holds a role."""
 
-    given: list[str]
+    assigned: list[str]
 
     def user(self, name: str) -> Json:
         return {"userId": name, "isAdmin": True, "roles": ["Internal/everyone", "strasse"]}
 
     def change_roles(
-        self, user: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+        self, user: str, *, assign: Iterable[str] = (), revoke: Iterable[str] = ()
     ) -> Json:
-        self.given = list(add)
+        self.assigned = list(assign)
         return {"userId": user, "status": "Added/removed the roles"}
 
 
 def test_what_names_are_the_same_is_for_the_service_to_say() -> None:
-    api = Holding(Refused(400, "User: x already exists."), 99)
+    api = ApiWithUser(AlreadyExists(400, "User: x already exists."), 99)
     person = Person(2, "x", "secret", is_admin=True, roles=("straße", "strasse"))
-    assert [each.outcome for each in Batch(api).carried_out([person])] == ["completed"]
-    assert api.given == ["straße"]
+    assert [each.outcome for each in Batch(api).run([person])] == ["completed"]
+    assert api.assigned == ["straße"]
 
 
 def test_no_password_is_shown_by_accident() -> None:

@@ -46,7 +46,7 @@ def logged_in_at(port: int, ca: Path, person: Person) -> Person:
         (answering("502 Bad Gateway", b"<html>"), 1, "answered 502 without"),
         (answering("200 OK", b'{"list": 5}'), 1, "answered 200 without"),
         (answering("200 OK", b'{"list": [{"userId": 7}]}'), 1, "answered 200 without"),
-        (ELSEWHERE, 1, "redirects elsewhere, which isn't followed"),
+        (ELSEWHERE, 1, "redirects to another address"),
         (answering("401 Unauthorized", b"{}"), 1, "log in again with 'mi remote login'"),
         (answering("400 Bad Request", b'{"Error": "So it is."}'), 1, "So it is."),
         (
@@ -54,9 +54,9 @@ def logged_in_at(port: int, ca: Path, person: Person) -> Person:
             1,
             "Down. Try again in 7 seconds.",
         ),
-        (silent, 3, "gave no answer within 0.7 seconds"),
-        (dripping, 3, "gave no answer within 0.7 seconds"),
-        (dripping_head, 3, "gave no answer within 0.7 seconds"),
+        (silent, 3, "sent no response within 0.7 seconds"),
+        (dripping, 3, "sent no response within 0.7 seconds"),
+        (dripping_head, 3, "sent no response within 0.7 seconds"),
         (hanging_up, 3, "broke off the connection"),
     ],
 )
@@ -76,8 +76,8 @@ def test_strange_answers(
     [
         (["user", "show", "x"], b'{"userId": "x", "isAdmin": true, "roles": 7}'),
         (["role", "show", "x"], b'{"role": "x", "users": [7]}'),
-        (["user", "remove", "x"], b'{"userId": "x"}'),
-        (["role", "remove", "x"], b'{"role": "x", "status": ""}'),
+        (["user", "delete", "x"], b'{"userId": "x"}'),
+        (["role", "delete", "x"], b'{"role": "x", "status": ""}'),
         (["remote", "login", "x", "y"], b'{"AccessToken": "two lines\\n"}'),
     ],
 )
@@ -90,12 +90,12 @@ def test_answers_that_the_api_never_gives(
 
 
 def test_an_answer_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mi_ldap.client.http._LARGEST", 10)
+    monkeypatch.setattr("mi_ldap.client.http._MAX_BODY_BYTES", 10)
     with impostor(tmp_path, HTML) as (one, ca):
         options = ConnectionOptions(Remote("x", "localhost", one.port), str(ca))
         with (
             ManagementApi(options) as api,
-            pytest.raises(UnexpectedResponse, match="answered too much"),
+            pytest.raises(UnexpectedResponse, match="is too large"),
         ):
             api.log_in("x", "y")
 
@@ -118,7 +118,7 @@ def test_a_proxy_that_is_none(stage: Stage, tmp_path: Path, proxy: str) -> None:
 
 def test_a_name_that_no_address_can_hold(mi: Person) -> None:
     ran = mi("user", "show", "x" * 70_000)
-    assert (ran.status, "makes no address: URL too long." in ran.sentence) == (1, True)
+    assert (ran.status, "is not valid in a URL: URL too long." in ran.sentence) == (1, True)
 
 
 CHANGED = answering("200 OK", b'{"userId": "root", "status": "User password updated."}')
@@ -143,7 +143,7 @@ def test_a_logout_that_the_service_does_not_hear(
     with impostor(tmp_path, act) as (one, ca):
         person = logged_in_at(one.port, ca, newcomer)
         ran = person("remote", "logout")
-    assert (ran.status, "Logged out here; default was not told" in ran.sentence) == (3, True), ran
+    assert (ran.status, "Logged out here only" in ran.sentence) == (3, True), ran
     assert "secret" not in person.tokens_file.read_text()
 
 

@@ -21,8 +21,8 @@ def people(mi: Person, text: str, name: str = "people.csv") -> Path:
 
 
 def test_all_kinds_of_lines_and_again(mi: Person) -> None:
-    mi.done("role", "add", "imp one")
-    mi.done("role", "add", "imp two")
+    mi.done("role", "create", "imp one")
+    mi.done("role", "create", "imp two")
     file = people(
         mi,
         "\ufeffUser,Password,admin,roles\r\n"
@@ -38,14 +38,14 @@ def test_all_kinds_of_lines_and_again(mi: Person) -> None:
     )
     ran = mi("user", "import", str(file))
     assert ran.status == 1
-    assert ran.out == "3 added, 5 failed\n"
+    assert ran.out == "3 created, 5 failed\n"
     report = file.with_name("people.csv.failed")
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
     assert report.read_text().splitlines()[:4] == [
         "line,user,error",
         "6,imp-bad,The column admin is neither true nor false.",
         "7,imp-none,The user or the password is missing.",
-        '8,imp-role,"The user was added; its roles: '
+        '8,imp-role,"The user was created; its roles: '
         'Requested resource not found. Role: no such role cannot be found."',
     ]
     assert PASSWORD not in report.read_text() + ran.err
@@ -55,7 +55,7 @@ def test_all_kinds_of_lines_and_again(mi: Person) -> None:
     mi.done("remote", "login", "imp 日本", 'pass"word, 1')
     mi.done("remote", "login", "root", PASSWORD)
 
-    mi.done("role", "add", "no such role")
+    mi.done("role", "create", "no such role")
     mi.done("role", "revoke", "imp-boss", "imp one", "admin")
     ran = mi("user", "import", str(file), "--format", "json")
     counts = {word: ran.json[word] for word in ("exists", "completed", "failed")}
@@ -69,7 +69,7 @@ def test_a_good_run_leaves_no_report(mi: Person) -> None:
     report.write_text("line,user,error\n2,imp-good,of old\n")
     ran = mi.done("user", "import", str(file), "--format", "csv")
     assert ran.lines == ["line,user,outcome,error", "2,imp-good,added,"]
-    assert ran.sentence == f"{report}, written by an earlier run, was removed."
+    assert ran.sentence == f"{report} of an earlier run was deleted."
     assert not report.exists()
     report.write_text("somebody's own")
     assert mi.done("user", "import", str(file)).err == ""
@@ -90,10 +90,10 @@ def test_names_are_compared_as_the_directory_does(mi: Person) -> None:
     assert ran.lines[1:4] == [
         "2,imp-straße,added,",
         "3,imp-strasse,added,",
-        "4,ＩＭＰ-strasse,failed,The user stands on line 3 too.",
+        "4,ＩＭＰ-strasse,failed,The same user is on line 3.",
     ]
     assert [line.partition(",")[0] for line in ran.lines[4:]] == ["5", "7"]
-    assert "stands on line 2 too" in ran.lines[-1]
+    assert "The same user is on line 2" in ran.lines[-1]
     assert "2 exists" in mi("user", "import", str(file), "--dry-run").out
     ran = mi("user", "import", str(file), "--dry-run", "--domain", "nowhere")
     assert (ran.status, "domain nowhere" in ran.sentence) == (1, True)
@@ -109,7 +109,7 @@ def test_a_dry_run_does_nothing(mi: Person) -> None:
 
 def test_a_dry_run_foretells_every_failure_with_its_line(stage: Stage, mi: Person) -> None:
     """What a dry run calls new is added, and what it calls failed fails."""
-    mi.done("role", "add", "foretold")
+    mi.done("role", "create", "foretold")
     lines = [
         f"dry-good,{PASSWORD},foretold;INTERNAL/everyone",
         f"dry:colon,{PASSWORD},",
@@ -149,8 +149,8 @@ def test_a_dry_run_foretells_every_failure_with_its_line(stage: Stage, mi: Perso
         (b"name,password\n", "first line must name the columns"),
         (b"user;password\n", "separated by commas"),
         (b"user,password,user\n", "first line must name the columns"),
-        (b"user,password\n\xff,x\n", "is not in UTF-8"),
-        (b'user,password\n"x,y\n', "line 2 is no CSV"),
+        (b"user,password\n\xff,x\n", "is not valid UTF-8"),
+        (b'user,password\n"x,y\n', "line 2 is not valid CSV"),
     ],
 )
 def test_files_that_are_none(mi: Person, text: bytes, says: str) -> None:
@@ -160,7 +160,7 @@ def test_files_that_are_none(mi: Person, text: bytes, says: str) -> None:
 
 
 def test_who_may_not_is_told_once(stage: Stage, mi: Person) -> None:
-    mi.done("user", "add", "imp-plain", PASSWORD, "no")
+    mi.done("user", "create", "imp-plain", PASSWORD, "no")
     mi.done("remote", "login", "imp-plain", PASSWORD)
     file = people(mi, f"user,password\nx,{PASSWORD}\ny,{PASSWORD}\n")
     ran = mi("user", "import", str(file))
@@ -173,7 +173,7 @@ def test_a_bar_for_who_looks(mi: Person) -> None:
     status, shown = ended(mi.at_terminal("user", "import", str(file)))
     assert status == 0
     assert "Users" in shown
-    assert shown.rstrip().endswith("30 added")
+    assert shown.rstrip().endswith("30 created")
 
 
 def test_an_interrupted_run_goes_on(mi: Person) -> None:
@@ -187,7 +187,7 @@ def test_an_interrupted_run_goes_on(mi: Person) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert re.search(r"Stopped after \d+ of 300: the same command again goes on from there", err)
+    assert re.search(r"Stopped after \d+ of 300: run the same command again to continue", err)
     assert "Traceback" not in err
     ran = mi("user", "import", str(file), "--format", "json")
     assert ran.json["exists"] > 0

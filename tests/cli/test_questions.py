@@ -7,7 +7,7 @@ from tests.cli.terminal import Person, ended
 
 
 def test_add_asks_for_what_is_missing(mi: Person) -> None:
-    child = mi.at_terminal("user", "add", "asked")
+    child = mi.at_terminal("user", "create", "asked")
     child.expect_exact("Password of asked: ")
     child.sendline(PASSWORD)
     child.expect_exact("Repeat password: ")
@@ -15,7 +15,7 @@ def test_add_asks_for_what_is_missing(mi: Person) -> None:
     child.expect_exact("Is asked an admin [y/N]: ")
     child.sendline("y")
     status, shown = ended(child)
-    assert (status, shown) == (0, "y\nAdmin asked was added.\n")
+    assert (status, shown) == (0, "y\nAdmin asked was created.\n")
     assert mi.done("user", "show", "asked", "--format", "json").json == {
         "userId": "asked",
         "isAdmin": True,
@@ -25,7 +25,7 @@ def test_add_asks_for_what_is_missing(mi: Person) -> None:
 
 
 def test_nobody_sees_the_password_and_only_a_yes_is_one(mi: Person) -> None:
-    child = mi.at_terminal("user", "add", "unseen")
+    child = mi.at_terminal("user", "create", "unseen")
     before = ""
     for question, answer in (("Password", PASSWORD), ("Repeat", PASSWORD), ("[y/N]", "")):
         child.expect_exact(question)
@@ -34,11 +34,11 @@ def test_nobody_sees_the_password_and_only_a_yes_is_one(mi: Person) -> None:
     status, shown = ended(child)
     assert status == 0
     assert PASSWORD not in before + shown
-    assert "User unseen was added." in shown
+    assert "User unseen was created." in shown
 
 
 def test_passwords_that_differ_make_nobody(mi: Person) -> None:
-    child = mi.at_terminal("user", "add", "differing")
+    child = mi.at_terminal("user", "create", "differing")
     child.expect_exact("Password of differing: ")
     child.sendline(PASSWORD)
     child.expect_exact("Repeat password: ")
@@ -50,9 +50,10 @@ def test_passwords_that_differ_make_nobody(mi: Person) -> None:
 
 def test_lines_of_the_standard_input_are_answers(mi: Person) -> None:
     assert (
-        mi.done("user", "add", "lines", given=f"{PASSWORD}\ny\n").out == "Admin lines was added.\n"
+        mi.done("user", "create", "lines", given=f"{PASSWORD}\ny\n").out
+        == "Admin lines was created.\n"
     )
-    ran = mi("user", "add", "lines 2", given=f"{PASSWORD}\nperhaps\n")
+    ran = mi("user", "create", "lines 2", given=f"{PASSWORD}\nperhaps\n")
     assert (ran.status, "'perhaps' is neither yes nor no." in ran.sentence) == (2, True)
     assert mi("user", "show", "lines 2").status == 1
     assert mi("remote", "login", given=f"\n{PASSWORD}\n").status == 2
@@ -60,7 +61,7 @@ def test_lines_of_the_standard_input_are_answers(mi: Person) -> None:
 
 def test_no_answer_makes_nobody_and_an_unclear_one_is_asked_for_again(mi: Person) -> None:
     for given, missing in (([], "PASSWORD"), ([PASSWORD, PASSWORD], "IS-ADMIN")):
-        child = mi.at_terminal("user", "add", "unsaid")
+        child = mi.at_terminal("user", "create", "unsaid")
         for answer in given:
             child.expect(["Password of unsaid: ", "Repeat password: "])
             child.sendline(answer)
@@ -68,13 +69,13 @@ def test_no_answer_makes_nobody_and_an_unclear_one_is_asked_for_again(mi: Person
         child.sendeof()
         status, shown = ended(child)
         assert status == 2
-        assert shown.lstrip() == f"Missing argument '{missing}'. See 'mi user add --help'.\n"
+        assert shown.lstrip() == f"Missing argument '{missing}'. See 'mi user create --help'.\n"
         assert shown.startswith("\n")
-    child = mi.at_terminal("user", "add", "unsaid", PASSWORD)
+    child = mi.at_terminal("user", "create", "unsaid", PASSWORD)
     for answer in ("maybe", "y"):
         child.expect_exact("[y/N]: ")
         child.sendline(answer)
-    assert ended(child)[1].endswith("Admin unsaid was added.\n")
+    assert ended(child)[1].endswith("Admin unsaid was created.\n")
     child = mi.at_terminal("remote", "login")
     for answer in ("", "root"):
         child.expect_exact("User: ")
@@ -84,8 +85,8 @@ def test_no_answer_makes_nobody_and_an_unclear_one_is_asked_for_again(mi: Person
 
 
 def test_what_no_argument_and_no_line_says_is_a_matter_of_usage(mi: Person) -> None:
-    ran = mi("user", "add", "nothing")
+    ran = mi("user", "create", "nothing")
     assert (ran.status, ran.sentence) == (
         2,
-        "Missing argument 'PASSWORD'. See 'mi user add --help'.",
+        "Missing argument 'PASSWORD'. See 'mi user create --help'.",
     )

@@ -54,15 +54,15 @@ def test_remotes_come_and_go(newcomer: Person) -> None:
         (["show", "--remote", "none", "x"], 2, "unexpected extra argument"),
         (["login", "--remote", "none", "x", "y"], 1, "There is no remote 'none'"),
         (["add", "x", "https://h", "1"], 1, "without https://"),
-        (["add", "x", "h/../x", "1"], 1, "is no host"),
-        (["add", "x", "user@h", "1"], 1, "is no host"),
-        (["add", "x", ":::::", "1"], 1, "is no host"),
-        (["add", "x", "256.1.1.1", "1"], 1, "is no host"),
-        (["add", "x", "é_é", "1"], 1, "is no host"),
-        (["add", "x", "münchen..de", "1"], 1, "is no host"),
-        (["add", "x", "a\x7f", "1"], 1, "is no host"),
-        (["add", "x", "h", "0"], 1, "0 is no port"),
-        (["add", "x", "h", "65536"], 1, "is no port"),
+        (["add", "x", "h/../x", "1"], 1, "is not a host"),
+        (["add", "x", "user@h", "1"], 1, "is not a host"),
+        (["add", "x", ":::::", "1"], 1, "is not a host"),
+        (["add", "x", "256.1.1.1", "1"], 1, "is not a host"),
+        (["add", "x", "é_é", "1"], 1, "is not a host"),
+        (["add", "x", "münchen..de", "1"], 1, "is not a host"),
+        (["add", "x", "a\x7f", "1"], 1, "is not a host"),
+        (["add", "x", "h", "0"], 1, "0 is not a port"),
+        (["add", "x", "h", "65536"], 1, "is not a port"),
         (["add", "x", "h", "http"], 2, "not a valid integer"),
         (["add", "", "h", "1"], 1, "needs a name"),
         (["add", "x"], 2, "Missing argument 'HOST'"),
@@ -152,7 +152,7 @@ def test_a_file_that_is_damaged(newcomer: Person) -> None:
     ):
         newcomer.remotes_file.write_text(content)
         ran = newcomer("remote", "show")
-        assert (ran.status, "is damaged: mend it or remove it" in ran.sentence) == (1, True)
+        assert (ran.status, "is damaged: correct it or delete it" in ran.sentence) == (1, True)
 
 
 def test_a_file_that_was_changed_by_hand(newcomer: Person) -> None:
@@ -163,7 +163,7 @@ def test_a_file_that_was_changed_by_hand(newcomer: Person) -> None:
     ran = newcomer("remote", "login", "x", "y", "--remote", "odd")
     assert (ran.status, "trusted certificate of odd is damaged" in ran.sentence) == (1, True)
     ran = newcomer("remote", "login", "x", "y", "--remote", "odd", "-k")
-    assert (ran.status, "makes no address" in ran.err) == (1, True)
+    assert (ran.status, "is not valid in a URL" in ran.err) == (1, True)
 
 
 def test_folders_that_can_not_be_written(newcomer: Person) -> None:

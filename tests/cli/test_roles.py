@@ -7,30 +7,30 @@ from tests.cli.terminal import Person
 
 
 def test_a_role_comes_and_goes(mi: Person) -> None:
-    assert mi.done("role", "add", "dev, all").out == "Role dev, all was added.\n"
+    assert mi.done("role", "create", "dev, all").out == "Role dev, all was created.\n"
     assert "dev, all" in mi.done("role", "show").lines
     assert mi.done("role", "show", "dev, all").lines == ["Role   dev, all", "Users  nobody"]
-    assert mi("role", "add", "dev, all").sentence == "The role : dev, all already exists"
-    assert mi.done("role", "remove", "dev, all").out == "Role dev, all was removed.\n"
-    assert mi("role", "remove", "dev, all").status == 1
+    assert mi("role", "create", "dev, all").sentence == "The role : dev, all already exists"
+    assert mi.done("role", "delete", "dev, all").out == "Role dev, all was deleted.\n"
+    assert mi("role", "delete", "dev, all").status == 1
 
 
 def test_a_role_name_that_the_dashboard_cannot_show_is_warned_of_beside_the_answer(
     mi: Person,
 ) -> None:
-    ran = mi.done("role", "add", "two words")
-    assert ran.out == "Role two words was added.\n"
+    ran = mi.done("role", "create", "two words")
+    assert ran.out == "Role two words was created.\n"
     assert ran.sentence.startswith("Warning: The role name contains a space")
-    ran = mi.done("role", "add", "three more words", "--format", "json")
+    ran = mi.done("role", "create", "three more words", "--format", "json")
     assert set(ran.json) == {"role", "status", "warning"}
-    assert mi.done("role", "add", "oneword").err == ""
+    assert mi.done("role", "create", "oneword").err == ""
 
 
 def test_roles_are_given_and_taken(mi: Person) -> None:
     for user in ("holder a", "holder b"):
-        mi.done("user", "add", user, PASSWORD, "no")
+        mi.done("user", "create", user, PASSWORD, "no")
     for role in ("one", "two", "three"):
-        mi.done("role", "add", role)
+        mi.done("role", "create", role)
     said = mi.done("role", "assign", "holder a", "one", "two", "one", "three").out
     assert said == "holder a now has the roles one, two and three.\n"
     mi.done("role", "assign", "holder b", "one", "--format", "json")
@@ -51,8 +51,8 @@ def test_roles_are_given_and_taken(mi: Person) -> None:
 
 
 def test_one_that_is_wrong_and_none_is_given(mi: Person) -> None:
-    mi.done("user", "add", "all or none", PASSWORD, "no")
-    mi.done("role", "add", "there")
+    mi.done("user", "create", "all or none", PASSWORD, "no")
+    mi.done("role", "create", "there")
     ran = mi("role", "assign", "all or none", "there", "not there")
     assert (ran.status, "not there" in ran.sentence) == (1, True)
     assert mi.done("role", "show", "there", "--format", "json").json["users"] == []
@@ -64,3 +64,15 @@ def test_a_role_with_a_slash(mi: Person) -> None:
     assert (everyone["role"], "root" in everyone["users"]) == ("Internal/everyone", True)
     same = mi.done("role", "show", "everyone", "--domain", "Internal", "--format", "json").json
     assert same["role"] == "Internal/everyone"
+
+
+def test_the_former_names_of_commands_are_aliases(mi: Person) -> None:
+    mi.done("role", "add", "former")
+    mi.done("user", "add", "former", PASSWORD, "no")
+    assert mi.done("role", "give", "former", "former").out == "former now has the role former.\n"
+    assert mi.done("role", "take", "former", "former").out == "Revoked former from former.\n"
+    assert mi.done("role", "remove", "former").out == "Role former was deleted.\n"
+    assert mi.done("user", "remove", "former").out == "User former was deleted.\n"
+    listed = mi.done("role", "--help").out
+    assert "assign" in listed
+    assert "give" not in listed

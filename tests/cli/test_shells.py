@@ -68,8 +68,8 @@ def test_a_closed_pipe_is_no_reason_to_talk(on_path: Person) -> None:
     assert said.splitlines()[-1] == "USER"
 
 
-FULL = "The answer can't be written: no space left on device."
-CLOSED = "The answer can't be written: bad file descriptor."
+FULL = "The output can't be written: no space left on device."
+CLOSED = "The output can't be written: bad file descriptor."
 UNREADABLE = "The standard input can't be read: bad file descriptor."
 
 
@@ -81,8 +81,8 @@ UNREADABLE = "The standard input can't be read: bad file descriptor."
         ("--help >/dev/full", 1, FULL),
         ("version >&-", 1, CLOSED),
         ("user show <&-", 0, ""),
-        ("user add nobody <&-", 2, "Missing argument 'PASSWORD'. See 'mi user add --help'."),
-        ("user add nobody 0>/dev/null", 1, UNREADABLE),
+        ("user create nobody <&-", 2, "Missing argument 'PASSWORD'. See 'mi user create --help'."),
+        ("user create nobody 0>/dev/null", 1, UNREADABLE),
         ("user show nobody 2>&-", 1, ""),
         ("user show nobody 2>/dev/full", 1, ""),
         ("user shew 2>/dev/full", 2, ""),
@@ -103,14 +103,14 @@ def test_streams_that_take_nothing(mi: Person, command: str, status: int, says: 
 
 
 def test_ctrl_c(mi: Person) -> None:
-    child = mi.at_terminal("user", "add", "never")
+    child = mi.at_terminal("user", "create", "never")
     child.expect_exact("Password of never: ")
     child.sendintr()
     child.expect_exact("\n")
     child.wait()
     assert (child.exitstatus, child.signalstatus) == (130, None)
     assert mi("user", "show", "never").status == 1
-    process = mi.start("-k", "user", "add", "never")
+    process = mi.start("-k", "user", "create", "never")
     # It says so just before it asks; earlier, Python itself would be interrupted.
     assert process.stderr is not None
     assert process.stderr.readline().startswith("WARNING")
@@ -120,13 +120,13 @@ def test_ctrl_c(mi: Person) -> None:
 
 
 def test_bash_completes_commands_and_names(on_path: Person) -> None:
-    on_path.done("user", "add", "Compl, Bäsh", PASSWORD, "no")
-    on_path.done("user", "add", "compl2", PASSWORD, "no")
-    on_path.done("role", "add", "a role (odd)")
+    on_path.done("user", "create", "Compl, Bäsh", PASSWORD, "no")
+    on_path.done("user", "create", "compl2", PASSWORD, "no")
+    on_path.done("role", "create", "a role (odd)")
     assert completed(on_path, "mi", "re") == ["remote"]
-    assert set(completed(on_path, "mi", "user", "")) >= {"add", "import", "show"}
+    assert set(completed(on_path, "mi", "user", "")) >= {"create", "import", "show"}
     assert completed(on_path, "mi", "remote", "select", "d") == ["default"]
-    assert completed(on_path, "mi", "user", "remove", "compl") == ["compl2"]
+    assert completed(on_path, "mi", "user", "delete", "compl") == ["compl2"]
     assert completed(on_path, "mi", "user", "show", "Comp") == ["Compl\\,\\ Bäsh"]
     assert completed(on_path, "mi", "role", "show", "a") == ["a\\ role\\ \\(odd\\)", "admin"]
     assert completed(on_path, "mi", "user", "show", "--ro") == ["--role"]
@@ -163,7 +163,7 @@ def make_roles(mi: Person, *names: str) -> None:
     there = mi.done("role", "show").lines
     for name in names:
         if name not in there:
-            mi.done("role", "add", name)
+            mi.done("role", "create", name)
 
 
 @contextmanager

@@ -14,18 +14,18 @@ from tests.cli.terminal import Person, ended
 
 
 def test_all_may_be_given(mi: Person) -> None:
-    ran = mi.done("user", "add", "given", PASSWORD, "true")
-    assert (ran.out, ran.err) == ("Admin given was added.\n", "")
-    ran = mi.done("user", "add", "given too", PASSWORD, "N")
-    assert ran.out == "User given too was added.\n"
-    ran = mi("user", "add", "other", PASSWORD, "perhaps")
-    said = "IS-ADMIN is true or false, not 'perhaps'. See 'mi user add --help'."
+    ran = mi.done("user", "create", "given", PASSWORD, "true")
+    assert (ran.out, ran.err) == ("Admin given was created.\n", "")
+    ran = mi.done("user", "create", "given too", PASSWORD, "N")
+    assert ran.out == "User given too was created.\n"
+    ran = mi("user", "create", "other", PASSWORD, "perhaps")
+    said = "IS-ADMIN is true or false, not 'perhaps'. See 'mi user create --help'."
     assert (ran.status, ran.sentence) == (2, said)
-    assert "[PASSWORD] [IS-ADMIN]\n" in mi.done("user", "add", "--help").out
+    assert "[PASSWORD] [IS-ADMIN]\n" in mi.done("user", "create", "--help").out
 
 
 def test_a_password_on_the_command_line_is_remarked_on_at_a_terminal(mi: Person) -> None:
-    status, shown = ended(mi.at_terminal("user", "add", "remarked", PASSWORD, "no"))
+    status, shown = ended(mi.at_terminal("user", "create", "remarked", PASSWORD, "no"))
     assert (status, "can see a password" in shown) == (0, True)
 
 
@@ -34,14 +34,14 @@ NAMES = ["Last, First", "50%", "日本", "q?mark", "#hash", "a+b&c=%41;", "-x"]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_lives_a_whole_life(mi: Person, name: str) -> None:
-    added = mi.done("user", "add", "--format", "json", "--", name, given=f"{PASSWORD}\n")
+    added = mi.done("user", "create", "--format", "json", "--", name, given=f"{PASSWORD}\n")
     assert added.json == {"userId": name, "status": "Added"}
-    mi.done("role", "add", "--", name)
+    mi.done("role", "create", "--", name)
     mi.done("role", "assign", "--", name, name)
     shown = mi.done("role", "show", "--format", "json", "--", name)
     assert shown.json == {"role": name, "users": [name]}
     assert mi.done("user", "show", f"--role={name}").lines == ["USER", name]
-    assert mi.done("user", "remove", "--", name).out == f"User {name} was removed.\n"
+    assert mi.done("user", "delete", "--", name).out == f"User {name} was deleted.\n"
     gone = mi("user", "show", "--", name)
     assert (gone.status, gone.sentence) == (
         1,
@@ -51,11 +51,11 @@ def test_a_name_lives_a_whole_life(mi: Person, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["made/elsewhere", "..", "."])
 def test_names_that_only_other_tools_make(stage: Stage, mi: Person, name: str) -> None:
-    refused = mi("user", "add", name, PASSWORD, "no")
+    refused = mi("user", "create", name, PASSWORD, "no")
     assert (refused.status, "not allowed" in refused.sentence) == (1, True)
     stage.place.add_user(name)
     assert mi.done("user", "show", name, "--format", "json").json["userId"] == name
-    mi.done("user", "remove", name)
+    mi.done("user", "delete", name)
     assert mi("user", "show", name).status == 1
 
 
@@ -73,7 +73,7 @@ def test_an_empty_name_is_nobody(mi: Person, command: list[str]) -> None:
 
 def test_show_by_conditions(mi: Person) -> None:
     for name in ("Cond-Mia", "cond-emil", "cond-zoe"):
-        mi.done("user", "add", name, PASSWORD, "no")
+        mi.done("user", "create", name, PASSWORD, "no")
     shown = [
         mi.done("user", "show", *options).lines[1:]
         for options in (
@@ -99,8 +99,8 @@ def test_show_by_conditions(mi: Person) -> None:
 
 
 def test_the_forms(mi: Person) -> None:
-    mi.done("user", "add", "form, the", PASSWORD, "no")
-    mi.done("role", "add", "forms")
+    mi.done("user", "create", "form, the", PASSWORD, "no")
+    mi.done("role", "create", "forms")
     mi.done("role", "assign", "form, the", "forms")
     assert mi.done("user", "show", "-p", "form*", "--format", "json").json == {
         "count": 1,
@@ -148,7 +148,7 @@ def in_process(person: Person, *arguments: str) -> str:
 
 def test_long_and_wide_names_are_whole_in_a_pipe_and_folded_on_a_terminal(mi: Person) -> None:
     name = "日本" * 35 + "x"
-    mi.done("user", "add", name, PASSWORD, "no")
+    mi.done("user", "create", name, PASSWORD, "no")
     assert mi.done("user", "show", name).lines[0] == f"User        {name}"
     status, shown = ended(mi.at_terminal("user", "show", name, columns=60))
     assert status == 0
@@ -168,7 +168,7 @@ def test_plain_text_where_it_is_wanted(stage: Stage, tmp_path: Path, more: dict[
 
 
 def test_ones_own_password_and_one_stays_logged_in(stage: Stage, mi: Person) -> None:
-    mi.done("user", "add", "owner", PASSWORD, "no")
+    mi.done("user", "create", "owner", PASSWORD, "no")
     owner = stage.root.twin(mi.home.parent / "owner")
     owner.done("remote", "login", "owner", given=f"{PASSWORD}\n")
     child = owner.at_terminal("user", "password")
@@ -193,27 +193,27 @@ def test_ones_own_password_and_one_stays_logged_in(stage: Stage, mi: Person) -> 
 
 
 def test_somebody_elses_password(stage: Stage, mi: Person) -> None:
-    mi.done("user", "add", "reset", PASSWORD, "no")
+    mi.done("user", "create", "reset", PASSWORD, "no")
     mi.done("user", "password", "reset", given="battery staple\n")
     mi.done("user", "password", "--old", "reset", given="battery staple\nthird one\n")
     stage.root.twin(mi.home.parent / "reset").done("remote", "login", "reset", "third one")
 
 
 def test_custody_speaks_for_itself(stage: Stage, mi: Person) -> None:
-    mi.done("user", "add", "kept", PASSWORD, "yes")
-    mi.done("user", "add", "stranger", PASSWORD, "yes")
+    mi.done("user", "create", "kept", PASSWORD, "yes")
+    mi.done("user", "create", "stranger", PASSWORD, "yes")
     stranger = stage.root.twin(mi.home.parent / "stranger")
     stranger.done("remote", "login", "stranger", PASSWORD)
-    ran = stranger("user", "remove", "kept")
+    ran = stranger("user", "delete", "kept")
     assert ran.status == 1
     assert ran.sentence.startswith("Only the creator of admin user 'kept' can remove it.")
 
 
 def test_who_is_no_admin_is_told_so(stage: Stage, mi: Person) -> None:
-    mi.done("user", "add", "plain", PASSWORD, "no")
+    mi.done("user", "create", "plain", PASSWORD, "no")
     plain = stage.root.twin(mi.home.parent / "plain")
     plain.done("remote", "login", "plain", PASSWORD)
-    for command in (["user", "show"], ["role", "add", "x"], ["user", "remove", "root"]):
+    for command in (["user", "show"], ["role", "create", "x"], ["user", "delete", "root"]):
         ran = plain(*command)
         assert (ran.status, ran.sentence) == (1, "403 Forbidden. Only admins may do this.")
 
@@ -221,9 +221,9 @@ def test_who_is_no_admin_is_told_so(stage: Stage, mi: Person) -> None:
 def test_a_domain_goes_along(mi: Person) -> None:
     for command in (
         ["user", "show", "x"],
-        ["user", "add", "x", PASSWORD, "no"],
-        ["user", "remove", "x"],
-        ["role", "add", "x"],
+        ["user", "create", "x", PASSWORD, "no"],
+        ["user", "delete", "x"],
+        ["role", "create", "x"],
         ["role", "assign", "x", "y"],
     ):
         ran = mi(*command, "--domain", "nowhere")

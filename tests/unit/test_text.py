@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_ldap.client.people import Person, read_people
+from mi_ldap.client.csv_import import Person, read_lines
 from mi_ldap.client.text import csv_line, neutralized, restored, safe
 
 any_text = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)
@@ -43,7 +43,7 @@ def test_names_that_are_exported_are_imported(tmp_path: Path, name: str) -> None
     file = tmp_path / "people.csv"
     heading = "user,password,admin,roles\n"
     file.write_text(heading + csv_line([name, "'=secret", "no", f"{name};{name}x"]), "utf-8")
-    (person,) = read_people(file)
+    (person,) = read_lines(file)
     assert isinstance(person, Person)
     assert (person.user, person.roles) == (name, (name, f"{name}x"))
 
@@ -51,6 +51,6 @@ def test_names_that_are_exported_are_imported(tmp_path: Path, name: str) -> None
 def test_a_password_is_taken_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text("user,password\nbob,'=secret\n", "utf-8")
-    (person,) = read_people(file)
+    (person,) = read_lines(file)
     assert isinstance(person, Person)
     assert person.password == "'=secret"

@@ -1,4 +1,4 @@
-"""`mi user import`: many users from a CSV file."""
+"""`mi user import`: create users from a CSV file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mi_ldap.cli.commands import Command, domain_option
 from mi_ldap.cli.options import Options, pass_options
 
 if TYPE_CHECKING:
-    from mi_ldap.client.people import Result
+    from mi_ldap.client.csv_import import Result
 
 _SHOWN = 10
 
@@ -46,41 +46,41 @@ def import_users(options: Options, file: Path, dry_run: bool, admin_role: str | 
     The first line names the columns: user,password,admin,roles. The last two may be left out;
     admin is true or false, and several roles are separated by semicolons. The roles must exist.
 
-    It can be repeated: users that exist keep their passwords and are given what they lack, so an
-    interrupted run goes on where it was. FILE.failed tells what failed and why, without passwords;
-    a run in which nothing fails removes it.
+    It can be repeated: existing users keep their passwords and are assigned the roles that they
+    lack, so an interrupted run continues. FILE.failed lists the failed lines and why, without
+    passwords; a run without failures deletes it.
 
     A dry run checks names, roles and the length of passwords, as far as the service knows the
     directory's rules, and changes nothing.
     """
     from mi_ldap.client.batch import Batch
-    from mi_ldap.client.people import Person, Result, read_people
+    from mi_ldap.client.csv_import import Person, Result, read_lines
 
-    lines = read_people(file)
+    lines = read_lines(file)
     people = [each for each in lines if isinstance(each, Person)]
     results = [each for each in lines if isinstance(each, Result)]
     with options.api() as api:
-        # Whoever may not do this at all is told so once.
+        # Fails once, and not for each line, if the user may not do this.
         api.users(limit="1")
         batch = Batch(api, admin_role or api.rules().admin_role)
-        doing = batch.foreseen(people) if dry_run else batch.carried_out(people)
-        with _reported(options, file, results, to_do=len(people), dry_run=dry_run):
-            results.extend(_with_bar(doing, len(people)))
+        lines_done = batch.dry_run_results(people) if dry_run else batch.run(people)
+        with _reporting(options, file, results, to_do=len(people), dry_run=dry_run):
+            results.extend(_with_bar(lines_done, len(people)))
     return 1 if any(each.outcome == "failed" for each in results) else 0
 
 
 @contextmanager
-def _reported(
+def _reporting(
     options: Options, file: Path, results: list[Result], *, to_do: int, dry_run: bool
 ) -> Iterator[None]:
-    """The report comes also when the run is cut off."""
+    """Print the report, also if the import is interrupted."""
     unreadable = len(results)
     try:
         yield
     except BaseException:
         output.print_error(
             f"Stopped after {len(results) - unreadable} of {to_do}: "
-            "the same command again goes on from there."
+            "run the same command again to continue."
         )
         raise
     finally:
@@ -92,31 +92,36 @@ def _reported(
             _write(file, failed)
 
 
-def _with_bar(doing: Iterable[Result], total: int) -> Iterator[Result]:
-    """With a bar on stderr where somebody looks at it."""
+def _with_bar(lines_done: Iterable[Result], total: int) -> Iterator[Result]:
+    """Show a progress bar on stderr, if that is a terminal."""
     if not output.is_styled(sys.stderr):
-        yield from doing
+        yield from lines_done
         return
     from rich.console import Console
     from rich.progress import track
 
-    yield from track(doing, "Users", total, console=Console(stderr=True), transient=True)
+    yield from track(lines_done, "Users", total, console=Console(stderr=True), transient=True)
 
 
-def _show(options: Options, results: Sequence[Result], failed: Sequence[Result], most: int) -> None:
-    if options.form == "csv":
+def _show(
+    options: Options, results: Sequence[Result], failed: Sequence[Result], limit: int
+) -> None:
+    if options.output_format == "csv":
         rows = ([str(each.line), each.user, each.outcome, each.error] for each in results)
         output.show_csv(["line", "user", "outcome", "error"], rows)
         return
     counts = Counter(each.outcome for each in results)
-    if options.form == "json":
+    if options.output_format == "json":
         output.show_json({**counts, "errors": [_as_json(each) for each in failed]})
         return
-    output.say(", ".join(f"{count} {word}" for word, count in counts.items()) or "No users.")
-    for each in failed[:most]:
+    # JSON and CSV keep the word of the API's status, "Added".
+    words = {"added": "created"}
+    shown = ", ".join(f"{count} {words.get(outcome, outcome)}" for outcome, count in counts.items())
+    output.print_line(shown or "No users.")
+    for each in failed[:limit]:
         output.print_error(f"Line {each.line}, {each.user or 'nobody'}: {each.error}")
-    if len(failed) > most:
-        output.print_error(f"… and {len(failed) - most} more.")
+    if len(failed) > limit:
+        output.print_error(f"… and {len(failed) - limit} more.")
 
 
 def _as_json(result: Result) -> dict[str, str | int]:
@@ -124,15 +129,15 @@ def _as_json(result: Result) -> dict[str, str | int]:
 
 
 def _write(file: Path, failed: Sequence[Result]) -> None:
-    """An older report says nothing of this run."""
-    from mi_ldap.client.people import remove_failures, write_failures
+    """Write the failed lines to FILE.failed; without any, delete that file of an earlier run."""
+    from mi_ldap.client.csv_import import remove_failed_lines, write_failed_lines
 
     report = file.with_name(f"{file.name}.failed")
     try:
         if failed:
-            write_failures(report, failed)
+            write_failed_lines(report, failed)
             output.print_error(f"Failed lines were written to {report}.")
-        elif remove_failures(report):
-            output.print_error(f"{report}, written by an earlier run, was removed.")
+        elif remove_failed_lines(report):
+            output.print_error(f"{report} of an earlier run was deleted.")
     except OSError:
         output.print_error(f"{report} can't be written.")

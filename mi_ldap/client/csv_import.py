@@ -1,4 +1,4 @@
-"""Many users from a CSV file: `user,password,admin,roles`, roles separated by `;`."""
+"""CSV files of new users: `user,password,admin,roles`, roles separated by `;`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO: Final = {"false", "no", "n", "0", ""}
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A line that can be carried out."""
+    """A valid line: a user to create."""
 
     line: int
     user: str
@@ -32,7 +32,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a line: `outcome` is a word, `error` a sentence where it failed."""
+    """The result of a line.
+
+    Attributes:
+        line: its number, from 1.
+        user: its name, as in the file.
+        outcome: `"new"`, `"added"`, `"exists"`, `"completed"` or `"failed"`.
+        error: the sentence if it failed, else `""`.
+    """
 
     line: int
     user: str
@@ -40,26 +47,26 @@ class Result:
     error: str = ""
 
 
-def read_people(path: Path) -> list[Person | Result]:
-    """The file's lines in order; a `Result` for each that can't be carried out.
+def read_lines(path: Path) -> list[Person | Result]:
+    """Return the lines of the file in order; invalid ones as `Result`.
 
     Raises:
-        FileError: it can't be read, or isn't such a file.
+        FileError: the file cannot be read, or is not such a CSV file.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(_without_twins(_lines(file, path)))
+            return list(_without_duplicates(_lines(file, path)))
     except OSError as error:
         raise FileError(f"{path} can't be read: {(error.strerror or 'error').lower()}.") from None
     except UnicodeDecodeError:
-        raise FileError(f"{path} is not in UTF-8: save it as such.") from None
+        raise FileError(f"{path} is not valid UTF-8: save it in UTF-8.") from None
 
 
-def write_failures(path: Path, failed: Iterable[Result]) -> None:
-    """What failed and why, without the passwords; for its owner only.
+def write_failed_lines(path: Path, failed: Iterable[Result]) -> None:
+    """Write the failed lines and their errors, without passwords, with mode 0600.
 
     Raises:
-        OSError: it can't be written.
+        OSError: the file cannot be written.
     """
     from mi_ldap.files import write_private
 
@@ -67,11 +74,11 @@ def write_failures(path: Path, failed: Iterable[Result]) -> None:
     write_private(path, "".join(map(csv_line, [_REPORT, *rows])).encode())
 
 
-def remove_failures(path: Path) -> bool:
-    """What an earlier run wrote, and nothing else; whether there was such a file.
+def remove_failed_lines(path: Path) -> bool:
+    """Delete the file that an earlier run wrote; return whether there was one.
 
     Raises:
-        OSError: it can't be read or removed.
+        OSError: the file cannot be read or deleted.
     """
     heading = csv_line(_REPORT).encode()
     if not path.is_file() or not path.read_bytes().startswith(heading):
@@ -82,7 +89,7 @@ def remove_failures(path: Path) -> bool:
 
 def _lines(file: IO[str], path: Path) -> Iterator[Person | Result]:
     reader = csv.reader(file, strict=True)
-    # A line may go on over several: the first one is named.
+    # A quoted cell may span several lines; errors name the first one.
     line = 1
     try:
         columns = _columns(next(reader, []), path)
@@ -92,7 +99,7 @@ def _lines(file: IO[str], path: Path) -> Iterator[Person | Result]:
                 yield _person(line, columns, cells)
             line = reader.line_num + 1
     except csv.Error:
-        raise FileError(f"{path}: line {line} is no CSV: mind its quotes.") from None
+        raise FileError(f"{path}: line {line} is not valid CSV: check its quotes.") from None
 
 
 def _columns(heading: list[str], path: Path) -> list[str]:
@@ -121,18 +128,18 @@ def _person(line: int, columns: list[str], cells: list[str]) -> Person | Result:
 
 
 def _roles(cell: str) -> Iterator[str]:
-    """Those that can be given: one is everybody's."""
+    """Yield the roles of a cell, except `Internal/everyone`, which every user has."""
     for role in restored(cell).split(";"):
         if role.strip() and full_role_name(role) != EVERYONE:
             yield role.strip()
 
 
-def _without_twins(lines: Iterator[Person | Result]) -> Iterator[Person | Result]:
-    """Of two lines for one user, which password is meant?"""
+def _without_duplicates(lines: Iterator[Person | Result]) -> Iterator[Person | Result]:
+    """Reject further lines for a user: they may have another password."""
     seen: dict[str, int] = {}
     for each in lines:
         first = seen.setdefault(folded(without_primary(each.user)), each.line)
         if isinstance(each, Person) and first != each.line:
-            yield Result(each.line, each.user, "failed", f"The user stands on line {first} too.")
+            yield Result(each.line, each.user, "failed", f"The same user is on line {first}.")
         else:
             yield each

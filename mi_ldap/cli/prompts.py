@@ -1,4 +1,4 @@
-"""Questions to the person; where there is none, lines of the standard input answer."""
+"""Questions to the user; without a terminal, the lines of the standard input are the answers."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from mi_ldap.client.text import safe
 _MEANINGS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
-def text(question: str, missing: str) -> str:
-    """An answer that may be seen.
+def text(question: str, argument: str) -> str:
+    """Ask for a visible text.
 
     Args:
-        question: what is asked at a terminal.
-        missing: the argument that would have told, for the one who asks in vain.
+        question: the prompt on a terminal.
+        argument: the name of the argument that the error names if there is no answer.
     """
-    while not (answer := _line(question, missing).strip()):
+    while not (answer := _line(question, argument).strip()):
         if not sys.stdin.isatty():
-            raise _nothing(missing)
+            raise _missing_argument(argument)
     return answer
 
 
-def password(question: str, missing: str) -> str:
-    """An answer that nobody sees."""
+def password(question: str, argument: str) -> str:
+    """Ask for a password without showing it."""
     if not sys.stdin.isatty():
-        return _line(question, missing)
+        return _line(question, argument)
     import getpass
 
     try:
         return getpass.getpass(f"{safe(question)}: ")
     except EOFError:
         print_error("")
-        raise _nothing(missing) from None
+        raise _missing_argument(argument) from None
 
 
 def new_password(question: str) -> str:
-    """One that is typed twice, so that it is the one that was meant."""
+    """Ask for a new password, on a terminal twice."""
     first = password(question, "PASSWORD")
     if sys.stdin.isatty() and password("Repeat password", "PASSWORD") != first:
         raise click.ClickException("The passwords do not match. Nothing was changed.")
     return first
 
 
-def yes(question: str, missing: str) -> bool:
-    """Only a yes is one; where there is neither a terminal nor a line, nobody says it."""
-    while (answer := _answer(question, missing)) not in _MEANINGS:
+def ask_yes_no(question: str, argument: str) -> bool:
+    """Ask for yes or no; no input counts as no."""
+    while (answer := _answer(question, argument)) not in _MEANINGS:
         if not sys.stdin.isatty():
             raise click.UsageError(
                 f"'{answer}' is neither yes nor no.", click.get_current_context()
@@ -68,29 +68,29 @@ def confirm(question: str) -> None:
     Raises:
         click.ClickException: the answer was no.
     """
-    if not yes(question, ""):
+    if not ask_yes_no(question, ""):
         raise click.ClickException("Nothing was changed.")
 
 
 def note_visible_password() -> None:
-    """What stands on a command line is no secret."""
+    """Warn that arguments of a command are visible to other users of the machine."""
     if sys.stderr.isatty():
         print_error("Other users of this machine can see a password that is typed as an argument.")
 
 
-def _answer(question: str, missing: str) -> str:
-    return _line(f"{question} [y/N]", missing if sys.stdin.isatty() else "").strip().lower()
+def _answer(question: str, argument: str) -> str:
+    return _line(f"{question} [y/N]", argument if sys.stdin.isatty() else "").strip().lower()
 
 
-def _line(question: str, missing: str) -> str:
+def _line(question: str, argument: str) -> str:
     if sys.stdin.isatty():
         sys.stderr.write(f"{safe(question)}: ")
         sys.stderr.flush()
     line = _read()
     if not line.endswith("\n") and sys.stdin.isatty():
         print_error("")
-    if not line and missing:
-        raise _nothing(missing)
+    if not line and argument:
+        raise _missing_argument(argument)
     return line.removesuffix("\n").removesuffix("\r")
 
 
@@ -102,5 +102,5 @@ def _read() -> str:
         raise click.ClickException(f"The standard input can't be read: {reason.lower()}.") from None
 
 
-def _nothing(missing: str) -> click.UsageError:
-    return click.UsageError(f"Missing argument '{missing}'.", click.get_current_context())
+def _missing_argument(argument: str) -> click.UsageError:
+    return click.UsageError(f"Missing argument '{argument}'.", click.get_current_context())

@@ -1,4 +1,4 @@
-"""One run of `mi`: sentences on stderr, and an exit status, whatever happens."""
+"""Run one command: error messages on stderr, and an exit status."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ USAGE: Final = 2
 NO_CONNECTION: Final = 3
 INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
-"""As the shell has it of a program that SIGPIPE ends."""
+"""128 + SIGPIPE, as a shell reports a program that ended by the signal."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command; its exit status."""
+    """Run the command; return its exit status."""
     _open_streams()
     try:
-        return _told(arguments)
+        return _run_and_flush(arguments)
     except KeyboardInterrupt:
         print_error("")
         return INTERRUPTED
@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _open_streams() -> None:
-    """One that the caller closed fails when it is used, and no file of ours takes its number."""
+    """Replace standard streams that the caller has closed, so that no file gets their numbers."""
     for name, mode, flags in (
         ("stdin", "r", os.O_RDONLY),
         ("stdout", "w", os.O_RDONLY),
@@ -43,24 +43,24 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
-        # A name that the locale can't say is shown all the same.
+        # Names that the locale cannot encode are printed with escapes.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
-def _told(arguments: Sequence[str]) -> int:
+def _run_and_flush(arguments: Sequence[str]) -> int:
     try:
         status = _status(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         return PIPE_CLOSED
     except OSError as error:
-        print_error(f"The answer can't be written: {(error.strerror or 'error').lower()}.")
+        print_error(f"The output can't be written: {(error.strerror or 'error').lower()}.")
         return FAILED
     return status
 
 
 def _close_streams() -> None:
-    """What can't be written is lost here: the interpreter tries again when it ends, and says so."""
+    """Flush; discard what cannot be written, or the interpreter reports it again at its end."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -80,7 +80,7 @@ def _status(arguments: Sequence[str]) -> int:
         print_error(error.format_message())
     except MiLdapError as error:
         print_error(str(error))
-        return _status_of(error)
+        return _exit_status(error)
     return FAILED
 
 
@@ -98,11 +98,11 @@ def _usage(error: click.UsageError) -> str:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error.format_message()
     command = error.ctx.command_path if error.ctx else "mi"
-    said = error.format_message()
-    return f"{said}{'' if said.endswith(('.', ')', '?')) else '.'} See '{command} --help'."
+    message = error.format_message()
+    return f"{message}{'' if message.endswith(('.', ')', '?')) else '.'} See '{command} --help'."
 
 
-def _status_of(error: MiLdapError) -> int:
+def _exit_status(error: MiLdapError) -> int:
     from mi_ldap.client.errors import NoConnection
 
     return NO_CONNECTION if isinstance(error, NoConnection) else FAILED
