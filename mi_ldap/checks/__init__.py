@@ -140,6 +140,7 @@ class Doctor:
             return
         for check in CHECKS:
             yield from self._run(check, self._context)
+        # Not in `CHECKS`: it needs the addresses that accepted a bind.
         replicas = Check("replicas", lambda context: connection.replicas(context, urls))
         yield from self._run(replicas, self._context)
         for cause, names in self._skipped.items():
@@ -149,6 +150,7 @@ class Doctor:
     def _run(self, check: Check, context: CheckContext) -> list[Finding]:
         failed_needs = [name for name in check.needs if name in self._failed]
         if failed_needs:
+            # Checks that need a skipped check are skipped as well.
             self._failed.add(check.name)
             self._skipped.setdefault(failed_needs[0], []).append(check.name)
             return []

@@ -78,6 +78,7 @@ def connection_findings(
     any_works = any(attempt.error is None for attempt in attempts)
     for attempt in attempts:
         refusal = ldap_error_behind(attempt.error)
+        # A refused bind shows that the address itself works.
         if attempt.error is not None and refusal is None:
             yield _unreachable(attempt, any_works=any_works)
             continue
@@ -293,6 +294,7 @@ def _stamps(context: CheckContext, session: LdapConnection) -> frozenset[str]:
     if context.server_type == "active_directory":
         root = session.read("", "(objectClass=*)", ["isSynchronized"])
         synchronized = root is not None and root.first("isSynchronized") == "TRUE"
+        # A controller that is not synchronized must differ from all others.
         return frozenset({"synchronized" if synchronized else session.server})
     top = session.read(context.suffix, "(objectClass=*)", ["contextCSN"])
     if top and top.all("contextCSN"):
@@ -304,6 +306,7 @@ def _latest_changes(context: CheckContext, session: LdapConnection) -> frozenset
     found: list[Entry] = []
     for base in dict.fromkeys((*context.layout.user_bases, *context.layout.role_bases)):
         found += session.search(base, "(objectClass=*)", ["modifyTimestamp"]).entries
+    # GeneralizedTime values of one server compare as text.
     stamps = (entry.first("modifyTimestamp") or "" for entry in found)
     return frozenset({str(len(found)), max(stamps, default="")})
 

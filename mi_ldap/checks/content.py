@@ -51,6 +51,7 @@ def bases(context: CheckContext) -> Iterator[Finding]:
 def _missing_base(key: str, base: str, code: ResultCode, matched_dn: str) -> Finding:
     sentence = f"{base} does not exist, or the account may not read it (code {code})."
     nearest = f" The nearest existing entry is {matched_dn}." if matched_dn else ""
+    # 389 DS answers success without entries for a base that the account may not see.
     if code == ResultCode.NO_SUCH_OBJECT:
         remedy = f"Set user_store.{key} to an existing DN, or let the account read it.{nearest}"
     else:
@@ -209,6 +210,7 @@ def duplicates(context: CheckContext) -> Iterator[Finding]:
         for name in entry.all(layout.user_name):
             entries[folded(name)][entry.dn] = name
     alike = {name: dns for name, dns in entries.items() if len(dns) > 1}
+    # `folded` only approximates the server's matching rule, so the server decides.
     same = [dns for dns in alike.values() if _is_ambiguous(context, next(iter(dns.values())))]
     if not same:
         yield Finding("duplicates", "pass", "No two users have the same login name.")

@@ -172,6 +172,7 @@ def _in_389ds(context: CheckContext, marker: str) -> bool | None:
     with context.session() as session:
         entries = effective_rights(session, user.dn, [marker], user.dn)
     rights = entries[0].first("attributeLevelRights") if entries else None
+    # The value is `attribute:rscwo`, where `w` is the right to write.
     return "w" in rights.rpartition(":")[2] if rights else None
 
 

@@ -32,6 +32,7 @@ def excess_rights(context: CheckContext) -> Iterator[Finding]:
     above_bases = list(_rights_above_bases(context))
     is_manager = any(finding.level == "warn" for finding in above_bases)
     yield _hashes(context, is_manager=is_manager)
+    # A manager may do everything; one finding about that is enough.
     if not is_manager:
         yield from _policy_rights(context)
     yield from above_bases
@@ -144,6 +145,7 @@ def _admin_groups(context: CheckContext) -> Finding:
     sids = [sid for each in result.entries for sid in each.attributes.get("tokengroups", ())]
     if not sids:
         return Finding("too-many-rights", "skip", "The groups of the account cannot be read.")
+    # The last 4 bytes of a binary SID are the relative id ([MS-DTYP] §2.4.2.2).
     ids = {int.from_bytes(sid[-4:], "little") for sid in sids}
     found = ", ".join(name for number, name in _ADMIN_GROUPS.items() if number in ids)
     if found:

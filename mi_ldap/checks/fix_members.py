@@ -55,12 +55,14 @@ def _remove_member(
     context: CheckContext, session: LdapConnection, group: Dangling, member: str
 ) -> bool:
     """Remove the member; return False if its entry exists by now, or the server refuses."""
+    # The entry may have been created since the report was shown.
     if not is_dangling(context, session, member):
         return False
     removal = Modify(group.entry.dn, (Modification("delete", context.layout.member, (member,)),))
     try:
         _apply(context, session, group, removal)
     except LdapError as error:
+        # A member that someone else has removed in the meantime is removed, too.
         return ldap_errors.canonical(error, context.layout.profile).code in ldap_errors.GONE
     return True
 

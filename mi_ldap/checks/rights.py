@@ -201,6 +201,7 @@ def _parent_of_new_users(context: CheckContext) -> str:
 def _rights_for_new_users(context: CheckContext) -> Iterator[Finding]:
     """Report a missing right to create users where existing users are not."""
     parent, sample = _parent_of_new_users(context), first(context.users.entries)
+    # The probes on an existing user have tested this parent already.
     if sample is None or parsed_dn(split_dn(sample.dn)[1]) == parsed_dn(parent):
         return
     if context.server_type == "openldap":

@@ -172,6 +172,7 @@ def _server_time(context: CheckContext) -> datetime | None:
 def _parse_time(stamp: str) -> datetime | None:
     """Parse a GeneralizedTime in UTC (RFC 4517 §3.3.13); None if it is malformed."""
     try:
+        # Without fraction and zone: Active Directory, 389 and OpenLDAP all report UTC.
         return datetime.strptime(stamp[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return None

@@ -51,6 +51,7 @@ def database_of(context: CheckContext) -> Database | None:
     ]
     if not found:
         return None
+    # Suffixes may be nested; the longest one has the entries.
     entry = max(found, key=lambda each: len(each.first("olcSuffix") or ""))
     below = [each for each in entries if each.first("olcOverlay") and is_under(each.dn, entry.dn)]
     frontend = (e for e in entries if (e.first("olcDatabase") or "").endswith("}frontend"))
@@ -235,6 +236,7 @@ def is_self_writable(database: Database, attribute: str, user_base: str) -> bool
         writing = re.compile(r"^(self|users|\*|anonymous) (write|manage|=[a-z]*[wa][a-z]*)")
         if any(writing.match(clause) for clause in clauses):
             return True
+        # slapd stops at the first rule that matches, unless a clause says break (slapd.access(5)).
         if attrs and not any("break" in clause for clause in clauses):
             return False
     return None

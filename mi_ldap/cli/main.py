@@ -35,6 +35,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _open_streams() -> None:
     """Replace standard streams that the caller has closed, so that no file gets their numbers."""
+    # Opened in the wrong direction, so that using one fails as with a closed stream.
     for name, mode, flags in (
         ("stdin", "r", os.O_RDONLY),
         ("stdout", "w", os.O_RDONLY),

@@ -31,6 +31,7 @@ class Options:
     @property
     def timeout_s(self) -> float:
         """Time limit of a response in seconds."""
+        # Imports of the client are inside functions, so that help and completion start fast.
         from mi_ldap.client.http import RESPONSE_S
 
         return self.timeout or RESPONSE_S

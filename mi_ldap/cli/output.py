@@ -89,6 +89,7 @@ def _add(table: Any, rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(safe(cell)) for cell in row))
     styled = is_styled(sys.stdout)
+    # rich wraps lines at 80 columns if the output is not a terminal.
     width = None if sys.stdout.isatty() else 1_000_000
     colors: Literal["standard"] | None = "standard" if styled else None
     console = Console(width=width, force_terminal=styled, color_system=colors)

@@ -36,6 +36,7 @@ _roles = click.argument(
     metavar="ROLE...",
     nargs=-1,
     required=True,
+    # A role that is given twice is sent and reported once.
     callback=lambda _ctx, _parameter, roles: tuple(dict.fromkeys(roles)),
     shell_complete=role_names,
     help="Roles.",

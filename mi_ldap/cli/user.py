@@ -177,6 +177,7 @@ def password(options: Options, user: str | None, with_old: bool) -> None:
     """Set your own or another user's password. It is asked for, never an argument."""
     with options.api() as api:
         name = api.me if user is None else user
+        # One's own password cannot be set without the old one, even by an admin.
         is_own = _is_same(name, api.me) and is_primary(options.domain)
         old = prompts.password(f"Current password of {name}", "OLD") if is_own or with_old else None
         new = prompts.new_password(f"New password of {name}")

@@ -64,6 +64,7 @@ class ManagementApi:
     def log_out(self) -> None:
         """Revoke the token; an expired or revoked one is no error."""
         response = self._client.request("GET", "/management/logout", token=self._token())
+        # 401: the token has expired or was revoked before.
         if response.status not in {200, 401}:
             self._content(response)
 
@@ -178,6 +179,7 @@ class ManagementApi:
 
     def _send(self, method: str, path: str, query: Json, body: Json | None = None) -> Response:
         if self._domain:
+            # POST and PUT have the domain in the body, all other methods in the query.
             parameters = query if body is None or method == "PATCH" else body
             parameters["domain"] = self._domain
         response = self._client.request(

@@ -46,6 +46,7 @@ class Batch:
             yield from pool.map(self._import_line, people)
         finally:
             self.stopped.set()
+            # After an error the lines that have not begun are dropped.
             pool.shutdown(cancel_futures=True)
 
     def dry_run_results(self, people: Sequence[Person]) -> Iterator[Result]:

@@ -37,6 +37,7 @@ def fetch_certificate(remote: Remote, wait_s: float = CONNECT_S) -> ServerCertif
     """
     der = _handshake(remote, unverified_context(), wait_s)
     pem = ssl.DER_cert_to_PEM_cert(der)
+    # Once more, verified by this certificate alone: that checks the host name and the dates.
     _handshake(remote, pinning_context(pem=pem), wait_s)
     return _parsed(der, pem)
 

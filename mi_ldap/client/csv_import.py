@@ -54,6 +54,7 @@ def read_lines(path: Path) -> list[Person | Result]:
         FileError: the file cannot be read, or is not such a CSV file.
     """
     try:
+        # Spreadsheets write a byte order mark at the beginning.
         with path.open(encoding="utf-8-sig", newline="") as file:
             return list(_without_duplicates(_lines(file, path)))
     except OSError as error:
@@ -88,6 +89,7 @@ def remove_failed_lines(path: Path) -> bool:
 
 
 def _lines(file: IO[str], path: Path) -> Iterator[Person | Result]:
+    # Without `strict` an unbalanced quote would join lines silently.
     reader = csv.reader(file, strict=True)
     # A quoted cell may span several lines; errors name the first one.
     line = 1

@@ -65,6 +65,7 @@ def edit(path: Path) -> Iterator[Content]:
 def _locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The folder is locked and not the file, which each write replaces.
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise FileError(f"The folder {folder} can't be used: {_reason(error)}.") from None

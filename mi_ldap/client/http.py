@@ -65,6 +65,7 @@ class HttpClient:
     def __init__(self, options: ConnectionOptions) -> None:
         self._options = options
         context = _ssl_context(options)
+        # The timeout of httpx2 applies to each read, so a slow server could send forever.
         context.sslsocket_class = _DeadlineSSLSocket
         with _translated_errors(options):
             url = httpx2.URL(options.remote.url)
@@ -114,6 +115,7 @@ class HttpClient:
             body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
+                # The address may be that of any other service.
                 if len(body) > _MAX_BODY_BYTES:
                     raise UnexpectedResponse(
                         f"The response of {self._options.remote.url} is too large for a "
@@ -201,6 +203,7 @@ def _client(options: ConnectionOptions, url: httpx2.URL, context: ssl.SSLContext
         timeout=httpx2.Timeout(options.timeout_s, connect=min(CONNECT_S, options.timeout_s)),
         limits=httpx2.Limits(max_connections=MAX_CONNECTIONS),
         headers={"User-Agent": f"mi/{__version__}", "Accept": "application/json"},
+        # A redirect could send the token to another host.
         follow_redirects=False,
         # A proxy cannot reach the loopback addresses of this machine.
         trust_env=not is_loopback(options.remote.host),

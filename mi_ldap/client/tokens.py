@@ -44,6 +44,7 @@ def delete(name: str) -> None:
     Raises:
         FileError: the file cannot be read or written, or is damaged.
     """
+    # Avoids creating the file only to delete nothing from it.
     if name not in files.read(_file()):
         return
     with files.edit(_file()) as content:

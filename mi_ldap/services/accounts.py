@@ -108,10 +108,12 @@ def new_user(store: UserStore, name: str, password: str) -> Iterator[User]:
     try:
         store.reset_password(user, password)
         yield user
+    # Also on KeyboardInterrupt and SystemExit, when the worker is stopped.
     except BaseException:
         _discard(store, user)
         raise
     finally:
+        # Otherwise other requests would wait for this creation until the process ends.
         store.end_creation(user)
 
 
@@ -137,6 +139,7 @@ def _find_exact_first(find: Callable[[str], Found | None], typed: str, plain: st
 
 
 def _discard(store: UserStore, user: User) -> None:
+    # A deadline of its own: that of the request may have passed.
     with deadline(UNDO_S):
         try:
             store.discard(user)

@@ -166,6 +166,8 @@ class Admins:
             Unchanged(user),
             # Dependents left from before would become dependents of an admin again.
             *self._custody.reassign_dependents(user, admin_role),
+            # Before the role: after a crash in between, a custodian of a user who is no admin
+            # has no effect, whereas an admin without a custodian could not be removed.
             SetCustodian(user, performer.id, appoints=True),
             AssignRole(admin_role.role, user),
         ]
@@ -229,6 +231,7 @@ class Admins:
         for user in hidden:
             if user.id != performer.id:
                 self._require_custodian(performer, user, admin_role, "remove it")
+        # A disabled admin cannot log in, so it does not count as a remaining one.
         if not any(user.enabled for user in admins if user not in hidden):
             raise Forbidden(LAST_ADMIN)
         shown = ", ".join(user.name for user in hidden)
@@ -361,4 +364,5 @@ class Admins:
         if self._metadata.get(super_admin.metadata_key) != performer.id:
             return False
         named = self._store.find_user(super_admin.name)
+        # Whoever was promoted by another admin is that admin's dependent, not the super admin.
         return named is not None and named.id == performer.id and named.is_unappointed

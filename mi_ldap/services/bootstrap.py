@@ -116,6 +116,7 @@ class Bootstrap:
         """Whether the next successful login creates the first admin."""
         if self.is_over:
             return False
+        # The record saves a read of the directory for each login.
         if self._metadata.get(self._key):
             self._known_over = True
             return False
@@ -178,6 +179,7 @@ class Bootstrap:
             AlreadyBootstrapped: another user has the role by now, or the password was changed.
         """
         present = self._store.user(user.id)
+        # The epoch changes with each password, so the verified password may be outdated.
         if present is None or present.epoch != user.epoch:
             raise AlreadyBootstrapped
         if not _has_no_admin(self._store.admin_role()):
@@ -212,6 +214,7 @@ class Bootstrap:
     def _try_promote(self, user: User, attempts: ChangeAttempts) -> None:
         admin_role = self._store.admin_role()
         present = self._store.user(user.id)
+        # `store.user` does not find a user that this request is still creating.
         if present is None and user.unfinished and self._store.is_still_unfinished(user):
             present = user
         if present is None or not _has_no_admin(admin_role):
@@ -257,6 +260,7 @@ class Bootstrap:
     def _may_create(self, request: LoginRequest) -> bool:
         if self._policy.mode == "configured":
             passwords = request.password.encode(), self._policy.configured_password.encode()
+            # In constant time, so that the response time reveals nothing about the password.
             return hmac.compare_digest(*passwords)
         if not self._is_allowed_name(request):
             return False
@@ -265,6 +269,7 @@ class Bootstrap:
     def _record_over(self, value: str) -> None:
         """Record that there has been an admin, to save reads; the group's mark is authoritative."""
         self._known_over = True
+        # Without the record the next login reads the mark on the group instead.
         with suppress(StateUnavailable):
             self._metadata.set_default(self._key, value)
 

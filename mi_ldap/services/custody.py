@@ -45,6 +45,7 @@ class Custody:
         Raises:
             DirectoryUnavailable: one of them cannot be read, which is not "none".
         """
+        # Custodians may form a cycle if another tool writes the attribute.
         seen, custodian_id = {user.id}, user.custodian_id
         while custodian_id and custodian_id not in seen:
             seen.add(custodian_id)
@@ -107,6 +108,7 @@ class Custody:
         retry_on_conflict(lambda: self._reassign_unless_admin(by, user))
 
     def _reassign_unless_admin(self, by: str, user: User) -> None:
+        # A user that was deleted in the meantime may still be the custodian of others.
         admin_role, present = self.store.admin_role(), self.store.user(user.id) or user
         if not self._is_admin(present, admin_role):
             steps = self.with_guards(self.reassign_dependents(present, admin_role), admin_role)

@@ -60,6 +60,7 @@ class FailedLogins:
             TooManyFailures: the throttle refused the attempt, and the block was not entered. The
                 first refusal of a window has been written to the audit log.
         """
+        # Names are stored as fingerprints only: people type passwords into the field for names.
         attempt = Attempt(self._fingerprint(name), client)
         try:
             with self._throttle.attempt(attempt) as attempts:

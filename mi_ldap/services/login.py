@@ -83,6 +83,7 @@ class Login:
         except LoginRefused:
             self._floor.wait(since_s)
             raise
+        # Before the token is issued: a login that cannot be audited fails.
         self._audit.write(logged_in.user.name, "login", "session", {}, outcome="done")
         return logged_in
 
@@ -109,6 +110,7 @@ class Login:
             raise
 
     def _authenticate(self, request: LoginRequest, user: User | None) -> LoggedIn:
+        # A bind with an empty password is anonymous and succeeds (RFC 4513 §5.1.2).
         if not is_password(request.password):
             raise LoginRefused
         if not self._bootstrap.is_over:

@@ -163,6 +163,7 @@ def _simple_condition(pieces: list[str]) -> Condition | None:
 def _glob_condition(wanted: str) -> Condition:
     pieces = re.split(r"(\*|\?)", wanted)
     meaning = "".join(_PIECES.get(piece, re2.escape(piece)) for piece in pieces if piece)
+    # With the separators, the first and last part also match only at the ends of a name.
     bounded = BETWEEN + wanted.encode() + BETWEEN
     needles = {*re.split(rb"[*?]", bounded)} - {b"", BETWEEN}
     return _containing(
@@ -192,6 +193,7 @@ def _containing(needles: list[bytes], test: Test) -> Condition:
     def condition(names: Names, positions: Sequence[int]) -> Sequence[int]:
         folded = names.folded or ()
         for needle in needles:
+            # The joined text has all names, so it helps only while no condition has excluded any.
             if len(positions) == len(folded):
                 positions = _narrow(needle, names, positions)
         return _filter(test, positions, folded)
@@ -202,6 +204,7 @@ def _containing(needles: list[bytes], test: Test) -> Condition:
 def _narrow(needle: bytes, names: Names, positions: Sequence[int]) -> Sequence[int]:
     """Return the positions of names that contain the needle; `positions` if there are many."""
     at_most = len(positions) // _SPARSE
+    # Stops at the limit: with many matches, testing each name is faster.
     found = [*islice(_find_positions(needle, names), at_most + 1)]
     return found if len(found) <= at_most else positions
 
@@ -232,7 +235,9 @@ _PIECES = {"*": ".*", "?": "."}
 
 def _compiled(expression: str) -> re2._Regexp[str]:
     options = re2.Options()
+    # RE2 would print each invalid expression of a client on stderr.
     options.log_errors = False
+    # RE2 rejects expressions that need more bytes than this when they are compiled.
     options.max_mem = 1 << 20
     try:
         return re2.compile(expression, options)

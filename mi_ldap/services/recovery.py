@@ -56,6 +56,8 @@ class Recovery:
     def set_password(self, user: User, password: str) -> None:
         """Set the password without the old one; all tokens of the user become invalid."""
         new = self.rules.new_password(password)
+        # Whoever knows the new password could otherwise act as the custodian of these dependents
+        # as soon as another tool makes the user an admin again.
         self._custody.reassign_unless_admin(self.operator, user)
         with self.audit.change(self.operator, "recovered", "user", {"userId": user.name}):
             self.store.reset_password(user, new)

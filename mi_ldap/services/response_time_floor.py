@@ -26,6 +26,7 @@ class ResponseTimeFloor:
     MAX_S = 0.5
 
     def __init__(self) -> None:
+        # Bounded, so that one slow bind raises the floor only for the next 64 failures.
         self._costs_s: deque[float] = deque([0.01], maxlen=64)
         self._lock = threading.Lock()
 

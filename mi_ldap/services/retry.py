@@ -35,5 +35,6 @@ def retry_on_conflict(action: Callable[[], T]) -> T:
         except Conflict:
             if time.monotonic() + 2 * pause_s > give_up_at:
                 raise
+            # A random pause, so that two requests that conflicted do not meet again.
             time.sleep(_RANDOM.uniform(0, pause_s))
             pause_s = min(2 * pause_s, _MAX_PAUSE_S)

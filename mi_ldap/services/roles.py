@@ -173,6 +173,7 @@ class Roles:
             try:
                 with self._serialized(performer, wanted):
                     self._change(reads, performer, user, wanted, attempts)
+            # Decided again on the store itself, because `reads` may be outdated.
             except Conflict:
                 retry_on_conflict(lambda: self._change_again(performer, user, wanted, attempts))
 
@@ -218,6 +219,7 @@ class Roles:
 
     def _serialized(self, performer: Performer, wanted: RoleChange) -> AbstractContextManager[None]:
         """Serialize the change if it names the admin role, by the name known so far."""
+        # Longer texts cannot be names, and folding a megabyte takes minutes.
         short = [
             each for each in wanted.assigned + wanted.revoked if len(each) <= model.MAX_NAME_BYTES
         ]
@@ -263,6 +265,7 @@ class Roles:
         for role in (*to_assign.values(), *to_revoke.values()):
             _ensure_members_can_change(role)
             self._admins.ensure_not_nested_admin(role.id, role.name, admin_role)
+        # A change of the admin role also depends on the user's custodian and epoch.
         if admin_role.role.id in {*to_assign, *to_revoke}:
             user = reload(self._store, user)
         held = {role.id for role in reads.roles_of(user)}

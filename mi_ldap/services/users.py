@@ -185,6 +185,7 @@ class Users:
         new = self._rules.new_password(wanted.new)
         if wanted.old is not None:
             return self._change_password(performer, name, target, NewPassword(new, wanted.old))
+        # Checked before the name, so that only admins learn which names exist.
         if target is None or target.id != performer.user.id:
             self._admins.role_for(performer.user)
         if target is None:
@@ -213,6 +214,7 @@ class Users:
                 admin_role = self._admins.role_for(performer.user)
                 promotion = self._admins.promotion(performer.user, user, admin_role)
             if promotion:
+                # The role comes last, because a change of the admin role cannot always be undone.
                 steps = [*promotion[:-1], RenewEpoch(user), promotion[-1]]
                 self._admins.apply(attempts, user, steps)
             else:
@@ -231,6 +233,7 @@ class Users:
         admin_role = self._admins.role_for(performer.user)
         present = reload(self._store, target)
         roles = self._store.roles_of(present)
+        # A dynamic group has no members to remove; it no longer matches a deleted entry.
         others = [r for r in roles if r.id != admin_role.role.id and not r.is_dynamic]
         return [
             *self._admins.deletion(performer.user, present, admin_role),
@@ -246,6 +249,7 @@ class Users:
         try:
             with self._failed_logins.attempt(name, performer.client) as attempts:
                 attempts.name = target.name if target else ""
+                # Admins can list all names, so they may learn that one does not exist.
                 if target is None and self._admins.is_admin(performer.user):
                     raise UserNotFound(name)
                 return self._change_with_old(performer, target, wanted)
@@ -278,6 +282,7 @@ class Users:
         """Set the password as an admin; invalidate all tokens before and after it."""
         info = {"userId": target.name}
         with self._audit.refusals(performer.name, info):
+            # Decided before the audit line begins, so that a refusal has one line of its own.
             retry_on_conflict(lambda: self._check_reset(performer, target))
             with self._audit.change(performer.name, "updated", "user", info):
                 with self._audit.attempts(performer.name) as attempts:
@@ -285,6 +290,7 @@ class Users:
                 try:
                     self._store.reset_password(target, new)
                 finally:
+                    # Also after an error: the directory may have set the password.
                     end_tokens(self._store, target)
         return target
 
