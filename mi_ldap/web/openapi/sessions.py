@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mi_ldap import __version__
 from mi_ldap.web.openapi import answers, problems
 from mi_ldap.web.openapi.words import Answer, Operation, together
 
@@ -47,7 +48,7 @@ OPERATIONS = (
         answer=Answer(
             "It is there.",
             answers.Active(),
-            {"active": {"WSO2 Micro Integrator": "0.1.0", "ManagementApi": "Active"}},
+            {"active": {"WSO2 Micro Integrator": __version__, "ManagementApi": "Active"}},
         ),
     ),
     Operation(
@@ -61,7 +62,7 @@ OPERATIONS = (
             {
                 "server": {
                     "productName": "mi_ldap, a user store for WSO2 Micro Integrator",
-                    "productVersion": "0.1.0",
+                    "productVersion": __version__,
                     "repositoryLocation": _NONE,
                     "workDirectory": _NONE,
                     "carbonHome": _NONE,
