@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 import textwrap
 from pathlib import Path
+from types import CodeType
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 import yaml
+
+from mi_ldap.checks.context import CheckContext, Listed
+from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.ldap.messages import Entry
+from tests.checks import test_members
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -48,13 +55,29 @@ def test_contributing_names_paths_that_exist() -> None:
     assert [path for path in named if path != new and not (ROOT / path).exists()] == []
 
 
-def test_the_first_change_uses_names_that_exist() -> None:
-    """Its check is compiled and its imports are carried out."""
+def example(start: str) -> str:
+    """The indented block of CONTRIBUTING.md that has a line with this beginning."""
     blocks = re.findall(r"(?m)(?:^ {4}.*\n|^\n+(?= {4}))+", CONTRIBUTING)
-    (check,) = [block for block in blocks if "def empty_roles" in block]
-    found: dict[str, Any] = {}
-    exec(compile(textwrap.dedent(check), "empty_roles.py", "exec"), found)
-    assert callable(found["empty_roles"])
-    assert 'Check("members", content.members, _CONTENT)' in (
-        ROOT / "mi_ldap/checks/__init__.py"
-    ).read_text(encoding="utf-8")
+    (found,) = [block for block in blocks if f"    {start}" in block]
+    return textwrap.dedent(found)
+
+
+def test_the_first_change_works_as_written() -> None:
+    """Its check runs on what the doctor's context has; its place in the list exists."""
+    names: dict[str, Any] = {}
+    exec(compile(example("def empty_roles"), "empty_roles.py", "exec"), names)
+    layout = create_autospec(DirectoryLayout, role_name="cn")
+    layout.members.return_value = []
+    entries = [Entry("cn=leftover,dc=mi", {"cn": [b"leftover"]})]
+    context = create_autospec(CheckContext, layout=layout, groups=Listed(entries, complete=True))
+    (finding,) = names["empty_roles"](context)
+    assert (finding.check, finding.sentence) == ("empty-roles", "Nobody has 1 role: leftover.")
+    checks = (ROOT / "mi_ldap/checks/__init__.py").read_text(encoding="utf-8")
+    assert 'Check("members", content.members, _CONTENT)' in checks
+
+
+def test_the_test_of_the_first_change_uses_names_that_exist() -> None:
+    names = vars(test_members)
+    test = compile(example("def test_roles_without"), "test_members.py", "exec")
+    (function,) = [each for each in test.co_consts if isinstance(each, CodeType)]
+    assert {name for name in function.co_names if name not in names} == set()
