@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -32,6 +34,7 @@ class HttpServer(BaseApplication):  # type: ignore[misc]
         listener: the listening socket.
         certificate: `(certificate, key)` files; None for plain HTTP.
         application: the WSGI application, created before the workers are forked.
+        begin: called on a thread of its own in each worker, when it starts.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class HttpServer(BaseApplication):  # type: ignore[misc]
         listener: socket.socket,
         certificate: tuple[Path, Path] | None,
         application: Any,
+        begin: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = _options(server, listener, certificate)
+        self._options["post_worker_init"] = lambda worker: Thread(target=begin, daemon=True).start()
         self._application = application
         super().__init__()
 

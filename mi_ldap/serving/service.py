@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from functools import partial
 from pathlib import Path
 
@@ -31,8 +32,11 @@ from mi_ldap.serving.state_folder import held_state_folder
 from mi_ldap.serving.super_admin import SuperAdminPin
 from mi_ldap.serving.supervisor import ManagedProcess, supervise
 from mi_ldap.settings import Settings
+from mi_ldap.store import UserStore
 from mi_ldap.web import create_app
 from mi_ldap.wiring import services
+
+_DISCOVERY_S, _DISCOVERY_PAUSE_S = 30.0, 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +63,8 @@ def serve(settings: Settings) -> int:
         certificate = certificate_of(settings)
         managed = [*_managed_processes(settings, directory), DiskWatch(found.disk)]
         gc.freeze()  # a collection in a worker would copy what it shares with the others
-        server = Child(HttpServer(settings.server, listener, certificate, application).run)
+        begin = partial(_prepare_reads, found.store)
+        server = Child(HttpServer(settings.server, listener, certificate, application, begin).run)
         listener.close()  # else the kernel would accept connections while gunicorn stops
         try:
             return supervise(
@@ -72,6 +77,18 @@ def serve(settings: Settings) -> int:
             )
         finally:
             _write_throttled_logins(found)
+
+
+def _prepare_reads(store: UserStore) -> None:
+    """Discover the directory and begin to fill memory, so that the first requests find it ready."""
+    while True:
+        try:
+            with deadline(_DISCOVERY_S):
+                store.view()
+        except MiLdapError:  # logged where it is raised; the directory may start later
+            time.sleep(_DISCOVERY_PAUSE_S)
+        else:
+            return
 
 
 def _write_throttled_logins(found: Services) -> None:
