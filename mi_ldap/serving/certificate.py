@@ -6,7 +6,6 @@ import os
 import socket
 import ssl
 import stat
-import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -72,26 +71,12 @@ def _state_of(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-class CertificateRenewal:
-    """Renews the self-signed certificate of a running service; called by the supervisor."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._next_check_at = 0.0
-
-    def tick(self) -> None:
-        """Renew the certificate if needed, every `CHECK_S` seconds; called in a loop."""
-        now = time.monotonic()
-        if now < self._next_check_at:
-            return
-        self._next_check_at = now + CHECK_S
-        try:
-            renew_certificate(self._folder)
-        except OSError as error:
-            log.error("certificate_not_renewed", folder=str(self._folder), error=str(error))
-
-    def stop(self) -> None:
-        """Do nothing: no process or thread is running."""
+def keep_renewed(folder: Path) -> None:
+    """Renew the self-signed certificate if needed; log an error if that fails."""
+    try:
+        renew_certificate(folder)
+    except OSError as error:
+        log.error("certificate_not_renewed", folder=str(folder), error=str(error))
 
 
 def renew_certificate(folder: Path) -> bool:

@@ -17,20 +17,20 @@ from mi_ldap.ldap.tls import verifying_context
 from mi_ldap.services.container import Services
 from mi_ldap.serving.banner import print_banner
 from mi_ldap.serving.certificate import (
-    CertificateRenewal,
+    CHECK_S,
     check_certificate,
+    keep_renewed,
     self_signed_certificate,
 )
 from mi_ldap.serving.cleanup import Cleanup
-from mi_ldap.serving.disk_watch import DiskWatch
 from mi_ldap.serving.embedded_slapd import embedded_directory, running_directory
 from mi_ldap.serving.heartbeat import HeartbeatProcess, tls_context
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
 from mi_ldap.serving.lost_directory import warn_of_lost_admins
 from mi_ldap.serving.processes import Child, Signals
 from mi_ldap.serving.state_folder import held_state_folder
-from mi_ldap.serving.super_admin import SuperAdminPin
-from mi_ldap.serving.supervisor import ManagedProcess, supervise
+from mi_ldap.serving.super_admin import PAUSE_S, pin_super_admin
+from mi_ldap.serving.supervisor import ManagedProcess, PeriodicTask, supervise
 from mi_ldap.settings import Settings
 from mi_ldap.store import UserStore
 from mi_ldap.web import create_app
@@ -39,6 +39,9 @@ from mi_ldap.wiring import services
 _DISCOVERY_S, _DISCOVERY_PAUSE_S = 30.0, 2.0
 
 log = structlog.get_logger(__name__)
+
+DISK_CHECK_S = 5.0
+"""Pause between two checks of the free disk space, in seconds."""
 
 
 def serve(settings: Settings) -> int:
@@ -61,7 +64,10 @@ def serve(settings: Settings) -> int:
         _write_throttled_logins(found)  # of a service that was killed
         application = create_app(found)
         certificate = certificate_of(settings)
-        managed = [*_managed_processes(settings, directory), DiskWatch(found.disk)]
+        managed = [
+            *_managed_processes(settings, directory),
+            PeriodicTask(found.disk.log_changes, DISK_CHECK_S),
+        ]
         gc.freeze()  # a collection in a worker would copy what it shares with the others
         begin = partial(_prepare_reads, found.store)
         server = Child(HttpServer(settings.server, listener, certificate, application, begin).run)
@@ -134,21 +140,16 @@ def certificate_of(settings: Settings) -> tuple[Path, Path] | None:
 def _managed_processes(
     settings: Settings, directory: EmbeddedDirectory | None
 ) -> list[ManagedProcess]:
-    """Return the periodic tasks of the supervisor that the settings ask for."""
+    """Return the processes and periodic tasks of the supervisor that the settings ask for."""
     make_services = partial(services, settings, directory)
-    found: list[ManagedProcess] = [*_renewals(settings), Cleanup(make_services)]
+    managed: list[ManagedProcess] = [Cleanup(make_services)]
+    if settings.server.tls and not settings.server.certificate_file:
+        managed.append(PeriodicTask(partial(keep_renewed, settings.state_dir), CHECK_S))
     if settings.super_admin.can_remove_admins:
-        found.append(SuperAdminPin(make_services))
+        managed.append(PeriodicTask(partial(pin_super_admin, make_services), PAUSE_S))
     if settings.dashboard_config.dashboard_url:
-        found.append(HeartbeatProcess(settings, make_services))
-    return found
-
-
-def _renewals(settings: Settings) -> list[CertificateRenewal]:
-    """Return the task that renews the certificate, if the service creates the certificate."""
-    server = settings.server
-    is_own = server.tls and not server.certificate_file
-    return [CertificateRenewal(settings.state_dir)] if is_own else []
+        managed.append(HeartbeatProcess(settings, make_services))
+    return managed
 
 
 def _announce(settings: Settings, directory: EmbeddedDirectory | None, found: Services) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import structlog
@@ -14,36 +13,24 @@ from mi_ldap.services.container import Services
 log = structlog.get_logger(__name__)
 
 PAUSE_S = 10.0
+"""Pause between two attempts, in seconds."""
 READ_TIMEOUT_S = 1.0
 """Longest wait for the directory, in seconds: meanwhile the supervisor handles no signals."""
 
 
-class SuperAdminPin:
-    """Tries every `PAUSE_S` seconds, until the directory was read once; called by the supervisor.
+def pin_super_admin(make_services: Callable[[], Services]) -> bool:
+    """Store the id; return whether the directory could be read.
 
     Args:
-        make_services: creates services for one try. They are closed afterwards, because no
-            connection may be open when the supervisor forks a process.
+        make_services: creates services for one attempt.
     """
-
-    def __init__(self, make_services: Callable[[], Services]) -> None:
-        self._make_services = make_services
-        self._next_try: float | None = 0.0
-
-    def tick(self) -> None:
-        """Read the directory, if that is due; called in a loop once the service has answered."""
-        if self._next_try is None or time.monotonic() < self._next_try:
-            return
-        found = self._make_services()
-        try:
-            with deadline(READ_TIMEOUT_S):
-                found.admins.pin_super_admin()
-            self._next_try = None
-        except MiLdapError as error:
-            log.warning("super_admin_not_pinned", error=str(error), next_try_in_s=PAUSE_S)
-            self._next_try = time.monotonic() + PAUSE_S
-        finally:
-            found.close()
-
-    def stop(self) -> None:
-        """Do nothing: no process or thread is running."""
+    services = make_services()
+    try:
+        with deadline(READ_TIMEOUT_S):
+            services.admins.pin_super_admin()
+    except MiLdapError as error:
+        log.warning("super_admin_not_pinned", error=str(error), next_try_in_s=PAUSE_S)
+        return False
+    finally:
+        services.close()  # no connection may be open when the supervisor forks a process
+    return True

@@ -5,6 +5,7 @@ See `mi_ldap.serving.processes` for the tree.
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -57,6 +58,30 @@ class ManagedProcess(Protocol):
 
     def stop(self) -> None:
         """Stop it permanently."""
+
+
+class PeriodicTask:
+    """Runs a short function every `pause_s` seconds in the supervisor, the first time at once.
+
+    Args:
+        run: the function; if it returns True, it is not called again.
+        pause_s: seconds from one call to the next.
+    """
+
+    def __init__(self, run: Callable[[], bool | None], pause_s: float) -> None:
+        self._run = run
+        self._pause_s = pause_s
+        self._next_run = 0.0
+
+    def tick(self) -> None:
+        """Call the function if it is due."""
+        now = time.monotonic()
+        if now >= self._next_run:
+            is_done = self._run()
+            self._next_run = math.inf if is_done else now + self._pause_s
+
+    def stop(self) -> None:
+        """Do nothing: no process or thread is running."""
 
 
 class Restarter:
