@@ -20,12 +20,11 @@ from mi_ldap.ldap import ber, connection, search
 from mi_ldap.ldap.connection import LdapConnection, LdapError, SearchRequest
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.ldap3_internals import connection_over
+from mi_ldap.ldap.result_codes import ResultCode
 from tests.faults.slow_relay import slow_relay
 from tests.ldap.answers import DONE, answer, entry, mutated, mutations
 from tests.ldap.connectors import connector
 from tests.ldap.hostile_server import server
-
-SIZE_LIMIT_EXCEEDED, ADMIN_LIMIT_EXCEEDED, NO_SUCH_OBJECT, INSUFFICIENT_RIGHTS = 4, 11, 32, 50
 
 Answer = Callable[[list[int]], bytes]
 
@@ -211,12 +210,14 @@ def test_the_memory_for_all_responses_is_bounded(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_refused_search_does_not_affect_the_others() -> None:
-    wire = BatchSocket(lambda ids: in_order(ids, [1, 0, 2], [0, INSUFFICIENT_RIGHTS, 0]))
+    wire = BatchSocket(
+        lambda ids: in_order(ids, [1, 0, 2], [0, ResultCode.INSUFFICIENT_ACCESS_RIGHTS, 0])
+    )
     session = wire.session()
     assert [each.code for each in session.search_all(searches_for(3))] == [0, 50, 0]
     with pytest.raises(LdapError) as caught:
         session.find_all(searches_for(3))
-    assert caught.value.code == INSUFFICIENT_RIGHTS
+    assert caught.value.code == ResultCode.INSUFFICIENT_ACCESS_RIGHTS
     assert session.usable
     assert len(wire.batches) == 2
 
@@ -235,12 +236,14 @@ LIMITED = SearchRequest("ou=o0,dc=x", "(uid=a)", ["uid"], size_limit=2)
 
 
 def test_a_search_returns_as_many_entries_as_its_size_limit() -> None:
-    wire = BatchSocket(lambda ids: in_order(ids, [2], [SIZE_LIMIT_EXCEEDED]))
+    wire = BatchSocket(lambda ids: in_order(ids, [2], [ResultCode.SIZE_LIMIT_EXCEEDED]))
     (result,) = wire.session().find_all([LIMITED])
     assert (len(result.entries), result.complete) == (2, False)
 
 
-@pytest.mark.parametrize(("entries", "code"), [(1, SIZE_LIMIT_EXCEEDED), (2, ADMIN_LIMIT_EXCEEDED)])
+@pytest.mark.parametrize(
+    ("entries", "code"), [(1, ResultCode.SIZE_LIMIT_EXCEEDED), (2, ResultCode.ADMIN_LIMIT_EXCEEDED)]
+)
 def test_a_search_with_a_size_limit_fails_at_another_limit(entries: int, code: int) -> None:
     wire = BatchSocket(lambda ids: in_order(ids, [entries], [code]))
     with pytest.raises(LdapError):
@@ -303,7 +306,12 @@ def test_slapd_answers_together_as_one_by_one(embedded: EmbeddedDirectory) -> No
     with bound(embedded.url, embedded) as session:
         for _ in range(50):
             together = session.search_all(real_searches())
-            assert [each.code for each in together] == [0, NO_SUCH_OBJECT, 0, SIZE_LIMIT_EXCEEDED]
+            assert [each.code for each in together] == [
+                0,
+                ResultCode.NO_SUCH_OBJECT,
+                0,
+                ResultCode.SIZE_LIMIT_EXCEEDED,
+            ]
             assert together == [session.search_once(each) for each in real_searches()]
 
 
