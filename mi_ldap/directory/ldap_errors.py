@@ -29,7 +29,8 @@ from mi_ldap.ldap.bind_conditions import (
     condition_in,
 )
 from mi_ldap.ldap.connection import LdapError
-from mi_ldap.ldap.result_codes import ResultCode, error_for, is_read_only, reason_for
+from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_errors import error_for, is_read_only, reason_for
 
 log = structlog.get_logger()
 

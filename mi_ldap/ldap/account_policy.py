@@ -14,6 +14,7 @@ import structlog
 from mi_ldap.ldap import bind_conditions
 from mi_ldap.ldap.bind_conditions import ACCOUNT_DISABLED, WRONG_PASSWORD, bind_condition
 from mi_ldap.ldap.controls import Policy
+from mi_ldap.ldap.result_codes import LdapError
 
 if TYPE_CHECKING:
     from mi_ldap.ldap.connection import LdapError

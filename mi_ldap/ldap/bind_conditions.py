@@ -9,12 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from mi_ldap.ldap.result_codes import ResultCode
-
-if TYPE_CHECKING:
-    from mi_ldap.ldap.connection import LdapError
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 
 WRONG_PASSWORD: Final = "wrongPassword"  # noqa: S105 - the name of a condition
 ACCOUNT_DISABLED: Final = "accountDisabled"

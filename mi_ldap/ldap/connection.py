@@ -26,7 +26,7 @@ from mi_ldap.ldap import messages, requests
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.operations import AssertOnly, Operation
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 from mi_ldap.ldap.search import PendingSearches, RawSearchResult, SearchRequest, SearchResult
 
 __all__ = [
@@ -71,21 +71,6 @@ _NO_SUCH_BASE: Final = (ResultCode.NO_SUCH_OBJECT, ResultCode.INVALID_DN_SYNTAX)
 
 class ReadStopped(Exception):
     """The consumer of a response stopped reading it; not an error of the server."""
-
-
-class LdapError(Exception):
-    """The server answered an operation with a result code other than success.
-
-    Attributes:
-        code: the LDAP result code.
-        message: the server's diagnostic text; for the log only, as it may contain DNs.
-        policy: the password policy's error, `"passwordTooShort"`, or None.
-    """
-
-    def __init__(self, code: int, message: str, policy: str | None = None) -> None:
-        super().__init__(f"LDAP result {code}: {message}")
-        self.code = ResultCode(code)
-        self.message, self.policy = message, policy
 
 
 @dataclass(slots=True)

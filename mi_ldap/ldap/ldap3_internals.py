@@ -16,7 +16,6 @@ from pyasn1.codec.ber import encoder
 if TYPE_CHECKING:
     from mi_ldap.ldap.deadline_socket import DeadlineSocket
 
-
 VERSION: Final = "2.9.1"
 """The version of ldap3 whose source this module was written against."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ldap3.core import results as ldap3_results
 
-from mi_ldap.ldap import result_codes
+from mi_ldap.ldap import result_errors
 from mi_ldap.ldap.connection import LdapError
 from mi_ldap.ldap.result_codes import ResultCode
 
@@ -83,7 +83,7 @@ def test_every_code_that_ldap3_knows_is_named() -> None:
 
 
 def test_every_code_but_success_has_an_error() -> None:
-    assert set(result_codes.ERRORS) == set(ResultCode) - {ResultCode.SUCCESS}
+    assert set(result_errors.ERRORS) == set(ResultCode) - {ResultCode.SUCCESS}
 
 
 def test_a_code_that_no_rfc_defines_is_kept() -> None:

@@ -18,7 +18,7 @@ from mi_ldap.errors import (
     ReadOnlyStore,
     Unavailable,
 )
-from mi_ldap.ldap import result_codes
+from mi_ldap.ldap import result_errors
 from mi_ldap.ldap.connection import LdapError
 from mi_ldap.ldap.result_codes import ResultCode
 
@@ -213,11 +213,11 @@ def test_an_attribute_that_active_directory_does_not_know_is_none(message: str) 
 @pytest.mark.parametrize("code", ALL_CODES)
 def test_only_what_may_go_away_is_an_outage(code: int) -> None:
     error = ldap_errors.change_error(refused(code))
-    assert isinstance(error, Unavailable) == result_codes.error_for(ResultCode(code)).is_temporary
+    assert isinstance(error, Unavailable) == result_errors.error_for(ResultCode(code)).is_temporary
 
 
 def test_whatever_is_answered_for_good_has_a_reason() -> None:
-    for code, known in result_codes.ERRORS.items():
+    for code, known in result_errors.ERRORS.items():
         if known.error in (BadRequest, Forbidden) and code != 50:
             assert known.reason, code
             assert f"{known.reason} (LDAP {code})." in str(ldap_errors.change_error(refused(code)))
