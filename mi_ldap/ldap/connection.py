@@ -278,6 +278,11 @@ class LdapConnection:
             ),
         )
 
+    def certificate(self) -> dict[str, object] | None:
+        """Return the server's certificate as `ssl.SSLSocket.getpeercert` does; None without TLS."""
+        plain = self.connection.socket.plain
+        return dict(plain.getpeercert() or {}) if isinstance(plain, ssl.SSLSocket) else None
+
     def is_stale(self) -> bool:
         """Whether the server closed the connection or sent data since the last response."""
         # ldap3 sets its connection's socket to None when it closes the connection after an error.
@@ -304,11 +309,6 @@ class LdapConnection:
             raise LdapError(result.code, result.text, policy.error)
         self.policy = policy
         return policy
-
-    def certificate(self) -> dict[str, object] | None:
-        """Return the server's certificate as `ssl.SSLSocket.getpeercert` does; None without TLS."""
-        plain = self.connection.socket.plain
-        return dict(plain.getpeercert() or {}) if isinstance(plain, ssl.SSLSocket) else None
 
     def _exchange_searches(
         self, encoded: Sequence[tuple[SearchRequest, bytes]], name: str = "search"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 from ldap3.core import results as ldap3_results
 
+import mi_ldap
 from mi_ldap.ldap import result_errors
 from mi_ldap.ldap.connection import LdapError
 from mi_ldap.ldap.result_codes import ResultCode
@@ -92,3 +96,19 @@ def test_a_code_that_no_rfc_defines_is_kept() -> None:
     assert LdapError(4242, "").code is not ResultCode.OTHER
     with pytest.raises(ValueError, match="busy"):
         ResultCode("busy")  # type: ignore[arg-type]
+
+
+def test_no_module_compares_a_result_code_with_a_number() -> None:
+    package = Path(mi_ldap.__file__).parent
+    compared = [
+        f"{path.name}:{node.lineno}"
+        for folder in ("ldap", "directory", "checks", "embedded")
+        for path in (package / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Compare)
+        and ast.unparse(node.left).endswith(".code")
+        and any(
+            isinstance(each, ast.Constant) for part in node.comparators for each in ast.walk(part)
+        )
+    ]
+    assert not compared
