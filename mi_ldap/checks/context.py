@@ -56,7 +56,7 @@ class CheckContext:
 
     @contextmanager
     def session(self) -> Iterator[LdapConnection]:
-        with self.pool.session() as session:
+        with self.pool.connection() as session:
             yield session
 
     @property
@@ -136,7 +136,7 @@ def context_at(
     """
     pool = Pool(lambda: target.connect(url), size=2)
     try:
-        with pool.session() as session:
+        with pool.connection() as session:
             profile = profiles.detect_profile(session, target.config.profile)
             root = session.read("", "(objectClass=*)", _ROOT_DSE_ATTRIBUTES) or Entry("", {})
     except BaseException:

@@ -231,7 +231,7 @@ class DirectoryStore:
 
     def password_min_length(self) -> int | None:
         reader = self._context().reader
-        with reader.pool.session() as connection:
+        with reader.pool.connection() as connection:
             return password_policy.min_length(connection, reader.layout)
 
     def is_own_account(self, user: User) -> bool:
@@ -245,7 +245,7 @@ class DirectoryStore:
 
     def authenticate(self, user: User, password: str) -> AuthenticationResult:
         profile = self.layout().profile
-        with self._bind_pool.session() as connection:
+        with self._bind_pool.connection() as connection:
             return passwords.authenticate(connection, profile, user, password)
 
     def create_user(self, name: str) -> User:
@@ -283,7 +283,7 @@ class DirectoryStore:
     ) -> None:
         with self._writing() as context:
             layout = context.layout
-            with self._bind_pool.session() as connection:
+            with self._bind_pool.connection() as connection:
                 result = passwords.authenticate(connection, layout.profile, user, old)
                 on_verified()
                 if layout.profile.can_bind_to_change or not result.must_change:
@@ -312,7 +312,7 @@ class DirectoryStore:
         return self._discovered
 
     def _discover(self) -> _Context:
-        with self._pool.session() as connection:
+        with self._pool.connection() as connection:
             try:
                 profile = profiles.detect_profile(connection, self.config.profile)
             except LdapError as error:

@@ -78,7 +78,7 @@ class LdapConnection:
     """Operations on one connection.
 
     Attributes:
-        connection: ldap3's connection over a `DeadlineSocket`; only for this package.
+        ldap3_connection: ldap3's connection over a `DeadlineSocket`; only for this package.
         observe: called with each operation's name, for counting.
         response_timeout_s: the longest wait for a response, within the request's remaining time.
         server: the address of the server.
@@ -88,7 +88,7 @@ class LdapConnection:
         policy: the response of the password policy to the last successful bind.
     """
 
-    connection: Connection
+    ldap3_connection: Connection
     observe: Callable[[str], None] = lambda operation: None
     response_timeout_s: float = 5.0
     server: str = ""
@@ -244,7 +244,9 @@ class LdapConnection:
         if isinstance(operation, AssertOnly):
             return self._assert(operation.dn, controls)
         name, sent_with = type(operation).__name__.lower(), [each.for_ldap3() for each in controls]
-        return self._exchange_by_ldap3(name, lambda: operation.send(self.connection, sent_with))
+        return self._exchange_by_ldap3(
+            name, lambda: operation.send(self.ldap3_connection, sent_with)
+        )
 
     def _assert(self, dn: str, controls: tuple[ctl.Control, ...]) -> None:
         search = SearchRequest(dn, _ANY_ENTRY, ["1.1"], base_only=True, controls=controls)
@@ -255,7 +257,7 @@ class LdapConnection:
     def who_am_i(self) -> str:
         """Return the authorization identity of the connection (RFC 4532), `"dn:uid=svc,dc=x"`."""
         results: list[object] = []
-        standard = self.connection.extend.standard
+        standard = self.ldap3_connection.extend.standard
         self._exchange_by_ldap3("whoami", lambda: results.append(standard.who_am_i()))
         identity = results[0]
         if isinstance(identity, bytes):
@@ -273,30 +275,30 @@ class LdapConnection:
         controls = [_PASSWORD_POLICY.for_ldap3()]
         self._exchange_by_ldap3(
             "password",
-            lambda: self.connection.extend.standard.modify_password(
+            lambda: self.ldap3_connection.extend.standard.modify_password(
                 dn, old_bytes, new_bytes, controls=controls
             ),
         )
 
     def certificate(self) -> dict[str, object] | None:
         """Return the server's certificate as `ssl.SSLSocket.getpeercert` does; None without TLS."""
-        plain = self.connection.socket.plain
+        plain = self.ldap3_connection.socket.plain
         return dict(plain.getpeercert() or {}) if isinstance(plain, ssl.SSLSocket) else None
 
     def is_stale(self) -> bool:
         """Whether the server closed the connection or sent data since the last response."""
         # ldap3 sets its connection's socket to None when it closes the connection after an error.
-        return self.connection.socket is None or not self.connection.socket.is_idle()
+        return self.ldap3_connection.socket is None or not self.ldap3_connection.socket.is_idle()
 
     def close(self) -> None:
         """Send an unbind request if that does not block, and close the connection."""
         self.usable = False
-        sock = self.connection.socket
+        sock = self.ldap3_connection.socket
         if sock is None:
             return
         with contextlib.suppress(Exception):
             sock.end_at = time.monotonic() + UNBIND_TIMEOUT_S
-            self.connection.unbind()
+            self.ldap3_connection.unbind()
         with contextlib.suppress(Exception):
             sock.close()
 
@@ -322,7 +324,7 @@ class LdapConnection:
             parts.append(messages.message(number, operation, search.encoded_controls()))
         pending = PendingSearches(sent)
         with self.exchange(name, len(sent)):
-            sock: DeadlineSocket = self.connection.socket
+            sock: DeadlineSocket = self.ldap3_connection.socket
             sock.sendall(b"".join(parts))
             while True:
                 is_search_done = pending.receive(sock.next_message())
@@ -342,7 +344,7 @@ class LdapConnection:
 
     def _send(self, operation: bytes, controls: bytes = b"") -> DeadlineSocket:
         """Send one request, with a message id that is unique on this connection."""
-        sock: DeadlineSocket = self.connection.socket
+        sock: DeadlineSocket = self.ldap3_connection.socket
         sock.sendall(messages.message(self.next_message_id(), operation, controls))
         return sock
 
@@ -354,7 +356,7 @@ class LdapConnection:
         """
         with self.exchange(name):
             send()
-            result = self.connection.result
+            result = self.ldap3_connection.result
             code = int(result["result"])
             control = (result.get("controls") or {}).get(ctl.PASSWORD_POLICY.oid) or {}
             policy = ctl.password_policy(control.get("value"))
@@ -374,7 +376,7 @@ class LdapConnection:
             DirectoryUnavailable: the request's time is over, or the connection failed; it is not
                 usable then.
         """
-        sock = self.connection.socket
+        sock = self.ldap3_connection.socket
         if remaining_s() <= 0:  # nothing was sent: the connection stays usable
             raise DirectoryUnavailable(NOT_IN_TIME)
         if sock is None:

@@ -75,7 +75,7 @@ class Account:
 
 
 class Connector:
-    """Opens sessions that are ready for use; all sessions of a process use the same server.
+    """Opens connections that are ready for use; all connections of a process use the same server.
 
     Args:
         address: the addresses of the directory, TLS and timeouts.
@@ -110,67 +110,69 @@ class Connector:
         self.servers = Servers(srv.Addresses(address.urls, look_up), self._probe, timings)
 
     def anonymous(self) -> LdapConnection:
-        """Return a session without a bind."""
-        return self._observed(self.servers.connected(self._session))
+        """Return a connection without a bind."""
+        return self._observed(self.servers.connected(self._open))
 
     def bound(self, *, wait_for_server: bool = False) -> LdapConnection:
-        """Return a session of the service account; `wait_for_server` as in `Servers.connected`."""
-        session = self.servers.connected(self.connect_to, wait_for_server=wait_for_server)
-        return self._observed(session)
+        """Return one bound as the service account; `wait_for_server` as in `Servers.connected`."""
+        connection = self.servers.connected(self.connect_to, wait_for_server=wait_for_server)
+        return self._observed(connection)
 
-    def is_current(self, session: LdapConnection) -> bool:
-        """Whether the session is connected to the current server."""
-        return self.servers.is_current(session.server)
+    def is_current(self, connection: LdapConnection) -> bool:
+        """Whether the connection is one to the current server."""
+        return self.servers.is_current(connection.server)
 
     def close(self) -> None:
         """Stop the health checks."""
         self.servers.close()
 
-    def _observed(self, session: LdapConnection) -> LdapConnection:
-        session.connection.socket.observer = _ConnectionObserver(self.servers, session.server)
-        return session
+    def _observed(self, connection: LdapConnection) -> LdapConnection:
+        connection.ldap3_connection.socket.observer = _ConnectionObserver(
+            self.servers, connection.server
+        )
+        return connection
 
     def _probe(self, url: str) -> None:
-        session = self.connect_to(url, quiet=True)
+        connection = self.connect_to(url, quiet=True)
         try:
-            session.read("", "(objectClass=*)", ["1.1"])
+            connection.read("", "(objectClass=*)", ["1.1"])
         except LdapError:
             pass  # the server answers; the account may lack the right to read the root DSE
         finally:
-            session.close()
+            connection.close()
 
     def connect_to(self, url: str, *, quiet: bool = False) -> LdapConnection:
-        """Return a session of the service account with that server; `quiet` as in `LdapConnection`.
+        """Return one to that server, bound as the account; `quiet` as in `LdapConnection`.
 
         Raises:
             DirectoryUnavailable: with the reason in one sentence.
         """
-        session = self._session(url, quiet=quiet)
-        sock = session.connection.socket
+        connection = self._open(url, quiet=quiet)
+        sock = connection.ldap3_connection.socket
         try:
-            self._authenticate(session, url)
+            self._authenticate(connection, url)
         except LdapError as refused:
-            session.close()
+            connection.close()
             raise self._refusal(refused) from refused
         except DirectoryUnavailable as error:
-            session.close()
+            connection.close()
             # With TLS 1.3 a server rejects a wrong or missing client certificate only now.
             original = sock.error or error
             raise _outage(url, original, in_handshake=self._uses_tls(url)) from original
         except BaseException:
-            session.close()
+            connection.close()
             raise
-        return session
+        return connection
 
-    def _authenticate(self, session: LdapConnection, url: str) -> None:
+    def _authenticate(self, connection: LdapConnection, url: str) -> None:
         if self._account.dn:
-            policy = session.bind(self._account.dn, self._account.password)
+            policy = connection.bind(self._account.dn, self._account.password)
             self.account_policy.note(policy)
             if policy.error == MUST_CHANGE:
                 # OpenLDAP 2.5 accepts the bind, then rejects every operation with code 50.
                 raise LdapError(ResultCode.INSUFFICIENT_ACCESS_RIGHTS, "", policy.error)
         elif is_local_socket(url) or self._address.certificate_file:
-            session.bind_as_process()
+            connection.bind_as_process()
 
     def _refusal(self, refused: LdapError) -> DirectoryUnavailable:
         if refused.code in (ResultCode.BUSY, ResultCode.UNAVAILABLE):
@@ -178,50 +180,52 @@ class Connector:
         log.error("directory_account_refused", account=self._account.dn, code=int(refused.code))
         return AccountRefused(refusal(refused))
 
-    def _session(self, url: str, *, quiet: bool = False) -> LdapConnection:
+    def _open(self, url: str, *, quiet: bool = False) -> LdapConnection:
         address = self._address
         with deadline(min(remaining_s(), address.connect_timeout_s)):
-            connection = self._connection(url)
-        return LdapConnection(connection, self._observe, address.response_timeout_s, url, quiet)
+            ldap3_connection = self._ldap3_connection(url)
+        return LdapConnection(
+            ldap3_connection, self._observe, address.response_timeout_s, url, quiet
+        )
 
-    def _connection(self, url: str) -> Connection:
+    def _ldap3_connection(self, url: str) -> Connection:
         try:
             plain = connect(url, self._address.response_timeout_s)
         except Exception as error:
             raise _outage(url, error) from error
         sock = DeadlineSocket(plain, time.monotonic() + remaining_s())
-        connection = connection_over(sock)
+        ldap3_connection = connection_over(sock)
         try:
-            self._encrypt(connection, url)
+            self._encrypt(ldap3_connection, url)
         except Exception as error:  # noqa: BLE001 - any error is an outage
             sock.close()
             original = sock.error or error
             raise _outage(url, original, in_handshake=True) from original
-        return connection
+        return ldap3_connection
 
     def _uses_tls(self, url: str) -> bool:
         return not is_local_socket(url) and (self._address.start_tls or is_ldaps(url))
 
-    def _encrypt(self, connection: Connection, url: str) -> None:
+    def _encrypt(self, ldap3_connection: Connection, url: str) -> None:
         """Start TLS as configured; raise an error if that fails, with no fallback to plain LDAP."""
         if not self._uses_tls(url):
             return
         if self._context is None:
             raise tls.NoStartTls
         if not is_ldaps(url):
-            connection.extended(START_TLS)
-            if connection.result["result"] != ResultCode.SUCCESS:
-                raise tls.NoStartTls(connection.result["description"])
+            ldap3_connection.extended(START_TLS)
+            if ldap3_connection.result["result"] != ResultCode.SUCCESS:
+                raise tls.NoStartTls(ldap3_connection.result["description"])
         end_at = time.monotonic() + remaining_s()
         # A new DeadlineSocket: bytes that an attacker appended to the unencrypted response stay in
         # the buffer of the old one, and are never read as if they had come over TLS.
-        wrapped = wrap_in_tls(connection.socket.plain, url, self._context)
-        use_tls_socket(connection, DeadlineSocket(wrapped, end_at))
+        wrapped = wrap_in_tls(ldap3_connection.socket.plain, url, self._context)
+        use_tls_socket(ldap3_connection, DeadlineSocket(wrapped, end_at))
 
 
 @dataclass(frozen=True, slots=True)
 class _ConnectionObserver:
-    """Reports the events of a session's socket to `Servers`."""
+    """Reports the events of a connection's socket to `Servers`."""
 
     servers: Servers
     url: str
@@ -244,17 +248,17 @@ def _outage(url: str, error: BaseException, *, in_handshake: bool = False) -> Di
 
 @dataclass
 class Pool:
-    """At most `size` sessions, opened when needed; the last used one is used first.
+    """At most `size` connections, opened when needed; the last used one is used first.
 
     Args:
-        connect: opens a session.
-        size: the most sessions at one time.
-        is_current: whether an idle session is still connected to the current server.
+        connect: opens a connection.
+        size: the most connections at one time.
+        is_current: whether an idle connection is one to the current server.
     """
 
     connect: Callable[[], LdapConnection]
     size: int
-    is_current: Callable[[LdapConnection], bool] = lambda session: True
+    is_current: Callable[[LdapConnection], bool] = lambda connection: True
     _idle: list[LdapConnection] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
@@ -262,46 +266,47 @@ class Pool:
         self._slots = BoundedSemaphore(self.size)
 
     @contextmanager
-    def session(self) -> Iterator[LdapConnection]:
-        """Lend a session to the caller.
+    def connection(self) -> Iterator[LdapConnection]:
+        """Lend a connection to the caller.
 
         Raises:
-            DirectoryUnavailable: no session became free or could be opened in the request's time.
+            DirectoryUnavailable: no connection became free or could be opened before the deadline.
         """
         if not self._slots.acquire(timeout=remaining_s()):
             raise DirectoryUnavailable("All connections to the directory are busy. Try again.")
         try:
-            session = self._idle_session() or self.connect()
+            connection = self._idle_connection() or self.connect()
             try:
-                yield session
+                yield connection
             finally:
-                self._return(session)
+                self._return(connection)
         finally:
             self._slots.release()
 
     def close(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
-        for session in idle:
-            session.close()
+        for connection in idle:
+            connection.close()
 
-    def _idle_session(self) -> LdapConnection | None:
+    def _idle_connection(self) -> LdapConnection | None:
         while True:
             with self._lock:
                 if not self._idle:
                     return None
-                session = self._idle.pop()  # the last used one: the others become idle and close
-            if self._is_reusable(session):
-                return session
-            session.close()
+                # The last used one, so that the others exceed `IDLE_S` and are closed.
+                connection = self._idle.pop()
+            if self._is_reusable(connection):
+                return connection
+            connection.close()
 
-    def _is_reusable(self, session: LdapConnection) -> bool:
-        is_fresh = time.monotonic() - session.idle_since < IDLE_S
-        return is_fresh and self.is_current(session) and not session.is_stale()
+    def _is_reusable(self, connection: LdapConnection) -> bool:
+        is_fresh = time.monotonic() - connection.idle_since < IDLE_S
+        return is_fresh and self.is_current(connection) and not connection.is_stale()
 
-    def _return(self, session: LdapConnection) -> None:
-        if not session.usable:
-            session.close()
+    def _return(self, connection: LdapConnection) -> None:
+        if not connection.usable:
+            connection.close()
             return
         with self._lock:
-            self._idle.append(session)
+            self._idle.append(connection)

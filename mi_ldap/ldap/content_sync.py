@@ -143,14 +143,14 @@ class Poller:
         self._is_unchanged = False
 
     def poll(
-        self, session: LdapConnection, should_continue: Callable[[], bool] = lambda: True
+        self, connection: LdapConnection, should_continue: Callable[[], bool] = lambda: True
     ) -> bool:
         """Report the changes since the last poll to the listeners.
 
         Args:
-            session: a session of an account that may read the entries; used by nobody else.
+            connection: a connection of an account that may read the entries; used by nobody else.
             should_continue: called after each message; if it returns False, the poll ends and the
-                session must not be used again. The changes reported until then are valid.
+                connection must not be used again. The changes reported until then are valid.
 
         Returns:
             Whether the poll was completed.
@@ -163,18 +163,18 @@ class Poller:
             search.lists_all = False
         numbers = [*self._searches]
         first = numbers[:1] if self._is_first_enough() else numbers
-        if not self._exchange(session, first, self._last_csns(), should_continue):
+        if not self._exchange(connection, first, self._last_csns(), should_continue):
             return False
         if self._is_unchanged:
             return True
         others = numbers[len(first) :]
-        if others and not self._exchange(session, others, {}, should_continue):
+        if others and not self._exchange(connection, others, {}, should_continue):
             return False
         # Only after the sync searches were answered. slapd 2.5.13 runs several operations of a
         # connection in parallel, and a sync search leaves out an entry that changes while it runs.
         # A search for newer entries at the same time could miss that entry as well.
         csns = self._last_csns()
-        return not csns or self._exchange(session, [], csns, should_continue)
+        return not csns or self._exchange(connection, [], csns, should_continue)
 
     def _is_first_enough(self) -> bool:
         """Whether no change in the first search means no change in any of them."""
@@ -196,7 +196,7 @@ class Poller:
 
     def _exchange(
         self,
-        session: LdapConnection,
+        connection: LdapConnection,
         numbers: list[int],
         csns: dict[int, bytes],
         should_continue: Callable[[], bool],
@@ -209,9 +209,9 @@ class Poller:
             *(self._request(number, self._searches[number].cookie) for number in numbers),
             *(self._request(number, csn) for number, csn in csns.items()),
         ]
-        with session.exchange("poll"):
-            session.connection.socket.sendall(b"".join(sent))
-            for message in messages_in_pieces(session):
+        with connection.exchange("poll"):
+            connection.ldap3_connection.socket.sendall(b"".join(sent))
+            for message in messages_in_pieces(connection):
                 number = self._unchanged_responses.get(message.body)
                 if number is None:
                     number = self._process(message)
@@ -220,7 +220,7 @@ class Poller:
                     return True
                 if not should_continue():
                     break
-            session.usable = False  # the rest of the response was not read
+            connection.usable = False  # the rest of the response was not read
         return False
 
     def _request(self, number: int, since: bytes) -> bytes:

@@ -22,8 +22,8 @@ class Add:
     classes: tuple[str, ...]
     attributes: Mapping[str, list[str]]
 
-    def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
-        connection.add(self.dn, list(self.classes), dict(self.attributes), controls or None)
+    def send(self, ldap3_connection: Connection, controls: list[Ldap3Control]) -> None:
+        ldap3_connection.add(self.dn, list(self.classes), dict(self.attributes), controls or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Delete:
 
     dn: str
 
-    def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
-        connection.delete(self.dn, controls or None)
+    def send(self, ldap3_connection: Connection, controls: list[Ldap3Control]) -> None:
+        ldap3_connection.delete(self.dn, controls or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,13 @@ class Modify:
     dn: str
     modifications: tuple[Modification, ...]
 
-    def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
+    def send(self, ldap3_connection: Connection, controls: list[Ldap3Control]) -> None:
         # ldap3 takes the changes by attribute; those of one attribute keep their order.
         changes: dict[str, list[tuple[str, list[str | bytes]]]] = {}
         for change in self.modifications:
             values = (_CHANGES[change.kind], list(change.values))
             changes.setdefault(change.attribute, []).append(values)
-        connection.modify(self.dn, changes, controls or None)
+        ldap3_connection.modify(self.dn, changes, controls or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,9 @@ class Rename:
     rdn: str
     superior_dn: str
 
-    def send(self, connection: Connection, controls: list[Ldap3Control]) -> None:
+    def send(self, ldap3_connection: Connection, controls: list[Ldap3Control]) -> None:
         # False: the old RDN's values are not deleted.
-        connection.modify_dn(self.dn, self.rdn, False, self.superior_dn, controls or None)
+        ldap3_connection.modify_dn(self.dn, self.rdn, False, self.superior_dn, controls or None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.search import SearchRequest
 
 
-def stream_search(session: LdapConnection, search: SearchRequest) -> Iterator[Entry]:
+def stream_search(connection: LdapConnection, search: SearchRequest) -> Iterator[Entry]:
     """Yield the entries of one search as they arrive, without a limit for the whole response.
 
     Args:
-        session: a bound session; not to be used otherwise until all entries have been returned.
+        connection: a bound connection; not to be used otherwise until all entries were returned.
         search: the request.
 
     Raises:
@@ -25,11 +25,11 @@ def stream_search(session: LdapConnection, search: SearchRequest) -> Iterator[En
         DirectoryUnavailable: the connection failed.
     """
     request = messages.message(
-        session.next_message_id(), search.encode(), search.encoded_controls()
+        connection.next_message_id(), search.encode(), search.encoded_controls()
     )
-    with session.exchange("search"):
-        session.connection.socket.sendall(request)
-        for message in messages_in_pieces(session):
+    with connection.exchange("search"):
+        connection.ldap3_connection.socket.sendall(request)
+        for message in messages_in_pieces(connection):
             if message.tag == messages.ENTRY:
                 yield search.entry_in(message)
             elif message.tag == messages.DONE:
@@ -37,12 +37,12 @@ def stream_search(session: LdapConnection, search: SearchRequest) -> Iterator[En
                 return
 
 
-def messages_in_pieces(session: LdapConnection) -> Iterator[Message]:
+def messages_in_pieces(connection: LdapConnection) -> Iterator[Message]:
     """Yield messages as they arrive; the deadline applies to each piece and not to all of them."""
-    sock = session.connection.socket
+    sock = connection.ldap3_connection.socket
 
     def end_of_next_piece() -> float:
-        return time.monotonic() + min(remaining_s(), session.response_timeout_s)
+        return time.monotonic() + min(remaining_s(), connection.response_timeout_s)
 
     while True:
         yield sock.next_message(end_of_next_piece)

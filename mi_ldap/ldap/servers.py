@@ -1,7 +1,7 @@
 """Choice of the directory server: one for the whole process, used until it fails.
 
 Replicas lag behind each other, so reading from one server what was just written to another often
-returns old data. Therefore every session of the process uses the *current* server.
+returns old data. Therefore every connection of the process uses the *current* server.
 
 * A server that cannot be reached has *failed*: the next one in order becomes the current one.
 * A server that leaves an operation unanswered is *suspect*: a thread checks it at once. If there

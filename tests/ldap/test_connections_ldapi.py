@@ -57,8 +57,8 @@ def is_listening(file: Path) -> bool:
 
 def test_without_a_dn_the_process_is_the_account(directory: EmbeddedDirectory, url: str) -> None:
     session = connector(url).bound()
-    session.connection.extend.standard.who_am_i()
-    said = session.connection.result["responseValue"]
+    session.ldap3_connection.extend.standard.who_am_i()
+    said = session.ldap3_connection.result["responseValue"]
     assert said.decode() == f"dn:{directory.service_dn}"
     assert not session.is_stale()
     session.close()

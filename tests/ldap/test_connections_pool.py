@@ -43,7 +43,7 @@ def look(session: LdapConnection) -> None:
 
 def test_a_session_is_reused(pool: Pool, opened: list[LdapConnection]) -> None:
     for _ in range(5):
-        with pool.session() as session:
+        with pool.connection() as session:
             look(session)
     assert len(opened) == 1
 
@@ -52,7 +52,7 @@ def test_the_size_bounds_the_sessions_and_others_wait(
     pool: Pool, opened: list[LdapConnection]
 ) -> None:
     def use(_: int) -> None:
-        with pool.session() as session:
+        with pool.connection() as session:
             look(session)
 
     with ThreadPoolExecutor(16) as threads:
@@ -61,24 +61,24 @@ def test_the_size_bounds_the_sessions_and_others_wait(
 
 
 def test_waiting_longer_than_the_deadline_is_an_outage(pool: Pool) -> None:
-    with pool.session(), pool.session():
+    with pool.connection(), pool.connection():
         began_s = time.monotonic()
-        with deadline(0.1), pytest.raises(DirectoryUnavailable, match="busy"), pool.session():
+        with deadline(0.1), pytest.raises(DirectoryUnavailable, match="busy"), pool.connection():
             pytest.fail("there was a third one")
         assert time.monotonic() - began_s < 1
-    with pool.session() as session:
+    with pool.connection() as session:
         look(session)
 
 
 def test_a_broken_session_is_not_reused(pool: Pool, opened: list[LdapConnection]) -> None:
     def look_at_a_closed_one() -> None:
-        with pool.session() as session:
-            session.connection.socket.close()
+        with pool.connection() as session:
+            session.ldap3_connection.socket.close()
             look(session)
 
     with pytest.raises(DirectoryUnavailable):
         look_at_a_closed_one()
-    with pool.session() as session:
+    with pool.connection() as session:
         look(session)
     assert len(opened) == 2
 
@@ -86,9 +86,9 @@ def test_a_broken_session_is_not_reused(pool: Pool, opened: list[LdapConnection]
 def test_a_session_is_reused_after_a_rejected_operation(
     pool: Pool, opened: list[LdapConnection]
 ) -> None:
-    with pytest.raises(LdapError), pool.session() as session:
+    with pytest.raises(LdapError), pool.connection() as session:
         session.do(Delete("uid=nobody,dc=mi"))
-    with pool.session() as session:
+    with pool.connection() as session:
         look(session)
     assert len(opened) == 1
 
@@ -96,10 +96,10 @@ def test_a_session_is_reused_after_a_rejected_operation(
 def test_a_session_that_the_server_closed_is_replaced(
     pool: Pool, opened: list[LdapConnection], tmp_path: Path
 ) -> None:
-    with pool.session() as session:
+    with pool.connection() as session:
         look(session)
-        session.connection.socket.shutdown(socket.SHUT_RD)
-    with pool.session() as session:
+        session.ldap3_connection.socket.shutdown(socket.SHUT_RD)
+    with pool.connection() as session:
         look(session)
     assert len(opened) == 2
 
@@ -107,10 +107,10 @@ def test_a_session_that_the_server_closed_is_replaced(
 def test_a_session_that_was_idle_too_long_is_replaced(
     pool: Pool, opened: list[LdapConnection]
 ) -> None:
-    with pool.session() as session:
+    with pool.connection() as session:
         look(session)
     session.idle_since -= 3600
-    with pool.session() as session:
+    with pool.connection() as session:
         look(session)
     assert len(opened) == 2
 
@@ -121,5 +121,5 @@ def test_a_slot_is_free_again_when_connecting_failed() -> None:
 
     pool = Pool(fail, 1)
     for _ in range(3):
-        with pytest.raises(DirectoryUnavailable), pool.session():
+        with pytest.raises(DirectoryUnavailable), pool.connection():
             pytest.fail("there was one")

@@ -137,7 +137,7 @@ def test_start_tls_verifies_as_ldaps_does(start_tls: EmbeddedDirectory, ca_file:
     demands: dict[str, Any] = {"start_tls": True, "account": account}
     session = connector(f"ldap://localhost:{port}", ca_file=ca_file, **demands).bound()
     assert session.read(start_tls.user_base, "(objectClass=*)", ["ou"]) is not None
-    assert session.connection.tls_started
+    assert session.ldap3_connection.tls_started
     session.close()
     for host, file in (("127.0.0.1", ca_file), ("localhost", None)):
         with pytest.raises(DirectoryUnavailable):

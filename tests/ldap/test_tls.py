@@ -325,8 +325,8 @@ def test_without_a_dn_the_client_certificate_is_the_account(
     session = connector(
         start_tls_url(encrypted), certificate_file=certificate("the-service"), **demands
     ).bound()
-    session.connection.extend.standard.who_am_i()
-    said = session.connection.result["responseValue"]
+    session.ldap3_connection.extend.standard.who_am_i()
+    said = session.ldap3_connection.result["responseValue"]
     assert said.decode() == f"dn:{encrypted.service_dn}"
     session.close()
 

@@ -45,7 +45,7 @@ class Searches:
             DirectoryUnavailable: the server rejected a read. That is no "not found": a decision
                 must not be based on what could not be read.
         """
-        with self.pool.session() as connection:
+        with self.pool.connection() as connection:
             try:
                 yield connection
             except LdapError as error:

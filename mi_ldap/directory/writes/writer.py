@@ -38,7 +38,7 @@ class Writer:
     @contextmanager
     def connection(self) -> Iterator[LdapConnection]:
         """Take a connection of the pool for changes; LDAP errors become errors of the port."""
-        with self.pool.session() as connection:
+        with self.pool.connection() as connection:
             try:
                 yield connection
             except LdapError as error:
