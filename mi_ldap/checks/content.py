@@ -220,7 +220,7 @@ def duplicates(context: CheckContext) -> Iterator[Finding]:
             "duplicates",
             "warn",
             f"{len(dns)} users are named {name}, so none of them can log in: {where}.",
-            f"Give all but one another {layout.user_name}, or exclude them with "
+            f"Change {layout.user_name} of all but one, or exclude them with "
             "user_store.user_name_list_filter.",
         )
     if len(same) > SHOWN:

@@ -42,7 +42,7 @@ class _Bash(shell_completion.BashComplete):
         """Any bash that reads this script will do; asking it takes longer than the script."""
 
     def get_completions(self, args: list[str], incomplete: str) -> list[Any]:
-        """Nothing that would be code where the cursor stands."""
+        """Return the completions that the shell would not execute at the cursor."""
         word = os.environ["COMP_WORD"]
         quote = _open_quote(word)
         if quote:
@@ -55,7 +55,7 @@ class _Bash(shell_completion.BashComplete):
         return [item for item in found if not _has(item.value, _SPECIAL[quote])]
 
     def format_completion(self, item: shell_completion.CompletionItem[Any]) -> str:
-        """Between quotes it is taken as it is."""
+        """Return a completion between quotes unquoted."""
         if item.type == "plain" and _open_quote(os.environ["COMP_WORD"]):
             return f"quoted,{item.value}"
         return super().format_completion(item)

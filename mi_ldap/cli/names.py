@@ -41,7 +41,7 @@ def _fetch_names(context: click.Context, key: str, prefix: str) -> list[str]:
     from mi_ldap.errors import MiLdapError
 
     options = context.ensure_object(Options)
-    # The shell waits for the completion and seems to hang meanwhile.
+    # The shell is blocked until the completion ends.
     options.timeout = _TIMEOUT_S
     try:
         with options.api() as api:

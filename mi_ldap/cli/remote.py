@@ -54,8 +54,8 @@ def add(options: Options, name: str, host: str, port: int) -> None:
     from mi_ldap.client import remotes
 
     new = _with_ca(remotes.remote_at(name, host, port), options)
-    with remotes.edit() as kept:
-        kept.add(new)
+    with remotes.edit() as stored:
+        stored.add(new)
     options.done(_described(new), f"Remote {name} was added: {new.url}.")
 
 
@@ -66,11 +66,11 @@ def remove(options: Options, name: str) -> None:
     """Remove a service and its stored login. Log out first to revoke the token."""
     from mi_ldap.client import remotes, tokens
 
-    with remotes.edit() as kept:
-        was_selected = kept.selected == name
-        kept.remove(name)
+    with remotes.edit() as stored:
+        was_selected = stored.selected == name
+        stored.remove(name)
     tokens.delete(name)
-    also = f" '{kept.selected}' is selected now." if was_selected else ""
+    also = f" '{stored.selected}' is selected now." if was_selected else ""
     options.done({"remote": name, "status": "Removed"}, f"Remote {name} was removed.{also}")
 
 
@@ -88,10 +88,10 @@ def update(options: Options, name: str, host: str, port: int) -> None:
     from mi_ldap.client import remotes, tokens
 
     where = remotes.remote_at(name, host, port)
-    with remotes.edit() as kept:
-        moved = where if kept.get(name).url != where.url else kept.get(name)
+    with remotes.edit() as stored:
+        moved = where if stored.get(name).url != where.url else stored.get(name)
         moved = _with_ca(moved, options)
-        kept.put(moved)
+        stored.put(moved)
     if tokens.stored_login(moved) is None:
         # It would not be sent to the new address anyway.
         tokens.delete(name)
@@ -104,8 +104,8 @@ def show(options: Options) -> None:
     """Show all services and logins."""
     from mi_ldap.client import remotes
 
-    kept = remotes.load()
-    rows = [_row(each, kept) for each in kept.by_name.values()]
+    stored = remotes.load()
+    rows = [_row(each, stored) for each in stored.by_name.values()]
     if options.output_format == "json":
         output.show_json(rows)
     elif options.output_format == "csv":
@@ -122,9 +122,9 @@ def select(options: Options, name: str) -> None:
     """Select the service that commands use."""
     from mi_ldap.client import remotes
 
-    with remotes.edit() as kept:
-        selected_remote = kept.get(name)
-        kept.selected = name
+    with remotes.edit() as stored:
+        selected_remote = stored.get(name)
+        stored.selected = name
     options.done(_described(selected_remote), f"Remote {name} is selected: {selected_remote.url}.")
 
 
@@ -151,12 +151,12 @@ def login(options: Options, user: str | None, password: str | None) -> None:
     name = user or prompts.text("User", "USER")
     secret = prompts.password("Password", "PASSWORD") if password is None else password
     with ManagementApi(options.connection(selected_remote)) as api:
-        said = api.log_in(name, secret)
-    tokens.store(selected_remote, tokens.Login(name, said["AccessToken"]))
+        result = api.log_in(name, secret)
+    tokens.store(selected_remote, tokens.Login(name, result["AccessToken"]))
     sentence = f"Logged in to {selected_remote.name} ({selected_remote.url}) as {name}."
     options.done({"remote": selected_remote.name, "user": name}, sentence)
-    if said.get("Warning"):
-        output.print_error(str(said["Warning"]))
+    if result.get("Warning"):
+        output.print_error(str(result["Warning"]))
 
 
 @remote.command(examples=(("mi remote logout", "revokes the token"),))
@@ -213,14 +213,16 @@ def trust(options: Options, name: str | None, yes: bool) -> None:
     shown = fetch_certificate(selected_remote, options.timeout_s)
     if not yes:
         _confirm_certificate(selected_remote, shown)
-    with remotes.edit() as kept:
-        if kept.get(selected_remote.name) != selected_remote:
+    with remotes.edit() as stored:
+        if stored.get(selected_remote.name) != selected_remote:
             raise click.ClickException(
-                f"Remote {selected_remote.name} was changed meanwhile: look again."
+                f"Remote {selected_remote.name} was changed in the meantime. Run the command again."
             )
-        kept.put(replace(selected_remote, certificate=shown.pem, ca_file=None))
-    said = {"remote": selected_remote.name, "sha256": shown.sha256, "status": "Trusted"}
-    options.done(said, f"Remote {selected_remote.name} trusts that certificate now, and no other.")
+        stored.put(replace(selected_remote, certificate=shown.pem, ca_file=None))
+    result = {"remote": selected_remote.name, "sha256": shown.sha256, "status": "Trusted"}
+    options.done(
+        result, f"Remote {selected_remote.name} trusts that certificate now, and no other."
+    )
 
 
 def _confirm_certificate(selected_remote: Remote, shown: ServerCertificate) -> None:
@@ -254,7 +256,7 @@ def _described(remote: Remote) -> dict[str, str]:
     return {"remote": remote.name, "url": remote.url}
 
 
-def _row(remote: Remote, kept: Remotes) -> dict[str, str | bool]:
+def _row(remote: Remote, stored: Remotes) -> dict[str, str | bool]:
     from mi_ldap.client.tokens import stored_login
 
     login = stored_login(remote)
@@ -262,7 +264,7 @@ def _row(remote: Remote, kept: Remotes) -> dict[str, str | bool]:
         **_described(remote),
         "user": login.user if login else "",
         "certificate": _trust_of(remote),
-        "selected": remote.name == kept.selected,
+        "selected": remote.name == stored.selected,
     }
 
 

@@ -258,20 +258,22 @@ def _translated_errors(options: ConnectionOptions) -> Iterator[None]:
 def _describe_untrusted(
     remote: Remote, error: ssl.SSLCertVerificationError, *, is_pinned: bool
 ) -> str:
-    said = f"The certificate of {remote.url} can't be verified ({error.verify_message.rstrip('.')})"
+    problem = (
+        f"The certificate of {remote.url} can't be verified ({error.verify_message.rstrip('.')})"
+    )
     context = f"'mi remote trust {remote.name}'"
     fault = fault_of(error)
     # Trusting such a certificate would not help.
     if fault is CertificateFault.OTHER_HOST:
-        return f"{said}: give the host by a name that is in it, with 'mi remote update'."
+        return f"{problem}: give the host by a name that is in it, with 'mi remote update'."
     if fault in {CertificateFault.NOT_YET_VALID, CertificateFault.EXPIRED}:
-        return f"{said}: the service needs a new one, unless a clock is wrong."
+        return f"{problem}: the service needs a new one, unless a clock is wrong."
     if is_pinned:
         return (
-            f"{said}: it differs from the one you trusted. An attacker may be intercepting the "
+            f"{problem}: it differs from the one you trusted. An attacker may be intercepting the "
             f"connection; if it was renewed, trust it with {context}."
         )
-    return f"{said}: see it with {context}, or name its issuer with --ca FILE."
+    return f"{problem}: see it with {context}, or name its issuer with --ca FILE."
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

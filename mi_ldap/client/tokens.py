@@ -25,10 +25,10 @@ def stored_login(remote: Remote) -> Login | None:
     Raises:
         FileError: the file cannot be read, or is damaged.
     """
-    kept = files.read(_file()).get(remote.name)
-    if not isinstance(kept, dict) or kept.get("url") != remote.url:
+    stored = files.read(_file()).get(remote.name)
+    if not isinstance(stored, dict) or stored.get("url") != remote.url:
         return None
-    user, token = kept.get("user"), kept.get("token")
+    user, token = stored.get("user"), stored.get("token")
     return Login(user, token) if isinstance(user, str) and isinstance(token, str) else None
 
 

@@ -56,7 +56,7 @@ class Custody:
         return None
 
     def reassign_dependents(self, user: User, admin_role: AdminRole | None) -> list[Step]:
-        """Return the steps that give the user's dependents to its successor, or to no custodian.
+        """Return the steps that reassign the user's dependents to its successor, or to nobody.
 
         They belong between `Unchanged(admin_role.role)` and the step that changes the role's
         members, or `RenewRevision`. Otherwise the successor could be demoted at the same moment
@@ -129,7 +129,7 @@ class Custody:
                 )
 
     def _reassign_restored(self, by: str, user: User, steps: Sequence[Step]) -> None:
-        """Reassign the dependents that the undo gave back, if the user was demoted meanwhile."""
+        """Reassign the dependents that the undo restored, if the user has been demoted."""
         admin_role = self.store.admin_role()
         if self._has_same_appointment(user, admin_role, steps):
             return
@@ -141,7 +141,7 @@ class Custody:
         self._apply_audited(by, self.with_guards(reassignments, admin_role))
 
     def _reassign_admin(self, by: str, user: User) -> None:
-        """Give the user another custodian, if it is an admin and its custodian no longer is."""
+        """Reassign the user to its successor, if it is an admin and its custodian no longer is."""
         admin_role, present = self.store.admin_role(), self.store.user(user.id)
         if present is None or not present.custodian_id or not self._is_admin(present, admin_role):
             return

@@ -25,7 +25,7 @@ from mi_ldap.store import (
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """Makes an existing user an admin, sets its password, and reassigns admins without a custodian.
+    """Changes by an operator: admin role, password, custodian of admins without one; all audited.
 
     Attributes:
         operator: who runs the command, for the audit log: `"root on this machine"`.

@@ -45,7 +45,7 @@ class RecordedWaits(threading.Event):
         return False
 
 
-def test_what_is_a_matter_of_time_is_tried_again() -> None:
+def test_temporary_errors_are_retried() -> None:
     for status, retry_after_s, waits in ((503, 7, 7), (503, 600, 15), (409, None, 1), (429, 2, 2)):
         stopped = RecordedWaits()
         batch = Batch(FailingApi(Refused(status, "Not now.", retry_after_s), 2), stopped=stopped)
@@ -53,21 +53,21 @@ def test_what_is_a_matter_of_time_is_tried_again() -> None:
         assert stopped.waited == [waits] * 2 * len(PEOPLE)
 
 
-def test_one_that_goes_on_saying_no_is_believed() -> None:
+def test_retries_end_after_some_attempts() -> None:
     api = FailingApi(Refused(503, "Not now.", 1), 99)
     results = list(Batch(api, stopped=RecordedWaits()).run(PEOPLE))
     assert {(each.outcome, each.error) for each in results} == {("failed", "Not now.")}
     assert set(api.asked.values()) == {4}
 
 
-def test_what_holds_for_all_ends_it() -> None:
+def test_an_error_that_concerns_all_lines_ends_the_import() -> None:
     api = FailingApi(LoginNeeded("prod", had_login=True), 99)
     with pytest.raises(LoginNeeded, match="log in again"):
         list(Batch(api).run(PEOPLE * 100))
     assert sum(api.asked.values()) < len(PEOPLE) * 100
 
 
-def test_nobody_waits_for_what_was_stopped() -> None:
+def test_an_aborted_import_does_not_wait_for_retries() -> None:
     refusals = {each.user: Refused(503, "Not now.", 15) for each in PEOPLE}
     api = FailingApi(refusals["user 2"], 99)
     api.create_user = Mock(side_effect=[LoginNeeded("prod", had_login=True), *refusals.values()])  # type: ignore[method-assign]
@@ -92,12 +92,12 @@ class ApiWithUser(FailingApi):
         return {"userId": user, "status": "Added/removed the roles"}
 
 
-def test_what_names_are_the_same_is_for_the_service_to_say() -> None:
+def test_role_names_are_compared_by_the_service() -> None:
     api = ApiWithUser(AlreadyExists(400, "User: x already exists."), 99)
     person = Person(2, "x", "secret", is_admin=True, roles=("straße", "strasse"))
     assert [each.outcome for each in Batch(api).run([person])] == ["completed"]
     assert api.assigned == ["straße"]
 
 
-def test_no_password_is_shown_by_accident() -> None:
+def test_passwords_are_not_in_the_repr() -> None:
     assert "secret" not in repr(PEOPLE)

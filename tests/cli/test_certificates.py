@@ -62,7 +62,7 @@ def test_whom_one_trusts_is_the_only_one(newcomer: Person, tmp_path: Path) -> No
         child.expect_exact("[y/N]: ")
         newcomer.done("remote", "update", "default", "localhost", "1")
         child.sendline("y")
-        assert "was changed meanwhile" in ended(child)[1]
+        assert "was changed in the meantime" in ended(child)[1]
         assert "certificate" not in newcomer.remotes_file.read_text()
     assert not any(other.heard)
 

@@ -44,7 +44,7 @@ def test_a_role_is_deleted_after_a_yes(mi: Person) -> None:
     assert mi("role", "show", "confirmed").status == 1
 
 
-def test_the_admin_role_is_revoked_after_a_yes_and_others_at_once(stage: Stage, mi: Person) -> None:
+def test_revoking_the_admin_role_asks_for_confirmation(stage: Stage, mi: Person) -> None:
     mi.done("user", "create", "resigning", PASSWORD, "true")
     mi.done("role", "create", "plainly")
     mi.done("role", "assign", "resigning", "plainly")

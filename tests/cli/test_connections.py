@@ -89,7 +89,7 @@ def test_answers_that_the_api_never_gives(
     assert (ran.status, ran.out, "answered 200 without" in ran.sentence) == (1, "", True), ran
 
 
-def test_an_answer_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_response_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mi_ldap.client.http._MAX_BODY_BYTES", 10)
     with impostor(tmp_path, HTML) as (one, ca):
         options = ConnectionOptions(Remote("x", "localhost", one.port), str(ca))
@@ -137,7 +137,7 @@ def test_a_password_that_was_changed_is_reported(
 
 
 @pytest.mark.parametrize("act", [hanging_up, answering("503 Gone", b'{"Error": "Down."}')])
-def test_a_logout_that_the_service_does_not_hear(
+def test_logout_without_a_connection_deletes_the_token(
     newcomer: Person, tmp_path: Path, act: Act
 ) -> None:
     with impostor(tmp_path, act) as (one, ca):

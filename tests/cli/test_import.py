@@ -20,7 +20,7 @@ def people(mi: Person, text: str, name: str = "people.csv") -> Path:
     return path
 
 
-def test_all_kinds_of_lines_and_again(mi: Person) -> None:
+def test_import_of_all_kinds_of_lines_and_its_repetition(mi: Person) -> None:
     mi.done("role", "create", "imp one")
     mi.done("role", "create", "imp two")
     file = people(
@@ -63,7 +63,7 @@ def test_all_kinds_of_lines_and_again(mi: Person) -> None:
     assert mi.done("user", "show", "imp-boss", "--format", "json").json["isAdmin"]
 
 
-def test_a_good_run_leaves_no_report(mi: Person) -> None:
+def test_an_import_without_failures_deletes_the_old_report(mi: Person) -> None:
     file = people(mi, f"user,password\nimp-good,{PASSWORD}\n")
     report = file.with_name("people.csv.failed")
     report.write_text("line,user,error\n2,imp-good,of old\n")
@@ -107,7 +107,7 @@ def test_a_dry_run_does_nothing(mi: Person) -> None:
     assert not file.with_name("people.csv.failed").exists()
 
 
-def test_a_dry_run_foretells_every_failure_with_its_line(stage: Stage, mi: Person) -> None:
+def test_a_dry_run_reports_every_failure_with_its_line(stage: Stage, mi: Person) -> None:
     """What a dry run calls new is added, and what it calls failed fails."""
     mi.done("role", "create", "foretold")
     lines = [
@@ -167,7 +167,7 @@ def test_who_may_not_is_told_once(stage: Stage, mi: Person) -> None:
     assert (ran.status, ran.out, ran.sentence) == (1, "", "403 Forbidden. Only admins may do this.")
 
 
-def test_a_bar_for_who_looks(mi: Person) -> None:
+def test_import_shows_a_progress_bar_on_a_terminal(mi: Person) -> None:
     lines = "".join(f"imp-bar-{number},{PASSWORD}\n" for number in range(30))
     file = people(mi, f"user,password\n{lines}")
     status, shown = ended(mi.at_terminal("user", "import", str(file)))
@@ -176,7 +176,7 @@ def test_a_bar_for_who_looks(mi: Person) -> None:
     assert shown.rstrip().endswith("30 created")
 
 
-def test_an_interrupted_run_goes_on(mi: Person) -> None:
+def test_an_interrupted_import_continues(mi: Person) -> None:
     lines = "".join(f"imp-cut-{number},{PASSWORD}\n" for number in range(300))
     file = people(mi, f"user,password\n{lines}unreadable\n")
     process = mi.start("user", "import", str(file))

@@ -6,7 +6,7 @@ from tests.cli.conftest import PASSWORD
 from tests.cli.terminal import Person, ended
 
 
-def test_add_asks_for_what_is_missing(mi: Person) -> None:
+def test_create_asks_for_missing_arguments(mi: Person) -> None:
     child = mi.at_terminal("user", "create", "asked")
     child.expect_exact("Password of asked: ")
     child.sendline(PASSWORD)
@@ -37,7 +37,7 @@ def test_nobody_sees_the_password_and_only_a_yes_is_one(mi: Person) -> None:
     assert "User unseen was created." in shown
 
 
-def test_passwords_that_differ_make_nobody(mi: Person) -> None:
+def test_passwords_that_differ_create_no_user(mi: Person) -> None:
     child = mi.at_terminal("user", "create", "differing")
     child.expect_exact("Password of differing: ")
     child.sendline(PASSWORD)
@@ -48,7 +48,7 @@ def test_passwords_that_differ_make_nobody(mi: Person) -> None:
     assert mi("user", "show", "differing").status == 1
 
 
-def test_lines_of_the_standard_input_are_answers(mi: Person) -> None:
+def test_lines_of_stdin_answer_the_questions(mi: Person) -> None:
     assert (
         mi.done("user", "create", "lines", given=f"{PASSWORD}\ny\n").out
         == "Admin lines was created.\n"

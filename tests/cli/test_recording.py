@@ -8,13 +8,13 @@ from mi_ldap.cli.root import mi
 from tests.cli.recording import PAGE, SESSION, page_with, recorded
 
 
-def test_the_recorded_session_is_true() -> None:
+def test_the_recorded_session_in_the_docs_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == page_with(recorded()), (
         "run scripts/cli-recording, and look at what it changes in docs/cli.md"
     )
 
 
-def test_every_command_is_in_it() -> None:
+def test_every_command_is_in_the_recorded_session() -> None:
     typed = "\n".join(step.typed.replace("mi -v ", "mi ") for step in SESSION)
     for name, command in mi.commands.items():
         names = command.commands if isinstance(command, click.Group) else [""]

@@ -25,7 +25,7 @@ def test_the_default_is_there_from_the_start(newcomer: Person) -> None:
     )
 
 
-def test_remotes_come_and_go(newcomer: Person) -> None:
+def test_add_select_update_and_remove_remotes(newcomer: Person) -> None:
     said = newcomer.done("remote", "add", "prod", "mi.example.org", "9164").out
     assert said == "Remote prod was added: https://mi.example.org:9164.\n"
     assert "already" in newcomer("remote", "add", "prod", "other", "1").sentence
@@ -141,7 +141,7 @@ def test_the_xdg_folders(stage: Stage, tmp_path: Path) -> None:
     assert (tmp_path / ".local/state/mi-ldap/tokens.json").exists()
 
 
-def test_a_file_that_is_damaged(newcomer: Person) -> None:
+def test_a_damaged_file_is_reported(newcomer: Person) -> None:
     newcomer.remotes_file.parent.mkdir(parents=True)
     kept = '{"remotes": {"x": {"host": "h", "port": %s}}}'
     trust = '{"remotes": {"x": {"host": "h", "port": 1, "%s": 7}}}'
@@ -182,7 +182,7 @@ def test_a_link_stays_a_link(newcomer: Person) -> None:
     assert "linked" in real.read_text()
 
 
-def test_many_at_once_lose_nothing(newcomer: Person) -> None:
+def test_concurrent_changes_of_remotes_lose_nothing(newcomer: Person) -> None:
     names = [f"remote {number}" for number in range(8)]
     started = [newcomer.start("remote", "add", name, "h", "1") for name in names]
     for process in started:

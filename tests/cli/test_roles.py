@@ -6,7 +6,7 @@ from tests.cli.conftest import PASSWORD
 from tests.cli.terminal import Person
 
 
-def test_a_role_comes_and_goes(mi: Person) -> None:
+def test_create_show_and_delete_a_role(mi: Person) -> None:
     assert mi.done("role", "create", "dev, all").out == "Role dev, all was created.\n"
     assert "dev, all" in mi.done("role", "show").lines
     assert mi.done("role", "show", "dev, all").lines == ["Role   dev, all", "Users  nobody"]
@@ -15,7 +15,7 @@ def test_a_role_comes_and_goes(mi: Person) -> None:
     assert mi("role", "delete", "dev, all").status == 1
 
 
-def test_a_role_name_that_the_dashboard_cannot_show_is_warned_of_beside_the_answer(
+def test_a_role_name_that_breaks_the_dashboard_prints_a_warning(
     mi: Person,
 ) -> None:
     ran = mi.done("role", "create", "two words")
@@ -26,7 +26,7 @@ def test_a_role_name_that_the_dashboard_cannot_show_is_warned_of_beside_the_answ
     assert mi.done("role", "create", "oneword").err == ""
 
 
-def test_roles_are_given_and_taken(mi: Person) -> None:
+def test_roles_are_assigned_and_revoked(mi: Person) -> None:
     for user in ("holder a", "holder b"):
         mi.done("user", "create", user, PASSWORD, "no")
     for role in ("one", "two", "three"):
@@ -50,7 +50,7 @@ def test_roles_are_given_and_taken(mi: Person) -> None:
     assert roles == ["Internal/everyone", "three"]
 
 
-def test_one_that_is_wrong_and_none_is_given(mi: Person) -> None:
+def test_assigning_an_unknown_role_assigns_none(mi: Person) -> None:
     mi.done("user", "create", "all or none", PASSWORD, "no")
     mi.done("role", "create", "there")
     ran = mi("role", "assign", "all or none", "there", "not there")
@@ -66,7 +66,7 @@ def test_a_role_with_a_slash(mi: Person) -> None:
     assert same["role"] == "Internal/everyone"
 
 
-def test_the_former_names_of_commands_are_aliases(mi: Person) -> None:
+def test_add_remove_give_and_take_are_aliases(mi: Person) -> None:
     mi.done("role", "add", "former")
     mi.done("user", "add", "former", PASSWORD, "no")
     assert mi.done("role", "give", "former", "former").out == "former now has the role former.\n"

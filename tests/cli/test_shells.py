@@ -89,7 +89,7 @@ UNREADABLE = "The standard input can't be read: bad file descriptor."
         ("user show >/dev/full 2>/dev/full", 1, ""),
     ],
 )
-def test_streams_that_take_nothing(mi: Person, command: str, status: int, says: str) -> None:
+def test_closed_and_full_output_streams(mi: Person, command: str, status: int, says: str) -> None:
     ran = subprocess.run(
         ["bash", "-c", f"{shlex.join(COMMAND)} {command}"],
         env=mi.environment,
@@ -256,7 +256,7 @@ def test_a_name_that_steers_a_terminal_is_not_offered(stage: Stage, on_path: Per
     assert completed(on_path, "mi", "user", "show", "steer") == [""]
 
 
-def test_completion_is_silent_where_there_is_nobody(on_path: Person) -> None:
+def test_completion_is_silent_without_a_service(on_path: Person) -> None:
     on_path.tokens_file.unlink()
     assert completed(on_path, "mi", "user", "show", "x") == [""]
 

@@ -33,7 +33,7 @@ NAMES = ["Last, First", "50%", "日本", "q?mark", "#hash", "a+b&c=%41;", "-x"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_lives_a_whole_life(mi: Person, name: str) -> None:
+def test_a_name_with_special_characters_works_in_all_commands(mi: Person, name: str) -> None:
     added = mi.done("user", "create", "--format", "json", "--", name, given=f"{PASSWORD}\n")
     assert added.json == {"userId": name, "status": "Added"}
     mi.done("role", "create", "--", name)
@@ -50,7 +50,7 @@ def test_a_name_lives_a_whole_life(mi: Person, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["made/elsewhere", "..", "."])
-def test_names_that_only_other_tools_make(stage: Stage, mi: Person, name: str) -> None:
+def test_names_that_only_other_tools_create(stage: Stage, mi: Person, name: str) -> None:
     refused = mi("user", "create", name, PASSWORD, "no")
     assert (refused.status, "not allowed" in refused.sentence) == (1, True)
     stage.place.add_user(name)
@@ -59,14 +59,14 @@ def test_names_that_only_other_tools_make(stage: Stage, mi: Person, name: str) -
     assert mi("user", "show", name).status == 1
 
 
-def test_what_a_name_says_to_a_terminal_is_only_shown(stage: Stage, mi: Person) -> None:
+def test_terminal_escapes_in_names_are_escaped(stage: Stage, mi: Person) -> None:
     stage.place.add_user("\x1b[31mred\u202e")
     status, shown = ended(mi.at_terminal("user", "show", "-p", "*red*"))
     assert (status, "\\x1b[31mred\\u202e" in shown, "\x1b[31m" in shown) == (0, True, False)
 
 
 @pytest.mark.parametrize("command", [["show"], ["remove"], ["password"]])
-def test_an_empty_name_is_nobody(mi: Person, command: list[str]) -> None:
+def test_an_empty_name_is_rejected(mi: Person, command: list[str]) -> None:
     ran = mi("user", *command, " ", given="old\nnew\n")
     assert (ran.status, ran.sentence) == (1, "A name can't be empty.")
 
@@ -98,7 +98,7 @@ def test_show_by_conditions(mi: Person) -> None:
     assert mi("user", "show", "cond-zoe", "-p", "*").status == 2
 
 
-def test_the_forms(mi: Person) -> None:
+def test_output_formats(mi: Person) -> None:
     mi.done("user", "create", "form, the", PASSWORD, "no")
     mi.done("role", "create", "forms")
     mi.done("role", "assign", "form, the", "forms")
@@ -126,7 +126,7 @@ def test_the_forms(mi: Person) -> None:
     ]
 
 
-def test_names_that_break_lines_break_no_form(stage: Stage, mi: Person) -> None:
+def test_control_characters_in_names_are_escaped_in_all_formats(stage: Stage, mi: Person) -> None:
     stage.place.add_user("cr\rlf\x9b")
     shown = mi.done("user", "show", "-p", "cr*", "--format", "csv").out
     assert shown == "userId\ncr\\rlf\\x9b\n"
@@ -218,7 +218,7 @@ def test_who_is_no_admin_is_told_so(stage: Stage, mi: Person) -> None:
         assert (ran.status, ran.sentence) == (1, "403 Forbidden. Only admins may do this.")
 
 
-def test_a_domain_goes_along(mi: Person) -> None:
+def test_the_domain_is_sent(mi: Person) -> None:
     for command in (
         ["user", "show", "x"],
         ["user", "create", "x", PASSWORD, "no"],
