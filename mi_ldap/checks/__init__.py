@@ -162,6 +162,7 @@ class Doctor:
             found.append(_failure(check, f"The server rejected the request (code {error.code})."))
         except MiLdapError as error:
             found.append(_failure(check, str(error)))
+        # Checks that need this one would only report consequences of its problem.
         if any(finding.level in check.blocks_on for finding in found):
             self._failed.add(check.name)
         return found

@@ -30,6 +30,7 @@ def admins(context: CheckContext) -> Iterator[Finding]:
             "Rename one of them, or let the account read their members.",
         )
         return
+    # There have been admins, so a missing group is an error and not a new directory.
     if role is None and _had_admins(context):
         yield _missing_admin_role(context)
     elif role is None:

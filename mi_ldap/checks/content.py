@@ -338,6 +338,7 @@ def dangling(context: CheckContext) -> list[Dangling]:
 
     Members outside of the search bases are never included: the account may not see their entries.
     """
+    # Most members are known from the lists; only the others need a search each.
     known = {names.parsed_dn(each.dn) for each in _known_entries(context)}
     login_names = {
         name for entry in context.users.entries for name in entry.all(context.layout.user_name)

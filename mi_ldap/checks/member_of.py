@@ -31,6 +31,7 @@ def member_of(context: CheckContext) -> Iterator[Finding]:
 
 def _member_of_a_group(context: CheckContext) -> str | None:
     """Return the DN of any user who is a member of a group; None if there is none."""
+    # memberUid holds names, from which no server derives memberOf.
     if context.layout.group_schema.by_name:
         return None
     users = {parsed_dn(entry.dn): entry.dn for entry in context.users.entries}

@@ -44,6 +44,7 @@ def profile(context: CheckContext) -> Iterator[Finding]:
     with context.session() as session:
         detected = profiles.detect_profile(session, "auto")
     configured = context.target.config.profile
+    # `other` means that the root DSE has no known sign, so the setting may be right.
     if configured != "auto" and detected.name not in (configured, "other"):
         yield Finding(
             "profile",

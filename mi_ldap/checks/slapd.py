@@ -54,6 +54,7 @@ def database_of(context: CheckContext) -> Database | None:
     # Suffixes may be nested; the longest one has the entries.
     entry = max(found, key=lambda each: len(each.first("olcSuffix") or ""))
     below = [each for each in entries if each.first("olcOverlay") and is_under(each.dn, entry.dn)]
+    # The frontend database has the limits for databases without their own.
     frontend = (e for e in entries if (e.first("olcDatabase") or "").endswith("}frontend"))
     return Database(entry, tuple(below), next(frontend, None))
 

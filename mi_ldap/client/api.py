@@ -140,6 +140,7 @@ class ManagementApi:
         response = self._send("GET", resource, query)
         content = self._content(response)
         names = content.get("list")
+        # The address may be that of another service which answers with JSON, too.
         if not isinstance(names, list) or not all(_has_name(each, key) for each in names):
             raise self._unexpected(response)
         complete = response.headers.get("X-Result-Truncated") != "true"
@@ -223,6 +224,7 @@ class ManagementApi:
 def _refused(response: Response, sentence: str) -> Refused:
     """Return the error of the response; its sentence gets the time to wait if it lacks that."""
     wait = response.headers.get("Retry-After", "")
+    # Retry-After may also be a date (RFC 9110 §10.2.3), which this service never sends.
     if response.status not in {429, 503} or not wait.isdecimal():
         return _class_of(response, sentence)(response.status, sentence)
     retry_hint = f"Try again in {int(wait)} second{'' if int(wait) == 1 else 's'}."

@@ -107,6 +107,7 @@ class Batch:
             try:
                 return send()
             except Refused as error:
+                # Never as long as a Retry-After of minutes: the import gives up before.
                 wait_s = min(error.retry_after_s or 1, _MAX_WAIT_S)
                 if error.status not in _TEMPORARY or self.stopped.wait(wait_s):
                     raise

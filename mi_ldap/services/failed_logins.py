@@ -104,6 +104,7 @@ class FailedLogins:
         """Start the thread that writes the lines of windows that end without a further request."""
         with self._lock:
             if self._reporter is None:
+                # Started with the first window: most services never need this thread.
                 self._reporter = threading.Thread(
                     target=self._report, name="throttled-logins", daemon=True
                 )

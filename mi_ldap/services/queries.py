@@ -111,6 +111,7 @@ class Query:
         return self.limit is not None or self.offset is not None
 
     def _by_pattern(self) -> Condition | None:
+        # Several `*` in a row match the same as one, but make the expression slower.
         wanted = re.sub(r"\*+", "*", self.pattern.casefold())
         if wanted in ("", "*"):
             return None
@@ -148,6 +149,7 @@ def _simple_condition(pieces: list[str]) -> Condition | None:
     """
     match pieces:
         case [whole]:
+            # The names are sorted by their casefolds, so a bisection finds equal ones and prefixes.
             return _by_sort_key(whole, lambda fold: fold)
         case [first, ""]:
             return _by_sort_key(first, lambda fold: fold[: len(first)])

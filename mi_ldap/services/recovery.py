@@ -83,6 +83,7 @@ class Recovery:
         try:
             self._custody.apply(attempts, user, steps, change)
         except Conflict:
+            # The step fails if a group of that name exists, but this account cannot read it.
             if any(isinstance(step, CreateAdminRole) for step in steps) and (
                 self.store.admin_role() is None
             ):

@@ -93,6 +93,7 @@ class Roles:
 
     def select(self, query: Query) -> Selection:
         """Return the roles that match a query, including `Internal/everyone`."""
+        # `Internal/everyone` has no entry in the directory.
         names = self._store.view().role_names()
         return query.select(Names((*names.names, EVERYONE), names.complete))
 
@@ -173,14 +174,15 @@ class Roles:
             try:
                 with self._serialized(performer, wanted):
                     self._change(reads, performer, user, wanted, attempts)
-            # Decided again on the store itself, because `reads` may be outdated.
             except Conflict:
+                # Decided again on the store itself, because `reads` may be outdated.
                 retry_on_conflict(lambda: self._change_again(performer, user, wanted, attempts))
 
     def _delete(self, performer: Performer, name: str, attempts: ChangeAttempts) -> Role:
         with self._admins.serialized():
             role, admin_role = self._deletable(performer, name)
             attempts.begin(Change("deleted", "role", {"role": role.name}))
+            # The guard fails if the role became part of the admin role in the meantime.
             self._store.apply(Unchanged(admin_role.role), DeleteRole(role))
             return role
 
@@ -238,6 +240,7 @@ class Roles:
     ) -> None:
         decision = self._decide(reads, performer, user, wanted)
         if not decision.steps:
+            # Withdraws the audit line of an earlier attempt: now there is nothing to change.
             attempts.begin()
             return
         info = {

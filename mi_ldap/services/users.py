@@ -149,6 +149,7 @@ class Users:
         """
         name = self._rules.new_user_name(model.without_primary(wanted.name))
         password = self._rules.new_password(wanted.password)
+        # A clear error before the audit line begins; `create_user` checks again, without a race.
         if find_user(self._store, name) is not None:
             raise UserExists(name)
         info = {"userId": name, "isAdmin": wanted.is_admin}
@@ -184,6 +185,7 @@ class Users:
             raise PasswordChangeFirst
         new = self._rules.new_password(wanted.new)
         if wanted.old is not None:
+            # With the old password anybody may change it, whatever the custody is.
             return self._change_password(performer, name, target, NewPassword(new, wanted.old))
         # Checked before the name, so that only admins learn which names exist.
         if target is None or target.id != performer.user.id:
@@ -266,6 +268,7 @@ class Users:
 
         The old password is verified by a single bind, since it may have few grace logins left.
         """
+        # An empty password would be an anonymous bind, which succeeds (RFC 4513 §5.1.2).
         if target is None or not model.is_password(wanted.old or ""):
             raise LoginRefused
         ensure_not_own_account(self._store, target)
