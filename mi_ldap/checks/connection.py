@@ -61,6 +61,7 @@ def connect_all(target: ProbeTarget) -> list[ConnectionAttempt]:
 
 def _connect(target: ProbeTarget, url: str) -> ConnectionAttempt:
     try:
+        # The addresses are tried one after the other, so a silent one must not take minutes.
         with deadline(CONNECT_S):
             session = target.connect(url)
     except DirectoryUnavailable as error:
@@ -173,7 +174,7 @@ def _explain(target: ProbeTarget, refusal: LdapError) -> tuple[str, str]:
     if refusal.code == ResultCode.INVALID_DN_SYNTAX:
         return f"`{target.config.account_dn}` is not a DN.", _ACCOUNT_KEYS
     conditions = conditions_of_any_server(refusal)
-    known = next((attempt for attempt in _BIND_REFUSALS if attempt in conditions), "")
+    known = next((condition for condition in _BIND_REFUSALS if condition in conditions), "")
     sentence, remedy = _BIND_REFUSALS.get(known, _UNKNOWN_REFUSAL)
     if remedy == _ACCOUNT_KEYS and _is_active_directory(target, refusal):
         return sentence, _ACCOUNT_KEYS_OF_AD

@@ -133,6 +133,7 @@ def _ldapmodify(context: CheckContext) -> str:
 
 
 def _ldif_of_no_change(context: CheckContext, user: str, marker: str) -> str:
+    # The server checks the syntax of a value before the access rights.
     value = f"cn=nothing,{context.suffix}" if is_dn_valued(marker) else "nothing"
     return f"dn: {user}\nchangetype: modify\ndelete: {marker}\n{marker}: {value}"
 

@@ -171,6 +171,7 @@ def _user_rights(context: CheckContext) -> Iterator[Right]:
     if layout.own_classes:
         attributes["objectClass"] = "write objectClass"
     if context.server_type == "active_directory":
+        # Active Directory creates users disabled; the service enables them.
         attributes["userAccountControl"] = "write userAccountControl"
     parent = split_dn(sample.dn)[1] if sample else _parent_of_new_users(context)
     yield _create_right(context, sample, parent, *_new_user_template(context))
@@ -287,6 +288,7 @@ def _rights_of_template(entries: list[Entry], base: str) -> bool | None:
 
 
 def _from_result_code(code: ResultCode, allowed: ResultCode) -> bool | None:
+    # Any other code, for example of a proxy, shows neither.
     return (
         True
         if code == allowed

@@ -84,7 +84,6 @@ def _searched_attributes(context: CheckContext) -> list[str]:
 
 
 def _indexes_of_openldap(context: CheckContext, wanted: list[str]) -> Iterator[Finding]:
-    lines = "\n".join(f"olcDbIndex: {name} eq" for name in wanted)
     database = database_of(context) if context.server_type == "openldap" else None
     if database is None:
         yield Finding(
@@ -97,11 +96,12 @@ def _indexes_of_openldap(context: CheckContext, wanted: list[str]) -> Iterator[F
     indexed = {
         name.strip().lower()
         for value in database.entry.all("olcDbIndex")
+        # A value is `uid,cn eq,sub`: the attributes, then the types of their indexes.
         for name in value.split()[0].split(",")
     }
     missing = [name for name in wanted if name.lower() not in indexed]
     if not missing:
-        yield Finding("indexes", "pass", f"All are there: {', '.join(wanted)}.")
+        yield Finding("indexes", "pass", f"All these attributes are indexed: {', '.join(wanted)}.")
         return
     lines = "\n".join(f"olcDbIndex: {name} eq" for name in missing)
     yield _missing_indexes(
@@ -129,7 +129,7 @@ def _indexes_of_389(context: CheckContext, wanted: list[str]) -> Iterator[Findin
     indexed = {(entry.first("cn") or "").lower() for entry in entries}
     missing = [name for name in wanted if name.lower() not in indexed]
     if not missing:
-        yield Finding("indexes", "pass", f"All are there: {', '.join(wanted)}.")
+        yield Finding("indexes", "pass", f"All these attributes are indexed: {', '.join(wanted)}.")
         return
     remedy = "\n".join(
         f"dsconf INSTANCE backend index add --attr {name} --index-type eq --reindex userRoot"

@@ -132,6 +132,7 @@ class _CommonOption(click.Option):
 
 
 def _store_option(ctx: click.Context, parameter: click.Parameter, value: object) -> None:
+    # None means not given: a subcommand must not reset an option that precedes it.
     if value is not None and parameter.name:
         setattr(ctx.ensure_object(Options), parameter.name, value)
 

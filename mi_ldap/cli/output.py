@@ -68,7 +68,7 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     _add(table, rows)
 
 
-def show_facts(facts: Mapping[str, str | Sequence[str]]) -> None:
+def show_details(details: Mapping[str, str | Sequence[str]]) -> None:
     """Print attributes of one user or role: a label and its values, one on each line."""
     from rich.table import Table
 
@@ -76,9 +76,9 @@ def show_facts(facts: Mapping[str, str | Sequence[str]]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold", no_wrap=not sys.stdout.isatty())
     rows = []
-    for fact, value in facts.items():
+    for label, value in details.items():
         values = [value] if isinstance(value, str) else value or [""]
-        rows += [(fact if at == 0 else "", each) for at, each in enumerate(values)]
+        rows += [(label if at == 0 else "", each) for at, each in enumerate(values)]
     _add(table, rows)
 
 
@@ -87,12 +87,14 @@ def _add(table: Any, rows: Iterable[Sequence[str]]) -> None:
     from rich.text import Text
 
     for row in rows:
+        # As `Text`, because rich reads square brackets in a string as markup.
         table.add_row(*(Text(safe(cell)) for cell in row))
     styled = is_styled(sys.stdout)
     # rich wraps lines at 80 columns if the output is not a terminal.
     width = None if sys.stdout.isatty() else 1_000_000
     colors: Literal["standard"] | None = "standard" if styled else None
     console = Console(width=width, force_terminal=styled, color_system=colors)
+    # Captured to remove the spaces with which rich fills each line.
     with console.capture() as captured:
         console.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())

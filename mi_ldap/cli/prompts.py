@@ -79,14 +79,17 @@ def note_visible_password() -> None:
 
 
 def _answer(question: str, argument: str) -> str:
+    # Without a terminal, the end of the input means no.
     return _line(f"{question} [y/N]", argument if sys.stdin.isatty() else "").strip().lower()
 
 
 def _line(question: str, argument: str) -> str:
     if sys.stdin.isatty():
+        # On stderr, so that the output of a command can be redirected.
         sys.stderr.write(f"{safe(question)}: ")
         sys.stderr.flush()
     line = _read()
+    # Ctrl-D leaves the cursor behind the prompt.
     if not line.endswith("\n") and sys.stdin.isatty():
         print_error("")
     if not line and argument:

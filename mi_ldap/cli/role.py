@@ -98,7 +98,7 @@ def show(options: Options, role: str | None) -> None:
     elif options.output_format == "csv":
         output.show_csv(["role", "user"], ([str(found.get("role")), user] for user in users))
     else:
-        output.show_facts({"Role": str(found.get("role")), "Users": users or "nobody"})
+        output.show_details({"Role": str(found.get("role")), "Users": users or "nobody"})
 
 
 @role.command(

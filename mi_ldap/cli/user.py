@@ -217,5 +217,5 @@ def _show_one(options: Options, found: dict[str, Any]) -> None:
         output.show_csv(headings, [[*row, ";".join(roles), creator]])
     else:
         admin = "yes" if found.get("isAdmin") else "no"
-        facts = {"User": str(found.get("userId")), "Admin": admin, "Roles": roles}
-        output.show_facts({**facts, "Created by": creator or "not recorded"})
+        details = {"User": str(found.get("userId")), "Admin": admin, "Roles": roles}
+        output.show_details({**details, "Created by": creator or "not recorded"})
