@@ -9,17 +9,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 from mi_ldap.addresses import Network, parse_address, parse_network
 from mi_ldap.deadline import deadline
+from mi_ldap.services.container import Services
 from mi_ldap.settings import ServerSettings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_BEARER = re.compile(r"\Abearer[ ]+", re.IGNORECASE)
 
 LONGEST = 8190
 """Bytes of an address, a query and a header field, which is the HTTP server's own limit."""
@@ -37,6 +37,12 @@ UNKNOWN = "unknown"
 """The client, where a proxy has sent something that is no address."""
 
 
+def services() -> Services:
+    """Return the services of the current application."""
+    found: Services = current_app.extensions["mi_ldap"]
+    return found
+
+
 def init_app(app: Flask, server: ServerSettings) -> None:
     """Begin each request with its context, and give its id back."""
     proxies = [parse_network(each) for each in server.trusted_proxies]
@@ -52,7 +58,6 @@ def init_app(app: Flask, server: ServerSettings) -> None:
         g.request_id = f"{sent}.{own[:12]}" if _REQUEST_ID.fullmatch(sent) else own
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(requestId=g.request_id, client=g.client)
-        _accept_bearer_in_any_case()
 
     @app.after_request
     def give_back(response: Response) -> Response:
@@ -104,12 +109,6 @@ class _InTime:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with deadline(self._seconds):
             return self._application(environ, start_response)
-
-
-def _accept_bearer_in_any_case() -> None:
-    # RFC 9110 §11.1; the token library compares the scheme letter by letter.
-    sent = request.environ.get("HTTP_AUTHORIZATION", "")
-    request.environ["HTTP_AUTHORIZATION"] = _BEARER.sub("Bearer ", sent, count=1)
 
 
 def _client(environ: dict[str, Any], proxies: list[Network]) -> str:

@@ -1,6 +1,7 @@
-"""Who may call what, decided before anything else, on the decoded path that is routed.
+"""Access checks of the management API, made before any view runs.
 
-In this order: 401, 403 by role (before existence), 404, and only then what a view finds wrong.
+The order of the answers is fixed by the API's contract: 401, then 403 for want of the admin role,
+then 404, and only then what a view finds wrong. So a stranger cannot learn which users exist.
 """
 
 from __future__ import annotations
@@ -8,91 +9,124 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
-from mi_ldap.errors import AdminsOnly, BadRequest, PasswordChangeFirst, TokenExpired
+from mi_ldap.errors import AdminsOnly, BadRequest, PasswordChangeFirst
 from mi_ldap.model import Performer
-from mi_ldap.services.container import Services
 from mi_ldap.web import tokens
+from mi_ldap.web.access import Access, declared_access
+from mi_ldap.web.context import services
 
 BASE = "management"
-_OPEN = frozenset({"", "login"})
-_FOR_ADMINS = frozenset({"users", "roles"})
-_FOR_EVERYONE_LOGGED_IN = frozenset({"users.set_password"})
-_FOR_PASSWORD_CHANGE = frozenset({"users.set_password", "sessions.logout"})
+CONSOLE = "console"
+"""The blueprint whose guard reads cookies; see `mi_ldap.web.console.guard`."""
 
 
-def init_app(app: Flask, services: Services) -> None:
-    """Let nobody past who may not call what the request is routed to."""
-    authorization = services.settings.management_api.authorization_handler
-
-    @app.before_request
-    def guard() -> Response | None:
-        if request.method == "OPTIONS":
-            return Response(status=200)
-        resource = _resource(request.path)
-        if resource is not None and resource not in _OPEN:
-            try:
-                _authorize(resource)
-            except TokenExpired:
-                if request.endpoint != "sessions.logout":
-                    raise
-                # The session has ended already. WSO2's Go CLIs keep a login until they get a 200.
-                return logged_out()
-        _must_be_utf8()
-        return None
-
-    def _authorize(resource: str) -> None:
-        performer = g.performer = tokens.performer(services)
-        if performer.must_change_password and request.endpoint not in _FOR_PASSWORD_CHANGE:
-            raise PasswordChangeFirst
-        if _wants_admin(resource):
-            g.performer = as_admin(services, performer)
-
-    def _wants_admin(resource: str) -> bool:
-        if resource not in _FOR_ADMINS or request.endpoint in _FOR_EVERYONE_LOGGED_IN:
-            return False
-        return request.method not in tokens.READING or authorization.reserves(f"/{resource}")
+def init_app(app: Flask) -> None:
+    """Check the access of every request."""
+    app.before_request(check_access)
 
 
-def logged_out() -> Response:
-    """The answer to a logout: 200 without a body."""
-    return Response(status=200, content_type="application/json")
-
-
-def as_admin(services: Services, performer: Performer) -> Performer:
-    """The performer with the admin role as it was read to let it in.
+def check_access() -> Response | None:
+    """Refuse a request that may not be made; answer OPTIONS to anybody.
 
     Raises:
-        AdminsOnly: it does not hold it.
+        NotAuthenticated: a login is needed, and there is no valid token.
+        PasswordChangeFirst: the token is only good for changing the password.
+        AdminsOnly: the user is not an admin.
+        BadRequest: the address is not UTF-8.
     """
-    admin_role = tokens.authority(services).admin_role()
-    if not services.admins.holds(admin_role, performer.user):
+    if request.method == "OPTIONS":
+        return Response(status=200)
+    if request.blueprint != CONSOLE:
+        _authorize(_required_access())
+    _ensure_utf8()
+    return None
+
+
+def _authorize(access: Access) -> None:
+    if access is Access.ANYBODY:
+        return
+    performer = g.performer = tokens.performer()
+    if performer.must_change_password and access is not Access.SELF:
+        raise PasswordChangeFirst
+    if _is_for_admins(access):
+        g.performer = as_admin(performer)
+
+
+def _required_access() -> Access:
+    """Return what the routed view declares, else what the path's resource demands."""
+    if request.endpoint is not None:
+        return declared_access(current_app.view_functions[request.endpoint])
+    return _access_of_unrouted(resource_of(request.path))
+
+
+def _access_of_unrouted(resource: str | None) -> Access:
+    """Return who is told that a path or a method does not exist (404).
+
+    The strictest view of the resource decides: `PUT /users/bob` and `//users` match no route, but
+    must not tell a stranger more than `/users` does.
+    """
+    if resource is None:
+        return Access.ANYBODY
+    # `request.path` is decoded, so `/%75sers` counts as `/users`.
+    strictest = max(
+        (
+            declared_access(current_app.view_functions[rule.endpoint])
+            for rule in current_app.url_map.iter_rules()
+            if resource_of(rule.rule) == resource
+        ),
+        default=Access.LOGGED_IN,
+    )
+    if strictest is Access.SELF:  # a path without a view is nobody's own account
+        return Access.LOGGED_IN
+    return strictest
+
+
+def _is_for_admins(access: Access) -> bool:
+    if access is Access.ADMIN_BY_DEFAULT and request.method in tokens.READING:
+        handler = services().settings.management_api.authorization_handler
+        return handler.reserves(f"/{resource_of(request.path)}")
+    return access >= Access.ADMIN_BY_DEFAULT
+
+
+def as_admin(performer: Performer) -> Performer:
+    """Return the performer with the admin role as it was read for this check.
+
+    Raises:
+        AdminsOnly: the performer does not have the admin role.
+    """
+    admin_role = tokens.authority().admin_role()
+    if not services().admins.holds(admin_role, performer.user):
         raise AdminsOnly
     return replace(performer, admin_role=admin_role)
 
 
 def current_performer() -> Performer:
-    """Who sends the request; set for every guarded resource."""
+    """Return who sends the request; set unless the view is for anybody."""
     performer: Performer = g.performer
     return performer
 
 
 def is_api(path: str) -> bool:
-    """Whether the path is one of the management API, whatever lies there."""
-    return _resource(path) is not None
+    """Whether a path is below `/management`, routed or not."""
+    return resource_of(path) is not None
 
 
-def _resource(path: str) -> str | None:
-    """The first name below `/management`, `""` for itself, None outside of it."""
+def resource_of(path: str) -> str | None:
+    """Return the first name below `/management`, `""` for itself, None outside of it.
+
+    Empty names are skipped: `//users` is not routed, but asks for `users`.
+    """
     names = [name for name in path.split("/") if name]
     if not names or names[0] != BASE:
         return None
     return names[1] if len(names) > 1 else ""
 
 
-def _must_be_utf8() -> None:
-    """Werkzeug replaces what is broken silently; a replaced name is another name."""
+def _ensure_utf8() -> None:
+    """Raise `BadRequest` for an address that is not UTF-8."""
+    # Werkzeug replaces broken bytes by U+FFFD silently, and a replaced name is another name.
     path = request.environ.get("PATH_INFO", "").encode("latin-1", errors="replace")
     query = unquote_to_bytes(request.query_string)
     try:

@@ -1,4 +1,4 @@
-"""Tokens on the wire: flask-jwt-extended encodes and decodes them, here alone."""
+"""JSON Web Tokens: encoded, decoded and checked with flask-jwt-extended, here alone."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from flask import Flask, Response, current_app, g, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
+    decode_token,
     set_access_cookies,
     unset_access_cookies,
 )
-from flask_jwt_extended import decode_token as verify_and_decode
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt import PyJWTError
 
@@ -26,6 +26,7 @@ from mi_ldap.services.container import Services
 from mi_ldap.services.login import LoggedIn
 from mi_ldap.state.tokens import SCOPE_CHANGE_PASSWORD
 from mi_ldap.store import UserReads
+from mi_ldap.web.context import services
 
 ALGORITHM = "HS256"
 
@@ -35,24 +36,25 @@ READING = frozenset({"GET", "HEAD"})
 """The methods of requests that change nothing in the directory."""
 
 CONSOLE = "console"
-"""The claim `use` of a token that lies in a cookie; one of the API has none."""
+"""The claim `use` of a token in the console's cookie; a token of the API has no such claim."""
 
 _REQUIRED = ("uid", "epoch", "jti", "exp")
-"""What a token of ours always claims; the library lets one without an expiry live forever."""
+"""The claims that a token must have."""
 
 LEEWAY_S = 60
 """How far `iat` and `nbf` may lie in the future, in seconds, because machines' clocks differ."""
 
-CACHED = 512
-"""Decoded tokens that a worker keeps, of a kilobyte each."""
+CACHED_TOKENS = 512
+"""Decoded tokens that a worker keeps; each takes about 1 kB."""
 
 _ANONYMOUS = "Log in first: the request carries no token."
 _LOGGED_OUT = "The token was logged out. Log in again."
 _NOT_VALID = "The token is not valid. Log in again."
+_MISSING = "Log in first: the request carries no token."
 
 
 def init_app(app: Flask, services: Services) -> None:
-    """Teach the token library our keys, claims and revocations."""
+    """Configure flask-jwt-extended with the service's keys, claims and revocations."""
     token = services.settings.management_api.jwt_token_security_handler.token_config
     app.config.update(
         JWT_ALGORITHM=ALGORITHM,
@@ -60,16 +62,18 @@ def init_app(app: Flask, services: Services) -> None:
         JWT_ENCODE_ISSUER=token.issuer,
         JWT_DECODE_ISSUER=token.issuer,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=token.expiry),
-        JWT_DECODE_LEEWAY=LEEWAY_S,  # for `iat` and `nbf`; `performer` checks `exp` without it
+        JWT_DECODE_LEEWAY=LEEWAY_S,  # of `iat` and `nbf`; `performer` checks `exp` without it
+        JWT_TOKEN_LOCATION=["headers"],  # never the query; cookies are set by the console alone
         JWT_ACCESS_COOKIE_NAME=_cookie_name(services),
         JWT_COOKIE_SECURE=True,
         JWT_COOKIE_SAMESITE="Strict",
-        JWT_COOKIE_CSRF_PROTECT=False,  # else every token got a claim; the console has its own
+        # With it every token would get a claim; the console's forms have their own value.
+        JWT_COOKIE_CSRF_PROTECT=False,
     )
     jwt = JWTManager(app)
     keys = services.keys
-    # One cache for each application, whose keys it depends on. Decoding takes 0.3 ms.
-    app.extensions["mi_ldap_decode_token"] = lru_cache(CACHED)(decode_token)
+    # One cache for each application: tests make several, with different keys, in one process.
+    app.extensions["mi_ldap_decoded"] = lru_cache(CACHED_TOKENS)(_decode)
 
     @jwt.encode_key_loader
     def signing_key(_identity: str) -> str:
@@ -83,115 +87,122 @@ def init_app(app: Flask, services: Services) -> None:
         return keys.keys[kid]
 
 
-def encode(services: Services, logged_in: LoggedIn, **more: str) -> str:
-    """A token for a proved login; it claims `more`, too."""
+def encode(logged_in: LoggedIn, **more: str) -> str:
+    """Return a token for a successful login.
+
+    Args:
+        logged_in: the user, and the scope of the token.
+        more: further claims.
+    """
     user = logged_in.user
     claims = {"uid": user.id, "scope": logged_in.scope, "epoch": user.epoch, **more}
+    headers = {"kid": services().keys.current}
     token: str = create_access_token(
-        user.name, additional_claims=claims, additional_headers={"kid": services.keys.current}
+        user.name, additional_claims=claims, additional_headers=headers
     )
     return token
 
 
-def performer(services: Services, use: str | None = None) -> Performer:
-    """Who sends the request, read from the directory.
+def performer(use: str | None = None) -> Performer:
+    """Return who sends the request, as the directory has the user now.
 
     Args:
-        services: where users and revocations are read.
-        use: None for the API, whose tokens come as Bearer; else for what the cookie's token is.
-            One is never taken for the other.
+        use: None for the API, whose tokens are in the header `Authorization`; else the claim `use`
+            of a token in a cookie. A token of one is refused by the other.
 
     Raises:
         TokenExpired: the token is authentic, but expired.
-        NotAuthenticated: there is no token, it is not good, or not any more.
-        Unavailable: that cannot be told; the token is neither accepted nor refused.
+        NotAuthenticated: there is no token, or it is not valid any more.
+        Unavailable: the directory or the revocations cannot be read.
     """
-    text = _cookie() if use else _bearer_token()
-    claims = g.claims = current_app.extensions["mi_ldap_decode_token"](text)
+    token = _cookie() if use else _bearer()
+    claims: Claims = current_app.extensions["mi_ldap_decoded"](token)
+    g.claims = claims
     if claims.get("use") != use:
         raise NotAuthenticated(_NOT_VALID)
+    # What may change while a decoded token is cached is checked on every request.
     if int(claims["exp"]) <= time.time():
         raise TokenExpired
-    if services.revocations.is_revoked(str(claims["jti"])):
+    if services().revocations.is_revoked(str(claims["jti"])):
         raise NotAuthenticated(_LOGGED_OUT)
-    user = authority(services).user(str(claims["uid"]))
+    user = authority().user(str(claims["uid"]))
     if user is None or not user.enabled or user.epoch != claims["epoch"]:
         raise NotAuthenticated("The token is no longer good. Log in again.")
     return Performer(user, claims.get("scope") == SCOPE_CHANGE_PASSWORD, g.client)
 
 
-def authority(services: Services) -> UserReads:
-    """Return the reads that authorize this request: the directory itself for a change."""
-    return services.store.authority(changes=request.method not in READING)
+def authority() -> UserReads:
+    """Return the reads that authorize this request: of the directory itself for a change."""
+    return services().store.authority(changes=request.method not in READING)
 
 
 def _cookie() -> str:
-    text = request.cookies.get(current_app.config["JWT_ACCESS_COOKIE_NAME"])
-    if not text:
-        raise NotAuthenticated(_ANONYMOUS)
-    return text
+    token = request.cookies.get(current_app.config["JWT_ACCESS_COOKIE_NAME"])
+    if not token:
+        raise NotAuthenticated(_MISSING)
+    return token
 
 
-def _bearer_token() -> str:
-    """Return the token of the Authorization field, which may have further credentials."""
+def _bearer() -> str:
+    """Return the token of the header `Authorization`, which may have further credentials."""
+    # flask-jwt-extended 4.7 compares the scheme with case, against RFC 9110 §11.1.
     credentials = [each.split() for each in request.headers.get("Authorization", "").split(",")]
-    bearers = [words[1:] for words in credentials if words[:1] == ["Bearer"]]
-    if len(bearers) != 1:
-        raise NotAuthenticated(_ANONYMOUS)
-    if len(bearers[0]) != 1:
+    tokens = [words[1:] for words in credentials if words and words[0].lower() == "bearer"]
+    if len(tokens) != 1:
+        raise NotAuthenticated(_MISSING)
+    if len(tokens[0]) != 1:
         raise NotAuthenticated(_NOT_VALID)
-    return bearers[0][0]
+    return tokens[0][0]
 
 
-def decode_token(text: str) -> Claims:
-    """Return the claims of an authentic token, which may have expired or been revoked.
+def _decode(token: str) -> Claims:
+    """Return the claims of an authentic token, which may have expired.
 
-    Raises:
-        NotAuthenticated: it is not a token of this service.
+    The result depends on the text and the keys alone, so it may be cached: decoding takes 0.3 ms.
     """
     try:
-        claims: Claims = verify_and_decode(text, allow_expired=True)
-        int(claims["exp"])  # not checked by the library where expired tokens are allowed
+        claims: Claims = decode_token(token, allow_expired=True)
+        int(claims["exp"])  # PyJWT leaves `exp` alone when expired tokens are allowed
     except (
         JWTExtendedException,
         PyJWTError,
         LookupError,
         ValueError,
         TypeError,
+        OverflowError,
         RecursionError,
     ) as error:
         raise NotAuthenticated(_NOT_VALID) from error
+    # Without an expiry it would be valid for ever; `decode_token` accepts refresh tokens, too.
     if claims["type"] != "access" or not all(claims.get(name) for name in _REQUIRED):
         raise NotAuthenticated(_NOT_VALID)
     return claims
 
 
-def log_out(services: Services, performer: Performer) -> None:
-    """The request's token is dead from now on, in every worker."""
-    services.login.logout(performer, str(g.claims["jti"]), float(g.claims["exp"]))
+def revoke(performer: Performer) -> None:
+    """Revoke the request's token, for every worker."""
+    services().login.logout(performer, str(g.claims["jti"]), float(g.claims["exp"]))
 
 
 def claim(name: str) -> str:
-    """What the request's token, which was found to be good, claims; `""` for nothing."""
+    """Return a claim of the request's token; `""` if it has none of that name."""
     return str(g.claims.get(name) or "")
 
 
-def put_into_cookie(response: Response, token: str) -> Response:
-    """The browser keeps the token until it is closed, and no script can read it."""
+def set_cookie(response: Response, token: str) -> Response:
+    """Set the session cookie: it ends with the browser, and no script can read it."""
     set_access_cookies(response, token)
     return response
 
 
-def drop_cookie(response: Response) -> Response:
-    """The browser forgets the token."""
+def delete_cookie(response: Response) -> Response:
+    """Delete the session cookie."""
     unset_access_cookies(response)
     return response
 
 
 def _cookie_name(services: Services) -> str:
-    """One for each signing key: cookies ignore ports, and hosts may have several services.
-
-    By the oldest key, so that adding one logs nobody out.
-    """
+    """Return a name that differs between services on one host: cookies ignore ports."""
+    # By the oldest key: adding a key must not log anybody out.
     digest = hashlib.sha256(b"cookie:" + services.keys.oldest.encode()).hexdigest()
     return f"__Host-mi-ldap-{digest[:12]}"

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from mi_ldap.services.queries import Selection
-from mi_ldap.web import listing
+from mi_ldap.web.api import lists
 from tests.api.client import Api
 
 HOSTILE = ('a"b', "b\\", "c},{", "</script>", "ünïcode", "\u2028", "\U0001f600", "", "z" * 300)
@@ -20,7 +20,7 @@ def test_names_are_written_as_json_writes_them(
     light_api: Api, names: tuple[str, ...], paged: bool
 ) -> None:
     with light_api.client.application.test_request_context():
-        made = listing.listing(Selection(names, 7, complete=True), "userId", paged=paged)
+        made = lists.listing(Selection(names, 7, complete=True), "userId", paged=paged)
     total = {"total": 7} if paged else {}
     expected = {"count": len(names), "list": [{"userId": name} for name in names], **total}
     assert json.loads(made.get_data()) == expected

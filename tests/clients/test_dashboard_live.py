@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from mi_ldap.web.artifacts import KINDS
+from mi_ldap.web.api.artifacts import KINDS
 from tests.clients.conftest import PASSWORD
 from tests.clients.dashboard_stand_in import Broken, Dashboard, Pages, listening
 from tests.hosts.tls import Certificates

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from mi_ldap.errors import MiLdapError
-from mi_ldap.web.artifacts import KINDS
+from mi_ldap.web.api.artifacts import KINDS
 from mi_ldap.web.openapi.document import OPERATIONS
 from tests.api.client import PASSWORD, Api, Family
 from tests.openapi.book import BOOK, assert_by_the_book

@@ -15,9 +15,9 @@ from mi_ldap.serving.errors import (
     too_busy,
     too_slow,
 )
+from mi_ldap.web.api.schemas import PasswordBody, RoleBody, RoleChangeBody, UserBody
+from mi_ldap.web.openapi.common_errors import EVERYWHERE as EVERYWHERE_SAID
 from mi_ldap.web.openapi.document import OPERATIONS
-from mi_ldap.web.openapi.problems import EVERYWHERE as EVERYWHERE_SAID
-from mi_ldap.web.schemas import PasswordBody, RoleBody, RoleChangeBody, UserBody
 from tests.api.client import Api
 from tests.openapi.book import BOOK, Json, faults, media, operations, templated
 

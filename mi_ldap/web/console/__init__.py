@@ -1,35 +1,26 @@
-"""The console at `/console`: pages for people, over the services that the API speaks to.
+"""The console at `/console`: pages in HTML over the same services as the API.
 
-Every page works without JavaScript. No rule lives here: what somebody may not do is asked of the
-services, and said in their words.
+Every page works without JavaScript. The console holds no rules: it asks the services what a user
+may do, and shows their reasons. Its session is a token in a cookie, which the API never accepts.
 """
 
 from __future__ import annotations
 
-from flask import Blueprint
-
-from mi_ldap.services.container import Services
-from mi_ldap.web.console import (
-    account,
-    answers,
-    assets,
-    assignments,
-    entry,
+from mi_ldap.web.console import (  # the imports add the views
+    account,  # noqa: F401
+    assets,  # noqa: F401
+    assignments,  # noqa: F401
     guard,
-    role,
-    roles,
-    user,
-    users,
+    login,  # noqa: F401
+    responses,
+    role,  # noqa: F401
+    roles,  # noqa: F401
+    user,  # noqa: F401
+    users,  # noqa: F401
 )
+from mi_ldap.web.console.blueprint import bp
 
+__all__ = ["bp"]
 
-def blueprint(services: Services) -> Blueprint:
-    """The console's views over the services."""
-    console = Blueprint("console", __name__, url_prefix="/console", template_folder="templates")
-    answers.init(console)
-    guard.init(console, services)
-    assets.add_views(console)
-    for module in (entry, account, users, user, assignments, roles, role):
-        module.add_views(console, services)
-    answers.add_missing(console)
-    return console
+bp.before_request(guard.check_request)
+responses.init_blueprint(bp)

@@ -1,11 +1,15 @@
-"""Style and script: files of this package, kept by browsers for good under their hash."""
+"""The console's style sheets, script and icon."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, send_from_directory, url_for
+from flask import Response, abort, send_from_directory, url_for
+
+from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console.blueprint import bp
 
 FOLDER = Path(__file__).parent / "static"
 A_YEAR_S = 365 * 24 * 3600
@@ -13,25 +17,28 @@ A_YEAR_S = 365 * 24 * 3600
 _SERVED = ("console.css", "icon.svg", "vendored/htmx/htmx.min.js", "vendored/pico/pico.min.css")
 
 
-def add_views(console: Blueprint) -> None:
-    """The files, and `asset_url` for the templates."""
-    digests = {name: _digest(FOLDER / name) for name in _SERVED}
-
-    @console.get("/static/<digest>/<path:name>")
-    def asset(digest: str, name: str) -> Response:
-        if digests.get(name) != digest:
-            abort(404)
-        response = send_from_directory(FOLDER, name, max_age=A_YEAR_S)
-        response.headers["Cache-Control"] = f"public, max-age={A_YEAR_S}, immutable"
-        return response
-
-    @console.app_context_processor
-    def for_templates() -> dict[str, object]:
-        def asset_url(name: str) -> str:
-            return url_for("console.asset", digest=digests[name], name=name)
-
-        return {"asset_url": asset_url}
+@bp.get("/static/<digest>/<path:name>")
+@allow(Access.ANYBODY)
+def send_asset(digest: str, name: str) -> Response:
+    """Return a file of this package, which browsers may keep for a year."""
+    if name not in _SERVED or digest != _digest(name):
+        abort(404)
+    response = send_from_directory(FOLDER, name, max_age=A_YEAR_S)
+    # The URL contains the hash of the content, so a changed file has another URL.
+    response.headers["Cache-Control"] = f"public, max-age={A_YEAR_S}, immutable"
+    return response
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+@bp.app_context_processor
+def _for_templates() -> dict[str, object]:
+    return {"asset_url": asset_url}
+
+
+def asset_url(name: str) -> str:
+    """Return the URL of a file, with the hash of its content."""
+    return url_for("console.send_asset", digest=_digest(name), name=name)
+
+
+@functools.cache
+def _digest(name: str) -> str:
+    return hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Assigning and revoking roles.
+"""Forms that assign a role to a user, or revoke one.
 
 A change of the admin role must be confirmed on a page of its own. Other roles are changed at once,
 because the opposite action undoes the change.
@@ -8,105 +8,116 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
 from mi_ldap.services.accounts import find_role, get_user
-from mi_ldap.services.container import Services
 from mi_ldap.services.roles import RoleChange
 from mi_ldap.web import tokens
-from mi_ldap.web.console import words
-from mi_ldap.web.console.answers import page
+from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console import messages
+from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form
+from mi_ldap.web.console.responses import page
+from mi_ldap.web.context import services
 from mi_ldap.web.guards import current_performer
 
 NextPage = Callable[[], tuple[str, Mapping[str, str]]]
 """Returns an endpoint and the values of its URL; called after the change."""
 
 
-def add_views(console: Blueprint, services: Services) -> None:
-    """Add the views to the console."""
-
-    @console.get("/user/assign-admin")
-    def confirm_assignment() -> Response:
-        admin_role = services.admins.role_for(current_performer().user)
-        shown = services.users.show(_name(), admin_role)
-        refusal = (
-            f"{shown.name} is an admin already."
-            if shown.is_admin
-            else services.roles.read_only_reason
-        )
-        role = admin_role.role.name
-        return page("assign_admin.html", name=shown.name, role=role, refusal=refusal)
-
-    @console.post("/user/assign")
-    def assign() -> Response:
-        name, role = _name(), request.form.get("role", "")
-        return handle_form(lambda: assign_role(services, name, role, lambda: _user_page(name)))
-
-    @console.get("/user/revoke-admin")
-    def confirm_revocation() -> Response:
-        return _revocation_page(services)
-
-    @console.post("/user/revoke")
-    def revoke() -> Response:
-        return handle_form(lambda: _revoke(services, _name(), request.form.get("role", "")))
+@bp.get("/user/assign-admin")
+@allow(Access.ADMIN)
+def confirm_assignment() -> Response:
+    """Ask before the admin role is assigned, or say why it cannot be."""
+    admin_role = services().admins.role_for(current_performer().user)
+    shown = services().users.show(_name(), admin_role)
+    refusal = (
+        f"{shown.name} is an admin already."
+        if shown.is_admin
+        else services().roles.read_only_reason
+    )
+    role = admin_role.role.name
+    return page("assign_admin.html", name=shown.name, role=role, refusal=refusal)
 
 
-def assign_role(services: Services, user: str, role: str, next_page: NextPage) -> Response:
+@bp.post("/user/assign")
+@allow(Access.ADMIN)
+def assign() -> Response:
+    """Assign a role to the user."""
+    return handle_form(_assign)
+
+
+def _assign() -> Response:
+    name = _name()
+    return assign_role(name, request.form.get("role", ""), lambda: ("show_user", {"name": name}))
+
+
+def assign_role(user: str, role: str, next_page: NextPage) -> Response:
     """Assign a role and redirect to the next page; ask first if it is the admin role."""
-    user = get_user(services.store.view(), user).name
-    if _is_admin_role(services, role) and not _is_confirmed():
+    user = get_user(services().store.view(), user).name
+    if _is_admin_role(role) and not _is_confirmed():
         return redirect_to("confirm_assignment", name=user)
-    services.roles.change(current_performer(), RoleChange(user, assigned=(role,)))
+    services().roles.change(current_performer(), RoleChange(user, assigned=(role,)))
     endpoint, values = next_page()
     return redirect_to(endpoint, f"{user} now has the role {role}.", **values)
 
 
-def _revoke(services: Services, user: str, role: str) -> Response:
-    if not _is_admin_role(services, role):
-        services.roles.change(current_performer(), RoleChange(user, revoked=(role,)))
-        return redirect_to("user", f"Revoked {role} from {user}.", name=user)
-    if not _is_confirmed():
-        return redirect_to("confirm_revocation", name=user)
-    performer = current_performer()
-    is_own = get_user(services.store, user).id == performer.user.id
-    services.roles.change(performer, RoleChange(user, revoked=(role,)))
-    if is_own:  # the change has ended the session
-        return tokens.drop_cookie(redirect_to("login", words.NO_LONGER_ADMIN))
-    return redirect_to("user", f"Revoked {role} from {user}.", name=user)
-
-
-def _revocation_page(services: Services) -> Response:
-    """Render the question with the consequences, or the reason why it is not allowed."""
-    performer, user = current_performer(), get_user(services.store, _name())
-    admin_role = services.admins.role_for(performer.user)
+@bp.get("/user/revoke-admin")
+@allow(Access.ADMIN)
+def confirm_revocation() -> Response:
+    """Ask before the admin role is revoked, with the consequences, or say why it cannot be."""
+    performer, user = current_performer(), get_user(services().store, _name())
+    admin_role = services().admins.role_for(performer.user)
     role = admin_role.role.name
     refusals = {
-        each.name: each.why_forbidden for each in services.roles.held_roles(performer, user.name)
+        each.name: each.why_forbidden for each in services().roles.held_roles(performer, user.name)
     }
     return page(
         "revoke_admin.html",
         name=user.name,
         role=role,
         is_own=user.id == performer.user.id,
-        handover=services.admins.handover(user, admin_role),
+        handover=services().admins.handover(user, admin_role),
         refusal=refusals.get(role, f"{user.name} does not have the role {role}."),
     )
 
 
-def _is_admin_role(services: Services, role: str) -> bool:
-    """Whether the name, as typed, finds the admin role in the directory itself, not in memory."""
-    found, admin_role = find_role(services.store, role), current_performer().admin_role
+@bp.post("/user/revoke")
+@allow(Access.ADMIN)
+def revoke() -> Response:
+    """Revoke a role from the user."""
+    return handle_form(_revoke)
+
+
+def _revoke() -> Response:
+    user, role = _name(), request.form.get("role", "")
+    if _is_admin_role(role):
+        return _revoke_admin_role(user, role)
+    services().roles.change(current_performer(), RoleChange(user, revoked=(role,)))
+    return redirect_to("show_user", f"Revoked {role} from {user}.", name=user)
+
+
+def _revoke_admin_role(user: str, role: str) -> Response:
+    if not _is_confirmed():
+        return redirect_to("confirm_revocation", name=user)
+    performer = current_performer()
+    is_own = get_user(services().store, user).id == performer.user.id
+    services().roles.change(performer, RoleChange(user, revoked=(role,)))
+    if is_own:  # the change has replaced the epoch of the user, which ends the session
+        return tokens.delete_cookie(redirect_to("show_login", messages.NO_LONGER_ADMIN))
+    return redirect_to("show_user", f"Revoked {role} from {user}.", name=user)
+
+
+def _is_admin_role(role: str) -> bool:
+    """Whether a typed name finds the admin role."""
+    # In the directory itself: the replica may lag behind a role that was just renamed.
+    found, admin_role = find_role(services().store, role), current_performer().admin_role
     return found is not None and admin_role is not None and found.id == admin_role.role.id
 
 
 def _is_confirmed() -> bool:
     return request.form.get("is_confirmed") == "yes"
-
-
-def _user_page(name: str) -> tuple[str, Mapping[str, str]]:
-    return "user", {"name": name}
 
 
 def _name() -> str:

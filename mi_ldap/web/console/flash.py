@@ -8,6 +8,8 @@ from typing import Any, Final
 from flask import Response, after_this_request, current_app, redirect, request, url_for
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
+from mi_ldap.web.context import services
+
 NOTICE_S: Final = 60
 MAX_COOKIE_BYTES: Final = 3500
 """Browsers must store 4096 bytes of a cookie, with name and attributes (RFC 6265 §6.1)."""
@@ -75,8 +77,9 @@ class _Json:
 
 
 def _signer(kind: str) -> URLSafeTimedSerializer:
-    keys = current_app.extensions["mi_ldap"].keys
-    return URLSafeTimedSerializer(keys.signing_key, salt=f"console:{kind}", serializer=_Json)
+    return URLSafeTimedSerializer(
+        services().keys.signing_key, salt=f"console:{kind}", serializer=_Json
+    )
 
 
 def _cookie_name(kind: str) -> str:

@@ -15,22 +15,22 @@ from typing import Final
 from flask import Response, after_this_request, redirect, request, url_for
 
 from mi_ldap.errors import BadRequest, Conflict, Forbidden, NotFound, TooManyFailures
-from mi_ldap.web.console import flash, words
+from mi_ldap.web.console import flash, messages
 
 REFUSALS: Final = (BadRequest, Conflict, Forbidden, NotFound, TooManyFailures)
 """Errors that are shown beside the form; others are shown on the error page."""
 
 PAGES: Final = {
-    "log_in": "login",
-    "set_own_password": "account",
+    "log_in": "show_login",
+    "set_own_password": "show_account",
     "create_user": "add_user",
-    "assign": "user",
-    "revoke": "user",
-    "set_password": "user",
-    "delete_user": "user",
+    "assign": "show_user",
+    "revoke": "show_user",
+    "set_password": "show_user",
+    "delete_user": "show_user",
     "create_role": "add_role",
-    "add_member": "role",
-    "delete_role": "role",
+    "add_member": "show_role",
+    "delete_role": "show_role",
 }
 """The endpoint of the page with a form, by the endpoint that the form is sent to."""
 
@@ -46,7 +46,7 @@ class RefusedForm:
 
     Attributes:
         endpoint: the endpoint that it was sent to, `"create_user"`, or `""`.
-        values: the typed values by field, without passwords.
+        values: the typed values by field, without passmessages.
         errors: sentences by field; under `""` those about the whole form.
     """
 
@@ -64,7 +64,7 @@ def handle_form(act: Callable[[], Response]) -> Response:
     try:
         return act()
     except REFUSALS as error:
-        return refused(words.errors_of(error))
+        return refused(messages.errors_of(error))
 
 
 def refused(errors: Mapping[str, str]) -> Response:

@@ -1,96 +1,102 @@
-"""Who may see which page, decided before any view; and that a form was sent from a page of ours."""
+"""Access checks of the console, and protection of its forms against cross-site requests."""
 
 from __future__ import annotations
 
 import hmac
 from urllib.parse import unquote_to_bytes
 
-from flask import Blueprint, g, request
+from flask import current_app, g, request
 
 from mi_ldap.errors import AdminRoleUnclear, AdminsOnly, BadRequest, Forbidden, PasswordChangeFirst
 from mi_ldap.model import Performer
-from mi_ldap.services.container import Services
 from mi_ldap.web import tokens
+from mi_ldap.web.access import Access, declared_access
 from mi_ldap.web.guards import as_admin
-
-_OPEN = frozenset({"console.login", "console.log_in", "console.asset", "console.missing"})
-_OWN = frozenset({"console.home", "console.account", "console.set_own_password", "console.log_out"})
 
 MAX_FIELDS = 32
 MAX_ESCAPES = 20_000
-"""`%` in a form: three passwords have 10,000. A megabyte of either takes a second to read."""
+"""`%` in a form: three passwords have 10,000. Parsing 1 MB of fields or escapes takes a second."""
 
 NO_SESSION = (
     "The form belongs to an older session, or was not sent from the console. Send it again."
 )
+_NOT_OURS = "The form is not one of the console's."
 
 
 class OlderSession(Forbidden):
     """A form without the anti-forgery value of the current session."""
 
+    code = "older_session"
+
     def __init__(self) -> None:
         super().__init__(NO_SESSION)
 
 
-def init(console: Blueprint, services: Services) -> None:
-    """Let nobody past who may not see what the request is routed to."""
+def check_request() -> None:
+    """Refuse a request to the console that may not be made; called before any view.
 
-    @console.before_request
-    def guard() -> None:
-        if request.method == "POST":
-            _must_be_sent_from_here()
-            _must_be_utf8()
-        if request.endpoint in _OPEN:
-            return
-        performer = tokens.performer(services, tokens.CONSOLE)
-        g.performer = performer
-        if request.method == "POST":
-            _must_carry_the_sessions_value()
-        if performer.must_change_password and request.endpoint not in _OWN:
-            raise PasswordChangeFirst
-        _welcome_admin(performer)
-
-    def _welcome_admin(performer: Performer) -> None:
-        """Everybody has an account; all other pages are for admins."""
-        try:
-            g.performer = as_admin(services, performer)
-        except (AdminsOnly, AdminRoleUnclear):
-            if request.endpoint not in _OWN:
-                raise
-
-
-def _must_be_sent_from_here() -> None:
-    """A page of another origin can't send forms, not even the login's.
-
-    Browsers say where a request comes from; what says nothing at all is no browser.
+    Raises:
+        Forbidden: a page of another origin sent the form.
+        OlderSession: the form has not the anti-forgery value of the session.
+        BadRequest: the form is not UTF-8, or not one of the console's.
+        NotAuthenticated: a login is needed, and the cookie has no valid token.
+        PasswordChangeFirst: the user must change the password first.
+        AdminsOnly: the user is not an admin.
     """
+    if request.method == "POST":
+        _ensure_same_origin()
+        _ensure_utf8()
+    access = declared_access(current_app.view_functions[request.endpoint or ""])
+    if access is Access.ANYBODY:
+        return
+    performer = g.performer = tokens.performer(tokens.CONSOLE)
+    if request.method == "POST":
+        _ensure_csrf_value()
+    if performer.must_change_password and access is not Access.SELF:
+        raise PasswordChangeFirst
+    _set_admin_role(performer, is_needed=access is not Access.SELF)
+
+
+def _set_admin_role(performer: Performer, *, is_needed: bool) -> None:
+    """Set the performer's admin role; raise an error if it is needed and missing."""
+    try:
+        g.performer = as_admin(performer)
+    except (AdminsOnly, AdminRoleUnclear):
+        if is_needed:
+            raise
+
+
+def _ensure_same_origin() -> None:
+    """Raise `Forbidden` if a page of another origin sent the form, even that of the login."""
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
     if site is not None:
         is_ours = site in ("same-origin", "none")
     else:
-        # A proxy may do the TLS that the service leaves to it.
+        # A proxy may do the TLS, so `https` is accepted where the service itself speaks HTTP.
         own = (f"{request.scheme}://{request.host}", f"https://{request.host}")
+        # Every browser sends one of the two headers with a POST; a script has no cookie to steal.
         is_ours = origin is None or origin in own
     if not is_ours:
         raise Forbidden(NO_SESSION)
 
 
-def _must_be_utf8() -> None:
-    """Werkzeug replaces what is broken silently; a replaced password is another one."""
+def _ensure_utf8() -> None:
+    """Raise `BadRequest` for a form that is not UTF-8, or too expensive to parse."""
     if request.mimetype == "multipart/form-data":
-        raise BadRequest("The form is not one of the console's.")
-    sent = request.get_data()
-    if sent.count(b"&") >= MAX_FIELDS or sent.count(b"%") > MAX_ESCAPES:
-        raise BadRequest("The form is not one of the console's.")
+        raise BadRequest(_NOT_OURS)
+    body = request.get_data()
+    if body.count(b"&") >= MAX_FIELDS or body.count(b"%") > MAX_ESCAPES:
+        raise BadRequest(_NOT_OURS)
     try:
-        unquote_to_bytes(sent).decode()
+        # Werkzeug replaces broken bytes silently, and a replaced password is another password.
+        unquote_to_bytes(body).decode()
     except UnicodeDecodeError:
         raise BadRequest("The form is not UTF-8.") from None
 
 
-def _must_carry_the_sessions_value() -> None:
-    """What no other page can read: the claim `csrf` of the token in the cookie."""
-    sent, wanted = request.form.get("csrf", ""), tokens.claim("csrf")
-    if not wanted or not hmac.compare_digest(sent.encode(), wanted.encode()):
+def _ensure_csrf_value() -> None:
+    """Raise `OlderSession` without the claim `csrf` of the token, which no other site can read."""
+    sent, expected = request.form.get("csrf", ""), tokens.claim("csrf")
+    if not expected or not hmac.compare_digest(sent.encode(), expected.encode()):
         raise OlderSession

@@ -1,43 +1,47 @@
-"""The roles, and a new one: `/console/roles`."""
+"""The list of roles, and the form for a new one: `/console/roles`."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
 from mi_ldap.model import role_name_warning
-from mi_ldap.services.container import Services
-from mi_ldap.web.console.answers import page, render_list
+from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form, refused_form
 from mi_ldap.web.console.listing import View, page_of
+from mi_ldap.web.console.responses import page, render_list
+from mi_ldap.web.context import services
 from mi_ldap.web.guards import current_performer
 
 
-def add_views(console: Blueprint, services: Services) -> None:
-    """The views over the services."""
+@bp.get("/roles")
+@allow(Access.ADMIN)
+def list_roles() -> Response:
+    """Show a page of the list of roles."""
+    view = View.of_request("list_roles")
+    shown = page_of(view, services().roles.select(view.query))
+    admin_role = current_performer().admin_role
+    name = admin_role.role.name if admin_role else ""
+    closed = services().roles.read_only_reason
+    return render_list("roles.html", view, shown=shown, admin_role=name, closed=closed)
 
-    @console.get("/roles")
-    def roles() -> Response:
-        view = View.of_request("roles")
-        shown = page_of(view, services.roles.select(view.query))
-        admin_role = current_performer().admin_role
-        return render_list(
-            "roles.html",
-            view,
-            shown=shown,
-            admin_role=admin_role.role.name if admin_role else "",
-            closed=services.roles.read_only_reason,
-        )
 
-    @console.get("/roles/add")
-    def add_role() -> Response:
-        return page("add_role.html", refused=refused_form(), closed=services.roles.read_only_reason)
+@bp.get("/roles/add")
+@allow(Access.ADMIN)
+def add_role() -> Response:
+    """Show the form for a new role."""
+    return page("add_role.html", refused=refused_form(), closed=services().roles.read_only_reason)
 
-    @console.post("/roles/add")
-    def create_role() -> Response:
-        def create() -> Response:
-            created = services.roles.create(current_performer(), request.form.get("name", ""))
-            notice = f"Role created. {role_name_warning(created)}".strip()
-            return redirect_to("role", notice, name=created)
 
-        return handle_form(create)
+@bp.post("/roles/add")
+@allow(Access.ADMIN)
+def create_role() -> Response:
+    """Create a role."""
+    return handle_form(_create_role)
+
+
+def _create_role() -> Response:
+    created = services().roles.create(current_performer(), request.form.get("name", ""))
+    notice = f"Role created. {role_name_warning(created)}".strip()
+    return redirect_to("show_role", notice, name=created)

@@ -1,83 +1,86 @@
-"""One user, and what can be done to it: `/console/user?name=…`.
+"""One user, and what an admin may do with it: `/console/user?name=…`.
 
-The name is in the query, where any name is what it is: in a path `/` and `..` would mean more.
+The name is in the query: in a path, `/` and `..` in a name would have a meaning.
 """
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
 from mi_ldap import model
 from mi_ldap.services.accounts import get_user
-from mi_ldap.services.container import Services
 from mi_ldap.services.queries import Query
 from mi_ldap.services.users import NewPassword
-from mi_ldap.web.console.answers import page
+from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form, refused_form
+from mi_ldap.web.console.responses import page
 from mi_ldap.web.console.users import first_admin_name
+from mi_ldap.web.context import services
 from mi_ldap.web.guards import current_performer
 
 
-def add_views(console: Blueprint, services: Services) -> None:
-    """The views over the services."""
-
-    @console.get("/user")
-    def user() -> Response:
-        return _user_page(services)
-
-    @console.post("/user/password")
-    def set_password() -> Response:
-        return handle_form(lambda: _set_password(services))
-
-    @console.get("/user/delete")
-    def confirm_deletion() -> Response:
-        return _deletion_page(services)
-
-    @console.post("/user/delete")
-    def delete_user() -> Response:
-        def delete() -> Response:
-            services.users.delete(current_performer(), _name())
-            return redirect_to("users", "User deleted.")
-
-        return handle_form(delete)
-
-
-def _user_page(services: Services) -> Response:
+@bp.get("/user")
+@allow(Access.ADMIN)
+def show_user() -> Response:
+    """Show a user with its roles, and the forms to change it."""
     performer, name = current_performer(), _name()
-    shown = services.users.show(name, performer.admin_role)
-    holdings = services.roles.held_roles(performer, name)
+    shown = services().users.show(name, performer.admin_role)
+    holdings = services().roles.held_roles(performer, name)
     held = {each.name for each in holdings} | {model.EVERYONE}
     return page(
         "user.html",
         shown=shown,
-        is_first_admin=shown.is_admin and shown.name == first_admin_name(services),
+        is_first_admin=shown.is_admin and shown.name == first_admin_name(),
         admin_role=performer.admin_role.role.name if performer.admin_role else "",
-        verdict=services.users.permissions(performer, name),
+        verdict=services().users.permissions(performer, name),
         holdings=holdings,
-        roles_closed=services.roles.read_only_reason,
-        others=[each for each in services.roles.select(Query()).names if each not in held],
+        roles_closed=services().roles.read_only_reason,
+        others=[role for role in services().roles.select(Query()).names if role not in held],
         refused=refused_form(),
     )
 
 
-def _deletion_page(services: Services) -> Response:
-    """Render the question with the consequences, or the reason why it is not allowed."""
-    performer, user = current_performer(), get_user(services.store, _name())
-    admin_role = services.admins.role_for(performer.user)
+@bp.post("/user/password")
+@allow(Access.ADMIN)
+def set_password() -> Response:
+    """Set the password of a user without knowing the present one."""
+    return handle_form(_set_password)
+
+
+def _set_password() -> Response:
+    name, new = _name(), request.form.get("new", "")
+    model.must_agree(new, request.form.get("confirmed", ""))
+    services().users.set_password(current_performer(), name, NewPassword(new, None))
+    notice = f"Password set. {name} must log in again everywhere."
+    return redirect_to("show_user", notice, name=name)
+
+
+@bp.get("/user/delete")
+@allow(Access.ADMIN)
+def confirm_user_deletion() -> Response:
+    """Ask before a user is deleted, with the consequences, or say why it is not allowed."""
+    performer, user = current_performer(), get_user(services().store, _name())
+    admin_role = services().admins.role_for(performer.user)
     return page(
         "delete_user.html",
         name=user.name,
-        handover=services.admins.handover(user, admin_role),
-        refusal=services.users.permissions(performer, user.name).delete,
+        handover=services().admins.handover(user, admin_role),
+        refusal=services().users.permissions(performer, user.name).delete,
     )
 
 
-def _set_password(services: Services) -> Response:
-    name, new = _name(), request.form.get("new", "")
-    model.must_agree(new, request.form.get("confirmed", ""))
-    services.users.set_password(current_performer(), name, NewPassword(new, None))
-    return redirect_to("user", f"Password set. {name} must log in again everywhere.", name=name)
+@bp.post("/user/delete")
+@allow(Access.ADMIN)
+def delete_user() -> Response:
+    """Delete a user."""
+    return handle_form(_delete_user)
+
+
+def _delete_user() -> Response:
+    services().users.delete(current_performer(), _name())
+    return redirect_to("list_users", "User deleted.")
 
 
 def _name() -> str:

@@ -1,7 +1,7 @@
-"""`/openapi.json`, the document of the API, and `/docs`, Swagger UI on it.
+"""`/openapi.json`, the OpenAPI document of the API, and `/docs`, which shows it with Swagger UI.
 
-Neither needs a login: they hold nothing secret, and never ask the directory. Everything that the
-page loads is ours and lies here; static/swagger-ui/VENDORED.md says what came from where.
+Neither needs a login: they hold no secrets, and never read the directory. The files of Swagger UI
+are part of this package; static/swagger-ui/VENDORED.md names their versions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
 
-from mi_ldap.services.container import Services
+from mi_ldap.web.access import Access, allow
 
 POLICY = "; ".join(
     (
@@ -27,42 +27,48 @@ POLICY = "; ".join(
     )
 )
 
-_OWN = Path(__file__).parent / "static"
+_STATIC = Path(__file__).parent / "static"
 _FILES = {
-    "start.js": _OWN,
-    "swagger-ui.css": _OWN / "swagger-ui",
-    "swagger-ui-bundle.js": _OWN / "swagger-ui",
+    "start.js": _STATIC,
+    "swagger-ui.css": _STATIC / "swagger-ui",
+    "swagger-ui-bundle.js": _STATIC / "swagger-ui",
 }
 
 
-def blueprint(_services: Services) -> Blueprint:
-    """The resource's views."""
-    openapi = Blueprint("openapi", __name__)
+bp = Blueprint("openapi", __name__)
 
-    @openapi.get("/openapi.json")
-    def show_document() -> Response:
-        return jsonify(_document())
 
-    @openapi.get("/docs")
-    def show_page() -> Response:
-        return _file(_OWN / "index.html")
+@bp.get("/openapi.json")
+@allow(Access.ANYBODY)
+def show_document() -> Response:
+    """Return the OpenAPI document."""
+    return jsonify(_document())
 
-    @openapi.get(f"/docs/<any({','.join(map(repr, _FILES))}):name>")
-    def show_file(name: str) -> Response:
-        return _file(_FILES[name] / name)
 
-    return openapi
+@bp.get("/docs")
+@allow(Access.ANYBODY)
+def show_page() -> Response:
+    """Return the page of Swagger UI."""
+    return _file(_STATIC / "index.html")
+
+
+@bp.get(f"/docs/<any({','.join(map(repr, _FILES))}):name>")
+@allow(Access.ANYBODY)
+def show_file(name: str) -> Response:
+    """Return a script or a style sheet of the page."""
+    return _file(_FILES[name] / name)
 
 
 @functools.cache
 def _document() -> dict[str, object]:
-    from mi_ldap.web.openapi.document import document  # when it is asked for: a start is quick
+    # Not at import: apispec would slow down every start, and few starts are asked for it.
+    from mi_ldap.web.openapi.document import document
 
     return document()
 
 
 def _file(file: Path) -> Response:
-    """The file, asked for again at every visit: a newer version may have been installed."""
+    """Return a static file that the browser must revalidate: an update may have replaced it."""
     response = Response(_content(file), mimetype=mimetypes.guess_type(file)[0])
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Referrer-Policy"] = "no-referrer"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mi_ldap.web.artifacts import NAMING_KEYS, NO_SUCH_ARTIFACT
-from mi_ldap.web.openapi import answers, problems
-from mi_ldap.web.openapi.words import Answer, Operation, together
+from mi_ldap.web.api import response_schemas as answers
+from mi_ldap.web.api.artifacts import NAMING_KEYS, NO_SUCH_ARTIFACT
+from mi_ldap.web.api.operation import Answer, Operation, together
+from mi_ldap.web.openapi import common_errors as problems
 
 _NONE = {
     "totalCount": 0,

@@ -13,10 +13,10 @@ from apispec.ext.marshmallow.common import resolve_schema_cls
 from marshmallow import Schema, fields
 
 from mi_ldap import __version__
-from mi_ldap.web.artifacts import KINDS
+from mi_ldap.web.api.artifacts import KINDS
+from mi_ldap.web.api.operation import Operation
 from mi_ldap.web.openapi import artifacts, roles, sessions, users
 from mi_ldap.web.openapi.responses import HEADERS, responses, without_bodies
-from mi_ldap.web.openapi.words import Operation
 
 Json = dict[str, Any]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from mi_ldap.web.openapi import answers
-from mi_ldap.web.openapi.problems import EVERYWHERE
-from mi_ldap.web.openapi.words import Answer, Operation, Problems, together
+from mi_ldap.web.api import response_schemas as answers
+from mi_ldap.web.api.operation import Answer, Operation, Problems, together
+from mi_ldap.web.openapi.common_errors import EVERYWHERE
 
 Json = dict[str, Any]
 

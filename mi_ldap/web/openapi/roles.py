@@ -10,9 +10,10 @@ from mi_ldap.errors import (
     UserNotFound,
 )
 from mi_ldap.model import role_name_warning
-from mi_ldap.web.openapi import answers, problems
-from mi_ldap.web.openapi.words import Answer, Operation, Problems, together
-from mi_ldap.web.schemas import ListQuery, RoleBody, RoleChangeBody, missing
+from mi_ldap.web.api import response_schemas as answers
+from mi_ldap.web.api.operation import Answer, Operation, Problems, together
+from mi_ldap.web.api.schemas import ListQuery, RoleBody, RoleChangeBody, missing
+from mi_ldap.web.openapi import common_errors as problems
 
 _WRONG = "Error processing the request. "
 _ADMINS = together(problems.NO_TOKEN, problems.ADMINS_ONLY)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mi_ldap import __version__
-from mi_ldap.web.openapi import answers, problems
-from mi_ldap.web.openapi.words import Answer, Operation, together
+from mi_ldap.web.api import response_schemas as answers
+from mi_ldap.web.api.operation import Answer, Operation, together
+from mi_ldap.web.openapi import common_errors as problems
 
 _TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"  # noqa: S105 - an example
 _NONE = "not applicable"

@@ -1,15 +1,11 @@
-"""The integration artifacts that the dashboard and the CLIs list: there are none here.
-
-Lists are empty. A query that names one artifact is answered with 404: the CLIs take 200 for
-"found", print an empty record, and `get logs` overwrites a local file.
-"""
+"""The integration artifacts that the dashboard and the CLIs list; this service has none."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
 from mi_ldap.errors import NotFound
-from mi_ldap.services.container import Services
+from mi_ldap.web.access import Access, allow
 
 KINDS = (
     "proxy-services",
@@ -51,25 +47,29 @@ NO_SUCH_ARTIFACT = (
 )
 
 
-def blueprint(_services: Services) -> Blueprint:
-    """The resource's views over the services."""
-    artifacts = Blueprint("artifacts", __name__, url_prefix="/management")
-    kinds = ", ".join(f'"{kind}"' for kind in KINDS)
+_kinds = ", ".join(f'"{kind}"' for kind in KINDS)
 
-    @artifacts.get(f"/<any({kinds}):kind>")
-    def list_artifacts(kind: str) -> Response:
-        _ensure_is_list()
-        return jsonify(count=0, list=[])
+bp = Blueprint("artifacts", __name__, url_prefix="/management")
 
-    @artifacts.get("/applications")
-    def list_applications() -> Response:
-        _ensure_is_list()
-        return jsonify(totalCount=0, activeCount=0, activeList=[], faultyCount=0, faultyList=[])
 
-    return artifacts
+@bp.get(f"/<any({_kinds}):kind>")
+@allow(Access.LOGGED_IN)
+def list_artifacts(kind: str) -> Response:
+    """List integration artifacts."""
+    _ensure_is_list()
+    return jsonify(count=0, list=[])
+
+
+@bp.get("/applications")
+@allow(Access.LOGGED_IN)
+def list_applications() -> Response:
+    """List applications."""
+    _ensure_is_list()
+    return jsonify(totalCount=0, activeCount=0, activeList=[], faultyCount=0, faultyList=[])
 
 
 def _ensure_is_list() -> None:
     """Raise `NotFound` if the query names an artifact, even with an empty name."""
+    # The CLIs take 200 for "found": they print an empty record, and `get logs` overwrites a file.
     if any(key in request.args for key in NAMING_KEYS):
         raise NotFound(NO_SUCH_ARTIFACT)

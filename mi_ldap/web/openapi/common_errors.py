@@ -18,7 +18,7 @@ from mi_ldap.errors import (
     TooManyFailures,
 )
 from mi_ldap.services.admins import NO_CREATOR
-from mi_ldap.web.openapi.words import Problems
+from mi_ldap.web.api.operation import Problems
 
 _WRONG = "Error processing the request. "
 

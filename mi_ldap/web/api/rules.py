@@ -1,0 +1,28 @@
+"""`/management/rules`: the rules of new names and passwords. Not part of MI's API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from mi_ldap.web.access import Access, allow
+from mi_ldap.web.context import services
+
+bp = Blueprint("rules", __name__, url_prefix="/management")
+
+
+@bp.get("/rules")
+@allow(Access.LOGGED_IN)
+def show_rules() -> Response:
+    """Rules of new names and passwords."""
+    settings = services().settings
+    found: dict[str, Any] = {
+        "adminRole": settings.super_admin.admin_role,
+        "allowAnyName": settings.user_store.allow_any_name,
+        "passwordMinLength": services().store.password_min_length(),
+        "userNameRegex": settings.user_store.username_java_regex,
+        "roleNameRegex": settings.user_store.rolename_java_regex,
+        "passwordRegex": settings.user_store.password_java_regex,
+    }
+    return jsonify({key: value for key, value in found.items() if value is not None})

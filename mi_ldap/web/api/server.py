@@ -1,0 +1,41 @@
+"""`/management` itself and `/management/server`: product, version and platform."""
+
+from __future__ import annotations
+
+import platform
+
+from flask import Blueprint, Response, jsonify
+
+from mi_ldap import __version__
+from mi_ldap.web.access import Access, allow
+
+NOT_APPLICABLE = "not applicable"
+"""The value of the keys that the dashboard wants and that only a Micro Integrator has."""
+
+bp = Blueprint("server", __name__, url_prefix="/management")
+
+
+@bp.get("")
+@allow(Access.ANYBODY)
+def show_api() -> Response:
+    """Version of the API."""
+    # Clients look for this key, whatever its spelling suggests.
+    return jsonify({"WSO2 Micro Integrator": __version__, "ManagementApi": "Active"})
+
+
+@bp.get("/server")
+@allow(Access.LOGGED_IN)
+def show_server() -> Response:
+    """What is running here."""
+    return jsonify(
+        productName="mi_ldap, a user store for WSO2 Micro Integrator",
+        productVersion=__version__,
+        repositoryLocation=NOT_APPLICABLE,
+        workDirectory=NOT_APPLICABLE,
+        carbonHome=NOT_APPLICABLE,
+        javaHome=NOT_APPLICABLE,
+        javaVersion=f"Python {platform.python_version()}",
+        javaVendor=NOT_APPLICABLE,
+        osName=platform.system(),
+        osVersion=platform.release(),
+    )

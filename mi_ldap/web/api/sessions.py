@@ -1,0 +1,72 @@
+"""`/management/login` and `/management/logout`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from flask import Blueprint, Response, g, jsonify, request
+
+from mi_ldap.errors import LoginRefused, TokenExpired
+from mi_ldap.services.bootstrap import LoginRequest
+from mi_ldap.web import tokens
+from mi_ldap.web.access import Access, allow
+from mi_ldap.web.context import is_local, services
+from mi_ldap.web.guards import current_performer
+
+bp = Blueprint("sessions", __name__, url_prefix="/management")
+
+
+@bp.get("/login")
+@allow(Access.ANYBODY)
+def log_in() -> Response:
+    """Log in."""
+    logged_in = services().login.login(_login_request())
+    answer = {"AccessToken": tokens.encode(logged_in)}
+    if logged_in.warning:
+        answer["Warning"] = logged_in.warning
+    return jsonify(answer)
+
+
+@bp.get("/logout")
+@allow(Access.SELF)
+def log_out() -> Response:
+    """Log out."""
+    tokens.revoke(current_performer())
+    return _logged_out()
+
+
+@bp.errorhandler(TokenExpired)
+def accept_expired_token(_error: TokenExpired) -> Response:
+    """Answer a logout with an expired token: its session has ended already."""
+    # WSO2's Go CLIs keep a login, and its password, until a logout is answered with 200.
+    return _logged_out()
+
+
+def _logged_out() -> Response:
+    """Return 200 without a body."""
+    return Response(status=200, content_type="application/json")
+
+
+def _login_request() -> LoginRequest:
+    """The Basic credentials (RFC 7617): the first `:` splits; UTF-8, else ISO-8859-1.
+
+    Raises:
+        LoginRefused: there are none that can be read.
+    """
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        raise LoginRefused("Log in with a user name and a password (Basic authentication).")
+    try:
+        credentials = base64.b64decode(encoded.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise LoginRefused from None
+    name, _, password = _text(credentials).partition(":")
+    return LoginRequest(name, password, client=g.client, is_local=is_local())
+
+
+def _text(credentials: bytes) -> str:
+    try:
+        return credentials.decode()
+    except UnicodeDecodeError:
+        return credentials.decode("latin-1")

@@ -1,0 +1,118 @@
+"""Log in and log out: `/console`, `/console/login`, `/console/logout`."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from flask import Response, g, redirect, request
+
+from mi_ldap.errors import LoginRefused, MiLdapError, TooManyFailures, Unavailable
+from mi_ldap.services.bootstrap import LoginRequest
+from mi_ldap.services.login import LoggedIn
+from mi_ldap.web import tokens
+from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console import flash, messages
+from mi_ldap.web.console.blueprint import bp
+from mi_ldap.web.console.flash import redirect_to
+from mi_ldap.web.console.forms import refused, refused_form
+from mi_ldap.web.console.responses import is_open_to, page
+from mi_ldap.web.context import is_local, services
+from mi_ldap.web.guards import current_performer
+
+_HOME = "/console"
+_MAX_URL = 2048
+_DOTS = re.compile(r"(\.|%2e){2}", re.IGNORECASE)
+
+
+@bp.get("")
+@allow(Access.SELF)
+def home() -> Response:
+    """Redirect to the users; to the account of a user who may not see them."""
+    return redirect_to("list_users" if is_open_to(current_performer()) else "show_account")
+
+
+@bp.get("/login")
+@allow(Access.ANYBODY)
+def show_login() -> Response:
+    """Show the login form."""
+    form, settings = refused_form(), services().settings
+    is_https = settings.server.tls or request.headers.get("X-Forwarded-Proto") == "https"
+    return page(
+        "login.html",
+        refused=form,
+        next=internal(form.values.get("next") or request.args.get("next", "")),
+        bootstrap=settings.bootstrap.mode if _has_no_admin() else "",
+        plain_http=not is_https,
+    )
+
+
+@bp.post("/login")
+@allow(Access.ANYBODY)
+def log_in() -> Response:
+    """Log in and redirect to the page that was asked for."""
+    try:
+        return _log_in()
+    except (LoginRefused, TooManyFailures, Unavailable) as error:
+        return refused(messages.errors_of(error))
+
+
+@bp.post("/logout")
+@allow(Access.SELF)
+def log_out() -> Response:
+    """Revoke the token of the session and delete its cookie."""
+    tokens.revoke(current_performer())
+    return tokens.delete_cookie(redirect_to("show_login", "You are logged out."))
+
+
+def internal(url: str) -> str:
+    """Return the URL if it leads to a page of the console, else `""`."""
+    if len(url) > _MAX_URL:
+        return ""
+    path = url.partition("?")[0]
+    is_ours = path == _HOME or path.startswith(f"{_HOME}/")
+    # Browsers read a backslash as `/`, skip line ends, and resolve dots: each leads elsewhere.
+    is_plain = url.isprintable() and "\\" not in url and not _DOTS.search(path)
+    return url if is_ours and is_plain else ""
+
+
+def _log_in() -> Response:
+    """Log in; while there is no admin, the password must be typed twice."""
+    name, password = request.form.get("name", ""), request.form.get("password", "")
+    had_no_admin = services().bootstrap.is_open()
+    if had_no_admin and services().settings.bootstrap.mode == "first_login":
+        # After a typo nobody could log in as the first admin, and nobody could delete it.
+        confirmed = request.form.get("confirmed")
+        if confirmed != password:
+            sentence = messages.PASSWORDS_DIFFER if confirmed else messages.TYPE_TWICE
+            return refused({"confirmed": sentence})
+    logged_in = services().login.login(
+        LoginRequest(name, password, client=g.client, is_local=is_local())
+    )
+    target = internal(request.form.get("next", "")) or _HOME
+    response: Response = redirect(target, 303)  # type: ignore[assignment]
+    if had_no_admin and _is_first_admin(logged_in):
+        flash.set_notice(response, messages.FIRST_ADMIN)
+    return tokens.set_cookie(response, _console_token(logged_in))
+
+
+def _has_no_admin() -> bool:
+    """Whether the next login creates the first admin; False where that cannot be read."""
+    try:
+        return services().bootstrap.is_open()
+    except MiLdapError:
+        return False
+
+
+def _is_first_admin(logged_in: LoggedIn) -> bool:
+    admin_role = services().store.admin_role()
+    return admin_role is not None and admin_role.first_admin_id == logged_in.user.id
+
+
+def _console_token(logged_in: LoggedIn) -> str:
+    """Return a token that only the console accepts.
+
+    Its claim `csrf` is repeated by the forms, and its claim `warning` is shown on the pages.
+    """
+    csrf = secrets.token_urlsafe(24)
+    return tokens.encode(logged_in, use=tokens.CONSOLE, csrf=csrf, warning=logged_in.warning)
