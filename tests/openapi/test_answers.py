@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from mi_ldap.errors import MiLdapError
 from mi_ldap.web.api.artifacts import KINDS
-from mi_ldap.web.openapi.document import OPERATIONS
+from mi_ldap.web.openapi.document import ENDPOINTS
 from tests.api.client import PASSWORD, Api, Family
 from tests.openapi.book import BOOK, assert_by_the_book
 
@@ -158,8 +158,8 @@ def test_of_custody(light_api: Api) -> None:
 def test_an_example_of_an_error_stands_under_the_status_that_the_error_is_answered_with() -> None:
     from mi_ldap.web.errors import status_of
 
-    for operation in OPERATIONS:
-        for status, problems in operation.problems.items():
-            for problem in problems:
-                if isinstance(problem, MiLdapError):
-                    assert status_of(problem) == status
+    for endpoint in ENDPOINTS:
+        for status, errors in endpoint.errors.items():
+            for error in errors:
+                if isinstance(error, MiLdapError):
+                    assert status_of(error) == status

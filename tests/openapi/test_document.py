@@ -17,7 +17,7 @@ from mi_ldap.serving.errors import (
 )
 from mi_ldap.web.api.schemas import PasswordBody, RoleBody, RoleChangeBody, UserBody
 from mi_ldap.web.openapi.common_errors import EVERYWHERE as EVERYWHERE_SAID
-from mi_ldap.web.openapi.document import OPERATIONS
+from mi_ldap.web.openapi.document import ENDPOINTS
 from tests.api.client import Api
 from tests.openapi.book import BOOK, Json, faults, media, operations, templated
 
@@ -89,7 +89,7 @@ def test_operation_ids_are_unique() -> None:
 def test_tags_are_described() -> None:
     described = {tag["name"] for tag in BOOK["tags"]}
     assert {tag for _, _, operation in operations() for tag in operation["tags"]} == described
-    assert all(operation.tag in described for operation in OPERATIONS)
+    assert all(endpoint.tag in described for endpoint in ENDPOINTS)
 
 
 BODIES: list[tuple[str, str, Any]] = [

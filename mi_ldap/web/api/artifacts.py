@@ -6,6 +6,8 @@ from flask import Blueprint, Response, jsonify, request
 
 from mi_ldap.errors import NotFound
 from mi_ldap.web.access import Access, allow
+from mi_ldap.web.api.operation import Success, operation
+from mi_ldap.web.api.response_schemas import NoApplications, NoArtifacts
 
 KINDS = (
     "proxy-services",
@@ -54,16 +56,31 @@ bp = Blueprint("artifacts", __name__, url_prefix="/management")
 
 @bp.get(f"/<any({_kinds}):kind>")
 @allow(Access.LOGGED_IN)
+@operation(
+    Success("None.", NoArtifacts()),
+    errors=(NotFound(NO_SUCH_ARTIFACT), NotFound("Requested resource not found.")),
+)
 def list_artifacts(kind: str) -> Response:
-    """List integration artifacts."""
+    """List integration artifacts.
+
+    404 if the query names an artifact: `apiName`, `carbonAppName`, `dataServiceName`,
+    `endpointName`, `file`, `inboundEndpointName`, `loggerName`, `name`, `proxyServiceName`,
+    `sequenceName`, `taskName`.
+    """
     _ensure_is_list()
     return jsonify(count=0, list=[])
 
 
 @bp.get("/applications")
 @allow(Access.LOGGED_IN)
+@operation(Success("None.", NoApplications()), errors=(NotFound(NO_SUCH_ARTIFACT),))
 def list_applications() -> Response:
-    """List applications."""
+    """List applications.
+
+    404 if the query names an artifact: `apiName`, `carbonAppName`, `dataServiceName`,
+    `endpointName`, `file`, `inboundEndpointName`, `loggerName`, `name`, `proxyServiceName`,
+    `sequenceName`, `taskName`.
+    """
     _ensure_is_list()
     return jsonify(totalCount=0, activeCount=0, activeList=[], faultyCount=0, faultyList=[])
 

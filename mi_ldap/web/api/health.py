@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
+from mi_ldap.errors import DirectoryUnavailable, StateUnavailable
 from mi_ldap.web.access import Access, allow
+from mi_ldap.web.api.operation import Success, operation
+from mi_ldap.web.api.response_schemas import Ready, Up
 from mi_ldap.web.context import services
 
 bp = Blueprint("health", __name__)
@@ -12,18 +15,20 @@ bp = Blueprint("health", __name__)
 
 @bp.get("/health")
 @allow(Access.ANYBODY)
+@operation(Success("OK.", Up()))
 def show_health() -> Response:
-    """Report that the process runs."""
+    """Does the process live?"""
     return jsonify(status="up")
 
 
 @bp.get("/ready")
 @allow(Access.ANYBODY)
+@operation(
+    Success("It answers, and this is what answers reads.", Ready()),
+    errors=(DirectoryUnavailable(), StateUnavailable()),
+)
 def show_readiness() -> Response:
-    """Report that the directory can be used; 503 with the reason otherwise.
-
-    `disk` is `low` while less than `server.min_free_mb` is free.
-    """
+    """Does the directory answer?"""
     store = services().store
     store.check()
     reads = store.read_source()

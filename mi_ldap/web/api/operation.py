@@ -1,70 +1,131 @@
-"""What the tables of operations are written in."""
+"""The decorator that describes a view for the OpenAPI document, and parses what is sent to it.
+
+Method, path and access come from the route, summary and description from the docstring. The schemas
+named here are those that validate the request, so the document cannot promise anything else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any
 
+from flask import Response, request
 from marshmallow import Schema
 
-Problems = Mapping[int, tuple[Exception | str, ...]]
-"""By status the errors, or their sentences, that are examples of it."""
+from mi_ldap.errors import CustodyRefused, MiLdapError
+from mi_ldap.services.admins import NO_CREATOR
+from mi_ldap.web.api.response_schemas import ResponseSchema
+from mi_ldap.web.api.schemas import ListQuery, body_of, query_of
 
-Security = Literal["none", "password", "token"]
+View = Callable[..., Response]
+
+_ATTRIBUTE = "mi_ldap_operation"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What comes with 200.
+class Success:
+    """The response with status 200.
 
     Attributes:
-        about: one line.
-        schema: of the body; None where it is empty.
-        examples: bodies by their name.
-        may_be_cut: whether the directory may refuse to give everything.
+        description: one line.
+        schema: of the body; None if it is empty.
+        examples: bodies by name; empty for those of the schema.
+        is_truncatable: whether the directory may refuse to return all of it.
     """
 
-    about: str
-    schema: Schema | None = None
+    description: str
+    schema: ResponseSchema | None = None
     examples: Mapping[str, object] = field(default_factory=dict)
-    may_be_cut: bool = False
+    is_truncatable: bool = False
+
+    @property
+    def bodies(self) -> Mapping[str, object]:
+        """The examples of this view, else those of the schema."""
+        return self.examples or (self.schema.examples if self.schema else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method on one path.
+    """The description of a view.
 
     Attributes:
-        path: with its parameters in braces, `"/management/users/{id}"`.
-        about: what the summary can't say; Markdown.
-        security: what it takes to call it.
-        body, query: the schemas that validate what is sent.
-        sent: bodies that are examples, by their name.
-        in_domain: whether `?domain=` names the user store.
-        problems: what may go wrong besides what goes wrong everywhere.
+        summary: the first line of the view's docstring.
+        description: the rest of the docstring, Markdown; may be empty.
+        success: the response with status 200.
+        body: the schema of the request's body.
+        query: the schema of the request's query.
+        has_domain: whether the query's `domain` names the user store.
+        takes_password: whether the request has Basic credentials instead of a token.
+        errors: examples of the errors that are not common to all views of its kind.
     """
 
-    method: str
-    path: str
-    tag: str
     summary: str
-    answer: Answer
-    about: str = ""
-    security: Security = "token"
-    body: Schema | None = None
-    sent: Mapping[str, object] = field(default_factory=dict)
-    query: Schema | None = None
-    in_domain: bool = False
-    problems: Problems = field(default_factory=dict)
+    description: str
+    success: Success
+    body: Schema | None
+    query: Schema | None
+    has_domain: bool
+    takes_password: bool
+    errors: tuple[MiLdapError, ...]
 
 
-def together(*several: Problems) -> Problems:
-    """All of them, each once."""
-    statuses = sorted({status for problems in several for status in problems})
-    return {
-        status: tuple(
-            {str(each): each for problems in several for each in problems.get(status, ())}.values()
+def operation(
+    success: Success,
+    *,
+    body: Schema | None = None,
+    query: Schema | None = None,
+    has_domain: bool = False,
+    takes_password: bool = False,
+    errors: tuple[MiLdapError, ...] = (),
+) -> Callable[[View], View]:
+    """Return a decorator that describes a view.
+
+    With `body`, the view's first argument is the loaded body; with `query`, the `Query`. See
+    `Operation` for the other arguments.
+    """
+
+    def describe(view: View) -> View:
+        lines = inspect.cleandoc(view.__doc__ or "").partition("\n")
+        described = Operation(
+            lines[0].removesuffix("."),
+            " ".join(lines[2].split()),
+            success,
+            body,
+            query,
+            has_domain,
+            takes_password,
+            errors,
         )
-        for status in statuses
-    }
+        decorated = _with_argument(view, described)
+        setattr(decorated, _ATTRIBUTE, described)
+        return decorated
+
+    return describe
+
+
+def operation_of(view: Callable[..., Any]) -> Operation:
+    """Return the description of a view of the API."""
+    described: Operation = getattr(view, _ATTRIBUTE)
+    return described
+
+
+def custody_errors(action: str) -> tuple[CustodyRefused, ...]:
+    """Return examples of the refusals that protect an admin from all but its custodian."""
+    return tuple(CustodyRefused("alice", action, hint) for hint in ("That is bob.", NO_CREATOR))
+
+
+def _with_argument(view: View, described: Operation) -> View:
+    """Return the view, called with the body or the query that its schema has loaded."""
+    body, query = described.body, described.query
+    if body is None and query is None:
+        return view
+
+    @functools.wraps(view)
+    def with_argument(**path: str) -> Response:
+        sent = body_of(request, body) if body else query_of(request, query or ListQuery())
+        return view(sent, **path)
+
+    return with_argument

@@ -1,16 +1,24 @@
-"""The shapes of what is answered: for the document, and for the tests that hold answers to it."""
+"""The schemas of responses, for the OpenAPI document; tests compare the responses with them."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from marshmallow import RAISE, Schema, fields, validate
 
+_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"  # noqa: S105 - an example
 
-class _Closed(Schema):
-    """A key that is not named here is never sent."""
+
+class ResponseSchema(Schema):
+    """No other keys are sent."""
+
+    examples: ClassVar[Mapping[str, object]] = {}
+    """Bodies by name."""
 
     class Meta:
+        """Options of marshmallow."""
+
         unknown = RAISE
 
 
@@ -33,21 +41,28 @@ def _texts(about: str, key: str | None = None) -> fields.List[Any]:
     return fields.List(fields.String(), data_key=key, required=True, metadata=described)
 
 
-class Problem(_Closed):
+class Problem(ResponseSchema):
     """Every answer that is not 200."""
 
     error = _text("One sentence for the person who reads it.", "Error")
 
 
-class Token(_Closed):
+class Token(ResponseSchema):
     """`GET /management/login`."""
+
+    examples: ClassVar = {
+        "token": {"AccessToken": _TOKEN},
+        "warning": {"AccessToken": _TOKEN, "Warning": "Change your password first."},
+    }
 
     token = _text("A signed JWT.", "AccessToken")
     warning = _text("What the directory's policy wants you to know.", "Warning", needed=False)
 
 
-class Active(_Closed):
+class Active(ResponseSchema):
     """`GET /management`."""
+
+    examples: ClassVar = {"active": {"WSO2 Micro Integrator": "0.1.0", "ManagementApi": "Active"}}
 
     version = _text("The version of this service.", "WSO2 Micro Integrator")
     state = fields.String(
@@ -55,8 +70,23 @@ class Active(_Closed):
     )
 
 
-class Server(_Closed):
+class Server(ResponseSchema):
     """`GET /management/server`; the names are MI's."""
+
+    examples: ClassVar = {
+        "server": {
+            "productName": "mi_ldap, a user store for WSO2 Micro Integrator",
+            "productVersion": "0.1.0",
+            "repositoryLocation": "not applicable",
+            "workDirectory": "not applicable",
+            "carbonHome": "not applicable",
+            "javaHome": "not applicable",
+            "javaVersion": "Python 3.11.2",
+            "javaVendor": "not applicable",
+            "osName": "Linux",
+            "osVersion": "6.1.0-18-amd64",
+        }
+    }
 
     product = _text("What this is.", "productName")
     version = _text("Its version.", "productVersion")
@@ -70,8 +100,12 @@ class Server(_Closed):
     os_version = _text("Its version.", "osVersion")
 
 
-class Rules(_Closed):
+class Rules(ResponseSchema):
     """`GET /management/rules`."""
+
+    examples: ClassVar = {
+        "rules": {"adminRole": "admin", "allowAnyName": False, "passwordMinLength": 5}
+    }
 
     admin_role = _text("The role whose members are the admins.", "adminRole")
     allow_any_name = fields.Boolean(required=True, data_key="allowAnyName")
@@ -81,15 +115,15 @@ class Rules(_Closed):
     password = _text("RE2 that new passwords must match.", "passwordRegex", needed=False)
 
 
-class UserName(_Closed):
+class UserName(ResponseSchema):
     name = _text("The name.", "userId")
 
 
-class RoleName(_Closed):
+class RoleName(ResponseSchema):
     name = _text("The name.", "role")
 
 
-class _Names(_Closed):
+class _Names(ResponseSchema):
     count = _count("How many are in this list.")
     total = _count("How many there are on all pages.", needed=False)
 
@@ -97,17 +131,38 @@ class _Names(_Closed):
 class UserNames(_Names):
     """`GET /management/users`."""
 
+    examples: ClassVar = {
+        "all": {"count": 2, "list": [{"userId": "alice"}, {"userId": "bob"}]},
+        "page": {"count": 1, "list": [{"userId": "alice"}], "total": 2},
+        "none": {"count": 0, "list": []},
+    }
+
     names = fields.List(fields.Nested(UserName), required=True, data_key="list")
 
 
 class RoleNames(_Names):
     """`GET /management/roles`."""
 
+    examples: ClassVar = {
+        "all": {"count": 2, "list": [{"role": "admin"}, {"role": "Internal/everyone"}]},
+        "page": {"count": 1, "list": [{"role": "admin"}], "total": 2},
+    }
+
     names = fields.List(fields.Nested(RoleName), required=True, data_key="list")
 
 
-class User(_Closed):
+class User(ResponseSchema):
     """`GET /management/users/{id}`."""
+
+    examples: ClassVar = {
+        "user": {"userId": "bob", "isAdmin": False, "roles": ["Internal/everyone", "dev"]},
+        "admin": {
+            "userId": "alice",
+            "isAdmin": True,
+            "roles": ["Internal/everyone", "admin"],
+            "createdBy": "admin",
+        },
+    }
 
     name = _text("The name as the directory has it.", "userId")
     is_admin = fields.Boolean(required=True, data_key="isAdmin")
@@ -115,34 +170,43 @@ class User(_Closed):
     created_by = _text("An admin's custodian, by its present name.", "createdBy", needed=False)
 
 
-class Role(_Closed):
+class Role(ResponseSchema):
     """`GET /management/roles/{role}`."""
+
+    examples: ClassVar = {"role": {"role": "developers", "users": ["alice", "bob"]}}
 
     name = _text("The name as the directory has it.", "role")
     users = _texts("Who holds it, sorted.")
 
 
-class UserWritten(_Closed):
+class UserWritten(ResponseSchema):
     name = _text("Whom it was about.", "userId")
     status = _word(
         "Added", "Deleted", "User password updated successfully.", "Added/removed the roles"
     )
 
 
-class RoleWritten(_Closed):
+class RoleWritten(ResponseSchema):
     name = _text("Which it was about.", "role")
     status = _word("Added", "Deleted")
     warning = _text("Why clients may fail because of the role's name.", needed=False)
 
 
-class Up(_Closed):
+class Up(ResponseSchema):
     """`GET /health`."""
+
+    examples: ClassVar = {"up": {"status": "up"}}
 
     status = _word("up")
 
 
-class Ready(_Closed):
+class Ready(ResponseSchema):
     """`GET /ready`."""
+
+    examples: ClassVar = {
+        "memory": {"status": "ready", "reads": "memory"},
+        "directory": {"status": "ready", "reads": "directory", "why": "it is being filled"},
+    }
 
     status = _word("ready")
     reads = _word("memory", "directory")
@@ -151,15 +215,27 @@ class Ready(_Closed):
     account = _text("Why the service's account will soon be unable to log in.", needed=False)
 
 
-class NoArtifacts(_Closed):
+class NoArtifacts(ResponseSchema):
     """An artifact resource: there are none."""
+
+    examples: ClassVar = {"none": {"count": 0, "list": []}}
 
     count = _count("None.")
     names = _texts("None.", "list")
 
 
-class NoApplications(_Closed):
+class NoApplications(ResponseSchema):
     """`GET /management/applications`."""
+
+    examples: ClassVar = {
+        "none": {
+            "totalCount": 0,
+            "activeCount": 0,
+            "activeList": [],
+            "faultyCount": 0,
+            "faultyList": [],
+        }
+    }
 
     total = _count("None.", "totalCount")
     active = _count("None.", "activeCount")

@@ -7,6 +7,8 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from mi_ldap.web.access import Access, allow
+from mi_ldap.web.api.operation import Success, operation
+from mi_ldap.web.api.response_schemas import Rules
 from mi_ldap.web.context import services
 
 bp = Blueprint("rules", __name__, url_prefix="/management")
@@ -14,8 +16,12 @@ bp = Blueprint("rules", __name__, url_prefix="/management")
 
 @bp.get("/rules")
 @allow(Access.LOGGED_IN)
+@operation(Success("The rules.", Rules()))
 def show_rules() -> Response:
-    """Rules of new names and passwords."""
+    """Rules of new names and passwords.
+
+    `passwordMinLength` is missing where the service cannot read it in the directory.
+    """
     settings = services().settings
     found: dict[str, Any] = {
         "adminRole": settings.super_admin.admin_role,

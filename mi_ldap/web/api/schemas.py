@@ -1,14 +1,14 @@
-"""The shapes of what clients send: shape only, no rules and no I/O.
+"""The schemas of requests: types and lengths, but no rules of names or passwords.
 
 Unknown keys are ignored. A key that is absent, null or, where the contract says so, empty means
-the same. What the metadata say of a key stands in the document of the API (`mi_ldap.web.openapi`).
+the same. The metadata of a field are for the OpenAPI document.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Request
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
@@ -65,6 +65,9 @@ class Roles(fields.List[Any]):
 class _Lenient(Schema):
     """Unknown keys are ignored."""
 
+    examples: ClassVar[Mapping[str, object]] = {}
+    """Bodies by name, for the OpenAPI document."""
+
     class Meta:
         unknown = EXCLUDE
 
@@ -72,7 +75,7 @@ class _Lenient(Schema):
 def _word(
     key: str, about: str, example: str, *, needed: bool = False, secret: bool = False
 ) -> Words:
-    """A text that may be left out or null; that it is `needed` is for the view to say."""
+    """A text that may be left out or null; `body_of` checks that it is there if `needed`."""
     described = {"description": about, "examples": [example], "needed": needed}
     if secret:
         described["format"] = "password"
@@ -109,6 +112,11 @@ def _number(about: str, *, low: int) -> fields.Integer:
 class UserBody(_Lenient):
     """`POST /users`."""
 
+    examples: ClassVar = {
+        "user": {"userId": "bob", "password": "the builder"},
+        "admin": {"userId": "alice", "password": "wonderland", "isAdmin": "true", "domain": ""},
+    }
+
     name = _word("userId", "The name of the new user.", "bob", needed=True)
     password = _word("password", "Its password.", "the builder", needed=True, secret=True)
     is_admin = Flag(
@@ -129,6 +137,15 @@ class UserBody(_Lenient):
 class PasswordBody(_Lenient):
     """`PATCH /users/{id}`."""
 
+    examples: ClassVar = {
+        "own": {
+            "oldPassword": "the builder",
+            "newPassword": "two builders",
+            "confirmPassword": "two builders",
+        },
+        "reset": {"newPassword": "two builders", "confirmPassword": "two builders"},
+    }
+
     new = _word("newPassword", "The new password.", "two builders", needed=True, secret=True)
     confirmed = _word(
         "confirmPassword", "The new password again.", "two builders", needed=True, secret=True
@@ -141,12 +158,22 @@ class PasswordBody(_Lenient):
 class RoleBody(_Lenient):
     """`POST /roles`."""
 
+    examples: ClassVar = {
+        "role": {"role": "developers"},
+        "hybrid": {"role": "testers", "domain": "Internal"},
+    }
+
     name = _word("role", "The name of the new role.", "developers", needed=True)
     domain = _domain()
 
 
 class RoleChangeBody(_Lenient):
     """`PUT /roles`."""
+
+    examples: ClassVar = {
+        "give": {"userId": "bob", "addedRoles": ["developers"]},
+        "take": {"userId": "bob", "addedRoles": None, "removedRoles": ["developers"]},
+    }
 
     name = _word("userId", "Whose roles are changed.", "bob", needed=True)
     added = _roles("addedRoles", "Roles to give.", "developers")
@@ -168,28 +195,41 @@ class ListQuery(_Lenient):
 
 
 def body_of(request: Request, schema: Schema) -> dict[str, Any]:
-    """The request's body in the schema's shape.
+    """Return the request's body as the schema loads it.
 
     Raises:
-        BadRequest: it is missing, no JSON object, or of another shape; says which.
+        BadRequest: the body is not a JSON object, a needed key is missing, or a value is wrong.
     """
     try:
         content = json.loads(_text(request.get_data(cache=False)))
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # json 3.11 recurses into nested lists
         raise _bad("The payload must be a JSON object.") from None
     if not isinstance(content, dict):
         raise _bad("The payload must be a JSON object.")
-    return _loaded(schema, content)
+    loaded = _loaded(schema, content)
+    needed = needed_keys(schema)
+    if any(loaded[name] is None for name in needed):
+        raise missing(*needed.values())
+    return loaded
 
 
-def query_of(request: Request) -> Query:
-    """The conditions and the page that the request's query asks for."""
+def needed_keys(schema: Schema) -> dict[str, str]:
+    """Return the keys that a body must have, by the names of their fields."""
+    return {
+        name: field.data_key or name
+        for name, field in schema.fields.items()
+        if field.metadata.get("needed")
+    }
+
+
+def query_of(request: Request, schema: Schema) -> Query:
+    """Return the conditions and the page that the request's query asks for."""
     sent = {key: value for key, value in request.args.items() if value != ""}
-    return Query(**_loaded(ListQuery(), sent))
+    return Query(**_loaded(schema, sent))
 
 
 def missing(*names: str) -> BadRequest:
-    """The error that names the fields of which one is missing, as MI words it."""
+    """Return the error for a body that lacks one of these keys."""
     listed = ", ".join(f"'{name}'" for name in names)
     return _bad(f"Missing one or more of the fields, {listed} in the payload.")
 

@@ -8,6 +8,8 @@ from flask import Blueprint, Response, jsonify
 
 from mi_ldap import __version__
 from mi_ldap.web.access import Access, allow
+from mi_ldap.web.api.operation import Success, operation
+from mi_ldap.web.api.response_schemas import Active, Server
 
 NOT_APPLICABLE = "not applicable"
 """The value of the keys that the dashboard wants and that only a Micro Integrator has."""
@@ -17,6 +19,7 @@ bp = Blueprint("server", __name__, url_prefix="/management")
 
 @bp.get("")
 @allow(Access.ANYBODY)
+@operation(Success("It is there.", Active()))
 def show_api() -> Response:
     """Version of the API."""
     # Clients look for this key, whatever its spelling suggests.
@@ -25,6 +28,7 @@ def show_api() -> Response:
 
 @bp.get("/server")
 @allow(Access.LOGGED_IN)
+@operation(Success("Under the names that MI has for it.", Server()))
 def show_server() -> Response:
     """What is running here."""
     return jsonify(

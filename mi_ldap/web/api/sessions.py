@@ -7,20 +7,49 @@ import binascii
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from mi_ldap.errors import LoginRefused, TokenExpired
+from mi_ldap.errors import (
+    AuditUnavailable,
+    DirectoryUnavailable,
+    LoginRefused,
+    StateUnavailable,
+    TokenExpired,
+    TooManyFailures,
+)
 from mi_ldap.services.bootstrap import LoginRequest
 from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, allow
+from mi_ldap.web.api.operation import Success, operation
+from mi_ldap.web.api.response_schemas import Token
 from mi_ldap.web.context import is_local, services
 from mi_ldap.web.guards import current_performer
 
 bp = Blueprint("sessions", __name__, url_prefix="/management")
 
+_NO_CREDENTIALS = "Log in with a user name and a password (Basic authentication)."
+
 
 @bp.get("/login")
 @allow(Access.ANYBODY)
+@operation(
+    Success("A token.", Token()),
+    takes_password=True,
+    errors=(
+        LoginRefused(),
+        LoginRefused(_NO_CREDENTIALS),
+        LoginRefused("The account is disabled. Ask an administrator."),
+        TooManyFailures(42),
+        DirectoryUnavailable(),
+        StateUnavailable(),
+        AuditUnavailable(),
+    ),
+)
 def log_in() -> Response:
-    """Log in."""
+    """Log in.
+
+    While there is no admin, the first login that succeeds makes one. Too many failures from one
+    address are answered with 429. A token of scope `change-password` opens nothing but
+    `PATCH /management/users/{id}` on its own user, and logout.
+    """
     logged_in = services().login.login(_login_request())
     answer = {"AccessToken": tokens.encode(logged_in)}
     if logged_in.warning:
@@ -30,8 +59,13 @@ def log_in() -> Response:
 
 @bp.get("/logout")
 @allow(Access.SELF)
+@operation(Success("Done; the body is empty."), errors=(AuditUnavailable(),))
 def log_out() -> Response:
-    """Log out."""
+    """Log out.
+
+    The token is invalid at once, in every worker. An authentic token that has expired is answered
+    with 200 too.
+    """
     tokens.revoke(current_performer())
     return _logged_out()
 
@@ -56,7 +90,7 @@ def _login_request() -> LoginRequest:
     """
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
-        raise LoginRefused("Log in with a user name and a password (Basic authentication).")
+        raise LoginRefused(_NO_CREDENTIALS)
     try:
         credentials = base64.b64decode(encoded.strip(), validate=True)
     except (binascii.Error, ValueError):

@@ -1,29 +1,40 @@
-"""What may go wrong, with the sentences that are really sent."""
+"""Errors that many endpoints have in common, as examples with their real sentences."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
 
 from mi_ldap.errors import (
     AdminRoleUnclear,
     AdminsOnly,
     AmbiguousName,
     AuditUnavailable,
+    BadRequest,
     Conflict,
-    CustodyRefused,
     DirectoryUnavailable,
     DomainNotFound,
-    LoginRefused,
+    MiLdapError,
+    NotAuthenticated,
     PasswordChangeFirst,
     ReadOnlyStore,
+    RoleNotFound,
     StateUnavailable,
-    TooManyFailures,
+    TokenExpired,
+    UserNotFound,
 )
-from mi_ldap.services.admins import NO_CREATOR
-from mi_ldap.web.api.operation import Problems
+from mi_ldap.web.access import Access
+from mi_ldap.web.api.operation import Operation
+from mi_ldap.web.api.schemas import missing, needed_keys
+from mi_ldap.web.errors import status_of
 
-_WRONG = "Error processing the request. "
+Errors = Mapping[int, tuple[Exception | str, ...]]
+"""Errors, or their sentences, by status."""
 
-EVERYWHERE: Problems = {
-    400: (f"{_WRONG}The address is not UTF-8.", "The request is not valid HTTP/1.1."),
+EVERYWHERE: Errors = {
+    400: (
+        "Error processing the request. The address is not UTF-8.",
+        "The request is not valid HTTP/1.1.",
+    ),
     408: ("The head of the request did not arrive in time.",),
     413: ("The request is larger than 1 MB.", "The body of the request is larger than 1 MB."),
     414: ("The request line is longer than 8190 bytes.",),
@@ -34,58 +45,74 @@ EVERYWHERE: Problems = {
     501: ("Of the transfer codings only chunked is understood.",),
     503: ("The service is too busy. Try again later.",),
 }
-"""What is answered wherever a request goes, mostly before anybody has looked at it."""
+"""What any request may be answered with, mostly by the HTTP server, before it is routed."""
 
-UNREADABLE: Problems = {503: (DirectoryUnavailable(), StateUnavailable())}
-
-NO_TOKEN: Problems = {
-    401: (
-        "Log in first: the request carries no token.",
-        "The token is not valid. Log in again.",
-        "The token has expired. Log in again.",
-        "The token was logged out. Log in again.",
-        "The token is no longer good. Log in again.",
-        "The token's key is not known. Log in again.",
-    ),
-    403: (PasswordChangeFirst(),),
-    **UNREADABLE,
+_TOKEN = (
+    NotAuthenticated("Log in first: the request carries no token."),
+    NotAuthenticated("The token is not valid. Log in again."),
+    TokenExpired(),
+    NotAuthenticated("The token was logged out. Log in again."),
+    NotAuthenticated("The token is no longer good. Log in again."),
+    NotAuthenticated("The token's key is not known. Log in again."),
+    PasswordChangeFirst(),
+    DirectoryUnavailable(),
+    StateUnavailable(),
+)
+_ADMIN = (AdminsOnly(), AdminRoleUnclear())
+_BODY = (BadRequest("Error processing the request. The payload must be a JSON object."),)
+_QUERY = (
+    BadRequest("Error processing the request. 'regex' is not a valid RE2 expression."),
+    BadRequest("Error processing the request. 'regex' is longer than 500."),
+    BadRequest("Error processing the request. 'limit' must be greater than or equal to 1."),
+)
+_WRITE = (ReadOnlyStore(), Conflict(), AuditUnavailable())
+_OF_PATH: Mapping[str, tuple[MiLdapError, MiLdapError]] = {
+    "{id}": (AmbiguousName("user", "bob"), UserNotFound("bob")),
+    "{role}": (AmbiguousName("role", "developers"), RoleNotFound("developers")),
 }
-
-LOGIN: Problems = {
-    401: (
-        LoginRefused(),
-        "Log in with a user name and a password (Basic authentication).",
-        "The account is disabled. Ask an administrator.",
-    ),
-    429: (TooManyFailures(42),),
-    503: (*UNREADABLE[503], AuditUnavailable()),
-}
-
-ADMINS_ONLY: Problems = {403: (AdminsOnly(),), 503: (AdminRoleUnclear(),)}
-
-NO_DOMAIN: Problems = {404: (DomainNotFound("FACTORY"),)}
-
-WRITING: Problems = {
-    403: (ReadOnlyStore(),),
-    409: (Conflict(),),
-    503: (AuditUnavailable(),),
-}
-
-BODY: Problems = {400: (f"{_WRONG}The payload must be a JSON object.",)}
-
-QUERY: Problems = {
-    400: (
-        f"{_WRONG}'regex' is not a valid RE2 expression.",
-        f"{_WRONG}'regex' is longer than 500.",
-        f"{_WRONG}'limit' must be greater than or equal to 1.",
-    )
-}
+"""The errors of a name in the path, by the path's parameter."""
 
 
-def by_custody(to_do: str) -> tuple[CustodyRefused, ...]:
-    """What an admin of somebody else's, and one of nobody's, is protected by."""
-    return tuple(CustodyRefused("alice", to_do, hint) for hint in ("That is bob.", NO_CREATOR))
+def errors_of(method: str, path: str, access: Access, operation: Operation) -> Errors:
+    """Return the errors of an endpoint: those of its kind, and those that its view declares."""
+    return merge(by_status(_errors_of(method, path, access, operation)))
 
 
-TWO_USERS: Problems = {400: (AmbiguousName("user", "bob"),)}
-TWO_ROLES: Problems = {400: (AmbiguousName("role", "developers"),)}
+def merge(*several: Errors) -> Errors:
+    """Return all errors, sorted by status, each once."""
+    statuses = sorted({status for errors in several for status in errors})
+    return {
+        status: tuple(
+            {str(each): each for errors in several for each in errors.get(status, ())}.values()
+        )
+        for status in statuses
+    }
+
+
+def by_status(errors: Iterable[MiLdapError]) -> Errors:
+    """Return errors by the status of their responses."""
+    found: dict[int, list[MiLdapError]] = {}
+    for error in errors:
+        found.setdefault(status_of(error), []).append(error)
+    return {status: tuple(each) for status, each in found.items()}
+
+
+def _errors_of(
+    method: str, path: str, access: Access, operation: Operation
+) -> Iterator[MiLdapError]:
+    of_path = next((errors for name, errors in _OF_PATH.items() if name in path), ())
+    if access is not Access.ANYBODY:
+        yield from _TOKEN
+    if access >= Access.ADMIN_BY_DEFAULT:
+        yield from _ADMIN
+    if operation.query:
+        yield from _QUERY
+    if operation.body:
+        yield from _BODY
+        yield missing(*needed_keys(operation.body).values())
+    yield from of_path
+    yield from operation.errors
+    if operation.has_domain or (operation.body and "domain" in operation.body.fields):
+        yield DomainNotFound("FACTORY")
+    if method != "get":
+        yield from _WRITE

@@ -1,10 +1,9 @@
-"""The tables of operations -> an OpenAPI 3.1 document, with the schemas that validate requests."""
+"""The endpoints of the API -> an OpenAPI 3.1 document."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import groupby
 from typing import Any
 
 from apispec import APISpec
@@ -13,19 +12,16 @@ from apispec.ext.marshmallow.common import resolve_schema_cls
 from marshmallow import Schema, fields
 
 from mi_ldap import __version__
+from mi_ldap.web.access import Access
 from mi_ldap.web.api.artifacts import KINDS
-from mi_ldap.web.api.operation import Operation
-from mi_ldap.web.openapi import artifacts, roles, sessions, users
+from mi_ldap.web.api.operation import Success
+from mi_ldap.web.api.schemas import needed_keys
+from mi_ldap.web.openapi.endpoints import Endpoint, endpoints
 from mi_ldap.web.openapi.responses import HEADERS, responses, without_bodies
 
 Json = dict[str, Any]
 
-OPERATIONS: tuple[Operation, ...] = (
-    *sessions.OPERATIONS,
-    *users.OPERATIONS,
-    *roles.OPERATIONS,
-    *artifacts.OPERATIONS,
-)
+ENDPOINTS = tuple(endpoints())
 
 ABOUT = """\
 Users and roles of an LDAP directory, through WSO2 Micro Integrator's management API.
@@ -62,15 +58,13 @@ _PARAMETERS: dict[str, tuple[str, Json]] = {
     ),
     "artifacts": ("What kind of them.", {"enum": list(KINDS), "examples": [KINDS[0]]}),
 }
-_SECURITY: dict[str, list[Json]] = {
-    "none": [],
-    "password": [{"password": []}],
-    "token": [{"token": []}],
-}
+
+
+_EMPTY = Success("Done; the body is empty.")
 
 
 def document() -> Json:
-    """The document of the whole API, as JSON has it."""
+    """Return the document of the whole API, ready for JSON."""
     plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
     spec = APISpec(
         "mi_ldap",
@@ -84,8 +78,8 @@ def document() -> Json:
     converter: Any = plugin.converter
     converter.add_attribute_function(_as_sent)
     _add_components(spec)
-    for path, operations in groupby(OPERATIONS, key=lambda operation: operation.path):
-        spec.path(path, operations=dict(_methods(path, list(operations))))
+    for path in dict.fromkeys(endpoint.path for endpoint in ENDPOINTS):
+        spec.path(path, operations=dict(_methods(path)))
     return _with_needed_keys(spec.to_dict())
 
 
@@ -106,40 +100,43 @@ def _add_components(spec: APISpec) -> None:
         spec.components.header(name, header)
 
 
-def _methods(path: str, operations: list[Operation]) -> Iterator[tuple[str, Json]]:
-    for operation in operations:
-        yield operation.method, _operation(operation)
-    for operation in operations:
-        if operation.method == "get":
-            yield "head", _head(operation)
+def _methods(path: str) -> Iterator[tuple[str, Json]]:
+    here = [endpoint for endpoint in ENDPOINTS if endpoint.path == path]
+    for endpoint in here:
+        yield endpoint.method, _operation(endpoint)
+    for endpoint in here:
+        if endpoint.method == "get":
+            yield "head", _head(endpoint)
     yield "options", _options(path)
 
 
-def _operation(operation: Operation) -> Json:
+def _operation(endpoint: Endpoint) -> Json:
+    operation = endpoint.operation
     described: Json = {
-        "operationId": _id(operation.method, operation.path),
-        "tags": [operation.tag],
+        "operationId": _id(endpoint.method, endpoint.path),
+        "tags": [endpoint.tag],
         "summary": operation.summary,
-        "security": _SECURITY[operation.security],
-        "parameters": _parameters(operation),
-        "responses": responses(operation),
+        "security": _security(endpoint),
+        "parameters": _parameters(endpoint),
+        "responses": responses(operation.success, endpoint.errors),
     }
-    if operation.about:
-        described["description"] = operation.about
+    if operation.description:
+        described["description"] = operation.description
     if operation.body:
-        content = {"schema": operation.body, "examples": _examples(operation.sent)}
+        content = {"schema": operation.body, "examples": _examples(operation.body)}
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
     return described
 
 
-def _head(operation: Operation) -> Json:
+def _head(endpoint: Endpoint) -> Json:
+    operation = endpoint.operation
     return {
-        "operationId": _id("head", operation.path),
+        "operationId": _id("head", endpoint.path),
         "tags": ["HEAD and OPTIONS"],
         "summary": f"{operation.summary}, without a body",
-        "security": _SECURITY[operation.security],
-        "parameters": _parameters(operation),
-        "responses": without_bodies(responses(operation)),
+        "security": _security(endpoint),
+        "parameters": _parameters(endpoint),
+        "responses": without_bodies(responses(operation.success, endpoint.errors)),
     }
 
 
@@ -150,18 +147,24 @@ def _options(path: str) -> Json:
         "summary": "Answered without a look at who asks",
         "security": [],
         "parameters": _names_in(path),
-        "responses": without_bodies(responses(None)),
+        "responses": without_bodies(responses(_EMPTY, {})),
     }
 
 
-def _parameters(operation: Operation) -> list[Json]:
-    found = _names_in(operation.path)
-    if operation.query:
-        found.append({"in": "query", "schema": operation.query})
-    if operation.in_domain:
+def _security(endpoint: Endpoint) -> list[Json]:
+    if endpoint.operation.takes_password:
+        return [{"password": []}]
+    return [] if endpoint.access is Access.ANYBODY else [{"token": []}]
+
+
+def _parameters(endpoint: Endpoint) -> list[Json]:
+    found = _names_in(endpoint.path)
+    if endpoint.operation.query:
+        found.append({"in": "query", "schema": endpoint.operation.query})
+    if endpoint.operation.has_domain:
         domain = {"type": "string", "examples": ["primary"]}
         about = "The user store: empty or `primary` for the main one."
-        if "{role}" in operation.path:
+        if "{role}" in endpoint.path:
             about += " `Internal` or `Application` for such roles."
         found.append({"in": "query", "name": "domain", "description": about, "schema": domain})
     return found
@@ -180,8 +183,8 @@ def _names_in(path: str) -> list[Json]:
     ]
 
 
-def _examples(bodies: Any) -> Json:
-    return {name: {"value": body} for name, body in bodies.items()}
+def _examples(schema: Any) -> Json:
+    return {name: {"value": body} for name, body in schema.examples.items()}
 
 
 def _id(method: str, path: str) -> str:
@@ -195,26 +198,21 @@ def _name_of(schema: Any) -> str:
 
 
 def _as_sent(_converter: Any, field: fields.Field[Any], ret: Json, **_: Any) -> Json:
-    """What a client should send, which is stricter than what is taken for the same."""
-    ret.pop("default", None)  # ours is about absence
+    """Describe a field by what a client should send, which is stricter than what is accepted."""
+    ret.pop("default", None)  # `load_default` stands for an absent key
     if field.metadata.get("needed"):
         ret["type"] = "string"
     return dict(field.metadata.get("as_sent", {}))
 
 
 def _with_needed_keys(found: Json) -> Json:
-    """That a key is needed is said by the view, in MI's words; the schema only marks it."""
+    """Add the `required` of the bodies, which `body_of` checks instead of marshmallow."""
     for name, schema in _request_schemas():
-        needed = [
-            field.data_key or key
-            for key, field in schema.fields.items()
-            if field.metadata.get("needed")
-        ]
-        found["components"]["schemas"][name]["required"] = needed
+        found["components"]["schemas"][name]["required"] = [*needed_keys(schema).values()]
     return found
 
 
 def _request_schemas() -> Iterator[tuple[str, Schema]]:
-    for operation in OPERATIONS:
-        if operation.body:
-            yield _name_of(operation.body), operation.body
+    for endpoint in ENDPOINTS:
+        if endpoint.operation.body:
+            yield _name_of(endpoint.operation.body), endpoint.operation.body

@@ -1,13 +1,13 @@
-"""What an operation answers, status by status."""
+"""The responses of an endpoint, by status."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
 
-from mi_ldap.web.api import response_schemas as answers
-from mi_ldap.web.api.operation import Answer, Operation, Problems, together
-from mi_ldap.web.openapi.common_errors import EVERYWHERE
+from mi_ldap.web.api.operation import Success
+from mi_ldap.web.api.response_schemas import Problem
+from mi_ldap.web.openapi.common_errors import EVERYWHERE, Errors, merge
 
 Json = dict[str, Any]
 
@@ -48,45 +48,43 @@ _MEANINGS = {
     503: "What is needed for an answer can't be used; nothing was done.",
 }
 _HEADERS_OF = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
-_DONE = Answer("Done; the body is empty.")
 
 
-def responses(operation: Operation | None) -> Json:
-    """By status everything that an operation answers; for None, what any does."""
-    answer = operation.answer if operation else _DONE
-    problems = together(operation.problems if operation else {}, EVERYWHERE)
-    return {"200": _success(answer)} | {
-        str(status): _failure(status, problems) for status in sorted(problems)
+def responses(success: Success, errors: Errors) -> Json:
+    """Return all responses of an endpoint by status, with the errors that any request may get."""
+    merged = merge(errors, EVERYWHERE)
+    return {"200": _success(success)} | {
+        str(status): _failure(status, merged[status]) for status in merged
     }
 
 
 def without_bodies(found: Json) -> Json:
-    """The same for HEAD and OPTIONS."""
+    """Return the same responses for HEAD and OPTIONS."""
     return {
         status: {key: value for key, value in response.items() if key != "content"}
         for status, response in found.items()
     }
 
 
-def _success(answer: Answer) -> Json:
-    more = ("X-Result-Truncated",) if answer.may_be_cut else ()
-    response: Json = {"description": answer.about, "headers": _headers(more)}
-    if answer.schema is not None:
-        examples = {name: {"value": body} for name, body in answer.examples.items()}
-        content = {"schema": answer.schema, "examples": examples}
+def _success(success: Success) -> Json:
+    more = ("X-Result-Truncated",) if success.is_truncatable else ()
+    response: Json = {"description": success.description, "headers": _headers(more)}
+    if success.schema is not None:
+        examples = {name: {"value": body} for name, body in success.bodies.items()}
+        content = {"schema": success.schema, "examples": examples}
         response["content"] = {"application/json": content}
     return response
 
 
-def _failure(status: int, problems: Problems) -> Json:
+def _failure(status: int, errors: tuple[Exception | str, ...]) -> Json:
     examples = {
         f"{HTTPStatus(status).name.lower()}_{number}": {
-            "summary": str(problem),
-            "value": {"Error": str(problem)},
+            "summary": str(error),
+            "value": {"Error": str(error)},
         }
-        for number, problem in enumerate(problems[status], 1)
+        for number, error in enumerate(errors, 1)
     }
-    content = {"schema": answers.Problem(), "examples": examples}
+    content = {"schema": Problem(), "examples": examples}
     return {
         "description": _MEANINGS[status],
         "headers": _headers(_HEADERS_OF.get(status, ())),
