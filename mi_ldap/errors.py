@@ -10,6 +10,7 @@
     │   ├── AdminsOnly            the role that the resource wants is missing
     │   ├── PasswordChangeFirst   a token of scope `change-password` used for something else
     │   ├── CustodyRefused        the performer is not the custodian of that admin
+    │   ├── SelfDeletion          nobody may delete the own account
     │   └── ReadOnlyStore         the user store takes no changes
     ├── NotFound                  no such user, role or domain
     │   ├── UserNotFound
@@ -19,6 +20,7 @@
     │   ├── UserExists
     │   ├── RoleExists
     │   ├── AmbiguousName         two entries match one name
+    │   ├── WrongOldPassword      a password is changed with a wrong present one
     │   └── PolicyRefused         the directory's password policy says no
     ├── Conflict                  the directory changed between decision and act
     ├── ClientError               between `mi` and a service: see `mi_ldap.client.errors`
@@ -30,14 +32,21 @@
         └── AuditUnavailable
 
 Every message is one sentence for the person who reads it. It never holds a secret, a DN, a filter
-or a trace; those belong in the log. HTTP is known to `mi_ldap.web.errors` alone.
+or a trace; those belong in the log. Programs decide by the class or its `code`, never by the
+sentence. HTTP, and the sentences that MI's clients expect, are known to `mi_ldap.web.errors` alone.
 """
 
 from __future__ import annotations
 
 
 class MiLdapError(Exception):
-    """The root; `str(error)` is the sentence that a person may read."""
+    """The root; `str(error)` is the sentence that a person may read.
+
+    Attributes:
+        code: names the class in responses and logs; it never changes.
+    """
+
+    code: str = "error"
 
 
 def unforeseen(error: Exception) -> Exception | None:
@@ -48,13 +57,19 @@ def unforeseen(error: Exception) -> Exception | None:
 class ConfigurationError(MiLdapError):
     """A setting is missing, unknown or of a wrong type or value; names the key, never a secret."""
 
+    code = "configuration_invalid"
+
 
 class NotAuthenticated(MiLdapError):
     """The request carries no valid proof of who is asking."""
 
+    code = "not_authenticated"
+
 
 class TokenExpired(NotAuthenticated):
     """The token is authentic, but its time is over."""
+
+    code = "token_expired"
 
     def __init__(self) -> None:
         super().__init__("The token has expired. Log in again.")
@@ -68,6 +83,8 @@ class LoginRefused(NotAuthenticated):
         reason: `"credentials"`, `"locked"`, `"disabled"` or `"expired"`.
     """
 
+    code = "login_refused"
+
     def __init__(self, message: str = "", reason: str = "credentials") -> None:
         super().__init__(message or "Invalid credentials.")
         self.reason = reason
@@ -77,6 +94,8 @@ class LoginRefused(NotAuthenticated):
 class TooManyFailures(MiLdapError):
     """Too many failed logins; `retry_after_s` seconds until the next may be tried."""
 
+    code = "too_many_failures"
+
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(f"Too many failed logins. Try again in {retry_after_s} seconds.")
         self.retry_after_s = retry_after_s
@@ -85,16 +104,22 @@ class TooManyFailures(MiLdapError):
 class Forbidden(MiLdapError):
     """The performer is known and may not do this."""
 
+    code = "forbidden"
+
 
 class AdminsOnly(Forbidden):
-    """Only admins may; the text is part of the contract with the command-line clients."""
+    """Only admins may do this."""
+
+    code = "admins_only"
 
     def __init__(self) -> None:
-        super().__init__("403 Forbidden. Only admins may do this.")
+        super().__init__("Only admins may do this.")
 
 
 class PasswordChangeFirst(Forbidden):
     """The performer's password must be changed before anything else."""
+
+    code = "password_change_required"
 
     def __init__(self) -> None:
         super().__init__("Change your password first.")
@@ -109,27 +134,46 @@ class CustodyRefused(Forbidden):
         hint: who may, or what helps; a sentence.
     """
 
+    code = "custody_refused"
+
     def __init__(self, admin: str, action: str, hint: str) -> None:
         super().__init__(f"Only the creator of admin user '{admin}' can {action}. {hint}")
+
+
+class SelfDeletion(Forbidden):
+    """A user may not delete the own account."""
+
+    code = "self_deletion"
+
+    def __init__(self) -> None:
+        super().__init__("You cannot delete your own account.")
 
 
 class ReadOnlyStore(Forbidden):
     """The user store is configured, or known, to take no changes."""
 
+    code = "read_only_store"
+
     def __init__(self) -> None:
-        super().__init__("Invalid operation. User store is read only")
+        super().__init__("The user store is read-only.")
 
 
 class NotFound(MiLdapError):
     """What the request names does not exist."""
 
+    code = "not_found"
+
 
 class UserNotFound(NotFound):
+    code = "user_not_found"
+
     def __init__(self, name: str) -> None:
         super().__init__(_not_found("User", name))
 
 
 class RoleNotFound(NotFound):
+    code = "role_not_found"
+
     def __init__(self, name: str) -> None:
         super().__init__(_not_found("Role", name))
 
@@ -145,13 +189,15 @@ def _cut(name: str) -> str:
 
 def _not_found(kind: str, name: str) -> str:
     name = _cut(name)
-    found = f"{kind}: {name} cannot be found." if name.strip() else f"{kind}: a name is needed."
-    return f"Requested resource not found. {found}"
+    return f"{kind}: {name} cannot be found." if name.strip() else f"{kind}: a name is needed."
 
 
 class DomainNotFound(NotFound):
+    code = "domain_not_found"
+
     def __init__(self, domain: str) -> None:
-        super().__init__(f"Could not find a user-store for the given domain {_cut(domain)}")
+        self.domain = _cut(domain)
+        super().__init__(f"There is no user store {self.domain}.")
 
 
 class BadRequest(MiLdapError):
@@ -162,32 +208,50 @@ class BadRequest(MiLdapError):
         field: what of a form it is about: `"name"`, `"old"`, `"new"`, `"confirmed"`; `""` for all.
     """
 
+    code = "bad_request"
+
     def __init__(self, message: str, field: str = "") -> None:
         super().__init__(message)
         self.field = field
 
 
 class UserExists(BadRequest):
+    code = "user_exists"
+
     def __init__(self, name: str) -> None:
-        super().__init__(f"Error processing the request. User: {name} already exists.", "name")
+        super().__init__(f"User: {name} already exists.", "name")
 
 
 class RoleExists(BadRequest):
+    code = "role_exists"
+
     def __init__(self, name: str) -> None:
-        super().__init__(f"The role : {name} already exists", "name")
+        super().__init__(f"The role {name} already exists.", "name")
+        self.name = name
 
 
 class AmbiguousName(BadRequest):
     """Two entries match one name; neither is taken."""
 
+    code = "ambiguous_name"
+
     def __init__(self, kind: str, name: str) -> None:
-        super().__init__(
-            f"Error processing the request. More than one {kind} in the directory is named {name}."
-        )
+        super().__init__(f"More than one {kind} in the directory is named {name}.")
+
+
+class WrongOldPassword(BadRequest):
+    """The present password that was given to change it is wrong."""
+
+    code = "wrong_old_password"
+
+    def __init__(self) -> None:
+        super().__init__("The current password is wrong.", "old")
 
 
 class PolicyRefused(BadRequest):
     """The directory's own password policy refused; the message carries its reason."""
+
+    code = "policy_refused"
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "new")
@@ -196,6 +260,8 @@ class PolicyRefused(BadRequest):
 class Conflict(MiLdapError):
     """What was decided on is no longer so; nothing was changed, decide again."""
 
+    code = "conflict"
+
     def __init__(self) -> None:
         super().__init__("The user or role was changed by someone else meanwhile. Try again.")
 
@@ -203,8 +269,12 @@ class Conflict(MiLdapError):
 class Unavailable(MiLdapError):
     """Something that is needed to answer cannot be reached; try again later."""
 
+    code = "unavailable"
+
 
 class DirectoryUnavailable(Unavailable):
+    code = "directory_unavailable"
+
     def __init__(self, message: str = "The directory cannot be reached. Try again later.") -> None:
         super().__init__(message)
 
@@ -216,6 +286,8 @@ class IdUnreadable(DirectoryUnavailable):
         attribute: the one that holds ids, `"entryUUID"`.
     """
 
+    code = "id_unreadable"
+
     def __init__(self, attribute: str) -> None:
         super().__init__(
             f"A user or role that this needs has no single {attribute} that the service's account "
@@ -225,6 +297,8 @@ class IdUnreadable(DirectoryUnavailable):
 
 class AdminRoleUnclear(Unavailable):
     """Who is an admin cannot be told: two groups match the admin role, or it cannot be read."""
+
+    code = "admin_role_unclear"
 
     def __init__(self) -> None:
         super().__init__(
@@ -236,10 +310,14 @@ class AdminRoleUnclear(Unavailable):
 class StateUnavailable(Unavailable):
     """What the workers share (revoked tokens, failed logins) can't be read or written."""
 
+    code = "state_unavailable"
+
     def __init__(self) -> None:
         super().__init__("The service's state cannot be used. See its log, and try again later.")
 
 
 class AuditUnavailable(Unavailable):
+    code = "audit_unavailable"
+
     def __init__(self) -> None:
         super().__init__("The audit log cannot be written, so nothing was changed.")

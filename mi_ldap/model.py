@@ -333,7 +333,7 @@ def new_password(text: str) -> str:
 def must_agree(new: str, confirmed: str) -> None:
     """Raise `BadRequest` if the two entries of a new password differ."""
     if new != confirmed:
-        raise BadRequest(f"Error processing the request. {DIFFER}", "confirmed")
+        raise BadRequest(DIFFER, "confirmed")
 
 
 def is_primary(domain: str | None) -> bool:
@@ -441,7 +441,7 @@ def _utf8(text: str, what: str) -> bytes:
 
 def _refused(what: str, why: str) -> BadRequest:
     field = "new" if what == "password" else "name"
-    return BadRequest(f"Error processing the request. The {what} is not allowed: {why}.", field)
+    return BadRequest(f"The {what} is not allowed: {why}.", field)
 
 
 def narrowed(text: str, matches: Matches | None, what: str) -> str:

@@ -247,9 +247,7 @@ class MemoryStore:
         if account is None:
             raise Conflict
         if len(password) < MIN_PASSWORD:
-            raise PolicyRefused(
-                "Error processing the request. The directory refuses the password: it is too short."
-            )
+            raise PolicyRefused("The directory refuses the password: it is too short.")
         account.password = password
         account.password_changes += 1
 

@@ -128,7 +128,7 @@ def password_error(error: LdapError, profile: Profile, *, own: bool = False) -> 
 def account_disabled() -> MiLdapError:
     """Return the error for a password whose change would enable a disabled account."""
     return PolicyRefused(
-        "Error processing the request. The account is disabled, and the directory would enable it "
+        "The account is disabled, and the directory would enable it "
         "with its new password: let an administrator of the directory enable it first."
     )
 
@@ -189,6 +189,4 @@ def unexpected(error: LdapError) -> DirectoryUnavailable:
 
 
 def _password_refused(reason: str) -> PolicyRefused:
-    return PolicyRefused(
-        f"Error processing the request. The directory refuses the password: {reason}."
-    )
+    return PolicyRefused(f"The directory refuses the password: {reason}.")

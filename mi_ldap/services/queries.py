@@ -125,7 +125,7 @@ class Query:
         if not self.regex:
             return None
         if len(self.regex) > MAX_REGEX:
-            raise BadRequest(f"Error processing the request. 'regex' is longer than {MAX_REGEX}.")
+            raise BadRequest(f"'regex' is longer than {MAX_REGEX}.")
         matches = _regex_test(self.regex, "regex")
         return lambda names, positions: _filter(matches, positions, names.names)
 
@@ -226,7 +226,7 @@ def _regex_test(expression: str, what: str) -> Test:
 
     def matches(text: str) -> bool:
         if remaining_s() <= 0:
-            raise BadRequest(f"Error processing the request. '{what}' takes too long.")
+            raise BadRequest(f"'{what}' takes too long.")
         return search(text) is not None
 
     return lambda texts: map(matches, texts)
@@ -244,6 +244,4 @@ def _compiled(expression: str) -> re2._Regexp[str]:
     try:
         return re2.compile(expression, options)
     except re2.error:
-        raise BadRequest(
-            "Error processing the request. 'regex' is not a valid RE2 expression."
-        ) from None
+        raise BadRequest("'regex' is not a valid RE2 expression.") from None

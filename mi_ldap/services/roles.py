@@ -262,7 +262,7 @@ class Roles:
         to_assign = _changeable_roles(reads, wanted.assigned)
         to_revoke = _changeable_roles(reads, wanted.revoked)
         if to_assign.keys() & to_revoke.keys():
-            raise BadRequest("Error processing the request. A role is both added and removed.")
+            raise BadRequest("A role is both added and removed.")
         admin_role = self._admins.role_for(performer.user)
         ensure_not_own_account(self._store, user)
         for role in (*to_assign.values(), *to_revoke.values()):
@@ -297,7 +297,7 @@ class Roles:
         for role in inherited:
             path = ", ".join(self._path(user, role))
             raise BadRequest(
-                f"Error processing the request. User {user.name} holds {role.name} through "
+                f"User {user.name} holds {role.name} through "
                 f"{path or 'another role'}. Revoke that role, or change it in the directory."
             )
 
@@ -334,7 +334,7 @@ def _merge_steps(steps: Sequence[Step], others: Sequence[Step]) -> list[Step]:
 
 def too_many_roles() -> BadRequest:
     """Return the error for a change of more than `MAX_ROLES` roles."""
-    return BadRequest(f"Error processing the request. Send at most {MAX_ROLES} roles.")
+    return BadRequest(f"Send at most {MAX_ROLES} roles.")
 
 
 def _changeable_roles(reads: UserReads, names: Sequence[str]) -> dict[str, Role]:
@@ -352,7 +352,7 @@ def _ensure_members_can_change(role: Role) -> None:
         )
     if role.foreign_class:
         raise BadRequest(
-            f"Error processing the request. The role {role.name} is a {role.foreign_class}, which "
+            f"The role {role.name} is a {role.foreign_class}, which "
             "holds its members in another attribute than user_store.membership_attribute."
         )
 

@@ -10,12 +10,13 @@ from mi_ldap import model
 from mi_ldap.errors import (
     BadRequest,
     Conflict,
-    Forbidden,
     LoginRefused,
     PasswordChangeFirst,
     ReadOnlyStore,
+    SelfDeletion,
     UserExists,
     UserNotFound,
+    WrongOldPassword,
 )
 from mi_ldap.model import EVERYONE, AdminRole, Names, Performer, User
 from mi_ldap.services.accounts import (
@@ -206,10 +207,7 @@ class Users:
     ) -> None:
         """Make an unfinished user, which has its password, a user or an admin, in one change."""
         if not self._store.is_still_unfinished(user):
-            raise BadRequest(
-                "Error processing the request. The user was changed by someone else while it was "
-                "being created."
-            )
+            raise BadRequest("The user was changed by someone else while it was being created.")
         with self._admins.serialized(changes_admins=is_admin):
             promotion: list[Step] = []
             if is_admin:
@@ -257,9 +255,9 @@ class Users:
                 return self._change_with_old(performer, target, wanted)
         except LoginRefused as error:
             self._floor.wait(since_s)
-            why = str(error) if error.tells_reason else "'oldPassword' is wrong."
-            field = "" if error.tells_reason else "old"
-            raise BadRequest(f"Error processing the request. {why}", field) from None
+            if not error.tells_reason:
+                raise WrongOldPassword from None
+            raise BadRequest(str(error)) from None
 
     def _change_with_old(
         self, performer: Performer, target: User | None, wanted: NewPassword
@@ -311,9 +309,7 @@ class Users:
     ) -> list[Step]:
         ensure_not_own_account(self._store, target)
         if target.id == performer.user.id and not self._admins.is_admin(performer.user):
-            raise BadRequest(
-                "Error processing the request. Give 'oldPassword' to change your own password."
-            )
+            raise BadRequest("Give 'oldPassword' to change your own password.")
         admin_role = self._admins.role_for(performer.user)
         present = self._reload_idle(target)
         return self._admins.reset(performer.user, present, admin_role, will_apply=will_apply)
@@ -332,7 +328,4 @@ class Users:
 
 def _ensure_not_self(performer: Performer, target: User) -> None:
     if target.id == performer.user.id:
-        raise Forbidden(
-            "Attempt to delete the logged in user. Operation not allowed. "
-            "Please login from another user."
-        )
+        raise SelfDeletion

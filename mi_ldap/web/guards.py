@@ -133,4 +133,4 @@ def _ensure_utf8() -> None:
         path.decode()
         query.decode()
     except UnicodeDecodeError:
-        raise BadRequest("Error processing the request. The address is not UTF-8.") from None
+        raise BadRequest("The address is not UTF-8.") from None

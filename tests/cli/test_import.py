@@ -135,7 +135,7 @@ def test_a_dry_run_reports_every_failure_with_its_line(stage: Stage, mi: Person)
     shown = mi("user", "import", str(file), "--dry-run")
     assert shown.err.count("Line ") == wanted.count("failed")
     assert "Line 9, dry-short: The password has fewer than 5 characters." in shown.err
-    assert "Line 12, dry-role: Requested resource not found. Role: no such role here" in shown.err
+    assert "Line 12, dry-role: Role: no such role here" in shown.err
     assert mi("user", "show", "dry-good").status == 1
     done = mi("user", "import", str(file), "--format", "csv")
     happened = [line.split(",")[2] for line in done.lines[1:]]

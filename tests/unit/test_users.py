@@ -172,9 +172,7 @@ def test_a_custodian_that_is_gone_is_not_shown(staffed: World) -> None:
 
 
 def test_who_is_not_there_is_not_found(world: World) -> None:
-    with pytest.raises(
-        UserNotFound, match=r"^Requested resource not found\. User: x cannot be found\.$"
-    ):
+    with pytest.raises(UserNotFound, match=r"^User: x cannot be found\.$"):
         world.services.users.show("x")
 
 

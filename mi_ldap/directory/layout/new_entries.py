@@ -18,8 +18,6 @@ _GID_NUMBERS: Final = range(1 << 30, (1 << 31) - 1)
 _REQUIRED_FOR_USERS: Final = frozenset({"userAccountControl"})
 """Always set: without it Active Directory creates an enabled account without a password."""
 
-_REJECTED: Final = "Error processing the request. {}."
-
 
 def new_user(layout: DirectoryLayout, name: str, mark: str = "") -> Add:
     """Return the entry of a user that is being created: without a password, marked as unfinished.
@@ -97,11 +95,11 @@ def _ensure_valid(layout: DirectoryLayout, name: str) -> None:
     _ensure_short(name)
     limit, forbidden = layout.profile.name_limit, layout.profile.forbidden_in_names
     if limit and len(name) > limit:
-        raise BadRequest(_REJECTED.format(f"The directory takes names of up to {limit} characters"))
+        raise BadRequest(f"The directory takes names of up to {limit} characters.")
     if any(char in forbidden for char in name):
-        raise BadRequest(_REJECTED.format(f"The directory takes no name with one of {forbidden}"))
+        raise BadRequest(f"The directory takes no name with one of {forbidden}.")
 
 
 def _ensure_short(name: str) -> None:
     if names.stored_length(name) > MAX_NAME_BYTES:
-        raise BadRequest(_REJECTED.format("The directory takes no name as long as this one"))
+        raise BadRequest("The directory takes no name as long as this one.")

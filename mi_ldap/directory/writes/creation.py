@@ -34,10 +34,7 @@ from mi_ldap.ldap.operations import Add, Delete, Operation
 from mi_ldap.model import Role, User
 from mi_ldap.store import DeleteUser, Unchanged
 
-_NOT_FOUND = (
-    "Error processing the request. The directory created the entry, but the configured filters do "
-    "not find it."
-)
+_NOT_FOUND = "The directory created the entry, but the configured filters do not find it."
 
 _LAGS = (
     "The directory created the entry, but the replica that the service reads from does not return "

@@ -43,10 +43,7 @@ NAMING_KEYS = (
 )
 """The query keys that name a single artifact, of all kinds."""
 
-NO_SUCH_ARTIFACT = (
-    "Requested resource not found. This service has no artifacts: "
-    "no Micro Integrator is configured behind it."
-)
+NO_SUCH_ARTIFACT = "This service has no artifacts: no Micro Integrator is configured behind it."
 
 
 _kinds = ", ".join(f'"{kind}"' for kind in KINDS)
@@ -58,7 +55,7 @@ bp = Blueprint("artifacts", __name__, url_prefix="/management")
 @allow(Access.LOGGED_IN)
 @operation(
     Success("None.", NoArtifacts()),
-    errors=(NotFound(NO_SUCH_ARTIFACT), NotFound("Requested resource not found.")),
+    errors=(NotFound(NO_SUCH_ARTIFACT), NotFound()),
 )
 def list_artifacts(kind: str) -> Response:
     """List integration artifacts.

@@ -21,8 +21,9 @@ from mi_ldap.web.access import Access, allow
 from mi_ldap.web.api.lists import completeness, compressed, listing, must_be_primary, without_slash
 from mi_ldap.web.api.operation import Success, custody_errors, operation
 from mi_ldap.web.api.response_schemas import Role, RoleNames, RoleWritten, UserWritten
-from mi_ldap.web.api.schemas import ListQuery, RoleBody, RoleChangeBody, missing
+from mi_ldap.web.api.schemas import ListQuery, RoleBody, RoleChangeBody
 from mi_ldap.web.context import services
+from mi_ldap.web.errors import missing_keys
 from mi_ldap.web.guards import current_performer
 
 bp = Blueprint("roles", __name__, url_prefix="/management")
@@ -59,7 +60,7 @@ def list_roles(query: Query) -> Response:
     body=RoleBody(),
     errors=(
         RoleExists("developers"),
-        BadRequest("Error processing the request. The role name is not allowed: it is empty."),
+        BadRequest("The role name is not allowed: it is empty."),
     ),
 )
 def create_role(sent: dict[str, Any]) -> Response:
@@ -88,8 +89,8 @@ def create_role(sent: dict[str, Any]) -> Response:
     errors=(
         AmbiguousName("user", "bob"),
         AmbiguousName("role", "developers"),
-        missing("addedRoles", "removedRoles"),
-        BadRequest("Error processing the request. A role is both added and removed."),
+        missing_keys("addedRoles", "removedRoles"),
+        BadRequest("A role is both added and removed."),
         too_many_roles(),
         *custody_errors("remove it"),
         Forbidden("Every user has the role Internal/everyone; it cannot be changed."),
@@ -104,7 +105,7 @@ def change_roles(sent: dict[str, Any]) -> Response:
     least must be there.
     """
     if not sent.keys() & {"added", "removed"}:
-        raise missing("addedRoles", "removedRoles")
+        raise missing_keys("addedRoles", "removedRoles")
     must_be_primary(sent["domain"])
     services().roles.change(current_performer(), _change(sent))
     return jsonify(userId=sent["name"], status="Added/removed the roles")

@@ -16,6 +16,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 from mi_ldap.errors import BadRequest
 from mi_ldap.services.queries import MAX_CONDITION, MAX_REGEX, Query
 from mi_ldap.services.roles import MAX_ROLES, too_many_roles
+from mi_ldap.web.errors import missing_keys
 
 _WORDS = {"true": True, "false": False, "": False}
 
@@ -203,13 +204,13 @@ def body_of(request: Request, schema: Schema) -> dict[str, Any]:
     try:
         content = json.loads(_text(request.get_data(cache=False)))
     except (ValueError, RecursionError):  # json 3.11 recurses into nested lists
-        raise _bad("The payload must be a JSON object.") from None
+        raise BadRequest("The payload must be a JSON object.") from None
     if not isinstance(content, dict):
-        raise _bad("The payload must be a JSON object.")
+        raise BadRequest("The payload must be a JSON object.")
     loaded = _loaded(schema, content)
     needed = needed_keys(schema)
     if any(loaded[name] is None for name in needed):
-        raise missing(*needed.values())
+        raise missing_keys(*needed.values())
     return loaded
 
 
@@ -228,12 +229,6 @@ def query_of(request: Request, schema: Schema) -> Query:
     return Query(**_loaded(schema, sent))
 
 
-def missing(*names: str) -> BadRequest:
-    """Return the error for a body that lacks one of these keys."""
-    listed = ", ".join(f"'{name}'" for name in names)
-    return _bad(f"Missing one or more of the fields, {listed} in the payload.")
-
-
 def _text(body: bytes) -> str:
     """UTF-8, else ISO-8859-1, which the dashboard sends under the JSON type."""
     try:
@@ -246,7 +241,7 @@ def _loaded(schema: Schema, content: Mapping[str, Any]) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(content)
     except ValidationError as error:
-        raise _bad(_first_sentence(error.messages_dict)) from None
+        raise BadRequest(_first_sentence(error.messages_dict)) from None
     return loaded
 
 
@@ -255,7 +250,3 @@ def _first_sentence(messages: Mapping[str, Any]) -> str:
     while isinstance(found, dict):
         found = next(iter(found.values()))
     return f"'{name}' {found[0][:1].lower()}{found[0][1:]}"
-
-
-def _bad(sentence: str) -> BadRequest:
-    return BadRequest(f"Error processing the request. {sentence}")

@@ -11,7 +11,7 @@ from mi_ldap.errors import (
     AdminRoleUnclear,
     AdminsOnly,
     BadRequest,
-    Forbidden,
+    SelfDeletion,
     TooManyFailures,
     UserExists,
 )
@@ -28,9 +28,7 @@ from mi_ldap.web.guards import current_performer
 
 bp = Blueprint("users", __name__, url_prefix="/management")
 
-_EMPTY_PASSWORD = BadRequest(
-    "Error processing the request. The password is not allowed: it is empty."
-)
+_EMPTY_PASSWORD = BadRequest("The password is not allowed: it is empty.")
 
 
 @bp.get("/users")
@@ -52,9 +50,9 @@ def list_users(query: Query) -> Response:
     body=UserBody(),
     errors=(
         UserExists("bob"),
-        BadRequest("Error processing the request. 'userId' must be a string."),
-        BadRequest("Error processing the request. 'isAdmin' must be true or false."),
-        BadRequest("Error processing the request. The user name is not allowed: it is empty."),
+        BadRequest("'userId' must be a string."),
+        BadRequest("'isAdmin' must be true or false."),
+        BadRequest("The user name is not allowed: it is empty."),
         _EMPTY_PASSWORD,
     ),
 )
@@ -89,10 +87,7 @@ def show_user(name: str) -> Response:
     has_domain=True,
     errors=(
         *custody_errors("remove it"),
-        Forbidden(
-            "Attempt to delete the logged in user. Operation not allowed. "
-            "Please login from another user."
-        ),
+        SelfDeletion(),
     ),
 )
 def delete_user(name: str) -> Response:
@@ -118,7 +113,7 @@ def delete_user(name: str) -> Response:
     errors=(
         AdminsOnly(),
         AdminRoleUnclear(),
-        BadRequest(f"Error processing the request. {DIFFER}"),
+        BadRequest(f"{DIFFER}"),
         _EMPTY_PASSWORD,
         *custody_errors("change its password"),
         TooManyFailures(42),

@@ -100,7 +100,6 @@ def _template_values() -> dict[str, object]:
         "i_am_admin": performer is not None and is_open_to(performer),
         "csrf": tokens.claim("csrf") if performer else "",
         "warning": tokens.claim("warning") if performer else "",
-        "sentence": messages.sentence,
         "EVERYONE": EVERYONE,
         "version": __version__,
     }
@@ -128,7 +127,7 @@ def _handle_error(error: MiLdapError) -> Response:
         return redirect_to("show_account")
     if isinstance(error, Unavailable) and request.endpoint == "console.log_out":
         return _half_logged_out(error)
-    return _error_page(status_of(error), messages.sentence(str(error)), error)
+    return _error_page(status_of(error), str(error), error)
 
 
 def _handle_http_error(error: HTTPException) -> Response:

@@ -9,7 +9,6 @@ from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.services.queries import Query, Selection
 from mi_ldap.services.users import NewUser
 from mi_ldap.web.access import Access, allow
-from mi_ldap.web.console import messages
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form, refused_form
@@ -42,7 +41,7 @@ def list_users() -> Response:
 def _unlisted(view: View, error: DirectoryUnavailable) -> Response:
     """Return the page without the list: a directory that cannot list in time can still search."""
     shown = page_of(view, Selection((), 0, complete=True))
-    trouble = messages.sentence(str(error))
+    trouble = str(error)
     response = render_list("users.html", view, shown=shown, roles=(), creators={}, trouble=trouble)
     return status_and_retry(response, error)
 

@@ -24,15 +24,15 @@ from mi_ldap.errors import (
 )
 from mi_ldap.web.access import Access
 from mi_ldap.web.api.operation import Operation
-from mi_ldap.web.api.schemas import missing, needed_keys
-from mi_ldap.web.errors import status_of
+from mi_ldap.web.api.schemas import needed_keys
+from mi_ldap.web.errors import missing_keys, sentence_of, status_of
 
-Errors = Mapping[int, tuple[Exception | str, ...]]
+Errors = Mapping[int, tuple[MiLdapError | str, ...]]
 """Errors, or their sentences, by status."""
 
 EVERYWHERE: Errors = {
     400: (
-        "Error processing the request. The address is not UTF-8.",
+        BadRequest("The address is not UTF-8."),
         "The request is not valid HTTP/1.1.",
     ),
     408: ("The head of the request did not arrive in time.",),
@@ -59,11 +59,11 @@ _TOKEN = (
     StateUnavailable(),
 )
 _ADMIN = (AdminsOnly(), AdminRoleUnclear())
-_BODY = (BadRequest("Error processing the request. The payload must be a JSON object."),)
+_BODY = (BadRequest("The payload must be a JSON object."),)
 _QUERY = (
-    BadRequest("Error processing the request. 'regex' is not a valid RE2 expression."),
-    BadRequest("Error processing the request. 'regex' is longer than 500."),
-    BadRequest("Error processing the request. 'limit' must be greater than or equal to 1."),
+    BadRequest("'regex' is not a valid RE2 expression."),
+    BadRequest("'regex' is longer than 500."),
+    BadRequest("'limit' must be greater than or equal to 1."),
 )
 _WRITE = (ReadOnlyStore(), Conflict(), AuditUnavailable())
 _OF_PATH: Mapping[str, tuple[MiLdapError, MiLdapError]] = {
@@ -80,13 +80,11 @@ def errors_of(method: str, path: str, access: Access, operation: Operation) -> E
 
 def merge(*several: Errors) -> Errors:
     """Return all errors, sorted by status, each once."""
-    statuses = sorted({status for errors in several for status in errors})
-    return {
-        status: tuple(
-            {str(each): each for errors in several for each in errors.get(status, ())}.values()
-        )
-        for status in statuses
-    }
+    found: dict[int, dict[str, MiLdapError | str]] = {}
+    for errors in several:
+        for status, each in errors.items():
+            found.setdefault(status, {}).update({sentence_of(error): error for error in each})
+    return {status: tuple(found[status].values()) for status in sorted(found)}
 
 
 def by_status(errors: Iterable[MiLdapError]) -> Errors:
@@ -109,7 +107,7 @@ def _errors_of(
         yield from _QUERY
     if operation.body:
         yield from _BODY
-        yield missing(*needed_keys(operation.body).values())
+        yield missing_keys(*needed_keys(operation.body).values())
     yield from of_path
     yield from operation.errors
     if operation.has_domain or (operation.body and "domain" in operation.body.fields):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from mi_ldap.errors import MiLdapError
 from mi_ldap.web.api.operation import Success
 from mi_ldap.web.api.response_schemas import Problem
+from mi_ldap.web.errors import sentence_of
 from mi_ldap.web.openapi.common_errors import EVERYWHERE, Errors, merge
 
 Json = dict[str, Any]
@@ -16,6 +18,11 @@ HEADERS: dict[str, Json] = {
         "description": "The request, as the service's logs name it.",
         "required": True,
         "schema": {"type": "string", "examples": ["5f0c4f3f6a1e4bb0a5e3f7d1b0c9a8e7"]},
+    },
+    "X-Error-Code": {
+        "description": "The kind of the error, for programs: the sentence may change, this does "
+        "not. Missing where the HTTP server refused the request.",
+        "schema": {"type": "string", "examples": ["user_exists"]},
     },
     "WWW-Authenticate": {
         "description": "How to prove who you are.",
@@ -76,18 +83,18 @@ def _success(success: Success) -> Json:
     return response
 
 
-def _failure(status: int, errors: tuple[Exception | str, ...]) -> Json:
+def _failure(status: int, errors: tuple[MiLdapError | str, ...]) -> Json:
     examples = {
         f"{HTTPStatus(status).name.lower()}_{number}": {
-            "summary": str(error),
-            "value": {"Error": str(error)},
+            "summary": sentence,
+            "value": {"Error": sentence},
         }
-        for number, error in enumerate(errors, 1)
+        for number, sentence in enumerate(map(sentence_of, errors), 1)
     }
     content = {"schema": Problem(), "examples": examples}
     return {
         "description": _MEANINGS[status],
-        "headers": _headers(_HEADERS_OF.get(status, ())),
+        "headers": _headers(("X-Error-Code", *_HEADERS_OF.get(status, ()))),
         "content": {"application/json": content},
     }
 
