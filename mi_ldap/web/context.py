@@ -1,4 +1,4 @@
-"""What every request carries with it: a deadline, an id, and the address it came from."""
+"""The context of every request: services, deadline, id, and the client's address."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-LONGEST = 8190
-"""Bytes of an address, a query and a header field, which is the HTTP server's own limit."""
-LONGEST_HINT = 1024
-"""Bytes of a field without which a request is answered as well; a longer one is left out."""
+MAX_FIELD = 8190
+"""Bytes of a path, a query and a header field; the limit of the HTTP server, too."""
+MAX_HINT = 1024
+"""Bytes of a header field that may be ignored; a longer one is."""
 _HINTS = (
     *("ACCEPT", "ACCEPT_CHARSET", "ACCEPT_ENCODING", "ACCEPT_LANGUAGE", "CACHE_CONTROL"),
     *("IF_MATCH", "IF_MODIFIED_SINCE", "IF_NONE_MATCH", "IF_RANGE", "RANGE"),
 )
-_SENT = ("HTTP_", "CONTENT_TYPE", "PATH_INFO", "QUERY_STRING")
+_LIMITED = ("HTTP_", "CONTENT_TYPE", "PATH_INFO", "QUERY_STRING")
 
 _FORWARDING = ("X_FORWARDED_FOR", "FORWARDED", "X_REAL_IP", "VIA")
 
 UNKNOWN = "unknown"
-"""The client, where a proxy has sent something that is no address."""
+"""The client's address if a trusted proxy sent something else than an address."""
 
 
 def services() -> Services:
@@ -44,7 +44,7 @@ def services() -> Services:
 
 
 def init_app(app: Flask, server: ServerSettings) -> None:
-    """Begin each request with its context, and give its id back."""
+    """Set the context of each request, and return its id in a header."""
     proxies = [parse_network(each) for each in server.trusted_proxies]
     bounded = _Bounded(app.wsgi_app)
     app.wsgi_app = _InTime(bounded, server.request_deadline_s)  # type: ignore[method-assign]
@@ -54,8 +54,10 @@ def init_app(app: Flask, server: ServerSettings) -> None:
         g.client = _client(request.environ, proxies)
         g.is_local = _is_local(request.environ, proxies)
         sent = request.headers.get("X-Request-Id", "")
-        own = secrets.token_hex(16)  # one of ours is in it always: an audit line must not be forged
+        # A client cannot choose the whole id, or its requests could pass for others in the audit.
+        own = secrets.token_hex(16)
         g.request_id = f"{sent}.{own[:12]}" if _REQUEST_ID.fullmatch(sent) else own
+        # A thread serves many requests: values of the previous one must not reach the log of this.
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(requestId=g.request_id, client=g.client)
 
@@ -63,25 +65,27 @@ def init_app(app: Flask, server: ServerSettings) -> None:
     def give_back(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
+        # The static files of the console set their own.
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 
 class _Bounded:
-    """Refuses what is too long before anything looks at it, whichever server stands in front.
+    """WSGI middleware that refuses too long paths, queries and header fields."""
 
-    Libraries look for entity tags, ranges and cookies with regular expressions that are quadratic.
-    """
+    # Werkzeug finds entity tags, ranges and cookies with regular expressions in quadratic time.
+    # The limits are not left to the HTTP server, which may be another one.
 
     def __init__(self, application: WSGIApplication) -> None:
         self._application = application
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         for hint in _HINTS:
-            if len(environ.get(f"HTTP_{hint}", "")) > LONGEST_HINT:
+            if len(environ.get(f"HTTP_{hint}", "")) > MAX_HINT:
+                # Not an error: a request without the hint is answered as well.
                 del environ[f"HTTP_{hint}"]
         for key, value in environ.items():
-            if key.startswith(_SENT) and len(value) > LONGEST:
+            if key.startswith(_LIMITED) and len(value) > MAX_FIELD:
                 return _too_long(key)(environ, start_response)
         return self._application(environ, start_response)
 
@@ -100,7 +104,7 @@ def _too_long(key: str) -> Response:
 
 
 class _InTime:
-    """Gives each request its deadline, from before the routing to after the answer."""
+    """WSGI middleware that gives each request its deadline, from routing to the response."""
 
     def __init__(self, application: WSGIApplication, seconds: float) -> None:
         self._application = application
@@ -112,7 +116,8 @@ class _InTime:
 
 
 def _client(environ: dict[str, Any], proxies: list[Network]) -> str:
-    """The nearest address that is not a trusted proxy's (`X-Forwarded-For`, last added last)."""
+    """Return the nearest address that is not that of a trusted proxy."""
+    # Each proxy appends the address of its peer, so the list is read from its end.
     forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
     client = str(environ.get("REMOTE_ADDR") or "")
@@ -123,15 +128,13 @@ def _client(environ: dict[str, Any], proxies: list[Network]) -> str:
 
 
 def is_local() -> bool:
-    """Whether the request surely comes from this machine: straight from loopback, by no proxy."""
+    """Whether the request comes from this machine: from a loopback address, through no proxy."""
     return bool(g.is_local)
 
 
 def _is_local(environ: dict[str, Any], proxies: list[Network]) -> bool:
-    """Whether the peer is a loopback address and not a proxy.
-
-    A TCP proxy adds no header, so it must be named in `server.trusted_proxies`.
-    """
+    """Whether the peer is a loopback address and not a proxy."""
+    # A TCP proxy on this machine adds no header: it must be named in `server.trusted_proxies`.
     peer = parse_address(str(environ.get("REMOTE_ADDR") or ""))
     forwarded = any(f"HTTP_{name}" in environ for name in _FORWARDING)
     if peer is None or forwarded or _is_in(str(peer), proxies):

@@ -1,7 +1,4 @@
-"""Which pages of other origins may call the API: none, unless the settings list them.
-
-Never the console, where whoever has a cookie is let in.
-"""
+"""CORS headers of the API: no origin is allowed unless the settings list it."""
 
 from __future__ import annotations
 
@@ -14,14 +11,15 @@ METHODS = "GET, POST, PUT, DELETE, OPTIONS, PATCH"
 
 
 def init_app(app: Flask, settings: CorsSettings) -> None:
-    """Send the headers that the settings allow."""
+    """Add the CORS headers to the responses of the API, if the settings list an origin."""
     if not settings.enable or not settings.allowed_origins:
         return
 
     @app.after_request
     def allow(response: Response) -> Response:
-        if not is_api(request.path):
+        if not is_api(request.path):  # never the console: its cookie would authorize other sites
             return response
+        # A cache must not give the answer for one origin to another.
         response.vary.add("Origin")
         origin = request.headers.get("Origin")
         if origin and ("*" in settings.allowed_origins or origin in settings.allowed_origins):

@@ -36,6 +36,7 @@ def check_access() -> Response | None:
         AdminsOnly: the user is not an admin.
         BadRequest: the address is not UTF-8.
     """
+    # CORS preflights carry no token (Fetch standard), and the contract answers OPTIONS first.
     if request.method == "OPTIONS":
         return Response(status=200)
     if request.blueprint != CONSOLE:

@@ -1,4 +1,4 @@
-"""Names in paths: `<name:…>` takes what is there, line ends and slashes at its start, too."""
+"""The URL converter `<name:…>` for names of users and roles, which may contain any character."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from werkzeug.routing import BaseConverter
 
 
 class NameConverter(BaseConverter):
-    """The rest of a path, whatever it holds; `path` knows no line ends."""
+    """The rest of a path."""
 
+    # Werkzeug's `path` matches no line ends and no slash at the start; directories hold both.
     regex = r"[\s\S]+?"
-    weight = 200  # as `path`: after all that is more special
+    weight = 200  # that of `path`: rules that are more specific match first
     part_isolating = False
 
 
 def init_app(app: Flask) -> None:
-    """Teach the router."""
+    """Add the converter to the router."""
     app.url_map.converters["name"] = NameConverter

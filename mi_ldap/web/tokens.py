@@ -126,6 +126,7 @@ def performer(use: str | None = None) -> Performer:
     if services().revocations.is_revoked(str(claims["jti"])):
         raise NotAuthenticated(_LOGGED_OUT)
     user = authority().user(str(claims["uid"]))
+    # The epoch is compared for equality only: directories keep times in seconds, or none.
     if user is None or not user.enabled or user.epoch != claims["epoch"]:
         raise NotAuthenticated("The token is no longer good. Log in again.")
     return Performer(user, claims.get("scope") == SCOPE_CHANGE_PASSWORD, g.client)
@@ -133,6 +134,7 @@ def performer(use: str | None = None) -> Performer:
 
 def authority() -> UserReads:
     """Return the reads that authorize this request: of the directory itself for a change."""
+    # The replica may lag behind a demotion, which must stop the next change of that admin.
     return services().store.authority(changes=request.method not in READING)
 
 

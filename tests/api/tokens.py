@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 
-from mi_ldap.web.context import LONGEST
+from mi_ldap.web.context import MAX_FIELD
 from tests.api.client import Api
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -40,7 +40,7 @@ def part(content: object) -> str:
 
 def refusal(api: Api, header: str) -> int:
     answer = api.stranger()("GET", "/server", headers={"Authorization": header})
-    if len(header) > LONGEST:
+    if len(header) > MAX_FIELD:
         assert answer.status_code == 431, answer.text
         return 401  # refused as well, before anything is looked at
     assert answer.status_code in (200, 401), answer.text

@@ -54,15 +54,15 @@ bp = Blueprint("artifacts", __name__, url_prefix="/management")
 @bp.get(f"/<any({_kinds}):kind>")
 @allow(Access.LOGGED_IN)
 @operation(
-    Success("None.", NoArtifacts()),
+    Success("An empty list.", NoArtifacts()),
     errors=(NotFound(NO_SUCH_ARTIFACT), NotFound()),
 )
 def list_artifacts(kind: str) -> Response:
     """List integration artifacts.
 
-    404 if the query names an artifact: `apiName`, `carbonAppName`, `dataServiceName`,
-    `endpointName`, `file`, `inboundEndpointName`, `loggerName`, `name`, `proxyServiceName`,
-    `sequenceName`, `taskName`.
+    404 if the query names a single artifact, by one of `apiName`, `carbonAppName`,
+    `dataServiceName`, `endpointName`, `file`, `inboundEndpointName`, `loggerName`, `name`,
+    `proxyServiceName`, `sequenceName`, `taskName`.
     """
     _ensure_is_list()
     return jsonify(count=0, list=[])
@@ -70,13 +70,13 @@ def list_artifacts(kind: str) -> Response:
 
 @bp.get("/applications")
 @allow(Access.LOGGED_IN)
-@operation(Success("None.", NoApplications()), errors=(NotFound(NO_SUCH_ARTIFACT),))
+@operation(Success("An empty list.", NoApplications()), errors=(NotFound(NO_SUCH_ARTIFACT),))
 def list_applications() -> Response:
     """List applications.
 
-    404 if the query names an artifact: `apiName`, `carbonAppName`, `dataServiceName`,
-    `endpointName`, `file`, `inboundEndpointName`, `loggerName`, `name`, `proxyServiceName`,
-    `sequenceName`, `taskName`.
+    404 if the query names a single artifact, by one of `apiName`, `carbonAppName`,
+    `dataServiceName`, `endpointName`, `file`, `inboundEndpointName`, `loggerName`, `name`,
+    `proxyServiceName`, `sequenceName`, `taskName`.
     """
     _ensure_is_list()
     return jsonify(totalCount=0, activeCount=0, activeList=[], faultyCount=0, faultyList=[])

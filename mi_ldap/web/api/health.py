@@ -17,26 +17,27 @@ bp = Blueprint("health", __name__)
 @allow(Access.ANYBODY)
 @operation(Success("OK.", Up()))
 def show_health() -> Response:
-    """Does the process live?"""
+    """Check that the process runs."""
     return jsonify(status="up")
 
 
 @bp.get("/ready")
 @allow(Access.ANYBODY)
 @operation(
-    Success("It answers, and this is what answers reads.", Ready()),
+    Success("The directory can be used.", Ready()),
     errors=(DirectoryUnavailable(), StateUnavailable()),
 )
 def show_readiness() -> Response:
-    """Does the directory answer?"""
+    """Check that the directory can be used."""
     store = services().store
+    # Raises `DirectoryUnavailable`, which is answered with 503.
     store.check()
     reads = store.read_source()
-    answer = {
+    body = {
         "status": "ready",
         "reads": reads.source,
         "why": reads.why,
         "disk": "low" if services().disk.is_low() else "",
         "account": store.account_warning,
     }
-    return jsonify({key: value for key, value in answer.items() if value})
+    return jsonify({key: value for key, value in body.items() if value})

@@ -1,4 +1,4 @@
-"""What the lists and the names in paths of all resources have in common."""
+"""Responses with lists, and names in paths, of all resources."""
 
 from __future__ import annotations
 
@@ -13,22 +13,27 @@ from mi_ldap.errors import DomainNotFound
 from mi_ldap.services.queries import Selection
 
 WORTH_COMPRESSING: Final = 4096
-"""Bytes; less goes in as many packets either way."""
+"""Bytes of a body; a shorter one takes as many packets with gzip as without."""
 
 
 def listing(selection: Selection, key: str, *, paged: bool) -> Response:
-    """`{"count": N, "list": [{key: name}, …]}`, with `total` where a page was asked for."""
+    """Return `{"count": N, "list": [{key: name}, …]}`, with `total` for a page."""
     names, total = selection.names, f',"total":{selection.total}' if paged else ""
-    # A hundred thousand objects for the encoder would take ten times as long as their names.
+    # Encoding 100,000 objects takes ten times as long as encoding their names, so the names are
+    # encoded as one list whose separator closes an object and opens the next.
     between = f'}},{{"{key}":'
     listed = f"[{between[2:]}{json.dumps(names, separators=(between, ':'))[1:-1]}}}]"
+    # With the line end that `jsonify` adds, too.
     answer = f'{{"count":{len(names)},"list":{listed if names else "[]"}{total}}}\n'
     response = Response(answer, mimetype="application/json")
     return completeness(compressed(response), complete=selection.complete)
 
 
 def compressed(response: Response) -> Response:
-    """The answer with gzip where the client takes it and it is long; never what holds a secret."""
+    """Return a long response compressed with gzip if the client accepts that.
+
+    Never call it for a response with a secret: its length would tell of the content (BREACH).
+    """
     body = response.get_data()
     if len(body) < WORTH_COMPRESSING:
         return response
@@ -40,18 +45,19 @@ def compressed(response: Response) -> Response:
 
 
 def completeness(response: Response, *, complete: bool) -> Response:
-    """Say in a header when the directory would not give everything."""
+    """Return the response, with a header if the directory refused to return everything."""
     if not complete:
         response.headers["X-Result-Truncated"] = "true"
     return response
 
 
 def must_be_primary(domain: str | None) -> None:
-    """Raises `DomainNotFound`: there are no secondary stores."""
+    """Raise `DomainNotFound` for any other domain: there are no secondary stores."""
     if not model.is_primary(domain):
         raise DomainNotFound((domain or "").strip())
 
 
 def without_slash(name: str) -> str:
-    """A path's name without the one slash that may end it."""
+    """Return a path's name without the one slash that may end it."""
+    # `strict_slashes` does not help here: the converter takes slashes as part of the name.
     return name.removesuffix("/")

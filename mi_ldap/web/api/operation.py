@@ -1,4 +1,4 @@
-"""The decorator that describes a view for the OpenAPI document, and parses what is sent to it.
+"""The decorator that describes a view for the OpenAPI document, and parses its requests.
 
 Method, path and access come from the route, summary and description from the docstring. The schemas
 named here are those that validate the request, so the document cannot promise anything else.
@@ -125,7 +125,7 @@ def _with_argument(view: View, described: Operation) -> View:
 
     @functools.wraps(view)
     def with_argument(**path: str) -> Response:
-        sent = body_of(request, body) if body else query_of(request, query or ListQuery())
-        return view(sent, **path)
+        loaded = body_of(request, body) if body else query_of(request, query or ListQuery())
+        return view(loaded, **path)
 
     return with_argument

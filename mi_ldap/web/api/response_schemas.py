@@ -7,6 +7,12 @@ from typing import Any, ClassVar
 
 from marshmallow import RAISE, Schema, fields, validate
 
+ADDED = "Added"
+DELETED = "Deleted"
+UPDATED = "User password updated successfully."
+ROLES_CHANGED = "Added/removed the roles"
+"""The values of `status`, in MI's words: its clients print them."""
+
 _TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"  # noqa: S105 - an example
 
 
@@ -22,11 +28,11 @@ class ResponseSchema(Schema):
         unknown = RAISE
 
 
-def _text(about: str, key: str | None = None, *, needed: bool = True) -> fields.String:
+def _string(about: str, key: str | None = None, *, needed: bool = True) -> fields.String:
     return fields.String(data_key=key, required=needed, metadata={"description": about})
 
 
-def _word(*words: str) -> fields.String:
+def _choice(*words: str) -> fields.String:
     return fields.String(required=True, validate=validate.OneOf(words))
 
 
@@ -36,15 +42,15 @@ def _count(about: str, key: str | None = None, *, needed: bool = True) -> fields
     return fields.Integer(data_key=key, required=needed, validate=at_least, metadata=described)
 
 
-def _texts(about: str, key: str | None = None) -> fields.List[Any]:
+def _strings(about: str, key: str | None = None) -> fields.List[Any]:
     described = {"description": about}
     return fields.List(fields.String(), data_key=key, required=True, metadata=described)
 
 
 class Problem(ResponseSchema):
-    """Every answer that is not 200."""
+    """The body of every error."""
 
-    error = _text("One sentence for the person who reads it.", "Error")
+    error = _string("One sentence for people; programs read the header `X-Error-Code`.", "Error")
 
 
 class Token(ResponseSchema):
@@ -55,8 +61,8 @@ class Token(ResponseSchema):
         "warning": {"AccessToken": _TOKEN, "Warning": "Change your password first."},
     }
 
-    token = _text("A signed JWT.", "AccessToken")
-    warning = _text("What the directory's policy wants you to know.", "Warning", needed=False)
+    token = _string("A signed JWT.", "AccessToken")
+    warning = _string("A warning of the directory's password policy.", "Warning", needed=False)
 
 
 class Active(ResponseSchema):
@@ -64,7 +70,7 @@ class Active(ResponseSchema):
 
     examples: ClassVar = {"active": {"WSO2 Micro Integrator": "0.1.0", "ManagementApi": "Active"}}
 
-    version = _text("The version of this service.", "WSO2 Micro Integrator")
+    version = _string("The version of this service.", "WSO2 Micro Integrator")
     state = fields.String(
         data_key="ManagementApi", required=True, validate=validate.OneOf(("Active",))
     )
@@ -88,16 +94,16 @@ class Server(ResponseSchema):
         }
     }
 
-    product = _text("What this is.", "productName")
-    version = _text("Its version.", "productVersion")
-    repository = _text("Not applicable.", "repositoryLocation")
-    work = _text("Not applicable.", "workDirectory")
-    home = _text("Not applicable.", "carbonHome")
-    java_home = _text("Not applicable.", "javaHome")
-    java_version = _text("What it runs on.", "javaVersion")
-    java_vendor = _text("Not applicable.", "javaVendor")
-    os = _text("The operating system.", "osName")
-    os_version = _text("Its version.", "osVersion")
+    product = _string("The product.", "productName")
+    version = _string("Its version.", "productVersion")
+    repository = _string("Not applicable.", "repositoryLocation")
+    work = _string("Not applicable.", "workDirectory")
+    home = _string("Not applicable.", "carbonHome")
+    java_home = _string("Not applicable.", "javaHome")
+    java_version = _string("The version of Python.", "javaVersion")
+    java_vendor = _string("Not applicable.", "javaVendor")
+    os = _string("The operating system.", "osName")
+    os_version = _string("Its version.", "osVersion")
 
 
 class Rules(ResponseSchema):
@@ -107,25 +113,25 @@ class Rules(ResponseSchema):
         "rules": {"adminRole": "admin", "allowAnyName": False, "passwordMinLength": 5}
     }
 
-    admin_role = _text("The role whose members are the admins.", "adminRole")
+    admin_role = _string("The role whose members are the admins.", "adminRole")
     allow_any_name = fields.Boolean(required=True, data_key="allowAnyName")
     min_length = _count("Minimum length of a password.", "passwordMinLength", needed=False)
-    user_name = _text("RE2 that new user names must match.", "userNameRegex", needed=False)
-    role_name = _text("RE2 that new role names must match.", "roleNameRegex", needed=False)
-    password = _text("RE2 that new passwords must match.", "passwordRegex", needed=False)
+    user_name = _string("RE2 that new user names must match.", "userNameRegex", needed=False)
+    role_name = _string("RE2 that new role names must match.", "roleNameRegex", needed=False)
+    password = _string("RE2 that new passwords must match.", "passwordRegex", needed=False)
 
 
 class UserName(ResponseSchema):
-    name = _text("The name.", "userId")
+    name = _string("The name.", "userId")
 
 
 class RoleName(ResponseSchema):
-    name = _text("The name.", "role")
+    name = _string("The name.", "role")
 
 
 class _Names(ResponseSchema):
-    count = _count("How many are in this list.")
-    total = _count("How many there are on all pages.", needed=False)
+    count = _count("The number of names in `list`.")
+    total = _count("The number of names on all pages.", needed=False)
 
 
 class UserNames(_Names):
@@ -164,10 +170,10 @@ class User(ResponseSchema):
         },
     }
 
-    name = _text("The name as the directory has it.", "userId")
+    name = _string("The name as the directory has it.", "userId")
     is_admin = fields.Boolean(required=True, data_key="isAdmin")
-    roles = _texts("`Internal/everyone` first, the others sorted.")
-    created_by = _text("An admin's custodian, by its present name.", "createdBy", needed=False)
+    roles = _strings("`Internal/everyone` first, the others sorted.")
+    created_by = _string("An admin's custodian, by its present name.", "createdBy", needed=False)
 
 
 class Role(ResponseSchema):
@@ -175,21 +181,19 @@ class Role(ResponseSchema):
 
     examples: ClassVar = {"role": {"role": "developers", "users": ["alice", "bob"]}}
 
-    name = _text("The name as the directory has it.", "role")
-    users = _texts("Who holds it, sorted.")
+    name = _string("The name as the directory has it.", "role")
+    users = _strings("The users who have the role, sorted.")
 
 
 class UserWritten(ResponseSchema):
-    name = _text("Whom it was about.", "userId")
-    status = _word(
-        "Added", "Deleted", "User password updated successfully.", "Added/removed the roles"
-    )
+    name = _string("The user.", "userId")
+    status = _choice(ADDED, DELETED, UPDATED, ROLES_CHANGED)
 
 
 class RoleWritten(ResponseSchema):
-    name = _text("Which it was about.", "role")
-    status = _word("Added", "Deleted")
-    warning = _text("Why clients may fail because of the role's name.", needed=False)
+    name = _string("The role.", "role")
+    status = _choice(ADDED, DELETED)
+    warning = _string("Why clients may fail because of the name of the role.", needed=False)
 
 
 class Up(ResponseSchema):
@@ -197,7 +201,7 @@ class Up(ResponseSchema):
 
     examples: ClassVar = {"up": {"status": "up"}}
 
-    status = _word("up")
+    status = _choice("up")
 
 
 class Ready(ResponseSchema):
@@ -208,11 +212,11 @@ class Ready(ResponseSchema):
         "directory": {"status": "ready", "reads": "directory", "why": "it is being filled"},
     }
 
-    status = _word("ready")
-    reads = _word("memory", "directory")
-    why = _text("Why they are not answered from memory.", needed=False)
-    disk = _text("`low`: less than `server.min_free_mb` is free.", needed=False)
-    account = _text("Why the service's account will soon be unable to log in.", needed=False)
+    status = _choice("ready")
+    reads = _choice("memory", "directory")
+    why = _string("Why the directory is read and not the replica in memory.", needed=False)
+    disk = _string("`low`: less than `server.min_free_mb` is free.", needed=False)
+    account = _string("Why the service account will soon be unable to log in.", needed=False)
 
 
 class NoArtifacts(ResponseSchema):
@@ -220,8 +224,8 @@ class NoArtifacts(ResponseSchema):
 
     examples: ClassVar = {"none": {"count": 0, "list": []}}
 
-    count = _count("None.")
-    names = _texts("None.", "list")
+    count = _count("Always 0.")
+    names = _strings("Always empty.", "list")
 
 
 class NoApplications(ResponseSchema):
@@ -237,8 +241,8 @@ class NoApplications(ResponseSchema):
         }
     }
 
-    total = _count("None.", "totalCount")
-    active = _count("None.", "activeCount")
-    active_names = _texts("None.", "activeList")
-    faulty = _count("None.", "faultyCount")
-    faulty_names = _texts("None.", "faultyList")
+    total = _count("Always 0.", "totalCount")
+    active = _count("Always 0.", "activeCount")
+    active_names = _strings("Always empty.", "activeList")
+    faulty = _count("Always 0.", "faultyCount")
+    faulty_names = _strings("Always empty.", "faultyList")

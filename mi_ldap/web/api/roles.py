@@ -20,7 +20,15 @@ from mi_ldap.services.roles import RoleChange, too_many_roles
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.api.lists import completeness, compressed, listing, must_be_primary, without_slash
 from mi_ldap.web.api.operation import Success, custody_errors, operation
-from mi_ldap.web.api.response_schemas import Role, RoleNames, RoleWritten, UserWritten
+from mi_ldap.web.api.response_schemas import (
+    ADDED,
+    DELETED,
+    ROLES_CHANGED,
+    Role,
+    RoleNames,
+    RoleWritten,
+    UserWritten,
+)
 from mi_ldap.web.api.schemas import ListQuery, RoleBody, RoleChangeBody
 from mi_ldap.web.context import services
 from mi_ldap.web.errors import missing_keys
@@ -37,7 +45,7 @@ bp = Blueprint("roles", __name__, url_prefix="/management")
 def list_roles(query: Query) -> Response:
     """List roles.
 
-    Complete and sorted, `Internal/everyone` among them.
+    The list is complete and sorted, and contains `Internal/everyone`.
     """
     return listing(services().roles.select(query), "role", paged=query.is_paged)
 
@@ -49,10 +57,10 @@ def list_roles(query: Query) -> Response:
         "Role created.",
         RoleWritten(),
         {
-            "added": {"role": "developers", "status": "Added"},
+            "added": {"role": "developers", "status": ADDED},
             "warning": {
                 "role": "release managers",
-                "status": "Added",
+                "status": ADDED,
                 "warning": model.role_name_warning("release managers"),
             },
         },
@@ -63,18 +71,18 @@ def list_roles(query: Query) -> Response:
         BadRequest("The role name is not allowed: it is empty."),
     ),
 )
-def create_role(sent: dict[str, Any]) -> Response:
+def create_role(payload: dict[str, Any]) -> Response:
     """Create a role.
 
-    It has no members yet. Its name may begin with `Internal/` or `Application/`. The answer has a
-    `warning` if the dashboard fails because of the name.
+    The role has no members yet. Its name may begin with `Internal/` or `Application/`. The response
+    has a `warning` if the dashboard fails because of the name.
     """
-    name = model.role_of_domain(sent["name"], sent["domain"])
+    name = model.role_of_domain(payload["name"], payload["domain"])
     created = services().roles.create(current_performer(), name)
-    answer = {"role": sent["name"], "status": "Added"}
+    body = {"role": payload["name"], "status": ADDED}
     if warning := model.role_name_warning(created):
-        answer["warning"] = warning
-    return jsonify(answer)
+        body["warning"] = warning
+    return jsonify(body)
 
 
 @bp.put("/roles")
@@ -83,7 +91,7 @@ def create_role(sent: dict[str, Any]) -> Response:
     Success(
         "Roles updated.",
         UserWritten(),
-        {"changed": {"userId": "bob", "status": "Added/removed the roles"}},
+        {"changed": {"userId": "bob", "status": ROLES_CHANGED}},
     ),
     body=RoleChangeBody(),
     errors=(
@@ -98,17 +106,17 @@ def create_role(sent: dict[str, Any]) -> Response:
         RoleNotFound("developers"),
     ),
 )
-def change_roles(sent: dict[str, Any]) -> Response:
+def change_roles(payload: dict[str, Any]) -> Response:
     """Assign and revoke roles.
 
-    All of it or nothing. What is held already, or not held, is no error. One of the two lists at
-    least must be there.
+    All changes are made, or none. Assigning a role that the user has, or revoking one that it does
+    not have, is no error. At least one of the two lists is needed.
     """
-    if not sent.keys() & {"added", "removed"}:
+    if not payload.keys() & {"added", "removed"}:
         raise missing_keys("addedRoles", "removedRoles")
-    must_be_primary(sent["domain"])
-    services().roles.change(current_performer(), _change(sent))
-    return jsonify(userId=sent["name"], status="Added/removed the roles")
+    must_be_primary(payload["domain"])
+    services().roles.change(current_performer(), _change(payload))
+    return jsonify(userId=payload["name"], status=ROLES_CHANGED)
 
 
 @bp.get("/roles/<name:name>")
@@ -117,39 +125,38 @@ def change_roles(sent: dict[str, Any]) -> Response:
 def show_role(name: str) -> Response:
     """Show a role.
 
-    `Internal/everyone` is held by all users.
+    Every user has the role `Internal/everyone`.
     """
-    shown = services().roles.show(_in_path(name))
-    answer = compressed(jsonify(role=shown.name, users=shown.users))
-    return completeness(answer, complete=shown.complete)
+    role = services().roles.show(_in_path(name))
+    response = compressed(jsonify(role=role.name, users=role.users))
+    return completeness(response, complete=role.complete)
 
 
 @bp.delete("/roles/<name:name>")
 @allow(Access.ADMIN)
 @operation(
-    Success(
-        "Role deleted.", RoleWritten(), {"deleted": {"role": "developers", "status": "Deleted"}}
-    ),
+    Success("Role deleted.", RoleWritten(), {"deleted": {"role": "developers", "status": DELETED}}),
     has_domain=True,
     errors=(Forbidden("The admin role admin cannot be deleted."),),
 )
 def delete_role(name: str) -> Response:
     """Delete a role.
 
-    Not the admin role, nor `Internal/everyone`.
+    The admin role and `Internal/everyone` cannot be deleted.
     """
     deleted = services().roles.delete(current_performer(), _in_path(name))
-    return jsonify(role=deleted.name, status="Deleted")
+    return jsonify(role=deleted.name, status=DELETED)
 
 
 def _in_path(name: str) -> str:
+    # Clients name the role `Internal/x` as `roles/Internal/x` or as `roles/x?domain=Internal`.
     return model.role_of_domain(without_slash(name), request.args.get("domain"))
 
 
-def _change(sent: dict[str, Any]) -> RoleChange:
-    """Roles may be sent with their domain, `Internal/x`, or by their plain name."""
+def _change(payload: dict[str, Any]) -> RoleChange:
+    """Return the wanted change; roles are named with their domain, `Internal/x`, or without."""
     return RoleChange(
-        user_name=sent["name"],
-        assigned=tuple(sent.get("added") or ()),
-        revoked=tuple(sent.get("removed") or ()),
+        user_name=payload["name"],
+        assigned=tuple(payload.get("added") or ()),
+        revoked=tuple(payload.get("removed") or ()),
     )

@@ -18,12 +18,12 @@ bp = Blueprint("rules", __name__, url_prefix="/management")
 @allow(Access.LOGGED_IN)
 @operation(Success("The rules.", Rules()))
 def show_rules() -> Response:
-    """Rules of new names and passwords.
+    """Show the rules of new names and passwords.
 
     `passwordMinLength` is missing where the service cannot read it in the directory.
     """
     settings = services().settings
-    found: dict[str, Any] = {
+    body: dict[str, Any] = {
         "adminRole": settings.super_admin.admin_role,
         "allowAnyName": settings.user_store.allow_any_name,
         "passwordMinLength": services().store.password_min_length(),
@@ -31,4 +31,4 @@ def show_rules() -> Response:
         "roleNameRegex": settings.user_store.rolename_java_regex,
         "passwordRegex": settings.user_store.password_java_regex,
     }
-    return jsonify({key: value for key, value in found.items() if value is not None})
+    return jsonify({key: value for key, value in body.items() if value is not None})

@@ -18,11 +18,13 @@ from mi_ldap.services.queries import MAX_CONDITION, MAX_REGEX, Query
 from mi_ldap.services.roles import MAX_ROLES, too_many_roles
 from mi_ldap.web.errors import missing_keys
 
-_WORDS = {"true": True, "false": False, "": False}
+_FLAGS = {"true": True, "false": False, "": False}
 
 
 class Flag(fields.Field[bool]):
-    """true, false, and the same as words in any case; null and `""` are false."""
+    """A Boolean, or its word in any case; null and `""` are false."""
+
+    # marshmallow 4's Boolean accepts `on`, `1` and `y`, and refuses `TrUe`, null and "".
 
     default_error_messages = {"invalid": "must be true or false."}  # noqa: RUF012 - marshmallow's
 
@@ -35,19 +37,20 @@ class Flag(fields.Field[bool]):
         if isinstance(value, bool):
             return value
         word = value.lower() if isinstance(value, str) and len(value) < 10 else None
-        if word not in _WORDS:
+        if word not in _FLAGS:
             raise self.make_error("invalid")
-        return _WORDS[word]
+        return _FLAGS[word]
 
 
-class Words(fields.String):
-    """A string that can be said in UTF-8."""
+class Text(fields.String):
+    """A string that can be encoded in UTF-8."""
 
     default_error_messages = {"invalid": "must be a string."}  # noqa: RUF012 - marshmallow's
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, *args, **kwargs)
         try:
+            # JSON may contain half of a surrogate pair, `"\ud800"`, which no directory takes.
             str(text).encode()
         except UnicodeEncodeError:
             raise ValidationError("holds a broken character.") from None
@@ -55,15 +58,16 @@ class Words(fields.String):
 
 
 class Roles(fields.List[Any]):
-    """A list of roles, counted before any of them is looked at."""
+    """A list of roles with a maximum length."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        # Before the items are loaded: a body of 1 MB has room for 250,000.
         if isinstance(value, list) and len(value) > MAX_ROLES:
             raise too_many_roles()
         return super()._deserialize(value, *args, **kwargs)
 
 
-class _Lenient(Schema):
+class _RequestSchema(Schema):
     """Unknown keys are ignored."""
 
     examples: ClassVar[Mapping[str, object]] = {}
@@ -73,26 +77,26 @@ class _Lenient(Schema):
         unknown = EXCLUDE
 
 
-def _word(
+def _string(
     key: str, about: str, example: str, *, needed: bool = False, secret: bool = False
-) -> Words:
-    """A text that may be left out or null; `body_of` checks that it is there if `needed`."""
+) -> Text:
+    """Return a field for a text that may be left out or null; `body_of` checks `needed`."""
     described = {"description": about, "examples": [example], "needed": needed}
     if secret:
         described["format"] = "password"
-    return Words(
+    return Text(
         data_key=key, load_default=None, allow_none=True, load_only=secret, metadata=described
     )
 
 
 def _roles(key: str, about: str, *examples: str) -> Roles:
-    """Roles, or null for none; a key that is absent is no key of what was loaded."""
+    """Return a field for roles, or null for none; an absent key is not in the loaded body."""
     described = {"description": about, "examples": [list(examples)]}
-    return Roles(Words(), data_key=key, allow_none=True, metadata=described)
+    return Roles(Text(), data_key=key, allow_none=True, metadata=described)
 
 
-def _domain() -> Words:
-    return _word("domain", "The user store: empty or `primary` for the main one.", "primary")
+def _domain() -> Text:
+    return _string("domain", "The user store: empty or `primary` for the main one.", "primary")
 
 
 def _condition(
@@ -110,7 +114,7 @@ def _number(about: str, *, low: int) -> fields.Integer:
     return fields.Integer(load_default=None, validate=within, metadata=described)
 
 
-class UserBody(_Lenient):
+class UserBody(_RequestSchema):
     """`POST /users`."""
 
     examples: ClassVar = {
@@ -118,13 +122,16 @@ class UserBody(_Lenient):
         "admin": {"userId": "alice", "password": "wonderland", "isAdmin": "true", "domain": ""},
     }
 
-    name = _word("userId", "The name of the new user.", "bob", needed=True)
-    password = _word("password", "Its password.", "the builder", needed=True, secret=True)
+    name = _string("userId", "The name of the new user.", "bob", needed=True)
+    password = _string(
+        "password", "The password of the new user.", "the builder", needed=True, secret=True
+    )
     is_admin = Flag(
         data_key="isAdmin",
         load_default=False,
         metadata={
-            "description": "Whether it becomes an admin, whose custodian you are. Also as a word.",
+            "description": "Whether the user becomes an admin, with you as custodian. A Boolean, "
+            "or its word.",
             "examples": [False],
             "as_sent": {
                 "type": ["boolean", "string", "null"],
@@ -135,7 +142,7 @@ class UserBody(_Lenient):
     domain = _domain()
 
 
-class PasswordBody(_Lenient):
+class PasswordBody(_RequestSchema):
     """`PATCH /users/{id}`."""
 
     examples: ClassVar = {
@@ -147,16 +154,19 @@ class PasswordBody(_Lenient):
         "reset": {"newPassword": "two builders", "confirmPassword": "two builders"},
     }
 
-    new = _word("newPassword", "The new password.", "two builders", needed=True, secret=True)
-    confirmed = _word(
+    new = _string("newPassword", "The new password.", "two builders", needed=True, secret=True)
+    confirmed = _string(
         "confirmPassword", "The new password again.", "two builders", needed=True, secret=True
     )
-    old = _word(
-        "oldPassword", "The present one; an admin may do without.", "the builder", secret=True
+    old = _string(
+        "oldPassword",
+        "The current password; an admin may omit it for other users.",
+        "the builder",
+        secret=True,
     )
 
 
-class RoleBody(_Lenient):
+class RoleBody(_RequestSchema):
     """`POST /roles`."""
 
     examples: ClassVar = {
@@ -164,35 +174,40 @@ class RoleBody(_Lenient):
         "hybrid": {"role": "testers", "domain": "Internal"},
     }
 
-    name = _word("role", "The name of the new role.", "developers", needed=True)
+    name = _string("role", "The name of the new role.", "developers", needed=True)
     domain = _domain()
 
 
-class RoleChangeBody(_Lenient):
+class RoleChangeBody(_RequestSchema):
     """`PUT /roles`."""
 
     examples: ClassVar = {
-        "give": {"userId": "bob", "addedRoles": ["developers"]},
-        "take": {"userId": "bob", "addedRoles": None, "removedRoles": ["developers"]},
+        "assign": {"userId": "bob", "addedRoles": ["developers"]},
+        "revoke": {"userId": "bob", "addedRoles": None, "removedRoles": ["developers"]},
     }
 
-    name = _word("userId", "Whose roles are changed.", "bob", needed=True)
-    added = _roles("addedRoles", "Roles to give.", "developers")
-    removed = _roles("removedRoles", "Roles to take.", "Internal/testers")
+    name = _string("userId", "The user whose roles are changed.", "bob", needed=True)
+    added = _roles("addedRoles", "Roles to assign.", "developers")
+    removed = _roles("removedRoles", "Roles to revoke.", "Internal/testers")
     domain = _domain()
 
 
-class ListQuery(_Lenient):
+class ListQuery(_RequestSchema):
     """The query of a list."""
 
-    pattern = _condition("Over the whole name: `*` is any run of characters, `?` one.", "*b*")
-    search_key = _condition("A part of the name.", "bo", "searchKey")
-    regex = _condition(
-        "An RE2 expression, unanchored, with case.", "^b.b$", longest=MAX_REGEX, format="re2"
+    pattern = _condition(
+        "Matches the whole name, without case: `*` is any run of characters, `?` is one.", "*b*"
     )
-    role = _condition("Users who hold this role.", "Internal/everyone")
-    limit = _number("At most so many; the answer then has `total`.", low=1)
-    offset = _number("From this one on, counted from 0.", low=0)
+    search_key = _condition("A part of the name, without case.", "bo", "searchKey")
+    regex = _condition(
+        "An RE2 expression, unanchored and case-sensitive.",
+        "^b.b$",
+        longest=MAX_REGEX,
+        format="re2",
+    )
+    role = _condition("Only users who have this role.", "Internal/everyone")
+    limit = _number("The maximum number of names; the response then has `total`.", low=1)
+    offset = _number("The place of the first name, counted from 0.", low=0)
 
 
 def body_of(request: Request, schema: Schema) -> dict[str, Any]:
@@ -225,12 +240,14 @@ def needed_keys(schema: Schema) -> dict[str, str]:
 
 def query_of(request: Request, schema: Schema) -> Query:
     """Return the conditions and the page that the request's query asks for."""
+    # By the contract an empty value is no condition, and not the empty string.
     sent = {key: value for key, value in request.args.items() if value != ""}
     return Query(**_loaded(schema, sent))
 
 
 def _text(body: bytes) -> str:
-    """UTF-8, else ISO-8859-1, which the dashboard sends under the JSON type."""
+    """Return the body as text, in UTF-8 or else in ISO-8859-1."""
+    # The dashboard's POST sends ISO-8859-1 under the type of JSON.
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError:

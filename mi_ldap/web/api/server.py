@@ -19,18 +19,18 @@ bp = Blueprint("server", __name__, url_prefix="/management")
 
 @bp.get("")
 @allow(Access.ANYBODY)
-@operation(Success("It is there.", Active()))
+@operation(Success("The version.", Active()))
 def show_api() -> Response:
-    """Version of the API."""
+    """Show the version of the API."""
     # Clients look for this key, whatever its spelling suggests.
     return jsonify({"WSO2 Micro Integrator": __version__, "ManagementApi": "Active"})
 
 
 @bp.get("/server")
 @allow(Access.LOGGED_IN)
-@operation(Success("Under the names that MI has for it.", Server()))
+@operation(Success("The product, with the keys of MI.", Server()))
 def show_server() -> Response:
-    """What is running here."""
+    """Show the product, its version and the platform."""
     return jsonify(
         productName="mi_ldap, a user store for WSO2 Micro Integrator",
         productVersion=__version__,

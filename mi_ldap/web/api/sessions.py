@@ -46,25 +46,25 @@ _NO_CREDENTIALS = "Log in with a user name and a password (Basic authentication)
 def log_in() -> Response:
     """Log in.
 
-    While there is no admin, the first login that succeeds makes one. Too many failures from one
-    address are answered with 429. A token of scope `change-password` opens nothing but
-    `PATCH /management/users/{id}` on its own user, and logout.
+    While there is no admin, the first successful login creates one. Too many failures from one
+    address are answered with 429. A token of scope `change-password` is accepted only by
+    `PATCH /management/users/{id}` for its own user, and by the logout.
     """
     logged_in = services().login.login(_login_request())
-    answer = {"AccessToken": tokens.encode(logged_in)}
+    body = {"AccessToken": tokens.encode(logged_in)}
     if logged_in.warning:
-        answer["Warning"] = logged_in.warning
-    return jsonify(answer)
+        body["Warning"] = logged_in.warning
+    return jsonify(body)
 
 
 @bp.get("/logout")
 @allow(Access.SELF)
-@operation(Success("Done; the body is empty."), errors=(AuditUnavailable(),))
+@operation(Success("Done. The body is empty."), errors=(AuditUnavailable(),))
 def log_out() -> Response:
     """Log out.
 
-    The token is invalid at once, in every worker. An authentic token that has expired is answered
-    with 200 too.
+    The token is revoked at once, in every worker. An authentic token that has expired is answered
+    with 200, too.
     """
     tokens.revoke(current_performer())
     return _logged_out()
@@ -83,10 +83,10 @@ def _logged_out() -> Response:
 
 
 def _login_request() -> LoginRequest:
-    """The Basic credentials (RFC 7617): the first `:` splits; UTF-8, else ISO-8859-1.
+    """Return the Basic credentials (RFC 7617) of the request.
 
     Raises:
-        LoginRefused: there are none that can be read.
+        LoginRefused: there are none, or they are not Base64.
     """
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
@@ -95,11 +95,13 @@ def _login_request() -> LoginRequest:
         credentials = base64.b64decode(encoded.strip(), validate=True)
     except (binascii.Error, ValueError):
         raise LoginRefused from None
+    # A password may contain `:`, a user name may not.
     name, _, password = _text(credentials).partition(":")
     return LoginRequest(name, password, client=g.client, is_local=is_local())
 
 
 def _text(credentials: bytes) -> str:
+    # RFC 7617 leaves the charset open: new clients send UTF-8, old ones ISO-8859-1.
     try:
         return credentials.decode()
     except UnicodeDecodeError:

@@ -21,7 +21,14 @@ from mi_ldap.services.users import NewPassword, NewUser
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.api.lists import listing, must_be_primary, without_slash
 from mi_ldap.web.api.operation import Success, custody_errors, operation
-from mi_ldap.web.api.response_schemas import User, UserNames, UserWritten
+from mi_ldap.web.api.response_schemas import (
+    ADDED,
+    DELETED,
+    UPDATED,
+    User,
+    UserNames,
+    UserWritten,
+)
 from mi_ldap.web.api.schemas import ListQuery, PasswordBody, UserBody
 from mi_ldap.web.context import services
 from mi_ldap.web.guards import current_performer
@@ -37,7 +44,7 @@ _EMPTY_PASSWORD = BadRequest("The password is not allowed: it is empty.")
 def list_users(query: Query) -> Response:
     """List users.
 
-    Complete and sorted. Of the conditions, all that are given must hold; an empty one is none. An
+    The list is complete and sorted. All given conditions must hold; an empty one is ignored. An
     unknown role gives an empty list.
     """
     return listing(services().users.select(query), "userId", paged=query.is_paged)
@@ -46,7 +53,7 @@ def list_users(query: Query) -> Response:
 @bp.post("/users")
 @allow(Access.ADMIN)
 @operation(
-    Success("User created.", UserWritten(), {"added": {"userId": "bob", "status": "Added"}}),
+    Success("User created.", UserWritten(), {"added": {"userId": "bob", "status": ADDED}}),
     body=UserBody(),
     errors=(
         UserExists("bob"),
@@ -56,15 +63,16 @@ def list_users(query: Query) -> Response:
         _EMPTY_PASSWORD,
     ),
 )
-def create_user(sent: dict[str, Any]) -> Response:
+def create_user(payload: dict[str, Any]) -> Response:
     """Create a user.
 
-    With `isAdmin` you become its custodian: only you can remove it.
+    With `isAdmin` the user becomes an admin, and you its custodian: only you can delete it.
     """
-    must_be_primary(sent["domain"])
-    wanted = NewUser(sent["name"], sent["password"], sent["is_admin"])
+    must_be_primary(payload["domain"])
+    wanted = NewUser(payload["name"], payload["password"], payload["is_admin"])
     services().users.create(current_performer(), wanted)
-    return jsonify(userId=sent["name"], status="Added")
+    # Not 201: the dashboard takes everything but 200 for a failure.
+    return jsonify(userId=payload["name"], status=ADDED)
 
 
 @bp.get("/users/<name:name>")
@@ -73,17 +81,17 @@ def create_user(sent: dict[str, Any]) -> Response:
 def show_user(name: str) -> Response:
     """Show a user."""
     must_be_primary(request.args.get("domain"))
-    shown = services().users.show(without_slash(name), current_performer().admin_role)
-    answer = {"userId": shown.name, "isAdmin": shown.is_admin, "roles": shown.roles}
-    if shown.created_by is not None:
-        answer["createdBy"] = shown.created_by
-    return jsonify(answer)
+    user = services().users.show(without_slash(name), current_performer().admin_role)
+    body = {"userId": user.name, "isAdmin": user.is_admin, "roles": user.roles}
+    if user.created_by is not None:
+        body["createdBy"] = user.created_by
+    return jsonify(body)
 
 
 @bp.delete("/users/<name:name>")
 @allow(Access.ADMIN)
 @operation(
-    Success("User deleted.", UserWritten(), {"deleted": {"userId": "bob", "status": "Deleted"}}),
+    Success("User deleted.", UserWritten(), {"deleted": {"userId": "bob", "status": DELETED}}),
     has_domain=True,
     errors=(
         *custody_errors("remove it"),
@@ -93,20 +101,20 @@ def show_user(name: str) -> Response:
 def delete_user(name: str) -> Response:
     """Delete a user.
 
-    An admin only as its custodian; oneself never.
+    An admin can only be deleted by its custodian, and nobody can delete the own account.
     """
     must_be_primary(request.args.get("domain"))
     deleted = services().users.delete(current_performer(), without_slash(name))
-    return jsonify(userId=deleted.name, status="Deleted")
+    return jsonify(userId=deleted.name, status=DELETED)
 
 
 @bp.patch("/users/<name:name>")
 @allow(Access.SELF)
 @operation(
     Success(
-        "It was changed.",
+        "Password changed.",
         UserWritten(),
-        {"changed": {"userId": "bob", "status": "User password updated successfully."}},
+        {"changed": {"userId": "bob", "status": UPDATED}},
     ),
     body=PasswordBody(),
     has_domain=True,
@@ -119,14 +127,14 @@ def delete_user(name: str) -> Response:
         TooManyFailures(42),
     ),
 )
-def set_password(sent: dict[str, Any], name: str) -> Response:
+def set_password(payload: dict[str, Any], name: str) -> Response:
     """Change a password.
 
-    Open to everybody who is logged in and gives the old one, above all for one's own. An admin may
-    set that of a user who is no admin without it, and that of an admin only as its custodian.
+    Every logged-in user may change a password whose current value it sends as `oldPassword`. An
+    admin may set the password of a user without it; that of another admin only as its custodian.
     """
-    model.must_agree(sent["new"], sent["confirmed"])
+    model.must_agree(payload["new"], payload["confirmed"])
     must_be_primary(request.args.get("domain"))
-    wanted = NewPassword(sent["new"], sent["old"])
+    wanted = NewPassword(payload["new"], payload["old"])
     changed = services().users.set_password(current_performer(), without_slash(name), wanted)
-    return jsonify(userId=changed.name, status="User password updated successfully.")
+    return jsonify(userId=changed.name, status=UPDATED)

@@ -23,9 +23,9 @@ def show_account() -> Response:
     performer = current_performer()
     # A user who must change the password first may read nothing else.
     is_open = not performer.must_change_password
-    shown = services().users.show(performer.name, performer.admin_role) if is_open else None
+    user = services().users.show(performer.name, performer.admin_role) if is_open else None
     closed = services().users.read_only_reason
-    return page("account.html", shown=shown, errors=refused_form().errors, closed=closed)
+    return page("account.html", user=user, errors=refused_form().errors, closed=closed)
 
 
 @bp.post("/account/password")

@@ -31,14 +31,12 @@ NextPage = Callable[[], tuple[str, Mapping[str, str]]]
 def confirm_assignment() -> Response:
     """Ask before the admin role is assigned, or say why it cannot be."""
     admin_role = services().admins.role_for(current_performer().user)
-    shown = services().users.show(_name(), admin_role)
+    user = services().users.show(_name(), admin_role)
     refusal = (
-        f"{shown.name} is an admin already."
-        if shown.is_admin
-        else services().roles.read_only_reason
+        f"{user.name} is an admin already." if user.is_admin else services().roles.read_only_reason
     )
     role = admin_role.role.name
-    return page("assign_admin.html", name=shown.name, role=role, refusal=refusal)
+    return page("assign_admin.html", name=user.name, role=role, refusal=refusal)
 
 
 @bp.post("/user/assign")

@@ -20,6 +20,7 @@ _COOKIE_ATTRIBUTES: Final = {"secure": True, "httponly": True, "samesite": "Stri
 
 def redirect_to(endpoint: str, notice: str = "", **values: Any) -> Response:
     """Return a redirect to a page of the console, which then shows the notice."""
+    # 303 makes the browser fetch the page with GET (RFC 9110 §15.4.4); 302 leaves that open.
     response: Response = redirect(url_for(f"console.{endpoint}", **values), 303)  # type: ignore[assignment]
     if notice:
         set_notice(response, notice)
@@ -39,6 +40,7 @@ def pop_notice() -> str:
 
     @after_this_request
     def forget(response: Response) -> Response:
+        # Browsers ignore a `__Host-` cookie without `Secure`, even one that deletes.
         response.delete_cookie(_cookie_name(_NOTICE), **_COOKIE_ATTRIBUTES)  # type: ignore[arg-type]
         return response
 
@@ -47,6 +49,7 @@ def pop_notice() -> str:
 
 def put(response: Response, kind: str, value: object, seconds: int) -> bool:
     """Set a cookie with a JSON value; return False if it is too large for a cookie."""
+    # Signed: cookies ignore ports, so another service on this host may set one of this name.
     signed = _signer(kind).dumps(value)
     text = signed if isinstance(signed, str) else signed.decode()
     if len(text) > MAX_COOKIE_BYTES:
@@ -67,7 +70,9 @@ def get(kind: str, seconds: int) -> Any:
 
 
 class _Json:
-    """JSON without escapes of non-ASCII characters, which would enlarge the cookie."""
+    """JSON without escapes of non-ASCII characters."""
+
+    # An escape takes 6 bytes for each character, and a cookie has room for 3500.
 
     @staticmethod
     def dumps(value: object) -> str:

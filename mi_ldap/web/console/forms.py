@@ -86,11 +86,12 @@ def keep(errors: Mapping[str, str]) -> str:
 
     @after_this_request
     def put(response: Response) -> Response:
+        # Errors matter more than the typed values, which may be too long for a cookie.
         if not flash.put(response, _COOKIE, kept, KEPT_S):
             flash.put(response, _COOKIE, {**kept, "values": {}}, KEPT_S)
         return response
 
-    name = request.args.get("name") or None  # None is left out of an address
+    name = request.args.get("name") or None  # `url_for` leaves None out
     return url_for(f"console.{PAGES[_endpoint()]}", again=again, name=name)
 
 

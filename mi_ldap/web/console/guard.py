@@ -62,6 +62,7 @@ def _set_admin_role(performer: Performer, *, is_needed: bool) -> None:
     try:
         g.performer = as_admin(performer)
     except (AdminsOnly, AdminRoleUnclear):
+        # The own account stays reachable while the admin role cannot be read.
         if is_needed:
             raise
 
@@ -75,7 +76,8 @@ def _ensure_same_origin() -> None:
     else:
         # A proxy may do the TLS, so `https` is accepted where the service itself speaks HTTP.
         own = (f"{request.scheme}://{request.host}", f"https://{request.host}")
-        # Every browser sends one of the two headers with a POST; a script has no cookie to steal.
+        # Browsers send one of the two with every POST; a program that sends neither has no
+        # other person's cookie.
         is_ours = origin is None or origin in own
     if not is_ours:
         raise Forbidden(NO_SESSION)

@@ -1,4 +1,4 @@
-"""Lists of names: what the address asks for, and the page of it that is shown."""
+"""Lists of names: the view that a URL asks for, and the page that is shown."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ SIZES = (25, 50, 100)
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What a list shows, as its address says it.
+class ListView:
+    """The parameters of a list, as its URL has them.
 
     Attributes:
-        endpoint: the list's page.
-        name: whose list it is, `""` where there is one of its kind.
+        endpoint: the endpoint of the list's page.
+        name: the role whose members are listed; `""` for all users or all roles.
         q: a part of the names.
-        role: which the users hold.
+        role: only users who have this role.
         page: counted from 1.
+        size: rows of a page.
     """
 
     endpoint: str
@@ -34,7 +35,7 @@ class View:
 
     @classmethod
     def of_request(cls, endpoint: str, name: str = "") -> Self:
-        """What the address asks for; what it says wrongly is left out."""
+        """Return the parameters of this request's URL; wrong values are ignored."""
         sent = request.args
         size = sent.get("size", SIZES[0], type=int)
         return cls(
@@ -56,9 +57,9 @@ class View:
         return bool(self.q or self.role)
 
     def address(self, **changes: object) -> str:
-        """This list with something changed; what is as usual is left out."""
+        """Return the URL of this list with some parameters changed; defaults are left out."""
         other = replace(self, **changes)  # type: ignore[arg-type]
-        said: dict[str, Any] = {
+        parameters: dict[str, Any] = {
             "name": other.name,
             "q": other.q,
             "role": other.role,
@@ -66,19 +67,28 @@ class View:
             "page": other.page if other.page > 1 else "",
             "size": other.size if other.size != SIZES[0] else "",
         }
-        return url_for(f"console.{self.endpoint}", **{key: v for key, v in said.items() if v})
+        return url_for(f"console.{self.endpoint}", **{key: v for key, v in parameters.items() if v})
 
     def sorted_otherwise(self) -> str:
         return self.address(descending=not self.descending, page=1)
 
     def everything(self) -> str:
-        """This list without its conditions."""
+        """Return the URL of this list without its conditions."""
         return self.address(q="", role="", page=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list: its names, and where it lies among all."""
+    """A page of a list.
+
+    Attributes:
+        names: those of the page, in the order of the list.
+        number: of the page, counted from 1.
+        last: the number of the last page.
+        first_shown: the place of the first name in the whole list, from 1; 0 for an empty page.
+        total: names on all pages.
+        complete: False if the directory refused to return all names.
+    """
 
     names: tuple[str, ...]
     number: int
@@ -88,10 +98,11 @@ class Page:
     complete: bool
 
 
-def page_of(view: View, selection: Selection) -> Page:
-    """The page that is wanted, or the last one there is."""
-    last = max(1, -(-selection.total // view.size))
+def page_of(view: ListView, selection: Selection) -> Page:
+    """Return the page that the view asks for, or the last one if there are fewer."""
+    last = max(1, -(-selection.total // view.size))  # rounded up
     number = min(view.page, last)
+    # Names are sorted already, so the other order costs no comparisons.
     names = selection.names[::-1] if view.descending else selection.names
     start = (number - 1) * view.size
     shown = names[start : start + view.size]

@@ -16,7 +16,7 @@ from mi_ldap.web.console import flash, messages
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import refused, refused_form
-from mi_ldap.web.console.responses import is_open_to, page
+from mi_ldap.web.console.responses import may_manage, page
 from mi_ldap.web.context import is_local, services
 from mi_ldap.web.guards import current_performer
 
@@ -29,7 +29,7 @@ _DOTS = re.compile(r"(\.|%2e){2}", re.IGNORECASE)
 @allow(Access.SELF)
 def home() -> Response:
     """Redirect to the users; to the account of a user who may not see them."""
-    return redirect_to("list_users" if is_open_to(current_performer()) else "show_account")
+    return redirect_to("list_users" if may_manage(current_performer()) else "show_account")
 
 
 @bp.get("/login")
@@ -79,6 +79,7 @@ def internal(url: str) -> str:
 def _log_in() -> Response:
     """Log in; while there is no admin, the password must be typed twice."""
     name, password = request.form.get("name", ""), request.form.get("password", "")
+    # Read before the login, which may create the first admin.
     had_no_admin = services().bootstrap.is_open()
     if had_no_admin and services().settings.bootstrap.mode == "first_login":
         # After a typo nobody could log in as the first admin, and nobody could delete it.

@@ -25,7 +25,7 @@ from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console import flash, forms, messages
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.guard import OlderSession
-from mi_ldap.web.console.listing import SIZES, View
+from mi_ldap.web.console.listing import SIZES, ListView
 from mi_ldap.web.errors import RETRY_AFTER_S, status_of, with_retry
 
 log = structlog.get_logger()
@@ -68,7 +68,7 @@ def page(template: str, **values: Any) -> Response:
     return make_response(render_template(template, notice=flash.pop_notice(), **values))
 
 
-def render_list(template: str, view: View, **values: Any) -> Response:
+def render_list(template: str, view: ListView, **values: Any) -> Response:
     """Return the page of a list."""
     response = page(template, view=view, sizes=SIZES, **values)
     if "HX-Request" in request.headers:
@@ -83,7 +83,7 @@ def status_and_retry(response: Response, error: MiLdapError) -> Response:
     return with_retry(response, error)
 
 
-def is_open_to(performer: Performer) -> bool:
+def may_manage(performer: Performer) -> bool:
     """Whether the performer may see the pages of users and roles."""
     return performer.admin_role is not None and not performer.must_change_password
 
@@ -96,8 +96,8 @@ def _set_headers(response: Response) -> Response:
 def _template_values() -> dict[str, object]:
     performer: Performer | None = g.get("performer")
     return {
-        "me": performer,
-        "i_am_admin": performer is not None and is_open_to(performer),
+        "performer": performer,
+        "may_manage": performer is not None and may_manage(performer),
         "csrf": tokens.claim("csrf") if performer else "",
         "warning": tokens.claim("warning") if performer else "",
         "EVERYONE": EVERYONE,
@@ -160,6 +160,7 @@ def _to_login() -> Response:
 
 def _half_logged_out(error: MiLdapError) -> Response:
     """Delete the cookie although the token cannot be revoked now."""
+    # Otherwise the page would show the account menu of a user who is logged out.
     g.pop("performer", None)
     return tokens.delete_cookie(_error_page(503, messages.NOT_ENDED, error))
 

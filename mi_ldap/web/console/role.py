@@ -11,7 +11,7 @@ from mi_ldap.web.console.assignments import assign_role
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form, refused_form
-from mi_ldap.web.console.listing import View, page_of
+from mi_ldap.web.console.listing import ListView, page_of
 from mi_ldap.web.console.responses import page, render_list
 from mi_ldap.web.console.users import creators, first_admin_name
 from mi_ldap.web.context import services
@@ -23,7 +23,7 @@ from mi_ldap.web.guards import current_performer
 def show_role() -> Response:
     """Show a role with a page of its members."""
     role = services().roles.show(_name())
-    view = View.of_request("show_role", role.name)
+    view = ListView.of_request("show_role", role.name)
     selection = Query(search_key=view.q).select(Names(role.users, role.complete))
     admin_role = current_performer().admin_role
     return render_list(

@@ -9,7 +9,7 @@ from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form, refused_form
-from mi_ldap.web.console.listing import View, page_of
+from mi_ldap.web.console.listing import ListView, page_of
 from mi_ldap.web.console.responses import page, render_list
 from mi_ldap.web.context import services
 from mi_ldap.web.guards import current_performer
@@ -19,7 +19,7 @@ from mi_ldap.web.guards import current_performer
 @allow(Access.ADMIN)
 def list_roles() -> Response:
     """Show a page of the list of roles."""
-    view = View.of_request("list_roles")
+    view = ListView.of_request("list_roles")
     shown = page_of(view, services().roles.select(view.query))
     admin_role = current_performer().admin_role
     name = admin_role.role.name if admin_role else ""

@@ -26,13 +26,13 @@ from mi_ldap.web.guards import current_performer
 def show_user() -> Response:
     """Show a user with its roles, and the forms to change it."""
     performer, name = current_performer(), _name()
-    shown = services().users.show(name, performer.admin_role)
+    user = services().users.show(name, performer.admin_role)
     holdings = services().roles.held_roles(performer, name)
     held = {each.name for each in holdings} | {model.EVERYONE}
     return page(
         "user.html",
-        shown=shown,
-        is_first_admin=shown.is_admin and shown.name == first_admin_name(),
+        user=user,
+        is_first_admin=user.is_admin and user.name == first_admin_name(),
         admin_role=performer.admin_role.role.name if performer.admin_role else "",
         verdict=services().users.permissions(performer, name),
         holdings=holdings,

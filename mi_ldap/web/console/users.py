@@ -12,7 +12,7 @@ from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import handle_form, refused_form
-from mi_ldap.web.console.listing import View, page_of
+from mi_ldap.web.console.listing import ListView, page_of
 from mi_ldap.web.console.responses import page, render_list, status_and_retry
 from mi_ldap.web.context import services
 from mi_ldap.web.guards import current_performer
@@ -22,7 +22,7 @@ from mi_ldap.web.guards import current_performer
 @allow(Access.ADMIN)
 def list_users() -> Response:
     """Show a page of the list of users."""
-    view = View.of_request("list_users")
+    view = ListView.of_request("list_users")
     try:
         selection = services().users.select(view.query)
     except DirectoryUnavailable as error:
@@ -38,7 +38,7 @@ def list_users() -> Response:
     )
 
 
-def _unlisted(view: View, error: DirectoryUnavailable) -> Response:
+def _unlisted(view: ListView, error: DirectoryUnavailable) -> Response:
     """Return the page without the list: a directory that cannot list in time can still search."""
     shown = page_of(view, Selection((), 0, complete=True))
     trouble = str(error)

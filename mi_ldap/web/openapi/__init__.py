@@ -72,6 +72,7 @@ def _file(file: Path) -> Response:
     response = Response(_content(file), mimetype=mimetypes.guess_type(file)[0])
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
+    # `no-cache` permits storing: the ETag makes the next visit a 304.
     response.cache_control.no_cache = True
     response.add_etag()
     response.make_conditional(request)

@@ -26,27 +26,27 @@ ENDPOINTS = tuple(endpoints())
 ABOUT = """\
 Users and roles of an LDAP directory, through WSO2 Micro Integrator's management API.
 
-Log in with a name and a password (`GET /management/login`, Basic), and send the token with
-everything else (`Authorization: Bearer …`).
+Log in with a name and a password (`GET /management/login`, Basic), and send the token with every
+other request (`Authorization: Bearer …`).
 
-* Every answer that is not 200 is `{"Error": "<sentence>"}`. The reason phrase of a DELETE or PUT
-  that failed carries the sentence too, where that is not a 401, a 404, or a 403 for want of the
-  admin role.
-* What fails first is answered: 401, 403 for want of the admin role, 404 for the address **and for
-  a method that it does not have (never 405)**, 400, 404 for what the request names, and then the
-  rest.
-* Keys that are not known are ignored, in bodies and queries. A slash at the end of a path changes
-  nothing. A slash in a name is escaped: `%2F`.
-* HEAD is GET without a body; OPTIONS is answered with 200 everywhere, before anybody asks who you
-  are.
+* The body of every error is `{"Error": "<sentence>"}`. Programs decide by the header
+  `X-Error-Code`, because the sentence may change. The reason phrase of a failed DELETE or PUT
+  contains the sentence, too, unless the status is 401, 404, or 403 because the admin role is
+  missing.
+* The checks are made in this order: 401, 403 because the admin role is missing, 404 for the path
+  **and for a method that the path does not have (never 405)**, 400, 404 for the user or role that
+  the request names, then all others.
+* Unknown keys in bodies and queries are ignored. A slash at the end of a path is ignored. A slash
+  in a name is escaped: `%2F`.
+* HEAD is GET without a body. OPTIONS is answered with 200 for every path, without authentication.
 """
 
 TAGS = {
-    "Sessions": "Logging in and out.",
-    "Users": "For admins, but for changing a password.",
+    "Sessions": "Log in and log out.",
+    "Users": "For admins, except changing a password.",
     "Roles": "For admins.",
-    "Artifacts": "What the dashboard lists; a Micro Integrator has them, this service has none.",
-    "Service": "What is running, and whether it does.",
+    "Artifacts": "Lists that the dashboard asks for; they are empty, as this service has none.",
+    "Service": "Version, rules and health.",
     "HEAD and OPTIONS": "The same everywhere.",
 }
 
@@ -56,11 +56,11 @@ _PARAMETERS: dict[str, tuple[str, Json]] = {
         "The name of a role; `Internal/x` as `Internal%2Fx`.",
         {"minLength": 1, "examples": ["developers"]},
     ),
-    "artifacts": ("What kind of them.", {"enum": list(KINDS), "examples": [KINDS[0]]}),
+    "artifacts": ("The kind of artifact.", {"enum": list(KINDS), "examples": [KINDS[0]]}),
 }
 
 
-_EMPTY = Success("Done; the body is empty.")
+_EMPTY = Success("Done. The body is empty.")
 
 
 def document() -> Json:
@@ -78,6 +78,7 @@ def document() -> Json:
     converter: Any = plugin.converter
     converter.add_attribute_function(_as_sent)
     _add_components(spec)
+    # `dict.fromkeys` keeps the order of the routes, which Swagger UI shows.
     for path in dict.fromkeys(endpoint.path for endpoint in ENDPOINTS):
         spec.path(path, operations=dict(_methods(path)))
     return _with_needed_keys(spec.to_dict())
@@ -144,7 +145,7 @@ def _options(path: str) -> Json:
     return {
         "operationId": _id("options", path),
         "tags": ["HEAD and OPTIONS"],
-        "summary": "Answered without a look at who asks",
+        "summary": "Answered with 200 without authentication",
         "security": [],
         "parameters": _names_in(path),
         "responses": without_bodies(responses(_EMPTY, {})),
@@ -165,7 +166,7 @@ def _parameters(endpoint: Endpoint) -> list[Json]:
         domain = {"type": "string", "examples": ["primary"]}
         about = "The user store: empty or `primary` for the main one."
         if "{role}" in endpoint.path:
-            about += " `Internal` or `Application` for such roles."
+            about += " `Internal` or `Application` for hybrid roles."
         found.append({"in": "query", "name": "domain", "description": about, "schema": domain})
     return found
 

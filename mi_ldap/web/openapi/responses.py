@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 HEADERS: dict[str, Json] = {
     "X-Request-Id": {
-        "description": "The request, as the service's logs name it.",
+        "description": "The id of the request in the service's logs.",
         "required": True,
         "schema": {"type": "string", "examples": ["5f0c4f3f6a1e4bb0a5e3f7d1b0c9a8e7"]},
     },
@@ -25,34 +25,34 @@ HEADERS: dict[str, Json] = {
         "schema": {"type": "string", "examples": ["user_exists"]},
     },
     "WWW-Authenticate": {
-        "description": "How to prove who you are.",
+        "description": "The authentication scheme to use.",
         "required": True,
         "schema": {"type": "string", "examples": ['Bearer realm="mi_ldap"']},
     },
     "Retry-After": {
-        "description": "Seconds after which it is worth trying again.",
+        "description": "Seconds to wait before the request is repeated.",
         "required": True,
         "schema": {"type": "integer", "minimum": 0, "examples": [5]},
     },
     "X-Result-Truncated": {
-        "description": "There, and `true`, when the directory would not give everything.",
+        "description": "`true` if the directory refused to return everything; missing otherwise.",
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
 
 _MEANINGS = {
-    400: "It can't be carried out as it stands.",
-    401: "Log in, again perhaps.",
-    403: "Known, and not allowed.",
-    404: "There is no such thing.",
-    408: "It came too slowly.",
-    409: "Others kept changing the same entries; nothing was done.",
-    413: "It is too large.",
-    414: "The address is too long.",
-    429: "Too many failures.",
-    431: "The head is too large.",
+    400: "The request is wrong, or cannot be carried out as it stands.",
+    401: "The token or the password is missing or not valid.",
+    403: "The user may not do this.",
+    404: "The path, or the user, role or domain that it names, does not exist.",
+    408: "The request did not arrive in time.",
+    409: "Other requests kept changing the same entries; nothing was changed.",
+    413: "The request is too large.",
+    414: "The path or the query is too long.",
+    429: "Too many failed logins.",
+    431: "The header fields are too large.",
     501: "The transfer coding of the request is not supported.",
-    503: "What is needed for an answer can't be used; nothing was done.",
+    503: "The directory or the service's state is not available; nothing was changed.",
 }
 _HEADERS_OF = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
