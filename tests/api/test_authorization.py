@@ -36,12 +36,12 @@ GUARDED = [
 ]
 
 
-def test_without_a_login_everything_is_401(light_admin: Api) -> None:
+def test_requests_without_a_login_are_answered_with_401(light_admin: Api) -> None:
     for method, path in GUARDED:
         assert light_admin.stranger()(method, path, "{").status == "401 Unauthorized", path
 
 
-def test_who_is_no_admin_is_forbidden_before_anything_else_is_told(light_admin: Api) -> None:
+def test_403_by_role_comes_before_404_and_400(light_admin: Api) -> None:
     light_admin.add_user("bob")
     bob = light_admin.stranger().logged_in("bob")
     for method, path in GUARDED:
@@ -80,12 +80,12 @@ def test_an_unknown_method_is_404_and_never_405(light_admin: Api) -> None:
         assert light_admin(method, path).status == "404 Not Found", (method, path)
 
 
-def test_outside_of_management_nothing_is_there(light_api: Api) -> None:
+def test_paths_outside_of_management_are_404(light_api: Api) -> None:
     for path in ("/", "/other", "/managementx", "/management2/users", "/metrics"):
         assert light_api.ask("GET", path).status == "404 Not Found"
 
 
-def test_the_body_is_looked_at_before_the_target_and_the_target_before_custody(
+def test_400_for_the_body_comes_before_404_and_403(
     family: Family,
 ) -> None:
     bad, good = "{", {"newPassword": "another one", "confirmPassword": "another one"}
@@ -102,19 +102,19 @@ def test_custody_comes_before_the_other_mistakes(family: Family) -> None:
     assert family.admin("PUT", "/roles", body).status_code == 403
 
 
-def test_options_is_answered_to_anybody(light_api: Api) -> None:
+def test_options_needs_no_login(light_api: Api) -> None:
     for path in ("", "/login", "/users", "/roles/x", "/nowhere", "/logout"):
         answer = light_api("OPTIONS", path)
         assert (answer.status, answer.data) == ("200 OK", b"")
 
 
-def test_head_is_guarded_as_get_is(light_admin: Api) -> None:
+def test_head_needs_the_same_access_as_get(light_admin: Api) -> None:
     for path in ("/users", "/users/admin", "/roles", "/roles/admin", "/server"):
         assert light_admin("HEAD", path).status == "200 OK"
         assert light_admin.stranger()("HEAD", path).status == "401 Unauthorized"
 
 
-def test_a_login_is_enough_for_all_else(family: Family) -> None:
+def test_other_resources_need_only_a_login(family: Family) -> None:
     assert family.bob("GET", "/server").status_code == 200
     assert family.bob("GET", "/logout").status_code == 200
 
@@ -135,7 +135,7 @@ HANDLER = "MANAGEMENT_API__AUTHORIZATION_HANDLER__"
         ({}, []),
     ],
 )
-def test_reading_may_be_opened_and_writing_never(
+def test_settings_can_open_reading_but_not_writing(
     light_api_of: MakeApi, setting: dict[str, str], readable: list[str]
 ) -> None:
     api = light_api_of(**setting)
@@ -168,12 +168,12 @@ def allowed(api: Api, origin: str, method: str = "OPTIONS") -> str | None:
     return api(method, "/users", headers=headers).headers.get("Access-Control-Allow-Origin")
 
 
-def test_by_default_no_origin_may_call(light_api: Api) -> None:
+def test_cors_allows_no_origin_by_default(light_api: Api) -> None:
     for method in ("OPTIONS", "GET"):
         assert allowed(light_api, "https://evil.example", method) is None
 
 
-def test_listed_origins_may(light_api_of: MakeApi) -> None:
+def test_cors_allows_listed_origins(light_api_of: MakeApi) -> None:
     api = light_api_of(
         **{
             f"{CORS}ALLOWED_ORIGINS": "https://a.example, https://b.example",

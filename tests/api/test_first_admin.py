@@ -17,7 +17,7 @@ def add_by_other_tool(api: Api, name: str) -> None:
     store.apply(RenewEpoch(user))
 
 
-def test_the_first_login_makes_the_first_admin(api: Api) -> None:
+def test_the_first_login_creates_the_first_admin(api: Api) -> None:
     admin = api.logged_in("admin", "admin")
     assert admin.user("admin") == {
         "userId": "admin",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from tests.console.browsing import (
+from tests.console.browser_window import (
     NARROW,
     PASSWORD,
     WIDE,

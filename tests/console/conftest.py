@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from playwright.sync_api import Browser
 
-from tests.console.browsing import PASSWORD, Stage, Window, browser, window
+from tests.console.browser_window import PASSWORD, Stage, Window, browser, window
 from tests.service import running
 
 OpenWindow = Callable[..., Window]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.console.browsing import PASSWORD, Stage, Window, fresh
+from tests.console.browser_window import PASSWORD, Stage, Window, fresh
 
 
-def test_a_user_is_added_and_can_log_in(stage: Stage, here: Window) -> None:
+def test_a_created_user_can_log_in(stage: Stage, here: Window) -> None:
     name = fresh("dora")
     page = here.log_in("root")
     page.get_by_role("link", name="Add user").click()
@@ -21,7 +21,7 @@ def test_a_user_is_added_and_can_log_in(stage: Stage, here: Window) -> None:
     assert stage.login(name)
 
 
-def test_an_admin_is_added_and_its_creator_is_seen(stage: Stage, here: Window) -> None:
+def test_a_created_admin_shows_its_custodian(stage: Stage, here: Window) -> None:
     name = fresh("dora")
     page = here.log_in("root", path="/users/add")
     page.get_by_label("User name").fill(name)
@@ -35,7 +35,7 @@ def test_an_admin_is_added_and_its_creator_is_seen(stage: Stage, here: Window) -
     expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("root")
 
 
-def test_what_is_wrong_with_a_new_user_is_said_beside_the_field(stage: Stage, here: Window) -> None:
+def test_errors_of_a_new_user_are_shown_beside_the_field(stage: Stage, here: Window) -> None:
     taken = stage.add(fresh("dora"))
     page = here.log_in("root", path="/users/add")
     page.get_by_label("User name").fill(taken)
@@ -48,7 +48,7 @@ def test_what_is_wrong_with_a_new_user_is_said_beside_the_field(stage: Stage, he
     expect(field).to_have_value(taken)
 
 
-def test_a_role_is_given_and_taken(stage: Stage, here: Window) -> None:
+def test_a_role_is_assigned_and_revoked(stage: Stage, here: Window) -> None:
     name, role = stage.add(fresh("dora")), stage.add_role(fresh("testers"))
     page = here.log_in("root", path=f"/user?name={name}")
     page.get_by_label("Assign a role").select_option(role)
@@ -60,7 +60,7 @@ def test_a_role_is_given_and_taken(stage: Stage, here: Window) -> None:
     assert role not in stage.roles_of(name)
 
 
-def test_the_admin_role_is_given_and_taken_by_its_giver(stage: Stage, here: Window) -> None:
+def test_the_custodian_assigns_and_revokes_the_admin_role(stage: Stage, here: Window) -> None:
     name = stage.add(fresh("dora"))
     page = here.log_in("root", path=f"/user?name={name}")
     page.get_by_label("Assign a role").select_option("admin")
@@ -83,7 +83,7 @@ def test_the_admin_role_is_given_and_taken_by_its_giver(stage: Stage, here: Wind
     assert "admin" not in stage.roles_of(name)
 
 
-def test_an_admin_resigns_knowingly(stage: Stage, here: Window) -> None:
+def test_an_admin_revokes_its_own_admin_role_after_confirmation(stage: Stage, here: Window) -> None:
     boss = stage.add(fresh("boss"), is_admin=True)
     carl = stage.add(fresh("carl"), is_admin=True, by=boss)
     page = here.log_in(boss, path=f"/user?name={boss}")
@@ -98,7 +98,7 @@ def test_an_admin_resigns_knowingly(stage: Stage, here: Window) -> None:
     assert stage.do("GET", f"/users/{carl}")["createdBy"] == "root"
 
 
-def test_the_deletion_of_an_admin_names_who_takes_over(stage: Stage, here: Window) -> None:
+def test_deleting_an_admin_names_the_next_custodian(stage: Stage, here: Window) -> None:
     boss = stage.add(fresh("boss"), is_admin=True)
     carl = stage.add(fresh("carl"), is_admin=True, by=boss)
     page = here.log_in("root", path=f"/user/delete?name={boss}")
@@ -108,7 +108,7 @@ def test_the_deletion_of_an_admin_names_who_takes_over(stage: Stage, here: Windo
     expect(page.get_by_role("heading", level=1)).to_contain_text(boss)
 
 
-def test_a_refused_form_is_reloaded_with_what_was_typed(stage: Stage, here: Window) -> None:
+def test_a_refused_form_keeps_the_typed_values_on_reload(stage: Stage, here: Window) -> None:
     """The page has an address of its own: neither F5 nor Enter in the address sends anything."""
     taken, sent = stage.add(fresh("dora")), list[str]()
     page = here.log_in("root", path="/users/add")
@@ -146,7 +146,7 @@ def test_a_password_is_set(stage: Stage, here: Window) -> None:
     assert stage.login(name, "another horse")
 
 
-def test_a_user_is_removed_after_a_question(stage: Stage, here: Window) -> None:
+def test_a_user_is_deleted_after_confirmation(stage: Stage, here: Window) -> None:
     name = stage.add(fresh("dora"))
     page = here.log_in("root", path=f"/user?name={name}")
     page.get_by_role("link", name="Delete user…").click()
@@ -158,7 +158,7 @@ def test_a_user_is_removed_after_a_question(stage: Stage, here: Window) -> None:
     assert name not in str(stage.do("GET", "/users"))
 
 
-def test_a_role_is_added_given_and_removed(stage: Stage, here: Window) -> None:
+def test_a_role_is_created_assigned_and_deleted(stage: Stage, here: Window) -> None:
     name, role = stage.add(fresh("dora")), fresh("testers")
     page = here.log_in("root", path="/roles")
     page.get_by_role("link", name="Add role").click()
@@ -174,7 +174,7 @@ def test_a_role_is_added_given_and_removed(stage: Stage, here: Window) -> None:
     assert role not in str(stage.do("GET", "/roles"))
 
 
-def test_a_giving_that_fails_says_why(stage: Stage, here: Window) -> None:
+def test_a_failed_assignment_shows_the_reason(stage: Stage, here: Window) -> None:
     role = stage.add_role(fresh("testers"))
     page = here.log_in("root", path=f"/role?name={role}")
     page.get_by_label("User name").fill("nobody here")
@@ -182,7 +182,7 @@ def test_a_giving_that_fails_says_why(stage: Stage, here: Window) -> None:
     here.says("User: nobody here cannot be found.")
 
 
-def test_ones_own_password_is_changed(stage: Stage, here: Window) -> None:
+def test_a_user_changes_the_own_password(stage: Stage, here: Window) -> None:
     name = stage.add(fresh("dora"))
     page = here.log_in(name)
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
@@ -196,7 +196,7 @@ def test_ones_own_password_is_changed(stage: Stage, here: Window) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
 
 
-def test_who_is_no_admin_sees_the_own_account_only(stage: Stage, here: Window) -> None:
+def test_a_user_who_is_not_an_admin_sees_only_the_own_account(stage: Stage, here: Window) -> None:
     name = stage.add(fresh("dora"))
     role = stage.add_role(fresh("testers"), name)
     page = here.log_in(name)
@@ -221,7 +221,7 @@ def test_logging_out_ends_the_session(stage: Stage, here: Window) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in to mi_ldap")
 
 
-def test_a_wrong_password_is_told(here: Window) -> None:
+def test_a_wrong_password_shows_an_error(here: Window) -> None:
     page = here.open("")
     page.get_by_label("User name").fill("root")
     page.get_by_label("Password").fill("wrong horse")

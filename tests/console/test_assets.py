@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.web.console.assets import FOLDER
-from tests.console.clicking import Clicker, clicker
+from tests.console.console_client import ConsoleClient, console_client
 from tests.world import make_world
 
 VENDORED = FOLDER / "vendored"
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Clicker]:
+def here(tmp_path: Path) -> Iterator[ConsoleClient]:
     world = make_world(tmp_path / "state")
-    yield clicker(world)
+    yield console_client(world)
     world.services.state.close()
 
 
-def test_vendored_files_are_what_they_were() -> None:
+def test_vendored_files_have_their_recorded_hashes() -> None:
     listed = tomllib.loads((VENDORED / "VENDORED.toml").read_text(encoding="utf-8"))
     for folder, entry in listed.items():
         assert {"name", "version", "licence", "source", "files"} == set(entry)
@@ -35,12 +35,12 @@ def test_vendored_files_are_what_they_were() -> None:
     assert there == {f"{folder}/{name}" for folder in listed for name in listed[folder]["files"]}
 
 
-def test_each_has_its_licence() -> None:
+def test_each_vendored_file_has_its_licence() -> None:
     for folder in (each for each in VENDORED.iterdir() if each.is_dir()):
         assert list(folder.glob("LICENSE*")), folder
 
 
-def test_files_are_kept_for_good(here: Clicker) -> None:
+def test_assets_are_cached_as_immutable(here: ConsoleClient) -> None:
     addresses = re.findall(r'(?:href|src)="/console(/static/[^"]+)"', here.get("/login").text)
     assert len(set(addresses)) == 4
     for address in addresses:
@@ -52,11 +52,11 @@ def test_files_are_kept_for_good(here: Clicker) -> None:
 @pytest.mark.parametrize(
     "path", ["x/console.css", "x/../guard.py", "x/%2e%2e/guard.py", "x/vendored/VENDORED.toml"]
 )
-def test_nothing_else_is_served(here: Clicker, path: str) -> None:
+def test_other_files_are_not_served(here: ConsoleClient, path: str) -> None:
     assert here.get(f"/static/{path}").status_code == 404
 
 
-def test_nothing_is_loaded_from_elsewhere() -> None:
+def test_templates_and_styles_load_nothing_from_other_origins() -> None:
     own = [*FOLDER.glob("*.css"), *(FOLDER.parent / "templates").glob("*.html")]
     for file in own:
         assert not re.search(r"(https?:)?//\w", file.read_text(encoding="utf-8")), file

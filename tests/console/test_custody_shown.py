@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.console.browsing import Stage, Window, fresh
+from tests.console.browser_window import Stage, Window, fresh
 
 
-def test_another_ones_admin_is_out_of_reach(stage: Stage, here: Window) -> None:
+def test_an_admin_of_another_custodian_cannot_be_changed(stage: Stage, here: Window) -> None:
     boss = stage.add(fresh("boss"), is_admin=True)
     carl = stage.add(fresh("carl"), is_admin=True, by=boss)
     page = here.log_in("root", path=f"/user?name={carl}")
@@ -23,7 +23,7 @@ def test_another_ones_admin_is_out_of_reach(stage: Stage, here: Window) -> None:
         expect(button).to_have_accessible_description(f"{why} {act}. That is {boss}.")
 
 
-def test_the_creator_is_not_kept_from_anything(stage: Stage, here: Window) -> None:
+def test_the_custodian_sees_all_actions(stage: Stage, here: Window) -> None:
     boss = stage.add(fresh("boss"), is_admin=True)
     carl = stage.add(fresh("carl"), is_admin=True, by=boss)
     page = here.log_in(boss, path=f"/user?name={carl}")
@@ -32,14 +32,14 @@ def test_the_creator_is_not_kept_from_anything(stage: Stage, here: Window) -> No
     expect(page.get_by_role("link", name="Revoke admin…")).to_be_visible()
 
 
-def test_nobody_removes_oneself(here: Window) -> None:
+def test_nobody_can_delete_the_own_account(here: Window) -> None:
     page = here.log_in("root", path="/user?name=root")
     button = page.get_by_role("button", name="Delete user", exact=True)
     expect(button).to_be_disabled()
     expect(button).to_have_accessible_description("You cannot delete your own account.")
 
 
-def test_the_admin_role_stays(here: Window) -> None:
+def test_the_admin_role_cannot_be_deleted(here: Window) -> None:
     page = here.log_in("root", path="/role?name=admin")
     button = page.get_by_role("button", name="Delete role", exact=True)
     expect(button).to_be_disabled()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mi_ldap.web.console import forms
-from tests.console.clicking import Clicker, clicker, goes_to
+from tests.console.console_client import ConsoleClient, console_client, goes_to
 from tests.world import PASSWORD, World, make_world
 
 SECRET = "never to be kept"
@@ -44,13 +44,13 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def here(world: World) -> Clicker:
-    somebody = clicker(world)
+def here(world: World) -> ConsoleClient:
+    somebody = console_client(world)
     somebody.log_in("admin")
     return somebody
 
 
-def test_every_form_but_the_logout_has_a_page(here: Clicker) -> None:
+def test_every_form_but_the_logout_has_a_page(here: ConsoleClient) -> None:
     rules = here.client.application.url_map.iter_rules()
     sent_to = {
         rule.endpoint.removeprefix("console.")
@@ -61,8 +61,8 @@ def test_every_form_but_the_logout_has_a_page(here: Clicker) -> None:
 
 
 @pytest.mark.parametrize(("path", "fields", "kept"), REFUSED, ids=[each[0] for each in REFUSED])
-def test_a_refused_form_comes_back_on_a_page_that_can_be_reloaded(
-    here: Clicker, path: str, fields: dict[str, str], kept: str
+def test_a_refused_form_is_shown_again_by_redirect(
+    here: ConsoleClient, path: str, fields: dict[str, str], kept: str
 ) -> None:
     before = here.world.store.content
     way = goes_to(here.send(path, **{**SECRETS, **fields}))
@@ -79,9 +79,9 @@ def test_a_refused_form_comes_back_on_a_page_that_can_be_reloaded(
     assert here.world.store.content == before
 
 
-def test_what_a_link_brings_along_is_not_shown(here: Clicker, world: World) -> None:
+def test_a_link_cannot_inject_form_values(here: ConsoleClient, world: World) -> None:
     way = goes_to(here.send("/users/add", name="bob", new=PASSWORD, confirmed=PASSWORD))
-    other = clicker(world)
+    other = console_client(world)
     other.log_in("admin")
     assert "already exists" not in other.get(way).text
     cookies = (here.client._cookies or {}).values()
@@ -92,7 +92,9 @@ def test_what_a_link_brings_along_is_not_shown(here: Clicker, world: World) -> N
 
 
 @pytest.mark.parametrize("has_session", [True, False], ids=["another session", "no session"])
-def test_what_was_typed_outlives_the_session(here: Clicker, has_session: bool) -> None:
+def test_typed_values_survive_the_end_of_the_session(
+    here: ConsoleClient, has_session: bool
+) -> None:
     csrf = here.csrf()
     if has_session:
         here.log_in("admin")
@@ -114,7 +116,7 @@ def test_what_was_typed_outlives_the_session(here: Clicker, has_session: bool) -
     assert not here.world.exists("carla")
 
 
-def test_a_form_of_another_site_is_not_kept(here: Clicker) -> None:
+def test_a_form_of_another_site_is_not_kept(here: ConsoleClient) -> None:
     answer = here.post("/users/add", {"Sec-Fetch-Site": "cross-site"}, name="carla")
     assert answer.status_code == 403
     assert "again=" not in answer.text
@@ -129,7 +131,7 @@ def test_a_form_of_another_site_is_not_kept(here: Clicker) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(text=st.text(st.characters(codec="utf-8"), max_size=600))
-def test_any_text_is_kept_as_it_was_typed(here: Clicker, text: str) -> None:
+def test_any_text_is_kept_as_it_was_typed(here: ConsoleClient, text: str) -> None:
     name = f"{text}:"
     way = goes_to(here.send("/users/add", name=name, new=PASSWORD, confirmed=PASSWORD))
     found = re.search(r'name="name" type="text" value="([^"]*)"', here.get(way).text)
@@ -141,7 +143,7 @@ def test_any_text_is_kept_as_it_was_typed(here: Clicker, text: str) -> None:
         assert found[1]
 
 
-def test_the_admin_role_is_assigned_and_revoked_after_a_question_only(here: Clicker) -> None:
+def test_changes_of_the_admin_role_need_confirmation(here: ConsoleClient) -> None:
     """Whatever way its name is typed, and whatever the first form claims."""
     world = here.world
     for path, fields in (
@@ -164,11 +166,11 @@ def test_the_admin_role_is_assigned_and_revoked_after_a_question_only(here: Clic
     assert not world.is_admin("bob")
 
 
-def test_whoever_resigns_is_told_the_consequences(here: Clicker) -> None:
+def test_revoking_the_own_admin_role_shows_the_consequences(here: ConsoleClient) -> None:
     world = here.world
     world.add_admin("boss", "admin")
     world.add_admin("carl", "boss")
-    boss = clicker(world)
+    boss = console_client(world)
     boss.log_in("boss")
     page = unescape(re.sub(r"<[^>]+>", "", boss.get("/user/revoke-admin?name=boss").text))
     assert "Revoke the admin role from yourself, boss?" in page
@@ -182,7 +184,7 @@ def test_whoever_resigns_is_told_the_consequences(here: Clicker) -> None:
     assert "custodian of" not in elder
 
 
-def test_the_first_admin_is_called_so(here: Clicker) -> None:
+def test_the_first_admin_is_labelled(here: ConsoleClient) -> None:
     here.world.add_admin("elder", None)
     page = re.sub(r"\s+", " ", here.get("/users").text)
     assert page.count("First admin") == 1

@@ -22,7 +22,7 @@ import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
 from mi_ldap.web.openapi.document import document
-from tests.console.clicking import HERE, OURS, Clicker, clicker
+from tests.console.console_client import HERE, OURS, ConsoleClient, console_client
 from tests.world import PASSWORD, make_world
 
 UNITS = {
@@ -97,7 +97,7 @@ class Forms(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clicker]:
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleClient]:
     """The first admin on the console, whom no number of failures locks out."""
     failures = "MANAGEMENT_API__THROTTLE__FAILURES_PER_"
     settings = [(f"{failures}NAME", "1000000"), (f"{failures}ADDRESS", "1000000")]
@@ -109,7 +109,7 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clicker]:
         world.add("bob", "dev")
         for number in range(30):  # more than one page
             world.add(f"user{number}")
-        admin = clicker(world)
+        admin = console_client(world)
         admin.log_in("admin")
         yield admin
 
@@ -118,7 +118,7 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clicker]:
 class Caller:
     """Sends one request with a text in one place."""
 
-    admin: Clicker
+    admin: ConsoleClient
     token: str
     csrf: str
     forms: list[Form]
@@ -169,7 +169,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture(scope="module")
-def caller(admin: Clicker) -> Caller:
+def caller(admin: ConsoleClient) -> Caller:
     login = admin.client.get("/management/login", base_url=HERE, auth=("admin", PASSWORD))
     assert login.json
     return Caller(admin, login.json["AccessToken"], admin.csrf(), console_forms(admin))
@@ -303,7 +303,7 @@ KINDS = (in_paths, in_queries, in_bodies, in_forms, in_header_fields)
 
 @pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
 @pytest.mark.parametrize("places_in", KINDS, ids=lambda each: each.__name__)
-def test_is_answered_quickly(
+def test_a_large_input_is_answered_quickly(
     caller: Caller, places_in: Callable[[Caller], Iterator[Place]], unit: str
 ) -> None:
     texts = _Texts(unit)
@@ -315,7 +315,7 @@ def test_is_answered_quickly(
             assert len(answer.body) < 100_000, (place.name, size)
 
 
-def test_the_places_are_found(caller: Caller) -> None:
+def test_the_inputs_reach_their_views(caller: Caller) -> None:
     found = {kind: [place.name for place in kind(caller)] for kind in KINDS}
     assert "DELETE /management/users/<name:name>" in found[in_paths]
     keys = {name.partition("?")[2] for name in found[in_queries]}
@@ -347,7 +347,7 @@ def body_keys(operation: dict[str, Any]) -> dict[str, Any]:
     return {name: key["examples"][0] for name, key in schema["properties"].items()}
 
 
-def console_forms(admin: Clicker) -> list[Form]:
+def console_forms(admin: ConsoleClient) -> list[Form]:
     """Those of all pages that an admin sees, and of the login."""
     rules = admin.client.application.url_map.iter_rules()
     pages = [rule.rule for rule in rules if rule.rule.startswith("/console") and not rule.arguments]
@@ -355,5 +355,5 @@ def console_forms(admin: Clicker) -> list[Form]:
     for page in pages:
         for query in ("", "?name=bob", "?name=dev"):
             found.feed(admin.client.get(page + query, base_url=HERE).text)
-    found.feed(clicker(admin.world).get("/login?next=/console/users").text)
+    found.feed(console_client(admin.world).get("/login?next=/console/users").text)
     return sorted({each for each in found.found if each.path.startswith("/console")}, key=repr)

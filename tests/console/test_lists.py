@@ -10,29 +10,29 @@ import pytest
 
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.model import Names
-from tests.console.clicking import Clicker, clicker
+from tests.console.console_client import ConsoleClient, console_client
 from tests.world import make_world
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Clicker]:
+def here(tmp_path: Path) -> Iterator[ConsoleClient]:
     """An admin among sixty users, every third a tester."""
     world = make_world(tmp_path / "state")
     world.add_first_admin()
     for number in range(60):
         world.add(f"user-{number:02}", *(["testers"] if number % 3 == 0 else []))
-    somebody = clicker(world)
+    somebody = console_client(world)
     somebody.log_in("admin")
     yield somebody
     world.services.state.close()
     world.services.audit.close()
 
 
-def shown(here: Clicker, path: str) -> list[str]:
+def shown(here: ConsoleClient, path: str) -> list[str]:
     return re.findall(r'class="row" href="[^"]*"><bdi>([^<]*)</bdi>', here.get(path).text)
 
 
-def test_pages_follow_each_other(here: Clicker) -> None:
+def test_lists_are_split_into_pages(here: ConsoleClient) -> None:
     pages = [shown(here, f"/users?page={number}") for number in (1, 2, 3)]
     assert [len(page) for page in pages] == [25, 25, 11]
     assert [*pages[0], *pages[1], *pages[2]][1:] == [f"user-{number:02}" for number in range(60)]
@@ -40,12 +40,12 @@ def test_pages_follow_each_other(here: Clicker) -> None:
     assert "61 users, 51–61 shown" in here.get("/users?page=3").text
 
 
-def test_the_order_is_turned(here: Clicker) -> None:
+def test_the_sort_order_can_be_reversed(here: ConsoleClient) -> None:
     assert shown(here, "/users?sort=-name")[:2] == ["user-59", "user-58"]
     assert shown(here, "/users?sort=-name&page=3")[-1] == "admin"
 
 
-def test_conditions_narrow(here: Clicker) -> None:
+def test_search_and_role_filter_the_list(here: ConsoleClient) -> None:
     assert shown(here, "/users?q=R-5") == [f"user-5{number}" for number in range(10)]
     assert shown(here, "/users?q=-5&role=testers") == ["user-51", "user-54", "user-57"]
     assert len(shown(here, "/role?name=testers")) == 20
@@ -54,8 +54,8 @@ def test_conditions_narrow(here: Clicker) -> None:
     assert "Nothing found" in here.get("/users?q=zzz").text
 
 
-def test_where_the_list_does_not_come_a_search_is_offered(
-    here: Clicker, monkeypatch: pytest.MonkeyPatch
+def test_a_list_that_cannot_be_read_in_time_offers_a_search(
+    here: ConsoleClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def too_slow(like: str | None) -> Names:
         raise DirectoryUnavailable
@@ -67,7 +67,7 @@ def test_where_the_list_does_not_come_a_search_is_offered(
     assert 'name="q"' in answer.text
 
 
-def test_many_roles_are_suggested(here: Clicker) -> None:
+def test_many_roles_are_suggested(here: ConsoleClient) -> None:
     for number in range(201):
         here.world.store.create_role(f"role-{number:03}")
     for page in ("/users", "/user?name=user-01"):
@@ -77,24 +77,24 @@ def test_many_roles_are_suggested(here: Clicker) -> None:
 
 
 @pytest.mark.parametrize("path", ["page=0", "page=-1", "page=x", "size=7", "size=x", "sort=x"])
-def test_odd_wishes_are_left_out(here: Clicker, path: str) -> None:
+def test_invalid_list_parameters_are_ignored(here: ConsoleClient, path: str) -> None:
     assert len(shown(here, f"/users?{path}")) == 25
 
 
-def test_addresses_keep_what_is_wanted(here: Clicker) -> None:
+def test_links_of_a_list_keep_its_parameters(here: ConsoleClient) -> None:
     page = here.get("/users?q=user&role=testers&sort=-name&size=50").text
     assert 'href="/console/users?q=user&amp;role=testers&amp;size=50"' in page
     page = here.get("/users?q=user&sort=-name&page=2").text
     assert 'href="/console/users?q=user&amp;sort=-name&amp;page=3"' in page
 
 
-def test_a_list_that_is_not_complete_says_so(here: Clicker) -> None:
+def test_an_incomplete_list_is_labelled(here: ConsoleClient) -> None:
     here.world.store.complete = False
     assert "incomplete: the directory limits the size of lists" in here.get("/users").text
 
 
-def test_a_page_of_a_hundred_thousand_users_is_a_small_one(
-    here: Clicker, monkeypatch: pytest.MonkeyPatch
+def test_a_page_of_100000_users_is_small(
+    here: ConsoleClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crowd = Names(tuple(f"crowd-{number:06}" for number in range(100_000)))
     monkeypatch.setattr(here.world.store, "user_names", lambda like: crowd)

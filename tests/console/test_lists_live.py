@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.console.browsing import Stage, fresh
+from tests.console.browser_window import Stage, fresh
 from tests.console.conftest import OpenWindow
 
 
@@ -33,7 +33,7 @@ def test_typing_narrows_the_list(stage: Stage, window_of: OpenWindow) -> None:
     expect(page.get_by_label("Search users")).to_have_value(f"{prefix}-1")
 
 
-def test_without_scripts_the_same(stage: Stage, window_of: OpenWindow) -> None:
+def test_the_list_works_without_javascript(stage: Stage, window_of: OpenWindow) -> None:
     one, other = stage.add(fresh("zed")), stage.add(fresh("zed"))
     role = stage.add_role(fresh("testers"), one)
     here = window_of(scripts=False)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.console.browsing import NARROW, WIDE, Scheme, Stage, Window
+from tests.console.browser_window import NARROW, WIDE, Scheme, Stage, Window
 from tests.console.conftest import OpenWindow
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ PATHS = (
 @pytest.mark.parametrize(
     ("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"]
 )
-def test_nothing_grave_on_any_page(
+def test_axe_finds_no_serious_problem_on_any_page(
     people: Stage, window_of: OpenWindow, size: tuple[int, int], scheme: Scheme
 ) -> None:
     here: Window = window_of(scheme=scheme, size=size)
@@ -63,7 +63,9 @@ def test_nothing_grave_on_any_page(
     assert found == []
 
 
-def test_the_open_menu_is_sound(people: Stage, window_of: OpenWindow) -> None:
+def test_axe_finds_no_serious_problem_in_the_open_menu(
+    people: Stage, window_of: OpenWindow
+) -> None:
     page = window_of().log_in("root")
     page.get_by_label("Account menu of root").click()
     assert _found(page, "menu") == []

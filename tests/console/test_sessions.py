@@ -10,12 +10,19 @@ import pytest
 
 from mi_ldap.model import AuthenticationResult, User
 from mi_ldap.store import CreateAdminRole
-from tests.console.clicking import HERE, OURS, Clicker, assert_sound, clicker, goes_to
+from tests.console.console_client import (
+    HERE,
+    OURS,
+    ConsoleClient,
+    assert_sound,
+    console_client,
+    goes_to,
+)
 from tests.world import PASSWORD, make_world
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Clicker]:
+def here(tmp_path: Path) -> Iterator[ConsoleClient]:
     """A stranger; `admin` answers for `boss`, `bob` is no admin."""
     with ExitStack() as closing:
         world = make_world(tmp_path / "state")
@@ -24,10 +31,10 @@ def here(tmp_path: Path) -> Iterator[Clicker]:
         world.add_first_admin()
         world.add_admin("boss", "admin")
         world.add("bob")
-        yield clicker(world)
+        yield console_client(world)
 
 
-def test_the_cookie_is_a_host_cookie(here: Clicker) -> None:
+def test_the_cookie_is_a_host_cookie(here: ConsoleClient) -> None:
     cookie = here.log_in("admin").headers["Set-Cookie"]
     assert cookie.startswith("__Host-mi-ldap-")
     for part in ("Secure", "HttpOnly", "Path=/", "SameSite=Strict"):
@@ -35,25 +42,25 @@ def test_the_cookie_is_a_host_cookie(here: Clicker) -> None:
     assert "Domain" not in cookie
 
 
-def test_each_instance_has_a_cookie_of_its_own(here: Clicker, tmp_path: Path) -> None:
+def test_each_instance_has_a_cookie_of_its_own(here: ConsoleClient, tmp_path: Path) -> None:
     other = make_world(tmp_path / "other")
     other.add_first_admin()
     names = [
         each.log_in("admin").headers["Set-Cookie"].partition("=")[0]
-        for each in (here, clicker(other))
+        for each in (here, console_client(other))
     ]
     other.services.state.close()
     assert len(set(names)) == 2
 
 
-def test_its_token_is_worth_nothing_on_the_api(here: Clicker) -> None:
+def test_the_token_of_the_console_is_refused_by_the_api(here: ConsoleClient) -> None:
     here.log_in("admin")
     assert here.api("/users", here.token()) == 401
     cookie_alone = here.client.get("/management/users", base_url=HERE)
     assert cookie_alone.status_code == 401
 
 
-def test_a_token_of_the_api_is_worth_nothing_in_the_cookie(here: Clicker) -> None:
+def test_a_token_of_the_api_is_refused_in_the_cookie(here: ConsoleClient) -> None:
     here.log_in("admin")
     name = here.cookie().key
     login = here.client.get("/management/login", base_url=HERE, auth=("admin", PASSWORD))
@@ -64,7 +71,7 @@ def test_a_token_of_the_api_is_worth_nothing_in_the_cookie(here: Clicker) -> Non
     assert goes_to(here.get("/users", headers=bearer)).startswith("/login")
 
 
-def test_logging_out_kills_the_token(here: Clicker) -> None:
+def test_logging_out_revokes_the_token(here: ConsoleClient) -> None:
     here.log_in("admin")
     name, token = here.cookie().key, here.token()
     assert goes_to(here.send("/logout")) == "/login"
@@ -73,7 +80,7 @@ def test_logging_out_kills_the_token(here: Clicker) -> None:
     assert here.world.told("performedBy", "action", "type")[-1] == ("admin", "logout", "session")
 
 
-def test_logging_out_of_the_browser_needs_no_directory(here: Clicker) -> None:
+def test_logging_out_deletes_the_cookie_without_a_directory(here: ConsoleClient) -> None:
     here.log_in("admin")
     csrf = here.csrf()
     here.world.store.is_down = True
@@ -100,7 +107,7 @@ FORMS = (
 
 
 @pytest.mark.parametrize("path", FORMS)
-def test_a_form_without_the_sessions_value_does_nothing(here: Clicker, path: str) -> None:
+def test_a_form_without_the_csrf_value_is_refused(here: ConsoleClient, path: str) -> None:
     here.log_in("admin")
     before = here.world.store.content
     for value in ("", "x", "é"):
@@ -126,8 +133,8 @@ def test_a_form_without_the_sessions_value_does_nothing(here: Clicker, path: str
     ],
     ids=str,
 )
-def test_a_form_from_elsewhere_does_nothing(
-    here: Clicker, path: str, headers: dict[str, str]
+def test_a_cross_site_form_is_refused(
+    here: ConsoleClient, path: str, headers: dict[str, str]
 ) -> None:
     if path != "/login":
         here.log_in("admin")
@@ -137,15 +144,15 @@ def test_a_form_from_elsewhere_does_nothing(
     assert "Set-Cookie" not in answer.headers
 
 
-def test_an_old_browser_logs_in_by_its_origin(here: Clicker) -> None:
+def test_origin_is_checked_where_sec_fetch_site_is_missing(here: ConsoleClient) -> None:
     answer = here.post("/login", headers={"Origin": HERE}, name="admin", password=PASSWORD)
     assert goes_to(answer) == ""
 
 
-def test_behind_a_proxy_the_origin_is_the_one_that_the_browser_sees(tmp_path: Path) -> None:
+def test_the_origin_behind_a_tls_proxy_is_accepted(tmp_path: Path) -> None:
     world = make_world(tmp_path / "plain", [("SERVER__TLS", "false")])
     origin = {"Origin": HERE, "Host": "localhost"}
-    answer = clicker(world).client.post(
+    answer = console_client(world).client.post(
         "/console/login",
         base_url="http://localhost",
         headers=origin,
@@ -159,7 +166,7 @@ def test_behind_a_proxy_the_origin_is_the_one_that_the_browser_sees(tmp_path: Pa
     "path",
     ["/user/assign?name=bob&role=admin", "/user/password?name=bob", "/logout", "/role/assign"],
 )
-def test_nothing_changes_by_get(here: Clicker, path: str) -> None:
+def test_get_changes_nothing(here: ConsoleClient, path: str) -> None:
     here.log_in("admin")
     assert here.get(path).status_code == 404
     assert not here.world.is_admin("bob")
@@ -186,19 +193,19 @@ def test_nothing_changes_by_get(here: Clicker, path: str) -> None:
         "/console/%2E%2e/management",
     ],
 )
-def test_the_login_leads_to_pages_of_the_console_only(here: Clicker, wanted: str) -> None:
+def test_the_login_redirects_only_to_the_console(here: ConsoleClient, wanted: str) -> None:
     assert goes_to(here.log_in("admin", next=wanted)) == ""
     assert wanted not in here.get(f"/login?next={wanted}").text
 
 
-def test_the_login_leads_to_the_page_that_was_wanted(here: Clicker) -> None:
+def test_the_login_redirects_to_the_requested_page(here: ConsoleClient) -> None:
     way = goes_to(here.get("/user?name=a%2Fb%26c"))
     assert way == "/login?next=/console/user?name%3Da%252Fb%2526c"
     assert goes_to(here.log_in("admin", next="/console/user?name=bob")) == "/user?name=bob"
 
 
 @pytest.mark.parametrize("path", ["/users", "/user?name=admin", "/roles", "/role?name=admin"])
-def test_pages_for_admins_are_closed_to_others(here: Clicker, path: str) -> None:
+def test_admin_pages_are_forbidden_to_other_users(here: ConsoleClient, path: str) -> None:
     here.log_in("bob")
     answer = here.get(path)
     assert answer.status_code == 403
@@ -206,14 +213,14 @@ def test_pages_for_admins_are_closed_to_others(here: Clicker, path: str) -> None
     assert goes_to(here.get("")) == "/account"
 
 
-def test_who_is_no_admin_changes_nothing(here: Clicker) -> None:
+def test_a_user_who_is_not_an_admin_cannot_send_admin_forms(here: ConsoleClient) -> None:
     here.log_in("bob")
     for path in FORMS[:-2]:
         assert here.send(path, role="admin", name="x").status_code == 403, path
     assert not here.world.is_admin("bob")
 
 
-def test_a_password_that_must_be_changed_opens_that_page_alone(here: Clicker) -> None:
+def test_a_user_who_must_change_the_password_sees_only_the_account(here: ConsoleClient) -> None:
     here.world.store.account("admin").must_change = True
     here.log_in("admin")
     assert goes_to(here.get("/users")) == goes_to(here.get("")) == "/account"
@@ -223,7 +230,7 @@ def test_a_password_that_must_be_changed_opens_that_page_alone(here: Clicker) ->
     assert here.world.exists("bob")
 
 
-def test_what_was_done_is_said_once_and_never_by_a_link(here: Clicker) -> None:
+def test_a_notice_is_shown_once_and_cannot_be_injected(here: ConsoleClient) -> None:
     said = "Password changed."
     assert said not in here.get("/login?done=own-password").text
     here.log_in("admin")
@@ -237,7 +244,7 @@ def test_what_was_done_is_said_once_and_never_by_a_link(here: Clicker) -> None:
 
 
 @pytest.mark.parametrize("name", ["admin", "elder"])
-def test_why_a_password_is_not_set_is_said_where_there_is_no_form(here: Clicker, name: str) -> None:
+def test_the_reason_why_a_password_cannot_be_set_is_shown(here: ConsoleClient, name: str) -> None:
     here.world.add_admin("elder", None)
     here.log_in("admin")
     sent = here.send(f"/user/password?name={name}", new="new one", confirmed="other")
@@ -246,22 +253,22 @@ def test_why_a_password_is_not_set_is_said_where_there_is_no_form(here: Clicker,
     assert 'class="banner wrong"' in here.get(goes_to(sent)).text
 
 
-def test_white_space_in_names_survives_a_choice(here: Clicker) -> None:
+def test_white_space_in_role_names_is_kept(here: ConsoleClient) -> None:
     here.world.store.create_role("two\tlines\n x")
     here.log_in("admin")
     for page in ("/users", "/user?name=bob", "/users?role=two%09lines%0A+x"):
         assert '<option value="two\tlines\n x"' in here.get(page).text
 
 
-def test_a_demoted_admin_has_no_session_left(here: Clicker) -> None:
+def test_demotion_ends_the_session_of_the_admin(here: ConsoleClient) -> None:
     here.log_in("boss")
     here.world.demote("admin", "boss")
     assert goes_to(here.get("/users")).startswith("/login")
 
 
-def test_the_first_login_makes_the_first_admin(tmp_path: Path) -> None:
+def test_the_first_login_creates_the_first_admin(tmp_path: Path) -> None:
     world = make_world(tmp_path / "empty")
-    stranger = clicker(world)
+    stranger = console_client(world)
     assert "No administrator exists yet." in stranger.get("/login").text
     for confirmed in ({}, {"confirmed": ""}, {"confirmed": "a passwort"}):
         way = goes_to(stranger.log_in("first", "a password", **confirmed))
@@ -273,7 +280,7 @@ def test_the_first_login_makes_the_first_admin(tmp_path: Path) -> None:
     assert world.is_admin("first")
     assert "You are the first administrator." in stranger.get("/users").text
     assert "You are the first administrator." not in stranger.get("/users").text
-    other = clicker(world)
+    other = console_client(world)
     assert "No administrator exists yet." not in other.get("/login").text
     assert 'name="confirmed"' not in other.get("/login").text
     assert goes_to(other.log_in("first", "a password")) == ""
@@ -284,7 +291,7 @@ def test_the_first_login_makes_the_first_admin(tmp_path: Path) -> None:
 def test_a_configured_first_admin_types_the_password_once(tmp_path: Path) -> None:
     settings = [("BOOTSTRAP__MODE", "configured"), ("SUPER_ADMIN__USERNAME", "first")]
     world = make_world(tmp_path / "new", [*settings, ("SUPER_ADMIN__PASSWORD", "a password")])
-    stranger = clicker(world)
+    stranger = console_client(world)
     page = stranger.get("/login").text
     assert ("No administrator exists yet." in page, 'name="confirmed"' in page) == (True, False)
     assert goes_to(stranger.log_in("first", "a password")) == ""
@@ -292,19 +299,19 @@ def test_a_configured_first_admin_types_the_password_once(tmp_path: Path) -> Non
     world.services.state.close()
 
 
-def test_where_it_cannot_be_told_whether_there_is_an_admin_the_login_is_the_usual_one(
+def test_an_unreadable_admin_role_shows_the_usual_login(
     tmp_path: Path,
 ) -> None:
     world = make_world(tmp_path / "down")
     world.store.is_down = True
-    assert 'name="confirmed"' not in clicker(world).get("/login").text
+    assert 'name="confirmed"' not in console_client(world).get("/login").text
     world.services.state.close()
 
 
-def test_the_loser_of_the_first_login_is_not_told_to_be_the_first(tmp_path: Path) -> None:
+def test_the_loser_of_two_first_logins_gets_no_first_admin_notice(tmp_path: Path) -> None:
     world = make_world(tmp_path / "raced")
     world.add("bob")
-    stranger = clicker(world)
+    stranger = console_client(world)
     prove = world.store.authenticate
 
     def meanwhile(user: User, password: str) -> AuthenticationResult:
@@ -319,14 +326,14 @@ def test_the_loser_of_the_first_login_is_not_told_to_be_the_first(tmp_path: Path
     world.services.state.close()
 
 
-def test_failed_logins_are_throttled_and_audited(here: Clicker) -> None:
+def test_failed_logins_are_throttled_and_audited(here: ConsoleClient) -> None:
     for _ in range(20):
         assert "Invalid credentials." in here.get(goes_to(here.log_in("bob", "wrong"))).text
     assert "Too many failed logins." in here.get(goes_to(here.log_in("bob"))).text
     assert here.world.told("outcome", "reason")[-1] == ("refused", "throttled")
 
 
-def test_a_directory_that_is_away_has_its_page(here: Clicker) -> None:
+def test_an_unavailable_directory_shows_an_error_page(here: ConsoleClient) -> None:
     here.log_in("admin")
     here.world.store.is_down = True
     answer = here.get("/users?q=x")
@@ -339,7 +346,7 @@ def test_a_directory_that_is_away_has_its_page(here: Clicker) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
-def test_what_is_not_there_has_its_page(here: Clicker, method: str) -> None:
+def test_unknown_paths_show_a_404_page(here: ConsoleClient, method: str) -> None:
     here.log_in("admin")
     answer = here.client.open(
         "/console/nowhere",
@@ -368,8 +375,8 @@ def test_what_is_not_there_has_its_page(here: Clicker, method: str) -> None:
     ],
 )
 @pytest.mark.parametrize("somebody", [True, False], ids=["session", "stranger"])
-def test_no_address_of_the_console_is_answered_as_the_api_does(
-    here: Clicker, path: str, methods: list[str], somebody: bool
+def test_unknown_methods_of_the_console_are_answered_with_pages(
+    here: ConsoleClient, path: str, methods: list[str], somebody: bool
 ) -> None:
     if somebody:
         here.log_in("admin")
@@ -382,7 +389,7 @@ def test_no_address_of_the_console_is_answered_as_the_api_does(
 
 @pytest.mark.parametrize("body", [b"name=%ff", b"name=\xff", b"x=1&new=%c3", b"%e9=1"])
 @pytest.mark.parametrize("path", ["/roles/add", "/login"])
-def test_a_form_that_is_not_utf8_does_nothing(here: Clicker, path: str, body: bytes) -> None:
+def test_a_form_that_is_not_utf8_is_refused(here: ConsoleClient, path: str, body: bytes) -> None:
     here.log_in("admin")
     before = here.world.store.content
     answer = here.client.post(
@@ -397,7 +404,7 @@ def test_a_form_that_is_not_utf8_does_nothing(here: Clicker, path: str, body: by
     assert here.world.store.content == before
 
 
-def test_a_form_in_parts_is_none_of_the_consoles(here: Clicker) -> None:
+def test_a_multipart_form_is_refused(here: ConsoleClient) -> None:
     here.log_in("admin")
     parts = {"csrf": here.csrf(), "name": "x"}
     answer = here.client.post(
@@ -411,13 +418,13 @@ def test_a_form_in_parts_is_none_of_the_consoles(here: Clicker) -> None:
     assert here.world.store.find_role("x") is None
 
 
-def test_a_large_field_is_no_large_form(here: Clicker) -> None:
+def test_a_field_of_900_kb_is_accepted(here: ConsoleClient) -> None:
     here.log_in("admin")
     answer = here.get(goes_to(here.send("/roles/add", name="x" * 900_000)))
     assert (answer.status_code, "it is longer than 240 bytes" in answer.text) == (200, True)
 
 
-def test_a_script_is_led_to_whole_pages(here: Clicker) -> None:
+def test_htmx_requests_are_redirected_to_whole_pages(here: ConsoleClient) -> None:
     asks = {"HX-Request": "true", "Sec-Fetch-Site": "same-origin"}
     assert here.get("/users?q=x", asks).headers["HX-Redirect"].startswith("/console/login?next=")
     sent = here.post("/user/assign?name=bob", asks)
@@ -433,7 +440,7 @@ def test_a_script_is_led_to_whole_pages(here: Clicker) -> None:
 @pytest.mark.parametrize(
     "name", ["%00", "a%00b", "*", "%28", "PRIMARY%2Fbob%2F", "%F0%9F%A6%8A", ""]
 )
-def test_odd_names_are_not_found(here: Clicker, name: str) -> None:
+def test_odd_names_are_not_found(here: ConsoleClient, name: str) -> None:
     here.log_in("admin")
     for page in ("user", "role", "user/delete", "role/delete", "user/assign-admin"):
         answer = here.get(f"/{page}?name={name}")
@@ -441,21 +448,21 @@ def test_odd_names_are_not_found(here: Clicker, name: str) -> None:
         assert ("a name is needed" in answer.text) == (not name)
 
 
-def test_broken_addresses_and_large_forms_have_their_pages(here: Clicker) -> None:
+def test_invalid_urls_and_large_forms_show_error_pages(here: ConsoleClient) -> None:
     here.log_in("admin")
     assert here.get("/users?q=%ff").status_code == 400
     large = here.send("/roles/add", name="x" * 1_100_000)
     assert (large.status_code, "larger than 1 MB" in large.text) == (413, True)
 
 
-def test_the_api_still_answers_in_json(here: Clicker) -> None:
+def test_the_api_still_answers_in_json(here: ConsoleClient) -> None:
     for path in ("/management/nowhere", "/nowhere"):
         assert here.client.get(path, base_url=HERE).mimetype == "application/json"
 
 
-def test_plain_http_is_spoken_of_on_the_login_page(tmp_path: Path) -> None:
+def test_the_login_page_warns_of_plain_http(tmp_path: Path) -> None:
     world = make_world(tmp_path / "plain", [("SERVER__TLS", "false")])
-    stranger = clicker(world)
+    stranger = console_client(world)
     assert "plain HTTP" in stranger.get("/login").text
     assert "plain HTTP" not in stranger.get("/login", {"X-Forwarded-Proto": "https"}).text
     world.services.state.close()

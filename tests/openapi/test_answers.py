@@ -44,13 +44,13 @@ def admin(stranger: Api) -> Api:
     return stranger.logged_in("admin")
 
 
-def test_of_what_needs_no_login(stranger: Api) -> None:
+def test_responses_without_a_login_match_the_document(stranger: Api) -> None:
     for path in ("/health", "/ready", "/management"):
         for method in ("GET", "HEAD", "OPTIONS"):
             assert stranger.ask(method, path).status_code == 200
 
 
-def test_of_a_session(stranger: Api) -> None:
+def test_responses_of_login_and_logout_match_the_document(stranger: Api) -> None:
     assert stranger("GET", "/login").status_code == 401
     admin = stranger.logged_in("admin")
     assert stranger.login("admin", "wrong").status_code == 401
@@ -59,14 +59,14 @@ def test_of_a_session(stranger: Api) -> None:
     assert admin("GET", "/server").status_code == 401
 
 
-def test_of_too_many_failures(light_api_of: Any) -> None:
+def test_throttled_logins_match_the_document(light_api_of: Any) -> None:
     made = light_api_of(MANAGEMENT_API__THROTTLE__FAILURES_PER_NAME="1")
     stranger = Checked(made.services, made.client)
     stranger.logged_in("admin")
     assert [stranger.login("admin", "wrong").status_code for _ in range(2)] == [401, 429]
 
 
-def test_of_users(admin: Api) -> None:
+def test_responses_of_users_match_the_document(admin: Api) -> None:
     admin.add_user("bob")
     admin.add_user("alice", isAdmin="TRUE", domain="")
     admin.add_role("dev", "bob")
@@ -80,7 +80,7 @@ def test_of_users(admin: Api) -> None:
     assert admin("DELETE", "/users/bob").status_code == 200
 
 
-def test_of_what_goes_wrong_with_users(admin: Api) -> None:
+def test_errors_of_users_match_the_document(admin: Api) -> None:
     admin.add_user("bob")
     assert admin("POST", "/users", {"userId": "bob", "password": PASSWORD}).status_code == 400
     assert admin("POST", "/users", "no JSON").status_code == 400
@@ -95,7 +95,7 @@ def test_of_what_goes_wrong_with_users(admin: Api) -> None:
         assert admin.stranger()(method, path).status_code == 401
 
 
-def test_refusals_by_custody_are_those_of_the_document(admin: Api) -> None:
+def test_custody_errors_match_the_document(admin: Api) -> None:
     admin.add_user("bob", isAdmin=True)
     bob = admin.stranger().logged_in("bob")
     bob.add_user("alice", isAdmin=True)
@@ -119,7 +119,7 @@ def refusals_of(method: str, path: str) -> list[str]:
     return [example["value"]["Error"] for example in examples]
 
 
-def test_of_roles(admin: Api) -> None:
+def test_responses_of_roles_match_the_document(admin: Api) -> None:
     admin.add_user("bob")
     for name in ("dev", "Internal/testers"):
         admin.add_role(name, "bob")
@@ -131,7 +131,7 @@ def test_of_roles(admin: Api) -> None:
     assert admin("DELETE", "/roles/dev").status_code == 200
 
 
-def test_of_what_goes_wrong_with_roles(admin: Api) -> None:
+def test_errors_of_roles_match_the_document(admin: Api) -> None:
     admin.add_role("dev")
     assert admin("POST", "/roles", {"role": "dev"}).status_code == 400
     assert admin("PUT", "/roles", {"userId": "admin"}).status_code == 400
@@ -140,7 +140,7 @@ def test_of_what_goes_wrong_with_roles(admin: Api) -> None:
     assert admin("GET", "/roles/none").status_code == 404
 
 
-def test_of_artifacts(admin: Api) -> None:
+def test_responses_of_artifacts_match_the_document(admin: Api) -> None:
     admin.add_user("bob")
     bob = admin.stranger().logged_in("bob")
     for kind in (*KINDS, "applications"):
@@ -149,13 +149,13 @@ def test_of_artifacts(admin: Api) -> None:
         assert admin.stranger()("GET", f"/{kind}").status_code == 401
 
 
-def test_of_custody(light_api: Api) -> None:
+def test_a_refused_deletion_matches_the_document(light_api: Api) -> None:
     family = Family(Checked(light_api.services, light_api.client))
     refused = family.boss("DELETE", "/users/admin")
     assert refused.status_code == 403
 
 
-def test_an_example_of_an_error_stands_under_the_status_that_the_error_is_answered_with() -> None:
+def test_error_examples_have_the_status_of_their_error() -> None:
     from mi_ldap.web.errors import status_of
 
     for endpoint in ENDPOINTS:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.console.browsing import browser, window
+from tests.console.browser_window import browser, window
 from tests.openapi.conftest import Stage
 
 
@@ -29,7 +29,7 @@ def page(chromium: Browser, stage: Stage) -> Iterator[Page]:
         assert [url for url in asked if not url.startswith((stage.url, "data:"))] == []
 
 
-def test_a_list_is_tried_out_with_a_token(page: Page, stage: Stage) -> None:
+def test_swagger_ui_sends_a_get_with_the_token(page: Page, stage: Stage) -> None:
     authorize(page, stage.token)
     users = page.locator("#operations-Users-get_users")
     try_out(users)
@@ -39,7 +39,7 @@ def test_a_list_is_tried_out_with_a_token(page: Page, stage: Stage) -> None:
     expect(users.locator(".live-responses-table .microlight").first).to_contain_text('"root"')
 
 
-def test_a_change_is_tried_out_with_a_token(page: Page, stage: Stage) -> None:
+def test_swagger_ui_sends_a_change_with_the_token(page: Page, stage: Stage) -> None:
     authorize(page, stage.token)
     roles = page.locator("#operations-Roles-post_roles")
     try_out(roles)
@@ -48,7 +48,7 @@ def test_a_change_is_tried_out_with_a_token(page: Page, stage: Stage) -> None:
     expect(roles.locator(".live-responses-table .microlight").first).to_contain_text('"Added"')
 
 
-def test_without_a_token_the_answer_is_shown(page: Page) -> None:
+def test_swagger_ui_shows_the_401_without_a_token(page: Page) -> None:
     roles = page.locator("#operations-Roles-get_roles")
     try_out(roles)
     roles.get_by_role("button", name="Execute").click()

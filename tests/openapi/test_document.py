@@ -25,12 +25,12 @@ MEDIA = list(media())
 EVERYWHERE = {"400", "408", "413", "414", "431", "501", "503"}
 
 
-def test_it_is_openapi_3_1() -> None:
+def test_the_document_is_valid_openapi_3_1() -> None:
     OpenAPIV31SpecValidator(BOOK).validate()
     assert BOOK["openapi"] == "3.1.0"
 
 
-def test_it_has_every_route_and_no_other(light_api: Api) -> None:
+def test_the_document_has_every_route_and_no_other(light_api: Api) -> None:
     rules = light_api.client.application.url_map.iter_rules()
     served = {
         (method.lower(), templated(rule.rule))
@@ -42,7 +42,7 @@ def test_it_has_every_route_and_no_other(light_api: Api) -> None:
 
 
 @pytest.mark.parametrize(("place", "content"), MEDIA, ids=[place for place, _ in MEDIA])
-def test_every_example_is_of_the_shape_that_it_is_an_example_of(place: str, content: Json) -> None:
+def test_every_example_matches_its_schema(place: str, content: Json) -> None:
     assert content["examples"], place
     for example in content["examples"].values():
         assert faults(content["schema"], example["value"]) == []
@@ -68,7 +68,7 @@ def assert_has_good_examples(schema: Json) -> None:
         assert faults(schema, example) == []
 
 
-def test_every_operation_says_what_is_answered_everywhere() -> None:
+def test_every_operation_has_the_common_responses() -> None:
     for method, path, operation in operations():
         statuses = set(operation["responses"])
         assert statuses >= EVERYWHERE | {"200"}, (method, path)
@@ -101,7 +101,7 @@ BODIES: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "schema"), BODIES, ids=[str(b[:2]) for b in BODIES])
-def test_a_key_that_is_needed_is_needed(
+def test_required_keys_of_bodies_are_required(
     light_admin: Api, method: str, path: str, schema: Any
 ) -> None:
     described = BOOK["components"]["schemas"][type(schema).__name__]
@@ -118,7 +118,7 @@ def test_a_key_that_is_needed_is_needed(
             assert "Missing one or more of the fields" in answer.text
 
 
-def test_what_the_parser_says_stands_under_its_status() -> None:
+def test_errors_of_the_http_parser_are_examples() -> None:
     """What is refused before the application sees it has examples in its own words."""
     for error in (
         body_too_large(),

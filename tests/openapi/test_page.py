@@ -22,7 +22,7 @@ def test_the_document_needs_no_login(light_api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_may_load_what_is_ours_and_nothing_else(light_api: Api, path: str) -> None:
+def test_the_csp_of_the_docs_allows_own_files_only(light_api: Api, path: str) -> None:
     answer = light_api.ask("GET", path)
     assert answer.status_code == 200
     policy = answer.headers["Content-Security-Policy"].split("; ")
@@ -32,7 +32,7 @@ def test_a_page_may_load_what_is_ours_and_nothing_else(light_api: Api, path: str
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
 
 
-def test_the_page_names_nothing_elsewhere_and_has_no_script_in_it(light_api: Api) -> None:
+def test_the_docs_page_has_no_external_urls_and_no_inline_scripts(light_api: Api) -> None:
     page = light_api.ask("GET", "/docs").text
     assert re.findall(r'(?:src|href)="([^"]*)"', page) == [
         "data:,",
@@ -44,12 +44,12 @@ def test_the_page_names_nothing_elsewhere_and_has_no_script_in_it(light_api: Api
     assert "http" not in light_api.ask("GET", "/docs/start.js").text
 
 
-def test_nothing_else_is_served_from_there(light_api: Api) -> None:
+def test_other_files_below_docs_are_not_served(light_api: Api) -> None:
     for path in ("/docs/VENDORED.md", "/docs/../__init__.py", "/docs/static", "/docs/%2e%2e/x"):
         assert light_api.ask("GET", path).status_code == 404
 
 
-def test_an_unchanged_file_is_not_sent_again(light_api: Api) -> None:
+def test_an_unchanged_file_is_answered_with_304(light_api: Api) -> None:
     first = light_api.client.get("/docs/swagger-ui.css")
     again = light_api.client.get(
         "/docs/swagger-ui.css", headers={"If-None-Match": first.headers["ETag"]}
@@ -57,7 +57,7 @@ def test_an_unchanged_file_is_not_sent_again(light_api: Api) -> None:
     assert again.status_code == 304
 
 
-def test_what_is_vendored_is_as_it_was_published() -> None:
+def test_vendored_swagger_ui_has_the_published_hashes() -> None:
     note = (VENDORED / "VENDORED.md").read_text(encoding="utf-8")
     written = {name: digest for digest, name in re.findall(r"([0-9a-f]{64})  (\S+)", note)}
     there = {

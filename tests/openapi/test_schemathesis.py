@@ -57,12 +57,12 @@ def no_405(_context: CheckContext, response: Response, _case: AnyCase) -> bool |
 
 
 @views.parametrize()
-def test_what_is_sent_is_answered_by_the_book(case: AnyCase, stage: Stage) -> None:
+def test_generated_requests_are_answered_as_documented(case: AnyCase, stage: Stage) -> None:
     send(case, stage)
 
 
 @shadows.parametrize()
-def test_head_and_options_are_answered_by_the_book(case: AnyCase, stage: Stage) -> None:
+def test_generated_head_and_options_are_answered_as_documented(case: AnyCase, stage: Stage) -> None:
     send(case, stage)
 
 

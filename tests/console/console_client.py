@@ -19,7 +19,7 @@ OURS = {"Sec-Fetch-Site": "same-origin"}
 
 
 @dataclass
-class Clicker:
+class ConsoleClient:
     """Somebody on the console."""
 
     world: World
@@ -69,9 +69,9 @@ class Clicker:
         return self.client.get(f"/management{path}", base_url=HERE, headers=headers).status_code
 
 
-def clicker(world: World) -> Clicker:
+def console_client(world: World) -> ConsoleClient:
     """A stranger on the console."""
-    return Clicker(world, create_app(world.services).test_client())
+    return ConsoleClient(world, create_app(world.services).test_client())
 
 
 def goes_to(answer: TestResponse) -> str:
