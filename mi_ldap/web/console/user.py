@@ -34,7 +34,7 @@ def show_user() -> Response:
         user=user,
         is_first_admin=user.is_admin and user.name == first_admin_name(),
         admin_role=performer.admin_role.role.name if performer.admin_role else "",
-        verdict=services().users.permissions(performer, name),
+        permissions=services().users.permissions(performer, name),
         holdings=holdings,
         roles_closed=services().roles.read_only_reason,
         others=[role for role in services().roles.select(Query()).names if role not in held],
