@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from marshmallow import RAISE, Schema, fields, validate
 
+from mi_ldap import __version__
+
 ADDED = "Added"
 DELETED = "Deleted"
 UPDATED = "User password updated successfully."
@@ -68,7 +70,9 @@ class Token(ResponseSchema):
 class Active(ResponseSchema):
     """`GET /management`."""
 
-    examples: ClassVar = {"active": {"WSO2 Micro Integrator": "0.1.0", "ManagementApi": "Active"}}
+    examples: ClassVar = {
+        "active": {"WSO2 Micro Integrator": __version__, "ManagementApi": "Active"}
+    }
 
     version = _string("The version of this service.", "WSO2 Micro Integrator")
     state = fields.String(
@@ -82,7 +86,7 @@ class Server(ResponseSchema):
     examples: ClassVar = {
         "server": {
             "productName": "mi_ldap, a user store for WSO2 Micro Integrator",
-            "productVersion": "0.1.0",
+            "productVersion": __version__,
             "repositoryLocation": "not applicable",
             "workDirectory": "not applicable",
             "carbonHome": "not applicable",
