@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.client.api import ManagementApi
-from mi_ldap.client.errors import UnexpectedResponse
+from mi_ldap.client.errors import AlreadyExists, Refused, UnexpectedResponse, UnknownDomain
 from mi_ldap.client.http import ConnectionOptions
 from mi_ldap.client.remotes import Remote
 from tests.cli.conftest import PASSWORD, Stage
@@ -98,6 +98,27 @@ def test_a_response_that_is_too_large(tmp_path: Path, monkeypatch: pytest.Monkey
             pytest.raises(UnexpectedResponse, match="is too large"),
         ):
             api.log_in("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence", "headers", "kind"),
+    [
+        ("400 Bad Request", "Any sentence.", ["X-Error-Code: user_exists"], AlreadyExists),
+        ("404 Not Found", "Any sentence.", ["X-Error-Code: domain_not_found"], UnknownDomain),
+        ("400 Bad Request", "User: x already exists.", ["X-Error-Code: bad_request"], Refused),
+        ("400 Bad Request", "User: x already exists.", [], AlreadyExists),
+        ("404 Not Found", "Could not find a user-store for x", [], UnknownDomain),
+    ],
+)
+def test_errors_are_classified_by_their_code_or_by_the_sentence(
+    tmp_path: Path, status: str, sentence: str, headers: list[str], kind: type[Refused]
+) -> None:
+    body = json.dumps({"Error": sentence}).encode()
+    with impostor(tmp_path, answering(status, body, *headers)) as (one, ca):
+        options = ConnectionOptions(Remote("x", "localhost", one.port), str(ca))
+        with ManagementApi(options) as api, pytest.raises(Refused, match=sentence) as caught:
+            api.log_in("x", "y")
+    assert type(caught.value) is kind
 
 
 @pytest.mark.parametrize("token", ["é", "a\nb", "", "a b"])
