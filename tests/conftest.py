@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,6 +37,25 @@ def _logging_stays_as_it_is() -> Iterator[None]:
     """Whoever configures this process's logging would take the lines that later tests look for."""
     yield
     assert not structlog.get_config()["cache_logger_on_first_use"], "logging was configured"
+
+
+@pytest.fixture(scope="module")
+def settled_heap() -> Iterator[None]:
+    """A garbage collection while time is measured does not look at what other tests left."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Coverage is not measured, which takes five times as long as the code."""
+    # pytest-cov's marker `no_cover` has no effect in the processes of xdist (pytest-cov 7.1).
+    trace = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(trace)
 
 
 @pytest.fixture(scope="session")

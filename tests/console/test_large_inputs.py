@@ -301,6 +301,7 @@ BEGINNINGS = {
 KINDS = (in_paths, in_queries, in_bodies, in_forms, in_header_fields)
 
 
+@pytest.mark.usefixtures("settled_heap", "untraced")
 @pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
 @pytest.mark.parametrize("places_in", KINDS, ids=lambda each: each.__name__)
 def test_a_large_input_is_answered_quickly(

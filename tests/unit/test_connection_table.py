@@ -202,6 +202,7 @@ def test_no_limit_is_exceeded_and_nobody_served_is_dropped(
             assert not loose or sum(bool(each.held) for each in present) == 1
 
 
+@pytest.mark.usefixtures("settled_heap", "untraced")
 def test_room_is_made_in_constant_time() -> None:
     """A flood from many addresses: each connection costs the same, however many there are."""
 

@@ -67,6 +67,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
 }
 
 
+@pytest.mark.usefixtures("settled_heap", "untraced")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_long_text_costs_little(name: str) -> None:
     for unit in UNITS:

@@ -75,6 +75,7 @@ def test_what_is_no_re2_expression_is_refused(regex: str) -> None:
         selected(Query(regex=regex))
 
 
+@pytest.mark.usefixtures("settled_heap", "untraced")
 def test_an_evil_regex_takes_linear_time() -> None:
     names = Names(("a" * 5000 + "!", *(f"user{number}" for number in range(10_000))))
     began = time.perf_counter()
@@ -176,6 +177,7 @@ def test_selections_agree_with_a_simple_implementation(
     assert query.select(Names(names)).total == len(expected)
 
 
+@pytest.mark.usefixtures("settled_heap", "untraced")
 @pytest.mark.parametrize(
     "pattern", ["user0000001", "user00001*", "*0001", "*0012*", "u*?0017", "x*"]
 )

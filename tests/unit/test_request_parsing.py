@@ -286,6 +286,7 @@ def test_what_is_taken_is_what_h11_reads(sent: bytes) -> None:
 # Time
 
 
+@pytest.mark.usefixtures("settled_heap", "untraced")
 @pytest.mark.parametrize("byte", [b" ", b"\t", b":", b",", b";", b"=", b'"', b"%", b"\xcc", b"/"])
 def test_no_byte_repeated_is_quadratic(byte: bytes) -> None:
     """h11 alone takes a third of a second for 8 kB of spaces."""
