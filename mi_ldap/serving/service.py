@@ -93,6 +93,9 @@ def _prepare_reads(store: UserStore) -> None:
                 store.view()
         except MiLdapError:  # logged where it is raised; the directory may start later
             time.sleep(_DISCOVERY_PAUSE_S)
+        except Exception:
+            log.exception("discovery_failed")  # a thread's own traceback would not be in the log
+            time.sleep(_DISCOVERY_PAUSE_S)
         else:
             return
 
