@@ -47,7 +47,6 @@ LEEWAY_S = 60
 CACHED_TOKENS = 512
 """Decoded tokens that a worker keeps; each takes about 1 kB."""
 
-_ANONYMOUS = "Log in first: the request carries no token."
 _LOGGED_OUT = "The token was logged out. Log in again."
 _NOT_VALID = "The token is not valid. Log in again."
 _MISSING = "Log in first: the request carries no token."

@@ -68,19 +68,11 @@ def _id_and_tag(request: bytes) -> tuple[int, int]:
     return int.from_bytes(request[id_start:id_end], "big"), tag
 
 
-class ScriptedSocket:
-    """What `DeadlineSocket` uses of a socket; it gives a test's answer to each request."""
+class IncomingBytes:
+    """What `DeadlineSocket` uses of a socket, but for sending: received bytes, in pieces."""
 
-    def __init__(self, answer_to: Callable[[int, int], bytes], piece: int = 65536) -> None:
-        self._answer_to, self._piece = answer_to, piece
-        self._coming = b""
-
-    def send(self, data: Any) -> int:
-        sent = bytes(data)
-        for _, start, end in ber.elements(sent):
-            (_, id_start, id_end), (tag, _, _), *_ = ber.elements(sent, start, end)
-            self._coming += self._answer_to(int.from_bytes(sent[id_start:id_end], "big"), tag)
-        return len(sent)
+    def __init__(self, piece: int = 65536) -> None:
+        self._piece, self._coming = piece, b""
 
     def recv(self, size: int) -> bytes:
         if not self._coming:
@@ -92,3 +84,18 @@ class ScriptedSocket:
     def nothing(self, *_: object) -> None: ...
 
     setblocking = settimeout = shutdown = close = nothing
+
+
+class ScriptedSocket(IncomingBytes):
+    """Gives a test's answer to each request."""
+
+    def __init__(self, answer_to: Callable[[int, int], bytes], piece: int = 65536) -> None:
+        super().__init__(piece)
+        self._answer_to = answer_to
+
+    def send(self, data: Any) -> int:
+        sent = bytes(data)
+        for _, start, end in ber.elements(sent):
+            (_, id_start, id_end), (tag, _, _), *_ = ber.elements(sent, start, end)
+            self._coming += self._answer_to(int.from_bytes(sent[id_start:id_end], "big"), tag)
+        return len(sent)

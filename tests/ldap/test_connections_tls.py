@@ -55,18 +55,6 @@ def _relay(plain: socket.socket, port: int, context: ssl.SSLContext) -> None:
             near.sendall(far.recv(65536))
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
-    file = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(file)
-    return file
-
-
 def certified(authority: trustme.CA, *names: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)

@@ -24,16 +24,17 @@ from mi_ldap.ldap.result_codes import ResultCode
 from tests.faults.slow_relay import slow_relay
 from tests.ldap.answers import DONE, answer, entry, mutated, mutations
 from tests.ldap.connectors import connector
-from tests.ldap.hostile_server import server
+from tests.ldap.hostile_server import IncomingBytes, server
 
 Answer = Callable[[list[int]], bytes]
 
 
-class BatchSocket:
+class BatchSocket(IncomingBytes):
     """Answers all requests that were sent together at once; counts how often data was sent."""
 
     def __init__(self, answer_to: Answer, piece: int = 65536) -> None:
-        self._answer_to, self._piece, self._coming = answer_to, piece, b""
+        super().__init__(piece)
+        self._answer_to = answer_to
         self.batches: list[list[int]] = []
         self.observed: list[str] = []
 
@@ -46,17 +47,6 @@ class BatchSocket:
         self.batches.append(ids)
         self._coming += self._answer_to(ids)
         return len(sent)
-
-    def recv(self, size: int) -> bytes:
-        if not self._coming:
-            raise BlockingIOError
-        took = min(size, self._piece)
-        given, self._coming = self._coming[:took], self._coming[took:]
-        return given
-
-    def nothing(self, *_: object) -> None: ...
-
-    setblocking = settimeout = shutdown = close = nothing
 
     def session(self) -> LdapConnection:
         plain = DeadlineSocket(cast(socket.socket, self), time.monotonic() + 5)

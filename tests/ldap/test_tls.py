@@ -38,18 +38,6 @@ DAY = datetime.timedelta(days=1)
 ACCOUNT = ("cn=service,dc=mi", "the-secret-of-the-service")
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
-    file = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(file)
-    return file
-
-
 def refusal(url: str, **more: Any) -> str:
     connecting = connector(url, account=ACCOUNT, **more)
     with deadline(2), pytest.raises(DirectoryUnavailable) as caught:

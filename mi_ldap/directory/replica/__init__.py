@@ -173,7 +173,7 @@ class Replica:
         """
         if self._unavailable_reason:
             raise CacheMiss
-        # Held during the poll: one poll answers all requests that wait for the lock meanwhile.
+        # One poll, made under the lock, answers all requests that wait for the lock meanwhile.
         if not self._lock.acquire(timeout=remaining_s()):
             raise CacheMiss
         try:
