@@ -17,7 +17,7 @@ from gunicorn.arbiter import Arbiter
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.parent_death import die_with_parent
 from mi_ldap.serving.logs import GunicornLogger
-from mi_ldap.serving.processes import Signals, give_memory_back
+from mi_ldap.serving.processes import Signals, give_memory_back, stop_signals_blocked
 from mi_ldap.serving.worker import RequestWorker, limits_of
 from mi_ldap.settings import ServerSettings
 
@@ -68,6 +68,11 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
     def handle_hup(self) -> None:
         """Called by gunicorn for SIGHUP: replace no worker; each checks its certificate files."""
         self.kill_workers(signal.SIGHUP)
+
+    def spawn_worker(self) -> int:
+        """Called by gunicorn; the worker unblocks the signals when it has its handlers."""
+        with stop_signals_blocked():
+            return int(super().spawn_worker())
 
 
 def listen(server: ServerSettings) -> socket.socket:
@@ -132,7 +137,6 @@ def _options(
 
 
 def _after_fork(arbiter: Any, _worker: Any) -> None:
-    # Until the worker installs its handlers, the arbiter's would ignore a signal to stop.
     Signals.forget()
     die_with_parent(arbiter.pid)
     give_memory_back()

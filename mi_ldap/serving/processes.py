@@ -20,7 +20,8 @@ import queue
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from mi_ldap.parent_death import die_with_parent
@@ -49,9 +50,10 @@ class Child:
         sys.stderr.flush()
         parent_pid = os.getpid()
         self._status: int | None = None
-        self.pid = os.fork()
-        if self.pid == 0:
-            _run_to_exit(run, parent_pid)
+        with stop_signals_blocked():
+            self.pid = os.fork()
+            if self.pid == 0:
+                _run_to_exit(run, parent_pid)
 
     def exit_status(self) -> int | None:
         """Return the exit status, negative for a signal; None while the process runs."""
@@ -99,10 +101,31 @@ class Signals:
         signal.signal(cls.RELOAD, signal.SIG_IGN)
 
 
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+@contextmanager
+def stop_signals_blocked() -> Iterator[None]:
+    """Keep signals to stop pending for the block; a child that is forked in it keeps them too."""
+    # A forked process has the handlers of its parent, which would take a signal to stop for one to
+    # the parent and lose it. It calls `unblock_stop_signals` when it has its own handlers.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        unblock_stop_signals()
+
+
+def unblock_stop_signals() -> None:
+    """Deliver the signals that are pending."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+
+
 def _run_to_exit(run: Callable[[], None], parent_pid: int) -> None:
     status = 1
     try:
         Signals.forget()
+        unblock_stop_signals()
         os.setsid()  # Ctrl-C reaches the supervisor alone, which stops the children in order
         die_with_parent(parent_pid)
         run()

@@ -30,6 +30,7 @@ from mi_ldap.serving.environ import environ_of
 from mi_ldap.serving.errors import RequestError
 from mi_ldap.serving.file_descriptors import reserve_descriptors
 from mi_ldap.serving.logs import log_request_error
+from mi_ldap.serving.processes import unblock_stop_signals
 from mi_ldap.serving.responses import Response
 from mi_ldap.settings import ServerSettings, load_settings
 
@@ -58,6 +59,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
         """Called by gunicorn; SIGHUP stops no worker, not even before `run` has its handler."""
         super().init_signals()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        unblock_stop_signals()  # blocked since before the fork
 
     def handle_quit(self, _number: int, _frame: Any) -> NoReturn:
         """Called by gunicorn for SIGQUIT and SIGINT: abandon requests in progress."""
