@@ -19,6 +19,8 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
+from tests.process_coverage import coverage_variables
+
 ROOT = Path(__file__).resolve().parents[2]
 LARGEST = 100_000
 
@@ -63,7 +65,7 @@ def _forker() -> socket.socket:
         process = subprocess.Popen(
             [sys.executable, __file__, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **coverage_variables()},
         )
     _ending.callback(process.wait, 10)
     _ending.callback(ours.close)

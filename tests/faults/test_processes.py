@@ -25,6 +25,7 @@ import time_machine
 
 from mi_ldap.serving.certificate import LIFE, RENEWAL, _make_pair
 from tests.app_command import ROOT, run_app
+from tests.process_coverage import coverage_variables
 
 
 @dataclass
@@ -125,7 +126,7 @@ def environment(folder: Path, port: int, **more: str) -> dict[str, str]:
         "MI_LDAP_SERVER__WORKERS": "2",
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MI_LDAP_")}
-    return kept | own | more
+    return kept | own | more | coverage_variables()
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from mi_ldap.serving.logs import configure_logging
 from mi_ldap.serving.responses import Response
 from mi_ldap.serving.worker import RequestWorker
 from mi_ldap.settings import ServerSettings
+from tests.process_coverage import coverage_variables
 
 THREADS = 4
 CONNECTIONS = 300
@@ -178,6 +179,8 @@ def running(
             if descriptors:
                 command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
             environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+            if mood == "patient":  # else measuring would take the time that the tests allow
+                environment |= coverage_variables()
             process = subprocess.Popen(command, pass_fds=[fd], stderr=log, env=environment)
     service = Service(port, process, folder / "log")
     try:
