@@ -5,33 +5,39 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType
 
 from benchmarks import machine
 from benchmarks.callers import BenchmarkError
 from benchmarks.page import write_page
 from benchmarks.plot import write_plot
-from benchmarks.results import LABELS, Result, kept
-from benchmarks.running_order import measure
+from benchmarks.results import Result, kept
+from benchmarks.running_order import Order, measure
 from benchmarks.tables import plain, rows_of
+from benchmarks.target import DIRECTORIES, EMBEDDED
+from benchmarks.works import GROUPS
 
-_SIZES = (1_000, 100_000)
+_SIZES, _OTHER_SIZES, _QUICK_SIZES = (1_000, 100_000), (3_000,), (1_000,)
 _ROUNDS = 5
 
 
 def main() -> None:
-    """Measure each size, then write the page; an exit from here ends every process."""
+    """Measure each directory, then write the page; an exit from here ends every process."""
     options = _options()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _stop)
-    for users in () if options.page_only else options.users:
-        result = _measured(options, users)
-        result.keep()
-        sys.stdout.write(f"\n{users:,} users\n\n{plain(rows_of(result, kept(result.label)))}\n\n")
-        sys.stdout.flush()
+    # A table is of one whole run: what was only tried is shown and not kept.
+    is_whole = not options.quick and set(options.only) == set(GROUPS)
+    for order in () if options.page_only else _orders(options):
+        result = _measured(order, options.commit)
+        if is_whole:
+            result.keep()
+        _show(result, kept(result.directory) if is_whole else [])
     if options.plot:
         write_plot()
-    write_page()
+    if is_whole:
+        write_page()
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -39,30 +45,44 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     sys.exit("Stopped.")
 
 
-def _measured(options: argparse.Namespace, users: int) -> Result:
+def _orders(options: argparse.Namespace) -> Iterator[Order]:
+    for directory in options.directories:
+        sizes = options.users or (_SIZES if directory == EMBEDDED else _OTHER_SIZES)
+        for users in _QUICK_SIZES if options.quick else sizes:
+            rounds = 1 if options.quick else options.rounds
+            yield Order(directory, users, set(options.only), rounds, warms_up=not options.quick)
+
+
+def _measured(order: Order, commit: str) -> Result:
     about = machine.described()  # before we are the load ourselves
-    commit = options.commit or machine.commit()
     return Result(
-        label=options.label,
-        users=users,
-        rounds=options.rounds,
-        figures=measure(users, options.rounds),
+        directory=order.directory,
+        users=order.users,
+        rounds=order.rounds,
+        figures=measure(order),
         date=machine.today(),
-        commit=commit,
+        commit=commit or machine.commit(),
         machine=about,
     )
 
 
+def _show(result: Result, others: list[Result]) -> None:
+    title = f"{DIRECTORIES[result.directory]}, {result.users:,} users"
+    sys.stdout.write(f"\n{title}\n\n{plain(rows_of(result, others))}\n\n")
+    sys.stdout.flush()
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=main.__doc__)
-    parser.add_argument(
-        "--users", type=_thousands, nargs="+", default=_SIZES, help="sizes, multiples of 1,000"
-    )
-    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="after one that warms up")
-    parser.add_argument("--label", choices=LABELS, default="now", help="to keep the results by")
-    parser.add_argument("--commit", default="", help="what is measured, where git can't tell")
-    parser.add_argument("--plot", action="store_true", help="draw how the times grow")
-    parser.add_argument("--page-only", action="store_true", help="from the results that are kept")
+    add = parser.add_argument
+    add("--directories", choices=DIRECTORIES, nargs="+", default=tuple(DIRECTORIES))
+    add("--only", choices=GROUPS, nargs="+", default=GROUPS, help="groups of works; kept nowhere")
+    add("--quick", action="store_true", help="1,000 users, one round, to try it; kept nowhere")
+    add("--users", type=_thousands, nargs="+", help="sizes, multiples of 1,000")
+    add("--rounds", type=int, default=_ROUNDS, help="after one that warms up")
+    add("--commit", default="", help="what is measured, where git can't tell")
+    add("--plot", action="store_true", help="draw how the times grow")
+    add("--page-only", action="store_true", help="from the results that are kept")
     return parser.parse_args()
 
 

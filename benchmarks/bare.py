@@ -14,8 +14,7 @@ import threading
 from flask import Flask, Response, jsonify, request
 from flask_jwt_extended import verify_jwt_in_request
 
-from benchmarks.bare_ldap import connected
-from benchmarks.population import user_dn
+from benchmarks.target import Target
 from mi_ldap.services.container import Services
 from mi_ldap.serving.embedded_slapd import embedded_directory
 from mi_ldap.serving.http_server import HttpServer, listen
@@ -26,8 +25,8 @@ from mi_ldap.web import tokens
 from mi_ldap.wiring import services
 
 
-def application(found: Services, url: str) -> Flask:
-    """The two views over the directory at `url`, and `/ready`."""
+def application(found: Services, target: Target) -> Flask:
+    """The two views over the directory, and `/ready`."""
     app = Flask("bare", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     tokens.init_app(app, found)
@@ -48,8 +47,8 @@ def application(found: Services, url: str) -> Flask:
         encoded = request.headers["Authorization"].partition(" ")[2]
         name, _, password = base64.b64decode(encoded).decode().partition(":")
         if not hasattr(local, "connection"):
-            local.connection = connected(url)
-        proved = local.connection.rebind(user_dn(name), password)
+            local.connection = target.connected()
+        proved = local.connection.rebind(target.user_dn(name), password)
         return jsonify(proved=proved), 200 if proved else 401
 
     return app
@@ -59,8 +58,8 @@ def main() -> None:
     """Serve until SIGTERM."""
     settings = load_settings()
     configure_logging(settings.server.log_level)
-    directory = embedded_directory(settings)
-    app = application(services(settings, directory), directory.url)
+    directory = embedded_directory(settings) if settings.is_embedded else None
+    app = application(services(settings, directory), Target.from_environment())
     listener = listen(settings.server)
     HttpServer(settings.server, listener, certificate_of(settings), app).run()
 

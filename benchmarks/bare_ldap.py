@@ -5,36 +5,32 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
-from ldap3 import MODIFY_ADD, MODIFY_DELETE, NONE, SYNC, Connection, Server
+from ldap3 import MODIFY_ADD, MODIFY_DELETE
 
 from benchmarks.callers import BenchmarkError
-from benchmarks.population import PASSWORD, PEOPLE, entry_uuid, role_dn, user_dn, user_name
-from mi_ldap.embedded import EmbeddedDirectory
+from benchmarks.population import PASSWORD, entry_uuid, user_name
+from benchmarks.target import Target
 
 _PAGED = ("-E", "pr=1000/noprompt")
 
 
-def connected(url: str, dn: str | None = None, password: str | None = None) -> Any:
-    """An open connection; bound where an account is given."""
-    server = Server(url, get_info=NONE)
-    connection: Any = Connection(server, dn, password, client_strategy=SYNC, check_names=False)
-    if dn is None:
-        connection.open()
-    elif not connection.bind():
-        raise BenchmarkError(f"{dn} cannot log in: {connection.result}")
-    return connection
-
-
 class BareLdap:
-    """Two kept connections: the service's account, and one for logins."""
+    """Two kept connections: the service's account, and one for logins.
 
-    def __init__(self, directory: EmbeddedDirectory) -> None:
-        self._directory = directory
-        account = (directory.service_dn, directory.service_password)
-        self._service = connected(directory.url, *account)
-        self._proving = connected(directory.url)
+    Args:
+        target: the directory.
+        folder: where the file with the account's password may be written, for `ldapsearch`.
+    """
+
+    def __init__(self, target: Target, folder: Path) -> None:
+        self._target = target
+        self._service = target.as_service()
+        self._proving = target.connected()
+        self._password_file = folder / "service.password"
+        self._password_file.touch(mode=0o600)
+        self._password_file.write_text(target.service_password, encoding="utf-8")
 
     def close(self) -> None:
         """Close both."""
@@ -45,40 +41,49 @@ class BareLdap:
         """Find one user by its id, with what the service wants to know of it."""
         wanted = f"(&(objectClass=inetOrgPerson)(entryUUID={entry_uuid(number)}))"
         attributes = ["entryUUID", "uid", "miLdapCustodian", "miLdapEpoch", "pwdChangedTime"]
-        self._service.search(PEOPLE, wanted, attributes=attributes)
+        self._service.search(self._target.people, wanted, attributes=attributes)
         if len(self._service.response) != 1:
             raise BenchmarkError(f"{wanted} found {len(self._service.response)} entries.")
 
     def bind(self, number: int) -> None:
         """Prove the password of one user."""
-        if not self._proving.rebind(user_dn(user_name(number)), PASSWORD):
+        if not self._proving.rebind(self._target.user_dn(user_name(number)), PASSWORD):
             raise BenchmarkError(f"The bind was refused: {self._proving.result}")
 
-    def give(self, role: str, user: str) -> None:
-        """Make a user a member of a group."""
-        self._modify(role, MODIFY_ADD, user)
+    def give(self, role: str, *users: str) -> None:
+        """Make users members of a group."""
+        self._modify(role, MODIFY_ADD, users)
 
-    def take(self, role: str, user: str) -> None:
-        """Take a user out of a group."""
-        self._modify(role, MODIFY_DELETE, user)
+    def take(self, role: str, *users: str) -> None:
+        """Take users out of a group."""
+        self._modify(role, MODIFY_DELETE, users)
 
     def take_if_given(self, role: str, user: str) -> None:
         """The same where it may not be one, as after a work that was given up half way."""
-        self._service.modify(role_dn(role), {"member": [(MODIFY_DELETE, [user_dn(user)])]})
+        member = {"member": [(MODIFY_DELETE, [self._target.user_dn(user)])]}
+        self._service.modify(self._target.role_dn(role), member)
 
-    def _modify(self, role: str, how: str, user: str) -> None:
-        if not self._service.modify(role_dn(role), {"member": [(how, [user_dn(user)])]}):
+    def _modify(self, role: str, how: str, users: Sequence[str]) -> None:
+        member = {"member": [(how, [self._target.user_dn(user) for user in users])]}
+        if not self._service.modify(self._target.role_dn(role), member):
             raise BenchmarkError(f"{role} was not changed: {self._service.result}")
 
     def list_s(self, *, paged: bool) -> float:
         """Seconds that `ldapsearch` takes for the names of all users."""
         words = self._ldapsearch(_PAGED if paged else ())
+        ca_file = self._target.ca_file
+        # With LDAPNOINIT no other variable is read either.
+        environment = {"LDAPTLS_CACERT": ca_file} if ca_file else {"LDAPNOINIT": "1"}
         began_s = time.monotonic()
-        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env={"LDAPNOINIT": "1"})
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env=environment)
         return time.monotonic() - began_s
 
     def _ldapsearch(self, options: Sequence[str]) -> list[str]:
-        own = self._directory
-        words = ["ldapsearch", "-LLL", "-x", "-H", own.url, "-D", own.service_dn]
-        words += ["-y", str(own.service_password_file), "-b", PEOPLE, *options]
-        return [*words, "(objectClass=inetOrgPerson)", "uid"]
+        target = self._target
+        wanted = ("user", "sAMAccountName") if target.is_active_directory else _OPENLDAP
+        words = ["ldapsearch", "-LLL", "-x", "-H", target.url, "-D", target.service_dn]
+        words += ["-y", str(self._password_file), "-b", target.people, *options]
+        return [*words, f"(objectClass={wanted[0]})", wanted[1]]
+
+
+_OPENLDAP = ("inetOrgPerson", "uid")

@@ -1,22 +1,25 @@
-"""docs/performance.md, made of all results that are kept."""
+"""docs/performance.md, made of the results that are kept; history is another page, by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from benchmarks.plot import IMAGE
-from benchmarks.results import LABELS, Result, kept
+from benchmarks.results import Result, kept
 from benchmarks.running import ROOT
 from benchmarks.tables import markdown, rows_of
+from benchmarks.target import DIRECTORIES
 
 PAGE = ROOT / "docs" / "performance.md"
 
+_NOTHING = "The present code was not measured yet: `scripts/bench` adds the tables here."
 _INTRODUCTION = ROOT / "benchmarks" / "introduction.md"
 
 
 def write_page() -> None:
     """Write it; the picture is shown where there is one."""
-    parts = [_introduction(), *_picture(), *(part for label in LABELS for part in _section(label))]
+    tables = [part for directory in DIRECTORIES for part in _section(directory)]
+    parts = [_introduction(), *_picture(), *(tables or [_NOTHING])]
     PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -29,11 +32,11 @@ def _picture() -> Iterator[str]:
         yield f"![How long the works take as users grow in number](images/{IMAGE.name})"
 
 
-def _section(label: str) -> Iterator[str]:
-    found = kept(label)
+def _section(directory: str) -> Iterator[str]:
+    found = kept(directory)
     if not found:
         return
-    yield f"## {label.capitalize()}"
+    yield f"## {DIRECTORIES[directory]}"
     for result in found:
         yield f"### {result.users:,} users"
         yield _measured(result)

@@ -20,7 +20,7 @@ def start(state: Path) -> tuple[float, float]:
 
     In a new folder this makes the directory, and the first admin.
     """
-    with running(SERVICE, state) as server:
+    with running(SERVICE, state, {}) as server:
         healthy_s = server.wait_for("/health")
         login(server.port, *ADMIN)
         return healthy_s, server.elapsed_s()

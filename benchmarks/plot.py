@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from benchmarks.results import LABELS, Result, kept
+from benchmarks.results import Result, kept
 from benchmarks.rows import refused
 from benchmarks.running import ROOT
+from benchmarks.target import EMBEDDED
 
 IMAGE = ROOT / "docs" / "images" / "growth.svg"
 
@@ -22,38 +23,29 @@ _LINES = {
     "show_one": "GET /users/{id}",
     "ldapsearch_paged": "ldapsearch -E pr=1000",
 }
-_STYLES = {"before": ("--", "x"), "now": ("-", "o")}
 # The same picture from the same figures, byte for byte; text stays text.
 _SETTINGS = {"svg.hashsalt": "mi-ldap", "svg.fonttype": "none", "font.size": 9}
 
 
 def write_plot() -> None:
-    """Draw all results that are kept; refusals are left out."""
+    """Draw the results of the embedded directory; refusals are left out."""
     # By name: type checkers look for it where it is not installed.
     matplotlib: Any = import_module("matplotlib")
     matplotlib.use("Agg")
     pyplot: Any = import_module("matplotlib.pyplot")
     with matplotlib.rc_context(_SETTINGS):
         figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
-        for label in LABELS:
-            _draw(axes, label, kept(label))
+        _draw(axes, kept(EMBEDDED))
         _describe(axes)
         figure.savefig(IMAGE, format="svg", metadata={"Date": None})
         pyplot.close(figure)
 
 
-def _draw(axes: Any, label: str, results: list[Result]) -> None:
-    style, marker = _STYLES[label]
-    for number, (work, name) in enumerate(_LINES.items()):
+def _draw(axes: Any, results: list[Result]) -> None:
+    for work, name in _LINES.items():
         points = list(_points(work, results))
         if points:
-            axes.plot(
-                *zip(*points, strict=True),
-                style,
-                marker=marker,
-                color=f"C{number}",
-                label=f"{name} ({label})",
-            )
+            axes.plot(*zip(*points, strict=True), marker="o", label=name)
 
 
 def _points(work: str, results: list[Result]) -> Iterator[tuple[int, float]]:

@@ -1,9 +1,10 @@
 """Who is in the directory that is measured, as LDIF for `slapadd`.
 
     user0000001 …    the users; all have the same password
-    role0001 …       1,000 roles of about 100 users each
+    role0001 …       1,000 roles of about 100 users each, fewer where that would take long
     everybody        the role of all users
     outsider1, 2     hold no role; they are given some, and lose them again
+    made10 …         are created by the service itself, so that the server hashes their password
 
 Up to 50,000 users, spread over all, are *asked for*: whatever the size, each of them holds
 `everybody` and two of the small roles. The rest of the small roles goes to others, so that what is
@@ -23,6 +24,10 @@ PASSWORD = "the same for all of them"  # noqa: S105 - of people who don't exist
 SMALL_ROLES, SMALL_ROLE_SIZE = 1000, 100
 EVERYBODY = "everybody"
 OUTSIDERS = ("outsider1", "outsider2")
+ADMINS = 500
+CREATED = tuple(f"made{number}" for number in range(10, 60))
+STRIDE = 7919
+"""A prime: by its multiples all users are come across in no order."""
 
 _MOST_ASKED_FOR = 50_000
 _SALT = b"mi-bench"
@@ -31,9 +36,10 @@ _CHANGED_AT = "20260101000000Z"
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """So many users; a multiple of 1,000."""
+    """So many users, a multiple of 1,000, in so many small roles."""
 
     users: int
+    small_roles: int = SMALL_ROLES
 
     @property
     def asked_for(self) -> int:
@@ -47,13 +53,17 @@ class Population:
     def names(self) -> Iterator[str]:
         """All users but the admin."""
         yield from (user_name(number) for number in range(1, self.users + 1))
-        yield from OUTSIDERS
+        yield from (*OUTSIDERS, *CREATED)
+
+    def people(self) -> list[str]:
+        """The names of 500 users who log in and become admins."""
+        return [user_name(self.asked(number * STRIDE)) for number in range(ADMINS)]
 
     def members(self, role: int) -> list[int]:
         """The numbers of the users in a small role, which is numbered from 0."""
         indexes = range(self.asked_for)
-        other_half = (role - SMALL_ROLES // 2) % SMALL_ROLES
-        asked = [*indexes[role::SMALL_ROLES], *indexes[other_half::SMALL_ROLES]]
+        roles = self.small_roles
+        asked = [*indexes[role::roles], *indexes[(role - roles // 2) % roles :: roles]]
         return [self.asked(index) for index in asked] + self._others(role, len(asked))
 
     def _others(self, role: int, asked: int) -> list[int]:
@@ -62,21 +72,25 @@ class Population:
         others = self.users - self.asked_for
         return [2 + 2 * ((role * room + place) % others) for place in range(room)]
 
+    def roles(self) -> Iterator[tuple[str, Iterator[str]]]:
+        """Each role with the names of its users."""
+        for role in range(self.small_roles):
+            yield role_name(role), map(user_name, self.members(role))
+        yield EVERYBODY, map(user_name, range(1, self.users + 1))
+
     def ldif(self) -> Iterator[str]:
         """Entry after entry: the users, then the roles."""
         held: dict[int, list[str]] = {}
-        for role in range(SMALL_ROLES):
+        for role in range(self.small_roles):
             for number in self.members(role):
                 held.setdefault(number, []).append(role_name(role))
-        hashed = _hashed(PASSWORD)
+        hashed = hashed_password()
         for number in range(1, self.users + 1):
             roles = [EVERYBODY, *held.get(number, ())]
             yield _user(user_name(number), number, hashed, roles)
         for number, name in enumerate(OUTSIDERS, self.users + 1):
             yield _user(name, number, hashed, ())
-        for role in range(SMALL_ROLES):
-            yield _role(role_name(role), map(user_name, self.members(role)))
-        yield _role(EVERYBODY, map(user_name, range(1, self.users + 1)))
+        yield from (_role(name, members) for name, members in self.roles())
 
 
 def user_name(number: int) -> str:
@@ -133,7 +147,7 @@ def _role(name: str, members: Iterator[str]) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _hashed(password: str) -> str:
-    """Salted SHA-1, which costs slapd next to nothing: what is measured is all the rest."""
-    digest = hashlib.sha1(password.encode() + _SALT).digest()  # noqa: S324
+def hashed_password() -> str:
+    """Salted SHA-1, which costs a server next to nothing: what is measured is all the rest."""
+    digest = hashlib.sha1(PASSWORD.encode() + _SALT).digest()  # noqa: S324
     return "{SSHA}" + base64.b64encode(digest + _SALT).decode()

@@ -15,6 +15,7 @@ from benchmarks.population import (
     EVERYBODY,
     SMALL_ROLE_SIZE,
     SMALL_ROLES,
+    STRIDE,
     Population,
     role_name,
     user_name,
@@ -23,8 +24,6 @@ from benchmarks.timing import Figure, Unavailable, median_ms
 
 BROWSER_CONNECTIONS = 16
 USERS_A_PAGE = 25
-STRIDE = 7919
-"""A prime: by its multiples all users are come across in no order."""
 
 
 def answered(caller: Caller, method: str, path: str, body: object = None) -> Answer:

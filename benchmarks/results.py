@@ -1,4 +1,4 @@
-"""What was measured, kept as JSON: `results/now-1000.json`."""
+"""What was measured last, kept as JSON: `results/embedded-1000.json`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from pathlib import Path
 
 from benchmarks.rows import Figures
 
-LABELS = ("before", "now")
-
 _FOLDER = Path(__file__).with_name("results")
 _DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One size, measured once.
+    """One directory at one size, measured once.
 
     Attributes:
-        label: `"before"` or `"now"`.
+        directory: one of `DIRECTORIES`.
         users: how many there were.
         rounds: of which the figures are the median.
     """
 
-    label: str
+    directory: str
     users: int
     rounds: int
     figures: Figures
@@ -36,12 +34,13 @@ class Result:
         """Write it in the place of an older one."""
         text = json.dumps(_rounded(asdict(self)), indent=1, ensure_ascii=False)
         _FOLDER.mkdir(exist_ok=True)
-        (_FOLDER / f"{self.label}-{self.users}.json").write_text(f"{text}\n", encoding="utf-8")
+        file = _FOLDER / f"{self.directory}-{self.users}.json"
+        file.write_text(f"{text}\n", encoding="utf-8")
 
 
-def kept(label: str) -> list[Result]:
-    """All that was kept under the label, the smallest size first."""
-    files = _FOLDER.glob(f"{label}-*.json")
+def kept(directory: str) -> list[Result]:
+    """All that was kept of a directory, the smallest size first."""
+    files = _FOLDER.glob(f"{directory}-*.json")
     found = [Result(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
     return sorted(found, key=lambda each: each.users)
 

@@ -75,8 +75,14 @@ class Server:
 
 
 @contextmanager
-def running(program: Sequence[str], state: Path) -> Iterator[Server]:
-    """`SERVICE` or `BARE` on a state folder; it has ended when this ends."""
+def running(program: Sequence[str], state: Path, settings: Mapping[str, str]) -> Iterator[Server]:
+    """`SERVICE` or `BARE` on a state folder; it has ended when this ends.
+
+    Args:
+        program: the words after `python`.
+        state: the folder.
+        settings: variables that name the directory, none for the embedded one.
+    """
     port = _free_port()
     log = state.with_name(f"{program[-1]}.log")
     with log.open("wb") as to:
@@ -84,7 +90,7 @@ def running(program: Sequence[str], state: Path) -> Iterator[Server]:
         process = subprocess.Popen(
             [sys.executable, *program],
             cwd=ROOT,
-            env=_environment(state, port),
+            env=_environment(state, port, settings),
             stdin=subprocess.DEVNULL,
             stdout=to,
             stderr=to,
@@ -97,14 +103,14 @@ def running(program: Sequence[str], state: Path) -> Iterator[Server]:
         _end(process)
 
 
-def _environment(state: Path, port: int) -> Mapping[str, str]:
+def _environment(state: Path, port: int, settings: Mapping[str, str]) -> Mapping[str, str]:
     own = {
         "MI_LDAP_STATE_DIR": str(state),
         "MI_LDAP_SERVER__PORT": str(port),
         "MI_LDAP_SERVER__WORKERS": str(WORKERS),
     }
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("MI_LDAP_")}
-    return {**inherited, **own}
+    return {**inherited, **own, **settings}
 
 
 def _free_port() -> int:

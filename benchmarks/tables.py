@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from benchmarks.aims import rows
 from benchmarks.results import Result
-from benchmarks.rows import Row, rows
+from benchmarks.rows import Row
 
 _HEAD = ("work", "ratio or figure", "aim", "absolute figures")
 
 
 def rows_of(result: Result, others: Iterable[Result]) -> list[Row]:
-    """The rows of a result, compared with the smallest size under its label."""
+    """The rows of a result, compared with the smallest size of its directory."""
     smallest = min((result, *others), key=lambda each: each.users)
     is_other = smallest.users != result.users
-    return list(rows(result.figures, smallest.figures if is_other else None))
+    small = smallest.figures if is_other else None
+    return rows(result.directory, result.users, result.figures, small)
 
 
 def markdown(found: Iterable[Row]) -> str:

@@ -1,0 +1,102 @@
+"""What is measured, running: a filled directory, the service and the bare views on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import hosts, place
+from benchmarks.bare_ldap import BareLdap
+from benchmarks.callers import login
+from benchmarks.population import CREATED, PASSWORD, Population
+from benchmarks.reading import Reading, answered
+from benchmarks.running import BARE, SERVICE, Server, running
+from benchmarks.target import EMBEDDED, Target
+from benchmarks.timing import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that works are made of.
+
+    Attributes:
+        folder: for files of the works.
+        token: of the admin.
+        tokens: of `population.people()`.
+        started: `start_full` and `filled`.
+    """
+
+    target: Target
+    population: Population
+    folder: Path
+    service: Server
+    bare: Server
+    ldap: BareLdap
+    token: str
+    tokens: list[str]
+    started: dict[str, Figure]
+
+    @property
+    def reading(self) -> Reading:
+        """A client that is logged in as the admin."""
+        return Reading(self.service.port, self.token, self.population)
+
+
+@contextmanager
+def embedded(state: Path, users: int) -> Iterator[Stage]:
+    """The embedded directory of a state folder in which the service has run before."""
+    population = Population(users)
+    place.fill(state, population)
+    target = Target.embedded(place.directory_in(state))
+    with _running(state, target, population) as stage:
+        yield stage
+
+
+@contextmanager
+def other(directory: str, folder: Path, users: int) -> Iterator[Stage]:
+    """One of `DIRECTORIES` but the embedded one."""
+    population = Population(users, hosts.ROLES)
+    state = folder / "state"
+    state.mkdir(mode=0o700)
+    with (
+        hosts.started(directory, folder / "host", population) as target,
+        _running(state, target, population) as stage,
+    ):
+        yield stage
+
+
+@contextmanager
+def _running(state: Path, target: Target, population: Population) -> Iterator[Stage]:
+    with ExitStack() as stack:
+        service = stack.enter_context(running(SERVICE, state, target.environment))
+        started = {"start_full": {"ms": service.wait_for("/ready") * 1000}}
+        if target.directory != EMBEDDED:
+            started = {}  # there was no start before, so this one has made more
+        bare = stack.enter_context(running(BARE, state, target.environment))
+        bare.wait_for("/ready")
+        token = _token(service, *place.ADMIN)
+        started["filled"] = {"ms": service.wait_until_filled(f"Bearer {token}") * 1000}
+        _create_users(Reading(service.port, token, population))
+        yield Stage(
+            target=target,
+            population=population,
+            folder=state.parent,
+            service=service,
+            bare=bare,
+            ldap=stack.enter_context(closing(BareLdap(target, state.parent))),
+            token=token,
+            tokens=[_token(service, name, PASSWORD) for name in population.people()],
+            started=started,
+        )
+
+
+def _token(service: Server, name: str, password: str) -> str:
+    return str(login(service.port, name, password)["AccessToken"])
+
+
+def _create_users(reading: Reading) -> None:
+    with reading.opened() as caller:
+        for name in CREATED:
+            answered(caller, "POST", "/users", {"userId": name, "password": PASSWORD})
