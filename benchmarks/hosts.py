@@ -76,6 +76,8 @@ def _show_databases(host: OpenLdap) -> None:
 
 def _fill_ds389(host: Ds389, population: Population) -> None:
     """Add users and roles as an administrator does; the server keeps a password that is hashed."""
+    # Otherwise the first login of each user has the server hash the password anew, at its own cost.
+    host.configure(nsslapd_enable_upgrade_hash="off")
     kind, password = kinds.DS389, hashed_password()
     tool = Tool(host.ldaps_url, *host.manager, ca_file=host.ca_file)
     for name in _names(population):
