@@ -29,15 +29,26 @@ def main() -> None:
         signal.signal(ending, _stop)
     # A table is of one whole run: what was only tried is shown and not kept.
     is_whole = not options.quick and set(options.only) == set(GROUPS)
-    for order in () if options.page_only else _orders(options):
-        result = _measured(order, options.commit)
-        if is_whole:
-            result.keep()
-        _show(result, kept(result.directory) if is_whole else [])
+    orders = [] if options.page_only else list(_orders(options))
+    failures = [error for order in orders if (error := _run(order, options.commit, is_whole))]
     if options.plot:
         write_plot()
     if is_whole:
         write_page()
+    if failures:
+        sys.exit("\n".join(failures))
+
+
+def _run(order: Order, commit: str, is_whole: bool) -> str:
+    """Measure, keep and show; why it failed, or `""`: the next directory is measured anyway."""
+    try:
+        result = _measured(order, commit)
+    except BenchmarkError as error:
+        return f"{order.directory}, {order.users:,} users: {error}"
+    if is_whole:
+        result.keep()
+    _show(result, kept(result.directory) if is_whole else [])
+    return ""
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -94,7 +105,4 @@ def _thousands(text: str) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except BenchmarkError as error:
-        sys.exit(str(error))
+    main()

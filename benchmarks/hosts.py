@@ -18,7 +18,7 @@ from benchmarks.population import (
     user_name,
 )
 from benchmarks.relay import relayed
-from benchmarks.target import DS389, FAR_OPENLDAP, TLS_OPENLDAP, Target
+from benchmarks.target import DS389, FAR_OPENLDAP, SAMBA, TLS_OPENLDAP, Target
 from tests import kinds
 from tests.hosts.ds389 import Ds389
 from tests.hosts.installed import program
@@ -29,8 +29,15 @@ from tests.hosts.samba import Samba
 from tests.kinds import Kind
 from tests.subtree import Tool
 
-ROLES = 100
-"""Small roles: the servers update the entries of all members, which takes minutes for 1,000."""
+
+def population_of(directory: str, users: int) -> Population:
+    """So many users, with what roles the directory takes."""
+    if directory == SAMBA:
+        # Samba 4.17 has no index of members, which Active Directory has: to find the groups of a
+        # user it compares the members of all groups. So there are few.
+        return Population(users, small_roles=10, has_everybody=False)
+    # 389 Directory Server updates the entries of all members: 1,000 roles would take minutes.
+    return Population(users, small_roles=100)
 
 
 @contextmanager

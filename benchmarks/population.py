@@ -6,7 +6,7 @@
     outsider1, 2     hold no role; they are given some, and lose them again
     made10 …         are created by the service itself, so that the server hashes their password
 
-Up to 50,000 users, spread over all, are *asked for*: whatever the size, each of them holds
+Up to 50 users a small role, spread over all, are *asked for*: whatever the size, each of them holds
 `everybody` and two of the small roles. The rest of the small roles goes to others, so that what is
 measured at one size is the same at another.
 """
@@ -29,22 +29,26 @@ CREATED = tuple(f"made{number}" for number in range(10, 60))
 STRIDE = 7919
 """A prime: by its multiples all users are come across in no order."""
 
-_MOST_ASKED_FOR = 50_000
 _SALT = b"mi-bench"
 _CHANGED_AT = "20260101000000Z"
 
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """So many users, a multiple of 1,000, in so many small roles."""
+    """So many users, a multiple of 1,000, in so many small roles.
+
+    Attributes:
+        has_everybody: whether there is the role of all users.
+    """
 
     users: int
     small_roles: int = SMALL_ROLES
+    has_everybody: bool = True
 
     @property
     def asked_for(self) -> int:
         """How many users are asked for."""
-        return min(self.users // 2, _MOST_ASKED_FOR)
+        return min(self.users // 2, self.small_roles * SMALL_ROLE_SIZE // 2)
 
     def asked(self, index: int) -> int:
         """The number of one of them; the index may be any."""
@@ -76,7 +80,8 @@ class Population:
         """Each role with the names of its users."""
         for role in range(self.small_roles):
             yield role_name(role), map(user_name, self.members(role))
-        yield EVERYBODY, map(user_name, range(1, self.users + 1))
+        if self.has_everybody:
+            yield EVERYBODY, map(user_name, range(1, self.users + 1))
 
     def ldif(self) -> Iterator[str]:
         """Entry after entry: the users, then the roles."""

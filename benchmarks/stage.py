@@ -57,7 +57,7 @@ def embedded(state: Path, users: int) -> Iterator[Stage]:
 @contextmanager
 def other(directory: str, folder: Path, users: int) -> Iterator[Stage]:
     """One of `DIRECTORIES` but the embedded one."""
-    population = Population(users, hosts.ROLES)
+    population = hosts.population_of(directory, users)
     state = folder / "state"
     state.mkdir(mode=0o700)
     with (
