@@ -21,10 +21,11 @@ from benchmarks.running import WORKERS
 from benchmarks.target import Target
 from benchmarks.timing import Figure
 
-CLIENTS = (1, 8)
+CLIENTS = {1: 16, 8: 8}
+"""How many clients, and how many users each of them changes."""
+
 ACTS = ("create", "assign", "delete")
 
-_USERS_A_CLIENT = 16
 _ROLES_A_USER = 3
 _NUMBERS = count(1)
 
@@ -53,11 +54,11 @@ def _rate(groups: Sequence[Wanted], intervals: Sequence[Interval]) -> float:
 
 def _users(clients: int, small_roles: int) -> list[Wanted]:
     """New names for each client, spread over the small roles."""
-    return [dict(_new_users(small_roles)) for _ in range(clients)]
+    return [dict(_new_users(CLIENTS[clients], small_roles)) for _ in range(clients)]
 
 
-def _new_users(small_roles: int) -> Iterator[tuple[str, list[str]]]:
-    for _ in range(_USERS_A_CLIENT):
+def _new_users(users: int, small_roles: int) -> Iterator[tuple[str, list[str]]]:
+    for _ in range(users):
         number = next(_NUMBERS)
         first = number * _ROLES_A_USER
         roles = [role_name((first + each) % small_roles) for each in range(_ROLES_A_USER)]
