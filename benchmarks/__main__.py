@@ -65,7 +65,7 @@ def _orders(options: argparse.Namespace) -> Iterator[Order]:
 
 
 def _measured(order: Order, commit: str) -> Result:
-    about = machine.described()  # before we are the load ourselves
+    about = machine.described(order.directory)  # before we are the load ourselves
     return Result(
         directory=order.directory,
         users=order.users,

@@ -10,18 +10,23 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.running import ROOT
+from benchmarks.target import DS389, SAMBA
 from mi_ldap.embedded.configuration import find_installation
 
 
-def described() -> dict[str, str]:
-    """The machine and the versions of what runs on it, by the words of the page."""
+def described(directory: str) -> dict[str, str]:
+    """The machine and the versions of what runs on it, by the words of the page.
+
+    Args:
+        directory: the one that is measured, of `DIRECTORIES`.
+    """
     return {
         "CPU": _field("/proc/cpuinfo", "model name", ":"),
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{int(_field('/proc/meminfo', 'MemTotal', ':').split()[0]) / 2**20:.0f} GiB",
         "system": _field("/etc/os-release", "PRETTY_NAME", "=").strip('"'),
         "Linux": platform.release(),
-        "slapd": _slapd_version(),
+        **_server(directory),
         "Python": platform.python_version(),
         "gunicorn": version("gunicorn"),
         "ldap3": version("ldap3"),
@@ -53,6 +58,20 @@ def _field(file: str, name: str, separator: str) -> str:
         if key.strip() == name:
             return value.strip()
     return "0 unknown"
+
+
+def _server(directory: str) -> dict[str, str]:
+    """The name of the directory's server, and its version."""
+    if directory == DS389:
+        return {"389 Directory Server": _said("ns-slapd", "-v").partition("/")[2].split()[0]}
+    if directory == SAMBA:
+        return {"Samba": _said("samba", "--version").split()[-1]}
+    return {"slapd": _slapd_version()}
+
+
+def _said(*words: str) -> str:
+    # ns-slapd ends with 1 after it has said its version.
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout
 
 
 def _slapd_version() -> str:
