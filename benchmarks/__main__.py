@@ -58,8 +58,8 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 def _orders(options: argparse.Namespace) -> Iterator[Order]:
     for directory in options.directories:
-        sizes = options.users or (_SIZES if directory == EMBEDDED else _OTHER_SIZES)
-        for users in _QUICK_SIZES if options.quick else sizes:
+        sizes = _SIZES if directory == EMBEDDED else _OTHER_SIZES
+        for users in options.users or (_QUICK_SIZES if options.quick else sizes):
             rounds = 1 if options.quick else options.rounds
             yield Order(directory, users, set(options.only), rounds, warms_up=not options.quick)
 
