@@ -33,6 +33,8 @@ def slow_relay(url: str, each_way_s: float) -> Iterator[str]:
             while True:
                 here, _ = listening.accept()
                 there = socket.create_connection(target)
+                for each in (here, there):  # else Nagle's algorithm holds back some pieces longer
+                    each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 open_sockets.extend((here, there))
                 for source, sink, wait_s in ((here, there, 2 * each_way_s), (there, here, 0.0)):
                     pieces: SimpleQueue[Piece] = SimpleQueue()
