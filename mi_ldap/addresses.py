@@ -1,8 +1,9 @@
-"""IP addresses and networks, and host names that stand for one."""
+"""IP addresses and networks, host names that stand for one, and the URLs of directories."""
 
 from __future__ import annotations
 
 import ipaddress
+from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -44,6 +45,16 @@ def is_loopback(host: str) -> bool:
 def is_wildcard(host: str) -> bool:
     """Whether a server with this host listens on all interfaces, as with `"0.0.0.0"`."""
     return host in ("0.0.0.0", "::")  # noqa: S104 - compared only
+
+
+def scheme_of(url: str) -> str:
+    """Return `"ldap"`, `"ldaps"` or `"ldapi"`, also for addresses with `+srv`."""
+    return url.partition(":")[0].lower().removesuffix("+srv")
+
+
+def leaves_the_machine(url: str) -> bool:
+    """Whether the directory is reached over a network."""
+    return scheme_of(url) != "ldapi" and not is_loopback(urlsplit(url).hostname or "")
 
 
 def client_network(client: str, ipv6_prefix: int) -> str:

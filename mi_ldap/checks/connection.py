@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from mi_ldap.addresses import leaves_the_machine
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.deadline import deadline
@@ -25,7 +26,6 @@ from mi_ldap.ldap.account_policy import conditions_of_any_server, warning_of
 from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError
 from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.ldap.transport import is_ldaps, is_local_socket
-from mi_ldap.settings.validators import leaves_the_machine
 
 WARN_DAYS: Final = 30
 CONNECT_S: Final = 15.0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mi_ldap.files import read_text
 from mi_ldap.settings.deployment import KeyPath
 from mi_ldap.settings.registry import REMOVED, is_known, nearest_setting, official_path
-from mi_ldap.settings.sources import CONFIG_VARIABLE, PREFIX, STATE_VARIABLE, Tree, variable_of
+from mi_ldap.settings.sources import CONFIG_VARIABLE, PREFIX, STATE_VARIABLE, variable_of
 from mi_ldap.settings.types import SettingsError
 
 _TEST_PREFIX = "MI_LDAP_TEST_"
@@ -17,35 +17,27 @@ _TEST_PREFIX = "MI_LDAP_TEST_"
 
 @dataclass(frozen=True)
 class EnvValue:
-    """One value from the environment.
+    """A text from the environment, and the variable that contains it or names its file."""
 
-    Attributes:
-        path: the key, such as `("server", "port")`.
-        value: the text.
-        variable: the name of the variable with the value, or with the name of its file.
-    """
-
-    path: KeyPath
-    value: str
+    text: str
     variable: str
 
 
-def read_environment(environ: Mapping[str, str]) -> tuple[list[EnvValue], list[str]]:
+def read_environment(environ: Mapping[str, str]) -> tuple[dict[KeyPath, EnvValue], list[str]]:
     """Return the values in the environment, and a sentence for each variable that is not valid."""
     values: dict[KeyPath, EnvValue] = {}
     problems: list[str] = []
     # Compose files pass variables that are not set as empty ones.
     for name in sorted(name for name, text in environ.items() if text and _is_ours(name)):
         try:
-            found = _read_variable(name, environ[name])
-            if found.path in values:
-                raise SettingsError(
-                    f"{values[found.path].variable} and {name} are both set: keep one."
-                )
-            values[found.path] = found
+            path, text = _read_variable(name, environ[name])
         except SettingsError as error:
             problems.append(str(error))
-    return list(values.values()), problems
+            continue
+        if path in values:
+            problems.append(f"{values[path].variable} and {name} are both set: keep one.")
+        values[path] = EnvValue(text, name)
+    return values, problems
 
 
 def _is_ours(name: str) -> bool:
@@ -53,15 +45,15 @@ def _is_ours(name: str) -> bool:
     return name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX) and name not in others
 
 
-def _read_variable(name: str, text: str) -> EnvValue:
+def _read_variable(name: str, text: str) -> tuple[KeyPath, str]:
     path = tuple(name.removeprefix(PREFIX).lower().split("__"))
     # A key's own name goes first: SERVER__KEY_FILE is server.key_file, not server.key.
     if is_known(path):
-        return EnvValue(official_path(path), text, name)
+        return official_path(path), text
     target = (*path[:-1], path[-1].removesuffix("_file"))
     if target == path or not is_known(target):
         raise SettingsError(_unknown_variable(name, path))
-    return EnvValue(official_path(target), _read_secret_file(name, Path(text)), name)
+    return official_path(target), _read_secret_file(name, Path(text))
 
 
 def _unknown_variable(name: str, path: KeyPath) -> str:
@@ -88,16 +80,3 @@ def _read_secret_file(name: str, path: Path) -> str:
     if not text:
         raise SettingsError(f"{name} names an empty file: write the value into it.")
     return text
-
-
-def nest(values: Iterable[EnvValue]) -> Tree:
-    """Return the values of the environment as a tree like TOML's."""
-    tree: Tree = {}
-    for value in values:
-        table = tree
-        for name in value.path[:-1]:
-            inner = table.setdefault(name, {})
-            # Only one of MI's keys without effect can have a value here: drop the keys below it.
-            table = inner if isinstance(inner, dict) else {}
-        table[value.path[-1]] = value.value
-    return tree

@@ -30,41 +30,41 @@ def explain(
         file: the TOML with the other keys.
     """
     details = error.errors(include_url=False, include_input=False)
-    sentences = (_sentence(detail, variables, file) for detail in details)
-    return [sentence for sentence in sentences if sentence]
+    return [
+        _sentence(detail, _place(_path(detail), variables, file))
+        for detail in details
+        # Of a default that is derived from another key, whose mistake has a sentence of its own.
+        if detail["type"] != "default_factory_not_called"
+    ]
 
 
-def _sentence(
-    detail: ErrorDetails, variables: Mapping[KeyPath, str], file: Path | None
-) -> str | None:
-    path = tuple(name for name in detail["loc"] if isinstance(name, str))
+def _sentence(detail: ErrorDetails, place: str) -> str:
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, SettingsError):
         return str(cause)
     if detail["type"] == "extra_forbidden":
-        return unknown_key(path)
-    if detail["type"] == "default_factory_not_called":
-        # The default is derived from another key, whose mistake has a sentence of its own.
-        return None
-    return (
-        f"{_key(detail['loc'])} {_phrase(detail, cause)}; correct {_place(path, variables, file)}."
-    )
-
-
-def _phrase(detail: ErrorDetails, cause: object) -> str:
+        return unknown_key(_path(detail))
     if isinstance(cause, ValueError):
-        return str(cause)
-    if detail["type"] == "literal_error":
-        return f"must be {detail['ctx']['expected']}"
-    return _PHRASES.get(detail["type"], "has a value of the wrong kind")
+        phrase = str(cause)
+    elif detail["type"] == "literal_error":
+        phrase = f"must be {detail['ctx']['expected']}"
+    else:
+        phrase = _PHRASES.get(detail["type"], "has a value of the wrong kind")
+    return f"{_key(detail['loc'])} {phrase}; correct {place}."
+
+
+def _path(detail: ErrorDetails) -> KeyPath:
+    return tuple(name for name in detail["loc"] if isinstance(name, str))
 
 
 def _key(loc: tuple[int | str, ...]) -> str:
+    """Return `"resources[0].path"` for `("resources", 0, "path")`."""
     parts = (f"[{name}]" if isinstance(name, int) else f".{name}" for name in loc)
     return "".join(parts).removeprefix(".")
 
 
 def _place(path: KeyPath, variables: Mapping[KeyPath, str], file: Path | None) -> str:
+    # A mistake in an item of a list, or in a part of it, is in the variable of the whole list.
     levels = (path[:length] for length in range(len(path), 0, -1))
     variable = next((variables[level] for level in levels if level in variables), None)
     return variable or (f"it in {file}" if file else "it")

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from mi_ldap.addresses import is_loopback
+from mi_ldap.settings.deployment import KeyPath
+from mi_ldap.settings.registry import dotted
 from mi_ldap.settings.root import Settings
 
 
-def collect_notes(
-    settings: Settings, unused: Sequence[str], foreign: Sequence[str]
-) -> tuple[str, ...]:
-    """Return complete sentences, those about ignored keys first.
+def collect_notes(settings: Settings, ignored: Collection[KeyPath]) -> tuple[str, ...]:
+    """Return complete sentences, those about MI's keys and sections without effect first."""
+    return (*_notes_on_ignored(ignored), *_notes_on_values(settings))
 
-    Args:
-        settings: the valid configuration.
-        unused: MI's keys without effect.
-        foreign: MI's sections without effect.
-    """
-    notes = [
-        f"These keys of MI have no effect here: {', '.join(unused)}." if unused else "",
-        f"These sections of MI have no effect here: {', '.join(foreign)}." if foreign else "",
-        *_notes_on_values(settings),
-    ]
-    return tuple(note for note in notes if note)
+
+def _notes_on_ignored(ignored: Collection[KeyPath]) -> Iterator[str]:
+    for kind, paths in (
+        ("keys", [path for path in ignored if len(path) > 1]),
+        ("sections", [path for path in ignored if len(path) == 1]),
+    ):
+        if paths:
+            names = ", ".join(sorted(map(dotted, paths)))
+            yield f"These {kind} of MI have no effect here: {names}."
 
 
 def _notes_on_values(settings: Settings) -> Iterator[str]:

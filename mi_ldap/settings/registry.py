@@ -10,9 +10,8 @@ from pydantic.fields import FieldInfo
 
 from mi_ldap.settings.deployment import KEYS_OF_MI, OTHER_NAMES, SECTIONS_OF_MI, KeyPath
 from mi_ldap.settings.root import Settings
-from mi_ldap.settings.section import Section
 from mi_ldap.settings.sources import variable_of
-from mi_ldap.settings.types import InputFile, OutputFile
+from mi_ldap.settings.types import InputFile, OutputFile, Section
 
 
 def _leaves(model: type[Section], above: KeyPath = ()) -> Iterator[tuple[KeyPath, FieldInfo]]:
@@ -24,8 +23,12 @@ def _leaves(model: type[Section], above: KeyPath = ()) -> Iterator[tuple[KeyPath
             yield (*above, name), field
 
 
+_PROPERTIES = ("user_store", "properties")
+
 SETTINGS: Mapping[KeyPath, FieldInfo] = dict(_leaves(Settings))
-SECTIONS = frozenset(path[0] for path in SETTINGS)
+SECTIONS = frozenset(
+    [_PROPERTIES, *(path[:length] for path in SETTINGS for length in range(1, len(path)))]
+)
 PATHS = frozenset(
     path
     for path, field in SETTINGS.items()
@@ -36,7 +39,12 @@ REMOVED: Mapping[KeyPath, str] = {
 }
 """Settings of earlier versions, each with the reason for its removal."""
 
-_NAMES = frozenset([*SETTINGS, *KEYS_OF_MI, *OTHER_NAMES, *((name,) for name in SECTIONS)])
+_NAMES = frozenset([*SETTINGS, *KEYS_OF_MI, *OTHER_NAMES, *((path[0],) for path in SETTINGS)])
+# MI turns `connection_url` into the property `ConnectionURL`; some files have the latter.
+_OF_PROPERTIES = {
+    "starttlsenabled": ("user_store", "start_tls"),
+    **{path[1].replace("_", ""): path for path in SETTINGS if path[0] == "user_store"},
+}
 
 
 def dotted(path: KeyPath) -> str:
@@ -44,19 +52,23 @@ def dotted(path: KeyPath) -> str:
     return ".".join(name if name.isprintable() else ascii(name) for name in path)
 
 
-def has_no_effect(path: KeyPath) -> bool:
-    """Whether it is a key or section of MI that this service does not use."""
+def ignored_part(path: KeyPath) -> KeyPath | None:
+    """Return the key or section of MI without effect that the path is or is in; None if in none."""
+    if path[0] in SECTIONS_OF_MI:
+        return path[:1]
     above = (path[:length] for length in range(1, len(path) + 1))
-    return path[0] in SECTIONS_OF_MI or any(part in KEYS_OF_MI for part in above)
+    return next((part for part in above if part in KEYS_OF_MI), None)
 
 
 def is_known(path: KeyPath) -> bool:
     """Whether it is a key, not a section, that may be set."""
-    return path in SETTINGS or path in OTHER_NAMES or has_no_effect(path)
+    return path in SETTINGS or path in OTHER_NAMES or ignored_part(path) is not None
 
 
 def official_path(path: KeyPath) -> KeyPath:
-    """Return the first name of a key that has two."""
+    """Return the name of a setting that is spelled in one of MI's other ways; others unchanged."""
+    if path[:-1] == _PROPERTIES:
+        return _OF_PROPERTIES.get(path[-1].lower(), path)
     return OTHER_NAMES.get(path, path)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from mi_ldap.settings.section import Section
 from mi_ldap.settings.sections import (
     AuditSettings,
     BootstrapSettings,
@@ -16,7 +15,7 @@ from mi_ldap.settings.sections import (
     ServerSettings,
     SuperAdminSettings,
 )
-from mi_ldap.settings.types import SettingsError
+from mi_ldap.settings.types import Section, SettingsError
 from mi_ldap.settings.user_store import UserStoreSettings
 
 

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mi_ldap.settings.section import Section, setting
 from mi_ldap.settings.types import (
     Bytes,
     Connections,
@@ -28,9 +27,11 @@ from mi_ldap.settings.types import (
     Role,
     Seconds,
     Secret,
+    Section,
     SettingsError,
     Text,
     WholeSeconds,
+    setting,
 )
 
 

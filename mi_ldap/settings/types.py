@@ -13,19 +13,31 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from mi_ldap.settings.expressions import translate_java_regex
 from mi_ldap.settings.validators import (
     is_attribute_name,
     is_dn,
-    is_host,
     read_filter,
+    read_host,
     read_http_url,
     read_url,
 )
+
+
+class Section(BaseModel):
+    """The base of all sections: immutable; refuses unknown keys; errors do not show values."""
+
+    # A misspelled key would leave a default in force, such as that of a timeout or of TLS.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def setting(default: object, description: str) -> Any:
+    """Declare a key; docs/configuration.md has its description, which a test compares."""
+    return Field(default=default, description=description)
 
 
 class SettingsError(ValueError):
@@ -68,6 +80,46 @@ def _read_text(value: object) -> str:
     return value.strip()
 
 
+def _text_that(accept: Callable[[str], str | bool | None], phrase: str) -> Callable[[object], str]:
+    """Return a reader of texts.
+
+    Args:
+        accept: returns the text to use, or whether to use it as it is.
+        phrase: what the text must be.
+    """
+
+    def read(value: object) -> str:
+        text = _read_text(value)
+        accepted = accept(text)
+        if not accepted:
+            raise ValueError(phrase)
+        return accepted if isinstance(accepted, str) else text
+
+    return read
+
+
+_read_host = _text_that(read_host, "must be an address or a host name alone, such as 127.0.0.1")
+_read_attribute = _text_that(
+    is_attribute_name, "must be a name from the directory's schema, such as uid"
+)
+_read_dn = _text_that(is_dn, "must be a DN, such as ou=people,dc=example,dc=org")
+_read_dn_pattern = _text_that(
+    lambda text: text.count("{0}") == 1 and is_dn(text),
+    "must be a DN with {0} for the name, such as uid={0},ou=people,dc=x",
+)
+_read_list_filter = _text_that(
+    read_filter, "must be an LDAP filter in parentheses, such as (objectClass=person)"
+)
+_read_search_filter = _text_that(
+    lambda text: "?" in text and read_filter(text),
+    "must be an LDAP filter with ? for the name, such as (uid=?)",
+)
+_read_role = _text_that(
+    lambda text: "/" not in text and ":" not in text,
+    "must be the name of a role in the directory, without / and :",
+)
+
+
 def _read_secret(value: object) -> SecretStr:
     if isinstance(value, SecretStr):
         return value
@@ -103,15 +155,8 @@ def _read_networks(value: object) -> tuple[str, ...]:
         raise ValueError('must be a list of addresses or networks, such as "10.0.0.0/8"') from None
 
 
-def _read_host(value: object) -> str:
-    host = _read_text(value).removeprefix("[").removesuffix("]")
-    if not is_host(host):
-        raise ValueError("must be an address or a host name alone, such as 127.0.0.1")
-    return host
-
-
 def _read_path(value: object) -> Path:
-    return value if isinstance(value, Path) else Path(_read_text(value))
+    return value if isinstance(value, Path) else Path(_read_text(value)).absolute()
 
 
 def _read_input_file(value: object) -> Path:
@@ -121,12 +166,6 @@ def _read_input_file(value: object) -> Path:
             "must name a file that exists; in a TOML file a relative path begins at its folder"
         )
     return path
-
-
-def _read_attribute(value: object) -> str:
-    if not is_attribute_name(text := _read_text(value)):
-        raise ValueError("must be a name from the directory's schema, such as uid")
-    return text
 
 
 def _read_attributes(value: object) -> tuple[str, ...]:
@@ -143,38 +182,12 @@ def _read_assignments(value: object) -> tuple[tuple[str, str], ...]:
     return tuple((name, text.strip()) for name, _, text in pairs)
 
 
-def _read_dn(value: object) -> str:
-    if not is_dn(text := _read_text(value)):
-        raise ValueError("must be a DN, such as ou=people,dc=example,dc=org")
-    return text
-
-
 def _read_dns(value: object) -> tuple[str, ...]:
     # MI separates several bases by #, which a DN has only escaped at that place.
     parts = re.split(r"(?<!\\)#", value) if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not parts:
         raise ValueError("must be a DN, such as ou=people,dc=example,dc=org, or a list of them")
     return tuple(_read_dn(part) for part in parts)
-
-
-def _read_dn_pattern(value: object) -> str:
-    text = _read_text(value)
-    if text.count("{0}") != 1 or not is_dn(text):
-        raise ValueError("must be a DN with {0} for the name, such as uid={0},ou=people,dc=x")
-    return text
-
-
-def _read_list_filter(value: object) -> str:
-    if (found := read_filter(_read_text(value))) is None:
-        raise ValueError("must be an LDAP filter in parentheses, such as (objectClass=person)")
-    return found
-
-
-def _read_search_filter(value: object) -> str:
-    found = read_filter(_read_text(value))
-    if found is None or "?" not in found:
-        raise ValueError("must be an LDAP filter with ? for the name, such as (uid=?)")
-    return found
 
 
 def _read_urls(value: object) -> str:
@@ -200,13 +213,6 @@ def _read_dashboard_url(value: object) -> str:
 
 def _read_java_regex(value: object) -> str:
     return translate_java_regex(_read_text(value))
-
-
-def _read_role(value: object) -> str:
-    role = _read_text(value)
-    if "/" in role or ":" in role:
-        raise ValueError("must be the name of a role in the directory, without / and :")
-    return role
 
 
 Flag = Annotated[bool, BeforeValidator(_read_flag)]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from mi_ldap.settings.section import Section, setting
+from mi_ldap.addresses import leaves_the_machine, scheme_of
 from mi_ldap.settings.types import (
     Assignments,
     Attribute,
@@ -23,11 +23,12 @@ from mi_ldap.settings.types import (
     Milliseconds,
     SearchFilter,
     Secret,
+    Section,
     SettingsError,
     Text,
     Urls,
+    setting,
 )
-from mi_ldap.settings.validators import leaves_the_machine, scheme_of
 
 _FOR_ANY_DIRECTORY = frozenset(
     (

@@ -9,8 +9,6 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from mi_ldap.addresses import is_loopback
-
 _NAME = r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)"
 _ASSERTION = re.compile(r"\([A-Za-z0-9.;:_-]+[~<>]?=(?:[^()\\\0]|\\[0-9A-Fa-f]{2})*\)")
 _COMBINATION = re.compile(r"\((?:[&|]\0+|!\0)\)")
@@ -90,6 +88,12 @@ def read_http_url(text: str) -> str | None:
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
 
+def read_host(text: str) -> str | None:
+    """Return the host or address without the brackets of an IPv6 address; None if it is none."""
+    host = text.removeprefix("[").removesuffix("]")
+    return host if is_host(host) else None
+
+
 def is_host(text: str) -> bool:
     """Whether it is a host name or address without a port, such as `"127.0.0.1"` or `"::1"`."""
     try:
@@ -97,13 +101,3 @@ def is_host(text: str) -> bool:
     except ValueError:
         return _HOST_NAME.fullmatch(text) is not None
     return text.isprintable()
-
-
-def scheme_of(url: str) -> str:
-    """Return `"ldap"`, `"ldaps"` or `"ldapi"`, also for addresses with `+srv`."""
-    return url.partition(":")[0].lower().removesuffix("+srv")
-
-
-def leaves_the_machine(url: str) -> bool:
-    """Whether the address is reached over a network."""
-    return scheme_of(url) != "ldapi" and not is_loopback(urlsplit(url).hostname or "")

@@ -1,0 +1,73 @@
+"""The values of a TOML by key, under one name for each key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Mapping
+from pathlib import Path
+
+from mi_ldap.settings.deployment import KeyPath
+from mi_ldap.settings.registry import PATHS, SECTIONS, SETTINGS, dotted, ignored_part, official_path
+from mi_ldap.settings.sources import Tree, variable_of
+
+# MI resolves them with its keystore, the environment or its own keys.
+_PLACEHOLDER = re.compile(r"\$(?:secret|env|ref|sys)\{")
+
+
+def collect_values(tree: Tree, folder: Path) -> tuple[dict[KeyPath, object], list[str]]:
+    """Return the values by key, and a sentence for each key that is there twice.
+
+    Args:
+        tree: the tables of the TOML.
+        folder: where relative paths in it begin.
+    """
+    values: dict[KeyPath, object] = {}
+    spelled: dict[KeyPath, KeyPath] = {}
+    problems: list[str] = []
+    # Deepest first: a key of [user_store] overrides the same one in [user_store.properties].
+    for spelling, value in sorted(_leaves(tree), key=lambda leaf: -len(leaf[0])):
+        path = official_path(spelling)
+        if value == "" and len(path) > 1 and not ignored_part(path):
+            continue  # MI's own file has '' for "not set"
+        if path in spelled and len(spelled[path]) == len(spelling):
+            problems.append(f"{dotted(path)} is there twice, under two names: keep one.")
+            continue
+        is_relative = path in PATHS and isinstance(value, str)
+        values[path] = str(folder / str(value)) if is_relative else value
+        spelled[path] = spelling
+    return values, problems
+
+
+def _leaves(tree: Tree, above: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
+    """Yield all that is not a section: keys, and tables that this service does not know."""
+    for name, value in tree.items():
+        path = (*above, name)
+        if isinstance(value, dict) and path in SECTIONS:
+            yield from _leaves(value, path)
+        else:
+            yield path, value
+
+
+def find_placeholders(values: Mapping[KeyPath, object], covered: Container[KeyPath]) -> list[str]:
+    """Return a sentence for each placeholder of MI that no environment variable replaces."""
+    return [
+        f"{dotted(path)} holds a placeholder such as $secret{{…}}, which only MI fills in: "
+        f"write the value itself, or set {variable_of(path)} or {variable_of(path)}_FILE."
+        for path in SETTINGS
+        if path not in covered
+        and isinstance(text := values.get(path), str)
+        and _PLACEHOLDER.search(text)
+    ]
+
+
+def nest(values: Mapping[KeyPath, object]) -> Tree:
+    """Return the values as a tree like TOML's."""
+    tree: Tree = {}
+    for path, value in values.items():
+        table = tree
+        for name in path[:-1]:
+            inner = table.setdefault(name, {})
+            # A section with a value of its own, `server = 5`, keeps it, to be reported.
+            table = inner if isinstance(inner, dict) else {}
+        table[path[-1]] = value
+    return tree
