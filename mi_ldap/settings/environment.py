@@ -36,7 +36,7 @@ def read_environment(environ: Mapping[str, str]) -> tuple[dict[KeyPath, EnvValue
             continue
         if path in values:
             problems.append(f"{values[path].variable} and {name} are both set: keep one.")
-        values[path] = EnvValue(text, name)
+        values.setdefault(path, EnvValue(text, name))
     return values, problems
 
 
