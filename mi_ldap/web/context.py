@@ -1,4 +1,4 @@
-"""The context of every request: services, deadline, id, and the client's address."""
+"""The context of every request: services, performer, deadline, id, and the client's address."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from flask import Flask, Response, current_app, g, request
 
 from mi_ldap.addresses import Network, parse_address, parse_network
 from mi_ldap.deadline import deadline
+from mi_ldap.model import Performer
 from mi_ldap.services.container import Services
 from mi_ldap.settings import ServerSettings
 
@@ -41,6 +42,12 @@ def services() -> Services:
     """Return the services of the current application."""
     found: Services = current_app.extensions["mi_ldap"]
     return found
+
+
+def current_performer() -> Performer:
+    """Return who sends the request; set unless the view is for anybody."""
+    performer: Performer = g.performer
+    return performer
 
 
 def init_app(app: Flask, server: ServerSettings) -> None:

@@ -103,12 +103,6 @@ def as_admin(performer: Performer) -> Performer:
     return replace(performer, admin_role=admin_role)
 
 
-def current_performer() -> Performer:
-    """Return who sends the request; set unless the view is for anybody."""
-    performer: Performer = g.performer
-    return performer
-
-
 def is_api(path: str) -> bool:
     """Whether a path is below `/management`, routed or not."""
     return resource_of(path) is not None

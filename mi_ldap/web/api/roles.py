@@ -30,9 +30,8 @@ from mi_ldap.web.api.response_schemas import (
     UserWritten,
 )
 from mi_ldap.web.api.schemas import ListQuery, RoleBody, RoleChangeBody
-from mi_ldap.web.context import services
+from mi_ldap.web.context import current_performer, services
 from mi_ldap.web.errors import missing_keys
-from mi_ldap.web.guards import current_performer
 
 bp = Blueprint("roles", __name__, url_prefix="/management")
 

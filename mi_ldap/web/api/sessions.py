@@ -20,8 +20,7 @@ from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.api.operation import Success, operation
 from mi_ldap.web.api.response_schemas import Token
-from mi_ldap.web.context import is_local, services
-from mi_ldap.web.guards import current_performer
+from mi_ldap.web.context import current_performer, is_local, services
 
 bp = Blueprint("sessions", __name__, url_prefix="/management")
 

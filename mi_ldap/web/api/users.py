@@ -30,8 +30,7 @@ from mi_ldap.web.api.response_schemas import (
     UserWritten,
 )
 from mi_ldap.web.api.schemas import ListQuery, PasswordBody, UserBody
-from mi_ldap.web.context import services
-from mi_ldap.web.guards import current_performer
+from mi_ldap.web.context import current_performer, services
 
 bp = Blueprint("users", __name__, url_prefix="/management")
 

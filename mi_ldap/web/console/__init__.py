@@ -10,6 +10,7 @@ from mi_ldap.web.console import (  # the imports add the views
     account,  # noqa: F401
     assets,  # noqa: F401
     assignments,  # noqa: F401
+    error_pages,
     guard,
     login,  # noqa: F401
     responses,
@@ -24,3 +25,4 @@ __all__ = ["bp"]
 
 bp.before_request(guard.check_request)
 responses.init_blueprint(bp)
+error_pages.init_blueprint(bp)

@@ -10,10 +10,9 @@ from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
-from mi_ldap.web.console.forms import handle_form, refused_form
+from mi_ldap.web.console.forms import form_of, refused_form
 from mi_ldap.web.console.responses import page
-from mi_ldap.web.context import services
-from mi_ldap.web.guards import current_performer
+from mi_ldap.web.context import current_performer, services
 
 
 @bp.get("/account")
@@ -30,12 +29,9 @@ def show_account() -> Response:
 
 @bp.post("/account/password")
 @allow(Access.SELF)
+@form_of("show_account")
 def set_own_password() -> Response:
     """Change the password of the logged-in user, which ends the session."""
-    return handle_form(_set_own_password)
-
-
-def _set_own_password() -> Response:
     performer, new = current_performer(), request.form.get("new", "")
     model.must_agree(new, request.form.get("confirmed", ""))
     wanted = NewPassword(new, request.form.get("old", ""))

@@ -6,8 +6,6 @@ because the opposite action undoes the change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from flask import Response, request
 
 from mi_ldap.services.accounts import find_role, get_user
@@ -17,13 +15,9 @@ from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console import messages
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
-from mi_ldap.web.console.forms import handle_form
+from mi_ldap.web.console.forms import form_of, requested_name
 from mi_ldap.web.console.responses import page
-from mi_ldap.web.context import services
-from mi_ldap.web.guards import current_performer
-
-NextPage = Callable[[], tuple[str, Mapping[str, str]]]
-"""Returns an endpoint and the values of its URL; called after the change."""
+from mi_ldap.web.context import current_performer, services
 
 
 @bp.get("/user/assign-admin")
@@ -31,7 +25,7 @@ NextPage = Callable[[], tuple[str, Mapping[str, str]]]
 def confirm_assignment() -> Response:
     """Ask before the admin role is assigned, or say why it cannot be."""
     admin_role = services().admins.role_for(current_performer().user)
-    user = services().users.show(_name(), admin_role)
+    user = services().users.show(requested_name(), admin_role)
     refusal = (
         f"{user.name} is an admin already." if user.is_admin else services().roles.read_only_reason
     )
@@ -41,31 +35,36 @@ def confirm_assignment() -> Response:
 
 @bp.post("/user/assign")
 @allow(Access.ADMIN)
+@form_of("show_user")
 def assign() -> Response:
-    """Assign a role to the user."""
-    return handle_form(_assign)
+    """Assign a role to the user, and return to the user."""
+    name = requested_name()
+    return _assign(name, request.form.get("role", ""), "show_user", name)
 
 
-def _assign() -> Response:
-    name = _name()
-    return assign_role(name, request.form.get("role", ""), lambda: ("show_user", {"name": name}))
+@bp.post("/role/assign")
+@allow(Access.ADMIN)
+@form_of("show_role")
+def add_member() -> Response:
+    """Assign the role to a user, and return to the role."""
+    role = requested_name()
+    return _assign(request.form.get("user", ""), role, "show_role", role)
 
 
-def assign_role(user: str, role: str, next_page: NextPage) -> Response:
-    """Assign a role and redirect to the next page; ask first if it is the admin role."""
+def _assign(user: str, role: str, endpoint: str, name: str) -> Response:
+    """Assign a role and redirect to a page; ask first if it is the admin role."""
     user = get_user(services().store.view(), user).name
     if _is_admin_role(role) and not _is_confirmed():
         return redirect_to("confirm_assignment", name=user)
     services().roles.change(current_performer(), RoleChange(user, assigned=(role,)))
-    endpoint, values = next_page()
-    return redirect_to(endpoint, f"{user} now has the role {role}.", **values)
+    return redirect_to(endpoint, f"{user} now has the role {role}.", name=name)
 
 
 @bp.get("/user/revoke-admin")
 @allow(Access.ADMIN)
 def confirm_revocation() -> Response:
     """Ask before the admin role is revoked, with the consequences, or say why it cannot be."""
-    performer, user = current_performer(), get_user(services().store, _name())
+    performer, user = current_performer(), get_user(services().store, requested_name())
     admin_role = services().admins.role_for(performer.user)
     role = admin_role.role.name
     refusals = {
@@ -83,13 +82,10 @@ def confirm_revocation() -> Response:
 
 @bp.post("/user/revoke")
 @allow(Access.ADMIN)
+@form_of("show_user")
 def revoke() -> Response:
     """Revoke a role from the user."""
-    return handle_form(_revoke)
-
-
-def _revoke() -> Response:
-    user, role = _name(), request.form.get("role", "")
+    user, role = requested_name(), request.form.get("role", "")
     if _is_admin_role(role):
         return _revoke_admin_role(user, role)
     services().roles.change(current_performer(), RoleChange(user, revoked=(role,)))
@@ -116,7 +112,3 @@ def _is_admin_role(role: str) -> bool:
 
 def _is_confirmed() -> bool:
     return request.form.get("is_confirmed") == "yes"
-
-
-def _name() -> str:
-    return request.args.get("name", "")

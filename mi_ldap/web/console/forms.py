@@ -7,6 +7,7 @@ refused form, so that the page ignores the cookie of another form. Passwords are
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,24 +15,28 @@ from typing import Final
 
 from flask import Response, after_this_request, redirect, request, url_for
 
-from mi_ldap.errors import BadRequest, Conflict, Forbidden, NotFound, TooManyFailures
+from mi_ldap.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    MiLdapError,
+    NotFound,
+    TooManyFailures,
+)
 from mi_ldap.web.console import flash, messages
 
-REFUSALS: Final = (BadRequest, Conflict, Forbidden, NotFound, TooManyFailures)
-"""Errors that are shown beside the form; others are shown on the error page."""
+View = Callable[[], Response]
 
-PAGES: Final = {
-    "log_in": "show_login",
-    "set_own_password": "show_account",
-    "create_user": "add_user",
-    "assign": "show_user",
-    "revoke": "show_user",
-    "set_password": "show_user",
-    "delete_user": "show_user",
-    "create_role": "add_role",
-    "add_member": "show_role",
-    "delete_role": "show_role",
-}
+REFUSALS: Final[tuple[type[MiLdapError], ...]] = (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    TooManyFailures,
+)
+"""Errors that are shown beside most forms."""
+
+PAGES: Final[dict[str, str]] = {}
 """The endpoint of the page with a form, by the endpoint that the form is sent to."""
 
 KEPT_S: Final = 600
@@ -40,13 +45,22 @@ _KEPT_FIELDS: Final = ("name", "user", "role", "is_admin", "next")
 _MAX_CHARACTERS: Final = 500
 
 
+class OlderSession(Forbidden):
+    """A form without the anti-forgery value of the current session."""
+
+    code = "older_session"
+
+    def __init__(self) -> None:
+        super().__init__(messages.NO_SESSION)
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedForm:
     """A refused form; an empty one for a page that is shown for the first time.
 
     Attributes:
         endpoint: the endpoint that it was sent to, `"create_user"`, or `""`.
-        values: the typed values by field, without passmessages.
+        values: the typed values by field, without passwords.
         errors: sentences by field; under `""` those about the whole form.
     """
 
@@ -59,12 +73,29 @@ class RefusedForm:
         return self.errors if self.endpoint == endpoint else {}
 
 
-def handle_form(act: Callable[[], Response]) -> Response:
-    """Return the response of `act`; if it is refused, a redirect to the form with the errors."""
-    try:
-        return act()
-    except REFUSALS as error:
-        return refused(messages.errors_of(error))
+def form_of(
+    page: str, refusals: tuple[type[MiLdapError], ...] = REFUSALS
+) -> Callable[[View], View]:
+    """Return a decorator for a view that a form is sent to: its errors are shown beside the form.
+
+    Args:
+        page: the endpoint of the page with the form.
+        refusals: the errors that are shown there; others are shown on the error page.
+    """
+
+    def declare(view: View) -> View:
+        PAGES[view.__name__] = page
+
+        @functools.wraps(view)
+        def handle() -> Response:
+            try:
+                return view()
+            except refusals as error:
+                return refused(messages.errors_of(error))
+
+        return handle
+
+    return declare
 
 
 def refused(errors: Mapping[str, str]) -> Response:
@@ -91,7 +122,7 @@ def keep(errors: Mapping[str, str]) -> str:
             flash.put(response, _COOKIE, {**kept, "values": {}}, KEPT_S)
         return response
 
-    name = request.args.get("name") or None  # `url_for` leaves None out
+    name = requested_name() or None  # `url_for` leaves None out
     return url_for(f"console.{PAGES[_endpoint()]}", again=again, name=name)
 
 
@@ -106,6 +137,11 @@ def refused_form() -> RefusedForm:
     if not kept or kept["again"] != request.args.get("again"):
         return RefusedForm()
     return RefusedForm(kept["endpoint"], kept["values"], kept["errors"])
+
+
+def requested_name() -> str:
+    """Return the user or role that the page is about, from the URL: `?name=…`."""
+    return request.args.get("name", "")
 
 
 def _endpoint() -> str:

@@ -11,25 +11,15 @@ from mi_ldap.errors import AdminRoleUnclear, AdminsOnly, BadRequest, Forbidden, 
 from mi_ldap.model import Performer
 from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, declared_access
+from mi_ldap.web.console import messages
+from mi_ldap.web.console.forms import OlderSession
 from mi_ldap.web.guards import as_admin
 
 MAX_FIELDS = 32
 MAX_ESCAPES = 20_000
 """`%` in a form: three passwords have 10,000. Parsing 1 MB of fields or escapes takes a second."""
 
-NO_SESSION = (
-    "The form belongs to an older session, or was not sent from the console. Send it again."
-)
 _NOT_OURS = "The form is not one of the console's."
-
-
-class OlderSession(Forbidden):
-    """A form without the anti-forgery value of the current session."""
-
-    code = "older_session"
-
-    def __init__(self) -> None:
-        super().__init__(NO_SESSION)
 
 
 def check_request() -> None:
@@ -80,7 +70,7 @@ def _ensure_same_origin() -> None:
         # other person's cookie.
         is_ours = origin is None or origin in own
     if not is_ours:
-        raise Forbidden(NO_SESSION)
+        raise Forbidden(messages.NO_SESSION)
 
 
 def _ensure_utf8() -> None:

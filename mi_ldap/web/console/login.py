@@ -15,10 +15,9 @@ from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console import flash, messages
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
-from mi_ldap.web.console.forms import refused, refused_form
+from mi_ldap.web.console.forms import form_of, refused, refused_form
 from mi_ldap.web.console.responses import may_manage, page
-from mi_ldap.web.context import is_local, services
-from mi_ldap.web.guards import current_performer
+from mi_ldap.web.context import current_performer, is_local, services
 
 _HOME = "/console"
 _MAX_URL = 2048
@@ -49,12 +48,29 @@ def show_login() -> Response:
 
 @bp.post("/login")
 @allow(Access.ANYBODY)
+@form_of("show_login", (LoginRefused, TooManyFailures, Unavailable))
 def log_in() -> Response:
-    """Log in and redirect to the page that was asked for."""
-    try:
-        return _log_in()
-    except (LoginRefused, TooManyFailures, Unavailable) as error:
-        return refused(messages.errors_of(error))
+    """Log in and redirect to the page that was asked for.
+
+    While there is no admin, the password must be typed twice.
+    """
+    name, password = request.form.get("name", ""), request.form.get("password", "")
+    # Read before the login, which may create the first admin.
+    had_no_admin = services().bootstrap.is_open()
+    if had_no_admin and services().settings.bootstrap.mode == "first_login":
+        # After a typo nobody could log in as the first admin, and nobody could delete it.
+        confirmed = request.form.get("confirmed")
+        if confirmed != password:
+            sentence = messages.PASSWORDS_DIFFER if confirmed else messages.TYPE_TWICE
+            return refused({"confirmed": sentence})
+    logged_in = services().login.login(
+        LoginRequest(name, password, client=g.client, is_local=is_local())
+    )
+    target = internal(request.form.get("next", "")) or _HOME
+    response: Response = redirect(target, 303)  # type: ignore[assignment]
+    if had_no_admin and _is_first_admin(logged_in):
+        flash.set_notice(response, messages.FIRST_ADMIN)
+    return tokens.set_cookie(response, _console_token(logged_in))
 
 
 @bp.post("/logout")
@@ -74,27 +90,6 @@ def internal(url: str) -> str:
     # Browsers read a backslash as `/`, skip line ends, and resolve dots: each leads elsewhere.
     is_plain = url.isprintable() and "\\" not in url and not _DOTS.search(path)
     return url if is_ours and is_plain else ""
-
-
-def _log_in() -> Response:
-    """Log in; while there is no admin, the password must be typed twice."""
-    name, password = request.form.get("name", ""), request.form.get("password", "")
-    # Read before the login, which may create the first admin.
-    had_no_admin = services().bootstrap.is_open()
-    if had_no_admin and services().settings.bootstrap.mode == "first_login":
-        # After a typo nobody could log in as the first admin, and nobody could delete it.
-        confirmed = request.form.get("confirmed")
-        if confirmed != password:
-            sentence = messages.PASSWORDS_DIFFER if confirmed else messages.TYPE_TWICE
-            return refused({"confirmed": sentence})
-    logged_in = services().login.login(
-        LoginRequest(name, password, client=g.client, is_local=is_local())
-    )
-    target = internal(request.form.get("next", "")) or _HOME
-    response: Response = redirect(target, 303)  # type: ignore[assignment]
-    if had_no_admin and _is_first_admin(logged_in):
-        flash.set_notice(response, messages.FIRST_ADMIN)
-    return tokens.set_cookie(response, _console_token(logged_in))
 
 
 def _has_no_admin() -> bool:

@@ -8,6 +8,9 @@ NOT_ENDED = (
     "This browser is logged out, but the session could not be ended in the service: its token "
     "stays valid until it expires."
 )
+NO_SESSION = (
+    "The form belongs to an older session, or was not sent from the console. Send it again."
+)
 SESSION_OVER = "Your session has ended. Log in to continue."
 NO_LONGER_ADMIN = "You are no longer an admin. Log in to continue."
 PASSWORDS_DIFFER = "The passwords do not match."

@@ -8,11 +8,10 @@ from mi_ldap.model import role_name_warning
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
-from mi_ldap.web.console.forms import handle_form, refused_form
+from mi_ldap.web.console.forms import form_of, refused_form
 from mi_ldap.web.console.listing import ListView, page_of
 from mi_ldap.web.console.responses import page, render_list
-from mi_ldap.web.context import services
-from mi_ldap.web.guards import current_performer
+from mi_ldap.web.context import current_performer, services
 
 
 @bp.get("/roles")
@@ -36,12 +35,9 @@ def add_role() -> Response:
 
 @bp.post("/roles/add")
 @allow(Access.ADMIN)
+@form_of("add_role")
 def create_role() -> Response:
     """Create a role."""
-    return handle_form(_create_role)
-
-
-def _create_role() -> Response:
     created = services().roles.create(current_performer(), request.form.get("name", ""))
     notice = f"Role created. {role_name_warning(created)}".strip()
     return redirect_to("show_role", notice, name=created)

@@ -12,20 +12,19 @@ from mi_ldap.services.accounts import get_user
 from mi_ldap.services.queries import Query
 from mi_ldap.services.users import NewPassword
 from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console.admins import first_admin_name
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
-from mi_ldap.web.console.forms import handle_form, refused_form
+from mi_ldap.web.console.forms import form_of, refused_form, requested_name
 from mi_ldap.web.console.responses import page
-from mi_ldap.web.console.users import first_admin_name
-from mi_ldap.web.context import services
-from mi_ldap.web.guards import current_performer
+from mi_ldap.web.context import current_performer, services
 
 
 @bp.get("/user")
 @allow(Access.ADMIN)
 def show_user() -> Response:
     """Show a user with its roles, and the forms to change it."""
-    performer, name = current_performer(), _name()
+    performer, name = current_performer(), requested_name()
     user = services().users.show(name, performer.admin_role)
     holdings = services().roles.held_roles(performer, name)
     held = {each.name for each in holdings} | {model.EVERYONE}
@@ -44,13 +43,10 @@ def show_user() -> Response:
 
 @bp.post("/user/password")
 @allow(Access.ADMIN)
+@form_of("show_user")
 def set_password() -> Response:
     """Set the password of a user without knowing the present one."""
-    return handle_form(_set_password)
-
-
-def _set_password() -> Response:
-    name, new = _name(), request.form.get("new", "")
+    name, new = requested_name(), request.form.get("new", "")
     model.must_agree(new, request.form.get("confirmed", ""))
     services().users.set_password(current_performer(), name, NewPassword(new, None))
     notice = f"Password set. {name} must log in again everywhere."
@@ -61,7 +57,7 @@ def _set_password() -> Response:
 @allow(Access.ADMIN)
 def confirm_user_deletion() -> Response:
     """Ask before a user is deleted, with the consequences, or say why it is not allowed."""
-    performer, user = current_performer(), get_user(services().store, _name())
+    performer, user = current_performer(), get_user(services().store, requested_name())
     admin_role = services().admins.role_for(performer.user)
     return page(
         "delete_user.html",
@@ -73,15 +69,8 @@ def confirm_user_deletion() -> Response:
 
 @bp.post("/user/delete")
 @allow(Access.ADMIN)
+@form_of("show_user")
 def delete_user() -> Response:
     """Delete a user."""
-    return handle_form(_delete_user)
-
-
-def _delete_user() -> Response:
-    services().users.delete(current_performer(), _name())
+    services().users.delete(current_performer(), requested_name())
     return redirect_to("list_users", "User deleted.")
-
-
-def _name() -> str:
-    return request.args.get("name", "")

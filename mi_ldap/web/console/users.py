@@ -9,13 +9,13 @@ from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.services.queries import Query, Selection
 from mi_ldap.services.users import NewUser
 from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console.admins import creators, first_admin_name
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
-from mi_ldap.web.console.forms import handle_form, refused_form
+from mi_ldap.web.console.forms import form_of, refused_form
 from mi_ldap.web.console.listing import ListView, page_of
 from mi_ldap.web.console.responses import page, render_list, status_and_retry
-from mi_ldap.web.context import services
-from mi_ldap.web.guards import current_performer
+from mi_ldap.web.context import current_performer, services
 
 
 @bp.get("/users")
@@ -55,30 +55,12 @@ def add_user() -> Response:
 
 @bp.post("/users/add")
 @allow(Access.ADMIN)
+@form_of("add_user")
 def create_user() -> Response:
     """Create a user."""
-    return handle_form(_create_user)
-
-
-def _create_user() -> Response:
     form = request.form
     password, is_admin = form.get("new", ""), form.get("is_admin") == "yes"
     model.must_agree(password, form.get("confirmed", ""))
     wanted = NewUser(form.get("name", ""), password, is_admin)
     created = services().users.create(current_performer(), wanted)
     return redirect_to("show_user", "User created.", name=created)
-
-
-def creators() -> dict[str, str]:
-    """Return the name of each admin's custodian, or `""`, by the admin's name."""
-    admin_role = current_performer().admin_role
-    return services().admins.creators(admin_role) if admin_role else {}
-
-
-def first_admin_name() -> str:
-    """Return the name of the first admin; `""` where it is not known."""
-    admin_role = current_performer().admin_role
-    if admin_role is None or not admin_role.first_admin_id:
-        return ""
-    first = services().store.view().user(admin_role.first_admin_id)
-    return first.name if first else ""
