@@ -6,9 +6,13 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import mi_ldap
-from mi_ldap.errors import MiLdapError
+from mi_ldap.errors import ConfigurationError, MiLdapError
+from mi_ldap.web.errors import status_of
+
+API_PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 
 def classes(root: type[MiLdapError]) -> Iterator[type[MiLdapError]]:
@@ -36,3 +40,12 @@ def test_codes_are_unique_and_in_snake_case() -> None:
     assert len(codes) >= 30
     assert len(codes) == len(set(codes))
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", code) for code in codes)
+
+
+def test_the_page_of_the_api_lists_every_code_with_its_status() -> None:
+    rows = re.findall(r"(?m)^\| `([a-z_]+)` \| (\d{3}) \| ", API_PAGE.read_text(encoding="utf-8"))
+    # The service ends with a ConfigurationError at its start; no response has one.
+    unsent = (MiLdapError, ConfigurationError, *ConfigurationError.__subclasses__())
+    sent = [each for each in errors() if each.__module__ == "mi_ldap.errors" and each not in unsent]
+    statuses = [(each.code, str(status_of(each.__new__(each)))) for each in sent]
+    assert sorted(rows) == sorted(statuses)
