@@ -21,49 +21,57 @@ class Command(click.Command):
 
     Args:
         examples: pairs of a command line and its explanation.
-    """
-
-    def __init__(self, *args: Any, examples: tuple[Example, ...] = (), **kwargs: Any) -> None:
-        kwargs.setdefault("context_settings", _SETTINGS)
-        super().__init__(*args, **kwargs)
-        self.examples = examples
-        self.params.extend(_common_options())
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the command's own options and the common ones in separate sections."""
-        _format_options(self, ctx, formatter)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Add the examples."""
-        _format_examples(self.examples, formatter)
-        super().format_epilog(ctx, formatter)
-
-
-class Group(click.Group):
-    """A group of commands.
-
-    Args:
-        examples: pairs of a command line and its explanation.
         notes: pairs of a heading and a text, for the end of the help.
-        aliases: other names of its commands, which the help does not list.
     """
-
-    command_class = Command
 
     def __init__(
         self,
         *args: Any,
         examples: tuple[Example, ...] = (),
         notes: tuple[tuple[str, str], ...] = (),
-        aliases: Mapping[str, str] = MappingProxyType({}),
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("context_settings", _SETTINGS)
         super().__init__(*args, **kwargs)
         self.examples = examples
         self.notes = notes
-        self.aliases = aliases
         self.params.extend(_common_options())
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the command's own options and the common ones in separate sections."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": [], _COMMON: []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                sections[_section(parameter)].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Add the examples and notes."""
+        _format_examples(self.examples, formatter)
+        for title, text in self.notes:
+            with formatter.section(title):
+                formatter.write_text(text)
+        super().format_epilog(ctx, formatter)
+
+
+class Group(Command, click.Group):
+    """A group of commands.
+
+    Args:
+        aliases: other names of its commands, which the help does not list.
+    """
+
+    command_class = Command
+
+    def __init__(
+        self, *args: Any, aliases: Mapping[str, str] = MappingProxyType({}), **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.aliases = aliases
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of that name or alias."""
@@ -72,32 +80,10 @@ class Group(click.Group):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands before the options."""
         self.format_commands(ctx, formatter)
-        _format_options(self, ctx, formatter)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Add the examples and notes."""
-        _format_examples(self.examples, formatter)
-        for title, rows in self.notes:
-            with formatter.section(title):
-                formatter.write_text(rows)
-        super().format_epilog(ctx, formatter)
+        super().format_options(ctx, formatter)
 
 
 Group.group_class = Group
-
-
-def _format_options(
-    command: click.Command, ctx: click.Context, formatter: click.HelpFormatter
-) -> None:
-    sections: dict[str, list[tuple[str, str]]] = {"Options": [], _COMMON: []}
-    for parameter in command.get_params(ctx):
-        record = parameter.get_help_record(ctx)
-        if record is not None and isinstance(parameter, click.Option):
-            sections[_section(parameter)].append(record)
-    for title, records in sections.items():
-        if records:
-            with formatter.section(title):
-                formatter.write_dl(records)
 
 
 def _section(parameter: click.Parameter) -> str:

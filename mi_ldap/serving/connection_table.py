@@ -135,36 +135,12 @@ class _PhaseConnections:
             self._largest -= 1
 
 
-class _Served:
-    """Connections that are never closed; only their number is counted."""
-
-    def __init__(self) -> None:
-        self._entries: set[Entry] = set()
-
-    @property
-    def size(self) -> int:
-        return len(self._entries)
-
-    def add(self, entry: Entry) -> None:
-        self._entries.add(entry)
-
-    def remove(self, entry: Entry) -> None:
-        self._entries.remove(entry)
-
-    def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries)
-
-
 class ConnectionTable:
     """All connections of a worker; used in its event loop only."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._crowds: dict[Phase, _PhaseConnections] = {
-            phase: _PhaseConnections() for phase in Phase if phase is not Phase.SERVED
-        }
-        self._groups: dict[Phase, _PhaseConnections | _Served] = {Phase.SERVED: _Served()}
-        self._groups.update(self._crowds)
+        self._in_phase = {phase: _PhaseConnections() for phase in Phase}
         self._count_of: defaultdict[Hashable, int] = defaultdict(int)
         self._holding: dict[Entry, None] = {}
         self._dropped = 0
@@ -172,7 +148,7 @@ class ConnectionTable:
         self.held = 0
 
     def __len__(self) -> int:
-        return sum(group.size for group in self._groups.values())
+        return sum(each.size for each in self._in_phase.values())
 
     def make_room(self, address: str) -> bool:
         """Close a connection if a limit requires it before a new one of the address is added.
@@ -180,7 +156,7 @@ class ConnectionTable:
         Returns:
             False if no connection may be closed: the new one must be rejected.
         """
-        owner, new = self._owner(address), self._crowds[Phase.NEW]
+        owner, new = self._owner(address), self._in_phase[Phase.NEW]
         if self._count_of.get(owner, 0) >= self._limits.per_address:
             return self._drop(
                 self._first_to_close(lambda each: each.first_of(owner)), "per_address"
@@ -202,7 +178,7 @@ class ConnectionTable:
     def add(self, address: str, drop: Callable[[], object]) -> Entry:
         """Add a new connection, which has not sent a request."""
         entry = Entry(self._owner(address), drop)
-        self._crowds[Phase.NEW].add(entry)
+        self._in_phase[Phase.NEW].add(entry)
         self._count_of[entry.owner] += 1
         return entry
 
@@ -210,7 +186,7 @@ class ConnectionTable:
         """Remove a connection that is closed or about to be closed."""
         if entry.phase is None:
             return
-        self._groups[entry.phase].remove(entry)
+        self._in_phase[entry.phase].remove(entry)
         entry.phase = None
         self._count_of[entry.owner] -= 1
         if not self._count_of[entry.owner]:
@@ -220,8 +196,8 @@ class ConnectionTable:
     def enter(self, entry: Entry, phase: Phase) -> None:
         """Move the connection to another phase."""
         if entry.phase is not None:
-            self._groups[entry.phase].remove(entry)
-            self._groups[phase].add(entry)
+            self._in_phase[entry.phase].remove(entry)
+            self._in_phase[phase].add(entry)
             entry.phase, entry.since = phase, time.monotonic()
 
     def hold(self, entry: Entry, size: int) -> None:
@@ -246,7 +222,7 @@ class ConnectionTable:
 
     def entries(self, *phases: Phase) -> list[Entry]:
         """Return the connections in these phases."""
-        return [entry for phase in phases for entry in self._groups[phase]]
+        return [entry for phase in phases for entry in self._in_phase[phase]]
 
     def _owner(self, address: str) -> Hashable:
         parsed = parse_address(address.partition("%")[0])
@@ -259,10 +235,10 @@ class ConnectionTable:
 
     def _first_to_close(self, first: Callable[[_PhaseConnections], Entry | None]) -> Entry | None:
         """Return the connection to close first, of those that `first` finds in each phase."""
-        sending = first(self._crowds[Phase.SENDING])
+        sending = first(self._in_phase[Phase.SENDING])
         stalled = sending if sending is not None and sending.is_stalled else None
-        waiting = self._crowds[Phase.WAITING]
-        return first(self._crowds[Phase.NEW]) or stalled or first(waiting) or sending
+        waiting = self._in_phase[Phase.WAITING]
+        return first(self._in_phase[Phase.NEW]) or stalled or first(waiting) or sending
 
     def _largest_buffer(self) -> Entry | None:
         """Return the connection to close first for its memory; None if one has all the bytes."""
