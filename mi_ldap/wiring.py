@@ -27,10 +27,10 @@ from mi_ldap.services.users import Users
 from mi_ldap.settings import Settings, UserStoreSettings
 from mi_ldap.state.audit import configured_audit_log
 from mi_ldap.state.database import StateDatabase
+from mi_ldap.state.deletion_log import StateDeletionLog
 from mi_ldap.state.disk_space import DiskSpace
 from mi_ldap.state.fingerprints import Fingerprints
 from mi_ldap.state.machine_lock import MachineLock
-from mi_ldap.state.removal_notes import StateRemovalNotes
 from mi_ldap.state.signing_keys import SigningKeys, configured_key, stored_keys
 from mi_ldap.state.throttle import Throttle
 from mi_ldap.state.tokens import SqliteRevocations
@@ -64,7 +64,7 @@ def services(
         settings.super_admin.admin_role,
         observe,
         CreationLocks(settings.state_dir / "creations.lock"),
-        StateRemovalNotes(state),
+        StateDeletionLog(state),
         is_private=directory is not None,
     )
     audit = configured_audit_log(settings)
@@ -127,7 +127,7 @@ def _directory_store(
     admin_role: str,
     observe: Callable[[str], None],
     creation_locks: CreationLocks,
-    removal_notes: StateRemovalNotes,
+    deletion_log: StateDeletionLog,
     *,
     is_private: bool,
 ) -> DirectoryStore:
@@ -137,7 +137,7 @@ def _directory_store(
         admin_role,
         observe,
         creation_locks,
-        removal_notes,
+        deletion_log,
     )
 
 

@@ -1,7 +1,4 @@
-"""Recent removals, recorded in the state database.
-
-Replication between directory servers may bring back memberships of a removed user or role.
-"""
+"""The users and roles that were deleted in the last minutes, in the state database."""
 
 from __future__ import annotations
 
@@ -18,13 +15,15 @@ from mi_ldap.store import DeletedEntry
 log = structlog.get_logger()
 
 KEPT_S: Final = 600.0
-"""How long a removal is recorded, in seconds; replication should not take longer."""
+"""How long a deletion is recorded, in seconds; replication should not take longer."""
 
 _PREFIX: Final = "removed "
 
 
-class StateRemovalNotes:
-    """`mi_ldap.store.RemovalNotes` for all processes of this machine."""
+class StateDeletionLog:
+    """`mi_ldap.store.DeletionLog` for all processes of this machine."""
+
+    # Replication between directory servers may bring back memberships of a deleted user or role.
 
     def __init__(self, state: StateDatabase) -> None:
         self._state = state
@@ -33,14 +32,12 @@ class StateRemovalNotes:
         try:
             self._state.set_default(_PREFIX + json.dumps([time.time(), *removed]), "")
         except StateUnavailable as error:
-            log.warning("removal_not_recorded", dn=removed.dn, error=str(error))
+            log.warning("deletion_not_recorded", dn=removed.dn, error=str(error))
 
     def recent(self) -> list[DeletedEntry]:
-        kept = {key: json.loads(key[len(_PREFIX) :]) for key in self._keys()}
-        # Also delete notes from the future: the clock was set back.
+        keys = self._state.keys_with_prefix(_PREFIX)
+        kept = {key: json.loads(key[len(_PREFIX) :]) for key in keys}
+        # Also forget deletions in the future: the clock was set back.
         old = [key for key, (at, *_) in kept.items() if abs(time.time() - at) > KEPT_S]
         self._state.delete(old)
         return list(dict.fromkeys(DeletedEntry(dn, member) for _, dn, member in kept.values()))
-
-    def _keys(self) -> list[str]:
-        return self._state.keys_with_prefix(_PREFIX)
