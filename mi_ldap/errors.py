@@ -1,73 +1,73 @@
-"""Everything that can go wrong, as one tree.
+"""All exceptions of the package, as one tree.
 
     MiLdapError
-    ├── ConfigurationError        the settings name something that cannot be used
-    ├── NotAuthenticated          no proof of who is asking
-    │   ├── TokenExpired          an authentic token whose time is over
-    │   └── LoginRefused          a login that proved nothing, or whose account is closed
-    ├── TooManyFailures           the throttle stands before the login
-    ├── Forbidden                 known, and not allowed
-    │   ├── AdminsOnly            the role that the resource wants is missing
+    ├── ConfigurationError        a setting is missing or cannot be used
+    ├── NotAuthenticated          there is no token, or it is not valid
+    │   ├── TokenExpired          an authentic token that has expired
+    │   └── LoginRefused          wrong credentials, or an account that may not log in
+    ├── TooManyFailures           the throttle refuses the login
+    ├── Forbidden                 the performer is known and may not do this
+    │   ├── AdminsOnly            the performer does not have the admin role
     │   ├── PasswordChangeFirst   a token of scope `change-password` used for something else
     │   ├── CustodyRefused        the performer is not the custodian of that admin
     │   ├── SelfDeletion          nobody may delete the own account
-    │   └── ReadOnlyStore         the user store takes no changes
-    ├── NotFound                  no such user, role or domain
+    │   └── ReadOnlyStore         the user store is read-only
+    ├── NotFound                  there is no such user, role or domain
     │   ├── UserNotFound
     │   ├── RoleNotFound
     │   └── DomainNotFound
-    ├── BadRequest                the request's own fault: shape, names, what the policy refuses
+    ├── BadRequest                the request cannot be carried out as it stands
     │   ├── UserExists
     │   ├── RoleExists
-    │   ├── AmbiguousName         two entries match one name
-    │   ├── WrongOldPassword      a password is changed with a wrong present one
-    │   └── PolicyRefused         the directory's password policy says no
-    ├── Conflict                  the directory changed between decision and act
-    ├── ClientError               between `mi` and a service: see `mi_ldap.client.errors`
-    └── Unavailable               what is needed to answer cannot be reached
+    │   ├── AmbiguousName         several entries match one name
+    │   ├── WrongOldPassword      the current password, sent to change it, is wrong
+    │   └── PolicyRefused         the directory's password policy rejects the password
+    ├── Conflict                  the directory changed between the decision and the write
+    ├── ClientError               errors of `mi`, see `mi_ldap.client.errors`
+    └── Unavailable               something that the answer needs cannot be used now
         ├── DirectoryUnavailable
-        │   └── IdUnreadable      an entry without an id equals no other one, so it is not served
+        │   └── IdUnreadable      an entry without a readable id cannot be compared with others
         ├── AdminRoleUnclear      the admin role is ambiguous, or cannot be read
         ├── StateUnavailable
         └── AuditUnavailable
 
-Every message is one sentence for the person who reads it. It never holds a secret, a DN, a filter
-or a trace; those belong in the log. Programs decide by the class or its `code`, never by the
-sentence. HTTP, and the sentences that MI's clients expect, are known to `mi_ldap.web.errors` alone.
+Every message is one sentence for people. It never contains a secret, a DN, a filter or a traceback,
+which belong in the log. Programs decide by the class or its `code` (docs/api.md), never by the
+sentence. Only `mi_ldap.web.errors` knows HTTP and the sentences that MI's clients expect.
 """
 
 from __future__ import annotations
 
 
 class MiLdapError(Exception):
-    """The root; `str(error)` is the sentence that a person may read.
+    """The root; `str(error)` is one sentence for people.
 
     Attributes:
-        code: names the class in responses and logs; it never changes.
+        code: the header `X-Error-Code` of the response; it never changes.
     """
 
     code: str = "error"
 
 
 def unforeseen(error: Exception) -> Exception | None:
-    """The error where it is none of ours, so that the log shows its traceback; else None."""
+    """Return the error if it is none of ours, so that the log shows its traceback; else None."""
     return None if isinstance(error, MiLdapError) else error
 
 
 class ConfigurationError(MiLdapError):
-    """A setting is missing, unknown or of a wrong type or value; names the key, never a secret."""
+    """A setting is missing, unknown or invalid; the message names the key, never the value."""
 
     code = "configuration_invalid"
 
 
 class NotAuthenticated(MiLdapError):
-    """The request carries no valid proof of who is asking."""
+    """The request has no valid token and no valid credentials."""
 
     code = "not_authenticated"
 
 
 class TokenExpired(NotAuthenticated):
-    """The token is authentic, but its time is over."""
+    """The token is authentic, but it has expired."""
 
     code = "token_expired"
 
@@ -76,11 +76,11 @@ class TokenExpired(NotAuthenticated):
 
 
 class LoginRefused(NotAuthenticated):
-    """A login failed; `reason` is a stable word for the audit log.
+    """A login failed.
 
     Args:
         message: the sentence for the client, if it may know the reason; else `""`.
-        reason: `"credentials"`, `"locked"`, `"disabled"` or `"expired"`.
+        reason: for the audit log: `"credentials"`, `"locked"`, `"disabled"` or `"expired"`.
     """
 
     code = "login_refused"
@@ -92,7 +92,7 @@ class LoginRefused(NotAuthenticated):
 
 
 class TooManyFailures(MiLdapError):
-    """Too many failed logins; `retry_after_s` seconds until the next may be tried."""
+    """Too many failed logins; the next may be tried after `retry_after_s` seconds."""
 
     code = "too_many_failures"
 
@@ -102,7 +102,7 @@ class TooManyFailures(MiLdapError):
 
 
 class Forbidden(MiLdapError):
-    """The performer is known and may not do this."""
+    """The performer is authenticated and may not do this."""
 
     code = "forbidden"
 
@@ -126,12 +126,12 @@ class PasswordChangeFirst(Forbidden):
 
 
 class CustodyRefused(Forbidden):
-    """The act amounts to removing an admin, and the performer is not its custodian.
+    """The performer is not the custodian of the admin that the action would remove or take over.
 
     Args:
         admin: its name.
         action: `"remove it"` or `"change its password"`.
-        hint: who may, or what helps; a sentence.
+        hint: a sentence: who may do it, or what helps.
     """
 
     code = "custody_refused"
@@ -150,7 +150,7 @@ class SelfDeletion(Forbidden):
 
 
 class ReadOnlyStore(Forbidden):
-    """The user store is configured, or known, to take no changes."""
+    """The user store is read-only, by its configuration or because the server says so."""
 
     code = "read_only_store"
 
@@ -159,7 +159,7 @@ class ReadOnlyStore(Forbidden):
 
 
 class NotFound(MiLdapError):
-    """What the request names does not exist."""
+    """The user, role, domain or artifact does not exist."""
 
     code = "not_found"
 
@@ -179,11 +179,11 @@ class RoleNotFound(NotFound):
 
 
 _SHOWN = 240
-"""Characters of a name in a sentence."""
+"""Longest name in a sentence, in characters."""
 
 
 def _cut(name: str) -> str:
-    """A name as a sentence shows it: what was asked for may be a megabyte that nothing bears."""
+    # A client may send a name of a megabyte; the sentence goes into the response and the log.
     return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
 
 
@@ -205,7 +205,8 @@ class BadRequest(MiLdapError):
 
     Args:
         message: the sentence for the client.
-        field: what of a form it is about: `"name"`, `"old"`, `"new"`, `"confirmed"`; `""` for all.
+        field: the field of a form that it is about, `"name"`, `"old"`, `"new"` or `"confirmed"`;
+            `""` for the whole form.
     """
 
     code = "bad_request"
@@ -231,7 +232,7 @@ class RoleExists(BadRequest):
 
 
 class AmbiguousName(BadRequest):
-    """Two entries match one name; neither is taken."""
+    """Several entries match one name, so none of them is used."""
 
     code = "ambiguous_name"
 
@@ -240,7 +241,7 @@ class AmbiguousName(BadRequest):
 
 
 class WrongOldPassword(BadRequest):
-    """The present password that was given to change it is wrong."""
+    """The current password, which the request sent to change it, is wrong."""
 
     code = "wrong_old_password"
 
@@ -249,7 +250,7 @@ class WrongOldPassword(BadRequest):
 
 
 class PolicyRefused(BadRequest):
-    """The directory's own password policy refused; the message carries its reason."""
+    """The directory's password policy rejects the password; the message contains its reason."""
 
     code = "policy_refused"
 
@@ -258,7 +259,7 @@ class PolicyRefused(BadRequest):
 
 
 class Conflict(MiLdapError):
-    """What was decided on is no longer so; nothing was changed, decide again."""
+    """The data that the decision depends on has changed; nothing was written: decide again."""
 
     code = "conflict"
 
@@ -267,7 +268,7 @@ class Conflict(MiLdapError):
 
 
 class Unavailable(MiLdapError):
-    """Something that is needed to answer cannot be reached; try again later."""
+    """Something that the answer needs cannot be used now; try again later."""
 
     code = "unavailable"
 
@@ -280,10 +281,10 @@ class DirectoryUnavailable(Unavailable):
 
 
 class IdUnreadable(DirectoryUnavailable):
-    """An entry has no id that the service can read, so it can't be told from others.
+    """An entry has no id that the service can read, so it cannot be compared with others.
 
     Args:
-        attribute: the one that holds ids, `"entryUUID"`.
+        attribute: the attribute of ids, `"entryUUID"`.
     """
 
     code = "id_unreadable"
@@ -296,7 +297,7 @@ class IdUnreadable(DirectoryUnavailable):
 
 
 class AdminRoleUnclear(Unavailable):
-    """Who is an admin cannot be told: two groups match the admin role, or it cannot be read."""
+    """The admins are unknown: two groups match the admin role, or it cannot be read."""
 
     code = "admin_role_unclear"
 
@@ -308,7 +309,7 @@ class AdminRoleUnclear(Unavailable):
 
 
 class StateUnavailable(Unavailable):
-    """What the workers share (revoked tokens, failed logins) can't be read or written."""
+    """The state that workers share (revoked tokens, failed logins) cannot be read or written."""
 
     code = "state_unavailable"
 

@@ -2,14 +2,14 @@
 
     <folder>/             0700, so that only its owner reaches the socket
         ldapi             the socket on which slapd listens
-        data/             the database (mdb); all that must be kept
+        data/             the database (mdb); the only part to back up
         service.password  of `cn=mi-ldap,ou=services,<suffix>`, the account of mi_ldap
         manager.password  of `cn=manager,<suffix>`, for people: `ldapsearch -y manager.password`
-        slapd.d/          the configuration, made anew from `config/ldif/` at every start
-        slapd.log         what slapd has to say since its start
-        lock              held by slapd itself, for as long as it runs
+        slapd.d/          the configuration, written from `config/ldif/` at every start
+        slapd.log         the output of slapd since its start
+        lock              locked by slapd while it runs
 
-A password file that is removed is made anew at the next start, with a new password.
+If a password file is deleted, the next start creates it with a new password.
 
 slapd listens on TCP only if a port is given. Otherwise any user of this machine could listen on the
 port after slapd has died and receive the service account's password, guess passwords without the
@@ -45,15 +45,15 @@ MAX_SOCKET_PATH: Final = 106
 
 
 class EmbeddedDirectory:
-    """An OpenLDAP of our own; `start()` it on the main thread, then connect to `url`.
+    """A private slapd. Call `start()` on the main thread, then connect to `url`.
 
     Args:
-        folder: where it lives; made if missing. One slapd at a time may use it.
-        suffix: the top of the tree, such as `"dc=mi"`; fixed when the directory is made.
+        folder: its folder; created if missing. Only one slapd at a time can use it.
+        suffix: the DN at its top, such as `"dc=mi"`; it cannot be changed later.
         port: the TCP port on which it listens in addition to its socket; None for no TCP.
         host: the address of that port.
-        slapd: the program, or None to find it.
-        service_password_file: in place of `<folder>/service.password`; made if missing.
+        slapd: the path of slapd; None to search for it.
+        service_password_file: in place of `<folder>/service.password`; created if missing.
 
     Raises:
         ConfigurationError: the suffix cannot be used, or the folder's path is too long.
@@ -121,21 +121,21 @@ class EmbeddedDirectory:
 
     @property
     def pid(self) -> int | None:
-        """slapd's process id; None while it doesn't run."""
+        """The process id of slapd; None while it is not running."""
         return self._process.pid if self._process and self.is_running() else None
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Make the directory if it is missing, run slapd, and return when it answers.
+        """Create the directory if it is missing, start slapd, and return when it answers.
 
         Raises:
-            ConfigurationError: slapd is missing, the folder is in use or of another suffix, or
-                slapd doesn't come up.
-            RuntimeError: called on another thread than the main one; slapd ends with the thread
-                that starts it.
+            ConfigurationError: slapd is missing or does not start, or the folder is in use or has
+                another suffix.
+            RuntimeError: called on another thread than the main one.
         """
+        # The parent-death signal (prctl(2)) comes when the *thread* ends that started slapd.
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("EmbeddedDirectory.start() belongs to the main thread")
         if self.is_running():
@@ -146,7 +146,7 @@ class EmbeddedDirectory:
             undo.pop_all()
 
     def stop(self) -> None:
-        """End slapd and return when it is gone; does nothing when it doesn't run."""
+        """Stop slapd and return when it has ended; do nothing if it is not running."""
         if self._process is None:
             return
         self._process.terminate()
@@ -158,7 +158,7 @@ class EmbeddedDirectory:
         self._process = None
 
     def kill(self) -> None:
-        """End slapd at once, whatever it does; the database (LMDB) takes no harm."""
+        """Kill slapd at once; that does not damage the database (LMDB)."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -207,9 +207,9 @@ class EmbeddedDirectory:
             self.socket_file.chmod(0o600)  # slapd creates it world-writable, whatever its umask
             return
         self.stop()
-        said = last_line(self.log_file.read_text(encoding="utf-8", errors="replace"))
+        reason = last_line(self.log_file.read_text(encoding="utf-8", errors="replace"))
         raise ConfigurationError(
-            f"The embedded directory doesn't start: slapd says {said!r}, more in {self.log_file}."
+            f"The embedded directory doesn't start: slapd says {reason!r}, more in {self.log_file}."
         )
 
     def _has_ended_or_answers(self) -> bool:
@@ -217,9 +217,9 @@ class EmbeddedDirectory:
             return True
         # slapd writes this file once it listens on all its addresses.
         is_its_own = _read_number(self._files.pid_file) == self.pid
-        return is_its_own and is_listening(self.socket_file) and self._takes_password()
+        return is_its_own and is_listening(self.socket_file) and self._accepts_password()
 
-    def _takes_password(self) -> bool:
+    def _accepts_password(self) -> bool:
         # An empty one would be an anonymous bind, which succeeds (RFC 4513 §5.1.2).
         if not self.service_password:
             raise self._wrong_password()

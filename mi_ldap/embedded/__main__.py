@@ -1,4 +1,4 @@
-"""`python -m mi_ldap.embedded`: run an embedded directory until told to end, for docker compose."""
+"""`python -m mi_ldap.embedded`: an embedded directory without the service, for docker compose."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from mi_ldap.errors import ConfigurationError
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options of the command: folder, url, suffix, slapd, service_password_file."""
+    """Return the options: folder, url, suffix, slapd, service_password_file."""
     parser = argparse.ArgumentParser(prog="python -m mi_ldap.embedded")
-    parser.add_argument("--folder", type=Path, required=True, help="where it lives")
+    parser.add_argument("--folder", type=Path, required=True, help="its folder; created if missing")
     parser.add_argument(
         "--url",
         type=_ldap_url,
-        help="where it listens on TCP; default: nowhere, on its socket alone",
+        help="its address on TCP; default: none, only its socket",
     )
-    parser.add_argument("--suffix", default="dc=mi", help="the top of the tree")
-    parser.add_argument("--slapd", type=Path, help="the program, where it is not found")
+    parser.add_argument("--suffix", default="dc=mi", help="the DN at its top")
+    parser.add_argument("--slapd", type=Path, help="the path of slapd, if it is not found")
     parser.add_argument(
-        "--service-password-file", type=Path, help="the service account's; made if missing"
+        "--service-password-file",
+        type=Path,
+        help="file of the service account's password; created if missing",
     )
     return parser.parse_args(arguments)
 
@@ -38,7 +40,7 @@ def _ldap_url(text: str) -> SplitResult:
 
 
 def main() -> int:
-    """Run an embedded directory until SIGTERM or SIGINT; for docker compose."""
+    """Run the directory until SIGTERM or SIGINT; return 1 if slapd ends before."""
     options = parse_arguments()
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: sys.exit(0))

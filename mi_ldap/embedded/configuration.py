@@ -1,4 +1,4 @@
-"""What slapd is told: where its parts lie on this machine, and `config/ldif/` filled in."""
+"""The parts of an installed OpenLDAP, and slapd's configuration from `config/ldif/`."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ class Installation:
     """An OpenLDAP on this machine.
 
     Attributes:
-        slapd: the program; it is slapadd, slappasswd and slapmodify too, by the name it is called.
-        module_dir: where `back_mdb` and the overlays lie.
-        schema_dir: where `core.ldif` and the other standard schemas lie.
+        slapd: the program; called by the name of `slapadd`, `slappasswd` or `slapmodify`, it is
+            that tool.
+        module_dir: the folder of `back_mdb` and the overlays.
+        schema_dir: the folder of `core.ldif` and the other standard schemas.
     """
 
     slapd: Path
@@ -43,10 +44,10 @@ class Installation:
 
 
 def find_installation(slapd: Path | None = None) -> Installation:
-    """The OpenLDAP of this machine, or the one whose `slapd` is given.
+    """Return the OpenLDAP of this machine; with the given `slapd`, if it is not None.
 
     Raises:
-        ConfigurationError: it is not there, or not whole.
+        ConfigurationError: slapd, its modules or its schema files are missing.
     """
     return Installation(
         slapd=_find_program(slapd),
@@ -78,10 +79,11 @@ def _find_dir(patterns: tuple[str, ...], content: str, what: str) -> Path:
 
 
 def check_suffix(suffix: str) -> str:
-    """The suffix itself, such as `"dc=mi"` or `"dc=example,dc=org"`.
+    """Return the suffix, such as `"dc=mi"` or `"dc=example,dc=org"`.
 
     Raises:
-        ConfigurationError: it is not of a form whose top entry can be made here.
+        ConfigurationError: it begins with another attribute than dc, o or ou, for which no top
+            entry can be created, or it contains special characters.
     """
     if not _SUFFIX.fullmatch(suffix):
         raise ConfigurationError(
@@ -94,7 +96,7 @@ def check_suffix(suffix: str) -> str:
 def render_config(
     installation: Installation, suffix: str, *, data_dir: Path, pid_file: Path
 ) -> str:
-    """cn=config as LDIF for `slapadd -n0`; holds no secret."""
+    """Return cn=config as LDIF for `slapadd -n0`; it contains no secret."""
     return _fill(
         "config.ldif",
         suffix=suffix,
@@ -108,7 +110,8 @@ def render_config(
 
 
 def _quoted(path: Path) -> str:
-    """As one word of slapd's configuration, which knows no escape in quotes."""
+    """Return the path as one argument in slapd's configuration."""
+    # slapd.conf(5) has no escape within quotes.
     if any(character in str(path) for character in '"\\\n'):
         raise ConfigurationError(
             f"The path {str(path)!r} cannot be given to slapd:"
@@ -118,7 +121,7 @@ def _quoted(path: Path) -> str:
 
 
 def render_tree(suffix: str, *, service_hash: str, manager_hash: str) -> str:
-    """The first entries of a new directory as LDIF for `slapadd`."""
+    """Return the first entries of a new directory as LDIF for `slapadd`."""
     return _fill(
         "tree.ldif",
         suffix=suffix,

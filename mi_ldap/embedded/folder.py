@@ -19,12 +19,12 @@ _LOCK_WAIT_S = 1.0
 
 
 class SlapdFolder:
-    """Where a slapd of ours lives, and making it ready for a start.
+    """The folder of an embedded directory, and its preparation before slapd starts.
 
     Args:
         path: the folder, absolute.
-        suffix: the top of the tree.
-        service_password_file: where the service account's password lies, or None for the folder.
+        suffix: the DN at the top of the directory.
+        service_password_file: with the service account's password; None for `service.password`.
     """
 
     def __init__(self, path: Path, suffix: str, service_password_file: Path | None = None) -> None:
@@ -47,13 +47,13 @@ class SlapdFolder:
         return file.is_file() and file.stat().st_size > 0
 
     def make(self) -> None:
-        """The folder, for its owner alone."""
+        """Create the folder, which only its owner can enter."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.chmod(0o700)
 
     @contextmanager
     def locked(self) -> Iterator[int]:
-        """The folder's lock. slapd inherits it, so it lasts as long as slapd and no longer."""
+        """Lock the folder and yield the descriptor, which slapd inherits: the lock ends with it."""
         descriptor = open_lock_file(self.path / "lock")
         try:
             # A slapd whose parent was killed may still be closing its database.
@@ -67,7 +67,7 @@ class SlapdFolder:
             os.close(descriptor)
 
     def prepare(self, installation: Installation) -> None:
-        """The database where it is missing, and the configuration anew, with slapd stopped."""
+        """Create the database if it is missing, and write the configuration, before a start."""
         data_dir = self.data_dir
         if not data_dir.exists():
             self._make_data(installation, data_dir)
@@ -79,7 +79,7 @@ class SlapdFolder:
             self.log_file.unlink()
 
     def _make_data(self, installation: Installation, data_dir: Path) -> None:
-        """The database with its first entries; has its name only when it is whole."""
+        """Create the database with its first entries."""
         unfinished = _make_empty(data_dir.with_name("data.new"))
         self._write_config(installation, unfinished)
         tree = render_tree(
@@ -89,7 +89,7 @@ class SlapdFolder:
         )
         run_tool(installation.slapd, "slapadd", "-n1", "-q", "-F", self.config_dir, given=tree)
         (unfinished / "suffix").write_text(self.suffix, encoding="ascii")
-        unfinished.rename(data_dir)
+        unfinished.rename(data_dir)  # only now: after a crash the next start begins again
 
     def _check_suffix(self, data_dir: Path) -> None:
         if not self.has_data:
@@ -139,15 +139,13 @@ def _make_empty(folder: Path) -> Path:
 
 
 def keep_secret(file: Path) -> str:
-    """The password in the file; a new one where there is no file yet.
-
-    Without a newline at its end, as `ldapsearch -y` wants it.
-    """
+    """Return the password in the file; create it with a new one if it is missing."""
     if not file.exists():
+        # Without a newline: `ldapsearch -y` takes the whole content for the password.
         write_private(file, secrets.token_urlsafe(32).encode())
     return read_secret(file)
 
 
 def read_secret(file: Path) -> str:
-    """What stands in the file, without the newline that an editor leaves."""
+    """Return the content of the file, without the newline that an editor adds."""
     return read_text(file).rstrip("\r\n")

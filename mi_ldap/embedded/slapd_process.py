@@ -1,4 +1,4 @@
-"""Running slapd and its tools: nothing secret in an argument, nothing left behind."""
+"""Starts slapd and its tools."""
 
 from __future__ import annotations
 
@@ -18,17 +18,23 @@ _POLL_S = 0.002
 # slapd reserves memory for as many connections as it may have open files: a container's limit of
 # a million costs it a gigabyte.
 _OPEN_FILES = 4096
-# Neither ldap.conf nor what our own environment holds is slapd's business.
+# Nothing of our environment, which may contain passwords; LDAPNOINIT: ldap.conf is not read.
 _ENVIRONMENT = {"LDAPNOINIT": "1"}
 _OWN_ONLY = 0o077
 _APPARMOR_PROFILE = Path("/etc/apparmor.d/usr.sbin.slapd")
 
 
 def run_tool(slapd: Path, tool: str, *arguments: str | Path, given: str) -> str:
-    """What one of slapd's tools, such as `"slapadd"`, answers to the text `given`.
+    """Run one of slapd's tools, such as `"slapadd"`, and return its output.
+
+    Args:
+        slapd: the program.
+        tool: the name of the tool.
+        arguments: without secrets, because other users see them in the list of processes.
+        given: the input.
 
     Raises:
-        ConfigurationError: the tool refused; with its last line.
+        ConfigurationError: the tool failed; with its last line.
     """
     done = subprocess.run(
         [tool, *arguments],
@@ -43,12 +49,12 @@ def run_tool(slapd: Path, tool: str, *arguments: str | Path, given: str) -> str:
     if done.returncode != 0:
         raise ConfigurationError(
             f"The embedded directory cannot be made ready: {tool} says {last_line(done.stderr)!r}."
-            f" {_what_to_do()}"
+            f" {_remedy()}"
         )
     return done.stdout
 
 
-def _what_to_do() -> str:
+def _remedy() -> str:
     if _APPARMOR_PROFILE.exists():
         return (
             f"AppArmor ({_APPARMOR_PROFILE}) may be keeping slapd out of this folder:"
@@ -60,13 +66,13 @@ def _what_to_do() -> str:
 def spawn_slapd(
     slapd: Path, *, urls: Sequence[str], config_dir: Path, log_file: Path, lock: int
 ) -> subprocess.Popen[bytes]:
-    """slapd in the foreground, in a session of its own, holding the file descriptor `lock`.
+    """Start slapd in a session of its own; it inherits the file descriptor `lock`.
 
-    It ends with the *thread* that calls this, however that ends (PR_SET_PDEATHSIG).
+    It ends when the *thread* that calls this ends (PR_SET_PDEATHSIG).
     """
     with log_file.open("wb") as log:
         return subprocess.Popen(
-            # -d none: in the foreground, and say only what is critical.
+            # -d none: in the foreground, with critical messages only.
             ["slapd", "-d", "none", "-h", " ".join(urls), "-F", config_dir],
             executable=slapd,
             stdin=subprocess.DEVNULL,
@@ -75,13 +81,13 @@ def spawn_slapd(
             env=_ENVIRONMENT,
             umask=_OWN_ONLY,
             pass_fds=(lock,),
-            start_new_session=True,  # Ctrl-C in the terminal is for us; we end slapd last
+            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops slapd last
             preexec_fn=_prepare_child(os.getpid()),  # noqa: PLW1509
         )
 
 
 def _prepare_child(parent_pid: int) -> Callable[[], None]:
-    """What slapd's process does before it becomes slapd."""
+    """Return what the child process does before it executes slapd."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     open_files = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
 
@@ -93,7 +99,7 @@ def _prepare_child(parent_pid: int) -> Callable[[], None]:
 
 
 def wait_for(condition: Callable[[], bool], longest_s: float) -> bool:
-    """Whether the condition came true within that time."""
+    """Wait until the condition is true; return False if it is not within `longest_s` seconds."""
     ends_at = time.monotonic() + longest_s
     while not condition():
         if time.monotonic() > ends_at:
@@ -103,7 +109,7 @@ def wait_for(condition: Callable[[], bool], longest_s: float) -> bool:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now."""
+    """Whether a server could listen on that address and port now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
@@ -119,6 +125,6 @@ def is_listening(socket_file: Path) -> bool:
 
 
 def last_line(text: str) -> str:
-    """The last line that says something."""
+    """Return the last line that is not blank; `"nothing"` if there is none."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "nothing"
