@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from mi_ldap.directory import Address, DirectoryConfig, DirectoryStore
 from mi_ldap.directory.layout.builder import build_layout
 from mi_ldap.directory.writes.creation_locks import CreationLocks
-from mi_ldap.model import Matches
+from mi_ldap.name_rules import Matches
 from mi_ldap.services.accounts import Rules
 from mi_ldap.services.admins import Admins, SuperAdmin
 from mi_ldap.services.bootstrap import Bootstrap, BootstrapPolicy

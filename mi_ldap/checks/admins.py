@@ -11,7 +11,8 @@ from mi_ldap.checks.findings import Finding, counted
 from mi_ldap.directory.reads.service_account import ServiceAccount
 from mi_ldap.directory.reads.visibility import Visibility
 from mi_ldap.errors import AdminRoleUnclear, AmbiguousName, StateUnavailable
-from mi_ldap.model import AdminRole, User, without_primary
+from mi_ldap.model import AdminRole, User
+from mi_ldap.name_rules import without_primary
 from mi_ldap.settings import Settings
 
 SHOWN = 10

@@ -14,7 +14,7 @@ from mi_ldap.errors import AmbiguousName, IdUnreadable
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry, LdapConnection
 from mi_ldap.ldap.result_codes import ResultCode
-from mi_ldap.model import folded
+from mi_ldap.name_rules import folded
 
 SHOWN = 10
 _UID = "uid"

@@ -3,7 +3,7 @@
 `main` runs a command and translates errors into messages and exit statuses. `root`, `remote`,
 `user` and `role` have the commands. `commands` has the classes and options that all commands share,
 `options` their values. `prompts` asks questions, `output` prints results and messages.
-May import `client`, `model` and `errors`; must not know HTTP, which is the client's.
+May import `client`, `name_rules` and `errors`; must not know HTTP, which is the client's.
 """
 
 _EXTRA = ("httpx2", "rich")

@@ -10,7 +10,7 @@ from mi_ldap.cli import output, prompts
 from mi_ldap.cli.commands import Group, domain_option, yes_option
 from mi_ldap.cli.names import role_names, user_names
 from mi_ldap.cli.options import Options, pass_options
-from mi_ldap.model import folded, full_role_name, without_primary
+from mi_ldap.name_rules import folded, full_role_name, without_primary
 
 if TYPE_CHECKING:
     from mi_ldap.client.api import ManagementApi

@@ -11,7 +11,7 @@ from mi_ldap.cli.commands import Group, domain_option, yes_option
 from mi_ldap.cli.csv_import import import_users
 from mi_ldap.cli.names import role_names, user_names
 from mi_ldap.cli.options import Options, pass_options
-from mi_ldap.model import folded, is_primary, without_primary
+from mi_ldap.name_rules import folded, is_primary, without_primary
 
 if TYPE_CHECKING:
     from mi_ldap.client.api import ManagementApi

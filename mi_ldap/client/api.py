@@ -18,7 +18,7 @@ from mi_ldap.client.errors import (
 from mi_ldap.client.http import ConnectionOptions, HttpClient, Response, quote_segment
 from mi_ldap.client.rules import Rules
 from mi_ldap.client.tokens import Login
-from mi_ldap.model import is_primary
+from mi_ldap.name_rules import is_primary
 
 Json = dict[str, Any]
 _TOKEN: Final = re.compile(r"[!-~]+")  # visible ASCII, so that it fits into a header

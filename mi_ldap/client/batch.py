@@ -13,7 +13,7 @@ from mi_ldap.client.csv_import import Person, Result
 from mi_ldap.client.errors import AlreadyExists, NotAllowed, Refused
 from mi_ldap.client.http import MAX_CONNECTIONS
 from mi_ldap.errors import RoleNotFound
-from mi_ldap.model import folded, full_role_name, without_primary
+from mi_ldap.name_rules import folded, full_role_name, without_primary
 
 T = TypeVar("T")
 _TEMPORARY: Final = {409, 429, 503}

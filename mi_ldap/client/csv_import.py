@@ -10,7 +10,7 @@ from typing import IO, Final
 
 from mi_ldap.client.errors import FileError
 from mi_ldap.client.text import csv_line, restored
-from mi_ldap.model import EVERYONE, folded, full_role_name, without_primary
+from mi_ldap.name_rules import EVERYONE, folded, full_role_name, without_primary
 
 _COLUMNS: Final = ("user", "password", "admin", "roles")
 _NEEDED: Final = ("user", "password")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mi_ldap import model
+from mi_ldap import name_rules
 from mi_ldap.errors import BadRequest
 
 
@@ -42,11 +42,11 @@ class Rules:
     def why_refused(self, name: str, password: str) -> str:
         """Return the sentence why a user would not be created; `""` if no rule forbids it."""
         try:
-            plain = model.without_primary(name)
-            new = model.new_user_name(plain, allow_any=self.allow_any_name)
-            model.narrowed(new, _matcher(self.user_name_regex), "user name")
-            model.new_password(password)
-            model.narrowed(password, _matcher(self.password_regex), "password")
+            plain = name_rules.without_primary(name)
+            new = name_rules.new_user_name(plain, allow_any=self.allow_any_name)
+            name_rules.narrowed(new, _matcher(self.user_name_regex), "user name")
+            name_rules.new_password(password)
+            name_rules.narrowed(password, _matcher(self.password_regex), "password")
         except BadRequest as error:
             return str(error)
         if self.password_min_length and len(password) < self.password_min_length:
@@ -54,7 +54,7 @@ class Rules:
         return ""
 
 
-def _matcher(expression: str) -> model.Matches | None:
+def _matcher(expression: str) -> name_rules.Matches | None:
     if not expression:
         return None
     import re2

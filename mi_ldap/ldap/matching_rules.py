@@ -12,7 +12,7 @@ from typing import Final
 
 from mi_ldap.ldap import filters, names
 from mi_ldap.ldap.schema import Schema
-from mi_ldap.model import folded
+from mi_ldap.name_rules import folded
 
 Matches = Callable[[bytes], bool]
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from ldap3.utils.conv import escape_filter_chars
 
-from mi_ldap.model import folded
+from mi_ldap.name_rules import folded
 
 _SPECIAL_IN_DN = re.compile(r'([\\,+"<>;=])')
 _ESCAPED = re.compile(r"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)

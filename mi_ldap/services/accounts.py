@@ -9,10 +9,11 @@ from typing import TypeVar
 
 import structlog
 
-from mi_ldap import model
+from mi_ldap import name_rules
 from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.errors import Forbidden, UserNotFound, unforeseen
-from mi_ldap.model import EVERYONE, Matches, Role, User
+from mi_ldap.model import Role, User
+from mi_ldap.name_rules import EVERYONE, Matches
 from mi_ldap.services.retry import retry_on_conflict
 from mi_ldap.store import RenewEpoch, Unchanged, UserReads, UserStore
 
@@ -36,29 +37,29 @@ class Rules:
     allow_any_name: bool = False
 
     def new_user_name(self, text: str) -> str:
-        name = model.new_user_name(text, allow_any=self.allow_any_name)
-        return model.narrowed(name, self.user_name, "user name")
+        name = name_rules.new_user_name(text, allow_any=self.allow_any_name)
+        return name_rules.narrowed(name, self.user_name, "user name")
 
     def new_role_name(self, text: str) -> str:
-        name = model.new_role_name(text, allow_any=self.allow_any_name)
-        return model.narrowed(name, self.role_name, "role name")
+        name = name_rules.new_role_name(text, allow_any=self.allow_any_name)
+        return name_rules.narrowed(name, self.role_name, "role name")
 
     def new_password(self, text: str) -> str:
-        return model.narrowed(model.new_password(text), self.password, "password")
+        return name_rules.narrowed(name_rules.new_password(text), self.password, "password")
 
 
 def find_user(store: UserReads, name: str) -> User | None:
     """Return the user with exactly that name, else without `PRIMARY/` and white space."""
-    if model.is_too_long(name):
+    if name_rules.is_too_long(name):
         return None
-    return _find_exact_first(store.find_user, name, model.without_primary(name))
+    return _find_exact_first(store.find_user, name, name_rules.without_primary(name))
 
 
 def find_role(store: UserReads, name: str) -> Role | None:
     """Return the role with exactly that name, else with its full one; no `Internal/everyone`."""
-    if model.is_too_long(name):
+    if name_rules.is_too_long(name):
         return None
-    full = model.full_role_name(name)
+    full = name_rules.full_role_name(name)
     return None if full == EVERYONE else _find_exact_first(store.find_role, name, full)
 
 

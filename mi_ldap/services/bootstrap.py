@@ -24,7 +24,8 @@ from mi_ldap.errors import (
     StateUnavailable,
     UserExists,
 )
-from mi_ldap.model import AdminRole, User, folded, without_primary
+from mi_ldap.model import AdminRole, User
+from mi_ldap.name_rules import folded, without_primary
 from mi_ldap.services.accounts import Rules, find_user, new_user
 from mi_ldap.services.custody import Custody
 from mi_ldap.services.retry import retry_on_conflict

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from mi_ldap.model import without_primary
+from mi_ldap.name_rules import without_primary
 from mi_ldap.state.audit import AuditLog
 from mi_ldap.state.fingerprints import Fingerprints
 from mi_ldap.state.throttle import (

@@ -14,7 +14,8 @@ from mi_ldap.errors import (
     LoginRefused,
     UserNotFound,
 )
-from mi_ldap.model import AuthenticationResult, Performer, User, is_password
+from mi_ldap.model import AuthenticationResult, Performer, User
+from mi_ldap.name_rules import is_password
 from mi_ldap.services.accounts import find_user, reload
 from mi_ldap.services.admins import Admins
 from mi_ldap.services.bootstrap import AlreadyBootstrapped, Bootstrap, LoginRequest

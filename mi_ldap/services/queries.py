@@ -12,7 +12,8 @@ import re2
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import BadRequest
-from mi_ldap.model import BETWEEN, MAX_TYPED, Names, in_order
+from mi_ldap.model import BETWEEN, Names, in_order
+from mi_ldap.name_rules import MAX_TYPED
 
 MAX_REGEX = 500
 MAX_CONDITION = MAX_TYPED

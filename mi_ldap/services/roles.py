@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from mi_ldap import model
+from mi_ldap import model, name_rules
 from mi_ldap.errors import (
     BadRequest,
     Conflict,
@@ -17,7 +17,8 @@ from mi_ldap.errors import (
     RoleExists,
     RoleNotFound,
 )
-from mi_ldap.model import EVERYONE, AdminRole, Names, Performer, Role, User
+from mi_ldap.model import AdminRole, Names, Performer, Role, User
+from mi_ldap.name_rules import EVERYONE
 from mi_ldap.services.accounts import Rules, ensure_not_own_account, find_role, get_user, reload
 from mi_ldap.services.admins import Admins, why_forbidden
 from mi_ldap.services.queries import Query, Selection
@@ -103,7 +104,7 @@ class Roles:
         Raises:
             RoleNotFound: there is no such role.
         """
-        if model.full_role_name(name) == EVERYONE:
+        if name_rules.full_role_name(name) == EVERYONE:
             return _role_info(EVERYONE, self._store.view().user_names())
         role = _get_role(self._store.view(), name)
         return _role_info(role.name, self._store.view().member_names(role))
@@ -141,12 +142,12 @@ class Roles:
         Raises:
             RoleExists, BadRequest: nothing was created.
         """
-        name = self._rules.new_role_name(model.full_role_name(name))
+        name = self._rules.new_role_name(name_rules.full_role_name(name))
         if name == EVERYONE or self._store.find_role(name) is not None:
             raise RoleExists(name)
         with self._audit.change(performer.name, "created", "role", {"role": name}):
             self._store.create_role(name)
-        if warning := model.role_name_warning(name):
+        if warning := name_rules.role_name_warning(name):
             log.warning("role_name_breaks_clients", role=name, warning=warning)
         return name
 
@@ -223,11 +224,13 @@ class Roles:
         """Serialize the change if it names the admin role, by the name known so far."""
         # Longer texts cannot be names, and folding a megabyte takes minutes.
         short = [
-            each for each in wanted.assigned + wanted.revoked if len(each) <= model.MAX_NAME_BYTES
+            each
+            for each in wanted.assigned + wanted.revoked
+            if len(each) <= name_rules.MAX_NAME_BYTES
         ]
-        names = {model.folded(model.full_role_name(each)) for each in short}
+        names = {name_rules.folded(name_rules.full_role_name(each)) for each in short}
         admin_role = performer.admin_role
-        changes_admins = admin_role is None or model.folded(admin_role.role.name) in names
+        changes_admins = admin_role is None or name_rules.folded(admin_role.role.name) in names
         return self._admins.serialized(changes_admins=changes_admins)
 
     def _change(
@@ -358,7 +361,7 @@ def _ensure_members_can_change(role: Role) -> None:
 
 
 def _changeable(reads: UserReads, name: str) -> Role:
-    if model.full_role_name(name) == EVERYONE:
+    if name_rules.full_role_name(name) == EVERYONE:
         raise Forbidden(f"Every user has the role {EVERYONE}; it cannot be changed.")
     return _get_role(reads, name)
 
@@ -372,7 +375,7 @@ def _through_others(reads: UserReads, user: User, role_ids: Set[str]) -> list[Ro
 def _get_role(reads: UserReads, name: str) -> Role:
     role = find_role(reads, name)
     if role is None:
-        raise RoleNotFound(model.full_role_name(name))
+        raise RoleNotFound(name_rules.full_role_name(name))
     return role
 
 

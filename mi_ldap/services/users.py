@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from mi_ldap import model
+from mi_ldap import model, name_rules
 from mi_ldap.errors import (
     BadRequest,
     Conflict,
@@ -18,7 +18,8 @@ from mi_ldap.errors import (
     UserNotFound,
     WrongOldPassword,
 )
-from mi_ldap.model import EVERYONE, AdminRole, Names, Performer, User
+from mi_ldap.model import AdminRole, Names, Performer, User
+from mi_ldap.name_rules import EVERYONE
 from mi_ldap.services.accounts import (
     Rules,
     end_tokens,
@@ -148,7 +149,7 @@ class Users:
         Raises:
             UserExists, BadRequest, PolicyRefused: nothing was created.
         """
-        name = self._rules.new_user_name(model.without_primary(wanted.name))
+        name = self._rules.new_user_name(name_rules.without_primary(wanted.name))
         password = self._rules.new_password(wanted.password)
         # A clear error before the audit line begins; `create_user` checks again, without a race.
         if find_user(self._store, name) is not None:
@@ -197,7 +198,7 @@ class Users:
 
     def _candidates(self, query: Query) -> Names:
         view = self._store.view()
-        if model.full_role_name(query.role) in ("", EVERYONE):
+        if name_rules.full_role_name(query.role) in ("", EVERYONE):
             return view.user_names(query.like)
         found = find_role(view, query.role)
         return view.member_names(found) if found else Names(())
@@ -267,7 +268,7 @@ class Users:
         The old password is verified by a single bind, since it may have few grace logins left.
         """
         # An empty password would be an anonymous bind, which succeeds (RFC 4513 §5.1.2).
-        if target is None or not model.is_password(wanted.old or ""):
+        if target is None or not name_rules.is_password(wanted.old or ""):
             raise LoginRefused
         ensure_not_own_account(self._store, target)
         line = self._audit.change(performer.name, "updated", "user", {"userId": target.name})

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from mi_ldap import model
+from mi_ldap import name_rules
 from mi_ldap.directory.replica.name_keys import name_key, name_keys_of_dn
 from mi_ldap.errors import MiLdapError, UserNotFound
 from mi_ldap.ldap import names
@@ -41,14 +41,14 @@ STORE = MemoryStore()
 LISTED = Names(("alice", "bob"))
 
 FUNCTIONS: dict[str, Callable[[str], object]] = {
-    "new_user_name": model.new_user_name,
-    "new_role_name": model.new_role_name,
-    "new_password": model.new_password,
-    "folded": model.folded,
-    "is_primary": model.is_primary,
-    "role_of_domain": lambda text: model.role_of_domain(text, text),
-    "full_role_name": model.full_role_name,
-    "without_primary": model.without_primary,
+    "new_user_name": name_rules.new_user_name,
+    "new_role_name": name_rules.new_role_name,
+    "new_password": name_rules.new_password,
+    "folded": name_rules.folded,
+    "is_primary": name_rules.is_primary,
+    "role_of_domain": lambda text: name_rules.role_of_domain(text, text),
+    "full_role_name": name_rules.full_role_name,
+    "without_primary": name_rules.without_primary,
     "find_user": lambda text: find_user(STORE, text),
     "find_role": lambda text: find_role(STORE, text),
     "UserNotFound": lambda text: str(UserNotFound(text)),
@@ -79,7 +79,7 @@ def test_a_long_text_costs_little(name: str) -> None:
 
 
 def test_what_is_too_long_for_a_name_is_nobodys() -> None:
-    text = "a" * (model.MAX_TYPED + 1)
+    text = "a" * (name_rules.MAX_TYPED + 1)
     assert find_user(STORE, text) is None
     assert find_role(STORE, text) is None
     assert len(str(UserNotFound(text * 10))) < 400

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mi_ldap.model import EVERYONE, EntryId, UserDetails
+from mi_ldap.model import EntryId, UserDetails
+from mi_ldap.name_rules import EVERYONE
 from mi_ldap.services.admins import why_forbidden
 from mi_ldap.store import CreateAdminRole, SetCustodian
 from tests.world import World

@@ -10,7 +10,8 @@ from mi_ldap.directory.replica.entry_locations import unknown_parents
 from mi_ldap.directory.replica.name_keys import name_key, name_keys_of_dn
 from mi_ldap.directory.replica.sorted_names import SortedNames
 from mi_ldap.ldap import ber, names
-from mi_ldap.model import folded, in_order
+from mi_ldap.model import in_order
+from mi_ldap.name_rules import folded
 
 TEXTS = st.text(max_size=12)
 

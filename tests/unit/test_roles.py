@@ -17,7 +17,7 @@ from mi_ldap.errors import (
     RoleNotFound,
     UserNotFound,
 )
-from mi_ldap.model import EVERYONE
+from mi_ldap.name_rules import EVERYONE
 from mi_ldap.services.queries import Query
 from mi_ldap.services.roles import RoleChange
 from mi_ldap.store import DeleteRole, RevokeRole

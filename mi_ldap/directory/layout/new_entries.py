@@ -10,7 +10,8 @@ from mi_ldap.directory.layout.directory_layout import PLACEHOLDER_DN, DirectoryL
 from mi_ldap.errors import BadRequest
 from mi_ldap.ldap import names
 from mi_ldap.ldap.operations import Add
-from mi_ldap.model import MAX_NAME_BYTES, User
+from mi_ldap.model import User
+from mi_ldap.name_rules import MAX_NAME_BYTES
 
 # The upper half of the 31-bit range: tools assign gidNumbers from the lower end.
 _GID_NUMBERS: Final = range(1 << 30, (1 << 31) - 1)

@@ -15,7 +15,8 @@ from mi_ldap.directory.reads.shared_reads import SharedReads
 from mi_ldap.errors import AmbiguousName, IdUnreadable
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry, SearchResult
-from mi_ldap.model import Names, Role, User, entry_id, folded, in_order
+from mi_ldap.model import Names, Role, User, entry_id, in_order
+from mi_ldap.name_rules import folded
 
 MAX_MEMBERS_SEARCHED: Final = 2000
 """A group with more members is resolved by listing all users, which takes fewer searches."""

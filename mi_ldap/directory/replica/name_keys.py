@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from mi_ldap.ldap import names
-from mi_ldap.model import MAX_TYPED
+from mi_ldap.name_rules import MAX_TYPED
 
 
 class CacheMiss(Exception):

@@ -8,7 +8,7 @@ from typing import Final
 
 from flask import Response, request
 
-from mi_ldap import model
+from mi_ldap import name_rules
 from mi_ldap.errors import DomainNotFound
 from mi_ldap.services.queries import Selection
 
@@ -53,7 +53,7 @@ def completeness(response: Response, *, complete: bool) -> Response:
 
 def must_be_primary(domain: str | None) -> None:
     """Raise `DomainNotFound` for any other domain: there are no secondary stores."""
-    if not model.is_primary(domain):
+    if not name_rules.is_primary(domain):
         raise DomainNotFound((domain or "").strip())
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from mi_ldap import model
+from mi_ldap import name_rules
 from mi_ldap.errors import (
     AmbiguousName,
     BadRequest,
@@ -60,7 +60,7 @@ def list_roles(query: Query) -> Response:
             "warning": {
                 "role": "release managers",
                 "status": ADDED,
-                "warning": model.role_name_warning("release managers"),
+                "warning": name_rules.role_name_warning("release managers"),
             },
         },
     ),
@@ -76,10 +76,10 @@ def create_role(payload: dict[str, Any]) -> Response:
     The role has no members yet. Its name may begin with `Internal/` or `Application/`. The response
     has a `warning` if the dashboard fails because of the name.
     """
-    name = model.role_of_domain(payload["name"], payload["domain"])
+    name = name_rules.role_of_domain(payload["name"], payload["domain"])
     created = services().roles.create(current_performer(), name)
     body = {"role": payload["name"], "status": ADDED}
-    if warning := model.role_name_warning(created):
+    if warning := name_rules.role_name_warning(created):
         body["warning"] = warning
     return jsonify(body)
 
@@ -149,7 +149,7 @@ def delete_role(name: str) -> Response:
 
 def _in_path(name: str) -> str:
     # Clients name the role `Internal/x` as `roles/Internal/x` or as `roles/x?domain=Internal`.
-    return model.role_of_domain(without_slash(name), request.args.get("domain"))
+    return name_rules.role_of_domain(without_slash(name), request.args.get("domain"))
 
 
 def _change(payload: dict[str, Any]) -> RoleChange:

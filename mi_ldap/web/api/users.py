@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from mi_ldap import model
+from mi_ldap import name_rules
 from mi_ldap.errors import (
     AdminRoleUnclear,
     AdminsOnly,
@@ -15,7 +15,7 @@ from mi_ldap.errors import (
     TooManyFailures,
     UserExists,
 )
-from mi_ldap.model import DIFFER
+from mi_ldap.name_rules import DIFFER
 from mi_ldap.services.queries import Query
 from mi_ldap.services.users import NewPassword, NewUser
 from mi_ldap.web.access import Access, allow
@@ -132,7 +132,7 @@ def set_password(payload: dict[str, Any], name: str) -> Response:
     Every logged-in user may change a password whose current value it sends as `oldPassword`. An
     admin may set the password of a user without it; that of another admin only as its custodian.
     """
-    model.must_agree(payload["new"], payload["confirmed"])
+    name_rules.must_agree(payload["new"], payload["confirmed"])
     must_be_primary(request.args.get("domain"))
     wanted = NewPassword(payload["new"], payload["old"])
     changed = services().users.set_password(current_performer(), without_slash(name), wanted)

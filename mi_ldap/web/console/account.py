@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from mi_ldap import model
+from mi_ldap import name_rules
 from mi_ldap.services.users import NewPassword
 from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, allow
@@ -33,7 +33,7 @@ def show_account() -> Response:
 def set_own_password() -> Response:
     """Change the password of the logged-in user, which ends the session."""
     performer, new = current_performer(), request.form.get("new", "")
-    model.must_agree(new, request.form.get("confirmed", ""))
+    name_rules.must_agree(new, request.form.get("confirmed", ""))
     wanted = NewPassword(new, request.form.get("old", ""))
     services().users.set_password(performer, performer.name, wanted)
     notice = "Password changed. Log in with the new password."

@@ -8,7 +8,8 @@ from flask import Blueprint, Response, g, make_response, render_template, reques
 
 from mi_ldap import __version__
 from mi_ldap.errors import MiLdapError
-from mi_ldap.model import EVERYONE, Performer
+from mi_ldap.model import Performer
+from mi_ldap.name_rules import EVERYONE
 from mi_ldap.web import tokens
 from mi_ldap.web.console import flash, messages
 from mi_ldap.web.console.listing import SIZES, ListView

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Response
 
-from mi_ldap.model import EVERYONE, Names
+from mi_ldap.model import Names
+from mi_ldap.name_rules import EVERYONE
 from mi_ldap.services.queries import Query
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console.admins import creators, first_admin_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from mi_ldap.model import role_name_warning
+from mi_ldap.name_rules import role_name_warning
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to

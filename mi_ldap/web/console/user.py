@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from mi_ldap import model
+from mi_ldap import name_rules
 from mi_ldap.services.accounts import get_user
 from mi_ldap.services.queries import Query
 from mi_ldap.services.users import NewPassword
@@ -27,7 +27,7 @@ def show_user() -> Response:
     performer, name = current_performer(), requested_name()
     user = services().users.show(name, performer.admin_role)
     holdings = services().roles.held_roles(performer, name)
-    held = {each.name for each in holdings} | {model.EVERYONE}
+    held = {each.name for each in holdings} | {name_rules.EVERYONE}
     return page(
         "user.html",
         user=user,
@@ -47,7 +47,7 @@ def show_user() -> Response:
 def set_password() -> Response:
     """Set the password of a user without knowing the present one."""
     name, new = requested_name(), request.form.get("new", "")
-    model.must_agree(new, request.form.get("confirmed", ""))
+    name_rules.must_agree(new, request.form.get("confirmed", ""))
     services().users.set_password(current_performer(), name, NewPassword(new, None))
     notice = f"Password set. {name} must log in again everywhere."
     return redirect_to("show_user", notice, name=name)

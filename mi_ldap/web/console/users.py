@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from mi_ldap import model
+from mi_ldap import name_rules
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.services.queries import Query, Selection
 from mi_ldap.services.users import NewUser
@@ -60,7 +60,7 @@ def create_user() -> Response:
     """Create a user."""
     form = request.form
     password, is_admin = form.get("new", ""), form.get("is_admin") == "yes"
-    model.must_agree(password, form.get("confirmed", ""))
+    name_rules.must_agree(password, form.get("confirmed", ""))
     wanted = NewUser(form.get("name", ""), password, is_admin)
     created = services().users.create(current_performer(), wanted)
     return redirect_to("show_user", "User created.", name=created)

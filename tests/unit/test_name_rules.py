@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_ldap import model
+from mi_ldap import model, name_rules
 from mi_ldap.errors import BadRequest, DomainNotFound
-from mi_ldap.model import EVERYONE, MAX_NAME_BYTES, MAX_PASSWORD_BYTES
+from mi_ldap.name_rules import EVERYONE, MAX_NAME_BYTES, MAX_PASSWORD_BYTES
 
 FORBIDDEN = {"Cc", "Cf", "Cs"}
 
@@ -32,8 +32,8 @@ good_names = st.text(
 
 @given(good_names)
 def test_what_no_rule_forbids_is_a_name_without_the_space_around_it(text: str) -> None:
-    assert model.new_user_name(text, allow_any=True) == text.strip()
-    assert model.new_role_name(text, allow_any=True) == text.strip()
+    assert name_rules.new_user_name(text, allow_any=True) == text.strip()
+    assert name_rules.new_role_name(text, allow_any=True) == text.strip()
 
 
 @given(good_names, st.sampled_from("#?%\\"), st.integers(0, 40))
@@ -41,7 +41,7 @@ def test_a_character_that_is_special_in_urls_is_refused_unless_any_is_allowed(
     text: str, special: str, place: int
 ) -> None:
     name = f"a{text[:place]}{special}{text[place:]}a"
-    for make in (model.new_user_name, model.new_role_name):
+    for make in (name_rules.new_user_name, name_rules.new_role_name):
         assert "user_store.allow_any_name" in refusal(make, name)
         assert make(name, allow_any=True) == name
 
@@ -49,9 +49,9 @@ def test_a_character_that_is_special_in_urls_is_refused_unless_any_is_allowed(
 @given(good_names)
 def test_go_and_the_dashboard_send_a_name_that_is_allowed_as_it_is(text: str) -> None:
     """Raw in a path, a name means itself: no query, no fragment, no escape begins in it."""
-    if refusal(model.new_user_name, text):
+    if refusal(name_rules.new_user_name, text):
         return
-    name = model.new_user_name(text)
+    name = name_rules.new_user_name(text)
     parts = urlsplit(f"https://localhost:9164/management/users/{name}")
     assert (unquote(parts.path), parts.query, parts.fragment) == (
         f"/management/users/{name}",
@@ -65,20 +65,20 @@ def test_go_and_the_dashboard_send_a_name_that_is_allowed_as_it_is(text: str) ->
     [("a b", True), ("a\u00a0b", True), ("c#", True), ("50%", True), ("dev", False), ("ü", False)],
 )
 def test_a_role_name_that_the_dashboard_cannot_show_is_warned_of(name: str, warned: bool) -> None:
-    assert bool(model.role_name_warning(name)) is warned
+    assert bool(name_rules.role_name_warning(name)) is warned
 
 
 @given(any_text)
 def test_a_name_that_passes_is_clean_and_passes_again(text: str) -> None:
     try:
-        name = model.new_user_name(text)
+        name = name_rules.new_user_name(text)
     except BadRequest:
         return
     assert name == name.strip() != ""
     assert not {unicodedata.category(char) for char in name} & FORBIDDEN
     assert not set(name) & set(":/\ufffd")
     assert len(name.encode()) <= MAX_NAME_BYTES
-    assert model.new_user_name(name) == name
+    assert name_rules.new_user_name(name) == name
 
 
 def refusal(make: Callable[[str], str], text: str) -> str:
@@ -92,7 +92,7 @@ def refusal(make: Callable[[str], str], text: str) -> str:
 
 @given(any_text)
 def test_a_refusal_is_one_printable_sentence_without_what_was_sent(text: str) -> None:
-    for make in (model.new_user_name, model.new_role_name, model.new_password):
+    for make in (name_rules.new_user_name, name_rules.new_role_name, name_rules.new_password):
         sentence = refusal(make, text)
         assert not sentence or sentence.startswith("The ")
         assert sentence.isprintable()
@@ -127,18 +127,18 @@ def test_a_refusal_is_one_printable_sentence_without_what_was_sent(text: str) ->
 )
 def test_a_bad_name_is_refused_with_its_reason(name: str, reason: str) -> None:
     with pytest.raises(BadRequest, match="not allowed") as caught:
-        model.new_user_name(name)
+        name_rules.new_user_name(name)
     assert reason in str(caught.value)
 
 
 def test_half_a_character_is_broken() -> None:
-    for make in (model.new_user_name, model.new_role_name, model.new_password):
+    for make in (name_rules.new_user_name, name_rules.new_role_name, name_rules.new_password):
         assert "broken character" in refusal(make, "a\ud800b")
 
 
 @pytest.mark.parametrize("name", ["...", "a.b", "-", "0", "a b", "x" * 240, "😀", "ʻokina"])
 def test_an_odd_name_is_a_name(name: str) -> None:
-    assert model.new_user_name(name) == name
+    assert name_rules.new_user_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_an_odd_name_is_a_name(name: str) -> None:
     ],
 )
 def test_a_hybrid_domain_may_lead_a_role_in_its_own_spelling(text: str, name: str) -> None:
-    assert model.new_role_name(text) == name
+    assert name_rules.new_role_name(text) == name
 
 
 @pytest.mark.parametrize(
@@ -160,13 +160,13 @@ def test_a_hybrid_domain_may_lead_a_role_in_its_own_spelling(text: str, name: st
 )
 def test_a_bad_role_name_is_refused(text: str) -> None:
     with pytest.raises(BadRequest, match="role name"):
-        model.new_role_name(text)
+        name_rules.new_role_name(text)
 
 
 @given(any_text)
 def test_a_password_that_passes_is_taken_as_it_is(text: str) -> None:
-    if not refusal(model.new_password, text):
-        assert model.new_password(text) == text
+    if not refusal(name_rules.new_password, text):
+        assert name_rules.new_password(text) == text
         assert 0 < len(text.encode()) <= MAX_PASSWORD_BYTES
 
 
@@ -184,26 +184,26 @@ def test_a_password_that_passes_is_taken_as_it_is(text: str) -> None:
 )
 def test_a_bad_password_is_refused_with_its_reason(password: str, reason: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        model.new_password(password)
+        name_rules.new_password(password)
     assert reason in str(caught.value)
 
 
 @pytest.mark.parametrize("password", [" ", "x" * 1024, "pa:ss/wörd", "a?", "zero\u200bwidth"])
 def test_an_odd_password_is_a_password(password: str) -> None:
-    assert model.new_password(password) == password
+    assert name_rules.new_password(password) == password
 
 
 @pytest.mark.parametrize(
     "domain", [None, "", " ", "\r", "\t\n", "primary", "PRIMARY", " Primary\r"]
 )
 def test_these_all_mean_the_primary_store(domain: str | None) -> None:
-    assert model.is_primary(domain)
-    assert model.role_of_domain("dev", domain) == "dev"
+    assert name_rules.is_primary(domain)
+    assert name_rules.role_of_domain("dev", domain) == "dev"
 
 
 @pytest.mark.parametrize("domain", ["ldap2", "Internal", "PRIMARY/", "0", "null", "."])
 def test_these_do_not(domain: str) -> None:
-    assert not model.is_primary(domain)
+    assert not name_rules.is_primary(domain)
 
 
 @pytest.mark.parametrize(
@@ -221,12 +221,12 @@ def test_these_do_not(domain: str) -> None:
     ],
 )
 def test_a_role_is_known_by_its_full_name(name: str, domain: str | None, full: str) -> None:
-    assert model.full_role_name(model.role_of_domain(name, domain)) == full
+    assert name_rules.full_role_name(name_rules.role_of_domain(name, domain)) == full
 
 
 def test_a_role_of_an_unknown_domain_is_nowhere() -> None:
     with pytest.raises(DomainNotFound, match=r"ldap2\.$"):
-        model.role_of_domain("x", " ldap2 ")
+        name_rules.role_of_domain("x", " ldap2 ")
 
 
 @pytest.mark.parametrize(
@@ -242,12 +242,12 @@ def test_a_role_of_an_unknown_domain_is_nowhere() -> None:
     ],
 )
 def test_the_primary_domain_may_lead_a_name(typed: str, name: str) -> None:
-    assert model.without_primary(typed) == name
+    assert name_rules.without_primary(typed) == name
 
 
 @pytest.mark.parametrize("typed", ["ADMIN", " admin", "ａdmin", "Admin  "])
 def test_folded_names_are_equal_where_directories_say_so(typed: str) -> None:
-    assert model.folded(typed) == "admin"
+    assert name_rules.folded(typed) == "admin"
 
 
 def test_names_are_sorted_without_case_and_ties_by_code_point() -> None:
@@ -257,7 +257,7 @@ def test_names_are_sorted_without_case_and_ties_by_code_point() -> None:
 
 def test_a_configured_expression_narrows_what_the_rules_allow() -> None:
     matches = "abc".__eq__
-    assert model.narrowed("abc", matches, "user name") == "abc"
-    assert model.narrowed("xyz", None, "user name") == "xyz"
+    assert name_rules.narrowed("abc", matches, "user name") == "abc"
+    assert name_rules.narrowed("xyz", None, "user name") == "xyz"
     with pytest.raises(BadRequest, match="The user name is not allowed"):
-        model.narrowed("xyz", matches, "user name")
+        name_rules.narrowed("xyz", matches, "user name")
