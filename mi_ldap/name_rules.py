@@ -234,6 +234,16 @@ def _refused(what: str, why: str) -> BadRequest:
     return BadRequest(f"The {what} is not allowed: {why}.", field)
 
 
+def matcher_of(expression: str | None) -> Matches | None:
+    """Return whether a text matches the RE2 expression as a whole; None without an expression."""
+    if not expression:
+        return None
+    import re2  # here: `mi` needs no expressions for most commands
+
+    compiled = re2.compile(expression)
+    return lambda text: compiled.fullmatch(text) is not None
+
+
 def narrowed(text: str, matches: Matches | None, what: str) -> str:
     """Return `text` if the configured expression (if any) matches all of it.
 

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-import re2
 from pydantic import SecretStr
 
 from mi_ldap.directory import Address, DirectoryConfig, DirectoryStore
 from mi_ldap.directory.layout.builder import build_layout
 from mi_ldap.directory.writes.creation_locks import CreationLocks
-from mi_ldap.name_rules import Matches
+from mi_ldap.name_rules import matcher_of
 from mi_ldap.services.accounts import Rules
 from mi_ldap.services.admins import Admins, SuperAdmin
 from mi_ldap.services.bootstrap import Bootstrap, BootstrapPolicy
@@ -167,18 +166,11 @@ def _directory_config(user_store: UserStoreSettings, *, is_private: bool) -> Dir
 
 def _rules(user_store: UserStoreSettings) -> Rules:
     return Rules(
-        user_name=_matcher(user_store.username_java_regex),
-        role_name=_matcher(user_store.rolename_java_regex),
-        password=_matcher(user_store.password_java_regex),
+        user_name=matcher_of(user_store.username_java_regex),
+        role_name=matcher_of(user_store.rolename_java_regex),
+        password=matcher_of(user_store.password_java_regex),
         allow_any_name=user_store.allow_any_name,
     )
-
-
-def _matcher(expression: str | None) -> Matches | None:
-    if not expression:
-        return None
-    compiled = re2.compile(expression)
-    return lambda text: compiled.fullmatch(text) is not None
 
 
 def _directory_key(

@@ -158,6 +158,7 @@ class Doctor:
         try:
             with deadline(CHECK_S):
                 found.extend(check.examine(context))
+        # A check that fails must not end the report.
         except LdapError as error:
             found.append(_failure(check, f"The server rejected the request (code {error.code})."))
         except MiLdapError as error:

@@ -166,6 +166,7 @@ def _exists(context: CheckContext, name: str) -> bool:
     try:
         return context.reader.find_user(name) is not None
     except AmbiguousName:
+        # No login succeeds with an ambiguous name, so none creates this user.
         return True
 
 

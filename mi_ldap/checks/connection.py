@@ -254,6 +254,7 @@ def replicas(context: CheckContext, urls: list[str]) -> Iterator[Finding]:
         yield _compare(states)
     for state in states:
         # Missing rights (insufficientAccessRights) are reported by the check of rights.
+        # Code 16 means that only the value is missing: the server would write.
         if (
             state.write_code
             not in (None, ResultCode.NO_SUCH_ATTRIBUTE, ResultCode.INSUFFICIENT_ACCESS_RIGHTS)

@@ -190,6 +190,7 @@ def _classes_below(context: CheckContext, base_dns: tuple[str, ...]) -> Counter[
             result = search_raw(
                 session, base, anything, ["objectClass"], base_only=False, size_limit=SAMPLE
             )
+            # The base itself is a container, whose class tells nothing about the users in it.
             below = [entry for entry in result.entries if not _is_same(entry.dn, base)]
             counted.update(name for entry in below for name in entry.all("objectClass"))
     return Counter({n: c for n, c in counted.items() if n.lower() not in _NO_HINT})

@@ -50,13 +50,13 @@ class Report:
         return EXIT_STATUS[self.status]
 
     def as_json(self) -> str:
-        """`{"status": "warn", "findings": [{"check", "level", "sentence", "remedy"}, …]}`."""
+        """Return `{"status": "warn", "findings": [{"check", "level", "sentence", "remedy"}]}`."""
         findings = [asdict(finding) for finding in self.findings]
         return json.dumps({"status": self.status, "findings": findings}, indent=2)
 
 
 def counted(number: int, what: str) -> str:
-    """`"1 user"`, `"2 users"`; `what` is the plural."""
+    """Return `"1 user"` or `"2 users"`; `what` is the plural."""
     return f"{number} {what.removesuffix('s') if number == 1 else what}"
 
 

@@ -77,5 +77,6 @@ def _apply(
         wants = context.layout.group_schema.requires_member
         if error.code != ResultCode.OBJECT_CLASS_VIOLATION or not wants:
             raise
+        # groupOfNames needs at least one member (RFC 4519 §3.5).
         session.do(context.layout.placeholder_addition(context.layout.role_from(group.entry)))
         session.do(removal)

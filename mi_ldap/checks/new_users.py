@@ -21,10 +21,8 @@ _REMEDY: Final = (
 
 
 def new_users(context: CheckContext) -> Iterator[Finding]:
-    """Report what the schema requires of a new user and the configuration lacks, or the reverse.
-
-    Active Directory is not checked: it sets most of the required attributes itself.
-    """
+    """Report what the schema requires of a new user and the configuration lacks, or the reverse."""
+    # Active Directory sets most of the required attributes itself.
     if not context.is_writable or context.server_type == "active_directory":
         return
     schema = context.layout.profile.schema

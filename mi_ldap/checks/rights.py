@@ -68,6 +68,7 @@ def account_rights(context: CheckContext) -> Iterator[Finding]:
 def _read_rights(context: CheckContext) -> Iterator[Finding]:
     """Report ids, time stamps and members that are hidden: lists of names work without them."""
     layout = context.layout
+    # Groups of other classes have their members elsewhere; the check `members` reports them.
     own = [entry for entry in context.groups.entries if not layout.foreign_class(entry)]
     hidden = [
         *(_entries_without_id(context, context.users.entries, "users")),
@@ -223,6 +224,7 @@ def _may_create_on_openldap(context: CheckContext, dn: str, parent: str) -> bool
     with context.session() as session:
         if probe_move_to_missing_parent(session, dn, context.suffix) != ResultCode.NO_SUCH_OBJECT:
             return None
+        # The new name is one that no user can have: 65 with the right, 50 without it.
         return _from_result_code(
             probe_move_with_invalid_rdn(session, dn, parent), ResultCode.OBJECT_CLASS_VIOLATION
         )
@@ -251,10 +253,11 @@ def _write_rights(
 def _write_rights_in_active_directory(
     session: LdapConnection, sample: Entry, attributes: dict[str, str]
 ) -> Iterator[Right]:
-    """Read the allowed attributes; they do not include the extended right to reset a password."""
+    """Read the attributes that Active Directory says the account may write."""
     result = search_raw(session, sample.dn, attributes=["allowedAttributesEffective"])
     allowed = _lower(result.entries, "allowedAttributesEffective")
     for attribute, what in attributes.items():
+        # To reset a password is an extended right, which the list of attributes does not contain.
         held = None if attribute == "unicodePwd" else attribute.lower() in allowed
         yield Right(what, held)
 
@@ -273,6 +276,7 @@ def _create_right(
             entries = effective_rights(session, base, [template], context.account_dn)
             return Right(what, _rights_of_template(entries, base))
         if context.server_type == "openldap" and sample is not None:
+            # The parent does not exist: 32 with the right, 50 without it.
             code = probe_move_to_missing_parent(session, sample.dn, context.suffix)
             return Right(what, _from_result_code(code, ResultCode.NO_SUCH_OBJECT))
     return Right(what, None)

@@ -94,6 +94,7 @@ def _multi_valued(context: CheckContext, found: Schema) -> Iterator[Finding]:
 def _not_allowed(context: CheckContext, found: Schema) -> Iterator[Finding]:
     """Report borrowed attributes that the existing classes of users do not allow."""
     layout = context.layout
+    # With the schema of the service, its own auxiliary class allows them.
     if layout.own_classes or not found.classes:
         return
     first = context.users.entries[0] if context.users.entries else None

@@ -32,6 +32,7 @@ _LIMITS = {
     "389ds": "Give the account its own limit, as the Directory Manager:\n"
     "dn: {account}\n"
     "changetype: modify\n" + "\n-\n".join(f"replace: {each}\n{each}: -1" for each in LIMITS_OF_389),
+    # It bounds one page, and the service reads pages.
     "active_directory": "MaxPageSize is not the cause: check MaxResultSetSize and MaxQueryDuration "
     "in the domain's LDAP policies (ntdsutil).",
     "other": "Raise the size limit of {account} in the directory.",

@@ -193,16 +193,15 @@ def _unique(context: CheckContext, database: Database) -> Iterator[Finding]:
 
 
 def _size_limit(context: CheckContext, database: Database) -> Iterator[Finding]:
-    """Report a size limit for the account, also before there are so many entries.
-
-    OpenLDAP's limit (500 by default) counts all pages of a search together.
-    """
+    """Report a size limit for the account, also before there are so many entries."""
+    # Either value lifts the limit of a paged search (measured on slapd 2.5.13).
     if any("prtotal=unlimited" in each for each in database.entry.all("olcLimits")):
         return
     if any("size=unlimited" in each for each in database.entry.all("olcLimits")):
         return
     own = database.entry.first("olcSizeLimit")
     general = database.frontend.first("olcSizeLimit") if database.frontend else None
+    # slapd's default. It counts all pages of a search together, so paging does not lift it.
     size = own or general or "500"
     if size != "unlimited":
         yield Finding(

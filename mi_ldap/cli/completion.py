@@ -29,8 +29,9 @@ _BASH: Final = r"""%(complete_func)s() {
 complete -o nosort -F %(complete_func)s %(prog_name)s
 """
 _ESCAPED: Final = re.compile(r"\\.")
-# What a name must not hold to mean itself between those quotes. Outside of them it is quoted; but
-# the command may stand in `…`, where a backslash and a backtick are read before all quoting.
+# Characters that bash interprets between these quotes: names with them are not offered. Outside of
+# quotes, printf %q escapes the name. But the command may be in `…`, where bash interprets
+# backslashes and backticks before all quotes.
 _SPECIAL: Final = {"'": "\\`'", '"': '\\`"$!', "": "\\`"}
 
 
@@ -39,7 +40,7 @@ class _Bash(shell_completion.BashComplete):
 
     @staticmethod
     def _check_version() -> None:
-        """Any bash that reads this script will do; asking it takes longer than the script."""
+        """Do nothing: click would run bash to ask for its version at each completion."""
 
     def get_completions(self, args: list[str], incomplete: str) -> list[Any]:
         """Return the completions that the shell would not execute at the cursor."""
@@ -62,7 +63,7 @@ class _Bash(shell_completion.BashComplete):
 
 
 class _Fish(shell_completion.FishComplete):
-    # A name may hold commas of its own.
+    # click splits at every comma, and a name may contain commas.
     source_template = shell_completion.FishComplete.source_template.replace(
         'string split ","', 'string split -m 1 ","'
     )
@@ -81,7 +82,7 @@ def script(mi: click.Command, shell: str) -> str:
 
 
 def complete(mi: click.Command, instruction: str) -> int:
-    """Print what the shell asks for by `instruction`, such as `bash_complete`; the exit status."""
+    """Print the answer to the shell's `instruction`, `"bash_complete"`; return the exit status."""
     shell, _, action = instruction.partition("_")
     if shell not in _BY_SHELL or action not in {"complete", "source"}:
         return 2

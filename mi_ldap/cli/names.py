@@ -50,6 +50,7 @@ def _fetch_names(context: click.Context, key: str, prefix: str) -> list[str]:
         return []
     # The service ignores case, but the shell drops names that do not begin as typed.
     found = (entry[key] for entry in entries if entry[key].startswith(prefix))
+    # The shell inserts a completion as it is: no characters that control the terminal.
     return [name for name in found if safe(name) == name]
 
 

@@ -214,6 +214,7 @@ def trust(options: Options, name: str | None, yes: bool) -> None:
     if not yes:
         _confirm_certificate(selected_remote, shown)
     with remotes.edit() as stored:
+        # Another command may have changed the address while the person was asked.
         if stored.get(selected_remote.name) != selected_remote:
             raise click.ClickException(
                 f"Remote {selected_remote.name} was changed in the meantime. Run the command again."
@@ -249,6 +250,7 @@ def _with_ca(remote: Remote, options: Options) -> Remote:
 
     if options.ca is None:
         return remote
+    # Absolute, because later commands run in other folders.
     return replace(remote, ca_file=str(Path(options.ca).resolve()), certificate=None)
 
 

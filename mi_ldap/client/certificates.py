@@ -33,7 +33,7 @@ def fetch_certificate(remote: Remote, wait_s: float = CONNECT_S) -> ServerCertif
 
     Raises:
         NoConnection: the service cannot be reached in time, or does not use TLS.
-        Untrusted: the certificate is for another host or has expired, so trusting it is no use.
+        Untrusted: the certificate is for another host or has expired; trusting it would not help.
     """
     der = _handshake(remote, unverified_context(), wait_s)
     pem = ssl.DER_cert_to_PEM_cert(der)

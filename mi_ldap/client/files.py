@@ -70,6 +70,7 @@ def _locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise FileError(f"The folder {folder} can't be used: {_reason(error)}.") from None
     try:
+        # Two commands at the same time would each drop the change of the other.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -77,7 +78,8 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _folder(variable: str, default: str) -> Path:
-    """Below that variable's folder; the XDG specification has relative ones ignored."""
+    """Return our folder below the one that the variable names, else below the default."""
+    # The XDG Base Directory Specification says that relative paths are ignored.
     configured = Path(os.environ.get(variable, ""))
     if configured.is_absolute():
         return configured / "mi-ldap"

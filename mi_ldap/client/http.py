@@ -162,6 +162,7 @@ def pinning_context(*, pem: str | None = None, file: str | None = None) -> ssl.S
 def unverified_context() -> ssl.SSLContext:
     """Return a TLS context that verifies nothing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # In this order: `ssl` refuses CERT_NONE while host names are checked.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
@@ -261,7 +262,7 @@ def _describe_untrusted(
     problem = (
         f"The certificate of {remote.url} can't be verified ({error.verify_message.rstrip('.')})"
     )
-    context = f"'mi remote trust {remote.name}'"
+    command = f"'mi remote trust {remote.name}'"
     fault = fault_of(error)
     # Trusting such a certificate would not help.
     if fault is CertificateFault.OTHER_HOST:
@@ -271,9 +272,9 @@ def _describe_untrusted(
     if is_pinned:
         return (
             f"{problem}: it differs from the one you trusted. An attacker may be intercepting the "
-            f"connection; if it was renewed, trust it with {context}."
+            f"connection; if it was renewed, trust it with {command}."
         )
-    return f"{problem}: see it with {context}, or name its issuer with --ca FILE."
+    return f"{problem}: see it with {command}, or name its issuer with --ca FILE."
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -53,6 +53,7 @@ def remote_at(name: str, host: str, port: int) -> Remote:
         raise RemoteError(f"'{host}' is not a host: give a name or an address, without https://.")
     if not 0 < port < 65536:
         raise RemoteError(f"{port} is not a port: give a number from 1 to 65535.")
+    # With brackets in `url` only: sockets and certificates know the address without them.
     return Remote(name, host.strip("[]"), port)
 
 

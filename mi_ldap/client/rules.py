@@ -44,20 +44,11 @@ class Rules:
         try:
             plain = name_rules.without_primary(name)
             new = name_rules.new_user_name(plain, allow_any=self.allow_any_name)
-            name_rules.narrowed(new, _matcher(self.user_name_regex), "user name")
+            name_rules.narrowed(new, name_rules.matcher_of(self.user_name_regex), "user name")
             name_rules.new_password(password)
-            name_rules.narrowed(password, _matcher(self.password_regex), "password")
+            name_rules.narrowed(password, name_rules.matcher_of(self.password_regex), "password")
         except BadRequest as error:
             return str(error)
         if self.password_min_length and len(password) < self.password_min_length:
             return f"The password has fewer than {self.password_min_length} characters."
         return ""
-
-
-def _matcher(expression: str) -> name_rules.Matches | None:
-    if not expression:
-        return None
-    import re2
-
-    compiled = re2.compile(expression)
-    return lambda text: compiled.fullmatch(text) is not None

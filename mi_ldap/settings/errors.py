@@ -65,6 +65,7 @@ def _key(loc: tuple[int | str, ...]) -> str:
 
 def _place(path: KeyPath, variables: Mapping[KeyPath, str], file: Path | None) -> str:
     # A mistake in an item of a list, or in a part of it, is in the variable of the whole list.
+    # A mistake in an item of a list is in the variable of the whole list.
     levels = (path[:length] for length in range(len(path), 0, -1))
     variable = next((variables[level] for level in levels if level in variables), None)
     return variable or (f"it in {file}" if file else "it")

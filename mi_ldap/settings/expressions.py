@@ -11,7 +11,7 @@ _TOKEN = re.compile(
     r"|\\u(?P<unicode>[0-9A-Fa-f]{4})"
     r"|\\(?P<sign>[pP])\{(?P<posix>[A-Za-z]+)\}"
     r"|(?P<intersection>&&)"
-    r"|(?P<open>\[\^?\]?)"
+    r"|(?P<open>\[\^?\]?)"  # a `]` right after the bracket stands for itself
     r"|(?P<close>\])"
     r"|\\.|.",
     re.DOTALL,

@@ -174,6 +174,7 @@ class ResourceSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _take_a_bare_path(cls, value: object) -> object:
+        # MI has a table for each path; a list of texts is shorter.
         return {"path": value} if isinstance(value, str) else value
 
     def covers(self, path: str) -> bool:
@@ -183,6 +184,7 @@ class ResourceSettings(Section):
 
 
 def _split_paths(value: object) -> object:
+    # An environment variable has no other form for a list.
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
@@ -229,6 +231,7 @@ class DashboardSettings(Section):
     node_id: Text | None = setting(
         None, "Its name in the group; none: one is made and kept in the state folder"
     )
+    # The dashboard drops a node after three silent intervals.
     heartbeat_interval: WholeSeconds = setting(5, "Seconds from one heartbeat to the next")
     management_hostname: Host | None = setting(
         None,

@@ -56,6 +56,7 @@ def _whole_number(low: int, high: int) -> Callable[[object], int]:
     def read(value: object) -> int:
         # pydantic would also take true, 1e3 and "1_000".
         text = str(value).strip() if type(value) in (int, str) else ""
+        # At most 18 digits: int() raises an error of its own for more than 4300.
         if not re.fullmatch(r"-?[0-9]{1,18}", text) or not low <= int(text) <= high:
             raise ValueError(f"must be a whole number from {low} to {high}")
         return int(text)

@@ -41,6 +41,7 @@ _FOR_ANY_DIRECTORY = frozenset(
 
 
 def _search_base(kind: str, branch: str) -> Any:
+    # pydantic passes the values of the fields that are declared before this one.
     return Field(
         default_factory=lambda data: (f"ou={branch},{data['base_dn']}",) if data["base_dn"] else (),
         description=f"DN below which the {kind}s are, or several in a list or separated by #; "
@@ -226,6 +227,7 @@ class UserStoreSettings(Section):
                 "user_store.client_certificate_file is missing: "
                 "set it to the certificate of user_store.client_key_file."
             ]
+        # With a plain address among several, the certificate would not always be used.
         if self.client_certificate_file and not (self.start_tls or schemes == {"ldaps"}):
             return [
                 "user_store.client_certificate_file needs TLS: "
@@ -234,6 +236,7 @@ class UserStoreSettings(Section):
         return []
 
     def _account_problems(self) -> list[str]:
+        # SASL EXTERNAL: the server identifies the account by the certificate, or by the process.
         certified = self.client_certificate_file is not None and not self.connection_name
         local = certified or all(scheme_of(url) == "ldapi" for url in self.connection_urls)
         if self.connection_name and not self.connection_password and not local:
