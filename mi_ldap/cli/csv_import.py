@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,14 +106,18 @@ def _with_bar(lines_done: Iterable[Result], total: int) -> Iterator[Result]:
 def _show(
     options: Options, results: Sequence[Result], failed: Sequence[Result], limit: int
 ) -> None:
-    if options.output_format == "csv":
-        rows = ([str(each.line), each.user, each.outcome, each.error] for each in results)
-        output.show_csv(["line", "user", "outcome", "error"], rows)
-        return
     counts = Counter(each.outcome for each in results)
-    if options.output_format == "json":
-        output.show_json({**counts, "errors": [_as_json(each) for each in failed]})
-        return
+    errors = [{"line": each.line, "userId": each.user, "Error": each.error} for each in failed]
+    rows = ([str(each.line), each.user, each.outcome, each.error] for each in results)
+    options.show(
+        {**counts, "errors": errors},
+        ["line", "user", "outcome", "error"],
+        rows,
+        lambda: _print_summary(counts, failed, limit),
+    )
+
+
+def _print_summary(counts: Mapping[str, int], failed: Sequence[Result], limit: int) -> None:
     # JSON and CSV keep the word of the API's status, "Added".
     words = {"added": "created"}
     shown = ", ".join(f"{count} {words.get(outcome, outcome)}" for outcome, count in counts.items())
@@ -122,10 +126,6 @@ def _show(
         output.print_error(f"Line {each.line}, {each.user or 'nobody'}: {each.error}")
     if len(failed) > limit:
         output.print_error(f"… and {len(failed) - limit} more.")
-
-
-def _as_json(result: Result) -> dict[str, str | int]:
-    return {"line": result.line, "userId": result.user, "Error": result.error}
 
 
 def _write(file: Path, failed: Sequence[Result]) -> None:

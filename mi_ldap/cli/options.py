@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -73,24 +73,32 @@ class Options:
 
     def done(self, answer: Mapping[str, Any], sentence: str) -> None:
         """Report a change: print the sentence, or the response in the chosen format."""
-        if self.output_format == "json":
-            output.show_json(answer)
-        elif self.output_format == "csv":
-            output.show_csv(list(answer), [list(answer.values())])
-        else:
-            output.print_line(sentence)
+        row = list(answer.values())
+        self.show(answer, list(answer), [row], lambda: output.print_line(sentence))
 
     def names(self, content: Mapping[str, Any], key: str, *, complete: bool = True) -> None:
         """Print a list of the service, `{"list": [{key: name}, …]}`."""
         names = [entry[key] for entry in content["list"]]
+        heading = "USER" if key == "userId" else "ROLE"
+        rows = ([name] for name in names)
+        self.show(content, [key], rows, lambda: output.show_names(heading, names))
+        if not complete:
+            output.print_error("The list is incomplete: the directory limits the size of lists.")
+
+    def show(
+        self,
+        content: object,
+        headings: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        print_table: Callable[[], None],
+    ) -> None:
+        """Print a result in the chosen format: `content` as JSON, the rows as CSV, or the table."""
         if self.output_format == "json":
             output.show_json(content)
         elif self.output_format == "csv":
-            output.show_csv([key], ([name] for name in names))
+            output.show_csv(headings, rows)
         else:
-            output.show_names("USER" if key == "userId" else "ROLE", names)
-        if not complete:
-            output.print_error("The list is incomplete: the directory limits the size of lists.")
+            print_table()
 
 
 pass_options = click.make_pass_decorator(Options, ensure=True)

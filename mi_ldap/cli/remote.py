@@ -106,13 +106,13 @@ def show(options: Options) -> None:
 
     stored = remotes.load()
     rows = [_row(each, stored) for each in stored.by_name.values()]
-    if options.output_format == "json":
-        output.show_json(rows)
-    elif options.output_format == "csv":
-        output.show_csv(list(rows[0]), (list(row.values()) for row in rows))
-    else:
-        headings = ["", "REMOTE", "ADDRESS", "LOGGED IN", "CERTIFICATE"]
-        output.show_table(headings, map(_cells, rows))
+    headings = ["", "REMOTE", "ADDRESS", "LOGGED IN", "CERTIFICATE"]
+    options.show(
+        rows,
+        list(rows[0]),
+        (list(row.values()) for row in rows),
+        lambda: output.show_table(headings, map(_cells, rows)),
+    )
 
 
 @remote.command(examples=(("mi remote select prod", "use prod for the following commands"),))

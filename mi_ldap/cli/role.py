@@ -92,13 +92,10 @@ def show(options: Options, role: str | None) -> None:
             options.names(content, "role", complete=complete)
             return
         found = api.role(role)
-    users = [str(user) for user in found.get("users", [])]
-    if options.output_format == "json":
-        output.show_json(found)
-    elif options.output_format == "csv":
-        output.show_csv(["role", "user"], ([str(found.get("role")), user] for user in users))
-    else:
-        output.show_details({"Role": str(found.get("role")), "Users": users or "nobody"})
+    name, users = str(found.get("role")), [str(user) for user in found.get("users", [])]
+    details = {"Role": name, "Users": users or "nobody"}
+    rows = ([name, user] for user in users)
+    options.show(found, ["role", "user"], rows, lambda: output.show_details(details))
 
 
 @role.command(

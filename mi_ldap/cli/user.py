@@ -209,13 +209,13 @@ def _log_in_again(options: Options, api: ManagementApi, secret: str) -> None:
 def _show_one(options: Options, found: dict[str, Any]) -> None:
     roles = [str(role) for role in found.get("roles", [])]
     creator = str(found.get("createdBy") or "")
-    if options.output_format == "json":
-        output.show_json(found)
-    elif options.output_format == "csv":
-        row = [str(found.get("userId")), bool(found.get("isAdmin"))]
-        headings = ["userId", "isAdmin", "roles", "createdBy"]
-        output.show_csv(headings, [[*row, ";".join(roles), creator]])
-    else:
-        admin = "yes" if found.get("isAdmin") else "no"
-        details = {"User": str(found.get("userId")), "Admin": admin, "Roles": roles}
-        output.show_details({**details, "Created by": creator or "not recorded"})
+    name, is_admin = str(found.get("userId")), bool(found.get("isAdmin"))
+    details = {
+        "User": name,
+        "Admin": "yes" if is_admin else "no",
+        "Roles": roles,
+        "Created by": creator or "not recorded",
+    }
+    headings = ["userId", "isAdmin", "roles", "createdBy"]
+    row = [name, is_admin, ";".join(roles), creator]
+    options.show(found, headings, [row], lambda: output.show_details(details))
