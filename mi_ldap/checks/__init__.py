@@ -26,7 +26,9 @@ from mi_ldap.checks.context import Check, CheckContext, context_at
 from mi_ldap.checks.findings import Finding, Report, lines
 from mi_ldap.checks.fix_members import remove_dangling_members
 from mi_ldap.checks.member_of import member_of
+from mi_ldap.checks.members import Dangling, dangling, members
 from mi_ldap.checks.new_users import new_users
+from mi_ldap.checks.replicas import replicas
 from mi_ldap.checks.schema import schema
 from mi_ldap.checks.unfinished_users import unfinished_users
 from mi_ldap.deadline import deadline
@@ -59,7 +61,7 @@ CHECKS: Final = (
     Check("custodian", custody.self_writable_markers, _CONTENT),
     Check("duplicates", content.duplicates, _CONTENT),
     Check("unfinished-users", unfinished_users, _CONTENT),
-    Check("members", content.members, _CONTENT),
+    Check("members", members, _CONTENT),
     Check("member-of", member_of, _CONTENT),
     Check("admins", admins.admins, _CONTENT),
 )
@@ -120,13 +122,13 @@ class Doctor:
         access = self._target.config
         return access.writable and access.roles_writable
 
-    def dangling(self) -> list[content.Dangling]:
+    def dangling(self) -> list[Dangling]:
         """Return the groups with dangling members, among the groups that `examine` has read."""
         context = self._context
         if context is None or self._failed & set(_CONTENT) or not context.users.complete:
             return []
         with deadline(CHECK_S):
-            return content.dangling(context)
+            return dangling(context)
 
     def _check_server(self, urls: list[str]) -> Iterator[Finding]:
         try:
@@ -141,8 +143,8 @@ class Doctor:
         for check in CHECKS:
             yield from self._run(check, self._context)
         # Not in `CHECKS`: it needs the addresses that accepted a bind.
-        replicas = Check("replicas", lambda context: connection.replicas(context, urls))
-        yield from self._run(replicas, self._context)
+        compared = Check("replicas", lambda context: replicas(context, urls))
+        yield from self._run(compared, self._context)
         for cause, names in self._skipped.items():
             sentence = f"Not checked until this is corrected: {', '.join(names)}."
             yield Finding(cause, "skip", sentence)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mi_ldap.checks.content import Dangling, is_dangling
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding, counted
+from mi_ldap.checks.members import Dangling, is_dangling
 from mi_ldap.directory import ldap_errors
 from mi_ldap.ldap.connection import LdapConnection, LdapError
 from mi_ldap.ldap.operations import Modification, Modify

@@ -73,7 +73,7 @@ def test_the_first_change_works_as_written() -> None:
     (finding,) = names["empty_roles"](context)
     assert (finding.check, finding.sentence) == ("empty-roles", "Nobody has 1 role: leftover.")
     checks = (ROOT / "mi_ldap/checks/__init__.py").read_text(encoding="utf-8")
-    assert 'Check("members", content.members, _CONTENT)' in checks
+    assert 'Check("members", members, _CONTENT)' in checks
 
 
 def test_the_test_of_the_first_change_uses_names_that_exist() -> None:
