@@ -32,7 +32,7 @@ from mi_ldap.state.fingerprints import Fingerprints
 from mi_ldap.state.machine_lock import MachineLock
 from mi_ldap.state.signing_keys import SigningKeys, configured_key, stored_keys
 from mi_ldap.state.throttle import Throttle
-from mi_ldap.state.tokens import SqliteRevocations
+from mi_ldap.state.tokens import Revocations
 from mi_ldap.store import UserStore
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ def services(
     """
     user_store = _on_embedded(settings.user_store, directory) if directory else settings.user_store
     state = StateDatabase(settings.state_dir / "state.sqlite")
-    store = store or _directory_store(
-        user_store,
+    store = store or DirectoryStore(
+        _directory_config(user_store, is_private=directory is not None),
+        partial(build_layout, user_store),
         settings.super_admin.admin_role,
         observe,
         CreationLocks(settings.state_dir / "creations.lock"),
         StateDeletionLog(state),
-        is_private=directory is not None,
     )
     audit = configured_audit_log(settings)
     limits = settings.management_api.throttle
@@ -81,7 +81,7 @@ def services(
     policy = _bootstrap_policy(settings, directory_key)
     bootstrap = Bootstrap(store, audit, rules, policy, state, lock, admins.pin_super_admin)
     token = settings.management_api.jwt_token_security_handler.token_config
-    revocations = SqliteRevocations(state, token.expiry)
+    revocations = Revocations(state, token.expiry)
     return Services(
         settings=settings,
         disk=_disk_space(settings),
@@ -121,27 +121,7 @@ def _on_embedded(user_store: UserStoreSettings, directory: EmbeddedDirectory) ->
     return user_store.model_copy(update=own)
 
 
-def _directory_store(
-    user_store: UserStoreSettings,
-    admin_role: str,
-    observe: Callable[[str], None],
-    creation_locks: CreationLocks,
-    deletion_log: StateDeletionLog,
-    *,
-    is_private: bool,
-) -> DirectoryStore:
-    return DirectoryStore(
-        _directory_config(user_store, is_private=is_private),
-        partial(build_layout, user_store),
-        admin_role,
-        observe,
-        creation_locks,
-        deletion_log,
-    )
-
-
 def _directory_config(user_store: UserStoreSettings, *, is_private: bool) -> DirectoryConfig:
-    writable = user_store.type == "read_write_ldap"
     password = user_store.connection_password
     return DirectoryConfig(
         address=Address(
@@ -157,7 +137,7 @@ def _directory_config(user_store: UserStoreSettings, *, is_private: bool) -> Dir
         password=password.get_secret_value() if password else "",
         profile=user_store.profile,
         pool_size=user_store.pool_size,
-        writable=writable,
+        writable=user_store.type == "read_write_ldap",
         roles_writable=user_store.write_groups and user_store.read_groups,
         index_limit=user_store.index_limit,
         is_private=is_private,

@@ -81,8 +81,8 @@ def _read_text(value: object) -> str:
     return value.strip()
 
 
-def _text_that(accept: Callable[[str], str | bool | None], phrase: str) -> Callable[[object], str]:
-    """Return a reader of texts.
+def _text(accept: Callable[[str], str | bool | None], phrase: str) -> BeforeValidator:
+    """Return the validator of a text.
 
     Args:
         accept: returns the text to use, or whether to use it as it is.
@@ -96,29 +96,7 @@ def _text_that(accept: Callable[[str], str | bool | None], phrase: str) -> Calla
             raise ValueError(phrase)
         return accepted if isinstance(accepted, str) else text
 
-    return read
-
-
-_read_host = _text_that(read_host, "must be an address or a host name alone, such as 127.0.0.1")
-_read_attribute = _text_that(
-    is_attribute_name, "must be a name from the directory's schema, such as uid"
-)
-_read_dn = _text_that(is_dn, "must be a DN, such as ou=people,dc=example,dc=org")
-_read_dn_pattern = _text_that(
-    lambda text: text.count("{0}") == 1 and is_dn(text),
-    "must be a DN with {0} for the name, such as uid={0},ou=people,dc=x",
-)
-_read_list_filter = _text_that(
-    read_filter, "must be an LDAP filter in parentheses, such as (objectClass=person)"
-)
-_read_search_filter = _text_that(
-    lambda text: "?" in text and read_filter(text),
-    "must be an LDAP filter with ? for the name, such as (uid=?)",
-)
-_read_role = _text_that(
-    lambda text: "/" not in text and ":" not in text,
-    "must be the name of a role in the directory, without / and :",
-)
+    return BeforeValidator(read)
 
 
 def _read_secret(value: object) -> SecretStr:
@@ -183,12 +161,18 @@ def _read_assignments(value: object) -> tuple[tuple[str, str], ...]:
     return tuple((name, text.strip()) for name, _, text in pairs)
 
 
+_A_DN = "must be a DN, such as ou=people,dc=example,dc=org"
+
+
 def _read_dns(value: object) -> tuple[str, ...]:
     # MI separates several bases by #, which a DN has only escaped at that place.
     parts = re.split(r"(?<!\\)#", value) if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not parts:
         raise ValueError("must be a DN, such as ou=people,dc=example,dc=org, or a list of them")
-    return tuple(_read_dn(part) for part in parts)
+    texts = tuple(_read_text(part) for part in parts)
+    if not all(map(is_dn, texts)):
+        raise ValueError(_A_DN)
+    return texts
 
 
 def _read_urls(value: object) -> str:
@@ -212,10 +196,6 @@ def _read_dashboard_url(value: object) -> str:
     return url
 
 
-def _read_java_regex(value: object) -> str:
-    return translate_java_regex(_read_text(value))
-
-
 Flag = Annotated[bool, BeforeValidator(_read_flag)]
 Port = Annotated[int, BeforeValidator(_whole_number(1, 65535))]
 Count = Annotated[int, BeforeValidator(_whole_number(1, 1000))]
@@ -233,18 +213,43 @@ Secret = Annotated[SecretStr, BeforeValidator(_read_secret)]
 Key = Annotated[SecretStr, BeforeValidator(_read_key)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_read_names)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_read_networks)]
-Host = Annotated[str, BeforeValidator(_read_host)]
+Host = Annotated[
+    str, _text(read_host, "must be an address or a host name alone, such as 127.0.0.1")
+]
 OutputFile = Annotated[Path, BeforeValidator(_read_path)]
 InputFile = Annotated[Path, BeforeValidator(_read_input_file)]
-Attribute = Annotated[str, BeforeValidator(_read_attribute)]
+Attribute = Annotated[
+    str, _text(is_attribute_name, "must be a name from the directory's schema, such as uid")
+]
 Attributes = Annotated[tuple[str, ...], BeforeValidator(_read_attributes)]
 Assignments = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_read_assignments)]
-Dn = Annotated[str, BeforeValidator(_read_dn)]
+Dn = Annotated[str, _text(is_dn, _A_DN)]
 Dns = Annotated[tuple[str, ...], BeforeValidator(_read_dns)]
-DnPattern = Annotated[str, BeforeValidator(_read_dn_pattern)]
-ListFilter = Annotated[str, BeforeValidator(_read_list_filter)]
-SearchFilter = Annotated[str, BeforeValidator(_read_search_filter)]
+DnPattern = Annotated[
+    str,
+    _text(
+        lambda text: text.count("{0}") == 1 and is_dn(text),
+        "must be a DN with {0} for the name, such as uid={0},ou=people,dc=x",
+    ),
+]
+ListFilter = Annotated[
+    str,
+    _text(read_filter, "must be an LDAP filter in parentheses, such as (objectClass=person)"),
+]
+SearchFilter = Annotated[
+    str,
+    _text(
+        lambda text: "?" in text and read_filter(text),
+        "must be an LDAP filter with ? for the name, such as (uid=?)",
+    ),
+]
 Urls = Annotated[str, BeforeValidator(_read_urls)]
 DashboardUrl = Annotated[str, BeforeValidator(_read_dashboard_url)]
-JavaRegex = Annotated[str, BeforeValidator(_read_java_regex)]
-Role = Annotated[str, BeforeValidator(_read_role)]
+JavaRegex = Annotated[str, BeforeValidator(lambda value: translate_java_regex(_read_text(value)))]
+Role = Annotated[
+    str,
+    _text(
+        lambda text: "/" not in text and ":" not in text,
+        "must be the name of a role in the directory, without / and :",
+    ),
+]

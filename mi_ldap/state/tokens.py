@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from mi_ldap.state.database import StateDatabase
 
@@ -21,18 +21,8 @@ SLACK_S = 86_400.0
 _PRUNE_EVERY = 64
 
 
-class Revocations(Protocol):
-    """The tokens that were revoked before they expired."""
-
-    def revoke(self, jti: str, expires_at: float) -> None:
-        """Revoke a token by its id; raise `StateUnavailable` if that cannot be stored."""
-
-    def is_revoked(self, jti: str) -> bool:
-        """Whether the token was revoked; raise `StateUnavailable` if that cannot be read."""
-
-
-class SqliteRevocations:
-    """Revocations shared by all workers of one machine; rows of expired tokens are pruned.
+class Revocations:
+    """The tokens that were revoked before they expired, shared by all workers of one machine.
 
     Args:
         state: the database.
@@ -53,12 +43,14 @@ class SqliteRevocations:
         self._since_pruned = 0
 
     def revoke(self, jti: str, expires_at: float) -> None:
+        """Revoke a token by its id; raise `StateUnavailable` if that cannot be stored."""
         row = (jti, expires_at, self._boot_id, self._uptime())
         with self._state.connection() as connection:
             connection.execute("INSERT OR IGNORE INTO revoked VALUES (?, ?, ?, ?)", row)
             self._prune(connection)
 
     def is_revoked(self, jti: str) -> bool:
+        """Whether the token was revoked; raise `StateUnavailable` if that cannot be read."""
         with self._state.connection() as connection:
             found = connection.execute("SELECT 1 FROM revoked WHERE jti = ?", (jti,)).fetchone()
         return found is not None

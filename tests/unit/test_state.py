@@ -14,7 +14,7 @@ import pytest
 
 from mi_ldap.errors import ConfigurationError, StateUnavailable
 from mi_ldap.state.database import StateDatabase
-from mi_ldap.state.tokens import SqliteRevocations
+from mi_ldap.state.tokens import Revocations
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_what_is_noted_after_the_file_was_deleted_is_in_the_new_one(
 
 
 def test_all_threads_leave_a_file_that_was_deleted(state: StateDatabase, file: Path) -> None:
-    revocations = SqliteRevocations(state)
+    revocations = Revocations(state)
     with ThreadPoolExecutor(1) as other:
         assert not other.submit(revocations.is_revoked, "token").result()
         file.unlink()
@@ -144,7 +144,7 @@ def test_a_file_of_the_first_version_keeps_what_was_revoked(file: Path) -> None:
     )
     old.close()
     state = StateDatabase(file)
-    assert SqliteRevocations(state).is_revoked("jti")
+    assert Revocations(state).is_revoked("jti")
     with state.counters() as connection:
         assert connection.execute("SELECT count(*) FROM login_attempts").fetchone() == (0,)
     state.close()

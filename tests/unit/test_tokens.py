@@ -17,7 +17,7 @@ from mi_ldap.errors import ConfigurationError, StateUnavailable
 from mi_ldap.state import database as state_module
 from mi_ldap.state.database import StateDatabase
 from mi_ldap.state.signing_keys import configured_key, rotate_key, stored_keys
-from mi_ldap.state.tokens import SLACK_S, SqliteRevocations
+from mi_ldap.state.tokens import SLACK_S, Revocations
 
 KEY = "k" * 32
 
@@ -36,11 +36,11 @@ def state(file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StateDatabase
 
 
 @pytest.fixture
-def revocations(state: StateDatabase) -> SqliteRevocations:
-    return SqliteRevocations(state)
+def revocations(state: StateDatabase) -> Revocations:
+    return Revocations(state)
 
 
-def test_a_revoked_token_is_and_stays_revoked(revocations: SqliteRevocations) -> None:
+def test_a_revoked_token_is_and_stays_revoked(revocations: Revocations) -> None:
     assert not revocations.is_revoked("jti")
     revocations.revoke("jti", time.time() + 60)
     revocations.revoke("jti", time.time() + 60)
@@ -48,12 +48,10 @@ def test_a_revoked_token_is_and_stays_revoked(revocations: SqliteRevocations) ->
     assert not revocations.is_revoked("other")
 
 
-def test_every_process_sees_a_revocation_at_once(
-    revocations: SqliteRevocations, file: Path
-) -> None:
+def test_every_process_sees_a_revocation_at_once(revocations: Revocations, file: Path) -> None:
     elsewhere = StateDatabase(file)
     revocations.revoke("jti", time.time() + 60)
-    assert SqliteRevocations(elsewhere).is_revoked("jti")
+    assert Revocations(elsewhere).is_revoked("jti")
     elsewhere.close()
 
 
@@ -67,7 +65,7 @@ class Uptime:
         return self.now_s
 
 
-def revoke_others(revocations: SqliteRevocations) -> None:
+def revoke_others(revocations: Revocations) -> None:
     """So many that the rows are pruned."""
     for number in range(64):
         revocations.revoke(f"other {time.time()} {number}", time.time() + 3600)
@@ -76,7 +74,7 @@ def revoke_others(revocations: SqliteRevocations) -> None:
 @pytest.mark.parametrize("boots", [False, True])
 def test_revocations_of_expired_tokens_are_pruned(state: StateDatabase, boots: bool) -> None:
     uptime = Uptime()
-    revocations = SqliteRevocations(state, 3600, uptime)
+    revocations = Revocations(state, 3600, uptime)
     with time_machine.travel("2026-01-01T00:00:00Z", tick=False) as wall_clock:
         revocations.revoke("jti", time.time() + 3600)
         wall_clock.shift(2 * SLACK_S)
@@ -94,7 +92,7 @@ def test_a_clock_that_jumps_ahead_and_back_revives_no_token(
     state: StateDatabase, ahead_s: float, boots: bool
 ) -> None:
     uptime = Uptime()
-    revocations = SqliteRevocations(state, 3600, uptime)
+    revocations = Revocations(state, 3600, uptime)
     with time_machine.travel("2026-01-01T00:00:00Z", tick=False) as wall_clock:
         revocations.revoke("jti", time.time() + 3600)
         wall_clock.shift(ahead_s)
@@ -107,7 +105,7 @@ def test_a_clock_that_jumps_ahead_and_back_revives_no_token(
 
 def test_a_clock_set_back_lets_no_revocation_go_early(state: StateDatabase) -> None:
     uptime = Uptime()
-    revocations = SqliteRevocations(state, 3600, uptime)
+    revocations = Revocations(state, 3600, uptime)
     with time_machine.travel("2026-01-01T00:00:00Z", tick=False) as wall_clock:
         revocations.revoke("jti", time.time() + 3600)
         wall_clock.shift(-86_400 * 365)
@@ -116,7 +114,7 @@ def test_a_clock_set_back_lets_no_revocation_go_early(state: StateDatabase) -> N
         assert revocations.is_revoked("jti")
 
 
-def test_a_locked_file_is_an_outage(revocations: SqliteRevocations, file: Path) -> None:
+def test_a_locked_file_is_an_outage(revocations: Revocations, file: Path) -> None:
     locker = sqlite3.connect(file, isolation_level=None)
     locker.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StateUnavailable):
@@ -128,7 +126,7 @@ def test_a_locked_file_is_an_outage(revocations: SqliteRevocations, file: Path) 
 
 
 def test_a_lost_table_is_an_outage_and_no_clean_record(
-    revocations: SqliteRevocations, state: StateDatabase
+    revocations: Revocations, state: StateDatabase
 ) -> None:
     with state.connection() as connection:
         connection.execute("DROP TABLE revoked")
@@ -136,7 +134,7 @@ def test_a_lost_table_is_an_outage_and_no_clean_record(
         revocations.is_revoked("jti")
 
 
-def test_a_full_disk_is_an_outage(revocations: SqliteRevocations, state: StateDatabase) -> None:
+def test_a_full_disk_is_an_outage(revocations: Revocations, state: StateDatabase) -> None:
     with state.connection() as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
