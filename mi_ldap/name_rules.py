@@ -130,6 +130,7 @@ def is_primary(domain: str | None) -> bool:
     """Whether `domain`, as sent by a client, is the primary user store."""
     if domain is None:
         return True
+    # White space is no domain: WSO2's CLI on Windows sends "\r".
     return not is_too_long(domain) and domain.strip().casefold() in ("", PRIMARY.casefold())
 
 

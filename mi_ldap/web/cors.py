@@ -22,6 +22,7 @@ def init_app(app: Flask, settings: CorsSettings) -> None:
         # A cache must not give the answer for one origin to another.
         response.vary.add("Origin")
         origin = request.headers.get("Origin")
+        # Never with Access-Control-Allow-Credentials: the API accepts no cookies.
         if origin and ("*" in settings.allowed_origins or origin in settings.allowed_origins):
             any_origin = "*" in settings.allowed_origins
             response.headers["Access-Control-Allow-Origin"] = "*" if any_origin else origin

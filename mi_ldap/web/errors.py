@@ -42,6 +42,7 @@ _STATUS: tuple[tuple[type[MiLdapError], int], ...] = (
     (TooManyFailures, 429),
     (Forbidden, 403),
     (NotFound, 404),
+    # Also a wrong current password: after a 401 WSO2's clients would log in again.
     (BadRequest, 400),
     (Conflict, 409),
     (Unavailable, 503),

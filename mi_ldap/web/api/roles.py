@@ -78,6 +78,7 @@ def create_role(payload: dict[str, Any]) -> Response:
     """
     name = name_rules.role_of_domain(payload["name"], payload["domain"])
     created = services().roles.create(current_performer(), name)
+    # The name as it was sent, which may differ from the stored one: the contract has it so.
     body = {"role": payload["name"], "status": ADDED}
     if warning := name_rules.role_name_warning(created):
         body["warning"] = warning

@@ -70,6 +70,7 @@ def create_user(payload: dict[str, Any]) -> Response:
     must_be_primary(payload["domain"])
     wanted = NewUser(payload["name"], payload["password"], payload["is_admin"])
     services().users.create(current_performer(), wanted)
+    # The name as it was sent, which may differ from the stored one: the contract has it so.
     # Not 201: the dashboard takes everything but 200 for a failure.
     return jsonify(userId=payload["name"], status=ADDED)
 

@@ -42,7 +42,7 @@ PAGES: Final[dict[str, str]] = {}
 KEPT_S: Final = 600
 _COOKIE: Final = "form"
 _KEPT_FIELDS: Final = ("name", "user", "role", "is_admin", "next")
-_MAX_CHARACTERS: Final = 500
+_MAX_CHARACTERS: Final = 500  # of a value or sentence; a cookie has room for 3500 bytes
 
 
 class OlderSession(Forbidden):
