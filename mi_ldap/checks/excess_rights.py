@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
-from mi_ldap.checks.rights import RIGHTS, first
+from mi_ldap.checks.right_probes import first
+from mi_ldap.checks.rights import RIGHTS
 from mi_ldap.directory.probes import probe_value_deletion, search_raw
 from mi_ldap.ldap.result_codes import ResultCode
 
