@@ -13,7 +13,7 @@ from mi_ldap.serving.errors import (
     invalid,
 )
 
-# RFC 9112, 7.1: the size of a chunk, and extensions, which are ignored. h11 0.16 accepts control
+# RFC 9112 §7.1: the size of a chunk, and extensions, which are ignored. h11 0.16 accepts control
 # characters in extensions, bare line feeds in trailers, and any number of bytes of framing.
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e]*)?\r\n")
 _TRAILER: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*\r\n")

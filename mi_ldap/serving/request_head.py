@@ -22,11 +22,11 @@ from mi_ldap.serving.errors import (
 
 _REQUEST_LINE: Final = re.compile(rb"[^ ]+ [\x21-\x7e]+ HTTP/[0-9]\.[0-9]\r\n")
 _METHOD: Final = re.compile(rb"[A-Z][A-Z0-9_-]{0,19} ")
-# Absolute-form (RFC 9112, 3.2.2) is what clients send to a proxy; a fragment is never sent.
+# Absolute-form (RFC 9112 §3.2.2) is what clients send to a proxy; a fragment is never sent.
 _TARGET: Final = re.compile(rb"(?:https?://([^/?#]*))?((?:/[^?#]*)?)(?:\?([^#]*))?", re.IGNORECASE)
 _FIELD_NAME: Final = re.compile(rb"[!#$%&'*+.^`|~0-9A-Za-z-]+:")  # no `_`: WSGI takes it for `-`
 _UNPRINTABLE: Final = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
-# RFC 9110, 7.2, and RFC 3986, 3.2.2; an http(s) address has a host (RFC 9110, 4.2.1).
+# RFC 9110 §7.2, and RFC 3986 §3.2.2; an http(s) address has a host (RFC 9110 §4.2.1).
 _HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
 )
@@ -132,7 +132,7 @@ def parse(head: bytes) -> RequestHead:
     assert isinstance(request, h11.Request)  # noqa: S101 - the head ends with an empty line
     _check_host(request.http_version, fields)
     authority, path, query = _split_target(request.method, request.target)
-    if authority:  # RFC 9112, 3.2.2: it replaces the Host field
+    if authority:  # RFC 9112 §3.2.2: it replaces the Host field
         fields = [(b"host", authority), *(each for each in fields if each[0] != b"host")]
     return RequestHead(
         method=request.method.decode("ascii"),
@@ -157,7 +157,7 @@ def _check_request_line(line: bytes) -> None:
         )
     if not _METHOD.match(line):
         raise invalid("The method of the request is not an HTTP method.")
-    if line[-5:-4] != b"1":  # a minor version that is not known is answered as 1.1 (RFC 9110, 2.5)
+    if line[-5:-4] != b"1":  # a minor version that is not known is answered as 1.1 (RFC 9110 §2.5)
         raise invalid("Only HTTP/1.1 and HTTP/1.0 are supported.")
 
 
@@ -182,7 +182,7 @@ def _check_single(fields: Fields) -> None:
 
 
 def _framing(head: bytes, fields: Fields) -> int | None:
-    """Return the length of the body in bytes, None for a chunked one (RFC 9112, 6.3).
+    """Return the length of the body in bytes, None for a chunked one (RFC 9112 §6.3).
 
     Raises:
         RequestError: the length is ambiguous: a proxy could determine another one.
@@ -201,7 +201,7 @@ def _check_codings(sent: bytes) -> None:
     codings = [coding.strip(b" \t").lower() for coding in sent.split(b",")]
     if codings.count(b"chunked") != 1 or codings[-1] != b"chunked":
         raise invalid(_CODINGS)
-    if codings != [b"chunked"]:  # RFC 9112, 6.1: the length is clear, the content not supported
+    if codings != [b"chunked"]:  # RFC 9112 §6.1: the length is clear, the content not supported
         raise RequestError(501, _CODINGS)
 
 
@@ -227,7 +227,7 @@ def _split_target(method: bytes, target: bytes) -> tuple[bytes, str, str]:
 
 
 def _check_host(version: bytes, fields: Fields) -> None:
-    """Require exactly one valid Host field (RFC 9112, 3.2); HTTP/1.0 needs none."""
+    """Require exactly one valid Host field (RFC 9112 §3.2); HTTP/1.0 needs none."""
     host = next((value for name, value in fields if name == b"host"), None)
     if host is None and version < b"1.1":
         return
@@ -236,7 +236,7 @@ def _check_host(version: bytes, fields: Fields) -> None:
 
 
 def _expects_continue(version: bytes, fields: Fields) -> bool:
-    """Whether the client waits for `100 Continue` (RFC 9110, 10.1.1); never in HTTP/1.0."""
+    """Whether the client waits for `100 Continue` (RFC 9110 §10.1.1); never in HTTP/1.0."""
     expected = [value.lower() for name, value in fields if name == b"expect"]
     if any(value != b"100-continue" for value in expected):
         raise invalid("Of the expectations only 100-continue is understood.")

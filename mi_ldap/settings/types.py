@@ -111,7 +111,7 @@ def _read_secret(value: object) -> SecretStr:
 
 
 def _read_key(value: object) -> SecretStr:
-    # RFC 7518, 3.2: a key for HS256 has 32 bytes at least.
+    # RFC 7518 §3.2: a key for HS256 has 32 bytes at least.
     secret = _read_secret(value)
     if len(secret.get_secret_value().encode()) < 32:
         raise ValueError("must be a key of 32 bytes or more, such as openssl rand -hex 32 makes")
