@@ -113,8 +113,10 @@ def doctor(as_json: bool, fix_members: bool, yes: bool) -> None:
     The exit status is that of the worst finding: 0 pass, 1 warn, 2 fail.
     """
     from mi_ldap.serving.examination import examine
+    from mi_ldap.serving.recovery import reachable_services
 
-    sys.exit(examine(_settings, as_json=as_json, fix_members=fix_members, yes=yes))
+    options = {"as_json": as_json, "fix_members": fix_members, "yes": yes}
+    sys.exit(examine(_settings, reachable_services, **options))
 
 
 @main.command("rotate-key")

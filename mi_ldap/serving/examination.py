@@ -6,7 +6,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 
 import click
@@ -14,17 +14,26 @@ import structlog
 
 from mi_ldap.checks import Doctor, Finding, Report, lines
 from mi_ldap.errors import MiLdapError
+from mi_ldap.services.container import Services
 from mi_ldap.serving.logs import configure_logging
-from mi_ldap.serving.recovery import reachable_services
 from mi_ldap.serving.state_folder import prepare_state_folder
 from mi_ldap.settings import Settings
 
+OpenServices = Callable[[Settings], AbstractContextManager[Services]]
 
-def examine(load: Callable[[], Settings], *, as_json: bool, fix_members: bool, yes: bool) -> int:
+
+def examine(
+    load: Callable[[], Settings],
+    open_services: OpenServices,
+    *,
+    as_json: bool,
+    fix_members: bool,
+    yes: bool,
+) -> int:
     """Print each finding at once, or all of them as JSON at the end; return the exit status."""
     configure_logging("critical")  # the findings say what the log would say
     findings: list[Finding] = []
-    for finding in _findings(load, fix_members=fix_members, yes=yes, quiet=as_json):
+    for finding in _findings(load, open_services, fix_members=fix_members, yes=yes, quiet=as_json):
         findings.append(finding)
         if not as_json:
             _print([finding])
@@ -34,7 +43,12 @@ def examine(load: Callable[[], Settings], *, as_json: bool, fix_members: bool, y
 
 
 def _findings(
-    load: Callable[[], Settings], *, fix_members: bool, yes: bool, quiet: bool
+    load: Callable[[], Settings],
+    open_services: OpenServices,
+    *,
+    fix_members: bool,
+    yes: bool,
+    quiet: bool,
 ) -> Iterator[Finding]:
     """Run the checks; an invalid configuration is a finding too."""
     try:
@@ -42,7 +56,7 @@ def _findings(
         prepare_state_folder(settings.state_dir)
         structlog.contextvars.bind_contextvars(client="local")
         with (
-            reachable_services(settings) as services,
+            open_services(settings) as services,
             closing(Doctor(services, embedded=settings.is_embedded)) as doctor,
         ):
             for finding in doctor.examine():
