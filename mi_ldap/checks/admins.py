@@ -44,7 +44,8 @@ def admins(context: CheckContext) -> Iterator[Finding]:
 
 
 def _own_account(context: CheckContext) -> Iterator[Finding]:
-    """Warn if the service's account is a user: whoever resets its password gets its rights."""
+    """Warn if the service's account is a user."""
+    # Whoever resets the password of that user gets the rights of the account.
     own = ServiceAccount(context.reader, context.account_dn).users()
     if own:
         shown = ", ".join(user.name for user in own)
@@ -58,7 +59,8 @@ def _own_account(context: CheckContext) -> Iterator[Finding]:
 
 
 def _membership_filters(context: CheckContext) -> Iterator[Finding]:
-    """Warn if the filters for users test membership: they hide an admin who leaves such a group."""
+    """Warn if the filters for users test membership in groups."""
+    # They hide an admin who leaves such a group.
     items = Visibility(context.layout, context.nesting).memberships
     if items:
         shown = ", ".join(f"{item.attribute}{item.operator}{item.value}" for item in items)
@@ -107,7 +109,7 @@ def _admins(context: CheckContext, role: AdminRole) -> Iterator[Finding]:
 
 
 def _custodians(context: CheckContext, role: AdminRole, users: list[User]) -> Iterator[Finding]:
-    """Warn of admins whose custodian is no longer an admin, since nobody can remove them."""
+    """Warn of admins whose custodian is no longer an admin."""
     orphans = [
         user for user in users if user.custodian_id and not _has_custodian(context, role, user)
     ]

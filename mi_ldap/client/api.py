@@ -147,13 +147,11 @@ class ManagementApi:
         return _only_domain(content, key, self._domain), complete
 
     def _ensure_domain(self, resource: str) -> None:
-        """Raise `UnknownDomain` for a domain that does not exist.
-
-        The service ignores the domain of lists, so this requests an arbitrary name in the domain.
-        """
+        """Raise `UnknownDomain` for a domain that does not exist."""
         if is_primary(self._domain):
             return
         try:
+            # An arbitrary name in the domain: the service ignores the domain of lists.
             self._content(self._send("GET", f"{resource}/-", {}))
         except UnknownDomain:
             raise
@@ -268,9 +266,10 @@ def _has_name(entry: object, key: str) -> bool:
 
 
 def _only_domain(content: Json, key: str, domain: str) -> Json:
-    """Return only the names of the domain: lists have those of all domains, as `DOMAIN/name`."""
+    """Return the list with only the names of the domain."""
     if is_primary(domain):
         return content
+    # The service's lists have the names of all domains, as `DOMAIN/name`.
     prefix = f"{domain.strip()}/".casefold()
     entries = [each for each in content["list"] if each[key].casefold().startswith(prefix)]
     return {**content, "count": len(entries), "list": entries}
@@ -281,7 +280,8 @@ def _path_segment(name: str) -> str:
 
 
 def _checked_name(name: str) -> str:
-    """Return the name; an empty one in a path would address the whole list."""
+    """Return the name if it can be sent."""
+    # In a path, an empty name would address the whole list.
     if not name.strip():
         raise NotAllowed("A name can't be empty.")
     return _checked_utf8(name)

@@ -50,10 +50,7 @@ class Batch:
             pool.shutdown(cancel_futures=True)
 
     def dry_run_results(self, people: Sequence[Person]) -> Iterator[Result]:
-        """Yield what an import would do with each line, without changing anything.
-
-        Names and passwords of existing users are not checked: an import does not change them.
-        """
+        """Yield what an import would do with each line, without changing anything."""
         users, _ = self.api.users()
         names = {folded(entry["userId"]) for entry in users["list"]}
         found, complete = self.api.roles()
@@ -62,7 +59,7 @@ class Batch:
         for each in people:
             exists = folded(without_primary(each.user)) in names
             why = _missing_role(each, roles) if complete else ""
-            if not exists:
+            if not exists:  # an import does not change names and passwords of existing users
                 why = rules.why_refused(each.user, each.password) or why
             outcome = "failed" if why else "exists" if exists else "new"
             yield Result(each.line, each.user, outcome, why)

@@ -137,7 +137,8 @@ def _roles(cell: str) -> Iterator[str]:
 
 
 def _without_duplicates(lines: Iterator[Person | Result]) -> Iterator[Person | Result]:
-    """Reject further lines for a user: they may have another password."""
+    """Reject further lines for a user."""
+    # They may have another password: the order of the requests would decide which one is set.
     seen: dict[str, int] = {}
     for each in lines:
         first = seen.setdefault(folded(without_primary(each.user)), each.line)

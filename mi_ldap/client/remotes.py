@@ -155,7 +155,8 @@ def _decoded(content: files.Content) -> Remotes:
 
 
 def _decoded_remote(name: str, each: dict[str, Any]) -> Remote:
-    """Check only the types: an invalid host fails with the next request."""
+    """Return the remote; raise `TypeError` or `KeyError` if the file is damaged."""
+    # The types are enough: an invalid host fails with the next request.
     host, port = each["host"], each["port"]
     trust = {key: each.get(key) for key in ("ca_file", "certificate")}
     texts = (host, *(value for value in trust.values() if value is not None))

@@ -20,12 +20,11 @@ class Login:
 def stored_login(remote: Remote) -> Login | None:
     """Return the stored login of the remote, if its address is still the same, or None.
 
-    So a token is never sent to another address.
-
     Raises:
         FileError: the file cannot be read, or is damaged.
     """
     stored = files.read(_file()).get(remote.name)
+    # A token must never be sent to another address than that of its login.
     if not isinstance(stored, dict) or stored.get("url") != remote.url:
         return None
     user, token = stored.get("user"), stored.get("token")

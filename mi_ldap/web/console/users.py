@@ -39,7 +39,8 @@ def list_users() -> Response:
 
 
 def _unlisted(view: ListView, error: DirectoryUnavailable) -> Response:
-    """Return the page without the list: a directory that cannot list in time can still search."""
+    """Return the page without the list, with its error and its search form."""
+    # A directory that cannot list all users in time may still find some of them.
     shown = page_of(view, Selection((), 0, complete=True))
     trouble = str(error)
     response = render_list("users.html", view, shown=shown, roles=(), creators={}, trouble=trouble)
