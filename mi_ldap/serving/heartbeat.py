@@ -226,10 +226,10 @@ def time_limit(seconds: float) -> Iterator[None]:
         TimeoutError: in the block.
     """
 
-    def ring(_number: int, _frame: FrameType | None) -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise TimeoutError("no answer in time")
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield

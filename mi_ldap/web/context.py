@@ -53,11 +53,11 @@ def current_performer() -> Performer:
 def init_app(app: Flask, server: ServerSettings) -> None:
     """Set the context of each request, and return its id in a header."""
     proxies = [parse_network(each) for each in server.trusted_proxies]
-    bounded = _Bounded(app.wsgi_app)
-    app.wsgi_app = _InTime(bounded, server.request_deadline_s)  # type: ignore[method-assign]
+    limited = _LimitLengths(app.wsgi_app)
+    app.wsgi_app = _SetDeadline(limited, server.request_deadline_s)  # type: ignore[method-assign]
 
     @app.before_request
-    def begin() -> None:
+    def set_context() -> None:
         g.client = _client(request.environ, proxies)
         g.is_local = _is_local(request.environ, proxies)
         sent = request.headers.get("X-Request-Id", "")
@@ -69,7 +69,7 @@ def init_app(app: Flask, server: ServerSettings) -> None:
         structlog.contextvars.bind_contextvars(requestId=g.request_id, client=g.client)
 
     @app.after_request
-    def give_back(response: Response) -> Response:
+    def add_headers(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
         # The static files of the console set their own.
@@ -77,7 +77,7 @@ def init_app(app: Flask, server: ServerSettings) -> None:
         return response
 
 
-class _Bounded:
+class _LimitLengths:
     """WSGI middleware that refuses too long paths, queries and header fields."""
 
     # Werkzeug finds entity tags, ranges and cookies with regular expressions in quadratic time.
@@ -110,7 +110,7 @@ def _too_long(key: str) -> Response:
     return response
 
 
-class _InTime:
+class _SetDeadline:
     """WSGI middleware that gives each request its deadline, from routing to the response."""
 
     def __init__(self, application: WSGIApplication, seconds: float) -> None:
