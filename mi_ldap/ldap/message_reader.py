@@ -27,6 +27,7 @@ _RESPONSES: Final = {
 }
 _INTERIM: Final = {messages.ENTRY, 0x73, messages.INTERMEDIATE}
 _FIRST_BYTES: Final = (b"", bytes((ber.SEQUENCE,)))
+_MAX_ID_BYTES: Final = 4
 _UNSOLICITED: Final = 0
 _NOTICE_OF_DISCONNECTION: Final = b"1.3.6.1.4.1.1466.20036"
 _RESPONSE_NAME: Final = 0x8A  # §4.12
@@ -40,14 +41,18 @@ class MessageReader:
     """Splits the received bytes into messages, and checks that each answers an open request."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        # Messages are cut out of bytes: slicing a bytearray would copy twice. What arrives for an
+        # incomplete message waits in a bytearray, so that no byte of a long one is moved often.
+        self._buffer = b""
         self._at = 0
+        self._waiting = bytearray()
+        self._needed = 0
         self._open: dict[int, set[int]] = {}
 
     @property
     def is_empty(self) -> bool:
         """Whether `next_message` has returned all received bytes."""
-        return self._at == len(self._buffer)
+        return self._at == len(self._buffer) and not self._waiting
 
     def note_sent(self, data: bytes) -> None:
         """Register the complete requests in `data`, so that answers to them are accepted."""
@@ -58,10 +63,11 @@ class MessageReader:
 
     def feed(self, data: bytes) -> None:
         """Append received bytes."""
-        if self._at:
-            del self._buffer[: self._at]
-            self._at = 0
-        self._buffer += data
+        self._waiting += data
+        if len(self._buffer) - self._at + len(self._waiting) >= self._needed:
+            self._buffer = self._buffer[self._at :] + self._waiting
+            self._at = self._needed = 0
+            self._waiting.clear()
 
     def next_message(self) -> Message | None:
         """Return the next message; None until it is complete.
@@ -70,32 +76,34 @@ class MessageReader:
             ProtocolViolation: the bytes are not a message, or it answers no open request.
         """
         try:
-            return self._next()
+            body = self._next_body()
+            return None if body is None else self._checked(_parsed(body))
         except (IndexError, ValueError) as error:
             raise ProtocolViolation(
                 f"the server sent something other than LDAP: {error}"
             ) from error
 
-    def _next(self) -> Message | None:
-        if bytes(self._buffer[self._at : self._at + 1]) not in _FIRST_BYTES:
+    def _next_body(self) -> bytes | None:
+        """Return the content of the next message; None until it is complete."""
+        buffer, at = self._buffer, self._at
+        if buffer[at : at + 1] not in _FIRST_BYTES:
             raise ValueError("it does not begin with a SEQUENCE")
         try:
-            _, start, end = ber.head(self._buffer, self._at)
+            _, start, end = ber.head(buffer, at)
         except IndexError:
             return None
         if end - start > LONGEST_MESSAGE:
             raise ValueError(f"it has more than {LONGEST_MESSAGE} bytes")
-        if end > len(self._buffer):
+        if end > len(buffer):
+            self._needed = end - at
             return None
-        with memoryview(self._buffer) as buffer:  # slicing the bytearray would copy twice
-            message = _parsed(bytes(buffer[start:end]))
         self._at = end
-        return self._checked(message)
+        return buffer[start:end]
 
     def _checked(self, message: Message) -> Message:
-        if message.number == _UNSOLICITED:
-            raise ProtocolViolation(_describe_unsolicited(message))
         if message.tag not in self._open.get(message.number, ()):
+            if message.number == _UNSOLICITED:
+                raise ProtocolViolation(_describe_unsolicited(message))
             raise ProtocolViolation("the server's message does not answer an open request")
         if message.tag in _INTERIM:
             return message
@@ -106,11 +114,19 @@ class MessageReader:
 
 
 def _parsed(body: bytes) -> Message:
-    parts = [*ber.elements(body)]
-    (id_tag, id_start, id_end), (tag, start, end) = parts[:2]
-    if id_tag != ber.INTEGER or not 0 < id_end - id_start <= 4 or len(parts) > 3:
+    id_tag, id_start, id_end = ber.head(body)
+    tag, start, end = ber.head(body, id_end)
+    if id_tag != ber.INTEGER or not 0 < id_end - id_start <= _MAX_ID_BYTES:
         raise ValueError("it has no message id")
+    if end != len(body):
+        _check_controls(body, end)
     return Message(int.from_bytes(body[id_start:id_end], "big"), tag, body, start, end)
+
+
+def _check_controls(body: bytes, at: int) -> None:
+    """Check that controls alone follow the operation."""
+    if ber.head(body, at)[2] != len(body):
+        raise ValueError("it has more than an id, an operation and controls")
 
 
 def _describe_unsolicited(message: Message) -> str:

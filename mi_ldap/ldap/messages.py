@@ -10,7 +10,6 @@ is never truncated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -25,6 +24,16 @@ _BIND: Final = 0x60  # §4.2
 _SIMPLE, _SASL = 0x80, 0xA3
 _VERSION = ber.element(ber.INTEGER, b"\x03")
 _CONTROLS = 0xA0
+
+_LONG: Final = 0x80
+"""A length from here on has more than one byte (X.690 §8.1.3)."""
+
+_KNOWN_NAMES: dict[bytes, str] = {}
+"""Lower-case attribute descriptions by the bytes that servers send; bounded, since a hostile server
+may send any."""
+
+_MAX_KNOWN_NAMES: Final = 1000
+_MAX_KNOWN_LENGTH: Final = 64
 
 
 class LdapResult(NamedTuple):
@@ -63,8 +72,7 @@ class Message(NamedTuple):
     result: LdapResult | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A raw entry: its DN, and the values of its attributes by lower-case name."""
 
     dn: str
@@ -156,21 +164,52 @@ def entry_in(message: Message) -> Entry:
         IndexError, ValueError: the message has no entry.
     """
     body = message.body
-    (_, dn_start, dn_end), (_, at, end) = ber.elements(body, message.start, message.end)
+    _, dn_start, dn_end = ber.head(body, message.start)
+    _, at, end = ber.head(body, dn_end)
+    if end != message.end:
+        raise ValueError("an entry has other parts than a DN and attributes")
     attributes: dict[str, list[bytes]] = {}
-    # Without the generator `ber.elements`, for speed: filling memory parses a million attributes.
     while at < end:
-        _, at, attribute_end = ber.head(body, at)
-        _, name_at, name_end = ber.head(body, at)
-        _, value_at, values_end = ber.head(body, name_end)
-        if not name_end <= values_end <= attribute_end <= end:
-            raise IndexError("an attribute ends beyond its entry")
-        values = []
-        while value_at < values_end:
-            _, start, value_at = ber.head(body, value_at)
-            values.append(body[start:value_at])
-        if value_at > values_end:
-            raise IndexError("a value ends beyond its attribute")
-        attributes[body[name_at:name_end].decode().lower()] = values
-        at = attribute_end
+        # Nearly all attributes have one value, and lengths of one byte: they are parsed without
+        # calls, in half the time. A list of 100,000 users has 300,000 attributes.
+        length, name_length = body[at + 1], body[at + 3]
+        values_at, values_length = at + 4 + name_length, length - name_length - 4
+        if (
+            length < _LONG
+            and name_length < _LONG
+            and values_length >= 2
+            and at + 2 + length <= end
+            and body[values_at + 1] == values_length
+            and body[values_at + 3] == values_length - 2
+        ):
+            name = body[at + 4 : values_at]
+            at += 2 + length
+            values = [body[values_at + 4 : at]]
+        else:
+            name, values, at = _attribute(body, at, end)
+        attributes[_KNOWN_NAMES.get(name) or _lower_name(name)] = values
     return Entry(body[dn_start:dn_end].decode(errors="replace"), attributes)
+
+
+def _attribute(body: bytes, at: int, end: int) -> tuple[bytes, list[bytes], int]:
+    """Return description and values of the attribute at `at`, and where it ends."""
+    _, at, attribute_end = ber.head(body, at)
+    _, name_at, name_end = ber.head(body, at)
+    _, value_at, values_end = ber.head(body, name_end)
+    if not name_end <= values_end <= attribute_end <= end:
+        raise IndexError("an attribute ends beyond its entry")
+    values = []
+    while value_at < values_end:
+        _, start, value_at = ber.head(body, value_at)
+        values.append(body[start:value_at])
+    if value_at > values_end:
+        raise IndexError("a value ends beyond its attribute")
+    return body[name_at:name_end], values, attribute_end
+
+
+def _lower_name(description: bytes) -> str:
+    """Return an attribute description in lower case; short ones are decoded once."""
+    name = description.decode().lower()
+    if len(description) <= _MAX_KNOWN_LENGTH and len(_KNOWN_NAMES) < _MAX_KNOWN_NAMES:
+        _KNOWN_NAMES[description] = name
+    return name

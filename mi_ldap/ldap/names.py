@@ -128,6 +128,8 @@ def may_lie_at(dn: str, base_dn: str, *, exactly: bool) -> bool:
     True also where it cannot be decided: a server may use another name of an attribute (`userid`
     for `uid`), write a value in another form, or accept a base such as `<GUID=…>`.
     """
+    if not exactly and dn.endswith(f",{base_dn}") and "\\" not in dn:
+        return True  # nearly always; without parsing the DN
     if base_dn == "" or base_dn.startswith("<"):
         return base_dn != "" or not exactly or dn == ""
     if not exactly and is_under(dn, base_dn):
