@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from mi_ldap.ldap import connection
+from mi_ldap.ldap import search_operations
 from mi_ldap.model import AdminRole, EntryId, Performer, Role
 from mi_ldap.services.container import Services
 from mi_ldap.services.queries import Query
@@ -230,6 +230,6 @@ def test_invalid_token_costs_at_most_one_read(busy: Api, meter: Meter) -> None:
 def test_long_list_is_read_in_pages(
     busy: Api, meter: Meter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "PAGE_SIZE", 2)
+    monkeypatch.setattr(search_operations, "PAGE_SIZE", 2)
     assert meter.of(lambda: busy.services.users.select(Query(limit=1))) == ["search"] * 2
     assert busy.names() == ["admin", "bob", "boss"]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mi_ldap.deadline import deadline
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.ldap import ber, connection, search
+from mi_ldap.ldap import ber, search, search_operations
 from mi_ldap.ldap.connection import LdapConnection, LdapError, SearchRequest
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.ldap3_internals import connection_over
@@ -312,7 +312,7 @@ def test_a_search_that_needs_pages_is_read_in_pages(
         wanted = [SearchRequest("dc=mi", "(objectClass=*)", ["1.1"])] * 3
         expected = {each.dn for each in session.search("dc=mi", "(objectClass=*)", ["1.1"]).entries}
         assert len(expected) > 2
-        monkeypatch.setattr(connection, "PAGE_SIZE", 2)
+        monkeypatch.setattr(search_operations, "PAGE_SIZE", 2)
         for result in session.find_all(wanted):
             assert result.complete
             assert {each.dn for each in result.entries} == expected
