@@ -99,7 +99,7 @@ def search_raw(
     base_only: bool = True,
     size_limit: int = 0,
     control: ctl.Control | None = None,
-) -> RawSearchResult:
+) -> RawSearchResult[Entry]:
     """Search once, without paging; return any result code instead of raising an error.
 
     Args:

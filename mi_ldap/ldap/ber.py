@@ -42,7 +42,9 @@ def head(data: bytes | bytearray, at: int = 0) -> tuple[int, int, int]:
         ValueError: the length is indefinite, or has more than four bytes.
     """
     length, start = data[at + 1], at + 2
-    if length & 0x80:
+    if length == 0x81:  # nearly all long lengths are of this form
+        length, start = data[at + 2], at + 3
+    elif length & 0x80:
         if not 0 < length & 0x7F <= _MAX_LENGTH_BYTES:
             raise ValueError("an indefinite length, or one of more than four bytes")
         start += length & 0x7F

@@ -17,7 +17,7 @@ from mi_ldap.ldap.exchanges import ReadStopped
 from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.operations import AssertOnly, Operation
 from mi_ldap.ldap.result_codes import LdapError, ResultCode
-from mi_ldap.ldap.search import RawSearchResult, SearchRequest, SearchResult
+from mi_ldap.ldap.search import RawSearchResult, SearchRequest, SearchResult, whole
 from mi_ldap.ldap.search_operations import SearchOperations
 
 __all__ = [
@@ -77,7 +77,7 @@ class LdapConnection(SearchOperations):
 
     def _assert(self, dn: str, controls: tuple[ctl.Control, ...]) -> None:
         search = SearchRequest(dn, _ANY_ENTRY, ["1.1"], base_only=True, controls=controls)
-        result = self._exchange_searches([(search, search.encode())], "assert")[0]
+        result = self._exchange_searches([(search, search.encode())], whole, "assert")[0]
         if result.code != ResultCode.SUCCESS:
             raise LdapError(result.code, result.text)
 

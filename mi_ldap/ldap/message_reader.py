@@ -108,16 +108,16 @@ class MessageReader:
         if message.tag in _INTERIM:
             return message
         # Decoded already here, so that a malformed result is never passed on to ldap3.
-        result = messages.result_in(message)
+        message.result = messages.result_in(message)
         del self._open[message.number]
-        return message._replace(result=result)
+        return message
 
 
 def _parsed(body: bytes) -> Message:
     id_tag, id_start, id_end = ber.head(body)
-    tag, start, end = ber.head(body, id_end)
     if id_tag != ber.INTEGER or not 0 < id_end - id_start <= _MAX_ID_BYTES:
         raise ValueError("it has no message id")
+    tag, start, end = ber.head(body, id_end)
     if end != len(body):
         _check_controls(body, end)
     return Message(int.from_bytes(body[id_start:id_end], "big"), tag, body, start, end)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from mi_ldap.ldap import controls, messages, names, requests
 from mi_ldap.ldap.controls import Control
@@ -12,6 +12,15 @@ from mi_ldap.ldap.ldap3_internals import encode_filter
 from mi_ldap.ldap.message_reader import ProtocolViolation
 from mi_ldap.ldap.messages import Entry, Message
 from mi_ldap.ldap.result_codes import ResultCode
+
+T = TypeVar("T")
+
+Convert = Callable[[Entry], T | None]
+"""Returns what to keep of an entry, None for nothing.
+
+It is called as soon as the entry has arrived. To keep 20,000 whole entries takes as long as to
+decode them: they are 100,000 objects.
+"""
 
 MAX_RESPONSE_BYTES: Final = 256 * 1024 * 1024
 """A server without paged results returns all users in one response."""
@@ -71,11 +80,13 @@ class SearchRequest(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class RawSearchResult:
+class RawSearchResult(Generic[T]):
     """The result of one search request, whatever its result code.
 
     Attributes:
         code: the LDAP result code.
+        entries: what was kept of the entries.
+        count: the number of entries that the server returned.
         matched_dn: with code 32, the part of the DN that exists (RFC 4511 §4.1.9); `""` if the
             server does not return it.
         text: the server's diagnostic text.
@@ -83,31 +94,35 @@ class RawSearchResult:
     """
 
     code: ResultCode
-    entries: list[Entry]
+    entries: list[T]
+    count: int
     matched_dn: str = ""
     text: str = ""
     next_page: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
-class SearchResult:
+class SearchResult(Generic[T]):
     """The result of a search; `complete` is False if the server stopped at one of its limits."""
 
-    entries: list[Entry]
+    entries: list[T]
     complete: bool = True
 
 
-class PendingSearches:
+class PendingSearches(Generic[T]):
     """Searches that were sent together, whose responses may arrive in any order.
 
     Args:
         searches: the requests by message id.
+        convert: returns what to keep of an entry.
     """
 
-    def __init__(self, searches: Mapping[int, SearchRequest]) -> None:
+    def __init__(self, searches: Mapping[int, SearchRequest], convert: Convert[T]) -> None:
         self._searches = searches
-        self._entries: dict[int, list[Entry]] = {number: [] for number in searches}
-        self._results: dict[int, RawSearchResult] = {}
+        self._convert = convert
+        self._kept: dict[int, list[T]] = {number: [] for number in searches}
+        self._counts = dict.fromkeys(searches, 0)
+        self._results: dict[int, RawSearchResult[T]] = {}
         self._bytes_left = MAX_RESPONSE_BYTES
 
     def are_done(self) -> bool:
@@ -123,7 +138,7 @@ class PendingSearches:
         """
         number = message.number
         if message.tag == messages.DONE:
-            self._results[number] = _result(message, self._entries[number])
+            self._results[number] = self._result(message)
             return True
         self._bytes_left -= len(message.body)
         if self._bytes_left < 0:
@@ -131,18 +146,31 @@ class PendingSearches:
         # References (RFC 4511 §4.5.3) are ignored: following one means to bind at another server
         # with the account's password.
         if message.tag == messages.ENTRY:
-            self._entries[number].append(self._searches[number].entry_in(message))
+            kept = self._convert(self._searches[number].entry_in(message))
+            self._counts[number] += 1
+            if kept is not None:
+                self._kept[number].append(kept)
         return False
 
-    def results(self) -> list[RawSearchResult]:
+    def results(self) -> list[RawSearchResult[T]]:
         """Return the results in the order of the requests, once all `are_done`."""
         return [self._results[number] for number in self._searches]
 
+    def _result(self, message: Message) -> RawSearchResult[T]:
+        number, result = message.number, messages.result_in(message)
+        return RawSearchResult(
+            result.code,
+            self._kept[number],
+            self._counts[number],
+            result.matched_dn,
+            result.text,
+            controls.next_page(result.controls),
+        )
 
-def _result(message: Message, entries: list[Entry]) -> RawSearchResult:
-    result = messages.result_in(message)
-    next_page = controls.next_page(result.controls)
-    return RawSearchResult(result.code, entries, result.matched_dn, result.text, next_page)
+
+def whole(entry: Entry) -> Entry:
+    """Keep the entry as it is."""
+    return entry
 
 
 def entry_below(base_dn: str, message: Message, *, base_only: bool = False) -> Entry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -14,7 +14,16 @@ from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.exchanges import Exchanges
 from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.result_codes import LdapError, ResultCode
-from mi_ldap.ldap.search import PendingSearches, RawSearchResult, SearchRequest, SearchResult
+from mi_ldap.ldap.search import (
+    Convert,
+    PendingSearches,
+    RawSearchResult,
+    SearchRequest,
+    SearchResult,
+    whole,
+)
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -40,18 +49,19 @@ class SearchOperations(Exchanges):
 
     def search(
         self, base_dn: str, ldap_filter: str, attributes: Sequence[str], *, base_only: bool = False
-    ) -> SearchResult:
+    ) -> SearchResult[Entry]:
         """Return all matching entries, read in pages (RFC 2696), without search references.
 
         If the server allows this account no paged results, return what one request finds.
         """
-        return self._search_in_pages(SearchRequest(base_dn, ldap_filter, attributes, base_only))
+        search = SearchRequest(base_dn, ldap_filter, attributes, base_only)
+        return self._search_in_pages(search, whole)
 
-    def search_once(self, search: SearchRequest) -> RawSearchResult:
+    def search_once(self, search: SearchRequest) -> RawSearchResult[Entry]:
         """Send one search request and return its result, whatever the result code."""
-        return self._exchange_searches([(search, search.encode())])[0]
+        return self._exchange_search(search, whole)
 
-    def search_all(self, searches: Sequence[SearchRequest]) -> list[RawSearchResult]:
+    def search_all(self, searches: Sequence[SearchRequest]) -> list[RawSearchResult[Entry]]:
         """Send several search requests together, and return the result of each in their order.
 
         This takes one round trip for each `MAX_PIPELINED` searches. The server may process them in
@@ -63,15 +73,9 @@ class SearchOperations(Exchanges):
             DirectoryUnavailable: the connection failed, or the server violated the protocol; also
                 if some of the searches had ended before.
         """
-        encoded = [(search, search.encode()) for search in searches]
-        results: list[RawSearchResult] = []
-        while encoded:
-            size = _pipeline_size(encoded)
-            results += self._exchange_searches(encoded[:size])
-            del encoded[:size]
-        return results
+        return self._search_together(searches, whole)
 
-    def find_all(self, searches: Sequence[SearchRequest]) -> list[SearchResult]:
+    def find_all(self, searches: Sequence[SearchRequest]) -> list[SearchResult[Entry]]:
         """Send several searches together, and return all entries that each of them matches.
 
         A search that matches more entries than fit in one response is sent again, read in pages.
@@ -80,6 +84,15 @@ class SearchOperations(Exchanges):
             LdapError: of the first search that failed. A search with a `size_limit` fails if
                 another limit of the server was reached first.
         """
+        return self.collect(searches, whole)
+
+    def collect(
+        self, searches: Sequence[SearchRequest], convert: Convert[T]
+    ) -> list[SearchResult[T]]:
+        """Return what `convert` keeps of all entries that each search matches, like `find_all`."""
+        if len(searches) == 1 and not (searches[0].size_limit or searches[0].base_only):
+            # Nothing to send together: the first page at once, however many more there are.
+            return [self._search_in_pages(searches[0], convert)]
         # Not with the control for paged results: slapd 2.5 has one paged search per connection, and
         # the cookie of a second one makes that of the first invalid.
         sent = [
@@ -88,48 +101,53 @@ class SearchOperations(Exchanges):
             else search._replace(size_limit=PAGE_SIZE)
             for search in searches
         ]
-        pairs = zip(searches, self.search_all(sent), strict=True)
-        return [self._complete(search, result) for search, result in pairs]
+        pairs = zip(searches, self._search_together(sent, convert), strict=True)
+        return [self._complete(search, result, convert) for search, result in pairs]
 
-    def _complete(self, search: SearchRequest, result: RawSearchResult) -> SearchResult:
+    def _search_together(
+        self, searches: Sequence[SearchRequest], convert: Convert[T]
+    ) -> list[RawSearchResult[T]]:
+        encoded = [(search, search.encode()) for search in searches]
+        results: list[RawSearchResult[T]] = []
+        while encoded:
+            size = _pipeline_size(encoded)
+            results += self._exchange_searches(encoded[:size], convert)
+            del encoded[:size]
+        return results
+
+    def _complete(
+        self, search: SearchRequest, result: RawSearchResult[T], convert: Convert[T]
+    ) -> SearchResult[T]:
         if result.code == ResultCode.SUCCESS:
             return SearchResult(result.entries)
-        if search.is_base_optional and result.code in _NO_SUCH_BASE:
-            return SearchResult([])
         if result.code in _LIMIT_CODES and not search.size_limit:
-            return self._search_in_pages(search)
-        if (
-            result.code == ResultCode.SIZE_LIMIT_EXCEEDED
-            and len(result.entries) == search.size_limit
-        ):
+            return self._search_in_pages(search, convert)
+        if result.code == ResultCode.SIZE_LIMIT_EXCEEDED and result.count == search.size_limit:
             return SearchResult(result.entries, complete=False)
-        raise LdapError(result.code, result.text)
+        return _empty_if_optional(search, result)
 
-    def _search_in_pages(self, search: SearchRequest) -> SearchResult:
-        entries: list[Entry] = []
-        cookie, page_size = b"", 0 if search.base_only else PAGE_SIZE
+    def _search_in_pages(self, search: SearchRequest, convert: Convert[T]) -> SearchResult[T]:
+        kept: list[T] = []
+        count, cookie, page_size = 0, b"", 0 if search.base_only else PAGE_SIZE
         encoded = search._replace(condition=search.encoded_condition())
         while True:
             paging = (ctl.paged_results(page_size, cookie),) if page_size else ()
-            page = self.search_once(encoded._replace(controls=search.controls + paging))
-            entries += page.entries
-            if page.code == ResultCode.ADMIN_LIMIT_EXCEEDED and page_size and not entries:
+            request = encoded._replace(controls=search.controls + paging)
+            page = self._exchange_search(request, convert)
+            kept += page.entries
+            count += page.count
+            if page.code == ResultCode.ADMIN_LIMIT_EXCEEDED and page_size and not count:
                 # Not even one page: OpenLDAP forbids pages by `size.prtotal=disabled` in olcLimits.
                 page_size = 0
                 continue
             if page.code in _LIMIT_CODES:
-                hint = (
-                    "raise the account's limit (OpenLDAP: olcLimits; 389: nsPagedLookThroughLimit)"
-                )
-                log.warning(
-                    "directory_limit_reached", base=search.base_dn, got=len(entries), hint=hint
-                )
-                return SearchResult(entries, complete=False)
+                _warn_of_limit(search.base_dn, count)
+                return SearchResult(kept, complete=False)
             if page.code != ResultCode.SUCCESS:
-                raise LdapError(page.code, page.text)
+                return _empty_if_optional(search, page)
             cookie = page.next_page
             if not cookie:
-                return SearchResult(entries)
+                return SearchResult(kept)
 
     def read(self, dn: str, ldap_filter: str, attributes: Sequence[str]) -> Entry | None:
         """Return the entry at `dn` if it exists and matches."""
@@ -152,9 +170,15 @@ class SearchOperations(Exchanges):
         search = SearchRequest(base_dn, ldap_filter, attributes, size_limit=at_most)
         return self.find_all([search])[0].entries
 
+    def _exchange_search(self, search: SearchRequest, convert: Convert[T]) -> RawSearchResult[T]:
+        return self._exchange_searches([(search, search.encode())], convert)[0]
+
     def _exchange_searches(
-        self, encoded: Sequence[tuple[SearchRequest, bytes]], name: str = "search"
-    ) -> list[RawSearchResult]:
+        self,
+        encoded: Sequence[tuple[SearchRequest, bytes]],
+        convert: Convert[T],
+        name: str = "search",
+    ) -> list[RawSearchResult[T]]:
         """Send search requests in one piece, and collect their responses."""
         sent: dict[int, SearchRequest] = {}
         parts: list[bytes] = []
@@ -162,7 +186,7 @@ class SearchOperations(Exchanges):
             number = self.next_message_id()
             sent[number] = search
             parts.append(messages.message(number, operation, search.encoded_controls()))
-        pending = PendingSearches(sent)
+        pending = PendingSearches(sent, convert)
         with self.exchange(name, len(sent)):
             sock: DeadlineSocket = self.ldap3_connection.socket
             sock.sendall(b"".join(parts))
@@ -173,6 +197,22 @@ class SearchOperations(Exchanges):
                 if is_search_done:
                     sock.end_at = self._response_deadline()
         return pending.results()
+
+
+def _empty_if_optional(search: SearchRequest, result: RawSearchResult[T]) -> SearchResult[T]:
+    """Return no entries if only the base is missing, and may be.
+
+    Raises:
+        LdapError: the search failed.
+    """
+    if search.is_base_optional and result.code in _NO_SUCH_BASE:
+        return SearchResult([])
+    raise LdapError(result.code, result.text)
+
+
+def _warn_of_limit(base_dn: str, count: int) -> None:
+    hint = "raise the account's limit (OpenLDAP: olcLimits; 389: nsPagedLookThroughLimit)"
+    log.warning("directory_limit_reached", base=base_dn, got=count, hint=hint)
 
 
 def _pipeline_size(encoded: Sequence[tuple[SearchRequest, bytes]]) -> int:

@@ -17,7 +17,7 @@ from mi_ldap.deadline import deadline
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import ber, search, search_operations
-from mi_ldap.ldap.connection import LdapConnection, LdapError, SearchRequest
+from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, SearchRequest
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.ldap3_internals import connection_over
 from mi_ldap.ldap.result_codes import ResultCode
@@ -238,6 +238,56 @@ def test_a_search_with_a_size_limit_fails_at_another_limit(entries: int, code: i
     wire = BatchSocket(lambda ids: in_order(ids, [entries], [code]))
     with pytest.raises(LdapError):
         wire.session().find_all([LIMITED])
+
+
+# What is kept of entries
+
+
+def first_uid(entry: Entry) -> str | None:
+    """The name, but nothing of those that end with 1."""
+    name = entry.first("uid")
+    return None if name is None or name.endswith("1") else name
+
+
+def test_of_each_entry_is_kept_what_the_caller_needs() -> None:
+    wire = BatchSocket(lambda ids: in_order(ids, [3, 2], [0, 0]))
+    first, second = wire.session().collect(searches_for(2), first_uid)
+    assert (first.entries, second.entries) == (["e0", "e2"], ["e0"])
+    assert len(wire.batches) == 1
+
+
+def test_dropped_entries_count_for_limits() -> None:
+    wire = BatchSocket(lambda ids: in_order(ids, [2], [ResultCode.SIZE_LIMIT_EXCEEDED]))
+    (result,) = wire.session().collect([LIMITED], first_uid)
+    assert (result.entries, result.complete) == (["e0"], False)
+
+
+def test_one_search_alone_is_read_in_pages_at_once() -> None:
+    wire = BatchSocket(lambda ids: in_order(ids, [3], [0]))
+    (result,) = wire.session().collect(searches_for(1), first_uid)
+    assert (result.entries, result.complete) == (["e0", "e2"], True)
+    assert len(wire.batches) == 1
+
+
+@pytest.mark.parametrize("code", [32, 34])
+def test_a_missing_base_of_one_search_alone_is_empty_where_it_is_optional(code: int) -> None:
+    wire = BatchSocket(lambda ids: in_order(ids, [0], [code]))
+    (search,) = searches_for(1)
+    (result,) = wire.session().find_all([search._replace(is_base_optional=True)])
+    assert (result.entries, result.complete) == ([], True)
+    with pytest.raises(LdapError):
+        wire.session().find_all([search])
+
+
+def test_an_error_of_the_caller_ends_the_connection() -> None:
+    def fail(entry: Entry) -> str:
+        raise RuntimeError(entry.dn)
+
+    wire = BatchSocket(lambda ids: in_order(ids, [1], [0]))
+    session = wire.session()
+    with pytest.raises(DirectoryUnavailable):
+        session.collect(searches_for(1), fail)
+    assert not session.usable
 
 
 # Deadlines

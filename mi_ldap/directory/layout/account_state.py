@@ -72,6 +72,8 @@ def unfinished(mark: str) -> str:
 
 def creation_mark(stored: str) -> str:
     """Return the mark of an unfinished creation; `""` if the epoch has none."""
+    if not stored.startswith(UNFINISHED):  # most; faster than the expression
+        return ""
     found = _UNFINISHED.match(stored)
     return found[1] if found and is_ours(stored) else ""
 

@@ -17,11 +17,11 @@ _SILENT: Final = re.compile(
 
 def shown_name(entry: Entry, attribute: str) -> str:
     """Return the name that is shown: of several values the one in the RDN, else the first."""
-    values = entry.all(attribute)
+    values = entry.attributes.get(attribute.lower(), ())
     if len(values) == 1:
-        return values[0]
+        return values[0].decode(errors="replace")
     named_by = dict(names.own_pairs(entry.dn))
-    return named_by.get(attribute.lower()) or next(iter(values), "")
+    return named_by.get(attribute.lower()) or entry.first(attribute) or ""
 
 
 def all_names(entry: Entry, attribute: str) -> list[str]:

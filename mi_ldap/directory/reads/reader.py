@@ -122,8 +122,7 @@ class Reader(Searches):
 
     def _user_names(self, ldap_filter: str) -> Names:
         named_by = self.layout.user_name
-        found = self._named_entries(self.layout.user_bases, ldap_filter, named_by)
-        return self._names(found, named_by)
+        return self._names(self.layout.user_bases, ldap_filter, named_by)
 
     def names_of(self, members: Iterable[str]) -> Names:
         """Return the names of the users among the member values."""
@@ -166,9 +165,8 @@ class Reader(Searches):
         return self.lists.get("roles", self._role_names) if self.layout.reads_roles else Names(())
 
     def _role_names(self) -> Names:
-        ldap_filter, named_by = self.layout.role_list_filter, self.layout.role_name
         return self._names(
-            self._named_entries(self.layout.role_bases, ldap_filter, named_by), named_by
+            self.layout.role_bases, self.layout.role_list_filter, self.layout.role_name
         )
 
     def roles_naming(self, members: Sequence[str]) -> list[Role]:
@@ -230,21 +228,21 @@ class Reader(Searches):
             found = self.search_complete(
                 self.layout.user_bases, ldap_filter, self.layout.user_attributes
             )
-            yield from map(self.layout.user_from, self._identified(found))
+            yield from map(self.layout.user_from, filter(self._is_identified, found))
 
     def _name_filter(self, members: Sequence[str]) -> str:
         return names.any_of([names.equals(self.layout.user_name, name) for name in members])
 
     def _names_by_listing(self, members: list[str]) -> Names:
         """Return the names of the users among the members, out of the list of all users."""
-        ldap_filter, named_by = self.layout.user_list_filter, self.layout.user_name
-        found = self._named_entries(self.layout.user_bases, ldap_filter, named_by)
-        if self.layout.group_schema.by_name:
-            named = set(members)
-            kept = [each for each in found.entries if shown_name(each, named_by) in named]
+        layout = self.layout
+        found = self._named(layout.user_bases, layout.user_list_filter, layout.user_name)
+        if layout.group_schema.by_name:
+            wanted = set(members)
+            kept = [name for _, name in found.entries if name in wanted]
         else:
-            kept = _entries_at(members, found.entries)
-        return self._names(SearchResult(kept, found.complete), named_by)
+            kept = _names_at(members, found.entries)
+        return in_order(kept, complete=found.complete)
 
     def _users(self, ldap_filter: str, *, unfinished: bool = False) -> list[User]:
         layout = self.layout
@@ -259,37 +257,40 @@ class Reader(Searches):
         found = self.search_complete(layout.role_bases, ldap_filter, layout.role_attributes)
         return [layout.role_from(entry) for entry in found]
 
-    def _names(self, found: SearchResult, attribute: str) -> Names:
-        shown = (shown_name(entry, attribute) for entry in found.entries)
-        return in_order((name for name in shown if name), complete=found.complete)
+    def _names(self, bases: Sequence[str], ldap_filter: str, named_by: str) -> Names:
+        found = self._named(bases, ldap_filter, named_by)
+        return in_order((name for _, name in found.entries), complete=found.complete)
 
-    def _named_entries(self, bases: Sequence[str], ldap_filter: str, named_by: str) -> SearchResult:
-        """Return the matching entries with their names; see `_identified` for those left out."""
+    def _named(
+        self, bases: Sequence[str], ldap_filter: str, named_by: str
+    ) -> SearchResult[tuple[str, str]]:
+        """Return DNs and names of the matching entries; see `_is_identified` for those left out."""
         # The id is read and tested here, not by a presence filter: slapd 2.5.13 misses entries that
         # slapadd loaded before the attribute was indexed, and the right to search for an attribute
         # is not the right to read it.
         attributes = [named_by, self.layout.user_id, self.layout.epoch]
-        found = self.search(bases, ldap_filter, attributes)
-        return SearchResult(self._identified(found.entries), found.complete)
 
-    def _identified(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Return the entries without those that have no readable id, and unfinished users."""
-        layout = self.layout
-        with_id = (entry for entry in entries if layout.readable_id_of(entry) is not None)
-        return [entry for entry in with_id if not layout.is_unfinished(entry)]
+        def named(entry: Entry) -> tuple[str, str] | None:
+            return (entry.dn, shown_name(entry, named_by)) if self._is_identified(entry) else None
+
+        return self.collect(bases, ldap_filter, attributes, named)
+
+    def _is_identified(self, entry: Entry) -> bool:
+        """Whether the entry has a readable id, and is no unfinished user."""
+        return self.layout.has_readable_id(entry) and not self.layout.is_unfinished(entry)
 
 
-def _entries_at(dns: Iterable[str], entries: Sequence[Entry]) -> list[Entry]:
-    """Return the entries that one of the DNs names."""
+def _names_at(dns: Iterable[str], named: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the names of the entries that one of the DNs names, of pairs of DN and name."""
     # Nearly all DNs are equal as texts; parsing 20,000 of them takes half a second.
     missing = set(dns)
-    kept = [entry for entry in entries if entry.dn in missing]
-    missing.difference_update(entry.dn for entry in kept)
-    if not missing:
-        return kept
-    parsed, found = {names.parsed_dn(dn) for dn in missing}, {entry.dn for entry in kept}
-    others = (entry for entry in entries if entry.dn not in found)
-    return kept + [entry for entry in others if names.parsed_dn(entry.dn) in parsed]
+    kept = {dn: name for dn, name in named if dn in missing}
+    missing.difference_update(kept)
+    if missing:
+        parsed = {names.parsed_dn(dn) for dn in missing}
+        others = ((dn, name) for dn, name in named if dn not in kept)
+        kept |= {dn: name for dn, name in others if names.parsed_dn(dn) in parsed}
+    return [*kept.values()]
 
 
 def _single(kind: str, name: str, found: Sequence[T]) -> T | None:

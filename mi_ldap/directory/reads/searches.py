@@ -11,8 +11,16 @@ from mi_ldap.directory import ldap_errors
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, SearchResult
+from mi_ldap.ldap.connection import (
+    Entry,
+    LdapConnection,
+    LdapError,
+    SearchRequest,
+    SearchResult,
+)
 from mi_ldap.ldap.connection_pool import Pool
+from mi_ldap.ldap.filter_evaluation import Test
+from mi_ldap.ldap.search import Convert, whole
 
 MEMBERS_PER_SEARCH: Final = 200
 """Most alternatives in the filter of one search."""
@@ -56,19 +64,33 @@ class Searches:
         with self.connection() as connection:
             return connection.read(dn, _ANYTHING, ["1.1"]) is not None
 
-    def search(self, bases: Sequence[str], ldap_filter: str, attributes: list[str]) -> SearchResult:
+    def search(
+        self, bases: Sequence[str], ldap_filter: str, attributes: list[str]
+    ) -> SearchResult[Entry]:
         """Return the matching entries, each once even if one base is below another."""
+        found = self.collect(bases, ldap_filter, attributes, whole)
+        entries = {entry.dn: entry for entry in found.entries}
+        return SearchResult(list(entries.values()), found.complete)
+
+    def collect(
+        self,
+        bases: Sequence[str],
+        ldap_filter: str,
+        attributes: list[str],
+        convert: Convert[T],
+    ) -> SearchResult[T]:
+        """Return what `convert` keeps of the matching entries.
+
+        All bases are searched in one round trip. An entry is converted twice if one base is below
+        another.
+        """
         evaluation = self.layout.evaluation_of(ldap_filter)
-        wanted, test = [*attributes, *sorted(evaluation.attributes)], evaluation.test
+        wanted = [*attributes, *sorted(evaluation.attributes)]
+        searches = [SearchRequest(base, evaluation.server_filter, wanted) for base in bases]
         with self.connection() as connection:
-            found = [connection.search(base, evaluation.server_filter, wanted) for base in bases]
-        entries = {
-            entry.dn: entry
-            for each in found
-            for entry in each.entries
-            if test is None or test(entry)
-        }
-        return SearchResult(list(entries.values()), all(each.complete for each in found))
+            found = connection.collect(searches, _if_matching(evaluation.test, convert))
+        kept = [each for result in found for each in result.entries]
+        return SearchResult(kept, all(result.complete for result in found))
 
     def search_complete(
         self, bases: Sequence[str], ldap_filter: str, attributes: list[str]
@@ -122,6 +144,12 @@ class Searches:
             more, following = _value_range(part, self.layout.member)
             members += more
         return members
+
+
+def _if_matching(test: Test | None, convert: Convert[T]) -> Convert[T]:
+    if test is None:
+        return convert
+    return lambda entry: convert(entry) if test(entry) else None
 
 
 def _value_range(entry: Entry, attribute: str) -> tuple[list[bytes], int | None]:
