@@ -22,6 +22,8 @@ real_getaddrinfo = socket.getaddrinfo
 @pytest.fixture
 def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """The system's resolver hangs for every name until this is set; addresses need none."""
+    for thread in resolving():  # lookups that earlier tests did not wait for
+        thread.join(10)
     answers = threading.Event()
 
     def getaddrinfo(host: str, port: int, *rest: Any, **more: Any) -> Any:
