@@ -276,9 +276,9 @@ def test_older_read_of_a_group_does_not_replace_a_newer_one(
     with reader.connection() as connection:
         synchronizer.fill(connection, 100)
     (group,) = contents.groups
-    contents.apply_members(contents.read_members([group]))
+    contents.apply_members(contents.read_members([group]), time.monotonic())
     older = [(group, Entry(group.entry.dn, {**group.entry.attributes, "member": [ann.encode()]}))]
-    contents.apply_members(older, only_current=True)
+    contents.apply_members(older, time.monotonic(), only_current=True)
     assert contents.names_in(group).names == ("ann", "bob")
 
 
@@ -364,7 +364,7 @@ def test_group_renamed_before_its_members_are_read_is_read_again(
     with reader.connection() as connection:
         synchronizer.fill(connection, 100)
         tool.move(old, "cn=new", directory.group_base)
-        contents.apply_members(contents.read_members([*contents.groups]))
+        contents.apply_members(contents.read_members([*contents.groups]), time.monotonic())
         assert contents.groups.at(old)
         synchronizer.refresh(connection)
     assert contents.groups.at(f"cn=new,{directory.group_base}")

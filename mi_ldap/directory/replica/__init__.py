@@ -45,8 +45,7 @@ KEEP_S: Final = 60.0
 """Longest pause between polls, in seconds: firewalls cut idle connections, and slapd's session log
 drops old changes."""
 RECHECK_S: Final = 1.0
-"""Pause before groups that refint may still change are read again, and before a lost server is
-retried, in seconds."""
+"""Pause before uncertain groups are read, and before a lost server is retried, in seconds."""
 REPORT_S, REPORT_PAUSE_S = 1.0, 0.002
 """Longest wait for the server to report a removal, and the pause between polls, in seconds."""
 LAG_S: Final = 10.0
@@ -231,12 +230,10 @@ class Replica:
 
     def _read_small_groups(self, contents: ReplicaContents) -> None:
         """Read changed groups; large ones are left to the background thread."""
-        contents.apply_members(
-            contents.read_members(
-                [group for group in contents.groups.uncertain if group.size < LARGE]
-            )
-        )
-        if contents.groups.uncertain:
+        read_at_s, due = time.monotonic(), contents.groups.due()
+        small = [group for group in due if group.size < LARGE]
+        contents.apply_members(contents.read_members(small), read_at_s)
+        if len(small) < len(due):
             self._wakeup.set()
 
     def _drop(self, reason: str) -> None:
@@ -354,13 +351,12 @@ class Replica:
         return set()
 
     def _read_groups(self) -> float:
-        """Read changed groups, and again those that the server may still change silently."""
+        """Read the groups whose members are uncertain."""
         with self._lock:
             snapshot = self._snapshot
-            groups = [*snapshot.contents.groups.uncertain] if snapshot else []
-        if not (snapshot and groups):
-            return KEEP_S
-        began = time.monotonic()
+            if snapshot is None or not snapshot.contents.groups.uncertain:
+                return KEEP_S
+            began, groups = time.monotonic(), snapshot.contents.groups.due()
         if began < self._paused_until:
             return self._paused_until - began
         # Read without the lock, so that requests are answered meanwhile. Hence `only_current`: a
@@ -369,8 +365,7 @@ class Replica:
         with self._lock:
             if self._snapshot is not snapshot:
                 return RECHECK_S
-            snapshot.contents.apply_members(fetched, only_current=True)
-            snapshot.contents.confirm_members(began)
+            snapshot.contents.apply_members(fetched, began, only_current=True)
             uncertain = bool(snapshot.contents.groups.uncertain)
         now = time.monotonic()
         self._paused_until = now + PAUSE_FACTOR * (now - began)

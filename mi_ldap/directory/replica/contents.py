@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar, cast
 
@@ -16,9 +15,6 @@ from mi_ldap.ldap.connection import Entry, ReadStopped, SearchRequest
 from mi_ldap.ldap.controls import MANAGE_DSA_IT
 from mi_ldap.ldap.search_stream import stream_search
 from mi_ldap.model import AdminRole, Names, Role, User
-
-REFINT_S: Final = 30.0
-"""Longest time in which refint updates groups after a member was deleted, in seconds."""
 
 _LABELED_URI: Final = "labeledURI"
 """dynlist and autogroup compute members from this attribute and its subtypes (memberURL)."""
@@ -96,8 +92,8 @@ class ReplicaContents:
         if dn_before == entry.dn:
             return
         if dn_before:
-            self.groups.user_removed(person, dn_before, time.monotonic())
-        self.groups.user_added(person, entry.dn, time.monotonic())
+            self.groups.entry_moved(dn_before, person)
+        self.groups.entry_moved(entry.dn)
         self._has_additions = True
 
     def user_gone(self, uuid: bytes) -> None:
@@ -105,7 +101,7 @@ class ReplicaContents:
         person = self.people.pop(uuid)
         if person:
             self._results.clear()
-            self.groups.user_removed(person, self.people.dn(person), time.monotonic())
+            self.groups.entry_deleted(self.people.dn(person), person)
 
     def role_changed(self, uuid: bytes, entry: Entry) -> None:
         """Add or replace a group's entry without its members."""
@@ -121,7 +117,8 @@ class ReplicaContents:
         self._ensure_readable_id(entry)
         self.groups.put(uuid, entry)
         if before is None or dn_before != entry.dn:
-            self.groups.group_removed(dn_before, time.monotonic())
+            self.groups.entry_moved(dn_before)
+            self.groups.entry_moved(entry.dn)
             self._has_additions = True
 
     def role_gone(self, uuid: bytes) -> None:
@@ -129,7 +126,7 @@ class ReplicaContents:
         group = self.groups.pop(uuid)
         if group:
             self._results.clear()
-            self.groups.group_removed(group.entry.dn, time.monotonic())
+            self.groups.entry_deleted(group.entry.dn)
 
     def _ensure_readable_id(self, entry: Entry) -> None:
         """Check that the entry has an id; the configured attribute may not be the entryUUID."""
@@ -140,13 +137,10 @@ class ReplicaContents:
             )
 
     def finish_poll(self) -> None:
-        """Finish a poll: mark groups as uncertain if entries may have moved in from outside."""
-        # When an entry moves, refint renames it in the groups that have it as a member, without a
-        # report. The former DN of an entry from outside the bases is unknown, so all members
-        # without an entry are marked.
+        """Finish a poll: entries that were added may have moved here from outside of the bases."""
         if self._has_additions:
             self._results.clear()
-            self.groups.mark_unresolved_pending(time.monotonic())
+            self.groups.entries_added()
             self._has_additions = False
 
     # Members, which are read by searches
@@ -187,12 +181,17 @@ class ReplicaContents:
                 raise ReplicationUnavailable(_COMPUTED)
 
     def apply_members(
-        self, fetched: Iterable[tuple[Group, Entry]], *, only_current: bool = False
+        self,
+        fetched: Iterable[tuple[Group, Entry]],
+        read_at_s: float,
+        *,
+        only_current: bool = False,
     ) -> None:
         """Store the members that were read.
 
         Args:
             fetched: the result of `read_members`.
+            read_at_s: when the read began, by `time.monotonic()`.
             only_current: whether the entries may be older than the reported ones; then an entry is
                 used only if both have the same stamp.
         """
@@ -205,20 +204,7 @@ class ReplicaContents:
             if only_current and group not in self.groups.uncertain:
                 continue  # it was read meanwhile: this older read may lack changes by refint
             if not only_current or self.groups.stamp_of(entry) == group.reported_stamp:
-                self.groups.set_members(group, entry)
-
-    def confirm_members(self, read_at_s: float) -> None:
-        """Forget pending changes that refint must have made before the members were read.
-
-        Args:
-            read_at_s: when the read of the members began, by `time.monotonic()`.
-        """
-        since = read_at_s - REFINT_S
-        for group in [*self.groups.uncertain]:
-            group.pending_changes = {
-                text: at for text, at in group.pending_changes.items() if at > since
-            }
-            self.groups.note_certainty(group)
+                self.groups.set_members(group, entry, read_at_s)
 
     def _cached(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Return a cached result, computed once until the contents change."""

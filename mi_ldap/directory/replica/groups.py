@@ -7,8 +7,10 @@ only similar to the DN of an entry, the server must decide whether they are equa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.entry_names import all_names
@@ -17,6 +19,9 @@ from mi_ldap.directory.replica.people import People, Person
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry
 from mi_ldap.model import AdminRole, Names, Role, entry_id, in_order
+
+REFINT_S: Final = 30.0
+"""Longest time in which refint updates groups after a member was deleted or moved, in seconds."""
 
 
 @dataclass(eq=False, slots=True)
@@ -31,13 +36,9 @@ class Group:
         stamp: the stamp of the entry whose members were read; `""` before they are read first.
         people: the members that are users.
         other_members: the member values that are not the DN of a user.
-        pending_changes: member values that the server may still remove or replace without a new
-            stamp, with the time since when, by `time.monotonic()`.
+        unsettled_until: until when the server may change the members without a new stamp, by
+            `time.monotonic()`; 0.0 if it does not.
     """
-
-    # OpenLDAP 2.5.13: the overlay refint removes or renames a member some time after the member's
-    # entry was deleted or moved, and leaves the group's entryCSN as it is: no poll reports it.
-    # Hence `pending_changes`: these groups are read again for `contents.REFINT_S` seconds.
 
     uuid: bytes
     entry: Entry
@@ -46,7 +47,7 @@ class Group:
     stamp: str = ""
     people: set[Person] = field(default_factory=set)
     other_members: set[str] = field(default_factory=set)
-    pending_changes: dict[str, float] = field(default_factory=dict)
+    unsettled_until: float = 0.0
 
     @property
     def size(self) -> int:
@@ -55,7 +56,7 @@ class Group:
     @property
     def is_certain(self) -> bool:
         """Whether the members in memory are those in the directory; else read them again."""
-        return bool(self.stamp) and not self.pending_changes and self.stamp == self.reported_stamp
+        return bool(self.stamp) and not self.unsettled_until and self.stamp == self.reported_stamp
 
 
 class Groups:
@@ -75,9 +76,9 @@ class Groups:
         self._by_dn: dict[str, Group] = {}
         self._by_name_key: dict[str, list[Group]] = {}
         self.uncertain: set[Group] = set()
-        self._groups_by_member: dict[
-            str, dict[str, set[Group]]
-        ] = {}  # by name key of the RDN, then by member value
+        # The groups of each value in `other_members`, by the name keys of its RDN; None if it must
+        # be built anew.
+        self._by_member: dict[str, list[tuple[str, Group]]] | None = None
 
     def __len__(self) -> int:
         return len(self._by_uuid)
@@ -112,30 +113,31 @@ class Groups:
         if existing:
             self._unindex(existing)
             self.uncertain.discard(existing)
-            for member in existing.other_members:
-                self._remove_member_key(existing, member)
+            self._set_other_members(existing, set())
         return existing
 
-    def set_members(self, group: Group, entry: Entry) -> None:
-        """Replace the group's members by those of the entry."""
-        before, members = group.other_members, set(self._layout.members(entry))
-        pending = group.pending_changes.keys() & members
-        for member in before:
-            self._remove_member_key(group, member)
-        group.other_members = set()
+    def due(self) -> list[Group]:
+        """Return the groups that are certain once their members are read."""
+        now = time.monotonic()
+        return [group for group in self.uncertain if group.unsettled_until <= now]
+
+    def set_members(self, group: Group, entry: Entry, read_at_s: float) -> None:
+        """Replace the group's members by those of the entry, which was read at that time."""
+        members, others = set(self._layout.members(entry)), set[str]()
         self._keep_members(group.people, members)
         for member in members:
             person = self._people.at(member)
             if person:
                 group.people.add(person)
             else:
-                self._add_other_member(group, member)
+                others.add(member)
+        self._set_other_members(group, others)
         self._unindex(group)
         self._reindex(group, Entry(entry.dn, {**entry.attributes, self._layout.member.lower(): []}))
         group.stamp = group.reported_stamp
-        if group.pending_changes:
-            self._keep_pending(group, pending, group.other_members - before)
-        self.note_certainty(group)
+        if group.unsettled_until <= read_at_s:
+            group.unsettled_until = 0.0
+        self._note_certainty(group)
 
     def _keep_members(self, people: set[Person], members: set[str]) -> None:
         """Remove from `people` those that are no members, and from `members` those in `people`."""
@@ -148,53 +150,54 @@ class Groups:
             else:
                 people.discard(person)
 
-    def note_certainty(self, group: Group) -> None:
-        """Add the group to `uncertain`, or remove it, as `is_certain` says."""
-        if group.is_certain:
-            self.uncertain.discard(group)
-        else:
-            self.uncertain.add(group)
-
-    def _keep_pending(self, group: Group, pending: set[str], added: set[str]) -> None:
-        """Keep pending changes of members that still exist; add new members (refint renames)."""
-        since = max(group.pending_changes.values())
-        kept = {text: group.pending_changes[text] for text in pending}
-        group.pending_changes = {**dict.fromkeys(added, since), **kept}
-
     def stamp_of(self, entry: Entry) -> str:
         return entry.first(self._layout.profile.stamp) or ""
 
     # Effects of changed users and groups on groups
+    #
+    # OpenLDAP 2.5.13: the overlay refint removes or renames a member some time after the member's
+    # entry was deleted or moved, and leaves the group's entryCSN as it is: no poll reports it. A
+    # value that it removes later is nobody's DN meanwhile, and no query depends on it. But if an
+    # entry was moved, or another one got a DN that groups name, these groups are unsettled.
 
-    def user_added(self, person: Person, dn: str, at_s: float) -> None:
-        """Store the user as a member of the groups that name its DN."""
-        for each in name_keys_of_dn(dn) if self._groups_by_member else ():
-            for group in tuple(self._groups_by_member.get(each, {}).get(dn, ())):
-                self._drop_other_member(group, dn)
-                group.people.add(person)
-                self._mark_pending(group, [dn], at_s)
+    def entry_moved(self, dn: str, person: Person | None = None) -> None:
+        """Distrust the groups that name a DN that an entry had, or has got, until refint ends."""
+        for group in self._naming(dn, person):
+            self._unsettle(group)
 
-    def mark_unresolved_pending(self, at_s: float) -> None:
-        """Mark the values that are no entry's DN: an entry may have moved here from outside."""
+    def entry_deleted(self, dn: str, person: Person | None = None) -> None:
+        """Read the groups again that name an entry that was deleted."""
+        is_reused = self.at(dn) is not None or self._people.at(dn) is not None
+        for group in self._naming(dn, person):
+            group.stamp = ""
+            self._note_certainty(group)
+            if is_reused:
+                self._unsettle(group)
+
+    def entries_added(self) -> None:
+        """Distrust the groups with members that are no entry's DN."""
+        # An entry may have moved here from outside of the bases: its former DN is unknown.
         for group in self:
-            unresolved_members = (
-                group.other_members - self._by_dn.keys() if group.other_members else ()
-            )
-            self._mark_pending(group, unresolved_members, at_s)
+            if group.other_members and group.other_members - self._by_dn.keys():
+                self._unsettle(group)
 
-    def user_removed(self, person: Person, dn: str, at_s: float) -> None:
-        """Replace the user by its former DN in all groups, which the server may still change."""
-        for group in self:
+    def _naming(self, dn: str, person: Person | None) -> list[Group]:
+        """Return the groups that name the DN; the person that had it becomes text there."""
+        for group in self if person else ():
             if person in group.people:
                 group.people.discard(person)
-                self._add_other_member(group, dn)
-                self._mark_pending(group, [dn], at_s)
+                self._set_other_members(group, group.other_members | {dn})
+        return [group for text, group in self._like(dn) if text == dn]
 
-    def group_removed(self, dn: str, at_s: float) -> None:
-        """Mark the memberships of a group's former DN, which the server may still change."""
-        for each in name_keys_of_dn(dn):
-            for group in self._groups_by_member.get(each, {}).get(dn, ()):
-                self._mark_pending(group, [dn], at_s)
+    def _unsettle(self, group: Group) -> None:
+        group.unsettled_until = time.monotonic() + REFINT_S
+        self._note_certainty(group)
+
+    def _note_certainty(self, group: Group) -> None:
+        if group.is_certain:
+            self.uncertain.discard(group)
+        else:
+            self.uncertain.add(group)
 
     # Queries
 
@@ -276,15 +279,14 @@ class Groups:
         return frozenset(map(self._people.dn, group.people)) | group.other_members
 
     def _groups_naming(self, groups: Iterable[Group]) -> list[Group]:
-        found = {}
+        found: dict[Group, None] = {}
         for group in groups:
             dn = group.entry.dn
-            for each in name_keys_of_dn(dn):
-                for text, naming in self._groups_by_member.get(each, {}).items():
-                    if text == dn:
-                        found.update(dict.fromkeys(naming))
-                    elif names.parsed_dn(text) == names.parsed_dn(dn):
-                        raise CacheMiss
+            for text, naming in self._like(dn):
+                if text == dn:
+                    found[naming] = None
+                elif names.parsed_dn(text) == names.parsed_dn(dn):
+                    raise CacheMiss
         return list(found)
 
     def _nested_in(self, groups: Iterable[Group]) -> list[Group]:
@@ -302,10 +304,7 @@ class Groups:
 
     def _is_like_a_member(self, dn: str) -> bool:
         """Whether a member value may equal the DN by the server's matching rules."""
-        alike = (
-            text for each in name_keys_of_dn(dn) for text in self._groups_by_member.get(each, ())
-        )
-        return any(names.parsed_dn(text) == names.parsed_dn(dn) for text in alike)
+        return any(names.parsed_dn(text) == names.parsed_dn(dn) for text, _ in self._like(dn))
 
     # By name and by DN
 
@@ -315,7 +314,7 @@ class Groups:
         self._by_dn[entry.dn] = group
         for each in self._name_keys(group):
             self._by_name_key.setdefault(each, []).append(group)
-        self.note_certainty(group)
+        self._note_certainty(group)
 
     def _unindex(self, group: Group) -> None:
         if self._by_dn.get(group.entry.dn) is group:
@@ -328,25 +327,16 @@ class Groups:
 
     # Member values that are no user's DN
 
-    def _mark_pending(self, group: Group, texts: Iterable[str], at_s: float) -> None:
-        group.pending_changes.update(dict.fromkeys(texts, at_s))
-        self.note_certainty(group)
+    def _set_other_members(self, group: Group, members: set[str]) -> None:
+        if members != group.other_members:
+            group.other_members, self._by_member = members, None
 
-    def _add_other_member(self, group: Group, text: str) -> None:
-        group.other_members.add(text)
-        for each in name_keys_of_dn(text):
-            self._groups_by_member.setdefault(each, {}).setdefault(text, set()).add(group)
-
-    def _drop_other_member(self, group: Group, text: str) -> None:
-        group.other_members.discard(text)
-        self._remove_member_key(group, text)
-
-    def _remove_member_key(self, group: Group, text: str) -> None:
-        for each in name_keys_of_dn(text):
-            texts = self._groups_by_member.get(each, {})
-            naming = texts.get(text, set())
-            naming.discard(group)
-            if not naming:
-                texts.pop(text, None)
-            if not texts:
-                self._groups_by_member.pop(each, None)
+    def _like(self, dn: str) -> list[tuple[str, Group]]:
+        """Return the values that may equal the DN by the server's matching rules, with groups."""
+        if self._by_member is None:
+            self._by_member = {}
+            for group in self:
+                for text in group.other_members:
+                    for each in name_keys_of_dn(text):
+                        self._by_member.setdefault(each, []).append((text, group))
+        return [pair for each in name_keys_of_dn(dn) for pair in self._by_member.get(each, ())]

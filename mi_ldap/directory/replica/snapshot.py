@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -73,7 +74,8 @@ class Snapshot:
             if not is_private:
                 coverage.ensure_one_database(connection, bases, contents.parents())
             synchronizer.check_poll_latency(connection)
-            contents.apply_members(contents.read_members([*contents.groups.uncertain]))
+            read_at_s = time.monotonic()
+            contents.apply_members(contents.read_members([*contents.groups]), read_at_s)
             contents.finish_poll()
             if not is_proved:
                 snapshot._ensure_all_reported()
