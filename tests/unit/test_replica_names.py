@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_ldap.directory.replica.entry_locations import unknown_parents
+from mi_ldap.directory.replica.containers import Containers
 from mi_ldap.directory.replica.name_keys import name_key, name_keys_of_dn
 from mi_ldap.directory.replica.sorted_names import SortedNames
 from mi_ldap.ldap import ber, names
+from mi_ldap.ldap.connection import Entry
 from mi_ldap.model import in_order
 from mi_ldap.name_rules import folded
 
@@ -67,6 +68,9 @@ def test_a_number_is_read_as_it_was_written(number: int) -> None:
 def test_whoever_is_held_lies_in_a_base_or_below_a_place() -> None:
     bases, places = ["ou=people,dc=mi"], ["ou=in,ou=people,dc=mi", r"ou=a\2C b,ou=people,dc=mi"]
     known = [*bases, *places, "OU=People,dc=mi", r"ou=A\, B, ou=people,dc=mi"]
-    assert unknown_parents(known, bases, places) == set()
+    containers = Containers()
+    for number, dn in enumerate(places):
+        containers.changed(number.to_bytes(16), Entry(dn, {}))
+    assert containers.unknown(known, bases) == set()
     fresh = "ou=new,ou=people,dc=mi"
-    assert unknown_parents([fresh, "dc=mi"], bases, places) == {fresh}
+    assert containers.unknown([fresh, "dc=mi"], bases) == {fresh}

@@ -20,8 +20,8 @@ import structlog
 from mi_ldap.deadline import began_at, deadline, remaining_s
 from mi_ldap.directory.reads.reader import Reader
 from mi_ldap.directory.replica.comparison import Difference
+from mi_ldap.directory.replica.containers import ResyncRequired
 from mi_ldap.directory.replica.contents import ReplicaContents, ReplicationUnavailable
-from mi_ldap.directory.replica.entry_types import ResyncRequired
 from mi_ldap.directory.replica.name_keys import CacheMiss
 from mi_ldap.directory.replica.reasons import reason_for
 from mi_ldap.directory.replica.snapshot import UNREPORTED, Snapshot

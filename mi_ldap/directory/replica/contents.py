@@ -69,10 +69,6 @@ class ReplicaContents:
             return True
         return group is not None and group.role.id == entry.id
 
-    def is_unfinished(self, entry: Entry) -> bool:
-        """Whether the creation of a user has not finished; memory leaves such users out."""
-        return self._reader.layout.is_unfinished(entry)
-
     def parents(self) -> set[str]:
         """Return the parent DNs of the users and groups."""
         above = {person.fields.parent for person in self.people}
@@ -81,20 +77,21 @@ class ReplicaContents:
     # Reported changes
 
     def user_changed(self, uuid: bytes, entry: Entry) -> None:
-        """Add or replace a user's entry."""
+        """Add or replace a user's entry; leave out a user whose creation has not finished."""
+        if self._reader.layout.is_unfinished(entry):
+            self.user_gone(uuid)
+            return
         self._ensure_readable_id(entry)
         before = self.people.get(uuid)
         name_before, dn_before = (before.name, self.people.dn(before)) if before else ("", "")
         person = self.people.put(uuid, entry)
-        if (person.name, entry.dn) == (name_before, dn_before):
-            return
-        self._results.clear()
-        if dn_before == entry.dn:
-            return
-        if dn_before:
-            self.groups.entry_moved(dn_before, person)
-        self.groups.entry_moved(entry.dn)
-        self._has_additions = True
+        if (person.name, entry.dn) != (name_before, dn_before):
+            self._results.clear()
+        if dn_before != entry.dn:
+            if dn_before:
+                self.groups.entry_moved(dn_before, person)
+            self.groups.entry_moved(entry.dn)
+            self._has_additions = True
 
     def user_gone(self, uuid: bytes) -> None:
         """Remove a user."""

@@ -89,6 +89,10 @@ class Groups:
     def get(self, uuid: bytes) -> Group | None:
         return self._by_uuid.get(uuid)
 
+    def dn_of(self, uuid: bytes) -> str | None:
+        group = self.get(uuid)
+        return group.entry.dn if group else None
+
     def entry_of(self, uuid: bytes) -> Entry | None:
         """Return the group's entry without its members; None if it is not in memory."""
         group = self.get(uuid)

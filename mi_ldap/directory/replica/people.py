@@ -80,6 +80,19 @@ class People:
         """Return the user with the entryUUID of 16 bytes."""
         return self._by_number.get(int.from_bytes(uuid))
 
+    def dn_of(self, uuid: bytes) -> str | None:
+        """Return the DN of the user with the entryUUID of 16 bytes."""
+        person = self.get(uuid)
+        return self.dn(person) if person else None
+
+    def entry_of(self, uuid: bytes) -> Entry | None:
+        """Return the user's entry as it was synchronized; None if it is not in memory."""
+        person = self.get(uuid)
+        return self.entry(person) if person else None
+
+    def uuids(self) -> Iterator[bytes]:
+        return (person.uuid for person in [*self])
+
     def put(self, uuid: bytes, entry: Entry) -> Person:
         """Add or replace the entry; a known user stays the same object."""
         fresh = self._packed(uuid, entry)
@@ -229,14 +242,6 @@ class People:
             fields = self._fields.setdefault(fields, fields)
         values = tuple(chain.from_iterable(more.values()))
         return Person(number, name, fields, marshal.dumps(values) if values else b"")
-
-    def entry_of(self, uuid: bytes) -> Entry | None:
-        """Return the user's entry as it was synchronized; None if it is not in memory."""
-        person = self.get(uuid)
-        return self.entry(person) if person else None
-
-    def uuids(self) -> Iterator[bytes]:
-        return (person.uuid for person in [*self])
 
     def entry(self, person: Person) -> Entry:
         """Return the entry as it was synchronized."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
-from mi_ldap.directory.replica.contents import ReplicaContents, ReplicationUnavailable
-from mi_ldap.directory.replica.entry_locations import unknown_parents
-from mi_ldap.directory.replica.entry_types import (
-    HAS_CHILDREN,
-    Containers,
-    EntryType,
-    ResyncRequired,
-    Roles,
-    Users,
+from mi_ldap.directory.replica.containers import HAS_CHILDREN, Containers, ResyncRequired
+from mi_ldap.directory.replica.contents import (
+    ReplicaContents,
+    ReplicationUnavailable,
+    role_attributes,
 )
 from mi_ldap.directory.replica.sync_checks import ensure_complete, ensure_not_ahead
 from mi_ldap.ldap import names, requests
@@ -44,16 +40,28 @@ class Synchronizer:
     ) -> None:
         self._contents = contents
         self._containers = containers = Containers()
-        around = [
-            _Subscription(containers, base)
-            for base in _outermost(layout.user_bases + layout.role_bases)
-        ]
+        users = EntryType(
+            layout.user_list_filter,
+            layout.user_attributes,
+            contents.user_changed,
+            contents.user_gone,
+            contents.people,
+        )
+        roles = EntryType(
+            layout.role_list_filter,
+            role_attributes(layout),
+            contents.role_changed,
+            contents.role_gone,
+            contents.groups,
+        )
+        parents = EntryType(HAS_CHILDREN, ["1.1"], containers.changed, containers.gone, containers)
+        around = _outermost(layout.user_bases + layout.role_bases)
         self._subscriptions = [
-            *(_Subscription(Users(contents), base) for base in _outermost(layout.user_bases)),
-            *(_Subscription(Roles(contents), base) for base in _outermost(layout.role_bases)),
-            *around,
+            *(_Subscription(users, base) for base in _outermost(layout.user_bases)),
+            *(_Subscription(roles, base) for base in _outermost(layout.role_bases)),
+            *(_Subscription(parents, base) for base in around),
         ]
-        self._searches = [_search_of(subscription, layout) for subscription in self._subscriptions]
+        self._searches = [subscription.search() for subscription in self._subscriptions]
         # slapd 2.5.13 reports a change only when all older changes have ended, although its client
         # has the response: with two clients that write all the time, 1 change in 100 is reported
         # late. An ordinary search in each poll finds entries that are newer than the last report.
@@ -135,12 +143,29 @@ class Synchronizer:
     def _unknown_parents(self) -> set[str]:
         parents = {dn for subscription in self._subscriptions for dn in subscription.parents}
         bases = [subscription.base_dn for subscription in self._subscriptions]
-        return (
-            unknown_parents(parents, bases, self._containers.dns.values()) if parents else parents
-        )
+        return self._containers.unknown(parents, bases) if parents else parents
 
     def _count(self) -> int:
         return sum(subscription.count for subscription in self._subscriptions)
+
+
+class _Entries(Protocol):
+    """The entries of a type in memory, by entryUUID."""
+
+    def dn_of(self, uuid: bytes) -> str | None: ...
+
+    def uuids(self) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EntryType:
+    """A type of entries that is synchronized: the search for them, and where they are kept."""
+
+    ldap_filter: str
+    attributes: Sequence[str]
+    changed: Callable[[bytes, Entry], None]
+    gone: Callable[[bytes], None]
+    entries: _Entries
 
 
 @dataclass(slots=True)
@@ -162,6 +187,11 @@ class _Subscription:
     parents: set[str] = field(default_factory=set)
     count: int = 0
 
+    def search(self) -> SyncSearch:
+        """Return the search whose changes are reported to this listener."""
+        condition = requests.condition(self.entry_type.ldap_filter)
+        return SyncSearch(self.base_dn, condition, self.entry_type.attributes, self)
+
     def begin(self) -> None:
         self.named, self.missing, self.parents, self.count = set(), set(), set(), 0
 
@@ -178,7 +208,7 @@ class _Subscription:
 
     def gone(self, uuids: Sequence[bytes]) -> None:
         for uuid in uuids:
-            if self.entry_type.dn_of(uuid) is not None:
+            if self.entry_type.entries.dn_of(uuid) is not None:
                 self.count += 1
                 self.missing.add(uuid)
 
@@ -190,21 +220,14 @@ class _Subscription:
 
     def unnamed(self) -> Iterator[bytes]:
         """Yield the ids in memory below the base that the poll has not named."""
-        for uuid in self.entry_type.uuids():
+        for uuid in self.entry_type.entries.uuids():
             if uuid not in self.named and self.holds(uuid):
                 yield uuid
 
     def holds(self, uuid: bytes) -> bool:
         """Whether the entry is in memory, and below the base."""
-        dn = self.entry_type.dn_of(uuid)
+        dn = self.entry_type.entries.dn_of(uuid)
         return dn is not None and names.is_under(dn, self.base_dn)
-
-
-def _search_of(subscription: _Subscription, layout: DirectoryLayout) -> SyncSearch:
-    ldap_filter, attributes = subscription.entry_type.search_terms(layout)
-    return SyncSearch(
-        subscription.base_dn, requests.condition(ldap_filter), attributes, subscription
-    )
 
 
 def _outermost(bases: Sequence[str]) -> list[str]:
