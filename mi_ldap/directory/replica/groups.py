@@ -171,6 +171,7 @@ class Groups:
 
     def entry_deleted(self, dn: str, person: Person | None = None) -> None:
         """Read the groups again that name an entry that was deleted."""
+        # With a similar DN only, `CacheMiss` is raised as long as a group names this one.
         is_reused = self.at(dn) is not None or self._people.at(dn) is not None
         for group in self._naming(dn, person):
             group.stamp = ""
@@ -186,12 +187,15 @@ class Groups:
                 self._unsettle(group)
 
     def _naming(self, dn: str, person: Person | None) -> list[Group]:
-        """Return the groups that name the DN; the person that had it becomes text there."""
+        """Return the groups that name the DN, perhaps written in another way.
+
+        The person that had the DN becomes text there.
+        """
         for group in self if person else ():
             if person in group.people:
                 group.people.discard(person)
                 self._set_other_members(group, group.other_members | {dn})
-        return [group for text, group in self._like(dn) if text == dn]
+        return [group for text, group in self._like(dn) if _is_alike(text, dn)]
 
     def _unsettle(self, group: Group) -> None:
         group.unsettled_until = time.monotonic() + REFINT_S
@@ -289,7 +293,7 @@ class Groups:
             for text, naming in self._like(dn):
                 if text == dn:
                     found[naming] = None
-                elif names.parsed_dn(text) == names.parsed_dn(dn):
+                elif _is_alike(text, dn):
                     raise CacheMiss
         return list(found)
 
@@ -308,7 +312,7 @@ class Groups:
 
     def _is_like_a_member(self, dn: str) -> bool:
         """Whether a member value may equal the DN by the server's matching rules."""
-        return any(names.parsed_dn(text) == names.parsed_dn(dn) for text, _ in self._like(dn))
+        return any(_is_alike(text, dn) for text, _ in self._like(dn))
 
     # By name and by DN
 
@@ -344,3 +348,8 @@ class Groups:
                     for each in name_keys_of_dn(text):
                         self._by_member.setdefault(each, []).append((text, group))
         return [pair for each in name_keys_of_dn(dn) for pair in self._by_member.get(each, ())]
+
+
+def _is_alike(one: str, other: str) -> bool:
+    """Whether the DNs may be equal by the server's matching rules."""
+    return names.parsed_dn(one) == names.parsed_dn(other)
