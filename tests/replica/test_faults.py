@@ -278,7 +278,7 @@ def test_older_read_of_a_group_does_not_replace_a_newer_one(
     (group,) = contents.groups
     contents.apply_members(contents.read_members([group]), time.monotonic())
     older = [(group, Entry(group.entry.dn, {**group.entry.attributes, "member": [ann.encode()]}))]
-    contents.apply_members(older, time.monotonic(), only_current=True)
+    contents.apply_members(older, time.monotonic())
     assert contents.names_in(group).names == ("ann", "bob")
 
 

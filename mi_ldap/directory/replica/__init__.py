@@ -359,13 +359,12 @@ class Replica:
             began, groups = time.monotonic(), snapshot.contents.groups.due()
         if began < self._paused_until:
             return self._paused_until - began
-        # Read without the lock, so that requests are answered meanwhile. Hence `only_current`: a
-        # poll may have reported a newer stamp in between.
+        # Read without the lock, so that requests are answered meanwhile.
         fetched = list(snapshot.contents.read_members(groups))
         with self._lock:
             if self._snapshot is not snapshot:
                 return RECHECK_S
-            snapshot.contents.apply_members(fetched, began, only_current=True)
+            snapshot.contents.apply_members(fetched, began)
             uncertain = bool(snapshot.contents.groups.uncertain)
         now = time.monotonic()
         self._paused_until = now + PAUSE_FACTOR * (now - began)

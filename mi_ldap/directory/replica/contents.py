@@ -177,30 +177,22 @@ class ReplicaContents:
             if {*layout.members(stored)} != {*layout.members(entry)}:
                 raise ReplicationUnavailable(_COMPUTED)
 
-    def apply_members(
-        self,
-        fetched: Iterable[tuple[Group, Entry]],
-        read_at_s: float,
-        *,
-        only_current: bool = False,
-    ) -> None:
-        """Store the members that were read.
+    def apply_members(self, fetched: Iterable[tuple[Group, Entry]], read_at_s: float) -> None:
+        """Store the members that were read, if they are those of the reported entries.
 
         Args:
             fetched: the result of `read_members`.
             read_at_s: when the read began, by `time.monotonic()`.
-            only_current: whether the entries may be older than the reported ones; then an entry is
-                used only if both have the same stamp.
         """
         self._results.clear()
         for group, entry in fetched:
             if self.groups.get(group.uuid) is not group:
                 continue  # the group was deleted meanwhile
-            if entry.dn != group.entry.dn:
-                continue  # the move is not reported yet: other groups may name this one
-            if only_current and group not in self.groups.uncertain:
+            if group not in self.groups.uncertain:
                 continue  # it was read meanwhile: this older read may lack changes by refint
-            if not only_current or self.groups.stamp_of(entry) == group.reported_stamp:
+            # A newer entry is read again when a poll has reported it. If the group has moved, that
+            # poll also reports which groups name it.
+            if self.groups.stamp_of(entry) == group.reported_stamp:
                 self.groups.set_members(group, entry, read_at_s)
 
     def _cached(self, key: Hashable, compute: Callable[[], T]) -> T:

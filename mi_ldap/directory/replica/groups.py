@@ -136,9 +136,7 @@ class Groups:
             else:
                 others.add(member)
         self._set_other_members(group, others)
-        self._unindex(group)
-        self._reindex(group, Entry(entry.dn, {**entry.attributes, self._layout.member.lower(): []}))
-        group.stamp = group.reported_stamp
+        group.stamp = self.stamp_of(entry)
         if group.unsettled_until <= read_at_s:
             group.unsettled_until = 0.0
         self._note_certainty(group)

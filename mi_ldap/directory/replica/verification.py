@@ -9,8 +9,8 @@ from typing import Final
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.replica import coverage
 from mi_ldap.directory.replica.comparison import Difference
-from mi_ldap.directory.replica.contents import ReplicationUnavailable
 from mi_ldap.directory.replica.containers import ResyncRequired
+from mi_ldap.directory.replica.contents import ReplicationUnavailable
 from mi_ldap.directory.replica.snapshot import UNREPORTED, Snapshot
 from mi_ldap.ldap.connection_pool import Connector
 
