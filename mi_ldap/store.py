@@ -153,8 +153,59 @@ Step = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class FindUser:
+    """The read `UserReads.find_user`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadUser:
+    """The read `UserReads.user`."""
+
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindRole:
+    """The read `UserReads.find_role`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAdminRole:
+    """The read `UserReads.admin_role`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolesOf:
+    """The read `UserReads.roles_of`."""
+
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class DependentsOf:
+    """The read `UserReads.dependents_of`."""
+
+    user: User
+
+
+Read = FindUser | ReadUser | FindRole | ReadAdminRole | RolesOf | DependentsOf
+
+
 class UserReads(Protocol):
     """Reads of users, roles and memberships, in their present state."""
+
+    def prefetch(self, *reads: Read) -> UserReads:
+        """Carry out reads together, in one round trip where the store can.
+
+        Returns:
+            These reads, with the answers to `reads` as they are now; all others are carried out
+            when they are called. If one of `reads` fails, its error is raised when it is called.
+        """
 
     def check(self) -> None:
         """Answer a small bounded read, or raise `DirectoryUnavailable`."""

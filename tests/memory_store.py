@@ -32,6 +32,7 @@ from mi_ldap.store import (
     DeleteUser,
     MarkFirstAdmin,
     NotMember,
+    Read,
     RenewEpoch,
     RenewRevision,
     RevokeRole,
@@ -93,6 +94,9 @@ class MemoryStore:
         return self
 
     def authority(self, *, changes: bool) -> MemoryStore:
+        return self
+
+    def prefetch(self, *reads: Read) -> MemoryStore:
         return self
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tests.contract.admin_role import AdminRoleContract
 from tests.contract.changes import ChangeContract
+from tests.contract.prefetch import PrefetchContract
 from tests.contract.roles import RoleContract
 from tests.contract.users import UserContract
 from tests.contract.words import (
@@ -33,5 +34,7 @@ __all__ = [
 ]
 
 
-class StoreContract(UserContract, RoleContract, ChangeContract, AdminRoleContract):
+class StoreContract(
+    UserContract, RoleContract, ChangeContract, AdminRoleContract, PrefetchContract
+):
     """All of it."""

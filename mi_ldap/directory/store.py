@@ -13,6 +13,7 @@ from mi_ldap.directory import ldap_errors, password_policy, passwords
 from mi_ldap.directory.layout import account_state, profiles
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.profiles import Profile
+from mi_ldap.directory.prefetched import prefetch
 from mi_ldap.directory.reads import readiness
 from mi_ldap.directory.reads.admin_group import AdminGroup
 from mi_ldap.directory.reads.nesting import Nesting
@@ -45,8 +46,11 @@ from mi_ldap.store import (
     DeleteUser,
     DeletionLog,
     MarkFirstAdmin,
+    Read,
+    ReadUser,
     RenewRevision,
     RevokeRole,
+    RolesOf,
     Step,
     UserReads,
 )
@@ -166,6 +170,10 @@ class DirectoryStore:
         is_proved = replica is not None and replica.is_proved
         return view if is_proved and not changes else self
 
+    def prefetch(self, *reads: Read) -> UserReads:
+        context = self._context()
+        return prefetch(self, context.reader, context.admin_group, reads)
+
     def read_source(self) -> ReadSource:
         context = self._context()
         if context.replica:
@@ -189,9 +197,10 @@ class DirectoryStore:
         return self._context().reader.user_names(like)
 
     def details(self, user: User) -> UserDetails:
-        context, direct = self._context(), self.roles_of(user)
-        inherited = context.nesting.inherited(user, [*direct])
-        custodian = context.reader.user(user.custodian_id) if user.custodian_id else None
+        custodian_id = user.custodian_id or ""
+        reads = self.prefetch(RolesOf(user), ReadUser(custodian_id))
+        direct, custodian = reads.roles_of(user), reads.user(custodian_id)
+        inherited = self._context().nesting.inherited(user, [*direct])
         return UserDetails(direct, custodian, tuple(inherited))
 
     def roles_of(self, user: User) -> tuple[Role, ...]:

@@ -6,17 +6,18 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.directory.prefetched import ForwardedReads
 from mi_ldap.directory.reads.admin_group import AdminGroup
 from mi_ldap.directory.replica import CacheMiss, Replica, ReplicaContents
 from mi_ldap.directory.replica.groups import Group
 from mi_ldap.directory.replica.people import Person
 from mi_ldap.model import AdminRole, Names, Role, User, UserDetails
-from mi_ldap.store import UserReads
+from mi_ldap.store import Read, UserReads
 
 T = TypeVar("T")
 
 
-class View:
+class View(ForwardedReads):
     """Implements `mi_ldap.store.UserReads` over a replica.
 
     Args:
@@ -29,33 +30,34 @@ class View:
     def __init__(
         self, replica: Replica, store: UserReads, layout: DirectoryLayout, admin_group: AdminGroup
     ) -> None:
-        self._replica, self._store, self._admin_group = replica, store, admin_group
+        super().__init__(store)
+        self._replica, self._admin_group = replica, admin_group
         self._finds_users = layout.finds_users_by_name
         self._finds_roles = layout.finds_roles_by_name
         # Which user a name in `memberUid` denotes depends on the server's matching rule.
         self._knows_roles = layout.reads_roles and not layout.group_schema.by_name
         self._requires_member = layout.group_schema.requires_member
 
-    def check(self) -> None:
-        self._store.check()
+    def prefetch(self, *reads: Read) -> UserReads:
+        return self  # memory is polled once for all reads of a request
 
     def find_user(self, name: str) -> User | None:
         def found(contents: ReplicaContents) -> User | None:
             person = contents.people.named(name)
             return contents.people.user(person) if person else None
 
-        return self._query(found, lambda: self._store.find_user(name), self._finds_users and name)
+        return self._query(found, lambda: self._reads.find_user(name), self._finds_users and name)
 
     def user(self, user_id: str) -> User | None:
         def found(contents: ReplicaContents) -> User | None:
             person = contents.people.by_id(user_id)
             return contents.people.user(person) if person else None
 
-        return self._query(found, lambda: self._store.user(user_id))
+        return self._query(found, lambda: self._reads.user(user_id))
 
     def user_names(self, like: str | None = None) -> Names:
         return self._query(
-            lambda contents: contents.people.names(), lambda: self._store.user_names(like)
+            lambda contents: contents.people.names(), lambda: self._reads.user_names(like)
         )
 
     def details(self, user: User) -> UserDetails:
@@ -68,33 +70,30 @@ class View:
                 tuple(group.role for group in groups.above(own)),
             )
 
-        return self._query(found, lambda: self._store.details(user), self._knows_roles)
+        return self._query(found, lambda: self._reads.details(user), self._knows_roles)
 
     def roles_of(self, user: User) -> tuple[Role, ...]:
         def found(contents: ReplicaContents) -> tuple[Role, ...]:
             return tuple(group.role for group in contents.groups.held_by(_person(contents, user)))
 
-        return self._query(found, lambda: self._store.roles_of(user), self._knows_roles)
-
-    def membership_path(self, user: User, role: Role) -> tuple[Role, ...]:
-        return self._store.membership_path(user, role)
+        return self._query(found, lambda: self._reads.roles_of(user), self._knows_roles)
 
     def find_role(self, name: str) -> Role | None:
         def found(contents: ReplicaContents) -> Role | None:
             group = contents.groups.named(name)
             return group.role if group else None
 
-        return self._query(found, lambda: self._store.find_role(name), self._finds_roles and name)
+        return self._query(found, lambda: self._reads.find_role(name), self._finds_roles and name)
 
     def role_names(self) -> Names:
         return self._query(
-            lambda contents: contents.groups.names(), self._store.role_names, self._knows_roles
+            lambda contents: contents.groups.names(), self._reads.role_names, self._knows_roles
         )
 
     def member_names(self, role: Role) -> Names:
         return self._query(
             lambda contents: contents.names_in(_group(contents, role)),
-            lambda: self._store.member_names(role),
+            lambda: self._reads.member_names(role),
             self._knows_roles,
         )
 
@@ -111,22 +110,7 @@ class View:
                 raise CacheMiss
             return contents.admin_role(group)
 
-        return self._query(found, self._store.admin_role, self._finds_roles and self._knows_roles)
-
-    def is_holder(self, admin_role: AdminRole, user: User) -> bool:
-        return self._store.is_holder(admin_role, user)
-
-    def holds_through_others(self, admin_role: AdminRole, user: User) -> bool:
-        return self._store.holds_through_others(admin_role, user)
-
-    def other_holder(self, admin_role: AdminRole, user: User) -> User | None:
-        return self._store.other_holder(admin_role, user)
-
-    def holder_users(self, admin_role: AdminRole) -> tuple[User, ...]:
-        return self._store.holder_users(admin_role)
-
-    def dependents_of(self, user: User) -> tuple[User, ...]:
-        return self._store.dependents_of(user)
+        return self._query(found, self._reads.admin_role, self._finds_roles and self._knows_roles)
 
     def _query(
         self,

@@ -48,10 +48,11 @@ def check_access() -> Response | None:
 def _authorize(access: Access) -> None:
     if access is Access.ANYBODY:
         return
-    performer = g.performer = tokens.performer()
+    for_admins = _is_for_admins(access)
+    performer = g.performer = tokens.performer(for_admins=for_admins)
     if performer.must_change_password and access is not Access.SELF:
         raise PasswordChangeFirst
-    if _is_for_admins(access):
+    if for_admins:
         g.performer = as_admin(performer)
 
 

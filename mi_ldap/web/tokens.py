@@ -25,7 +25,7 @@ from mi_ldap.model import Performer
 from mi_ldap.services.container import Services
 from mi_ldap.services.login import LoggedIn
 from mi_ldap.state.tokens import SCOPE_CHANGE_PASSWORD
-from mi_ldap.store import UserReads
+from mi_ldap.store import ReadAdminRole, ReadUser, UserReads
 from mi_ldap.web.context import services
 
 ALGORITHM = "HS256"
@@ -102,12 +102,14 @@ def encode(logged_in: LoggedIn, **more: str) -> str:
     return token
 
 
-def performer(use: str | None = None) -> Performer:
+def performer(use: str | None = None, *, for_admins: bool = False) -> Performer:
     """Return who sends the request, as the directory has the user now.
 
     Args:
         use: None for the API, whose tokens are in the header `Authorization`; else the claim `use`
             of a token in a cookie. A token of one is refused by the other.
+        for_admins: whether `authority` will be asked for the admin role; it is read together with
+            the user.
 
     Raises:
         TokenExpired: the token is authentic, but expired.
@@ -124,7 +126,8 @@ def performer(use: str | None = None) -> Performer:
         raise TokenExpired
     if services().revocations.is_revoked(str(claims["jti"])):
         raise NotAuthenticated(_LOGGED_OUT)
-    user = authority().user(str(claims["uid"]))
+    user_id = str(claims["uid"])
+    user = _read_authority(user_id, for_admins=for_admins).user(user_id)
     # The epoch is compared for equality only: directories keep times in seconds, or none.
     if user is None or not user.enabled or user.epoch != claims["epoch"]:
         raise NotAuthenticated("The token is no longer good. Log in again.")
@@ -132,9 +135,19 @@ def performer(use: str | None = None) -> Performer:
 
 
 def authority() -> UserReads:
-    """Return the reads that authorize this request: of the directory itself for a change."""
-    # The replica may lag behind a demotion, which must stop the next change of that admin.
-    return services().store.authority(changes=request.method not in READING)
+    """Return the reads that authorize this request, after `performer`."""
+    reads: UserReads = g.authority
+    return reads
+
+
+def _read_authority(user_id: str, *, for_admins: bool) -> UserReads:
+    # A change is authorized by the directory itself: the replica may lag behind a demotion, which
+    # must stop the next change of that admin.
+    reads = services().store.authority(changes=request.method not in READING)
+    if for_admins:
+        reads = reads.prefetch(ReadUser(user_id), ReadAdminRole())
+    g.authority = reads
+    return reads
 
 
 def _cookie() -> str:

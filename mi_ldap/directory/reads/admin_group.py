@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from mi_ldap.directory.reads.nesting import Nesting
+from mi_ldap.directory.reads.queries import Query
 from mi_ldap.directory.reads.reader import Reader
 from mi_ldap.directory.reads.searches import batches
 from mi_ldap.errors import AdminRoleUnclear
@@ -49,8 +50,17 @@ class AdminGroup:
         Raises:
             AdminRoleUnclear: two groups match the name, or the members can't be read.
         """
+        return self.reader.answer(self.query())
+
+    def query(self) -> Query[AdminRole | None]:
+        """Return the query of `read`."""
+        return self.reader.whole_roles(self._filter(), [self.reader.layout.first_admin]).then(
+            self._admin_role
+        )
+
+    def _admin_role(self, found: list[Entry]) -> AdminRole | None:
         layout = self.reader.layout
-        entry = self._entry()
+        entry = self._single_group(found)
         if entry is None:
             return None
         if self._id is None:  # read again by the id, since two groups may have the same id
@@ -64,11 +74,6 @@ class AdminGroup:
             nested=frozenset(closure.nested_ids),
             nested_holders=frozenset(closure.nested_holders),
             first_admin_id=entry_id(entry.first(layout.first_admin)),
-        )
-
-    def _entry(self) -> Entry | None:
-        return self._single_group(
-            self.reader.role_entries(self._filter(), [self.reader.layout.first_admin])
         )
 
     def holds(self, admin_role: AdminRole, user: User) -> bool:
@@ -96,14 +101,12 @@ class AdminGroup:
     def _filter(self) -> str:
         """Return the filter for the group: by name, and by id once it is known.
 
-        It includes the name so that a second group with the name is noticed, and the list filter
-        because the service never removes members from groups that are not listed.
+        It includes the name so that a second group with the name is noticed.
         """
         layout = self.reader.layout
         by_name = names.filter_for(layout.role_filter, self.name)
         by_id = layout.id_filter(self._id) if self._id else None
-        ldap_filter = names.any_of([by_name, by_id]) if by_id else by_name
-        return f"(&{layout.role_list_filter}{ldap_filter})"
+        return names.any_of([by_name, by_id]) if by_id else by_name
 
     def _single_group(self, entries: list[Entry]) -> Entry | None:
         layout = self.reader.layout

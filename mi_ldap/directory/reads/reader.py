@@ -10,12 +10,13 @@ from typing import Final, TypeVar
 import structlog
 
 from mi_ldap.directory.layout.entry_names import shown_name
+from mi_ldap.directory.reads import queries
+from mi_ldap.directory.reads.queries import Query
 from mi_ldap.directory.reads.searches import Searches, batches, rdn_filter
 from mi_ldap.directory.reads.shared_reads import SharedReads
-from mi_ldap.errors import AmbiguousName, IdUnreadable
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import Entry, SearchResult
-from mi_ldap.model import Names, Role, User, entry_id, in_order
+from mi_ldap.model import Names, Role, User, in_order
 from mi_ldap.name_rules import folded
 
 MAX_MEMBERS_SEARCHED: Final = 2000
@@ -43,15 +44,11 @@ class Reader(Searches):
         Raises:
             AmbiguousName: it finds several.
         """
-        named = names.filter_for(self.layout.user_filter, name)
-        # Combined with the list filter: who is not listed must not be able to log in either.
-        ldap_filter = f"(&{self.layout.user_list_filter}{named})"
-        return _single("user", name, self._users(ldap_filter)) if name else None
+        return self.answer(queries.user_named(self.layout, name))
 
     def users_named(self, name: str) -> list[User]:
         """Return all users that the server finds under the name, including unfinished ones."""
-        named = names.filter_for(self.layout.user_filter, name)
-        return self.users_where(named, unfinished=True)
+        return self.answer(queries.users_named(self.layout, name))
 
     def user(self, user_id: str) -> User | None:
         """Return the user with exactly that id; the server's matching may be less strict.
@@ -59,15 +56,7 @@ class Reader(Searches):
         Raises:
             IdUnreadable: several users have it, so that it identifies none of them.
         """
-        wanted = entry_id(user_id)
-        same = self.layout.id_filter(wanted) if wanted else None
-        if same is None:
-            return None
-        found = self._users(f"(&{self.layout.user_list_filter}{same})")
-        if len(found) > 1:
-            log.error("id_not_unique", attribute=self.layout.user_id, id=user_id)
-            raise IdUnreadable(self.layout.user_id)
-        return next((user for user in found if user.id == user_id), None)
+        return self.answer(queries.user_with_id(self.layout, user_id))
 
     def user_at(self, dn: str) -> User | None:
         """Return the user at the DN, compared by the server's matching rules."""
@@ -86,7 +75,7 @@ class Reader(Searches):
         """Return the user that a member value names; None if it names none, or several."""
         if not self.layout.group_schema.by_name:
             return self.user_at(value)
-        named = self._users(f"(&{self.layout.user_list_filter}{self._name_filter([value])})")
+        named = self.users_where(self._name_filter([value]))
         return named[0] if len(named) == 1 and named[0].name == value else None
 
     def unfinished_users(self) -> list[User]:
@@ -98,20 +87,13 @@ class Reader(Searches):
         found = self.search_complete(layout.user_bases, ldap_filter, layout.user_attributes)
         return [layout.user_from(entry) for entry in found if layout.is_unfinished(entry)]
 
-    def users_where(self, condition: str, *, unfinished: bool = False) -> list[User]:
-        """Return the users that match a filter.
-
-        Args:
-            condition: the filter.
-            unfinished: whether to include users whose creation has not finished.
-        """
-        ldap_filter = f"(&{self.layout.user_list_filter}{condition})"
-        return self._users(ldap_filter, unfinished=unfinished)
+    def users_where(self, condition: str) -> list[User]:
+        """Return the users that match a filter."""
+        return self.answer(queries.users(self.layout, condition))
 
     def dependents_of(self, user: User) -> tuple[User, ...]:
         """Return the users whose custodian is the user."""
-        mine = names.equals(self.layout.custodian, user.id)
-        return tuple(self._users(f"(&{self.layout.user_list_filter}{mine})"))
+        return self.answer(queries.dependents_of(self.layout, user))
 
     def user_names(self, like: str | None) -> Names:
         """Return the names of all users, or at least of those that match `like` (`"a*"`)."""
@@ -156,9 +138,7 @@ class Reader(Searches):
         Raises:
             AmbiguousName: it finds several.
         """
-        named = names.filter_for(self.layout.role_filter, name)
-        ldap_filter = f"(&{self.layout.role_list_filter}{named})"
-        return _single("role", name, self._roles(ldap_filter)) if name else None
+        return self.answer(queries.role_named(self.layout, name))
 
     def role_names(self) -> Names:
         """Return the names of all roles."""
@@ -171,18 +151,18 @@ class Reader(Searches):
 
     def roles_naming(self, members: Sequence[str]) -> list[Role]:
         """Return the groups that have one of the member values, whether its entry exists or not."""
-        layout = self.layout
-        # OpenLDAP 2.5.13: the overlay dynlist adds members to entries that are returned, but a
-        # filter does not match them. So dynamic groups are read, and compared here.
-        dynamic = [names.equals("objectClass", name) for name in layout.profile.dynamic_classes]
         found: list[Role] = []
         for part in batches(members):
-            naming = [names.equals(layout.member, each) for each in part]
-            ldap_filter = names.any_of([*naming, *dynamic])
-            found += self._roles(f"(&{layout.role_list_filter}{ldap_filter})")
-        return [
-            role for role in found if not role.is_dynamic or self._has_any_member(role, members)
-        ]
+            found += self.answer(self.naming(part))
+        return found
+
+    def naming(self, members: Sequence[str]) -> Query[list[Role]]:
+        """Return the query for the groups that have one of at most 200 member values."""
+
+        def without_other_dynamic(found: list[Role]) -> list[Role]:
+            return [r for r in found if not r.is_dynamic or self._has_any_member(r, members)]
+
+        return queries.roles_naming(self.layout, members).then(without_other_dynamic)
 
     def _has_any_member(self, role: Role, members: Sequence[str]) -> bool:
         group = self.group(role)
@@ -192,13 +172,16 @@ class Reader(Searches):
         wanted = {names.parsed_dn(dn) for dn in members}
         return any(names.parsed_dn(dn) in wanted for dn in named)
 
-    def role_entries(self, ldap_filter: str, attributes: Sequence[str] = ()) -> list[Entry]:
-        """Return the groups that match the filter, with all their members."""
-        if not self.layout.reads_roles:
-            return []
-        wanted = [*self.layout.role_attributes, self.layout.member, *attributes]
-        found = self.search_complete(self.layout.role_bases, ldap_filter, wanted)
-        return [self.with_all_members(entry, wanted) for entry in found]
+    def whole_roles(self, condition: str, attributes: Sequence[str] = ()) -> Query[list[Entry]]:
+        """Return the query for the groups that match a filter, with all their members."""
+        layout = self.layout
+        wanted = [*layout.role_attributes, layout.member, *attributes]
+        return Query(
+            layout.role_bases if layout.reads_roles else (),
+            f"(&{layout.role_list_filter}{condition})",
+            wanted,
+            lambda found: [self.with_all_members(entry, wanted) for entry in found],
+        )
 
     def groups_at(self, dns: Iterable[str]) -> list[Entry]:
         """Return the groups among the entries with these DNs, with all their members."""
@@ -207,7 +190,7 @@ class Reader(Searches):
         wanted = [dn for dn in dns if self.layout.is_under_role_base(dn)]
         found: list[Entry] = []
         for part in batches(wanted):
-            found += self.role_entries(f"(&{self.layout.role_list_filter}{rdn_filter(part)})")
+            found += self.answer(self.whole_roles(rdn_filter(part)))
         named = {names.parsed_dn(dn) for dn in wanted}
         return [entry for entry in found if names.parsed_dn(entry.dn) in named]
 
@@ -244,19 +227,6 @@ class Reader(Searches):
             kept = _names_at(members, found.entries)
         return in_order(kept, complete=found.complete)
 
-    def _users(self, ldap_filter: str, *, unfinished: bool = False) -> list[User]:
-        layout = self.layout
-        found = self.search_complete(layout.user_bases, ldap_filter, layout.user_attributes)
-        kept = found if unfinished else [e for e in found if not layout.is_unfinished(e)]
-        return [layout.user_from(entry) for entry in kept]
-
-    def _roles(self, ldap_filter: str) -> list[Role]:
-        layout = self.layout
-        if not layout.reads_roles:
-            return []
-        found = self.search_complete(layout.role_bases, ldap_filter, layout.role_attributes)
-        return [layout.role_from(entry) for entry in found]
-
     def _names(self, bases: Sequence[str], ldap_filter: str, named_by: str) -> Names:
         found = self._named(bases, ldap_filter, named_by)
         return in_order((name for _, name in found.entries), complete=found.complete)
@@ -291,9 +261,3 @@ def _names_at(dns: Iterable[str], named: Sequence[tuple[str, str]]) -> list[str]
         others = ((dn, name) for dn, name in named if dn not in kept)
         kept |= {dn: name for dn, name in others if names.parsed_dn(dn) in parsed}
     return [*kept.values()]
-
-
-def _single(kind: str, name: str, found: Sequence[T]) -> T | None:
-    if len(found) > 1:
-        raise AmbiguousName(kind, name)
-    return found[0] if found else None

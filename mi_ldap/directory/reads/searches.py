@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from mi_ldap.directory import ldap_errors
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.directory.reads.queries import AnyQuery, Query
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import names
 from mi_ldap.ldap.connection import (
@@ -19,7 +22,7 @@ from mi_ldap.ldap.connection import (
     SearchResult,
 )
 from mi_ldap.ldap.connection_pool import Pool
-from mi_ldap.ldap.filter_evaluation import Test
+from mi_ldap.ldap.filter_evaluation import Evaluation, Test
 from mi_ldap.ldap.search import Convert, whole
 
 MEMBERS_PER_SEARCH: Final = 200
@@ -100,10 +103,40 @@ class Searches:
         Raises:
             DirectoryUnavailable: the server returned only some of them.
         """
-        found = self.search(bases, ldap_filter, attributes)
-        if not found.complete:
-            raise DirectoryUnavailable("The directory returned an incomplete result (size limit).")
-        return found.entries
+        return _complete(self.search(bases, ldap_filter, attributes))
+
+    def answer(self, query: Query[T]) -> T:
+        """Return the answer to a query.
+
+        Raises:
+            DirectoryUnavailable: the server returned only some of the entries.
+        """
+        attributes = [*query.attributes]
+        return query.decode(self.search_complete(query.bases, query.condition, attributes))
+
+    def answer_together(self, queries: Sequence[AnyQuery]) -> list[Callable[[], Any]]:
+        """Send queries that don't need each other's answers together, in one round trip.
+
+        Returns:
+            For each query the function that returns its answer, or raises its error.
+        """
+        evaluations = [self.layout.evaluation_of(query.condition) for query in queries]
+        requests = [
+            SearchRequest(base, of.server_filter, [*query.attributes, *sorted(of.attributes)])
+            for query, of in zip(queries, evaluations, strict=True)
+            for base in query.bases
+        ]
+        try:
+            with self.pool.connection() as connection:
+                results = iter(connection.find_all(requests))
+        except LdapError:
+            # The server rejected one of them. Each is sent again when its answer is needed, so that
+            # the others have theirs, and its error comes when that of a single read would.
+            return [partial(self.answer, query) for query in queries]
+        return [
+            partial(_decoded, query, [*islice(results, len(query.bases))], evaluation)
+            for query, evaluation in zip(queries, evaluations, strict=True)
+        ]
 
     def with_all_members(self, group: Entry, attributes: list[str]) -> Entry:
         """Return the group with the members that the server did not return at once.
@@ -150,6 +183,25 @@ def _if_matching(test: Test | None, convert: Convert[T]) -> Convert[T]:
     if test is None:
         return convert
     return lambda entry: convert(entry) if test(entry) else None
+
+
+def _united(found: Sequence[SearchResult[Entry]], evaluation: Evaluation) -> SearchResult[Entry]:
+    """Return the entries of several bases that match the whole filter, each once."""
+    test = evaluation.test
+    entries = {
+        entry.dn: entry for each in found for entry in each.entries if test is None or test(entry)
+    }
+    return SearchResult(list(entries.values()), all(each.complete for each in found))
+
+
+def _complete(found: SearchResult[Entry]) -> list[Entry]:
+    if not found.complete:
+        raise DirectoryUnavailable("The directory returned an incomplete result (size limit).")
+    return found.entries
+
+
+def _decoded(query: Query[T], found: Sequence[SearchResult[Entry]], evaluation: Evaluation) -> T:
+    return query.decode(_complete(_united(found, evaluation)))
 
 
 def _value_range(entry: Entry, attribute: str) -> tuple[list[bytes], int | None]:

@@ -39,7 +39,7 @@ def check_request() -> None:
     access = declared_access(current_app.view_functions[request.endpoint or ""])
     if access is Access.ANYBODY:
         return
-    performer = g.performer = tokens.performer(tokens.CONSOLE)
+    performer = g.performer = tokens.performer(tokens.CONSOLE, for_admins=True)
     if request.method == "POST":
         _ensure_csrf_value()
     if performer.must_change_password and access is not Access.SELF:
