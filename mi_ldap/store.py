@@ -200,7 +200,10 @@ class UserReads(Protocol):
     """Reads of users, roles and memberships, in their present state."""
 
     def prefetch(self, *reads: Read) -> UserReads:
-        """Carry out reads together, in one round trip where the store can.
+        """Carry out reads together, in one round trip where the store can, in any order.
+
+        So a decision that depends on a guard reads the guarded entry first, alone: a change that
+        comes between the two reads must be one that the guard notices.
 
         Returns:
             These reads, with the answers to `reads` as they are now; all others are carried out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,7 +15,7 @@ from mi_ldap.errors import Forbidden, UserNotFound, unforeseen
 from mi_ldap.model import Role, User
 from mi_ldap.name_rules import EVERYONE, Matches
 from mi_ldap.services.retry import retry_on_conflict
-from mi_ldap.store import RenewEpoch, Unchanged, UserReads, UserStore
+from mi_ldap.store import FindRole, FindUser, Read, RenewEpoch, Unchanged, UserReads, UserStore
 
 log = structlog.get_logger()
 
@@ -50,17 +50,22 @@ class Rules:
 
 def find_user(store: UserReads, name: str) -> User | None:
     """Return the user with exactly that name, else without `PRIMARY/` and white space."""
-    if name_rules.is_too_long(name):
-        return None
-    return _find_exact_first(store.find_user, name, name_rules.without_primary(name))
+    return _first_found(store.find_user, _user_names(name))
 
 
 def find_role(store: UserReads, name: str) -> Role | None:
     """Return the role with exactly that name, else with its full one; no `Internal/everyone`."""
-    if name_rules.is_too_long(name):
-        return None
-    full = name_rules.full_role_name(name)
-    return None if full == EVERYONE else _find_exact_first(store.find_role, name, full)
+    return _first_found(store.find_role, _role_names(name))
+
+
+def reads_of_user(name: str) -> list[Read]:
+    """Return the reads of `find_user`, for `UserReads.prefetch`."""
+    return [FindUser(each) for each in _user_names(name)]
+
+
+def reads_of_role(name: str) -> list[Read]:
+    """Return the reads of `find_role`, for `UserReads.prefetch`."""
+    return [FindRole(each) for each in _role_names(name)]
 
 
 def get_user(store: UserReads, name: str) -> User:
@@ -134,9 +139,26 @@ def end_tokens(store: UserStore, user: User, *, keeps_mark: bool = False) -> Non
     retry_on_conflict(renew)
 
 
-def _find_exact_first(find: Callable[[str], Found | None], typed: str, plain: str) -> Found | None:
-    """Find the exact name first: other tools may have created it with a domain or white space."""
-    return (find(typed) if typed != plain else None) or find(plain)
+def _user_names(typed: str) -> list[str]:
+    """Return the names that a user may have, in the order in which they are tried.
+
+    The exact name is the first: other tools may have created it with a domain or white space.
+    """
+    if name_rules.is_too_long(typed):
+        return []
+    return [*dict.fromkeys((typed, name_rules.without_primary(typed)))]
+
+
+def _role_names(typed: str) -> list[str]:
+    """Return the names that a role may have, as `_user_names`; none for `Internal/everyone`."""
+    if name_rules.is_too_long(typed):
+        return []
+    full = name_rules.full_role_name(typed)
+    return [] if full == EVERYONE else [*dict.fromkeys((typed, full))]
+
+
+def _first_found(find: Callable[[str], Found | None], candidates: Sequence[str]) -> Found | None:
+    return next(filter(None, map(find, candidates)), None)
 
 
 def _discard(store: UserStore, user: User) -> None:

@@ -28,6 +28,7 @@ from mi_ldap.store import (
     SetCustodian,
     Step,
     Unchanged,
+    UserReads,
     UserStore,
 )
 
@@ -129,13 +130,17 @@ class Admins:
             return False
         return self._store.is_holder(admin_role, user)
 
-    def role_for(self, performer: User) -> AdminRole:
+    def role_for(self, performer: User, reads: UserReads | None = None) -> AdminRole:
         """Return the admin role, if the performer has it.
+
+        Args:
+            performer: who makes the request.
+            reads: answer it, if they read it together with something else.
 
         Raises:
             AdminsOnly: the performer does not have it, or no longer has it.
         """
-        admin_role = self._store.admin_role()
+        admin_role = (reads or self._store).admin_role()
         if admin_role is None or not self._store.is_holder(admin_role, performer):
             raise AdminsOnly
         return admin_role
@@ -157,22 +162,37 @@ class Admins:
         successor = self._custody.successor(user, admin_role) if dependents else None
         return Handover(sorted_names(dependents), successor.name if successor else "")
 
-    def promotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
-        """Return the steps that assign the admin role; none if the user has it already."""
+    def promotion(
+        self,
+        performer: User,
+        user: User,
+        admin_role: AdminRole,
+        reads: UserReads | None = None,
+    ) -> list[Step]:
+        """Return the steps that assign the admin role; none if the user has it already.
+
+        `reads`, here and below, are those of `Custody.reassign_dependents`.
+        """
         if self._store.is_holder(admin_role, user):
             return []
         return [
             Unchanged(admin_role.role),
             Unchanged(user),
             # Dependents left from before would become dependents of an admin again.
-            *self._custody.reassign_dependents(user, admin_role),
+            *self._custody.reassign_dependents(user, admin_role, reads),
             # Before the role: after a crash in between, a custodian of a user who is no admin
             # has no effect, whereas an admin without a custodian could not be removed.
             SetCustodian(user, performer.id, appoints=True),
             AssignRole(admin_role.role, user),
         ]
 
-    def demotion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+    def demotion(
+        self,
+        performer: User,
+        user: User,
+        admin_role: AdminRole,
+        reads: UserReads | None = None,
+    ) -> list[Step]:
         """Return the steps that revoke the admin role; none if the user no longer has it.
 
         Raises:
@@ -184,7 +204,7 @@ class Admins:
         if performer.id != user.id:
             self._require_custodian(performer, user, admin_role, "remove it")
         return [
-            *self._revocation(user, admin_role),
+            *self._revocation(user, admin_role, reads),
             SetCustodian(user, None),
             RenewEpoch(user),
         ]
@@ -240,7 +260,9 @@ class Admins:
             "Revoke their admin role first."
         )
 
-    def deletion(self, performer: User, user: User, admin_role: AdminRole) -> list[Step]:
+    def deletion(
+        self, performer: User, user: User, admin_role: AdminRole, reads: UserReads
+    ) -> list[Step]:
         """Return the steps that precede the deletion of a user's entry.
 
         Raises:
@@ -248,10 +270,10 @@ class Admins:
             Forbidden: the user is the last admin.
         """
         if not self._store.is_holder(admin_role, user):
-            reassignments = self._custody.reassign_dependents_of_non_admin(user, admin_role)
+            reassignments = self._custody.reassign_dependents_of_non_admin(user, admin_role, reads)
             return [*reassignments, Unchanged(user), NotMember(admin_role.role, user)]
         self._require_custodian(performer, user, admin_role, "remove it")
-        return [Unchanged(user), *self._revocation(user, admin_role)]
+        return [Unchanged(user), *self._revocation(user, admin_role, reads)]
 
     def reset(
         self, performer: User, user: User, admin_role: AdminRole, *, will_apply: bool = True
@@ -295,7 +317,7 @@ class Admins:
                 f"The role {role_name} is part of the admin role. Change it in the directory."
             )
 
-    def _revocation(self, user: User, admin_role: AdminRole) -> list[Step]:
+    def _revocation(self, user: User, admin_role: AdminRole, reads: UserReads | None) -> list[Step]:
         """Return the steps that reassign the user's dependents, then revoke the role.
 
         In this order a crash in between leaves no dependent with a custodian who is not an admin.
@@ -312,7 +334,7 @@ class Admins:
         return [
             Unchanged(admin_role.role),
             Unchanged(other),  # the group does not change if another tool deletes its entry
-            *self._custody.reassign_dependents(user, admin_role),
+            *self._custody.reassign_dependents(user, admin_role, reads),
             RevokeRole(admin_role.role, user),
         ]
 

@@ -18,7 +18,15 @@ from mi_ldap.errors import unforeseen
 from mi_ldap.model import AdminRole, User
 from mi_ldap.services.retry import retry_on_conflict
 from mi_ldap.state.audit import AuditLog, Change, ChangeAttempts
-from mi_ldap.store import RenewRevision, RevokeRole, SetCustodian, Step, Unchanged, UserStore
+from mi_ldap.store import (
+    RenewRevision,
+    RevokeRole,
+    SetCustodian,
+    Step,
+    Unchanged,
+    UserReads,
+    UserStore,
+)
 
 log = structlog.get_logger()
 
@@ -55,20 +63,28 @@ class Custody:
             custodian_id = found.custodian_id
         return None
 
-    def reassign_dependents(self, user: User, admin_role: AdminRole | None) -> list[Step]:
+    def reassign_dependents(
+        self, user: User, admin_role: AdminRole | None, reads: UserReads | None = None
+    ) -> list[Step]:
         """Return the steps that reassign the user's dependents to its successor, or to nobody.
+
+        The dependents are read after the admin role, from `reads` if they were read together with
+        something else: the guard on the role does not notice a dependent that came before.
 
         They belong between `Unchanged(admin_role.role)` and the step that changes the role's
         members, or `RenewRevision`. Otherwise the successor could be demoted at the same moment
         by a change that has not seen these dependents.
         """
-        dependents = [each for each in self.store.dependents_of(user) if each.id != user.id]
+        found = (reads or self.store).dependents_of(user)
+        dependents = [each for each in found if each.id != user.id]
         successor = self.successor(user, admin_role) if dependents else None
         return _reassignment_steps(dependents, successor)
 
-    def reassign_dependents_of_non_admin(self, user: User, admin_role: AdminRole) -> list[Step]:
+    def reassign_dependents_of_non_admin(
+        self, user: User, admin_role: AdminRole, reads: UserReads | None = None
+    ) -> list[Step]:
         """Return the steps of `reassign_dependents` as a complete change, with its guards."""
-        return self.with_guards(self.reassign_dependents(user, admin_role), admin_role)
+        return self.with_guards(self.reassign_dependents(user, admin_role, reads), admin_role)
 
     def with_guards(self, steps: list[Step], admin_role: AdminRole | None) -> list[Step]:
         """Return reassignments as a complete change, which fails if the admin role changes.

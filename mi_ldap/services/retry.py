@@ -18,23 +18,25 @@ _FIRST_PAUSE_S = 0.005
 _MAX_PAUSE_S = 0.2
 
 
-def retry_on_conflict(action: Callable[[], T]) -> T:
+def retry_on_conflict(action: Callable[[], T], *, first: Callable[[], T] | None = None) -> T:
     """Return the result of `action`; call it again, after a random pause, on each `Conflict`.
 
     Args:
         action: reads, decides and applies a change; is called again from the start.
+        first: is called instead at first; it may decide on what was read before.
 
     Raises:
         Conflict: the request's deadline does not allow another attempt.
     """
     give_up_at = time.monotonic() + remaining_s()
-    pause_s = _FIRST_PAUSE_S
+    pause_s, attempt = _FIRST_PAUSE_S, first or action
     while True:
         try:
-            return action()
+            return attempt()
         except Conflict:
             if time.monotonic() + 2 * pause_s > give_up_at:
                 raise
             # A random pause, so that two requests that conflicted do not meet again.
             time.sleep(_RANDOM.uniform(0, pause_s))
+            attempt = action
             pause_s = min(2 * pause_s, _MAX_PAUSE_S)

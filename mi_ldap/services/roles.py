@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import structlog
@@ -19,12 +18,33 @@ from mi_ldap.errors import (
 )
 from mi_ldap.model import AdminRole, Names, Performer, Role, User
 from mi_ldap.name_rules import EVERYONE
-from mi_ldap.services.accounts import Rules, ensure_not_own_account, find_role, get_user, reload
+from mi_ldap.services.accounts import (
+    Rules,
+    ensure_not_own_account,
+    find_role,
+    get_user,
+    reads_of_role,
+    reads_of_user,
+    reload,
+)
 from mi_ldap.services.admins import Admins, why_forbidden
 from mi_ldap.services.queries import Query, Selection
 from mi_ldap.services.retry import retry_on_conflict
 from mi_ldap.state.audit import AuditLog, Change, ChangeAttempts
-from mi_ldap.store import AssignRole, DeleteRole, RevokeRole, Step, Unchanged, UserReads, UserStore
+from mi_ldap.store import (
+    AssignRole,
+    DeleteRole,
+    DependentsOf,
+    Read,
+    ReadAdminRole,
+    ReadUser,
+    RevokeRole,
+    RolesOf,
+    Step,
+    Unchanged,
+    UserReads,
+    UserStore,
+)
 
 log = structlog.get_logger()
 
@@ -167,17 +187,17 @@ class Roles:
             UserNotFound, RoleNotFound, Forbidden, CustodyRefused: nothing was changed.
         """
         reads = self._store.authority(changes=False)
+        reads = reads.prefetch(*reads_of_user(wanted.user_name), *_reads_of_roles(wanted))
         user = get_user(reads, wanted.user_name)
         with (
             self._audit.refusals(performer.name, {"userId": user.name}),
             self._audit.attempts(performer.name) as attempts,
         ):
-            try:
-                with self._serialized(performer, wanted):
-                    self._change(reads, performer, user, wanted, attempts)
-            except Conflict:
-                # Decided again on the store itself, because `reads` may be outdated.
-                retry_on_conflict(lambda: self._change_again(performer, user, wanted, attempts))
+            # Decided again on the store itself, because `reads` may be outdated.
+            retry_on_conflict(
+                lambda: self._change_again(performer, user, wanted, attempts),
+                first=lambda: self._change_first(reads, performer, user, wanted, attempts),
+            )
 
     def _delete(self, performer: Performer, name: str, attempts: ChangeAttempts) -> Role:
         with self._admins.serialized():
@@ -189,8 +209,9 @@ class Roles:
 
     def _deletable(self, performer: Performer, name: str) -> tuple[Role, AdminRole]:
         """Return the role, and the admin role on which the decision is based."""
-        role = _changeable(self._store, name)
-        admin_role = self._admins.role_for(performer.user)
+        reads = self._store.prefetch(*reads_of_role(name), ReadAdminRole())
+        role = _changeable(reads, name)
+        admin_role = self._admins.role_for(performer.user, reads)
         if role.id == admin_role.role.id:
             raise Forbidden(f"The admin role {role.name} cannot be deleted.")
         self._admins.ensure_not_nested_admin(role.id, role.name, admin_role)
@@ -214,14 +235,31 @@ class Roles:
             lambda: self._ensure_assigned_directly(user, [role])
         )
 
+    def _change_first(
+        self,
+        reads: UserReads,
+        performer: Performer,
+        user: User,
+        wanted: RoleChange,
+        attempts: ChangeAttempts,
+    ) -> None:
+        changes_admins = self._may_change_admins(performer, wanted)
+        with self._admins.serialized(changes_admins=changes_admins):
+            # Read again after waiting for another change of the admins.
+            admin_role = None if changes_admins else performer.admin_role
+            self._change(reads, performer, user, wanted, attempts, admin_role)
+
     def _change_again(
         self, performer: Performer, user: User, wanted: RoleChange, attempts: ChangeAttempts
     ) -> None:
-        with self._serialized(performer, wanted):
-            self._change(self._store, performer, reload(self._store, user), wanted, attempts)
+        changes_admins = self._may_change_admins(performer, wanted)
+        with self._admins.serialized(changes_admins=changes_admins):
+            own = (ReadUser(user.id), RolesOf(user))
+            reads = self._store.prefetch(*own, *_reads_of_roles(wanted))
+            self._change(reads, performer, reload(reads, user), wanted, attempts)
 
-    def _serialized(self, performer: Performer, wanted: RoleChange) -> AbstractContextManager[None]:
-        """Serialize the change if it names the admin role, by the name known so far."""
+    def _may_change_admins(self, performer: Performer, wanted: RoleChange) -> bool:
+        """Whether the change names the admin role, by the name known so far."""
         # Longer texts cannot be names, and folding a megabyte takes minutes.
         short = [
             each
@@ -230,8 +268,7 @@ class Roles:
         ]
         names = {name_rules.folded(name_rules.full_role_name(each)) for each in short}
         admin_role = performer.admin_role
-        changes_admins = admin_role is None or name_rules.folded(admin_role.role.name) in names
-        return self._admins.serialized(changes_admins=changes_admins)
+        return admin_role is None or name_rules.folded(admin_role.role.name) in names
 
     def _change(
         self,
@@ -240,8 +277,9 @@ class Roles:
         user: User,
         wanted: RoleChange,
         attempts: ChangeAttempts,
+        admin_role: AdminRole | None = None,
     ) -> None:
-        decision = self._decide(reads, performer, user, wanted)
+        decision = self._decide(reads, performer, user, wanted, admin_role)
         if not decision.steps:
             # Withdraws the audit line of an earlier attempt: now there is nothing to change.
             attempts.begin()
@@ -254,31 +292,38 @@ class Roles:
         self._admins.apply(attempts, user, decision.steps, Change("updated", "role", info))
 
     def _decide(
-        self, reads: UserReads, performer: Performer, user: User, wanted: RoleChange
+        self,
+        reads: UserReads,
+        performer: Performer,
+        user: User,
+        wanted: RoleChange,
+        admin_role: AdminRole | None,
     ) -> _Decision:
         """Return the steps of the change; those that guard the admin role come first.
 
         `reads` may be a few milliseconds old. It is used to find the roles and the present
         assignments: if these have changed, the directory rejects the change. Permissions are
-        decided on the store itself.
+        decided on the store itself: on `admin_role` as it was read for this request, or as it is
+        now if that is None.
         """
         to_assign = _changeable_roles(reads, wanted.assigned)
         to_revoke = _changeable_roles(reads, wanted.revoked)
         if to_assign.keys() & to_revoke.keys():
             raise BadRequest("A role is both added and removed.")
-        admin_role = self._admins.role_for(performer.user)
+        admin_role = admin_role or self._admins.role_for(performer.user)
         ensure_not_own_account(self._store, user)
         for role in (*to_assign.values(), *to_revoke.values()):
             _ensure_members_can_change(role)
             self._admins.ensure_not_nested_admin(role.id, role.name, admin_role)
         # A change of the admin role also depends on the user's custodian and epoch.
         if admin_role.role.id in {*to_assign, *to_revoke}:
-            user = reload(self._store, user)
+            reads = self._store.prefetch(ReadUser(user.id), RolesOf(user), DependentsOf(user))
+            user = reload(reads, user)
         held = {role.id for role in reads.roles_of(user)}
         self._ensure_assigned_directly(user, _through_others(reads, user, to_revoke.keys() - held))
         assigned = [role for role in to_assign.values() if role.id not in held]
         revoked = [role for role in to_revoke.values() if role.id in held]
-        steps = self._admin_steps(performer, user, admin_role, assigned, revoked)
+        steps = self._admin_steps(performer, user, admin_role, assigned, revoked, reads)
         if not steps:  # already held through another role, or revoked by a concurrent request
             assigned = [role for role in assigned if role.id != admin_role.role.id]
             revoked = [role for role in revoked if role.id != admin_role.role.id]
@@ -314,13 +359,14 @@ class Roles:
         admin_role: AdminRole,
         assigned: list[Role],
         revoked: list[Role],
+        reads: UserReads | None = None,
     ) -> list[Step]:
         if any(role.id == admin_role.role.id for role in assigned):
             if user.busy:
                 raise Conflict
-            return self._admins.promotion(performer.user, user, admin_role)
+            return self._admins.promotion(performer.user, user, admin_role, reads)
         if any(role.id == admin_role.role.id for role in revoked):
-            return self._admins.demotion(performer.user, user, admin_role)
+            return self._admins.demotion(performer.user, user, admin_role, reads)
         return []
 
 
@@ -338,6 +384,13 @@ def _merge_steps(steps: Sequence[Step], others: Sequence[Step]) -> list[Step]:
 def too_many_roles() -> BadRequest:
     """Return the error for a change of more than `MAX_ROLES` roles."""
     return BadRequest(f"Send at most {MAX_ROLES} roles.")
+
+
+def _reads_of_roles(wanted: RoleChange) -> list[Read]:
+    """Return the reads that find the roles of a change; none if there are too many."""
+    if max(len(wanted.assigned), len(wanted.revoked)) > MAX_ROLES:
+        return []
+    return [read for name in (*wanted.assigned, *wanted.revoked) for read in reads_of_role(name)]
 
 
 def _changeable_roles(reads: UserReads, names: Sequence[str]) -> dict[str, Role]:

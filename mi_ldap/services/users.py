@@ -36,7 +36,20 @@ from mi_ldap.services.queries import Query, Selection
 from mi_ldap.services.response_time_floor import ResponseTimeFloor
 from mi_ldap.services.retry import retry_on_conflict
 from mi_ldap.state.audit import AuditLog, Change, ChangeAttempts
-from mi_ldap.store import DeleteUser, RenewEpoch, RevokeRole, Step, Unchanged, UserStore
+from mi_ldap.store import (
+    DeleteUser,
+    DependentsOf,
+    Read,
+    ReadUser,
+    RenewEpoch,
+    RevokeRole,
+    RolesOf,
+    Step,
+    Unchanged,
+    UserStore,
+)
+
+_CHANGED_MEANWHILE = "The user was changed by someone else while it was being created."
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +190,10 @@ class Users:
             self._audit.refusals(performer.name, {"userId": target.name}),
             self._audit.attempts(performer.name) as attempts,
         ):
-            retry_on_conflict(lambda: self._delete(performer, target, attempts))
+            retry_on_conflict(
+                lambda: self._delete(performer, target, attempts),
+                first=lambda: self._delete(performer, target, attempts, is_read=True),
+            )
         return target
 
     def set_password(self, performer: Performer, name: str, wanted: NewPassword) -> User:
@@ -207,37 +223,72 @@ class Users:
         self, performer: Performer, user: User, attempts: ChangeAttempts, *, is_admin: bool
     ) -> None:
         """Make an unfinished user, which has its password, a user or an admin, in one change."""
-        if not self._store.is_still_unfinished(user):
-            raise BadRequest("The user was changed by someone else while it was being created.")
-        with self._admins.serialized(changes_admins=is_admin):
-            promotion: list[Step] = []
-            if is_admin:
-                admin_role = self._admins.role_for(performer.user)
-                promotion = self._admins.promotion(performer.user, user, admin_role)
-            if promotion:
-                # The role comes last, because a change of the admin role cannot always be undone.
-                steps = [*promotion[:-1], RenewEpoch(user), promotion[-1]]
-                self._admins.apply(attempts, user, steps)
-            else:
-                self._store.apply(Unchanged(user), RenewEpoch(user))
+        try:
+            with self._admins.serialized(changes_admins=is_admin):
+                promotion: list[Step] = []
+                if is_admin:
+                    admin_role = self._admins.role_for(performer.user)
+                    promotion = self._admins.promotion(performer.user, user, admin_role)
+                if promotion:
+                    # The role comes last: a change of the admin role cannot always be undone.
+                    steps = [*promotion[:-1], RenewEpoch(user), promotion[-1]]
+                    self._admins.apply(attempts, user, steps)
+                else:
+                    self._store.apply(Unchanged(user), RenewEpoch(user))
+        except Conflict:
+            if not self._store.is_still_unfinished(user):
+                raise BadRequest(_CHANGED_MEANWHILE) from None
+            raise
 
-    def _delete(self, performer: Performer, target: User, attempts: ChangeAttempts) -> None:
+    def _delete(
+        self,
+        performer: Performer,
+        target: User,
+        attempts: ChangeAttempts,
+        *,
+        is_read: bool = False,
+    ) -> None:
+        """Delete the user.
+
+        Args:
+            performer: who makes the request.
+            target: the user.
+            attempts: the audit lines of the change.
+            is_read: whether the admin role and the user were just read, in this order.
+        """
         changes_admins = self._admins.may_be_admin(performer, target)
         with self._admins.serialized(changes_admins=changes_admins):
-            steps = self._deletion_steps(performer, target)
+            if changes_admins or not is_read:  # it may have waited for another change
+                steps = self._deletion_steps(performer, target)
+            else:
+                steps = self._deletion_steps(performer, target, performer.admin_role)
             deletion = Change("deleted", "user", {"userId": target.name})
             self._admins.apply(attempts, target, steps, deletion)
 
-    def _deletion_steps(self, performer: Performer, target: User) -> list[Step]:
+    def _deletion_steps(
+        self, performer: Performer, target: User, admin_role: AdminRole | None = None
+    ) -> list[Step]:
+        """Return the steps of a deletion.
+
+        Args:
+            performer: who makes the request.
+            target: the user; it is read again, unless `admin_role` is given.
+            admin_role: as it was read right before the target.
+        """
         _ensure_not_self(performer, target)
         ensure_not_own_account(self._store, target)
-        admin_role = self._admins.role_for(performer.user)
-        present = reload(self._store, target)
-        roles = self._store.roles_of(present)
+        wanted: list[Read] = [RolesOf(target), DependentsOf(target)]
+        if admin_role:
+            present, reads = target, self._store.prefetch(*wanted)
+        else:
+            admin_role = self._admins.role_for(performer.user)
+            reads = self._store.prefetch(ReadUser(target.id), *wanted)
+            present = reload(reads, target)
+        roles = reads.roles_of(present)
         # A dynamic group has no members to remove; it no longer matches a deleted entry.
         others = [r for r in roles if r.id != admin_role.role.id and not r.is_dynamic]
         return [
-            *self._admins.deletion(performer.user, present, admin_role),
+            *self._admins.deletion(performer.user, present, admin_role, reads),
             *(RevokeRole(role, present) for role in others),
             DeleteUser(present),
         ]

@@ -1,18 +1,19 @@
-"""The number of LDAP operations of each request, once connections are open."""
+"""The number of LDAP operations and round trips of each request, once connections are open."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 
 import pytest
 
 from mi_ldap.ldap import search_operations
-from mi_ldap.model import AdminRole, EntryId, Performer, Role
+from mi_ldap.ldap.connection import LdapConnection
+from mi_ldap.model import AdminRole, EntryId, Role
 from mi_ldap.services.container import Services
 from mi_ldap.services.queries import Query
-from mi_ldap.services.roles import RoleChange
 from tests.api.client import PASSWORD, Api
 from tests.machines import MakeApi
 from tests.subtree import Subtree
@@ -22,7 +23,13 @@ Act = Callable[[Services], object]
 
 
 class Meter(list[str]):
-    """The names of the operations that were sent, but for those in the background."""
+    """The names of the operations that were sent, but for those in the background.
+
+    Attributes:
+        round_trips: how often the service sent something and waited for the response.
+    """
+
+    round_trips = 0
 
     def append(self, operation: str) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -30,13 +37,28 @@ class Meter(list[str]):
 
     def of(self, act: Callable[[], object]) -> list[str]:
         self.clear()
+        self.round_trips = 0
         act()
         return list(self)
 
+    def counts(self, act: Callable[[], object]) -> tuple[int, int]:
+        """The number of operations and that of round trips."""
+        return len(self.of(act)), self.round_trips
+
 
 @pytest.fixture
-def meter() -> Meter:
-    return Meter()
+def meter(monkeypatch: pytest.MonkeyPatch) -> Meter:
+    meter, exchange = Meter(), LdapConnection.exchange
+
+    def counted(
+        connection: LdapConnection, operation: str, count: int = 1
+    ) -> AbstractContextManager[None]:
+        if threading.current_thread() is threading.main_thread():
+            meter.round_trips += 1
+        return exchange(connection, operation, count)
+
+    monkeypatch.setattr(LdapConnection, "exchange", counted)
+    return meter
 
 
 @pytest.fixture
@@ -53,12 +75,6 @@ def quick(api_of: MakeApi, meter: Meter) -> Api:
     until(lambda: admin.services.store.read_source().source == "memory")
     admin.get("/users/bob")
     return admin
-
-
-def performer(made: Services) -> Performer:
-    user = made.store.find_user("admin")
-    assert user is not None
-    return Performer(user)
 
 
 def in_use(api: Api) -> Api:
@@ -177,30 +193,98 @@ def test_decisions_about_a_change_read_the_directory(quick: Api, meter: Meter) -
     assert sent.count("search") >= 3
 
 
-GIVING = ["assert", "modify", "assert", "search"]
-"""What gives a role, after what decides it; last it is looked whether user and role are there."""
+def do(admin: Api, method: str, path: str, **body: object) -> Callable[[], object]:
+    return lambda: admin.do(method, path, body or None)
 
 
-def test_assigning_and_revoking_a_role_takes_four_searches(busy: Api, meter: Meter) -> None:
-    made = busy.services
-    change = partial(made.roles.change, performer(made))
-    given, taken = RoleChange("boss", assigned=("dev",)), RoleChange("boss", revoked=("dev",))
-    deciding = ["search"] * 4
-    assert meter.of(lambda: change(given)) == deciding + GIVING
-    assert meter.of(lambda: change(given)) == deciding
-    assert meter.of(lambda: change(taken)) == [*deciding, "modify"]
+def changes(admin: Api) -> dict[str, Callable[[], object]]:
+    """What is counted, in an order in which each change is possible."""
+    assign, revoke = {"addedRoles": ["dev"]}, {"removedRoles": ["dev"]}
+    roles = {"addedRoles": ["one", "two", "dev"]}
+    return {
+        "create a role": do(admin, "POST", "/roles", role="one"),
+        "create another": do(admin, "POST", "/roles", role="two"),
+        "create a user": do(admin, "POST", "/users", userId="carl", password=PASSWORD),
+        "assign a role": do(admin, "PUT", "/roles", userId="carl", **assign),
+        "assign it again": do(admin, "PUT", "/roles", userId="carl", **assign),
+        "revoke a role": do(admin, "PUT", "/roles", userId="carl", **revoke),
+        "assign three": do(admin, "PUT", "/roles", userId="carl", **roles),
+        "delete a user with three roles": do(admin, "DELETE", "/users/carl"),
+        "delete a user without roles": do(admin, "DELETE", "/users/dan"),
+        "delete a role": do(admin, "DELETE", "/roles/one"),
+        "promote": do(admin, "PUT", "/roles", userId="bob", addedRoles=["admin"]),
+        "demote": do(admin, "PUT", "/roles", userId="bob", removedRoles=["admin"]),
+        "create an admin": do(
+            admin, "POST", "/users", userId="eve", password=PASSWORD, isAdmin=True
+        ),
+        "delete an admin": do(admin, "DELETE", "/users/eve"),
+    }
 
 
-def test_assigning_and_revoking_a_role_with_memory_takes_three_searches(
-    quick: Api, meter: Meter
-) -> None:
+COUNTS = {
+    "create a role": (7, 4),
+    "create another": (7, 4),
+    "create a user": (8, 6),
+    "assign a role": (8, 6),
+    "assign it again": (5, 3),
+    "revoke a role": (6, 4),
+    "assign three": (14, 8),
+    "delete a user with three roles": (11, 9),
+    "delete a user without roles": (8, 6),
+    "delete a role": (8, 5),
+    "promote": (13, 9),
+    "demote": (13, 9),
+    "create an admin": (14, 12),
+    "delete an admin": (13, 10),
+}
+"""Operations and round trips of each change without memory."""
+
+
+def test_operations_and_round_trips_of_changes(busy: Api, meter: Meter) -> None:
+    busy.add_user("dan")
+    counted = {name: meter.counts(act) for name, act in changes(busy).items()}
+    assert counted == COUNTS
+
+
+COUNTS_WITH_MEMORY = {
+    "create a role": (7, 4),
+    "create another": (7, 4),
+    "create a user": (8, 6),
+    "assign a role": (5, 4),
+    "assign it again": (2, 1),
+    "revoke a role": (3, 2),
+    "assign three": (9, 6),
+    "delete a user with three roles": (12, 10),
+    "delete a user without roles": (8, 6),
+    "delete a role": (9, 6),
+    "promote": (11, 8),
+    "demote": (11, 8),
+    "create an admin": (14, 12),
+    "delete an admin": (14, 11),
+}
+"""The same, without the polls by which memory learns of a change that this service made."""
+
+
+def test_operations_and_round_trips_of_changes_with_memory(quick: Api, meter: Meter) -> None:
+    quick.add_user("dan")
+    counted = {}
+    for name, act in changes(quick).items():
+        quick.get("/users/boss")  # memory has the changes before
+        operations, round_trips = meter.counts(act)
+        polls = meter.count("poll")
+        counted[name] = operations - polls, round_trips - polls
+    assert counted == COUNTS_WITH_MEMORY
+
+
+def test_assignment_decides_on_memory_and_is_guarded_afterwards(quick: Api, meter: Meter) -> None:
     def change(key: str) -> list[str]:
         quick.get("/users/boss")
         return meter.of(lambda: quick.do("PUT", "/roles", {"userId": "boss", key: ["dev"]}))
 
-    # Who may act is read from the directory: the token's user, the admin role, and that again.
-    deciding = ["search", "search", "poll", "search"]
-    assert change("addedRoles") == [*deciding, *GIVING]
+    # Who may act is read from the directory: the token's user and the admin role.
+    deciding = ["search", "search", "poll"]
+    # Last it is looked whether the user is as it was read, and whether the role is there.
+    assert change("addedRoles") == [*deciding, "modify", "assert", "search"]
     assert change("addedRoles") == deciding
     assert change("removedRoles") == [*deciding, "modify"]
 

@@ -70,7 +70,7 @@ def users(
 def user_named(layout: DirectoryLayout, name: str) -> Query[User | None]:
     """Return the query for the user with the name; see `Reader.find_user`."""
     if not name:
-        return _nothing(None)
+        return nothing(None)
     # Combined with the list filter: who is not listed must not be able to log in either.
     named = users(layout, names.filter_for(layout.user_filter, name))
     return named.then(lambda found: _single("user", name, found))
@@ -92,7 +92,7 @@ def user_with_id(layout: DirectoryLayout, user_id: str) -> Query[User | None]:
 
     wanted = entry_id(user_id)
     same = layout.id_filter(wanted) if wanted else None
-    return users(layout, same).then(only) if same else _nothing(None)
+    return users(layout, same).then(only) if same else nothing(None)
 
 
 def dependents_of(layout: DirectoryLayout, user: User) -> Query[tuple[User, ...]]:
@@ -114,7 +114,7 @@ def roles(layout: DirectoryLayout, condition: str) -> Query[list[Role]]:
 def role_named(layout: DirectoryLayout, name: str) -> Query[Role | None]:
     """Return the query for the role with the name; see `Reader.find_role`."""
     if not name:
-        return _nothing(None)
+        return nothing(None)
     named = roles(layout, names.filter_for(layout.role_filter, name))
     return named.then(lambda found: _single("role", name, found))
 
@@ -128,7 +128,8 @@ def roles_naming(layout: DirectoryLayout, members: Sequence[str]) -> Query[list[
     return roles(layout, names.any_of([*naming, *dynamic]))
 
 
-def _nothing(answer: T) -> Query[T]:
+def nothing(answer: T) -> Query[T]:
+    """Return the query that sends nothing, and has this answer."""
     return Query((), "", (), lambda entries: answer)
 
 

@@ -64,8 +64,17 @@ class Searches:
 
     def exists(self, dn: str) -> bool:
         """Whether there is an entry at the DN that the account may read."""
+        return bool(self.existing([dn]))
+
+    def existing(self, dns: Sequence[str]) -> list[str]:
+        """Return the DNs at which there is an entry, as `exists`, by one round trip."""
+        requests = [
+            SearchRequest(dn, _ANYTHING, ["1.1"], base_only=True, is_base_optional=True)
+            for dn in dns
+        ]
         with self.connection() as connection:
-            return connection.read(dn, _ANYTHING, ["1.1"]) is not None
+            results = connection.find_all(requests)
+        return [dn for dn, result in zip(dns, results, strict=True) if result.entries]
 
     def search(
         self, bases: Sequence[str], ldap_filter: str, attributes: list[str]
@@ -127,8 +136,7 @@ class Searches:
             for base in query.bases
         ]
         try:
-            with self.pool.connection() as connection:
-                results = iter(connection.find_all(requests))
+            results = iter(self._find_all(requests))
         except LdapError:
             # The server rejected one of them. Each is sent again when its answer is needed, so that
             # the others have theirs, and its error comes when that of a single read would.
@@ -137,6 +145,12 @@ class Searches:
             partial(_decoded, query, [*islice(results, len(query.bases))], evaluation)
             for query, evaluation in zip(queries, evaluations, strict=True)
         ]
+
+    def _find_all(self, requests: Sequence[SearchRequest]) -> list[SearchResult[Entry]]:
+        if not requests:
+            return []
+        with self.pool.connection() as connection:
+            return connection.find_all(requests)
 
     def with_all_members(self, group: Entry, attributes: list[str]) -> Entry:
         """Return the group with the members that the server did not return at once.

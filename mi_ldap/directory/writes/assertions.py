@@ -1,9 +1,10 @@
 """Guards by assertion (RFC 4528): an operation fails if its entry does not match a filter.
 
 A guard on a user is an assertion on the first operation that changes the entry. If none does, it is
-an assertion on a search. A guard on a group is always an operation of its own. If the members of
-the group change, the guard also swaps the group's revision, and the change of the members swaps it
-again: it fails if another client did so in between.
+an assertion on a search, after the assignment of roles if there is one. A guard on a group is
+always an operation of its own. If the members of the group change, the guard also swaps the group's
+revision, and the change of the members swaps it again: it fails if another client did so in
+between.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class AssertingPlan(Plan):
 
     def guard_user(self, user: User) -> None:
         """Add the guard, unless a later operation on the entry has it."""
-        is_changed = self.modifications(user) or self.deletes(user)
+        is_changed = self.modifications(user) or self.deletes(user) or self._is_assigned(user)
         # A search, not a modification without effect: neither excludes concurrent writers, and the
         # modification costs the server a write.
         if not is_changed and (conditions := self._conditions(user)):
@@ -49,7 +50,16 @@ class AssertingPlan(Plan):
             )
 
     def presence_guard(self, user: User) -> GuardedOperation:
-        return GuardedOperation(AssertOnly(self.layout.target(user)), self._identity(user))
+        # With the conditions of a guard that no operation had before: a change of the user since it
+        # was read undoes the assignments. Asserted before them, the same would cost a round trip
+        # more and notice less.
+        conditions = (*self._identity(user), *self._conditions(user))
+        return GuardedOperation(AssertOnly(self.layout.target(user)), conditions)
+
+    def _is_assigned(self, user: User) -> bool:
+        """Whether `presence_guard` follows, and may have all conditions on the user."""
+        excludes = any(isinstance(s, NotMember) and s.user.id == user.id for s in self.steps)
+        return user.locator in self.assigned and not excludes
 
     def guard_non_member(self, role: Role, user: User) -> None:
         """Add assertions that the group does not have the member, and the user not the group."""

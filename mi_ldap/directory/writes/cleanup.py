@@ -12,6 +12,8 @@ import structlog
 from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.directory import ldap_errors
 from mi_ldap.directory.layout.directory_layout import PLACEHOLDER_DN
+from mi_ldap.directory.reads import queries
+from mi_ldap.directory.reads.queries import Query
 from mi_ldap.directory.reads.reader import Reader
 from mi_ldap.directory.writes.writer import Writer, do_ignoring
 from mi_ldap.errors import unforeseen
@@ -55,14 +57,16 @@ class MembershipCleanup:
             self.deletion_log.note(each)
         yield
         assigned_dns = {step.role.locator for step in steps if isinstance(step, AssignRole)}
-        if not (deleted or (assigned_dns and self._has_memberof_overlay)):
+        if not self._has_memberof_overlay:
+            assigned_dns.clear()
+        if not (deleted or assigned_dns):
             return
         with deadline(UNDO_S):
             try:
                 for each in deleted:
                     self._clean(each)
-                for dn in assigned_dns:
-                    self._clear_member_of_gone(dn)
+                if assigned_dns:
+                    self._clear_member_of_gone(assigned_dns)
             except Exception as error:  # the change is done; the cleanup process retries
                 log.error("membership_cleanup_failed", error=str(error), exc_info=unforeseen(error))
 
@@ -71,23 +75,33 @@ class MembershipCleanup:
         for each in self.deletion_log.recent():
             self._clean(each)
 
-    def remove_memberships(self, member: str) -> None:
-        """Remove a member from all groups that name it, except dynamic ones."""
-        for role in self.reader.roles_naming([member]):
-            if not role.is_dynamic:
-                log.info("membership_removed", role=role.name, member=member)
-                self._remove_member(role, member)
+    def queries_of(self, deleted: DeletedEntry) -> tuple[Query[list[Role]], Query[list[str]]]:
+        """Return the queries for the arguments of `remove`."""
+        may_be_role = self.reader.layout.is_under_role_base(deleted.dn)
+        marks = may_be_role and self._has_memberof_overlay
+        marked = self._marked(deleted.dn) if marks else queries.nothing([])
+        return self.reader.naming([deleted.member]), marked
 
-    def clear_member_of(self, role_dn: str) -> None:
+    def remove(self, deleted: DeletedEntry, roles: Iterable[Role], marked: Sequence[str]) -> None:
+        """Remove what still names a deleted entry.
+
+        Args:
+            deleted: the entry.
+            roles: the groups that have it as a member; dynamic ones are skipped.
+            marked: the DNs of the users whose `memberOf` names it.
+        """
+        for role in roles:
+            if not role.is_dynamic:
+                log.info("membership_removed", role=role.name, member=deleted.member)
+                self._remove_member(role, deleted.member)
+        if marked:
+            self._clear_member_of(deleted.dn, marked)
+
+    def _clear_member_of(self, role_dn: str, marked: Sequence[str]) -> None:
         """Make the overlay memberof remove stale values of `memberOf` for the role."""
         # slapd 2.5.13: only the overlay may write memberOf, and it does so after `member`. If a
         # member is added while the group is deleted, the value stays. The overlay removes it only
         # when a group at that DN loses the member, or is deleted with it: so both are done here.
-        if not self._has_memberof_overlay:
-            return
-        marked = [*self._users_with_member_of(role_dn)]
-        if not marked:
-            return
         log.warning("member_of_cleared", role=role_dn, users=len(marked))
         with self.writer.connection() as connection:
             group = connection.read(role_dn, "(objectClass=*)", [self.reader.layout.member])
@@ -108,23 +122,27 @@ class MembershipCleanup:
         return layout.profile.name == "openldap" and bool(layout.member_of)
 
     def _clean(self, deleted: DeletedEntry) -> None:
-        if self.reader.exists(deleted.dn):  # not removed after all, or created again
+        roles, marked = (each() for each in self.reader.answer_together(self.queries_of(deleted)))
+        # Mostly nothing is left. Else the entry may not have been removed, or be created again.
+        if not (roles or marked) or self.reader.exists(deleted.dn):
             return
         by_name = self.reader.layout.group_schema.by_name
-        if not (by_name and self.reader.users_named(deleted.member)):
-            self.remove_memberships(deleted.member)
-        self.clear_member_of(deleted.dn)
+        is_namesakes = by_name and self.reader.users_named(deleted.member)
+        self.remove(deleted, () if is_namesakes else roles, marked)
 
-    def _clear_member_of_gone(self, role_dn: str) -> None:
-        if not self.reader.exists(role_dn):
-            self.clear_member_of(role_dn)
+    def _clear_member_of_gone(self, role_dns: set[str]) -> None:
+        """Clear `memberOf` of roles that were deleted while they were assigned."""
+        for dn in role_dns.difference(self.reader.existing([*role_dns])):
+            if marked := self.reader.answer(self._marked(dn)):
+                self._clear_member_of(dn, marked)
 
-    def _users_with_member_of(self, role_dn: str) -> Iterator[str]:
+    def _marked(self, role_dn: str) -> Query[list[str]]:
+        """Return the query for the users whose `memberOf`, written by the overlay, names a role."""
         layout = self.reader.layout
-        marked = names.equals(layout.member_of, role_dn)
-        with self.reader.connection() as connection:
-            for base in layout.user_bases:
-                yield from (entry.dn for entry in connection.search(base, marked, ["1.1"]).entries)
+        condition = names.equals(layout.member_of, role_dn)
+        return Query(
+            layout.user_bases, condition, ["1.1"], lambda found: [entry.dn for entry in found]
+        )
 
     def _group_with(self, role_dn: str, members: Iterable[str]) -> Add:
         layout = self.reader.layout

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -14,12 +14,13 @@ from mi_ldap.deadline import UNDO_S, deadline, remaining_s
 from mi_ldap.directory import ldap_errors
 from mi_ldap.directory.layout import account_state
 from mi_ldap.directory.layout.new_entries import new_role, new_user
+from mi_ldap.directory.reads import queries
+from mi_ldap.directory.reads.queries import Query
 from mi_ldap.directory.reads.reader import Reader
 from mi_ldap.directory.writes.cleanup import MembershipCleanup
 from mi_ldap.directory.writes.creation_locks import CreationLocks
 from mi_ldap.directory.writes.writer import Writer
 from mi_ldap.errors import (
-    AmbiguousName,
     BadRequest,
     Conflict,
     DirectoryUnavailable,
@@ -32,7 +33,7 @@ from mi_ldap.ldap.connection import LdapError
 from mi_ldap.ldap.controls import assertion
 from mi_ldap.ldap.operations import Add, Delete, Operation
 from mi_ldap.model import Role, User
-from mi_ldap.store import DeleteUser, Unchanged
+from mi_ldap.store import DeletedEntry, DeleteUser, Unchanged
 
 _NOT_FOUND = "The directory created the entry, but the configured filters do not find it."
 
@@ -56,6 +57,7 @@ LAG_REST_S: Final = 1.0
 log = structlog.get_logger()
 
 Entity = TypeVar("Entity", User, Role)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +83,10 @@ class EntryCreator:
         addition = new_user(layout, name, mark)
         try:
             self._add_user(name, addition)
-            user = self._created_user(name, addition.dn)
-            # Groups keep the DN of a deleted entry unless the server removes it (refint): a new
-            # entry at the DN must not inherit these roles.
-            self.cleanup.remove_memberships(layout.member_value(user))
+            return self._created_user(name, addition.dn)
         except BaseException:
             self._delete_if_created(addition.dn, addition.attributes[layout.epoch][0])
             raise
-        return user
 
     def _add_user(self, name: str, addition: Add) -> None:
         """Add the entry as soon as no unfinished user has its name.
@@ -135,11 +133,8 @@ class EntryCreator:
         """Create an empty role; no other role may name it from an earlier entry."""
         addition = new_role(self.reader.layout, name)
         self._add(addition, RoleExists(name))
-        role = self._wait_until_visible(lambda: self.reader.find_role(name), addition.dn)
-        if not self.reader.layout.group_schema.by_name:
-            self.cleanup.remove_memberships(role.locator)
-        self.cleanup.clear_member_of(role.locator)
-        return role
+        query = queries.role_named(self.reader.layout, name)
+        return self._created(query, DeletedEntry(addition.dn, addition.dn))
 
     def discard(self, user: User) -> None:
         """Delete a new user, unless it was deleted or finished meanwhile."""
@@ -157,18 +152,33 @@ class EntryCreator:
 
     def _created_user(self, name: str, dn: str) -> User:
         """Return the new user, which must be the only one with the name."""
-        try:
-            return self._wait_until_visible(lambda: self._unfinished_user(name), dn)
-        except AmbiguousName as error:
-            raise UserExists(name) from error
+        layout = self.reader.layout
 
-    def _unfinished_user(self, name: str) -> User | None:
-        found = self.reader.users_named(name)
-        if len(found) > 1:
-            raise AmbiguousName("user", name)
-        return found[0] if found else None
+        def only(found: list[User]) -> User | None:
+            if len(found) > 1:
+                raise UserExists(name)
+            return found[0] if found else None
 
-    def _wait_until_visible(self, find: Callable[[], Entity | None], dn: str) -> Entity:
+        member = name if layout.group_schema.by_name else dn
+        return self._created(queries.users_named(layout, name).then(only), DeletedEntry(dn, member))
+
+    def _created(self, query: Query[Entity | None], former: DeletedEntry) -> Entity:
+        """Return the new entry, once nothing names it from an earlier entry at its DN."""
+
+        def find() -> tuple[Entity, list[Callable[[], Any]]] | None:
+            found, *leftovers = self.reader.answer_together(
+                [query, *self.cleanup.queries_of(former)]
+            )
+            present: Entity | None = found()
+            return None if present is None else (present, leftovers)
+
+        entity, leftovers = self._wait_until_visible(find, former.dn)
+        # Groups keep the DN of a deleted entry unless the server removes it (refint): a new entry
+        # at the DN must not inherit these roles.
+        self.cleanup.remove(former, *(leftover() for leftover in leftovers))
+        return entity
+
+    def _wait_until_visible(self, find: Callable[[], T | None], dn: str) -> T:
         """Wait until the server returns the new entry.
 
         Raises:

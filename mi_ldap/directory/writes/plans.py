@@ -92,8 +92,12 @@ class Plan(ABC):
         self.stored: dict[str, str] = {}  # epochs by their users, where the plan sets them
         for step in self.steps:
             self._add_step(step)
-        assigned = {s.user.locator: s.user for s in self.steps if isinstance(s, AssignRole)}
-        self.operations += [self.presence_guard(user) for user in assigned.values()]
+        self.operations += [self.presence_guard(user) for user in self.assigned.values()]
+
+    @property
+    def assigned(self) -> dict[str, User]:
+        """The users to whom a role is assigned, by DN."""
+        return {s.user.locator: s.user for s in self.steps if isinstance(s, AssignRole)}
 
     @abstractmethod
     def guard_role(self, role: Role) -> None:
