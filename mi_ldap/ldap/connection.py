@@ -6,7 +6,7 @@ A response other than success becomes `LdapError`, with its result code; a failu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,17 +69,25 @@ class LdapConnection(SearchOperations):
             LdapError: the server rejected it.
         """
         if isinstance(operation, AssertOnly):
-            return self._assert(operation.dn, controls)
+            return self.assert_all([(operation.dn, controls)])
         name, sent_with = type(operation).__name__.lower(), [each.for_ldap3() for each in controls]
         return self._exchange_by_ldap3(
             name, lambda: operation.send(self.ldap3_connection, sent_with)
         )
 
-    def _assert(self, dn: str, controls: tuple[ctl.Control, ...]) -> None:
-        search = SearchRequest(dn, _ANY_ENTRY, ["1.1"], base_only=True, controls=controls)
-        result = self._exchange_searches([(search, search.encode())], whole, "assert")[0]
-        if result.code != ResultCode.SUCCESS:
-            raise LdapError(result.code, result.text)
+    def assert_all(self, assertions: Sequence[tuple[str, Sequence[ctl.Control]]]) -> None:
+        """Send assertions about entries together, each with its controls.
+
+        Raises:
+            LdapError: of the first one that the server rejected.
+        """
+        searches = [
+            SearchRequest(dn, _ANY_ENTRY, ["1.1"], base_only=True, controls=tuple(controls))
+            for dn, controls in assertions
+        ]
+        for result in self._search_together(searches, whole, "assert"):
+            if result.code != ResultCode.SUCCESS:
+                raise LdapError(result.code, result.text)
 
     def who_am_i(self) -> str:
         """Return the authorization identity of the connection (RFC 4532), `"dn:uid=svc,dc=x"`."""

@@ -105,13 +105,13 @@ class SearchOperations(Exchanges):
         return [self._complete(search, result, convert) for search, result in pairs]
 
     def _search_together(
-        self, searches: Sequence[SearchRequest], convert: Convert[T]
+        self, searches: Sequence[SearchRequest], convert: Convert[T], name: str = "search"
     ) -> list[RawSearchResult[T]]:
         encoded = [(search, search.encode()) for search in searches]
         results: list[RawSearchResult[T]] = []
         while encoded:
             size = _pipeline_size(encoded)
-            results += self._exchange_searches(encoded[:size], convert)
+            results += self._exchange_searches(encoded[:size], convert, name)
             del encoded[:size]
         return results
 

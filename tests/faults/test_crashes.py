@@ -213,7 +213,8 @@ def cut_off_at(operation: int, *, is_done: bool) -> Iterator[list[str]]:
     Yields the operations that were cut off: one, or none where there are fewer.
     """
     numbers, cut = count(1), list[str]()
-    whole: dict[str, Any] = {"do": LdapConnection.do, "set_password": LdapConnection.set_password}
+    methods = ("do", "assert_all", "set_password")
+    whole: dict[str, Any] = {name: getattr(LdapConnection, name) for name in methods}
 
     def cutting(method: str) -> Callable[..., None]:
         def send(session: LdapConnection, *arguments: object) -> None:

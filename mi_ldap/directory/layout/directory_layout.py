@@ -136,6 +136,11 @@ class DirectoryLayout:
         return evaluation_of(ldap_filter, self.profile.schema)
 
     @property
+    def has_memberof_overlay(self) -> bool:
+        """Whether `memberOf` is written by OpenLDAP's overlay."""
+        return self.profile.name == "openldap" and bool(self.member_of)
+
+    @property
     def can_search_by_substring(self) -> bool:
         """Whether the server can search for a part of a user's name, ignoring case."""
         if self.profile.ignores_case:

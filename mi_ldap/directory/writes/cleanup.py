@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import structlog
 
@@ -15,14 +15,17 @@ from mi_ldap.directory.layout.directory_layout import PLACEHOLDER_DN
 from mi_ldap.directory.reads import queries
 from mi_ldap.directory.reads.queries import Query
 from mi_ldap.directory.reads.reader import Reader
+from mi_ldap.directory.writes.plans import assigned_roles
 from mi_ldap.directory.writes.writer import Writer, do_ignoring
-from mi_ldap.errors import unforeseen
+from mi_ldap.errors import Conflict, unforeseen
 from mi_ldap.ldap import names
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
 from mi_ldap.model import Role, User
-from mi_ldap.store import AssignRole, DeletedEntry, DeleteRole, DeleteUser, DeletionLog, Step
+from mi_ldap.store import DeletedEntry, DeleteRole, DeleteUser, DeletionLog, Step
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 class NoDeletionLog:
@@ -51,23 +54,28 @@ class MembershipCleanup:
 
     @contextmanager
     def cleaned_after(self, steps: Sequence[Step]) -> Iterator[None]:
-        """Carry out the body; then remove memberships that others created for deleted entries."""
+        """Carry out the body; then remove memberships that others created for deleted entries.
+
+        If the body raises `Conflict`, a role may have been deleted while it was assigned.
+        """
         deleted = [*_deleted_by(self.reader.layout.member_value, steps)]
         for each in deleted:
             self.deletion_log.note(each)
-        yield
-        assigned_dns = {step.role.locator for step in steps if isinstance(step, AssignRole)}
-        if not self._has_memberof_overlay:
-            assigned_dns.clear()
-        if not (deleted or assigned_dns):
-            return
+        try:
+            yield
+        except Conflict:
+            assigned = [role.locator for role in assigned_roles(steps)]
+            if assigned and self.reader.layout.has_memberof_overlay:
+                self._try(self._clear_member_of_gone, assigned)
+            raise
+        for each in deleted:
+            self._try(self._clean, each)
+
+    def _try(self, clean: Callable[[T], None], what: T) -> None:
         with deadline(UNDO_S):
             try:
-                for each in deleted:
-                    self._clean(each)
-                if assigned_dns:
-                    self._clear_member_of_gone(assigned_dns)
-            except Exception as error:  # the change is done; the cleanup process retries
+                clean(what)
+            except Exception as error:  # the cleanup process retries
                 log.error("membership_cleanup_failed", error=str(error), exc_info=unforeseen(error))
 
     def clean_up_recent(self) -> None:
@@ -78,7 +86,7 @@ class MembershipCleanup:
     def queries_of(self, deleted: DeletedEntry) -> tuple[Query[list[Role]], Query[list[str]]]:
         """Return the queries for the arguments of `remove`."""
         may_be_role = self.reader.layout.is_under_role_base(deleted.dn)
-        marks = may_be_role and self._has_memberof_overlay
+        marks = may_be_role and self.reader.layout.has_memberof_overlay
         marked = self._marked(deleted.dn) if marks else queries.nothing([])
         return self.reader.naming([deleted.member]), marked
 
@@ -115,12 +123,6 @@ class MembershipCleanup:
                     connection.do(Modify(role_dn, (self._member("add", dn),)))
                     connection.do(Modify(role_dn, (self._member("delete", dn),)))
 
-    @property
-    def _has_memberof_overlay(self) -> bool:
-        """Whether `memberOf` is written by OpenLDAP's overlay."""
-        layout = self.reader.layout
-        return layout.profile.name == "openldap" and bool(layout.member_of)
-
     def _clean(self, deleted: DeletedEntry) -> None:
         roles, marked = (each() for each in self.reader.answer_together(self.queries_of(deleted)))
         # Mostly nothing is left. Else the entry may not have been removed, or be created again.
@@ -130,9 +132,9 @@ class MembershipCleanup:
         is_namesakes = by_name and self.reader.users_named(deleted.member)
         self.remove(deleted, () if is_namesakes else roles, marked)
 
-    def _clear_member_of_gone(self, role_dns: set[str]) -> None:
-        """Clear `memberOf` of roles that were deleted while they were assigned."""
-        for dn in role_dns.difference(self.reader.existing([*role_dns])):
+    def _clear_member_of_gone(self, role_dns: Sequence[str]) -> None:
+        """Clear `memberOf` of those of the roles that were deleted."""
+        for dn in set(role_dns).difference(self.reader.existing(role_dns)):
             if marked := self.reader.answer(self._marked(dn)):
                 self._clear_member_of(dn, marked)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import groupby
 
 import structlog
 
@@ -12,7 +13,7 @@ from mi_ldap.directory.layout.profiles import Profile
 from mi_ldap.directory.writes.plans import GuardedOperation
 from mi_ldap.errors import unforeseen
 from mi_ldap.ldap.connection import LdapConnection, LdapError
-from mi_ldap.ldap.operations import Delete
+from mi_ldap.ldap.operations import AssertOnly, Delete
 from mi_ldap.ldap.result_codes import ResultCode
 
 log = structlog.get_logger()
@@ -28,6 +29,8 @@ def carry_out(
 ) -> None:
     """Carry out the operations in order; undo those that were done if one fails.
 
+    Assertions that follow each other are sent together.
+
     Args:
         connection: carries out the operations, and the undo if the server rejects one.
         reconnect: opens another connection for the undo if that one failed.
@@ -37,16 +40,40 @@ def carry_out(
     Raises:
         LdapError: the server rejected one of them.
     """
-    for number, guarded in enumerate(operations):
+    done: list[GuardedOperation] = []
+    for together in _groups(operations):
         try:
-            _do(connection, profile, guarded)
+            _do_together(connection, profile, together)
         except LdapError:
-            _undo(connection, profile, operations[:number], guarded)
+            _undo(connection, profile, done, together[0])
             raise
         except BaseException:
             # No response to the last operation was read, so it may have been carried out.
-            _undo_cut_off(reconnect, profile, operations[: number + 1])
+            _undo_cut_off(reconnect, profile, done + together)
             raise
+        done += together
+
+
+def _groups(operations: list[GuardedOperation]) -> Iterator[list[GuardedOperation]]:
+    """Yield the operations in order, each alone, but assertions that follow each other together."""
+    for are_assertions, each in groupby(operations, _is_assertion):
+        if are_assertions:
+            yield [*each]
+        else:
+            yield from ([guarded] for guarded in each)
+
+
+def _is_assertion(guarded: GuardedOperation) -> bool:
+    return isinstance(guarded.operation, AssertOnly)
+
+
+def _do_together(
+    connection: LdapConnection, profile: Profile, together: list[GuardedOperation]
+) -> None:
+    if _is_assertion(together[0]):
+        connection.assert_all([(each.operation.dn, each.controls) for each in together])
+    else:
+        _do(connection, profile, together[0])
 
 
 def _do(connection: LdapConnection, profile: Profile, guarded: GuardedOperation) -> None:

@@ -93,6 +93,13 @@ class Plan(ABC):
         for step in self.steps:
             self._add_step(step)
         self.operations += [self.presence_guard(user) for user in self.assigned.values()]
+        if self.layout.has_memberof_overlay:
+            # A role may be deleted while it is assigned; the overlay then leaves stale values, see
+            # `MembershipCleanup`.
+            self.operations += [
+                GuardedOperation(AssertOnly(self.layout.target(role)))
+                for role in assigned_roles(self.steps)
+            ]
 
     @property
     def assigned(self) -> dict[str, User]:
@@ -316,6 +323,12 @@ class Plan(ABC):
 
     def renews(self, user: User) -> bool:
         return any(isinstance(s, RenewEpoch) and s.user.locator == user.locator for s in self.steps)
+
+
+def assigned_roles(steps: Iterable[Step]) -> list[Role]:
+    """Return the roles that the steps assign, each once."""
+    found = {step.role.locator: step.role for step in steps if isinstance(step, AssignRole)}
+    return list(found.values())
 
 
 def _renewed(step: RenewEpoch) -> str:
