@@ -70,10 +70,10 @@ def _is_assertion(guarded: GuardedOperation) -> bool:
 def _do_together(
     connection: LdapConnection, profile: Profile, together: list[GuardedOperation]
 ) -> None:
-    if _is_assertion(together[0]):
-        connection.assert_all([(each.operation.dn, each.controls) for each in together])
-    else:
+    if len(together) == 1:
         _do(connection, profile, together[0])
+    else:
+        connection.assert_all([(each.operation.dn, each.controls) for each in together])
 
 
 def _do(connection: LdapConnection, profile: Profile, guarded: GuardedOperation) -> None:
