@@ -48,6 +48,7 @@ from mi_ldap.store import (
     MarkFirstAdmin,
     Read,
     ReadUser,
+    RenewEpoch,
     RenewRevision,
     RevokeRole,
     RolesOf,
@@ -306,6 +307,9 @@ class DirectoryStore:
         with self._writing(roles=any(isinstance(step, _ROLE_STEPS) for step in steps)) as context:
             with context.cleanup.cleaned_after(steps):
                 context.writer.apply(steps)
+            for step in steps:
+                if isinstance(step, RenewEpoch) and step.user.unfinished:
+                    context.creator.wait_until_finished(step.user)
             for deleted in _deleted_by(steps):
                 context.note_deletion(deleted)
 
@@ -339,7 +343,13 @@ class DirectoryStore:
             nesting=nesting,
             admin_group=AdminGroup(reader, nesting, self.admin_role_name),
             writer=writer,
-            creator=EntryCreator(reader, writer, self._creation_locks, cleanup),
+            creator=EntryCreator(
+                reader,
+                writer,
+                self._creation_locks,
+                cleanup,
+                reads_may_lag=not self.config.is_private,
+            ),
             cleanup=cleanup,
             visibility=Visibility(layout, nesting),
             service_account=ServiceAccount(reader, self.config.account_dn),

@@ -62,12 +62,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class EntryCreator:
-    """Creates entries, as `UserStore` specifies for `create_user`, `create_role`, `discard`."""
+    """Creates entries, as `UserStore` specifies for `create_user`, `create_role`, `discard`.
+
+    Attributes:
+        reads_may_lag: False if the server is known to keep the entries itself. An OpenLDAP consumer
+            that forwards changes to its provider (overlay chain) shows them only after replication.
+    """
 
     reader: Reader
     writer: Writer
     creation_locks: CreationLocks
     cleanup: MembershipCleanup
+    reads_may_lag: bool = True
 
     def create_user(self, name: str) -> User:
         """Create a user without a password and roles; no role may name it from an earlier entry."""
@@ -198,6 +204,17 @@ class EntryCreator:
             if remaining_s() < LAG_REST_S:
                 raise DirectoryUnavailable(_LAGS)
             time.sleep(LAG_PAUSE_S)
+
+    def wait_until_finished(self, user: User) -> None:
+        """Wait, where reads may lag behind changes, until they show the finished user."""
+        # Else the login that follows the creation could be refused: reads leave out such users.
+        # The change is done, so that neither a long lag nor a failed read is an error.
+        with suppress(MiLdapError):
+            while self.reads_may_lag and remaining_s() > LAG_REST_S:
+                present = self.reader.users_named(user.name)
+                if not any(each.id == user.id and each.unfinished for each in present):
+                    return
+                time.sleep(LAG_PAUSE_S)
 
     def _delete_if_created(self, dn: str, mark: str) -> None:
         """Delete the entry that this request may have created, identified by its random mark."""
