@@ -16,7 +16,7 @@ from benchmarks.reading import answered
 from benchmarks.stage import Stage
 from benchmarks.target import EMBEDDED
 from benchmarks.timing import Figure, merged, or_refused
-from benchmarks.works import STARTS, TOKENS, Works, tokens, works
+from benchmarks.works import CHANGES, STARTS, TOKENS, Works, changes, tokens, works
 
 MOST_S = 60.0
 """A work that has taken so long in all is left out of the rounds to come."""
@@ -58,6 +58,9 @@ def measure(order: Order) -> dict[str, Figure]:
         if TOKENS in order.groups:
             with _promoted(on):
                 found |= _interleaved(tokens(on), order)
+        # For half a minute after a DN was used again, its groups are read from the directory.
+        if CHANGES in order.groups:
+            found |= _interleaved(changes(on), order)
     return found
 
 

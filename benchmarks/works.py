@@ -18,7 +18,7 @@ Work = Callable[[], Figure]
 Works = dict[str, Work]
 Requests = list[tuple[str, str]]
 
-STARTS, TOKENS = "starts", "tokens"
+STARTS, TOKENS, CHANGES = "starts", "tokens", "changes"
 
 _REQUESTS = 5000
 
@@ -85,7 +85,8 @@ def _lists(stage: Stage) -> Works:
     }
 
 
-def _changes(stage: Stage) -> Works:
+def changes(stage: Stage) -> Works:
+    """Creations, assignments and deletions of users."""
     roles = stage.population.small_roles
     return {
         f"changes_{clients}": partial(user_changes, stage.reading, stage.target, roles, clients)
@@ -124,15 +125,15 @@ def _bare(stage: Stage) -> Works:
     }
 
 
-_EVERYWHERE = {"reads": _reads, "logins": _logins, "lists": _lists, "changes": _changes}
+_EVERYWHERE = {"reads": _reads, "logins": _logins, "lists": _lists}
 _EMBEDDED = {"pages": _pages, "roles": _roles, "bare": _bare}
 
-GROUPS = (STARTS, *_EVERYWHERE, *_EMBEDDED, TOKENS)
+GROUPS = (STARTS, *_EVERYWHERE, *_EMBEDDED, TOKENS, CHANGES)
 """What `--only` takes; starts, pages, roles and bare are of the embedded directory alone."""
 
 
 def works(stage: Stage, groups: set[str]) -> Works:
-    """The works of these groups, but for starts and tokens, whose surroundings are others."""
+    """The works of these groups, but for starts, tokens and changes, whose surroundings are others."""
     makers = {**_EVERYWHERE, **(_EMBEDDED if stage.target.is_embedded else {})}
     found: Works = {}
     for group, make in makers.items():
