@@ -133,7 +133,7 @@ GROUPS = (STARTS, *_EVERYWHERE, *_EMBEDDED, TOKENS, CHANGES)
 
 
 def works(stage: Stage, groups: set[str]) -> Works:
-    """The works of these groups, but for starts, tokens and changes, whose surroundings are others."""
+    """The works of these groups, but for starts, tokens and changes, which are measured apart."""
     makers = {**_EVERYWHERE, **(_EMBEDDED if stage.target.is_embedded else {})}
     found: Works = {}
     for group, make in makers.items():
