@@ -36,7 +36,7 @@ class Group:
         stamp: the stamp of the entry whose members were read; `""` before they are read first.
         people: the members that are users.
         other_members: the member values that are not the DN of a user.
-        unsettled_until: until when the server may change the members without a new stamp, by
+        silent_changes_until: until when the server may change the members without a new stamp, by
             `time.monotonic()`; 0.0 if it does not.
     """
 
@@ -47,7 +47,7 @@ class Group:
     stamp: str = ""
     people: set[Person] = field(default_factory=set)
     other_members: set[str] = field(default_factory=set)
-    unsettled_until: float = 0.0
+    silent_changes_until: float = 0.0
 
     @property
     def size(self) -> int:
@@ -56,7 +56,9 @@ class Group:
     @property
     def is_certain(self) -> bool:
         """Whether the members in memory are those in the directory; else read them again."""
-        return bool(self.stamp) and not self.unsettled_until and self.stamp == self.reported_stamp
+        return (
+            bool(self.stamp) and not self.silent_changes_until and self.stamp == self.reported_stamp
+        )
 
 
 class Groups:
@@ -123,7 +125,7 @@ class Groups:
     def due(self) -> list[Group]:
         """Return the groups that are certain once their members are read."""
         now = time.monotonic()
-        return [group for group in self.uncertain if group.unsettled_until <= now]
+        return [group for group in self.uncertain if group.silent_changes_until <= now]
 
     def set_members(self, group: Group, entry: Entry, read_at_s: float) -> None:
         """Replace the group's members by those of the entry, which was read at that time."""
@@ -137,8 +139,8 @@ class Groups:
                 others.add(member)
         self._set_other_members(group, others)
         group.stamp = self.stamp_of(entry)
-        if group.unsettled_until <= read_at_s:
-            group.unsettled_until = 0.0
+        if group.silent_changes_until <= read_at_s:
+            group.silent_changes_until = 0.0
         self._note_certainty(group)
 
     def _keep_members(self, people: set[Person], members: set[str]) -> None:
@@ -160,12 +162,12 @@ class Groups:
     # OpenLDAP 2.5.13: the overlay refint removes or renames a member some time after the member's
     # entry was deleted or moved, and leaves the group's entryCSN as it is: no poll reports it. A
     # value that it removes later is nobody's DN meanwhile, and no query depends on it. But if an
-    # entry was moved, or another one got a DN that groups name, these groups are unsettled.
+    # entry was moved, or another one got a DN that groups name, it may change these groups so.
 
     def entry_moved(self, dn: str, person: Person | None = None) -> None:
         """Distrust the groups that name a DN that an entry had, or has got, until refint ends."""
         for group in self._naming(dn, person):
-            self._unsettle(group)
+            self._expect_silent_changes(group)
 
     def entry_deleted(self, dn: str, person: Person | None = None) -> None:
         """Read the groups again that name an entry that was deleted."""
@@ -175,14 +177,14 @@ class Groups:
             group.stamp = ""
             self._note_certainty(group)
             if is_reused:
-                self._unsettle(group)
+                self._expect_silent_changes(group)
 
     def entries_added(self) -> None:
         """Distrust the groups with members that are no entry's DN."""
         # An entry may have moved here from outside of the bases: its former DN is unknown.
         for group in self:
             if group.other_members and group.other_members - self._by_dn.keys():
-                self._unsettle(group)
+                self._expect_silent_changes(group)
 
     def _naming(self, dn: str, person: Person | None) -> list[Group]:
         """Return the groups that name the DN, perhaps written in another way.
@@ -195,8 +197,8 @@ class Groups:
                 self._set_other_members(group, group.other_members | {dn})
         return [group for text, group in self._like(dn) if _is_alike(text, dn)]
 
-    def _unsettle(self, group: Group) -> None:
-        group.unsettled_until = time.monotonic() + REFINT_S
+    def _expect_silent_changes(self, group: Group) -> None:
+        group.silent_changes_until = time.monotonic() + REFINT_S
         self._note_certainty(group)
 
     def _note_certainty(self, group: Group) -> None:
