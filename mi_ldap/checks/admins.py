@@ -7,15 +7,13 @@ from contextlib import suppress
 
 from mi_ldap.addresses import is_loopback
 from mi_ldap.checks.context import CheckContext
-from mi_ldap.checks.findings import Finding, counted
+from mi_ldap.checks.findings import Finding, counted, listed
 from mi_ldap.directory.reads.service_account import ServiceAccount
 from mi_ldap.directory.reads.visibility import Visibility
 from mi_ldap.errors import AdminRoleUnclear, AmbiguousName, StateUnavailable
 from mi_ldap.model import AdminRole, User
 from mi_ldap.name_rules import without_primary
 from mi_ldap.settings import Settings
-
-SHOWN = 10
 
 
 def admins(context: CheckContext) -> Iterator[Finding]:
@@ -100,7 +98,7 @@ def _admins(context: CheckContext, role: AdminRole) -> Iterator[Finding]:
     if role.nested:
         found += f", {len(nested)} through {counted(len(role.nested), 'groups')} in it"
     if enabled:
-        shown = ", ".join(user.name for user in enabled[:SHOWN])
+        shown = listed([user.name for user in enabled])
         yield Finding("admins", "pass", f"{found}, {len(enabled)} enabled: {shown}.")
     elif role.first_admin_id or role.holders:
         remedy = "mi-ldap recover-admin NAME"
@@ -114,7 +112,7 @@ def _custodians(context: CheckContext, role: AdminRole, users: list[User]) -> It
         user for user in users if user.custodian_id and not _has_custodian(context, role, user)
     ]
     if orphans:
-        shown = ", ".join(user.name for user in orphans[:SHOWN])
+        shown = listed([user.name for user in orphans])
         yield Finding(
             "admins",
             "warn",

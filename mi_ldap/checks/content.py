@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mi_ldap.checks.context import CheckContext, Listed
-from mi_ldap.checks.findings import Finding, counted
+from mi_ldap.checks.findings import SHOWN, Finding, counted
 from mi_ldap.directory.layout.entry_names import shown_name
 from mi_ldap.directory.probes import search_raw
 from mi_ldap.errors import AmbiguousName, IdUnreadable
@@ -16,7 +16,6 @@ from mi_ldap.ldap.connection import Entry
 from mi_ldap.ldap.result_codes import ResultCode
 from mi_ldap.name_rules import folded
 
-SHOWN = 10
 UID = "uid"
 """The attribute whose values memberUid holds (RFC 2307 §3), whatever the login name is."""
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
 Level = Literal["pass", "warn", "fail", "skip"]
+
+SHOWN: Final = 10
+"""Most names, entries or groups that a check tells."""
 
 EXIT_STATUS: Final[dict[str, int]] = {"pass": 0, "warn": 1, "fail": 2}
 
@@ -58,6 +61,12 @@ class Report:
 def counted(number: int, what: str) -> str:
     """Return `"1 user"` or `"2 users"`; `what` is the plural."""
     return f"{number} {what.removesuffix('s') if number == 1 else what}"
+
+
+def listed(texts: Sequence[str], separator: str = ", ") -> str:
+    """Return `"a, b, c"`, of more than `SHOWN` texts `"a, b, … and 3 more"`."""
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return f"{separator.join(texts[:SHOWN])}{more}"
 
 
 def lines(findings: Iterable[Finding], *, encoding: str = "utf-8", colour: bool = False) -> str:

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mi_ldap.checks.content import SHOWN, UID
+from mi_ldap.checks.content import UID
 from mi_ldap.checks.context import CheckContext
-from mi_ldap.checks.findings import Finding, counted
+from mi_ldap.checks.findings import SHOWN, Finding, counted, listed
 from mi_ldap.directory.layout.entry_names import shown_name
 from mi_ldap.directory.probes import is_missing, search_raw
 from mi_ldap.ldap import names
@@ -45,13 +45,11 @@ def members(context: CheckContext) -> Iterator[Finding]:
     if not groups:
         yield Finding("members", "pass", "No dangling group members.")
     for each in groups[:SHOWN]:
-        shown = "; ".join(each.members[:SHOWN])
-        more = f" and {len(each.members) - SHOWN} more" if len(each.members) > SHOWN else ""
         yield Finding(
             "members",
             "warn",
             f"{counted(len(each.members), 'members')} of {each.name} cannot be found: "
-            f"{shown}{more}.",
+            f"{listed(each.members, '; ')}.",
             "mi-ldap doctor --fix-members removes them, after asking.",
         )
     if len(groups) > SHOWN:
@@ -65,12 +63,11 @@ def _groups_of_other_classes(context: CheckContext) -> Iterator[Finding]:
     classes = ((group, layout.foreign_class(group)) for group in context.groups.entries)
     shown = [f"{shown_name(group, layout.role_name)} ({name})" for group, name in classes if name]
     if shown:
-        more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
         yield Finding(
             "members",
             "warn",
             f"These groups have no attribute {layout.member}, so they are shown without members, "
-            f"and cannot be assigned: {', '.join(shown[:SHOWN])}{more}.",
+            f"and cannot be assigned: {listed(shown)}.",
             "Exclude them with user_store.group_name_list_filter and group_name_search_filter.",
         )
 
@@ -88,7 +85,7 @@ def _members_by_other_attributes(context: CheckContext) -> Iterator[Finding]:
             if folded(value) in names_of and value != names_of[folded(value)]
         }
         if others:
-            shown = ", ".join(f"{value} ({name})" for value, name in [*others.items()][:SHOWN])
+            shown = listed([f"{value} ({name})" for value, name in others.items()])
             yield Finding(
                 "members",
                 "warn",

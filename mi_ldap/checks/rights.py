@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from mi_ldap.checks.context import CheckContext
-from mi_ldap.checks.findings import Finding
+from mi_ldap.checks.findings import Finding, listed
 from mi_ldap.checks.right_probes import (
     Right,
     first,
@@ -42,7 +42,6 @@ _IDS = (
     "user_store.user_id_attribute names the attribute that holds the ids of users and of groups: "
     "every one of them needs a single value that no other has and that never changes."
 )
-SHOWN = 10
 
 
 def account_rights(context: CheckContext) -> Iterator[Finding]:
@@ -79,7 +78,7 @@ def _read_rights(context: CheckContext) -> Iterator[Finding]:
             "rights", "fail", sentence, f"Let it read them. {RIGHTS[context.server_type]}\n{_IDS}"
         )
     if shared:
-        shown = " and ".join(shared[:SHOWN])
+        shown = listed(shared, " and ")
         sentence = (
             f"These entries share one {layout.user_id}, so the service ignores them: {shown}."
         )

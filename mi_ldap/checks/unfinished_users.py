@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mi_ldap.checks.context import CheckContext
-from mi_ldap.checks.findings import Finding, counted
+from mi_ldap.checks.findings import Finding, counted, listed
 from mi_ldap.directory.layout import account_state
 from mi_ldap.directory.layout.entry_names import shown_name
-
-SHOWN = 10
 
 
 def unfinished_users(context: CheckContext) -> Iterator[Finding]:
@@ -22,12 +20,11 @@ def unfinished_users(context: CheckContext) -> Iterator[Finding]:
     )
     if not found:
         return
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     yield Finding(
         "unfinished-users",
         "warn",
         f"A crash interrupted the creation of {counted(len(found), 'users')}: "
-        f"{', '.join(found[:SHOWN])}{more}. The service does not show them.",
+        f"{listed(found)}. The service does not show them.",
         "The running service removes them within minutes, if its account may delete users. Their "
         "names can be used at once.",
     )
