@@ -174,6 +174,7 @@ class Reader(Searches):
 
     def whole_roles(self, condition: str, attributes: Sequence[str] = ()) -> Query[list[Entry]]:
         """Return the query for the groups that match a filter, with all their members."""
+        # With the list filter: the service never removes members from groups that are not listed.
         layout = self.layout
         wanted = [*layout.role_attributes, layout.member, *attributes]
         return Query(
