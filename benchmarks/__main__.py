@@ -15,10 +15,11 @@ from benchmarks.plot import write_plot
 from benchmarks.results import Result, kept
 from benchmarks.running_order import Order, measure
 from benchmarks.tables import plain, rows_of
-from benchmarks.target import DIRECTORIES, EMBEDDED
+from benchmarks.target import DIRECTORIES, EMBEDDED, MARIADB, POSTGRESQL
 from benchmarks.works import GROUPS
 
-_SIZES, _OTHER_SIZES, _QUICK_SIZES = (1_000, 100_000), (3_000,), (1_000,)
+_SIZES = {EMBEDDED: (1_000, 100_000), POSTGRESQL: (100_000,), MARIADB: (100_000,)}
+_OTHER_SIZES, _QUICK_SIZES = (3_000,), (1_000,)
 _ROUNDS = 5
 
 
@@ -58,7 +59,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 def _orders(options: argparse.Namespace) -> Iterator[Order]:
     for directory in options.directories:
-        sizes = _SIZES if directory == EMBEDDED else _OTHER_SIZES
+        sizes = _SIZES.get(directory, _OTHER_SIZES)
         for users in options.users or (_QUICK_SIZES if options.quick else sizes):
             rounds = 1 if options.quick else options.rounds
             yield Order(directory, users, set(options.only), rounds, warms_up=not options.quick)

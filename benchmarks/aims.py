@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.rows import Figures, Limit, Ratio, Row, time_text
-from benchmarks.target import DS389, EMBEDDED, SAMBA
+from benchmarks.target import DATABASES, DS389, EMBEDDED, SAMBA
 from benchmarks.timing import Figure
 from benchmarks.user_changes import ACTS, CLIENTS
 
@@ -21,8 +21,8 @@ def rows(directory: str, users: int, figures: Figures, small: Figures | None = N
         figures: of all works.
         small: the same at the smallest size, where that is another.
     """
-    reads_directly = directory in {DS389, SAMBA}
-    aims = _aims_of(directory, reads_directly)
+    reads_directly = directory in {DS389, SAMBA, *DATABASES}
+    aims = _OF_DATABASES if directory in DATABASES else _aims_of(directory, reads_directly)
     found = [each.row(figures) for each in aims if each.works <= figures.keys()]
     if small is not None and {"show", "bare"} <= figures.keys() & small.keys():
         found.append(_apart(figures, small))
@@ -137,4 +137,25 @@ _EMBEDDED: tuple[Ratio | Limit, ...] = (
     Limit("bare: ldap3 finds a user by its id", ("ldap_search", "ms")),
     Limit("bare: ldap3 binds as a user", ("ldap_bind", "ms")),
     Limit("bare: `ldapsearch`, unpaged", ("ldapsearch", "ms")),
+)
+
+_OF_DATABASES: tuple[Ratio | Limit, ...] = (
+    *_shares(0.5),
+    Limit("`GET /users/{id}`, one client", ("show_one", "ms")),
+    Ratio(
+        "`GET /users`, all",
+        ("list", "ms"),
+        ("bare_list", "ms"),
+        0.3,
+        False,
+        ("bare list", "bare driver and JSON"),
+    ),
+    *(Limit(path, (name, "ms"), 15) for name, path in _PATHS.items()),
+    *(
+        Ratio(work, (name, "rps"), (f"bare_{name}", "rps"), 0, True, ("bare login", "bare login"))
+        for work, name in (
+            ("`GET /login`", "login"),
+            ("`GET /login` of users that the service has created", "login_created"),
+        )
+    ),
 )

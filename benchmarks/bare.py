@@ -2,7 +2,8 @@
 
 The same gunicorn, TLS, workers, threads, signing keys and revocations as the service's, on its
 state folder: `/bare` checks the token and answers like `GET /users/{id}`; `/bare-login` reads the
-Basic credentials and binds once, on a connection that each thread keeps. Run by the benchmark:
+Basic credentials and binds once, or reads the user's digest from a database, on a connection that
+each thread keeps. Run by the benchmark:
 `python -m benchmarks.bare`, with the settings of the service but for the port.
 """
 
@@ -10,10 +11,12 @@ from __future__ import annotations
 
 import base64
 import threading
+from collections.abc import Callable
 
 from flask import Flask, Response, jsonify, request
 from flask_jwt_extended import verify_jwt_in_request
 
+from benchmarks import databases
 from benchmarks.target import Target
 from mi_ldap.services.container import Services
 from mi_ldap.serving.embedded_slapd import embedded_directory
@@ -46,12 +49,20 @@ def application(found: Services, target: Target) -> Flask:
     def bare_login() -> tuple[Response, int]:
         encoded = request.headers["Authorization"].partition(" ")[2]
         name, _, password = base64.b64decode(encoded).decode().partition(":")
-        if not hasattr(local, "connection"):
-            local.connection = target.connected()
-        proved = local.connection.rebind(target.user_dn(name), password)
+        if not hasattr(local, "check"):
+            local.check = _password_check(target)
+        proved = local.check(name, password)
         return jsonify(proved=proved), 200 if proved else 401
 
     return app
+
+
+def _password_check(target: Target) -> Callable[[str, str], bool]:
+    """Return what verifies a password on a connection of its own."""
+    if target.is_database:
+        return databases.password_check(target)
+    connection = target.connected()
+    return lambda name, password: bool(connection.rebind(target.user_dn(name), password))
 
 
 def main() -> None:

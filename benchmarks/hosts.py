@@ -18,7 +18,7 @@ from benchmarks.population import (
     user_name,
 )
 from benchmarks.relay import relayed
-from benchmarks.target import DS389, FAR_OPENLDAP, SAMBA, TLS_OPENLDAP, Target
+from benchmarks.target import DATABASES, DS389, FAR_OPENLDAP, SAMBA, TLS_OPENLDAP, Target
 from tests import kinds
 from tests.hosts.ds389 import Ds389
 from tests.hosts.installed import program
@@ -32,6 +32,8 @@ from tests.subtree import Tool
 
 def population_of(directory: str, users: int) -> Population:
     """So many users, with what roles the directory takes."""
+    if directory in DATABASES:
+        return Population(users)
     if directory == SAMBA:
         # Samba 4.17 has no index of members, which Active Directory has: to find the groups of a
         # user it compares the members of all groups. So there are few.

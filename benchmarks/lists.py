@@ -65,7 +65,7 @@ def _services(state: Path, directory: EmbeddedDirectory) -> Services:
         "STATE_DIR": str(state),
         "USER_STORE__CONNECTION_URL": directory.url,
         "USER_STORE__CONNECTION_NAME": directory.service_dn,
-        "USER_STORE__CONNECTION_PASSWORD": directory.service_password,
+        "USER_STORE__CONNECTION_PASSWORD": directory.read_service_password(),
         "USER_STORE__USER_SEARCH_BASE": directory.user_base,
         "USER_STORE__GROUP_SEARCH_BASE": directory.group_base,
         "USER_STORE__INDEX_LIMIT": "0",  # no memory

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.running import ROOT
-from benchmarks.target import DS389, SAMBA
+from benchmarks.target import DS389, MARIADB, POSTGRESQL, SAMBA
 from mi_ldap.embedded.configuration import find_installation
 
 
@@ -66,6 +66,10 @@ def _server(directory: str) -> dict[str, str]:
         return {"389 Directory Server": _said("ns-slapd", "-v").partition("/")[2].split()[0]}
     if directory == SAMBA:
         return {"Samba": _said("samba", "--version").split()[-1]}
+    if directory == POSTGRESQL:
+        return {"PostgreSQL": _said("psql", "--version").split()[2]}
+    if directory == MARIADB:
+        return {"MariaDB": _said("mariadb", "--version").split()[4].rstrip(",")}
     return {"slapd": _slapd_version()}
 
 

@@ -59,7 +59,7 @@ def measure(order: Order) -> dict[str, Figure]:
             with _promoted(on):
                 found |= _interleaved(tokens(on), order)
         # For half a minute after a DN was used again, its groups are read from the directory.
-        if CHANGES in order.groups:
+        if CHANGES in order.groups and not on.target.is_database:
             found |= _interleaved(changes(on), order)
     return found
 

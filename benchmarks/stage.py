@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import hosts, place
+from benchmarks import databases, hosts, place
 from benchmarks.bare_ldap import BareLdap
 from benchmarks.callers import login
+from benchmarks.databases import BareDatabase
 from benchmarks.population import CREATED, PASSWORD, Population
 from benchmarks.reading import Reading, answered
 from benchmarks.running import BARE, SERVICE, Server, running
-from benchmarks.target import Target
+from benchmarks.target import DATABASES, Target
 from benchmarks.timing import Figure
 
 
@@ -33,10 +34,16 @@ class Stage:
     folder: Path
     service: Server
     bare: Server
-    ldap: BareLdap
+    ldap: BareLdap | BareDatabase
     token: str
     tokens: list[str]
     started: dict[str, Figure]
+
+    @property
+    def directory(self) -> BareLdap:
+        """The directory asked directly; not for a database."""
+        assert isinstance(self.ldap, BareLdap)  # noqa: S101 - for mypy
+        return self.ldap
 
     @property
     def reading(self) -> Reading:
@@ -61,10 +68,16 @@ def other(directory: str, folder: Path, users: int) -> Iterator[Stage]:
     state = folder / "state"
     state.mkdir(mode=0o700)
     with (
-        hosts.started(directory, folder / "host", population) as target,
+        _host(directory, folder / "host", population) as target,
         _running(state, target, population) as stage,
     ):
         yield stage
+
+
+def _host(directory: str, folder: Path, population: Population) -> AbstractContextManager[Target]:
+    if directory in DATABASES:
+        return databases.started(directory, population)
+    return hosts.started(directory, folder, population)
 
 
 @contextmanager
@@ -83,11 +96,15 @@ def _running(state: Path, target: Target, population: Population) -> Iterator[St
             folder=state.parent,
             service=service,
             bare=bare,
-            ldap=stack.enter_context(closing(BareLdap(target, state.parent))),
+            ldap=stack.enter_context(closing(_bare_store(target, state.parent))),
             token=token,
             tokens=[_token(service, name, PASSWORD) for name in population.people()],
             started={"start_full": {"ms": ready_s * 1000}, "filled": {"ms": filled_s * 1000}},
         )
+
+
+def _bare_store(target: Target, folder: Path) -> BareLdap | BareDatabase:
+    return BareDatabase(target) if target.is_database else BareLdap(target, folder)
 
 
 def _token(service: Server, name: str, password: str) -> str:

@@ -79,9 +79,10 @@ def _by_wrk(stage: Stage, server: Server, name: str, requests: Requests) -> Work
 
 def _lists(stage: Stage) -> Works:
     reading = stage.reading
+    bare = "bare_list" if stage.target.is_database else "ldapsearch_paged"
     return {
         **{name: partial(reading.listed, *query) for name, query in reading.lists().items()},
-        "ldapsearch_paged": lambda: {"ms": stage.ldap.list_s(paged=True) * 1000},
+        bare: lambda: {"ms": stage.ldap.list_s(paged=True) * 1000},
     }
 
 
@@ -109,11 +110,11 @@ def _roles(stage: Stage) -> Works:
         "role_taken": changing.role_taken,
         "change_seen": changing.change_seen,
     }
-    return {name: partial(work, stage.reading, stage.ldap) for name, work in works.items()}
+    return {name: partial(work, stage.reading, stage.directory) for name, work in works.items()}
 
 
 def _bare(stage: Stage) -> Works:
-    ldap = stage.ldap
+    ldap = stage.directory
 
     def number(turn: int) -> int:
         return stage.population.asked(turn * STRIDE)

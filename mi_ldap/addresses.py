@@ -1,4 +1,4 @@
-"""IP addresses and networks, host names that stand for one, and the URLs of directories."""
+"""IP addresses and networks, loopback and wildcard hosts, and the hosts and schemes of URLs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# Of `::ffff:0:0/96`, before the IPv4 address (RFC 4291 §2.5.5.2).
 _MAPPED_BITS = 96
-"""Of `::ffff:0:0/96`, before the IPv4 address (RFC 4291 §2.5.5.2)."""
 
 
 def parse_address(text: str) -> Address | None:
@@ -47,6 +47,11 @@ def is_wildcard(host: str) -> bool:
     return host in ("0.0.0.0", "::")  # noqa: S104 - compared only
 
 
+def host_in_url(host: str) -> str:
+    """Return the host as URLs have it, an IPv6 address in brackets (RFC 3986 §3.2.2)."""
+    return f"[{host}]" if ":" in host else host
+
+
 def scheme_of(url: str) -> str:
     """Return `"ldap"`, `"ldaps"` or `"ldapi"`, also for addresses with `+srv`."""
     return url.partition(":")[0].lower().removesuffix("+srv")
@@ -58,10 +63,7 @@ def leaves_the_machine(url: str) -> bool:
 
 
 def client_network(client: str, ipv6_prefix: int) -> str:
-    """Return the network of an IPv6 address, `"2001:db8::/64"`; other texts unchanged.
-
-    An IPv6 host has a whole /64, and a customer up to a /48 (RFC 6177).
-    """
+    """Return the network of an IPv6 address, `"2001:db8::/64"`; other texts unchanged."""
     address = parse_address(client)
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((int(address), ipv6_prefix), strict=False))

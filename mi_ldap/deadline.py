@@ -13,8 +13,8 @@ from contextvars import ContextVar
 DEFAULT_S = 5.0
 """The remaining time, in seconds, where no deadline was set."""
 
+# Seconds for a rollback, which may begin when the request's own time is over.
 UNDO_S = 2.0
-"""Seconds for a rollback, which may begin when the request's own time is over."""
 
 _ends_at: ContextVar[float | None] = ContextVar("deadline", default=None)
 _began_at: ContextVar[float | None] = ContextVar("began_at", default=None)

@@ -10,16 +10,16 @@
     │   ├── AdminsOnly            the performer does not have the admin role
     │   ├── PasswordChangeFirst   a token of scope `change-password` used for something else
     │   ├── CustodyRefused        the performer is not the custodian of that admin
-    │   ├── SelfDeletion          nobody may delete the own account
+    │   ├── SelfDeletion          nobody may delete their own account
     │   └── ReadOnlyStore         the user store is read-only
     ├── NotFound                  there is no such user, role or domain
     │   ├── UserNotFound
     │   ├── RoleNotFound
     │   └── DomainNotFound
-    ├── BadRequest                the request cannot be carried out as it stands
+    ├── BadRequest                the request cannot be carried out; its sender must change it
     │   ├── UserExists
     │   ├── RoleExists
-    │   ├── AmbiguousName         several entries match one name
+    │   ├── AmbiguousName         several entries match one name, so none of them is used
     │   ├── WrongOldPassword      the current password, sent to change it, is wrong
     │   └── PolicyRefused         the directory's password policy rejects the password
     ├── Conflict                  the directory changed between the decision and the write
@@ -67,8 +67,6 @@ class NotAuthenticated(MiLdapError):
 
 
 class TokenExpired(NotAuthenticated):
-    """The token is authentic, but it has expired."""
-
     code = "token_expired"
 
     def __init__(self) -> None:
@@ -108,8 +106,6 @@ class Forbidden(MiLdapError):
 
 
 class AdminsOnly(Forbidden):
-    """Only admins may do this."""
-
     code = "admins_only"
 
     def __init__(self) -> None:
@@ -117,8 +113,6 @@ class AdminsOnly(Forbidden):
 
 
 class PasswordChangeFirst(Forbidden):
-    """The performer's password must be changed before anything else."""
-
     code = "password_change_required"
 
     def __init__(self) -> None:
@@ -141,8 +135,6 @@ class CustodyRefused(Forbidden):
 
 
 class SelfDeletion(Forbidden):
-    """A user may not delete the own account."""
-
     code = "self_deletion"
 
     def __init__(self) -> None:
@@ -150,7 +142,7 @@ class SelfDeletion(Forbidden):
 
 
 class ReadOnlyStore(Forbidden):
-    """The user store is read-only, by its configuration or because the server says so."""
+    """The user store is read-only, by its configuration or because the server refuses changes."""
 
     code = "read_only_store"
 
@@ -178,12 +170,11 @@ class RoleNotFound(NotFound):
         super().__init__(_not_found("Role", name))
 
 
+# In characters. A client may send a name of a megabyte; the sentence goes into response and log.
 _SHOWN = 240
-"""Longest name in a sentence, in characters."""
 
 
 def _cut(name: str) -> str:
-    # A client may send a name of a megabyte; the sentence goes into the response and the log.
     return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
 
 
@@ -201,7 +192,7 @@ class DomainNotFound(NotFound):
 
 
 class BadRequest(MiLdapError):
-    """The request cannot be carried out as it stands; the message says what to change.
+    """The request cannot be carried out; the message says what to change.
 
     Args:
         message: the sentence for the client.
@@ -232,17 +223,13 @@ class RoleExists(BadRequest):
 
 
 class AmbiguousName(BadRequest):
-    """Several entries match one name, so none of them is used."""
-
     code = "ambiguous_name"
 
     def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"More than one {kind} in the directory is named {name}.")
+        super().__init__(f"More than one {kind} is named {name}.")
 
 
 class WrongOldPassword(BadRequest):
-    """The current password, which the request sent to change it, is wrong."""
-
     code = "wrong_old_password"
 
     def __init__(self) -> None:
@@ -285,14 +272,16 @@ class IdUnreadable(DirectoryUnavailable):
 
     Args:
         attribute: the attribute of ids, `"entryUUID"`.
+        message: by default one that names the setting for directories.
     """
 
     code = "id_unreadable"
 
-    def __init__(self, attribute: str) -> None:
+    def __init__(self, attribute: str, message: str = "") -> None:
         super().__init__(
-            f"A user or role that this needs has no single {attribute} that the service's account "
-            "may read (user_store.user_id_attribute). See the service's log."
+            message
+            or f"A user or role that this needs has no single {attribute} that the service's "
+            "account may read (user_store.user_id_attribute). See the service's log."
         )
 
 

@@ -24,7 +24,7 @@ def lock(descriptor: int, within_s: float = 0.0, poll_s: float = 0.002) -> bool:
     Args:
         descriptor: of the open file; closing it releases the lock.
         within_s: seconds to wait; the process that holds the lock may be stopped (SIGSTOP).
-        poll_s: seconds between two tries: flock(2) has no timeout.
+        poll_s: seconds between two tries.
     """
     give_up_at = time.monotonic() + within_s
     while True:
@@ -33,6 +33,7 @@ def lock(descriptor: int, within_s: float = 0.0, poll_s: float = 0.002) -> bool:
         except BlockingIOError:
             if time.monotonic() >= give_up_at:
                 return False
+            # flock(2) has no timeout, and a signal to interrupt it would need the main thread.
             time.sleep(poll_s)
         else:
             return True

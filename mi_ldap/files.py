@@ -55,7 +55,8 @@ def create_private(path: Path, content: bytes) -> bool:
     """
     with _draft(path, content) as draft:
         try:
-            os.link(draft, path)  # unlike a rename, it fails where the file exists
+            # Unlike a rename, a link fails where the file exists.
+            os.link(draft, path)
         except FileExistsError:
             return False
     _sync_folder(path.parent)
@@ -69,7 +70,8 @@ def _draft(path: Path, content: bytes) -> Iterator[Path]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), 0o600)  # of a draft that a crash left
+            # A draft that a crash left may have another mode.
+            os.fchmod(file.fileno(), 0o600)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -82,7 +84,8 @@ def _draft(path: Path, content: bytes) -> Iterator[Path]:
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)  # else a loss of power may undo the renaming
+        # Otherwise a loss of power may undo the renaming.
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -102,6 +105,7 @@ def _read_all(descriptor: int, path: Path) -> bytes:
 
 def _is_readable(descriptor: int, within_s: float) -> bool:
     """Whether there is data to read, or the end of the file, within that time."""
-    polling = select.poll()  # select() fails for descriptors above 1,023
+    # Not `select()`, which fails for descriptors above 1,023.
+    polling = select.poll()
     polling.register(descriptor, select.POLLIN)
     return bool(polling.poll(within_s * 1000))

@@ -14,6 +14,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 def find_checkout() -> Path | None:
     """Return the checkout that this package is imported from; None for an installation."""
+    # Both files: site-packages may contain an `app.py` of another project.
     is_checkout = (_ROOT / "app.py").is_file() and (_ROOT / "config" / "mi-ldap.toml").is_file()
     return _ROOT if is_checkout else None
 

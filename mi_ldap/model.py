@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
 
 class EntryId(str):
-    """The immutable id of a user or role, never empty, so that two absent ids are never equal.
+    """The immutable id of a user or role.
 
     Raises:
         ValueError: the text is blank.
@@ -18,6 +18,7 @@ class EntryId(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> EntryId:
+        # Otherwise two entries whose ids cannot be read would count as the same.
         if not text.strip():
             raise ValueError("an id is never empty")
         return super().__new__(cls, text)
@@ -43,9 +44,12 @@ class User:
             `""` if the user never had a custodian.
         enabled: False when the account is disabled in the directory.
         busy: True while the user is being created, or while an admin is setting its password
-            after checking that it is no admin; it cannot be promoted meanwhile.
-        marked: whether the entry has the store's object class; if not, it is added first.
+            after checking that it is not an admin; it cannot be promoted meanwhile.
+        has_store_class: whether the entry has the store's object class; if not, it is added first.
         unfinished: True until its creation has finished. Reads leave such a user out.
+        domain: the secondary user store that it is in, `"WSO2.COM"`; `""` for the primary one.
+        stored: the user as its store returned it, where custodian and account state are stored
+            elsewhere; otherwise None.
     """
 
     id: EntryId
@@ -57,8 +61,10 @@ class User:
     appointment: str = ""
     enabled: bool = True
     busy: bool = False
-    marked: bool = True
+    has_store_class: bool = True
     unfinished: bool = False
+    domain: str = ""
+    stored: User | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_unappointed(self) -> bool:
@@ -71,18 +77,22 @@ class Role:
     """A role as it was read; the attributes as in `User`.
 
     Attributes:
+        domain: of a hybrid role `"Internal"` or `"Application"`.
         is_dynamic: whether the directory computes its members.
         foreign_class: the class of a group whose members are in another attribute than the
             configured one, `"posixGroup"`; `""` for other groups.
+        is_hybrid: whether users of every user store may have the role.
     """
 
     id: EntryId
     name: str
     locator: str
     revision: str
-    marked: bool = True
+    has_store_class: bool = True
     is_dynamic: bool = False
     foreign_class: str = ""
+    domain: str = ""
+    is_hybrid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +170,7 @@ class ReadSource:
     """The source of a store's reads at present.
 
     Attributes:
-        source: `"memory"` or `"directory"`.
+        source: `"memory"`, `"directory"` or `"database"`.
         why: why the source is not memory, `"it is being filled"`; `""` if it is.
     """
 
@@ -189,12 +199,14 @@ class Names:
     @cached_property
     def text(self) -> bytes:
         """Return all casefolds as one UTF-8 text, with `BETWEEN` before and after each."""
+        # One search of one text is faster than a test of each of 100,000 names.
         between = BETWEEN.decode(errors="surrogateescape")
         return between.join(("", *(self.folded or ()), "")).encode(errors="surrogateescape")
 
 
 def in_order(names: Iterable[str], *, complete: bool = True) -> Names:
     """Return the unique names sorted without case, ties by code point, without empty ones."""
+    # Sorted twice: the second sort is stable, so that it leaves ties by code point.
     by_code_point = sorted({name for name in names if name})
     listed = tuple(sorted(by_code_point, key=casefolded))
     return Names(listed, complete, shared(tuple(map(casefolded, listed)), listed))

@@ -1,4 +1,4 @@
-"""Rules of names and passwords: what a new one may contain, domains, and which names are equal.
+"""Rules of names and passwords: what a new one may contain, and domains.
 
 New names may contain what the directory allows, except characters that could be used to imitate
 another name or that clients do not escape in URLs. Users that other tools created with other names
@@ -8,30 +8,28 @@ are still listed, shown and removable, so `new_user_name` is called only for *ne
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from mi_ldap.errors import BadRequest, DomainNotFound
+from mi_ldap.name_folding import MAX_TYPED, folded
 
 EVERYONE: Final = "Internal/everyone"
 PRIMARY: Final = "PRIMARY"
 HYBRID_DOMAINS: Final = ("Internal", "Application")
+"""The domains of roles that users of every user store may have."""
 
-DIFFER: Final = "The new password and its confirmation differ."
+
+PRIMARY_ADMINS: Final = "Only a user of the primary user store can be an admin."
+CONFIRMATION_DIFFERS: Final = "The new password and its confirmation differ."
 
 MAX_NAME_BYTES: Final = 240
 MAX_PASSWORD_BYTES: Final = 1024
-MAX_TYPED: Final = 1024
-"""Longest name as typed, in characters, domain and white space included.
-
-Longer texts are no names and are not processed: CPython needs minutes to normalize a megabyte of
-combining marks, since it sorts them by insertion.
-"""
 
 Matches = Callable[[str], bool]
 """Returns whether a configured expression matches a whole text."""
 
-_UNSEEN = frozenset(
+_INVISIBLE = frozenset(
     "\ufffd\u034f\u115f\u1160\u17b4\u17b5\u2028\u2029\u2800\u3164\uffa0"
     "\u180b\u180c\u180d\u180f" + "".join(map(chr, range(0xFE00, 0xFE10)))
 )
@@ -47,18 +45,6 @@ _ONLY_QUESTION_MARKS = (
 )
 
 
-def folded(name: str) -> str:
-    """Return the name as OpenLDAP compares it: lower case by character, NFKC, single spaces.
-
-    This is not `casefold()`, by which `straße` and `strasse` are equal; in a directory they differ.
-    A text that is too long for a name is returned unchanged.
-    """
-    if len(name) > MAX_TYPED:
-        return name
-    lowered = "".join("i" if char == "\u0130" else char.lower() for char in name)
-    return " ".join(unicodedata.normalize("NFKC", lowered).split())
-
-
 def new_user_name(text: str, *, allow_any: bool = False) -> str:
     """Return `text` as the name of a new user.
 
@@ -69,9 +55,9 @@ def new_user_name(text: str, *, allow_any: bool = False) -> str:
     Raises:
         BadRequest: the name breaks a rule; says which.
     """
-    name = _plain_name(text, "user name", allow_any=allow_any)
+    name = _checked_name(text, "user name", allow_any=allow_any)
     if "/" in name:
-        raise _refused("user name", "it holds '/', which separates the domain from the name")
+        raise _not_allowed("user name", "it contains '/', which separates the domain from the name")
     return name
 
 
@@ -85,6 +71,7 @@ def new_role_name(text: str, *, allow_any: bool = False) -> str:
     Raises:
         BadRequest: the name breaks a rule; says which.
     """
+    # One character more than allowed, so that a longer text is still refused.
     domain, slash, rest = text[: MAX_TYPED + 1].strip().partition("/")
     if slash and _hybrid_domain(domain):
         return full_role_name(f"{domain}/{_bare_role_name(rest, allow_any=allow_any)}")
@@ -96,7 +83,8 @@ def role_name_warning(name: str) -> str:
     special = any(char in _SPECIAL_IN_URLS for char in name)
     if not special and not any(char.isspace() for char in name):
         return ""
-    what = f"one of {_listed(_SPECIAL_IN_URLS)}" if special else "a space"
+    listed = ", ".join(f"'{char}'" for char in _SPECIAL_IN_URLS)
+    what = f"one of {listed}" if special else "a space"
     return (
         f"The role name contains {what}: the Roles page of the WSO2 dashboard fails "
         "while a role of such a name exists."
@@ -110,20 +98,20 @@ def new_password(text: str) -> str:
         BadRequest: it is empty, too long, or contains control characters.
     """
     if not text:
-        raise _refused("password", "it is empty")
+        raise _not_allowed("password", "it is empty")
     if len(text) > MAX_PASSWORD_BYTES or len(_utf8(text, "password")) > MAX_PASSWORD_BYTES:
-        raise _refused("password", f"it is longer than {MAX_PASSWORD_BYTES} bytes")
+        raise _not_allowed("password", f"it is longer than {MAX_PASSWORD_BYTES} bytes")
     if any(unicodedata.category(char) == "Cc" for char in text):
-        raise _refused("password", "it holds a control character")
+        raise _not_allowed("password", "it contains a control character")
     if not text.strip("?"):
-        raise _refused("password", _ONLY_QUESTION_MARKS)
+        raise _not_allowed("password", _ONLY_QUESTION_MARKS)
     return text
 
 
-def must_agree(new: str, confirmed: str) -> None:
+def ensure_confirmed(new: str, confirmed: str) -> None:
     """Raise `BadRequest` if the two entries of a new password differ."""
     if new != confirmed:
-        raise BadRequest(DIFFER, "confirmed")
+        raise BadRequest(CONFIRMATION_DIFFERS, "confirmed")
 
 
 def is_primary(domain: str | None) -> bool:
@@ -134,8 +122,22 @@ def is_primary(domain: str | None) -> bool:
     return not is_too_long(domain) and domain.strip().casefold() in ("", PRIMARY.casefold())
 
 
-def role_of_domain(name: str, domain: str | None) -> str:
-    """Return a role's name, as typed, with its domain: `("x", "internal")` is `"Internal/x"`.
+def split_domain(text: str, domains: Collection[str]) -> tuple[str, str]:
+    """Return the domain in capitals and the rest; `""` and the text if no domain leads it."""
+    first, slash, rest = text.partition("/")
+    domain = first.upper()
+    # `"ſ".upper()` is "S", but a domain consists of ASCII characters.
+    is_domain = slash and first.isascii() and domain in domains
+    return (domain, rest) if is_domain else ("", text)
+
+
+def user_of_domain(name: str, domain: str | None, domains: Collection[str] = ()) -> str:
+    """Return a user's name, as typed, with its domain: `("x", "wso2.com")` is `"WSO2.COM/x"`.
+
+    Args:
+        name: as typed; it may begin with the domain already.
+        domain: as sent by a client.
+        domains: the domains of the secondary user stores, in capitals.
 
     Raises:
         DomainNotFound: there is no such domain.
@@ -143,10 +145,25 @@ def role_of_domain(name: str, domain: str | None) -> str:
     if is_primary(domain):
         return name
     typed = (domain or "")[:MAX_TYPED].strip()
-    hybrid = _hybrid_domain(typed)
-    if hybrid is None:
+    known = split_domain(f"{typed}/", domains)[0]
+    if not known:
         raise DomainNotFound(typed)
-    return f"{hybrid}/{name}"
+    # Clients send names as lists show them, with the domain.
+    bare = name.strip() if is_too_long(name) else split_domain(name.strip(), (known,))[1]
+    return f"{known}/{bare}"
+
+
+def role_of_domain(name: str, domain: str | None, domains: Collection[str] = ()) -> str:
+    """Return a role's name, as typed, with its domain: `("x", "internal")` is `"Internal/x"`.
+
+    The arguments, and the error, are those of `user_of_domain`.
+    """
+    hybrid = _hybrid_domain((domain or "")[:MAX_TYPED].strip())
+    if not hybrid:
+        return user_of_domain(name, domain, domains)
+    first, slash, rest = name.partition("/")
+    # Clients send names as lists show them, with the domain.
+    return f"{hybrid}/{rest if slash and _hybrid_domain(first.strip()) == hybrid else name}"
 
 
 def full_role_name(name: str) -> str:
@@ -156,6 +173,12 @@ def full_role_name(name: str) -> str:
     hybrid = _hybrid_domain(domain) if slash else None
     full = f"{hybrid}/{rest}" if hybrid else stripped
     return EVERYONE if folded(full) == folded(EVERYONE) else full
+
+
+def is_hybrid_name(name: str) -> bool:
+    """Whether the full name of a role is one of a hybrid role, `Internal/x`."""
+    domain, slash, _ = name.partition("/")
+    return bool(slash) and _hybrid_domain(domain) is not None
 
 
 def without_primary(name: str) -> str:
@@ -171,9 +194,9 @@ def _hybrid_domain(domain: str) -> str | None:
 
 
 def _bare_role_name(text: str, *, allow_any: bool) -> str:
-    name = _plain_name(text, "role name", allow_any=allow_any)
+    name = _checked_name(text, "role name", allow_any=allow_any)
     if "/" in name:
-        raise _refused("role name", "only 'Internal/' and 'Application/' may lead it")
+        raise _not_allowed("role name", "only 'Internal/' and 'Application/' may lead it")
     return name
 
 
@@ -187,50 +210,47 @@ def is_password(text: str) -> bool:
     return 0 < len(text) <= MAX_PASSWORD_BYTES >= len(text.encode(errors="replace"))
 
 
-def _plain_name(text: str, what: str, *, allow_any: bool) -> str:
+def _checked_name(text: str, what: str, *, allow_any: bool) -> str:
     if is_too_long(text):
-        raise _refused(what, f"it is longer than {MAX_NAME_BYTES} bytes")
+        raise _not_allowed(what, f"it is longer than {MAX_NAME_BYTES} bytes")
     name = text.strip()
     if not name:
-        raise _refused(what, "it is empty")
+        raise _not_allowed(what, "it is empty")
     if name in (".", ".."):
-        raise _refused(what, "clients rewrite '.' and '..' in an address")
+        raise _not_allowed(what, "clients rewrite '.' and '..' in an address")
     if not name.strip("?"):
-        raise _refused(what, _ONLY_QUESTION_MARKS)
+        raise _not_allowed(what, _ONLY_QUESTION_MARKS)
     if not allow_any:
         _ensure_no_special(name, what)
     if ":" in name:
-        raise _refused(what, "it holds ':', which ends the name in a login")
-    if any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c in _UNSEEN for c in name):
-        raise _refused(what, "it holds a control, format or broken character")
+        raise _not_allowed(what, "it contains ':', which ends the name in a login")
+    if any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES or c in _INVISIBLE for c in name):
+        raise _not_allowed(what, "it contains a control, format or invalid character")
     if len(_utf8(name, what)) > MAX_NAME_BYTES:
-        raise _refused(what, f"it is longer than {MAX_NAME_BYTES} bytes")
+        raise _not_allowed(what, f"it is longer than {MAX_NAME_BYTES} bytes")
     return name
 
 
 def _ensure_no_special(name: str, what: str) -> None:
-    """Raise `BadRequest`: WSO2's `mi delete user 'c#sharp'` would delete the user `c`."""
+    """Raise `BadRequest` for a character that is special in URLs."""
+    # WSO2's `mi delete user 'c#sharp'` would delete the user `c`.
     found = next((char for char in name if char in _SPECIAL_IN_URLS), None)
     if found is not None:
-        raise _refused(
+        raise _not_allowed(
             what,
             f"it contains '{found}', which WSO2's command-line clients and dashboard do not escape "
             "in a URL; user_store.allow_any_name permits it",
         )
 
 
-def _listed(characters: str) -> str:
-    return ", ".join(f"'{char}'" for char in characters)
-
-
 def _utf8(text: str, what: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise _refused(what, "it holds a broken character") from None
+        raise _not_allowed(what, "it contains an invalid character") from None
 
 
-def _refused(what: str, why: str) -> BadRequest:
+def _not_allowed(what: str, why: str) -> BadRequest:
     field = "new" if what == "password" else "name"
     return BadRequest(f"The {what} is not allowed: {why}.", field)
 
@@ -239,18 +259,19 @@ def matcher_of(expression: str | None) -> Matches | None:
     """Return whether a text matches the RE2 expression as a whole; None without an expression."""
     if not expression:
         return None
-    import re2  # here: `mi` needs no expressions for most commands
+    # Imported here, because most commands of `mi` need no expressions.
+    import re2
 
     compiled = re2.compile(expression)
     return lambda text: compiled.fullmatch(text) is not None
 
 
-def narrowed(text: str, matches: Matches | None, what: str) -> str:
+def ensure_matches(text: str, matches: Matches | None, what: str) -> str:
     """Return `text` if the configured expression (if any) matches all of it.
 
     Raises:
         BadRequest: the expression does not match.
     """
     if matches is not None and not matches(text):
-        raise _refused(what, "the configured expression for it does not match")
+        raise _not_allowed(what, "it does not match the configured expression")
     return text

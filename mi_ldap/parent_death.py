@@ -21,5 +21,6 @@ def die_with_parent(parent_pid: int, number: int = signal.SIGKILL) -> None:
     """
     if _prctl:
         _prctl(_PR_SET_PDEATHSIG, number)
-    if os.getppid() != parent_pid:  # the parent died before the call
+    # The parent may have died before the call: then no signal comes.
+    if os.getppid() != parent_pid:
         os._exit(1)

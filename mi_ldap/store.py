@@ -274,11 +274,21 @@ class UserReads(Protocol):
 class UserStore(UserReads, Protocol):
     """A store of users and roles."""
 
-    writable: bool
-    """False for a store that is configured as read-only."""
+    @property
+    def writable(self) -> bool:
+        """False for a store that is configured as read-only; of several stores, the primary one."""
 
-    roles_writable: bool
-    """False if users may be changed, but roles may not."""
+    @property
+    def writable_user_domains(self) -> tuple[str, ...]:
+        """The domains of the user stores whose users may be changed; `""` is the primary store."""
+
+    @property
+    def writable_role_domains(self) -> tuple[str, ...]:
+        """The domains whose roles may be changed: of user stores and of hybrid roles."""
+
+    @property
+    def admins_writable(self) -> bool:
+        """Whether the admin role's members, custodians and account states may be changed."""
 
     def finds_users_by_roles(self) -> bool:
         """Whether the filters for users test membership in roles; else `would_hide` is False."""
@@ -303,7 +313,7 @@ class UserStore(UserReads, Protocol):
         """Why the service's own account will soon be unable to log in, as a clause, or `""`."""
 
     def read_source(self) -> ReadSource:
-        """Return what answers the reads of `view()` at present: memory or the directory."""
+        """Return what answers the reads of `view()` at present: memory, directory or database."""
 
     def password_min_length(self) -> int | None:
         """Return the minimum password length of the directory's policy; None if unknown."""
@@ -373,6 +383,8 @@ class UserStore(UserReads, Protocol):
     def clean_up(self) -> None:
         """Delete leftovers of crashes and replication; called about every minute.
 
+        Does nothing in a store that is read-only.
+
         These are unfinished users that are older than a minute and whose creation has ended, and
         memberships of users and roles that this service deleted in the last ten minutes.
         """
@@ -416,3 +428,19 @@ class DeletionLog(Protocol):
 
     def recent(self) -> list[DeletedEntry]:
         """Return all recorded deletions; forget those that are older than ten minutes."""
+
+
+class RunningCreations(Protocol):
+    """Shows which creations of users are still running."""
+
+    def begin(self) -> str:
+        """Return a unique mark, which is running until `end`."""
+
+    def end(self, mark: str) -> None:
+        """Record that the creation has ended, whether it succeeded or not."""
+
+    def is_running(self, mark: str) -> bool | None:
+        """Whether the creation is running; None if unknown, as on another machine."""
+
+    def close(self) -> None:
+        """Forget all creations."""

@@ -63,7 +63,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedDirec
     """An embedded directory for all tests of this process, quick instead of safe, also on TCP."""
     (port,) = free_ports(1)
     with EmbeddedDirectory(tmp_path_factory.mktemp("directory"), port=port) as directory:
-        tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
+        tool = Tool(directory.url, directory.manager_dn, directory.read_manager_password())
         tool.replace("olcDatabase={-1}frontend,cn=config", olcPasswordHash="{SSHA}")
         tool.replace("olcDatabase={1}mdb,cn=config", olcDbNoSync="TRUE")
         # Each test has a place of its own: a name in one is no name in another.

@@ -15,7 +15,7 @@ from mi_ldap.model import AdminRole, Performer, User
 from mi_ldap.services.bootstrap import LoginRequest
 from mi_ldap.services.container import Services
 from mi_ldap.services.recovery import Recovery
-from mi_ldap.services.roles import RoleChange
+from mi_ldap.services.role_changes import RoleChange
 from mi_ldap.services.users import NewPassword, NewUser
 from mi_ldap.store import AssignRole, RevokeRole
 
@@ -120,7 +120,7 @@ class Walk:
     def promote(self, by: str, name: str) -> None:
         change = RoleChange(self.prefix + name, assigned=(self.role,))
         allowed = by in self.model.admins and name in self.model.users
-        done = self.attempt(by, allowed, lambda who: self.made.roles.change(who, change))
+        done = self.attempt(by, allowed, lambda who: self.made.role_changes.change(who, change))
         if done and name not in self.model.admins:
             self.model.hand_on(name)
             self.model.set_custodian(name, by)
@@ -131,7 +131,10 @@ class Walk:
         is_admin = name in self.model.admins
         allowed = self.model.may_act_on(by, name) or (by == name and is_admin)
         allowed = allowed and self.model.admins != {name}
-        if self.attempt(by, allowed, lambda who: self.made.roles.change(who, change)) and is_admin:
+        if (
+            self.attempt(by, allowed, lambda who: self.made.role_changes.change(who, change))
+            and is_admin
+        ):
             self.model.hand_on(name)
             self.model.set_custodian(name, None)
             self.model.admins.discard(name)

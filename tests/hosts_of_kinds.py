@@ -83,7 +83,9 @@ class Hosts:
             tool = Tool(host.tool_url or host.url, *host.tool, ca_file=host.ca_file)
             self._closing.callback(tool.close)
             self._started[kind.name] = host, tool
-        return self._started[kind.name]
+        host, tool = self._started[kind.name]
+        tool.rebind_if_closed()
+        return host, tool
 
     def _made(self, kind: Kind) -> Host:
         if kind is REPLICAS:

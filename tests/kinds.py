@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from mi_ldap.ldap.names import first_value
+from mi_ldap.ldap.names import first_rdn_pair
 
 Value = str | bytes
 Values = Value | Iterable[Value]
@@ -57,7 +57,7 @@ class Kind:
 
     def member_of_dn(self, dn: str) -> str:
         """By what a group names the entry."""
-        return first_value(dn)[1] if self.by_name else dn
+        return first_rdn_pair(dn)[1] if self.by_name else dn
 
     def _stored(self, password: str) -> Value:
         return f'"{password}"'.encode("utf-16-le") if self.password == "unicodePwd" else password

@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from mi_ldap.model import EntryId, Role, User
-from mi_ldap.name_rules import folded
+from mi_ldap.name_folding import folded
 
 ABANDONED_AFTER_S = 60.0
 ADOPTED = "adopted"

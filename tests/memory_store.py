@@ -77,7 +77,7 @@ class MemoryStore:
 
     def __init__(self, admin_role: str = "admin") -> None:
         self.writable = True
-        self.roles_writable = True
+        self._roles_writable = True
         self.is_down = False
         self.complete = True
         self.wanted_role = ""  # who loses the role of that name would be hidden by a filter
@@ -86,6 +86,26 @@ class MemoryStore:
         self._creations: set[str] = set()
         self._admin_role = role_locator(admin_role)
         self._admin_role_name = admin_role
+
+    @property
+    def roles_writable(self) -> bool:
+        return self.writable and self._roles_writable
+
+    @roles_writable.setter
+    def roles_writable(self, value: bool) -> None:
+        self._roles_writable = value
+
+    @property
+    def admins_writable(self) -> bool:
+        return self.roles_writable
+
+    @property
+    def writable_user_domains(self) -> tuple[str, ...]:
+        return ("",) if self.writable else ()
+
+    @property
+    def writable_role_domains(self) -> tuple[str, ...]:
+        return ("",) if self.roles_writable else ()
 
     def close(self) -> None:
         pass

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.services.container import Services
 from mi_ldap.settings import Settings
 from mi_ldap.store import UserStore
@@ -221,6 +221,14 @@ def running_all(*environments: Environment) -> Iterator[list[Service]]:
             service.process.terminate()
 
 
+@contextmanager
+def mortal(env: Environment) -> Iterator[Service]:
+    """A service, answering, which the test may kill."""
+    with _started(env) as service:
+        _wait_until_it_answers(service)
+        yield service
+
+
 def trusting() -> ssl.SSLContext:
     """TLS without a look at the certificate, as `curl -k` has it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -238,7 +246,7 @@ def free_port() -> int:
 
 @contextmanager
 def _started(env: Environment) -> Iterator[Service]:
-    port = free_port()
+    port = int(env.get("MI_LDAP_SERVER__PORT") or free_port())
     folder = Path(env["MI_LDAP_STATE_DIR"])
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     inherited = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}

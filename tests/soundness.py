@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mi_ldap.ldap.names import first_value
+from mi_ldap.ldap.names import first_rdn_pair
 from tests.subtree import Subtree
 
 CUSTODIAN, EPOCH = "miLdapCustodian", "miLdapEpoch"
@@ -121,4 +121,4 @@ def assert_links_are_whole(picture: Picture) -> None:
 
 def _below(subtree: Subtree, base_dn: str) -> dict[str, Entry]:
     found = subtree.tool.read_below(base_dn, *_WANTED)
-    return {first_value(dn)[1]: Entry(dn, values) for dn, values in found.items()}
+    return {first_rdn_pair(dn)[1]: Entry(dn, values) for dn, values in found.items()}

@@ -59,8 +59,8 @@ def host_of(directory: EmbeddedDirectory) -> Host:
     return Host(
         url=directory.url,
         base=directory.suffix,
-        account=(directory.service_dn, directory.service_password),
-        tool=(directory.manager_dn, directory.manager_password),
+        account=(directory.service_dn, directory.read_service_password()),
+        tool=(directory.manager_dn, directory.read_manager_password()),
     )
 
 
@@ -100,6 +100,13 @@ class Tool:
             server, dn, password, auto_referrals=False, check_names=False
         )
         self._demand(self._connection.bind())
+
+    def rebind_if_closed(self) -> None:
+        """Before it is used again after a while: Samba closes what is idle for 15 minutes."""
+        try:
+            self._connection.search("", "(objectClass=*)", BASE, attributes=["1.1"])
+        except LDAPException:
+            self._demand(self._connection.bind())
 
     def close(self) -> None:
         try:
@@ -239,6 +246,18 @@ class Subtree:
 
     def members(self, role: str) -> list[str]:
         return sorted(self.tool.read(self.group_dn(role), self.kind.member)[self.kind.member])
+
+
+@contextmanager
+def hybrid_base_in(subtree: Subtree) -> Iterator[str]:
+    """The DN of a folder for hybrid roles, where the service may do what it may with groups."""
+    base_dn = f"ou={subtree.name}-hybrid,ou=groups,{subtree.host.base}"
+    subtree.tool.add(base_dn, ["organizationalUnit"])
+    try:
+        yield base_dn
+    finally:
+        for dn in subtree.tool.dns_below(base_dn):
+            subtree.tool.delete(dn)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from mi_ldap.model import Performer, Role, User
 from mi_ldap.services.bootstrap import LoginRequest
 from mi_ldap.services.container import Services
 from mi_ldap.services.login import LoggedIn
-from mi_ldap.services.roles import RoleChange
+from mi_ldap.services.role_changes import RoleChange
 from mi_ldap.services.users import NewPassword, NewUser
 from mi_ldap.settings import load_settings
-from mi_ldap.store import AssignRole, CreateAdminRole, RenewEpoch, SetCustodian, Step
+from mi_ldap.store import AssignRole, CreateAdminRole, RenewEpoch, SetCustodian, Step, UserStore
 from mi_ldap.wiring import services
 from tests.memory_store import MemoryStore
 
@@ -110,10 +110,10 @@ class World:
         self.services.users.set_password(self.performer(by), name, NewPassword("new one", old))
 
     def give(self, by: str, name: str, *roles: str) -> None:
-        self.services.roles.change(self.performer(by), RoleChange(name, assigned=roles))
+        self.services.role_changes.change(self.performer(by), RoleChange(name, assigned=roles))
 
     def take(self, by: str, name: str, *roles: str) -> None:
-        self.services.roles.change(self.performer(by), RoleChange(name, revoked=roles))
+        self.services.role_changes.change(self.performer(by), RoleChange(name, revoked=roles))
 
     def demote(self, by: str, name: str) -> None:
         self.take(by, name, "admin")
@@ -142,10 +142,14 @@ class World:
         return [tuple(line[key] for key in keys) for line in self.lines]
 
 
-def make_world(state_dir: Path, settings: Iterable[tuple[str, str]] = ()) -> World:
-    """A world; `settings` as in `("BOOTSTRAP__MODE", "off")`."""
+def make_world(
+    state_dir: Path,
+    settings: Iterable[tuple[str, str]] = (),
+    secondaries: Mapping[str, UserStore] | None = None,
+) -> World:
+    """A world; `settings` as in `("BOOTSTRAP__MODE", "off")`, `secondaries` by domain."""
     state_dir.mkdir(exist_ok=True)
     environ = {f"MI_LDAP_{key}": value for key, value in settings}
     loaded = load_settings({**environ, "MI_LDAP_STATE_DIR": str(state_dir)})
     store = ChangingStore()
-    return World(store, services(loaded, store=store))
+    return World(store, services(loaded, store=store, secondaries=secondaries))

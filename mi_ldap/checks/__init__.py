@@ -3,7 +3,7 @@
 A check maps a `CheckContext` to findings (`findings.Finding`). Checks run in the order of `CHECKS`;
 one whose prerequisite failed is skipped and named in the report. Nothing is changed:
 `directory.probes` describes how rights are determined without a change. May import `wiring` and the
-`directory` store that it examines; must not know the terminal, which is `serving.examination`.
+`directory` store that it examines; must not know the terminal, which is `serving.doctor_command`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mi_ldap.checks import (
     slapd,
 )
 from mi_ldap.checks.context import Check, CheckContext, context_at
-from mi_ldap.checks.findings import Finding, Report, lines
+from mi_ldap.checks.findings import Finding, Report, format_findings
 from mi_ldap.checks.fix_members import remove_dangling_members
 from mi_ldap.checks.member_of import member_of
 from mi_ldap.checks.members import Dangling, dangling, members
@@ -32,19 +32,20 @@ from mi_ldap.checks.replicas import replicas
 from mi_ldap.checks.schema import schema
 from mi_ldap.checks.unfinished_users import unfinished_users
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import DirectoryStore
-from mi_ldap.directory.probes import ProbeTarget, probe_target_of
+from mi_ldap.directory.probes import ProbeTarget
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.errors import DirectoryUnavailable, MiLdapError
-from mi_ldap.ldap.connection import LdapError
+from mi_ldap.ldap.result_codes import LdapError
 from mi_ldap.services.container import Services
 
-__all__ = ["Doctor", "Finding", "Report", "lines"]
+__all__ = ["Doctor", "Finding", "Report", "format_findings"]
 
+# Time limit of one check in seconds: complete lists of 100,000 users take tens of seconds.
 CHECK_S: Final = 60.0
-"""Time limit of one check in seconds: complete lists of 100,000 users take tens of seconds."""
 
 _CONTENT = ("bases", "filters")
 
+# In this order: `filters` reads the lists of users and groups that the checks after it examine.
 CHECKS: Final = (
     Check("profile", server.profile),
     Check("bases", content.bases),
@@ -76,9 +77,9 @@ class Doctor:
     """
 
     def __init__(self, services: Services, *, embedded: bool) -> None:
-        assert isinstance(services.store, DirectoryStore)  # noqa: S101 - services() makes no other
-        self._services, self._embedded, self._store = services, embedded, services.store
-        self._target: ProbeTarget = probe_target_of(services.store)
+        assert isinstance(services.primary, DirectoryStore)  # noqa: S101 - services() makes no other
+        self._services, self._embedded, store = services, embedded, services.primary
+        self._target = ProbeTarget(store.config, store.build_layout, store.admin_role_name)
         self._context: CheckContext | None = None
         self._failed: set[str] = set()
         self._skipped: dict[str, list[str]] = {}

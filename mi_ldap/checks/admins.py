@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from functools import partial
 
-from mi_ldap.addresses import is_loopback
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding, counted, listed
+from mi_ldap.checks.first_admin import first_admin
+from mi_ldap.checks.store_admins import admins_of_store, can_read_admins, had_admins
 from mi_ldap.directory.reads.service_account import ServiceAccount
 from mi_ldap.directory.reads.visibility import Visibility
-from mi_ldap.errors import AdminRoleUnclear, AmbiguousName, StateUnavailable
+from mi_ldap.errors import AdminRoleUnclear, AmbiguousName
 from mi_ldap.model import AdminRole, User
-from mi_ldap.name_rules import without_primary
-from mi_ldap.settings import Settings
 
 
 def admins(context: CheckContext) -> Iterator[Finding]:
     """Report the admins, admins without a custodian, and whether a login can create the first."""
+    yield from _own_account(context)
+    yield from _membership_filters(context)
+    if context.services.settings.is_admin_role_hybrid:
+        if not can_read_admins(context.services):
+            sentence = "Not examined until hybrid roles can be read: see hybrid-roles below."
+            yield Finding("admins", "skip", sentence)
+            return
+        yield from admins_of_store(context.services)
+    else:
+        yield from _admins_of_group(context)
+    yield from first_admin(context.services, partial(_exists, context), embedded=context.embedded)
+
+
+def _admins_of_group(context: CheckContext) -> Iterator[Finding]:
     try:
         role = context.admin_group.read()
     except AdminRoleUnclear:
@@ -30,15 +43,12 @@ def admins(context: CheckContext) -> Iterator[Finding]:
         )
         return
     # There have been admins, so a missing group is an error and not a new directory.
-    if role is None and _had_admins(context):
+    if role is None and had_admins(context.services):
         yield _missing_admin_role(context)
     elif role is None:
         yield Finding("admins", "pass", f"There is no group {context.target.admin_role} yet.")
     else:
         yield from _admins(context, role)
-    yield from _own_account(context)
-    yield from _membership_filters(context)
-    yield from _first_admin(context)
 
 
 def _own_account(context: CheckContext) -> Iterator[Finding]:
@@ -71,12 +81,6 @@ def _membership_filters(context: CheckContext) -> Iterator[Finding]:
             "Remove the groups from user_store.user_name_list_filter and user_name_search_filter, "
             "or let only the admins' custodians change them.",
         )
-
-
-def _had_admins(context: CheckContext) -> bool:
-    with suppress(StateUnavailable):
-        return context.services.bootstrap.has_record()
-    return False
 
 
 def _missing_admin_role(context: CheckContext) -> Finding:
@@ -127,65 +131,9 @@ def _has_custodian(context: CheckContext, role: AdminRole, user: User) -> bool:
     return found is not None and context.admin_group.holds(role, found)
 
 
-def _first_admin(context: CheckContext) -> Iterator[Finding]:
-    """Report whether the next login creates the first admin."""
-    settings = context.services.settings
-    is_open = False
-    with suppress(StateUnavailable, AdminRoleUnclear):
-        is_open = context.services.bootstrap.is_open()
-    if not is_open:
-        yield Finding("first-admin", "pass", "No login can create a first admin.")
-        return
-    if context.embedded and is_loopback(settings.server.host):
-        sentence = f"There is no admin yet. On this machine {_first_admin_rule(settings)}."
-        yield Finding("first-admin", "pass", sentence)
-        return
-    unknown = _bootstrap_users_without_entry(context)
-    if unknown:
-        yield _unknown_bootstrap_users(unknown)
-        return
-    remedy = (
-        "Log in as the user who is to be the admin, set bootstrap.users to the allowed names, or "
-        "set "
-        'bootstrap.mode = "off".'
-    )
-    yield Finding(
-        "first-admin", "warn", f"There is no admin: {_first_admin_rule(settings)}.", remedy
-    )
-
-
-def _bootstrap_users_without_entry(context: CheckContext) -> list[str]:
-    """Return the names in `bootstrap.users` without an entry: a login with one creates the user."""
-    bootstrap = context.services.settings.bootstrap
-    if context.embedded or bootstrap.mode != "first_login":
-        return []
-    return [name for name in bootstrap.users if not _exists(context, without_primary(name))]
-
-
 def _exists(context: CheckContext, name: str) -> bool:
     try:
         return context.reader.find_user(name) is not None
     except AmbiguousName:
         # No login succeeds with an ambiguous name, so none creates this user.
         return True
-
-
-def _unknown_bootstrap_users(unknown: list[str]) -> Finding:
-    one = len(unknown) == 1
-    what = f"{unknown[0]} does" if one else f"{', '.join(unknown)} do"
-    return Finding(
-        "first-admin",
-        "fail",
-        f"{what} not exist: whoever first logs in with {'this name' if one else 'such a name'}, "
-        "from any address, chooses its password and becomes an admin.",
-        "Correct bootstrap.users, or create the user with your own tools first.",
-    )
-
-
-def _first_admin_rule(settings: Settings) -> str:
-    bootstrap = settings.bootstrap
-    if bootstrap.mode == "configured":
-        return f"{settings.super_admin.username} becomes one at its first login"
-    if bootstrap.users:
-        return f"the first of {', '.join(bootstrap.users)} to log in becomes one"
-    return "whoever logs in first becomes one"

@@ -21,8 +21,7 @@ from mi_ldap.directory.probes import (
 )
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap.account_policy import conditions_of_any_server, warning_of
-from mi_ldap.ldap.connection import LdapError
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 from mi_ldap.ldap.transport import is_ldaps, is_local_socket
 
 WARN_DAYS: Final = 30
@@ -137,9 +136,7 @@ def _certificate_or_plaintext(target: ProbeTarget, attempt: ConnectionAttempt) -
             "Use an ldaps:// address or set user_store.start_tls = true, and remove "
             "user_store.allow_plaintext.",
         )
-    return Finding(
-        "certificate", "pass", f"{attempt.url} does not leave this machine, so it needs no TLS."
-    )
+    return Finding("certificate", "pass", f"{attempt.url} is on this machine, so it needs no TLS.")
 
 
 def _certificate(url: str, days_left: float) -> Finding:
@@ -180,10 +177,8 @@ def _explain(target: ProbeTarget, refusal: LdapError) -> tuple[str, str]:
 
 
 def _is_active_directory(target: ProbeTarget, refusal: LdapError) -> bool:
-    """Whether it is configured as, or words its error like, Active Directory.
-
-    The root DSE has not been read yet: the bind failed.
-    """
+    """Whether it is configured as, or words its error like, Active Directory."""
+    # The root DSE has not been read yet, since the bind failed.
     worded = re.search(r"LdapErr: DSID|AcceptSecurityContext|NT_STATUS_", refusal.message)
     return target.config.profile == "active_directory" or worded is not None
 

@@ -8,25 +8,23 @@ from dataclasses import dataclass
 
 from mi_ldap.checks.context import CheckContext, Listed
 from mi_ldap.checks.findings import SHOWN, Finding, counted
+from mi_ldap.checks.members import UID
 from mi_ldap.directory.layout.entry_names import shown_name
 from mi_ldap.directory.probes import search_raw
 from mi_ldap.errors import AmbiguousName, IdUnreadable
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.result_codes import ResultCode
-from mi_ldap.name_rules import folded
-
-UID = "uid"
-"""The attribute whose values memberUid holds (RFC 2307 §3), whatever the login name is."""
+from mi_ldap.name_folding import folded
 
 SAMPLE = 200
+# Lower-case object classes that users and groups may share, so they do not distinguish them.
 _NO_HINT = frozenset(
     {
         *("top", "person", "organizationalperson", "securityprincipal"),
         *("organizationalunit", "container", "domain"),
     }
 )
-"""Lower-case object classes that users and groups may share, so they do not tell them apart."""
 
 
 def bases(context: CheckContext) -> Iterator[Finding]:
@@ -35,6 +33,8 @@ def bases(context: CheckContext) -> Iterator[Finding]:
     wanted = [("user_search_base", base) for base in layout.user_bases]
     if layout.reads_roles:
         wanted += [("group_search_base", base) for base in layout.role_bases]
+    if layout.hybrid_role_base:
+        wanted.append(("hybrid_role_base", layout.hybrid_role_base))
     for key, base in wanted:
         with context.session() as session:
             result = search_raw(session, base)
@@ -53,9 +53,6 @@ def _missing_base(key: str, base: str, code: ResultCode, matched_dn: str) -> Fin
     else:
         remedy = f"Let the account read it, or set user_store.{key} to another DN."
     return Finding("bases", "fail", sentence, remedy)
-
-
-# Filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,24 +176,21 @@ def _swapped(context: CheckContext, listing: _Listing) -> Finding:
 
 def _classes_below(context: CheckContext, base_dns: tuple[str, ...]) -> Counter[str]:
     """Count the classes of at most `SAMPLE` entries, without the classes in `_NO_HINT`."""
-    counted: Counter[str] = Counter()
+    classes: Counter[str] = Counter()
     anything = "(objectClass=*)"
     with context.session() as session:
         for base in base_dns:
             result = search_raw(
                 session, base, anything, ["objectClass"], base_only=False, size_limit=SAMPLE
             )
-            # The base itself is a container, whose class tells nothing about the users in it.
+            # The base itself is a container, whose class does not describe the users in it.
             below = [entry for entry in result.entries if not _is_same(entry.dn, base)]
-            counted.update(name for entry in below for name in entry.all("objectClass"))
-    return Counter({n: c for n, c in counted.items() if n.lower() not in _NO_HINT})
+            classes.update(name for entry in below for name in entry.all("objectClass"))
+    return Counter({n: c for n, c in classes.items() if n.lower() not in _NO_HINT})
 
 
 def _is_same(dn: str, other: str) -> bool:
     return names.parsed_dn(dn) == names.parsed_dn(other)
-
-
-# Names
 
 
 def duplicates(context: CheckContext) -> Iterator[Finding]:

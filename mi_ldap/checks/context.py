@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from mi_ldap.checks.findings import Finding, Level
-from mi_ldap.directory.layout import profiles
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.probes import ProbeTarget
-from mi_ldap.directory.reads.admin_group import AdminGroup
-from mi_ldap.directory.reads.nesting import Nesting
+from mi_ldap.directory.reads.memberships import AdminGroup, Nesting
+from mi_ldap.directory.reads.profile_detection import detect_profile
 from mi_ldap.directory.reads.reader import Reader
-from mi_ldap.ldap.connection import Entry, LdapConnection
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.connection_pool import Pool
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.names import is_under
 from mi_ldap.services.container import Services
 
@@ -54,10 +54,9 @@ class CheckContext:
         self.nesting = Nesting(self.reader)
         self.admin_group = AdminGroup(self.reader, self.nesting, self.target.admin_role)
 
-    @contextmanager
-    def session(self) -> Iterator[LdapConnection]:
-        with self.pool.connection() as session:
-            yield session
+    def session(self) -> AbstractContextManager[LdapConnection]:
+        """Return a context with a connection to the server."""
+        return self.pool.connection()
 
     @property
     def server_type(self) -> str:
@@ -68,10 +67,22 @@ class CheckContext:
         return self.target.config.writable
 
     @property
+    def markers(self) -> dict[str, str]:
+        """The attributes of users in which the service keeps something, by their keys."""
+        layout = self.layout
+        names = {"custodian_attribute": layout.custodian, "epoch_attribute": layout.epoch}
+        if self.services.settings.is_admin_role_hybrid:
+            # Custodians and account states are stored with the hybrid roles. What remains is the
+            # mark of a user that is being created.
+            names = {"epoch_attribute": layout.epoch} if self.is_writable else {}
+        return {key: name for key, name in names.items() if name}
+
+    @property
     def suffix(self) -> str:
         """The naming context of the users; their search base if the root DSE names no context."""
         base = self.layout.user_bases[0]
         contexts = [each for each in self.root.all("namingContexts") if is_under(base, each)]
+        # Contexts may be nested; the longest one has the entries.
         return max(contexts, key=len, default=base)
 
     @property
@@ -137,7 +148,7 @@ def context_at(
     pool = Pool(lambda: target.connect(url), size=2)
     try:
         with pool.connection() as session:
-            profile = profiles.detect_profile(session, target.config.profile)
+            profile = detect_profile(session, target.config.profile)
             root = session.read("", "(objectClass=*)", _ROOT_DSE_ATTRIBUTES) or Entry("", {})
     except BaseException:
         pool.close()

@@ -23,7 +23,8 @@ _OFTEN_SELF_WRITTEN = (
     "displayName givenName carLicense labeledURI preferredLanguage homePostalAddress "
     "facsimileTelephoneNumber postalAddress"
 )
-# Personal-Information and Web-Information ([MS-ADTS] §3.1.1.2.3.3), which SELF may write.
+# Personal-Information and Web-Information ([MS-ADTS] §3.1.1.2.3.3), which SELF may write: the
+# attributes that Samba 4.17 returns to a user as `allowedAttributesEffective` of its own entry.
 _PERSONAL_INFORMATION = (
     "assistant c facsimileTelephoneNumber homePhone homePostalAddress info "
     "internationalISDNNumber ipPhone l mobile otherFacsimileTelephoneNumber otherHomePhone "
@@ -38,18 +39,17 @@ SELF_WRITTEN = {
     "active_directory": frozenset(_PERSONAL_INFORMATION.lower().split()),
     "other": frozenset(_OFTEN_SELF_WRITTEN.lower().split()),
 }
-"""Lower-case attributes that users can always (Active Directory) or often write themselves.
-
-Those of Active Directory are what Samba 4.17 returns to a user as `allowedAttributesEffective` of
-its own entry.
-"""
-_CLOUD = re.compile(r"(?i)msds-cloudextensionattribute\d+")
+"""Lower-case attributes that users can always (Active Directory) or often write themselves."""
+_CLOUD_EXTENSION = re.compile(r"(?i)msds-cloudextensionattribute\d+")
 
 
 def self_writable_markers(context: CheckContext) -> Iterator[Finding]:
     """Report whether users can write their custodian or epoch, and so escape custody."""
-    layout = context.layout
-    markers = [name for name in (layout.custodian, layout.epoch) if name]
+    markers = list(context.markers.values())
+    if not markers:
+        sentence = "Custodians are stored with the hybrid roles, where users cannot write them."
+        yield Finding("custodian", "pass", sentence)
+        return
     writable = {name: _is_self_writable(context, name) for name in markers}
     writable_names = ", ".join(name for name, is_writable in writable.items() if is_writable)
     unknown = [name for name, is_writable in writable.items() if is_writable is None]
@@ -139,7 +139,7 @@ def _ldif_of_no_change(context: CheckContext, user: str, marker: str) -> str:
 
 
 def _is_self_writable(context: CheckContext, marker: str) -> bool | None:
-    """Whether users can write the marker; None if the server does not tell."""
+    """Whether users can write the marker; None if that cannot be determined."""
     if context.embedded and _is_own(marker):  # config/ldif/config.ldif, rule 2
         return False
     if context.server_type == "active_directory":
@@ -159,7 +159,7 @@ def _is_self_writable(context: CheckContext, marker: str) -> bool | None:
 
 def _in_active_directory(marker: str) -> bool | None:
     """Evaluate the property sets, which SELF may write in every domain."""
-    if marker.lower() in SELF_WRITTEN["active_directory"] or _CLOUD.fullmatch(marker):
+    if marker.lower() in SELF_WRITTEN["active_directory"] or _CLOUD_EXTENSION.fullmatch(marker):
         return True
     return False if marker.lower() in ("admindescription", "admindisplayname") else None
 

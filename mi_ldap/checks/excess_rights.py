@@ -1,7 +1,4 @@
-"""Rights of the service's account that the service does not need.
-
-Whoever learns the account's password has them too.
-"""
+"""Rights of the service's account that it does not need: a leaked password would grant them."""
 
 from __future__ import annotations
 
@@ -10,11 +7,11 @@ from collections.abc import Iterator
 
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
-from mi_ldap.checks.right_probes import first
-from mi_ldap.checks.rights import RIGHTS
+from mi_ldap.checks.right_probes import RIGHTS, first
 from mi_ldap.directory.probes import probe_value_deletion, search_raw
 from mi_ldap.ldap.result_codes import ResultCode
 
+# Attributes with password hashes, which allow offline guessing.
 HASHES = (
     "userPassword",
     "unicodePwd",
@@ -23,7 +20,6 @@ HASHES = (
     "sambaNTPassword",
     "krbPrincipalKey",
 )
-"""Attributes with password hashes, which allow offline guessing."""
 
 SAMPLE = 100
 
@@ -79,6 +75,7 @@ def _policy_rights(context: CheckContext) -> Iterator[Finding]:
     sample = first(context.users.entries)
     if sample is None or context.server_type not in ("openldap", "389ds") or context.embedded:
         return
+    # Whoever learns the account's password could exempt a user from the policy.
     with context.session() as session:
         code = probe_value_deletion(session, sample.dn, "pwdPolicySubentry", context.suffix)
     if code == ResultCode.NO_SUCH_ATTRIBUTE:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 Level = Literal["pass", "warn", "fail", "skip"]
 
 SHOWN: Final = 10
-"""Most names, entries or groups that a check tells."""
+"""Most names, entries or groups that one check lists."""
 
 EXIT_STATUS: Final[dict[str, int]] = {"pass": 0, "warn": 1, "fail": 2}
 
@@ -69,7 +69,9 @@ def listed(texts: Sequence[str], separator: str = ", ") -> str:
     return f"{separator.join(texts[:SHOWN])}{more}"
 
 
-def lines(findings: Iterable[Finding], *, encoding: str = "utf-8", colour: bool = False) -> str:
+def format_findings(
+    findings: Iterable[Finding], *, encoding: str = "utf-8", colour: bool = False
+) -> str:
     """Format findings for a terminal: one line each, followed by the lines of the remedy.
 
     Args:
@@ -81,7 +83,9 @@ def lines(findings: Iterable[Finding], *, encoding: str = "utf-8", colour: bool 
     marks, arrow = (_ASCII_MARKS, "->") if plain else (_MARKS, "→")
     output = []
     for finding in findings:
-        mark = _coloured(marks[finding.level], finding.level) if colour else marks[finding.level]
+        mark = marks[finding.level]
+        if colour:
+            mark = f"\033[{_COLOURS[finding.level]}m{mark}\033[0m"
         output.append(f"{mark} {finding.check}: {finding.sentence}\n")
         output += _remedy_lines(finding.remedy, arrow)
     return "".join(output).encode(encoding, "replace").decode(encoding)
@@ -103,7 +107,3 @@ def _can_show(text: str, encoding: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _coloured(mark: str, level: Level) -> str:
-    return f"\033[{_COLOURS[level]}m{mark}\033[0m"

@@ -8,9 +8,9 @@ from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding, counted
 from mi_ldap.checks.members import Dangling, is_dangling
 from mi_ldap.directory import ldap_errors
-from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.operations import Modification, Modify
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 
 
 def remove_dangling_members(
@@ -26,6 +26,7 @@ def remove_dangling_members(
     Raises:
         AuditUnavailable: the audit line could not be written; nothing more was changed.
     """
+    # Group by group, so that each audit line precedes its own changes.
     for group in groups:
         info = {"role": group.name, "removedMembers": list(group.members)}
         with context.services.audit.change(operator, "updated", "role", info):
@@ -63,7 +64,9 @@ def _remove_member(
         _apply(context, session, group, removal)
     except LdapError as error:
         # A member that someone else has removed in the meantime is removed, too.
-        return ldap_errors.canonical(error, context.layout.profile).code in ldap_errors.GONE
+        return (
+            ldap_errors.with_standard_code(error, context.layout.profile).code in ldap_errors.GONE
+        )
     return True
 
 

@@ -6,15 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mi_ldap.checks.content import UID
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import SHOWN, Finding, counted, listed
 from mi_ldap.directory.layout.entry_names import shown_name
 from mi_ldap.directory.probes import is_missing, search_raw
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry, LdapConnection
+from mi_ldap.ldap.connection import LdapConnection
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.result_codes import ResultCode
-from mi_ldap.name_rules import folded
+from mi_ldap.name_folding import folded
+
+UID = "uid"
+"""The attribute whose values memberUid holds (RFC 2307 §3), whatever the login name is."""
 
 _NAMING = (UID, "cn", "mail")
 """Attributes, besides the login name, whose values memberUid may hold."""
@@ -109,12 +112,10 @@ def _names_of_users(context: CheckContext) -> dict[str, str]:
 
 
 def dangling(context: CheckContext) -> list[Dangling]:
-    """Return the groups with members that do not exist, according to the server.
-
-    Members outside of the search bases are never included: the account may not see their entries.
-    """
+    """Return the groups with members that do not exist, according to the server."""
     # Most members are known from the lists; only the others need a search each.
-    known = {names.parsed_dn(each.dn) for each in _known_entries(context)}
+    entries = (*context.users.entries, *context.groups.entries)
+    known = {names.parsed_dn(each.dn) for each in entries}
     login_names = {
         name for entry in context.users.entries for name in entry.all(context.layout.user_name)
     }
@@ -136,9 +137,11 @@ def dangling(context: CheckContext) -> list[Dangling]:
 def is_dangling(context: CheckContext, session: LdapConnection, member: str) -> bool:
     """Whether the server confirms that the entry of a group's member does not exist."""
     layout = context.layout
-    if layout.group_schema.by_name:  # the account may be anywhere, e.g. that of a machine
+    if layout.group_schema.by_name:
+        # The entry may be outside of the search bases, such as that of a machine.
         naming = dict.fromkeys((layout.user_name, *_NAMING))
         same = names.any_of([names.equals(attribute, member) for attribute in naming])
+        # Any other code, such as that of a limit, does not show that there is no such entry.
         return all(
             result.code == ResultCode.SUCCESS and not result.entries
             for result in (
@@ -146,10 +149,6 @@ def is_dangling(context: CheckContext, session: LdapConnection, member: str) -> 
                 for naming_context in context.contexts
             )
         )
+    # Outside of the search bases the account may not see the entry.
     inside = layout.is_under_user_base(member) or layout.is_under_role_base(member)
     return inside and is_missing(session, member)
-
-
-def _known_entries(context: CheckContext) -> Iterator[Entry]:
-    yield from context.users.entries
-    yield from context.groups.entries

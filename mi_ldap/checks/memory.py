@@ -9,10 +9,9 @@ from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.directory.probes import can_synchronize
 from mi_ldap.directory.replica import coverage
-from mi_ldap.directory.replica.contents import ReplicationUnavailable
-from mi_ldap.directory.replica.reasons import why_not_replicated
+from mi_ldap.directory.replica.reasons import ReplicationUnavailable, why_not_replicated
 from mi_ldap.ldap.connection import LdapConnection
-from mi_ldap.ldap.names import own_and_parent
+from mi_ldap.ldap.names import rdn_and_parent
 
 _LOAD_SYNCPROV: Final = (
     "This works, but is slower. To answer reads from memory, load this LDIF as the administrator "
@@ -74,8 +73,8 @@ def _arrangement_finding(context: CheckContext, session: LdapConnection) -> Find
     bases = (*layout.user_bases, *layout.role_bases)
     entries = (*context.users.entries, *context.groups.entries)
     try:
-        is_proved = coverage.is_proved(session, bases)
-        coverage.ensure_one_database(session, bases, {own_and_parent(e.dn)[1] for e in entries})
+        is_proved = coverage.proves_coverage(session, bases)
+        coverage.ensure_one_database(session, bases, {rdn_and_parent(e.dn)[1] for e in entries})
     except ReplicationUnavailable as unavailable:
         return _from_directory(str(unavailable))
     if is_proved or context.embedded:

@@ -9,11 +9,12 @@ from typing import Final
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.directory.layout.new_entries import new_user
-from mi_ldap.ldap.names import own_pairs
+from mi_ldap.ldap.names import rdn_pairs
 from mi_ldap.ldap.operations import Add
 from mi_ldap.ldap.schema import Schema
 
-_ANY_ATTRIBUTE: Final = "extensibleobject"  # RFC 4512 §4.3
+# Entries of this class may have every attribute (RFC 4512 §4.3).
+_ANY_ATTRIBUTE: Final = "extensibleobject"
 _REMEDY: Final = (
     "Set user_store.user_object_classes and user_store.user_attributes as existing entries have "
     'them, for example user_attributes = ["cn={name}", "uidNumber={number}"].'
@@ -50,7 +51,7 @@ def _faults(schema: Schema, entry: Add) -> Iterator[str]:
                 yield f"the class {name} needs the attribute {attribute}"
     if any(name.lower() == _ANY_ATTRIBUTE for name in known):
         return
-    named_by = [kind for kind, _ in own_pairs(entry.dn)]
+    named_by = [kind for kind, _ in rdn_pairs(entry.dn)]
     for attribute in dict.fromkeys([*entry.attributes, *named_by]):
         is_known = attribute.lower() in schema.attributes
         if is_known and not schema.allows(known, attribute):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.directory.probes import probe_value_deletion
-from mi_ldap.ldap.connection import Entry, LdapConnection
+from mi_ldap.ldap.connection import LdapConnection
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.result_codes import ResultCode
 
 
@@ -28,12 +29,7 @@ class _ReplicaState:
 
 
 def replicas(context: CheckContext, urls: list[str]) -> Iterator[Finding]:
-    """Report whether all servers have the same data and accept changes.
-
-    Compared are OpenLDAP's `contextCSN` values (slapo-syncprov(5)) if the account can read them,
-    otherwise the latest `modifyTimestamp` and the number of entries. In Active Directory the time
-    stamps of domain controllers differ, so each one's `isSynchronized` is read instead.
-    """
+    """Report whether all servers have the same data and accept changes."""
     states = [_replica_state(context, url, alone=len(urls) < 2) for url in urls]
     if len(urls) > 1:
         yield _compare(states)
@@ -78,11 +74,13 @@ def _replica_state(context: CheckContext, url: str, *, alone: bool) -> _ReplicaS
 
 
 def _stamps(context: CheckContext, session: LdapConnection) -> frozenset[str]:
+    # The time stamps of domain controllers differ, also on the same data.
     if context.server_type == "active_directory":
         root = session.read("", "(objectClass=*)", ["isSynchronized"])
         synchronized = root is not None and root.first("isSynchronized") == "TRUE"
         # A controller that is not synchronized must differ from all others.
         return frozenset({"synchronized" if synchronized else session.server})
+    # slapo-syncprov(5) keeps there the latest change of each provider.
     top = session.read(context.suffix, "(objectClass=*)", ["contextCSN"])
     if top and top.all("contextCSN"):
         return frozenset(top.all("contextCSN"))

@@ -13,11 +13,19 @@ from mi_ldap.directory.probes import (
     probe_move_with_invalid_rdn,
     probe_value_deletion,
     search_raw,
-    split_dn,
 )
-from mi_ldap.ldap.connection import Entry, LdapConnection
-from mi_ldap.ldap.names import parsed_dn
+from mi_ldap.ldap.connection import LdapConnection
+from mi_ldap.ldap.messages import Entry
+from mi_ldap.ldap.names import parsed_dn, rdn_and_parent
 from mi_ldap.ldap.result_codes import ResultCode
+
+RIGHTS = {
+    "openldap": "Load config/ldif/rights.ldif with the names of your account and bases.",
+    "389ds": "Load config/ldif/rights-389ds.ldif with the names of your account and bases.",
+    "active_directory": "Run config/ldif/rights-active-directory.sh for your account and bases.",
+    "other": "Give the account these rights in the directory.",
+}
+"""The remedy for a missing right, by kind of server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +40,13 @@ def user_rights(context: CheckContext) -> Iterator[Right]:
     """Yield the rights on users that changes need."""
     layout, sample = context.layout, first(context.users.entries)
     attributes = {layout.profile.password_attribute or "userPassword": "set passwords"}
-    attributes |= {name: f"write {name}" for name in (layout.custodian, layout.epoch) if name}
+    attributes |= {name: f"write {name}" for name in context.markers.values()}
     if layout.own_classes:
         attributes["objectClass"] = "write objectClass"
     if context.server_type == "active_directory":
         # Active Directory creates users disabled; the service enables them.
         attributes["userAccountControl"] = "write userAccountControl"
-    parent = split_dn(sample.dn)[1] if sample else parent_of_new_users(context)
+    parent = rdn_and_parent(sample.dn)[1] if sample else parent_of_new_users(context)
     yield _create_right(context, sample, parent, *_new_user_template(context))
     yield from _write_rights(context, sample, attributes)
 
@@ -58,12 +66,12 @@ def group_rights(context: CheckContext) -> Iterator[Right]:
 def _new_user_template(context: CheckContext) -> tuple[str, str]:
     """Return the template of a new entry for get effective rights (389), and its class (AD)."""
     layout = context.layout
-    return f"{layout.naming}@{layout.user_class}:{layout.naming}", layout.user_class
+    return f"{layout.rdn_attribute}@{layout.user_class}:{layout.rdn_attribute}", layout.user_class
 
 
 def parent_of_new_users(context: CheckContext) -> str:
     """Return the DN below which the service creates users."""
-    return split_dn(new_user(context.layout, "mildapdoctor").dn)[1]
+    return rdn_and_parent(new_user(context.layout, "mildapdoctor").dn)[1]
 
 
 def may_create_users(context: CheckContext, sample: Entry, parent: str) -> bool | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding, listed
 from mi_ldap.checks.right_probes import (
+    RIGHTS,
     Right,
     first,
     group_rights,
@@ -18,18 +19,8 @@ from mi_ldap.checks.right_probes import (
     parent_of_new_users,
     user_rights,
 )
-from mi_ldap.directory.probes import (
-    split_dn,
-)
-from mi_ldap.ldap.connection import Entry
-from mi_ldap.ldap.names import parsed_dn
-
-RIGHTS = {
-    "openldap": "Load config/ldif/rights.ldif with the names of your account and bases.",
-    "389ds": "Load config/ldif/rights-389ds.ldif with the names of your account and bases.",
-    "active_directory": "Run config/ldif/rights-active-directory.sh for your account and bases.",
-    "other": "Give the account these rights in the directory.",
-}
+from mi_ldap.ldap.messages import Entry
+from mi_ldap.ldap.names import parsed_dn, rdn_and_parent
 
 _IF_NOT_YET = {
     "openldap": "Load config/ldif/rights.ldif if you have not; run",
@@ -62,14 +53,10 @@ def _read_rights(context: CheckContext) -> Iterator[Finding]:
     # Groups of other classes have their members elsewhere; the check `members` reports them.
     own = [entry for entry in context.groups.entries if not layout.foreign_class(entry)]
     hidden = [
-        *(_entries_without_id(context, context.users.entries, "users")),
-        *(_entries_without_id(context, context.groups.entries, "groups")),
-        *(_hidden_values(context.groups.entries, "groups", layout.profile.stamp)),
-        *(
-            _hidden_values(own, "groups", layout.member)
-            if layout.group_schema.requires_member
-            else ()
-        ),
+        *_entries_without_id(context, context.users.entries, "users"),
+        *_entries_without_id(context, context.groups.entries, "groups"),
+        *_hidden_values(context.groups.entries, layout.profile.stamp),
+        *(_hidden_values(own, layout.member) if layout.group_schema.requires_member else ()),
     ]
     shared = [*_shared_ids(context)]
     if hidden:
@@ -110,11 +97,11 @@ def _shared_ids(context: CheckContext) -> Iterator[str]:
             yield from each
 
 
-def _hidden_values(entries: Sequence[Entry], what: str, attribute: str) -> Iterator[str]:
-    """Yield a clause if entries lack an attribute that every such entry has."""
-    hidden = [entry for entry in entries if not entry.attributes.get(attribute.lower())]
+def _hidden_values(groups: Sequence[Entry], attribute: str) -> Iterator[str]:
+    """Yield a clause if groups lack an attribute that every such group has."""
+    hidden = [entry for entry in groups if not entry.attributes.get(attribute.lower())]
     if hidden:
-        yield f"{attribute} of {len(hidden)} of {len(entries)} {what}"
+        yield f"{attribute} of {len(hidden)} of {len(groups)} groups"
 
 
 def _compare(
@@ -160,7 +147,7 @@ def _rights_for_new_users(context: CheckContext) -> Iterator[Finding]:
     """Report a missing right to create users where existing users are not."""
     parent, sample = parent_of_new_users(context), first(context.users.entries)
     # The probes on an existing user have tested this parent already.
-    if sample is None or parsed_dn(split_dn(sample.dn)[1]) == parsed_dn(parent):
+    if sample is None or parsed_dn(rdn_and_parent(sample.dn)[1]) == parsed_dn(parent):
         return
     if may_create_users(context, sample, parent) is False:
         yield Finding(

@@ -9,7 +9,12 @@ from collections.abc import Iterator, Mapping
 
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
-from mi_ldap.directory.layout.directory_layout import ACCOUNT_CLASS, ADMIN_ROLE_CLASS
+from mi_ldap.directory.layout.directory_layout import (
+    ACCOUNT_CLASS,
+    ADMIN_ROLE_CLASS,
+    HYBRID_MEMBER,
+    HYBRID_ROLE_CLASS,
+)
 from mi_ldap.ldap.schema import Schema
 
 OPENLDAP_LOAD = "ldapadd -Y EXTERNAL -H ldapi:/// -f config/schema/mi-ldap.ldif"
@@ -43,10 +48,10 @@ def schema(context: CheckContext) -> Iterator[Finding]:
     if faults:
         yield from faults
         return
-    marker = context.layout.custodian or "none"
-    yield Finding(
-        "schema", "pass", f"The server knows all attributes and classes (custodian: {marker})."
-    )
+    sentence = "The server knows all attributes and classes"
+    if not context.services.settings.is_admin_role_hybrid:
+        sentence += f" (custodian: {context.layout.custodian or 'none'})"
+    yield Finding("schema", "pass", f"{sentence}.")
 
 
 def _unknown(context: CheckContext, found: Schema) -> Iterator[Finding]:
@@ -81,7 +86,7 @@ def _is_in(definitions: Mapping[str, str], name: str) -> bool:
 
 
 def _multi_valued(context: CheckContext, found: Schema) -> Iterator[Finding]:
-    for key, name in _markers_of(context).items():
+    for key, name in context.markers.items():
         if name.lower() in found.attributes and not found.is_single(name):
             yield Finding(
                 "schema",
@@ -99,7 +104,7 @@ def _not_allowed(context: CheckContext, found: Schema) -> Iterator[Finding]:
         return
     first = context.users.entries[0] if context.users.entries else None
     classes = first.all("objectClass") if first else [layout.user_class]
-    for key, name in _markers_of(context).items():
+    for key, name in context.markers.items():
         if name.lower() in found.attributes and not found.allows(classes, name):
             yield Finding(
                 "schema",
@@ -113,18 +118,17 @@ def _not_allowed(context: CheckContext, found: Schema) -> Iterator[Finding]:
 def _attributes_of(context: CheckContext) -> list[tuple[str, str]]:
     layout = context.layout
     return [
-        *_markers_of(context).items(),
+        *context.markers.items(),
         ("user_name_attribute", layout.user_name),
         ("group_name_attribute", layout.role_name),
         ("membership_attribute", layout.member),
         ("user_id_attribute", layout.user_id),
+        *([("hybrid_role_base", HYBRID_MEMBER)] if _has_hybrid_members(context) else []),
     ]
 
 
-def _markers_of(context: CheckContext) -> dict[str, str]:
-    layout = context.layout
-    markers = {"custodian_attribute": layout.custodian, "epoch_attribute": layout.epoch}
-    return {key: name for key, name in markers.items() if name}
+def _has_hybrid_members(context: CheckContext) -> bool:
+    return bool(context.layout.hybrid_role_base) and context.layout.own_classes
 
 
 def _classes_of(context: CheckContext) -> list[tuple[str, str]]:
@@ -133,6 +137,8 @@ def _classes_of(context: CheckContext) -> list[tuple[str, str]]:
         ("user_entry_object_class", layout.user_class),
         ("group_entry_object_class", layout.role_class),
     ]
-    if layout.own_classes:
+    if layout.own_classes and context.markers:
         classes += [("custodian_attribute", each) for each in (ACCOUNT_CLASS, ADMIN_ROLE_CLASS)]
+    if _has_hybrid_members(context):
+        classes.append(("hybrid_role_base", HYBRID_ROLE_CLASS))
     return classes

@@ -8,21 +8,21 @@ from typing import Final
 
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding, counted
-from mi_ldap.directory.layout import profiles
 from mi_ldap.directory.probes import search_raw
-from mi_ldap.settings import UserStoreSettings
+from mi_ldap.directory.reads.profile_detection import detect_profile
 
+# Marks of unfinished changes, which several machines share, expire after a minute.
 WARN_SECONDS: Final = 60
-"""Tolerated clock difference in seconds: unfinished changes expire after a minute."""
 
+# The limits of an account that truncate a paged search in 389 DS 2.3; -1 is no limit.
 LIMITS_OF_389: Final = (
     "nsSizeLimit",
     "nsLookThroughLimit",
     "nsPagedSizeLimit",
     "nsPagedLookThroughLimit",
 )
-"""The limits of an account that truncate a paged search in 389 DS 2.3; -1 is no limit."""
 
+# Reading in pages does not lift the limits of OpenLDAP and 389 DS: they count the whole search.
 _LIMITS = {
     "openldap": "Give the account its own limit, as the administrator of cn=config:\n"
     "dn: olcDatabase={{1}}mdb,cn=config\n"
@@ -43,7 +43,7 @@ def profile(context: CheckContext) -> Iterator[Finding]:
     """Report the server type, and the defaults that follow from it."""
     title = context.layout.profile.title
     with context.session() as session:
-        detected = profiles.detect_profile(session, "auto")
+        detected = detect_profile(session, "auto")
     configured = context.target.config.profile
     # `other` means that the root DSE has no known sign, so the setting may be right.
     if configured != "auto" and detected.name not in (configured, "other"):
@@ -97,13 +97,10 @@ def _defaults(context: CheckContext, keys: Iterable[str]) -> Iterator[str]:
         "custodian_attribute": layout.custodian,
         "epoch_attribute": layout.epoch,
     }
+    unused = {"custodian_attribute", "epoch_attribute"} - context.markers.keys()
     for key in keys:
-        if _is_unset(settings, key):
+        if getattr(settings, key) is None and key not in unused:
             yield f"{key} = {values[key]}"
-
-
-def _is_unset(settings: UserStoreSettings, key: str) -> bool:
-    return getattr(settings, key) is None
 
 
 def limits(context: CheckContext) -> Iterator[Finding]:
@@ -125,11 +122,7 @@ def limits(context: CheckContext) -> Iterator[Finding]:
 
 
 def clock(context: CheckContext) -> Iterator[Finding]:
-    """Compare the server's clock with that of this machine, if the server reports its time.
-
-    Active Directory reports it in the root DSE (`currentTime`), 389 in `cn=monitor`, OpenLDAP in
-    `cn=Current,cn=Time,cn=Monitor`, which few accounts may read.
-    """
+    """Compare the server's clock with that of this machine, if the server reports its time."""
     if context.embedded:
         yield Finding("clock", "pass", "The directory runs on this machine.")
         return
@@ -151,6 +144,7 @@ def clock(context: CheckContext) -> Iterator[Finding]:
 
 _CHECK_NTP = "Check on both machines that they synchronize with NTP: timedatectl"
 
+# Few accounts may read these entries; Active Directory has its time in the root DSE.
 _CLOCK_ATTRIBUTES = {
     "389ds": ("cn=monitor", "currentTime"),
     "openldap": ("cn=Current,cn=Time,cn=Monitor", "monitorTimestamp"),

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding
 from mi_ldap.directory.probes import search_raw
-from mi_ldap.ldap.connection import Entry, LdapError
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.names import is_under
+from mi_ldap.ldap.result_codes import LdapError
 
 _LDAPSEARCH_CONFIG = "sudo ldapsearch -Y EXTERNAL -H ldapi:/// -b cn=config"
 _UNREADABLE = "The account cannot read the indexes. These attributes should be indexed:"
@@ -59,9 +60,6 @@ def database_of(context: CheckContext) -> Database | None:
     return Database(entry, tuple(below), next(frontend, None))
 
 
-# Indexes
-
-
 def indexes(context: CheckContext) -> Iterator[Finding]:
     """Report searched attributes without an index."""
     wanted = _searched_attributes(context)
@@ -79,7 +77,7 @@ def _searched_attributes(context: CheckContext) -> list[str]:
     layout = context.layout
     named = [layout.user_name, layout.role_name, layout.member, layout.user_id]
     if context.server_type != "active_directory":  # dependents are seldom searched for
-        named.append(layout.custodian)
+        named.append(context.markers.get("custodian_attribute", ""))
     return list(dict.fromkeys(name for name in named if name))
 
 
@@ -100,18 +98,17 @@ def _indexes_of_openldap(context: CheckContext, wanted: list[str]) -> Iterator[F
         for name in value.split()[0].split(",")
     }
     missing = [name for name in wanted if name.lower() not in indexed]
-    if not missing:
-        yield Finding("indexes", "pass", f"All these attributes are indexed: {', '.join(wanted)}.")
-        return
     lines = "\n".join(f"olcDbIndex: {name} eq" for name in missing)
-    yield _missing_indexes(
-        missing, f"dn: {database.entry.dn}\nchangetype: modify\nadd: olcDbIndex\n{lines}"
-    )
+    ldif = f"dn: {database.entry.dn}\nchangetype: modify\nadd: olcDbIndex\n{lines}"
+    yield _missing_indexes(wanted, missing, f"Load this LDIF:\n{ldif}")
 
 
-def _missing_indexes(missing: list[str], ldif: str) -> Finding:
+def _missing_indexes(wanted: list[str], missing: list[str], remedy: str) -> Finding:
+    if not missing:
+        sentence = f"All these attributes are indexed: {', '.join(wanted)}."
+        return Finding("indexes", "pass", sentence)
     sentence = f"No index for {', '.join(missing)}: searches scan all entries."
-    return Finding("indexes", "warn", sentence, f"Load this LDIF:\n{ldif}")
+    return Finding("indexes", "warn", sentence, remedy)
 
 
 def _indexes_of_389(context: CheckContext, wanted: list[str]) -> Iterator[Finding]:
@@ -128,18 +125,11 @@ def _indexes_of_389(context: CheckContext, wanted: list[str]) -> Iterator[Findin
         return
     indexed = {(entry.first("cn") or "").lower() for entry in entries}
     missing = [name for name in wanted if name.lower() not in indexed]
-    if not missing:
-        yield Finding("indexes", "pass", f"All these attributes are indexed: {', '.join(wanted)}.")
-        return
     remedy = "\n".join(
         f"dsconf INSTANCE backend index add --attr {name} --index-type eq --reindex userRoot"
         for name in missing
     )
-    sentence = f"No index for {', '.join(missing)}: searches scan all entries."
-    yield Finding("indexes", "warn", sentence, remedy)
-
-
-# Overlays and limits
+    yield _missing_indexes(wanted, missing, remedy)
 
 
 def overlays(context: CheckContext) -> Iterator[Finding]:
@@ -213,9 +203,6 @@ def _size_limit(context: CheckContext, database: Database) -> Iterator[Finding]:
             f'olcLimits: {{0}}dn.exact="{context.account_dn}" size=unlimited '
             "size.prtotal=unlimited",
         )
-
-
-# Access rules
 
 
 def is_self_writable(database: Database, attribute: str, user_base: str) -> bool | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mi_ldap import account_state
 from mi_ldap.checks.context import CheckContext
 from mi_ldap.checks.findings import Finding, counted, listed
-from mi_ldap.directory.layout import account_state
 from mi_ldap.directory.layout.entry_names import shown_name
 
 

@@ -18,6 +18,7 @@ def entry_point() -> None:
     if missing := [name for name in _EXTRA if find_spec(name) is None]:
         sys.exit(f"mi needs {' and '.join(missing)}: run pip install 'mi-ldap[cli]'.")
     try:
+        # Inside, because Ctrl-C may come while the packages are imported.
         from mi_ldap.cli.main import run
 
         status = run(sys.argv[1:])

@@ -83,6 +83,7 @@ class Group(Command, click.Group):
         super().format_options(ctx, formatter)
 
 
+# Here, because the class does not exist yet while its body is executed.
 Group.group_class = Group
 
 
@@ -173,5 +174,6 @@ def domain_option() -> Callable[[Decorated], Decorated]:
         metavar="NAME",
         expose_value=False,
         callback=_store_option,
-        help="The user store. Default: the primary one.",
+        help="The user store; for roles also Internal or Application. Default: the primary one; "
+        "lists show all.",
     )

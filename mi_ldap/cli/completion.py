@@ -1,4 +1,4 @@
-"""Completion in bash, zsh and fish: click's, with names that no shell takes for code."""
+"""Completion in bash, zsh and fish: click's, without names that a shell would execute."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class _Bash(shell_completion.BashComplete):
 
     @staticmethod
     def _check_version() -> None:
-        """Do nothing: click would run bash to ask for its version at each completion."""
+        """Do nothing."""
+        # click would run bash, to ask for its version, at each completion.
 
     def get_completions(self, args: list[str], incomplete: str) -> list[Any]:
         """Return the completions that the shell would not execute at the cursor."""

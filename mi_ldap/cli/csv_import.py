@@ -45,6 +45,7 @@ def import_users(options: Options, file: Path, dry_run: bool, admin_role: str | 
 
     The first line names the columns: user,password,admin,roles. The last two may be left out;
     admin is true or false, and several roles are separated by semicolons. The roles must exist.
+    Users and roles of a secondary user store are named DOMAIN/name.
 
     It can be repeated: existing users keep their passwords and are assigned the roles that they
     lack, so an interrupted run continues. FILE.failed lists the failed lines and why, without
@@ -84,6 +85,7 @@ def _reporting(
         )
         raise
     finally:
+        # Invalid lines were collected before the others.
         results.sort(key=lambda each: each.line)
         failed = [each for each in results if each.outcome == "failed"]
         # A dry run shows all failures, because it writes no file with them.

@@ -17,8 +17,8 @@ FAILED: Final = 1
 USAGE: Final = 2
 NO_CONNECTION: Final = 3
 INTERRUPTED: Final = 130
+# 128 + SIGPIPE, as a shell reports a program that ended by the signal.
 PIPE_CLOSED: Final = 141
-"""128 + SIGPIPE, as a shell reports a program that ended by the signal."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -34,7 +34,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _open_streams() -> None:
-    """Replace standard streams that the caller has closed, so that no file gets their numbers."""
+    """Replace standard streams that the caller has closed."""
+    # Otherwise the next file that is opened would get the number of such a stream, and its output.
     # Opened in the wrong direction, so that using one fails as with a closed stream.
     for name, mode, flags in (
         ("stdin", "r", os.O_RDONLY),
@@ -51,6 +52,7 @@ def _open_streams() -> None:
 def _run_and_flush(arguments: Sequence[str]) -> int:
     try:
         status = _status(arguments)
+        # Here, where a full disk or a closed pipe can still change the exit status.
         sys.stdout.flush()
     except BrokenPipeError:
         return PIPE_CLOSED
@@ -61,7 +63,8 @@ def _run_and_flush(arguments: Sequence[str]) -> int:
 
 
 def _close_streams() -> None:
-    """Flush; discard what cannot be written, or the interpreter reports it again at its end."""
+    """Flush; discard what cannot be written."""
+    # The interpreter would try to write it again at its end, and report the error once more.
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -86,6 +89,7 @@ def _status(arguments: Sequence[str]) -> int:
 
 
 def _invoked(arguments: Sequence[str]) -> int:
+    # The shell's completion sets it, and expects its names in place of a command.
     if instruction := os.environ.get("_MI_COMPLETE"):
         from mi_ldap.cli.completion import complete
 

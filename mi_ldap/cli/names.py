@@ -8,6 +8,8 @@ import click
 
 from mi_ldap.cli.options import Options
 from mi_ldap.client.text import safe
+from mi_ldap.name_folding import folded
+from mi_ldap.name_rules import is_hybrid_name, is_primary
 
 if TYPE_CHECKING:
     from mi_ldap.client.api import ManagementApi
@@ -41,23 +43,43 @@ def _fetch_names(context: click.Context, key: str, prefix: str) -> list[str]:
     from mi_ldap.errors import MiLdapError
 
     options = context.ensure_object(Options)
-    # The shell is blocked until the completion ends.
+    # The person at the shell waits until the completion ends.
     options.timeout = _TIMEOUT_S
+    # Names of other domains are needed, too: users of all stores have hybrid roles.
+    domain, options.domain = options.domain.strip(), ""
     try:
         with options.api() as api:
-            entries = _entries(api, key, prefix)
+            names = _names(api, key, prefix, "" if is_primary(domain) else domain)
     except MiLdapError:
         return []
-    # The service ignores case, but the shell drops names that do not begin as typed.
-    found = (entry[key] for entry in entries if entry[key].startswith(prefix))
-    # The shell inserts a completion as it is: no characters that control the terminal.
-    return [name for name in found if safe(name) == name]
+    # The service ignores case, but the shell drops names that do not begin as typed. It inserts a
+    # completion as it is: no characters that control the terminal.
+    found = (name for name in names if name.startswith(prefix) and safe(name) == name)
+    return [*dict.fromkeys(found)]
 
 
-def _entries(api: ManagementApi, key: str, prefix: str) -> list[dict[str, str]]:
+def _names(api: ManagementApi, key: str, prefix: str, domain: str) -> list[str]:
+    """Return names that begin with the prefix; those of the domain without it."""
+    if domain:
+        begin = f"{domain}/"
+        size = len(begin)
+        of_domain = _names_like(api, key, f"{begin}{prefix}")
+        bare = [each[size:] for each in of_domain if folded(each[:size]) == folded(begin)]
+        if key != "role" or is_hybrid_name(begin):
+            return bare
+        return bare + [each for each in _names_like(api, key, prefix) if is_hybrid_name(each)]
+    names = _names_like(api, key, prefix)
+    # A pattern without a domain is compared with the names without theirs.
+    if key == "userId" and prefix.isupper() and "/" not in prefix:
+        for each in api.rules().domains:
+            if each.startswith(prefix):
+                names += _names_like(api, key, f"{each}/")
+    return names
+
+
+def _names_like(api: ManagementApi, key: str, prefix: str) -> list[str]:
     if key == "role":
         found, _ = api.roles(searchKey=prefix)
     else:
         found, _ = api.users(pattern=f"{prefix}*", limit=_MAX_NAMES)
-    entries: list[dict[str, str]] = found["list"]
-    return entries
+    return [entry[key] for entry in found["list"]]

@@ -68,22 +68,28 @@ class Options:
                 f"WARNING: the certificate of {remote.url} is not verified: an attacker on the "
                 "network can read every password and act as you."
             )
-        log = output.print_error if self.verbose else _silent
+        log = output.print_error if self.verbose else lambda _line: None
         return ConnectionOptions(remote, self.ca, not self.insecure, self.timeout_s, log)
 
-    def done(self, answer: Mapping[str, Any], sentence: str) -> None:
+    def report_change(self, answer: Mapping[str, Any], sentence: str) -> None:
         """Report a change: print the sentence, or the response in the chosen format."""
         row = list(answer.values())
         self.show(answer, list(answer), [row], lambda: output.print_line(sentence))
 
-    def names(self, content: Mapping[str, Any], key: str, *, complete: bool = True) -> None:
+    def show_names(self, content: Mapping[str, Any], key: str, *, complete: bool = True) -> None:
         """Print a list of the service, `{"list": [{key: name}, …]}`."""
         names = [entry[key] for entry in content["list"]]
         heading = "USER" if key == "userId" else "ROLE"
         rows = ([name] for name in names)
         self.show(content, [key], rows, lambda: output.show_names(heading, names))
         if not complete:
-            output.print_error("The list is incomplete: the directory limits the size of lists.")
+            self.report_incomplete()
+
+    def report_incomplete(self) -> None:
+        """Say on stderr that names are missing in a list."""
+        output.print_error(
+            "The list is incomplete: a user store is unavailable or limits the size of lists."
+        )
 
     def show(
         self,
@@ -102,7 +108,3 @@ class Options:
 
 
 pass_options = click.make_pass_decorator(Options, ensure=True)
-
-
-def _silent(_line: str) -> None:
-    pass

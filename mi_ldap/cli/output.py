@@ -52,7 +52,8 @@ def show_csv(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def show_names(heading: str, names: Iterable[str]) -> None:
-    """Print one name on each line, without rich, since there may be 100,000."""
+    """Print one name on each line."""
+    # Without rich, which is slow with 100,000 names.
     bold = f"\x1b[1m{heading}\x1b[0m" if is_styled(sys.stdout) else heading
     sys.stdout.write(f"{bold}\n")
     sys.stdout.writelines(f"{safe(name)}\n" for name in names)

@@ -13,7 +13,7 @@ from mi_ldap.client.text import safe
 _MEANINGS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
 
-def text(question: str, argument: str) -> str:
+def ask_text(question: str, argument: str) -> str:
     """Ask for a visible text.
 
     Args:
@@ -26,7 +26,7 @@ def text(question: str, argument: str) -> str:
     return answer
 
 
-def password(question: str, argument: str) -> str:
+def ask_password(question: str, argument: str) -> str:
     """Ask for a password without showing it."""
     if not sys.stdin.isatty():
         return _line(question, argument)
@@ -39,10 +39,10 @@ def password(question: str, argument: str) -> str:
         raise _missing_argument(argument) from None
 
 
-def new_password(question: str) -> str:
+def ask_new_password(question: str) -> str:
     """Ask for a new password, on a terminal twice."""
-    first = password(question, "PASSWORD")
-    if sys.stdin.isatty() and password("Repeat password", "PASSWORD") != first:
+    first = ask_password(question, "PASSWORD")
+    if sys.stdin.isatty() and ask_password("Repeat password", "PASSWORD") != first:
         raise click.ClickException("The passwords do not match. Nothing was changed.")
     return first
 
@@ -59,6 +59,7 @@ def ask_yes_no(question: str, argument: str) -> bool:
 
 def must_confirm(*, is_confirmed: bool) -> bool:
     """Whether a change must be confirmed: on a terminal, unless `--yes` was given."""
+    # Scripts that were written before there were questions work unchanged.
     return sys.stdin.isatty() and not is_confirmed
 
 

@@ -56,7 +56,7 @@ def add(options: Options, name: str, host: str, port: int) -> None:
     new = _with_ca(remotes.remote_at(name, host, port), options)
     with remotes.edit() as stored:
         stored.add(new)
-    options.done(_described(new), f"Remote {name} was added: {new.url}.")
+    options.report_change(_described(new), f"Remote {name} was added: {new.url}.")
 
 
 @remote.command(examples=(("mi remote remove prod", "deletes its stored login, too"),))
@@ -71,7 +71,9 @@ def remove(options: Options, name: str) -> None:
         stored.remove(name)
     tokens.delete(name)
     also = f" '{stored.selected}' is selected now." if was_selected else ""
-    options.done({"remote": name, "status": "Removed"}, f"Remote {name} was removed.{also}")
+    options.report_change(
+        {"remote": name, "status": "Removed"}, f"Remote {name} was removed.{also}"
+    )
 
 
 @remote.command(
@@ -95,7 +97,7 @@ def update(options: Options, name: str, host: str, port: int) -> None:
     if tokens.stored_login(moved) is None:
         # It would not be sent to the new address anyway.
         tokens.delete(name)
-    options.done(_described(moved), f"Remote {name} was updated: {moved.url}.")
+    options.report_change(_described(moved), f"Remote {name} was updated: {moved.url}.")
 
 
 @remote.command(examples=(("mi remote show", "* is the selected one"),))
@@ -125,7 +127,9 @@ def select(options: Options, name: str) -> None:
     with remotes.edit() as stored:
         selected_remote = stored.get(name)
         stored.selected = name
-    options.done(_described(selected_remote), f"Remote {name} is selected: {selected_remote.url}.")
+    options.report_change(
+        _described(selected_remote), f"Remote {name} is selected: {selected_remote.url}."
+    )
 
 
 @remote.command(
@@ -148,13 +152,13 @@ def login(options: Options, user: str | None, password: str | None) -> None:
     selected_remote = options.selected_remote()
     if password is not None:
         prompts.note_visible_password()
-    name = user or prompts.text("User", "USER")
-    secret = prompts.password("Password", "PASSWORD") if password is None else password
+    name = user or prompts.ask_text("User", "USER")
+    secret = prompts.ask_password("Password", "PASSWORD") if password is None else password
     with ManagementApi(options.connection(selected_remote)) as api:
         result = api.log_in(name, secret)
     tokens.store(selected_remote, tokens.Login(name, result["AccessToken"]))
     sentence = f"Logged in to {selected_remote.name} ({selected_remote.url}) as {name}."
-    options.done({"remote": selected_remote.name, "user": name}, sentence)
+    options.report_change({"remote": selected_remote.name, "user": name}, sentence)
     if result.get("Warning"):
         output.print_error(str(result["Warning"]))
 
@@ -178,8 +182,9 @@ def logout(options: Options) -> None:
             f"{error}"
         ) from None
     finally:
+        # Whatever the service says, this machine must not keep the token.
         tokens.delete(selected_remote.name)
-    options.done(
+    options.report_change(
         {"remote": selected_remote.name, "status": "Logged out"},
         f"Logged out of {selected_remote.name}.",
     )
@@ -221,7 +226,7 @@ def trust(options: Options, name: str | None, yes: bool) -> None:
             )
         stored.put(replace(selected_remote, certificate=shown.pem, ca_file=None))
     result = {"remote": selected_remote.name, "sha256": shown.sha256, "status": "Trusted"}
-    options.done(
+    options.report_change(
         result, f"Remote {selected_remote.name} trusts that certificate now, and no other."
     )
 

@@ -10,7 +10,14 @@ from mi_ldap.cli import output, prompts
 from mi_ldap.cli.commands import Group, domain_option, yes_option
 from mi_ldap.cli.names import role_names, user_names
 from mi_ldap.cli.options import Options, pass_options
-from mi_ldap.name_rules import folded, full_role_name, without_primary
+from mi_ldap.name_folding import folded
+from mi_ldap.name_rules import (
+    full_role_name,
+    is_hybrid_name,
+    is_primary,
+    role_of_domain,
+    without_primary,
+)
 
 if TYPE_CHECKING:
     from mi_ldap.client.api import ManagementApi
@@ -52,7 +59,7 @@ def create(options: Options, role: str) -> None:
     """Create a role."""
     with options.api() as api:
         answer = api.create_role(role)
-    options.done(answer, f"Role {role} was created.")
+    options.report_change(answer, f"Role {role} was created.")
     if answer.get("warning"):
         output.print_error(f"Warning: {answer['warning']}")
 
@@ -66,12 +73,12 @@ def delete(options: Options, role: str, yes: bool) -> None:
     """Delete a role and all its memberships."""
     with options.api() as api:
         if prompts.must_confirm(is_confirmed=yes):
-            found = api.role(role)
+            found, _ = api.role(role)
             count = len(found["users"])
             members = f"its {count} membership{'' if count == 1 else 's'}"
             prompts.confirm(f"Delete role {found['role']} and {members}? This cannot be undone.")
         answer = api.delete_role(role)
-    options.done(answer, f"Role {role} was deleted.")
+    options.report_change(answer, f"Role {role} was deleted.")
 
 
 @role.command(
@@ -89,13 +96,15 @@ def show(options: Options, role: str | None) -> None:
     with options.api() as api:
         if role is None:
             content, complete = api.roles()
-            options.names(content, "role", complete=complete)
+            options.show_names(content, "role", complete=complete)
             return
-        found = api.role(role)
+        found, complete = api.role(role)
     name, users = str(found.get("role")), [str(user) for user in found.get("users", [])]
     details = {"Role": name, "Users": users or "nobody"}
     rows = ([name, user] for user in users)
     options.show(found, ["role", "user"], rows, lambda: output.show_details(details))
+    if not complete:
+        options.report_incomplete()
 
 
 @role.command(
@@ -106,11 +115,12 @@ def show(options: Options, role: str | None) -> None:
 @domain_option()
 @pass_options
 def assign(options: Options, user: str, roles: tuple[str, ...]) -> None:
-    """Assign roles to a user. Roles that the user has already are no error."""
+    """Assign roles to a user. Roles that the user already has are skipped."""
+    _ensure_domain_of_user(options.domain, roles)
     with options.api() as api:
         answer = api.change_roles(user, assign=roles)
     what = "role" if len(roles) == 1 else "roles"
-    options.done(answer, f"{user} now has the {what} {_listed(roles)}.")
+    options.report_change(answer, f"{user} now has the {what} {_listed(roles)}.")
 
 
 @role.command(
@@ -125,16 +135,27 @@ def assign(options: Options, user: str, roles: tuple[str, ...]) -> None:
 @domain_option()
 @pass_options
 def revoke(options: Options, user: str, roles: tuple[str, ...], yes: bool) -> None:
-    """Revoke roles from a user. Roles that the user does not have are no error."""
+    """Revoke roles from a user. Roles that the user does not have are skipped."""
+    _ensure_domain_of_user(options.domain, roles)
     with options.api() as api:
-        if prompts.must_confirm(is_confirmed=yes):
+        # Only users of the primary store are admins.
+        if is_primary(options.domain) and prompts.must_confirm(is_confirmed=yes):
             _confirm_admin(api, user, roles)
         answer = api.change_roles(user, revoke=roles)
-    options.done(answer, f"Revoked {_listed(roles)} from {user}.")
+    options.report_change(answer, f"Revoked {_listed(roles)} from {user}.")
+
+
+def _ensure_domain_of_user(domain: str, roles: tuple[str, ...]) -> None:
+    """Raise an error for the domain of hybrid roles, which is no user store."""
+    if is_hybrid_name(f"{domain.strip()}/"):
+        raise click.UsageError(
+            f"--domain is the store of the user: name the role {role_of_domain(roles[0], domain)}."
+        )
 
 
 def _confirm_admin(api: ManagementApi, user: str, roles: tuple[str, ...]) -> None:
     """Ask for confirmation if the admin role is among the roles to revoke."""
+    # `folded` only approximates the directory's comparison, which is enough for a question.
     admin_role = folded(api.rules().admin_role)
     if admin_role not in {folded(full_role_name(role)) for role in roles}:
         return

@@ -65,7 +65,7 @@ mi.add_command(role)
 @pass_options
 def version(options: Options) -> None:
     """Print the version of mi."""
-    options.done({"mi": __version__}, f"mi {__version__}")
+    options.report_change({"mi": __version__}, f"mi {__version__}")
 
 
 @mi.command(

@@ -11,7 +11,8 @@ from mi_ldap.cli.commands import Group, domain_option, yes_option
 from mi_ldap.cli.csv_import import import_users
 from mi_ldap.cli.names import role_names, user_names
 from mi_ldap.cli.options import Options, pass_options
-from mi_ldap.name_rules import folded, is_primary, without_primary
+from mi_ldap.name_folding import folded
+from mi_ldap.name_rules import without_primary
 
 if TYPE_CHECKING:
     from mi_ldap.client.api import ManagementApi
@@ -44,7 +45,8 @@ class _TrueOrFalse(click.types.BoolParamType):
 
 
 def _not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Reject an empty condition, which would select all users."""
+    """Reject an empty condition."""
+    # The service ignores it, so that `-p "$UNSET"` in a script would list all users.
     if value is not None and not value.strip():
         raise click.UsageError(f"{parameter.opts[0]} is empty: leave it out for all users.", ctx)
     return value
@@ -78,7 +80,7 @@ def create(options: Options, user: str, password: str | None, is_admin: bool | N
     """Create a user. An admin can only be deleted by its creator."""
     with options.api() as api:
         if password is None:
-            secret = prompts.new_password(f"Password of {user}")
+            secret = prompts.ask_new_password(f"Password of {user}")
         else:
             prompts.note_visible_password()
             secret = password
@@ -86,7 +88,7 @@ def create(options: Options, user: str, password: str | None, is_admin: bool | N
             prompts.ask_yes_no(f"Is {user} an admin", "IS-ADMIN") if is_admin is None else is_admin
         )
         answer = api.create_user(user, secret, is_admin=admin)
-    options.done(answer, f"{'Admin' if admin else 'User'} {user} was created.")
+    options.report_change(answer, f"{'Admin' if admin else 'User'} {user} was created.")
 
 
 @user.command(
@@ -109,7 +111,7 @@ def delete(options: Options, user: str, yes: bool) -> None:
                 f"Delete {kind} {name} and all role memberships? This cannot be undone."
             )
         answer = api.delete_user(user)
-    options.done(answer, f"User {user} was deleted.")
+    options.report_change(answer, f"User {user} was deleted.")
 
 
 @user.command(
@@ -154,7 +156,7 @@ def show(
     if user is None:
         with options.api() as api:
             content, complete = api.users(role=role, pattern=pattern, regex=regex)
-        options.names(content, "userId", complete=complete)
+        options.show_names(content, "userId", complete=complete)
         return
     if role or pattern or regex:
         raise click.UsageError("Give a USER or conditions, not both.")
@@ -175,14 +177,21 @@ def show(
 @pass_options
 def password(options: Options, user: str | None, with_old: bool) -> None:
     """Set your own or another user's password. It is asked for, never an argument."""
+    if user is None:
+        # The name of the login contains its domain.
+        options.domain = ""
     with options.api() as api:
         name = api.me if user is None else user
         # One's own password cannot be set without the old one, even by an admin.
-        is_own = _is_same(name, api.me) and is_primary(options.domain)
-        old = prompts.password(f"Current password of {name}", "OLD") if is_own or with_old else None
-        new = prompts.new_password(f"New password of {name}")
+        is_own = _is_same(api.qualified_user(name), api.me)
+        old = (
+            prompts.ask_password(f"Current password of {name}", "OLD")
+            if is_own or with_old
+            else None
+        )
+        new = prompts.ask_new_password(f"New password of {name}")
         answer = api.set_password(name, new, old)
-        options.done(answer, f"The password of {name} was changed.")
+        options.report_change(answer, f"The password of {name} was changed.")
         if is_own:
             _log_in_again(options, api, new)
 

@@ -18,7 +18,14 @@ from mi_ldap.client.errors import (
 from mi_ldap.client.http import ConnectionOptions, HttpClient, Response, quote_segment
 from mi_ldap.client.rules import Rules
 from mi_ldap.client.tokens import Login
-from mi_ldap.name_rules import is_primary
+from mi_ldap.name_rules import (
+    full_role_name,
+    is_primary,
+    role_of_domain,
+    split_domain,
+    user_of_domain,
+    without_primary,
+)
 
 Json = dict[str, Any]
 _TOKEN: Final = re.compile(r"[!-~]+")  # visible ASCII, so that it fits into a header
@@ -62,7 +69,7 @@ class ManagementApi:
         return content
 
     def log_out(self) -> None:
-        """Revoke the token; an expired or revoked one is no error."""
+        """Revoke the token; an expired or revoked one is not an error."""
         response = self._client.request("GET", "/management/logout", token=self._token())
         # 401: the token has expired or was revoked before.
         if response.status not in {200, 401}:
@@ -74,11 +81,26 @@ class ManagementApi:
         Args:
             **conditions: `pattern`, `regex`, `role`, `limit`.
         """
+        role = conditions.get("role")
+        if role and not is_primary(self._domain):
+            conditions["role"] = self.qualified_role(role)
         return self._list("users", "userId", conditions)
+
+    def qualified_user(self, name: str) -> str:
+        """Return a user's name as lists show it, with the domain of these requests."""
+        if is_primary(self._domain):
+            return without_primary(name)
+        return user_of_domain(name, self._domain, (self._domain.strip().upper(),))
+
+    def qualified_role(self, name: str) -> str:
+        """Return a role's name as lists show it; one with a domain is in that domain."""
+        if is_primary(self._domain) or "/" in name:
+            return full_role_name(name)
+        return role_of_domain(name.strip(), self._domain, (self._domain.strip().upper(),))
 
     def user(self, name: str) -> Json:
         """Return one user: `{"userId", "isAdmin", "roles", "createdBy"?}`."""
-        return self._read(f"users/{_path_segment(name)}", "roles")
+        return self._read(f"users/{_path_segment(name)}", "roles")[0]
 
     def create_user(self, name: str, password: str, *, is_admin: bool) -> Json:
         """Create a user."""
@@ -112,8 +134,12 @@ class ManagementApi:
         """
         return self._list("roles", "role", conditions)
 
-    def role(self, name: str) -> Json:
-        """Return one role with its users: `{"role", "users"}`."""
+    def all_roles(self) -> tuple[Json, bool]:
+        """Return the roles of all domains, as `roles`."""
+        return self._whole_list("roles", "role", {})
+
+    def role(self, name: str) -> tuple[Json, bool]:
+        """Return one role, `{"role", "users"}`, and whether it has all its users."""
         return self._read(f"roles/{_path_segment(name)}", "users")
 
     def create_role(self, name: str) -> Json:
@@ -136,6 +162,12 @@ class ManagementApi:
         self, resource: str, key: str, conditions: dict[str, str | None]
     ) -> tuple[Json, bool]:
         self._ensure_domain(resource)
+        content, complete = self._whole_list(resource, key, conditions)
+        return self._only_domain(content, key), complete
+
+    def _whole_list(
+        self, resource: str, key: str, conditions: dict[str, str | None]
+    ) -> tuple[Json, bool]:
         query = {name: _checked_utf8(value) for name, value in conditions.items() if value}
         response = self._send("GET", resource, query)
         content = self._content(response)
@@ -143,8 +175,20 @@ class ManagementApi:
         # The address may be that of another service which answers with JSON, too.
         if not isinstance(names, list) or not all(_has_name(each, key) for each in names):
             raise self._unexpected(response)
-        complete = response.headers.get("X-Result-Truncated") != "true"
-        return _only_domain(content, key, self._domain), complete
+        return content, _is_complete(response)
+
+    def _only_domain(self, content: Json, key: str) -> Json:
+        """Return the list with only the names of the domain, if one was given."""
+        if not self._domain.strip():
+            return content
+        if is_primary(self._domain):
+            domains = self.rules().domains
+            entries = [each for each in content["list"] if not split_domain(each[key], domains)[0]]
+        else:
+            # The service's lists have the names of all domains, as `DOMAIN/name`.
+            prefix = f"{self._domain.strip()}/".casefold()
+            entries = [e for e in content["list"] if e[key].casefold().startswith(prefix)]
+        return {**content, "count": len(entries), "list": entries}
 
     def _ensure_domain(self, resource: str) -> None:
         """Raise `UnknownDomain` for a domain that does not exist."""
@@ -159,14 +203,14 @@ class ManagementApi:
             if error.status != 404:
                 raise
 
-    def _read(self, path: str, key: str) -> Json:
-        """Return one user or role; `key` is the key of its list of names."""
+    def _read(self, path: str, key: str) -> tuple[Json, bool]:
+        """Return one user or role, and whether its list of names, at `key`, is complete."""
         response = self._send("GET", path, {})
         content = self._content(response)
         names = content.get(key)
         if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
             raise self._unexpected(response)
-        return content
+        return content, _is_complete(response)
 
     def _write(self, method: str, path: str, body: Json | None = None) -> Json:
         """Send a change; it is done only if the response has a status text."""
@@ -249,6 +293,10 @@ _CLASSES: Final = {
 """The error codes of the service (`mi_ldap.errors`) that the client distinguishes."""
 
 
+def _is_complete(response: Response) -> bool:
+    return response.headers.get("X-Result-Truncated") != "true"
+
+
 def _decoded(body: bytes) -> Json | None:
     try:
         content = json.loads(body)
@@ -263,16 +311,6 @@ def _is_token(token: object) -> bool:
 
 def _has_name(entry: object, key: str) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get(key), str)
-
-
-def _only_domain(content: Json, key: str, domain: str) -> Json:
-    """Return the list with only the names of the domain."""
-    if is_primary(domain):
-        return content
-    # The service's lists have the names of all domains, as `DOMAIN/name`.
-    prefix = f"{domain.strip()}/".casefold()
-    entries = [each for each in content["list"] if each[key].casefold().startswith(prefix)]
-    return {**content, "count": len(entries), "list": entries}
 
 
 def _path_segment(name: str) -> str:

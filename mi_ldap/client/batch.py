@@ -13,7 +13,7 @@ from mi_ldap.client.csv_import import Person, Result
 from mi_ldap.client.errors import AlreadyExists, NotAllowed, Refused
 from mi_ldap.client.http import MAX_CONNECTIONS
 from mi_ldap.errors import RoleNotFound
-from mi_ldap.name_rules import folded, full_role_name, without_primary
+from mi_ldap.name_folding import folded
 
 T = TypeVar("T")
 _TEMPORARY: Final = {409, 429, 503}
@@ -53,14 +53,15 @@ class Batch:
         """Yield what an import would do with each line, without changing anything."""
         users, _ = self.api.users()
         names = {folded(entry["userId"]) for entry in users["list"]}
-        found, complete = self.api.roles()
+        found, complete = self.api.all_roles()
         roles = {folded(entry["role"]) for entry in found["list"]}
         rules = self.api.rules()
         for each in people:
-            exists = folded(without_primary(each.user)) in names
-            why = _missing_role(each, roles) if complete else ""
+            name = self.api.qualified_user(each.user)
+            exists = folded(name) in names
+            why = self._missing_role(each, roles) if complete else ""
             if not exists:  # an import does not change names and passwords of existing users
-                why = rules.why_refused(each.user, each.password) or why
+                why = rules.why_refused(name, each.password, is_admin=each.is_admin) or why
             outcome = "failed" if why else "exists" if exists else "new"
             yield Result(each.line, each.user, outcome, why)
 
@@ -93,7 +94,7 @@ class Batch:
         roles = list(person.roles)
         if not is_new:
             found = self._with_retries(lambda: self.api.user(person.user))
-            roles = _missing(person, found, self.admin_role)
+            roles = self._missing(person, found)
         if roles:
             self._with_retries(lambda: self.api.change_roles(person.user, assign=roles))
         return bool(roles)
@@ -110,18 +111,17 @@ class Batch:
                     raise
         return send()
 
+    def _missing_role(self, person: Person, known: Set[str]) -> str:
+        """Return the service's error for the first role that does not exist, or `""`."""
+        for role in map(self.api.qualified_role, person.roles):
+            if folded(role) not in known:
+                return str(RoleNotFound(role))
+        return ""
 
-def _missing_role(person: Person, known: Set[str]) -> str:
-    """Return the service's error for the first role that does not exist, or `""`."""
-    for role in person.roles:
-        if folded(full_role_name(role)) not in known:
-            return str(RoleNotFound(full_role_name(role)))
-    return ""
-
-
-def _missing(person: Person, found: Json, admin_role: str) -> list[str]:
-    # Exact comparison is enough: assigning a role that the user has already is no error.
-    roles = [role for role in person.roles if role not in found["roles"]]
-    if person.is_admin and found.get("isAdmin") is not True:
-        roles.append(admin_role)
-    return roles
+    def _missing(self, person: Person, found: Json) -> list[str]:
+        # Exact comparison is enough: assigning a role that the user has already is not an error.
+        held = found["roles"]
+        roles = [role for role in person.roles if self.api.qualified_role(role) not in held]
+        if person.is_admin and found.get("isAdmin") is not True:
+            roles.append(self.admin_role)
+        return roles

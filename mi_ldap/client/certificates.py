@@ -28,7 +28,7 @@ class ServerCertificate:
     until: datetime
 
 
-def fetch_certificate(remote: Remote, wait_s: float = CONNECT_S) -> ServerCertificate:
+def fetch_certificate(remote: Remote, wait_s: float) -> ServerCertificate:
     """Fetch the present certificate of the service.
 
     Raises:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from mi_ldap.client.errors import FileError
-from mi_ldap.client.text import csv_line, restored
-from mi_ldap.name_rules import EVERYONE, folded, full_role_name, without_primary
+from mi_ldap.client.text import csv_line, unescape_formula
+from mi_ldap.name_folding import folded
+from mi_ldap.name_rules import EVERYONE, full_role_name, without_primary
 
 _COLUMNS: Final = ("user", "password", "admin", "roles")
 _NEEDED: Final = ("user", "password")
@@ -118,7 +119,7 @@ def _columns(heading: list[str], path: Path) -> list[str]:
 
 def _person(line: int, columns: list[str], cells: list[str]) -> Person | Result:
     row = dict(zip(columns, cells, strict=False))
-    user = restored(row.get("user", "").strip())
+    user = unescape_formula(row.get("user", "").strip())
     if len(cells) > len(columns):
         return Result(line, user, "failed", "The line has more cells than there are columns.")
     if not user or not row.get("password"):
@@ -131,7 +132,7 @@ def _person(line: int, columns: list[str], cells: list[str]) -> Person | Result:
 
 def _roles(cell: str) -> Iterator[str]:
     """Yield the roles of a cell, except `Internal/everyone`, which every user has."""
-    for role in restored(cell).split(";"):
+    for role in unescape_formula(cell).split(";"):
         if role.strip() and full_role_name(role) != EVERYONE:
             yield role.strip()
 

@@ -1,17 +1,4 @@
-"""Errors of the client.
-
-ClientError
-├── NotAllowed           a name or password that cannot be sent
-├── FileError            a file cannot be read or written
-├── RemoteError          the remote does not exist, or is invalid
-├── LoginNeeded          there is no token, or the service no longer accepts it
-├── UnexpectedResponse   the response is not one of the management API
-├── Refused              the service returned an error; the message is the service's
-│   ├── AlreadyExists    the user or role exists already
-│   └── UnknownDomain    the service has no user store of that domain
-└── NoConnection         the service cannot be reached, or did not respond in time
-    └── Untrusted        the service's certificate cannot be verified
-"""
+"""Errors of the client; `Refused` are those of the service, with its message."""
 
 from __future__ import annotations
 
@@ -35,7 +22,7 @@ class RemoteError(ClientError):
 
 
 class LoginNeeded(ClientError):
-    """There is no login to the remote, or it has ended."""
+    """There is no token, or the service no longer accepts it."""
 
     def __init__(self, remote: str, *, had_login: bool) -> None:
         ended = f"The login to {remote} has ended: log in again with"
@@ -71,7 +58,7 @@ class UnknownDomain(Refused):
 
 
 class NoConnection(ClientError):
-    """The service cannot be reached."""
+    """The service cannot be reached, or did not respond in time."""
 
 
 class Untrusted(NoConnection):

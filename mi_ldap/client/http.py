@@ -26,6 +26,7 @@ from mi_ldap.client.remotes import Remote
 
 CONNECT_S: Final = 5.0
 RESPONSE_S: Final = 60.0
+# An import creates as many users at a time.
 MAX_CONNECTIONS: Final = 4
 _MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 
@@ -194,6 +195,7 @@ class _DeadlineSSLSocket(ssl.SSLSocket):
         return super().recv(buflen, flags)
 
 
+# By thread: threads share the client, and a socket does not know which request it serves.
 _deadline = threading.local()
 
 
@@ -228,10 +230,12 @@ def _ssl_context(options: ConnectionOptions) -> ssl.SSLContext:
 
 def _describe_unusable_ca(remote: Remote, file: str | None) -> str:
     if file:
-        return f"{file} can't be read, or holds no certificate in PEM."
+        return f"{file} can't be read, or contains no certificate in PEM."
     if remote.certificate:
         return f"The trusted certificate of {remote.name} is damaged: 'mi remote trust' it again."
-    return "What SSL_CERT_FILE or SSL_CERT_DIR names can't be read, or holds no certificate in PEM."
+    return (
+        "What SSL_CERT_FILE or SSL_CERT_DIR names can't be read, or contains no certificate in PEM."
+    )
 
 
 @contextmanager

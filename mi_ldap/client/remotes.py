@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from mi_ldap.addresses import host_in_url
 from mi_ldap.client import files
 from mi_ldap.client.errors import FileError, RemoteError
 
@@ -37,8 +38,7 @@ class Remote:
 
     @property
     def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"https://{host}:{self.port}"
+        return f"https://{host_in_url(self.host)}:{self.port}"
 
 
 def remote_at(name: str, host: str, port: int) -> Remote:

@@ -24,16 +24,16 @@ def safe(text: str) -> str:
 
 def csv_line(cells: Iterable[str]) -> str:
     """Return a line of CSV (RFC 4180) without formulas and control characters."""
-    return ",".join(_quoted(neutralized(safe(cell))) for cell in cells) + "\n"
+    return ",".join(_quoted(escape_formula(safe(cell))) for cell in cells) + "\n"
 
 
-def neutralized(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """Prefix the cell with `'` if a spreadsheet would evaluate it as a formula."""
     return f"'{cell}" if _NEEDS_QUOTE.match(cell) else cell
 
 
-def restored(cell: str) -> str:
-    """Remove the `'` that `neutralized` added."""
+def unescape_formula(cell: str) -> str:
+    """Remove the `'` that `escape_formula` added."""
     return cell[1:] if _HAS_QUOTE.match(cell) else cell
 
 

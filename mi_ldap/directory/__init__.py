@@ -1,4 +1,4 @@
-"""The user store in an LDAP directory: `DirectoryStore` implements the port `mi_ldap.store`.
+"""The user store in an LDAP directory: `store.DirectoryStore` implements the port `mi_ldap.store`.
 
 `layout/` maps entries to users and roles, `reads/` searches, `writes/` carries out changes, and
 `replica/` answers reads from memory. The package imports `mi_ldap.ldap`, the port and the model. It
@@ -16,22 +16,3 @@ Terms, as RFC 4511 and RFC 4512 use them:
     root DSE  the entry with an empty DN, in which a server describes itself
     stamp     an attribute that the server replaces whenever an entry changes
 """
-
-from mi_ldap.directory.layout.directory_layout import (
-    ACCOUNT_CLASS,
-    ADMIN_ROLE_CLASS,
-    DirectoryLayout,
-)
-from mi_ldap.directory.layout.profiles import Profile
-from mi_ldap.directory.store import DirectoryConfig, DirectoryStore
-from mi_ldap.ldap.connection_pool import Address
-
-__all__ = [
-    "ACCOUNT_CLASS",
-    "ADMIN_ROLE_CLASS",
-    "Address",
-    "DirectoryConfig",
-    "DirectoryLayout",
-    "DirectoryStore",
-    "Profile",
-]

@@ -28,40 +28,39 @@ from mi_ldap.ldap.bind_conditions import (
     bind_condition,
     condition_in,
 )
-from mi_ldap.ldap.connection import LdapError
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 from mi_ldap.ldap.result_errors import error_for, is_read_only, reason_for
 
 log = structlog.get_logger()
 
 EXISTS = frozenset({ResultCode.ENTRY_ALREADY_EXISTS, ResultCode.ATTRIBUTE_OR_VALUE_EXISTS})
-GONE = frozenset(
-    {ResultCode.NO_SUCH_ATTRIBUTE, ResultCode.NO_SUCH_OBJECT, ResultCode.ASSERTION_FAILED}
-)
-
-CHANGED_MEANWHILE = EXISTS | GONE
+"""Codes for the addition of an entry or a value that exists."""
+GONE = frozenset({ResultCode.NO_SUCH_ATTRIBUTE, ResultCode.NO_SUCH_OBJECT})
+"""Codes for the deletion of an entry or a value that does not exist."""
+CHANGED_MEANWHILE = EXISTS | GONE | {ResultCode.ASSERTION_FAILED}
+"""Codes for an undo whose entry or value another client has changed since."""
 _ENCRYPTION_REQUIRED = frozenset(
     {ResultCode.STRONGER_AUTH_REQUIRED, ResultCode.CONFIDENTIALITY_REQUIRED}
 )
 
+# Not the attribute's name alone: with code 16, OpenLDAP also names an attribute whose value was
+# changed meanwhile.
 _UNKNOWN_ATTRIBUTE = r"(?i)found in (the )?schema|undefined attribute|attribute conversion"
-"""Messages for an attribute that the schema lacks, which Active Directory reports with code 16.
+"""Messages for an attribute that the schema lacks, which Active Directory reports with code 16."""
 
-The attribute's name in the message is not enough: with code 16, OpenLDAP also names an attribute
-whose value was changed meanwhile.
-"""
+_SCHEMA_HINT = "if it names miLdap attributes or classes, load config/schema/mi-ldap.ldif"
+_RIGHTS_HINT = (
+    "32 and 50: a search base does not exist, or the service's account has no right there"
+)
 
-_SCHEMA = "if it names miLdap attributes or classes, load config/schema/mi-ldap.ldif"
-_WHERE = "32 and 50: a search base does not exist, or the service's account has no right there"
-
-_LOGIN = {
+_LOGIN_ERRORS = {
     "accountLocked": ("The account is locked. Ask an administrator.", "locked"),
     "passwordExpired": ("The password has expired. Ask an administrator.", "expired"),
     "changeAfterReset": ("The password must be changed first.", "must_change"),
     ACCOUNT_DISABLED: ("The account is disabled. Ask an administrator.", "disabled"),
 }
 
-_PASSWORD = {
+_PASSWORD_REASONS = {
     "passwordTooShort": "it is too short",
     "passwordTooLong": "it is too long",
     "passwordInHistory": "it was used before",
@@ -73,11 +72,9 @@ _PASSWORD = {
 }
 
 
-def canonical(error: LdapError, profile: Profile) -> LdapError:
-    """Return the error of a change of members with the code of RFC 4511: 16 or 20.
-
-    Active Directory returns 68 for a value that exists, and 53 for one that does not.
-    """
+def with_standard_code(error: LdapError, profile: Profile) -> LdapError:
+    """Return the error of a change of members with the code of RFC 4511: 16 or 20."""
+    # Active Directory returns 68 for a value that exists, and 53 for one that does not.
     if error.code in profile.already_member_codes:
         return LdapError(ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, error.message)
     if error.code in profile.not_member_codes:
@@ -98,8 +95,8 @@ def login_error(error: LdapError, profile: Profile) -> MiLdapError:
     directory servers do.
     """
     condition = bind_condition(error, profile.bind)
-    if condition in _LOGIN:
-        sentence, reason = _LOGIN[condition]
+    if condition in _LOGIN_ERRORS:
+        sentence, reason = _LOGIN_ERRORS[condition]
         named = condition in profile.conditions_after_password or condition == "accountLocked"
         return LoginRefused(sentence, reason) if named else LoginRefused(reason=reason)
     if condition == WRONG_PASSWORD:
@@ -116,8 +113,8 @@ def password_error(error: LdapError, profile: Profile, *, own: bool = False) -> 
         condition = "passwordModNotAllowed"
     if condition == WRONG_PASSWORD:
         return LoginRefused()
-    if condition in _PASSWORD:
-        return _password_refused(_PASSWORD[condition])
+    if condition in _PASSWORD_REASONS:
+        return _password_refused(_PASSWORD_REASONS[condition])
     if error.code == ResultCode.CONSTRAINT_VIOLATION:
         return _password_refused("it violates the password policy")
     if error.code in _ENCRYPTION_REQUIRED:
@@ -156,7 +153,7 @@ def change_error(error: LdapError) -> MiLdapError:
 
 
 def _rejected(kind: type[MiLdapError], error: LdapError) -> MiLdapError:
-    log.warning("directory_refused", code=int(error.code), answer=error.message, hint=_SCHEMA)
+    log.warning("directory_refused", code=int(error.code), answer=error.message, hint=_SCHEMA_HINT)
     reason = reason_for(error.code, error.message)
     return kind(f"The directory rejected the operation: {reason} (LDAP {error.code}).")
 
@@ -181,7 +178,7 @@ def unexpected(error: LdapError) -> DirectoryUnavailable:
         code=int(error.code),
         name=error.code.name,
         answer=error.message,
-        hint=_WHERE,
+        hint=_RIGHTS_HINT,
     )
     if mapping.is_temporary and mapping.reason:
         return DirectoryUnavailable(f"The directory rejected the operation: {mapping.reason}.")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection
+from mi_ldap.ldap.result_codes import LdapError
 
 _BY_PROFILE = {"active_directory": "minPwdLength", "389ds": "passwordMinLength"}
 
@@ -25,7 +26,8 @@ def min_length(connection: LdapConnection, layout: DirectoryLayout) -> int | Non
 
 def _lengths(connection: LdapConnection, layout: DirectoryLayout, attribute: str) -> list[int]:
     if layout.profile.name == "389ds":
-        syntax = "(passwordCheckSyntax=on)"  # 389 DS checks the length only with this setting
+        # 389 DS checks the length only with this setting.
+        syntax = "(passwordCheckSyntax=on)"
         entries = [connection.read("cn=config", syntax, [attribute])]
     else:
         root = connection.read("", "(objectClass=*)", ["namingContexts"])

@@ -1,25 +1,20 @@
 """Checks of passwords by a bind, and changes of passwords in each server's own way.
 
-OpenLDAP uses the password-modify operation (RFC 3062). The other servers use a modification of the
-password attribute: a `replace` resets the password; a `delete` of the old value with an `add` of
-the new one is a change by the user, to which the whole policy applies. Active Directory's attribute
-is `unicodePwd`, over an encrypted connection ([MS-ADTS] §3.1.1.3.1.5). The server hashes the value.
-
-A reset unlocks an account that was locked after failed logins; OpenLDAP and 389 DS do so by
-themselves. It must not enable an account that an administrator has disabled.
+OpenLDAP uses the password-modify operation (RFC 3062), the other servers a modification of the
+password attribute. The server hashes the value.
 """
 
 from __future__ import annotations
 
+from mi_ldap import account_state
 from mi_ldap.directory import ldap_errors
-from mi_ldap.directory.layout.account_state import UNFINISHED
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.profiles import Profile
 from mi_ldap.errors import Conflict, LoginRefused
 from mi_ldap.ldap.bind_conditions import bind_condition
-from mi_ldap.ldap.connection import LdapConnection, LdapError
-from mi_ldap.ldap.controls import Policy
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.operations import Modification, Modify
+from mi_ldap.ldap.result_codes import LdapError
 from mi_ldap.model import AuthenticationResult, User
 
 _UNICODE = "unicodePwd"
@@ -47,7 +42,8 @@ def authenticate(
         if bind_condition(error, profile.bind) == "changeAfterReset":
             return AuthenticationResult(must_change=True)
         raise ldap_errors.login_error(error, profile) from error
-    return _result_of(policy)
+    must_change = policy.error == "changeAfterReset"
+    return AuthenticationResult(must_change, policy.grace_logins, policy.expires_in_s)
 
 
 def reset(connection: LdapConnection, layout: DirectoryLayout, user: User, new: str) -> None:
@@ -59,14 +55,16 @@ def reset(connection: LdapConnection, layout: DirectoryLayout, user: User, new: 
         Conflict: the user was deleted; another entry at its DN is another user.
     """
     attribute = layout.profile.password_attribute
-    is_new = user.revision.startswith(UNFINISHED)
+    is_new = account_state.is_new(user.revision)
     # A modification addressed by GUID fails by itself if the entry was deleted.
     if not is_new and not layout.profile.addresses_by_guid:
         _check_entry(connection, layout, user)
     if not attribute:
-        return _exchange(connection, layout.profile, user, new)
-    changes = [Modification("replace", attribute, (_written(attribute, new),))]
+        return _send_password_modify(connection, layout.profile, user, new)
+    changes = [Modification("replace", attribute, (_encoded(attribute, new),))]
     if attribute == _UNICODE:
+        # OpenLDAP and 389 DS unlock the account by themselves. A disabled account stays disabled:
+        # `userAccountControl` is written for a new user only.
         more = ("userAccountControl", _NORMAL_ACCOUNT) if is_new else _UNLOCKED
         changes.append(Modification("replace", more[0], (more[1],)))
     return _modify(connection, layout, user, changes)
@@ -86,21 +84,21 @@ def change(
     """
     attribute = layout.profile.password_attribute
     if not attribute:
-        return _exchange(connection, layout.profile, user, new, old, own=True)
+        return _send_password_modify(connection, layout.profile, user, new, old, own=True)
+    # Deleting the old value and adding the new one in one modification is a change by the user, to
+    # which the whole policy applies; a `replace` would be a reset ([MS-ADTS] §3.1.1.3.1.5).
     changes = [
-        Modification("delete", attribute, (_written(attribute, old),)),
-        Modification("add", attribute, (_written(attribute, new),)),
+        Modification("delete", attribute, (_encoded(attribute, old),)),
+        Modification("add", attribute, (_encoded(attribute, new),)),
     ]
     return _modify(connection, layout, user, changes, own=True)
 
 
 def _check_entry(connection: LdapConnection, layout: DirectoryLayout, user: User) -> None:
-    """Check that the entry at the DN is still the user's, right before the reset.
-
-    OpenLDAP 2.5 rejects an assertion (RFC 4528) on the password-modify operation with code 12, so
-    the reset itself can't be conditional. Another user that was created at the DN meanwhile may be
-    an admin, whose password the caller must not set.
-    """
+    """Check that the entry at the DN is still the user's, right before the reset."""
+    # Another user that was created at the DN meanwhile may be an admin, whose password the caller
+    # must not set. The reset itself can't be conditional: OpenLDAP 2.5 rejects an assertion
+    # (RFC 4528) on the password-modify operation with code 12.
     entry = connection.read(
         user.locator, layout.id_filter(user.id) or "", layout.profile.disabling_attributes
     )
@@ -112,7 +110,7 @@ def _check_entry(connection: LdapConnection, layout: DirectoryLayout, user: User
         raise ldap_errors.account_disabled()
 
 
-def _exchange(
+def _send_password_modify(
     connection: LdapConnection,
     profile: Profile,
     user: User,
@@ -141,11 +139,6 @@ def _modify(
         raise ldap_errors.password_error(error, layout.profile, own=own) from error
 
 
-def _written(attribute: str, password: str) -> str | bytes:
+def _encoded(attribute: str, password: str) -> str | bytes:
+    # [MS-ADTS] §3.1.1.3.1.5: in quotation marks, and only over an encrypted connection.
     return f'"{password}"'.encode("utf-16-le") if attribute == _UNICODE else password
-
-
-def _result_of(policy: Policy) -> AuthenticationResult:
-    return AuthenticationResult(
-        policy.error == "changeAfterReset", policy.grace_logins, policy.expires_in_s
-    )

@@ -11,27 +11,30 @@ it; see the functions for the servers and versions.
 
 from __future__ import annotations
 
-import re
 import secrets
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from mi_ldap.directory.config import DirectoryConfig
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.profiles import Profile
 from mi_ldap.ldap import content_sync, requests, srv
 from mi_ldap.ldap import controls as ctl
-from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, RawSearchResult, SearchRequest
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.connection_pool import Account, Connector
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.operations import Modification, Modify, Operation, Rename
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
+from mi_ldap.ldap.search import RawSearchResult, SearchRequest
 
-if TYPE_CHECKING:
-    from mi_ldap.directory import DirectoryConfig, DirectoryStore
+_DN_VALUED = frozenset(
+    {"member", "uniquemember", "manager", "secretary", "seealso", "owner", "pwdpolicysubentry"}
+)
 
-_OWN_NAME = re.compile(r"(?:\\.|[^\\,])+")
+_NO_USERS_CLASS = "subschema"
+"""A class that every server has and that no user or group has (RFC 4512 §4.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,6 @@ class ProbeTarget:
         return Connector(self.config.address, account, lambda operation: None).connect_to(
             url, quiet=True
         )
-
-
-def probe_target_of(store: DirectoryStore) -> ProbeTarget:
-    """Return the probe target with the configuration of the store."""
-    return ProbeTarget(store.config, store.build_layout, store.admin_role_name)
 
 
 def ldap_error_behind(error: BaseException | None) -> LdapError | None:
@@ -108,7 +106,7 @@ def search_raw(
         ldap_filter: the condition.
         attributes: to return of each entry.
         base_only: whether to search only the base entry, not its subtree.
-        size_limit: the most entries to return; 0 for no limit.
+        size_limit: the maximum number of entries; 0 for no limit.
         control: to send with the search.
     """
     search = SearchRequest(
@@ -157,7 +155,7 @@ def probe_value_deletion(
             proxied authorization is not allowed.
     """
     absent_value = f"cn=mi-ldap-doctor-{secrets.token_hex(8)},{base_dn}"
-    values = (absent_value,) if is_dn_valued(attribute) else (_plain(attribute),)
+    values = (absent_value,) if is_dn_valued(attribute) else (_value_of_no_entry(attribute),)
     controls = []
     if proxied_dn:
         controls.append(ctl.PROXIED_AUTHORIZATION.with_value(f"dn:{proxied_dn}".encode()))
@@ -174,12 +172,6 @@ def probe_move_to_missing_parent(connection: LdapConnection, dn: str, base_dn: s
     return _code(
         connection, Rename(dn, f"cn=mi-ldap-doctor-{secrets.token_hex(8)}", missing_parent)
     )
-
-
-def split_dn(dn: str) -> tuple[str, str]:
-    r"""Return the RDN and the DN of the parent; an escaped `\,` does not separate them."""
-    own = _OWN_NAME.match(dn)
-    return (own[0], dn[own.end() + 1 :]) if own else (dn, "")
 
 
 def probe_move_with_invalid_rdn(connection: LdapConnection, dn: str, superior: str) -> ResultCode:
@@ -214,21 +206,12 @@ def _code(connection: LdapConnection, operation: Operation, *controls: ctl.Contr
     return ResultCode.SUCCESS
 
 
-_DN_VALUED = frozenset(
-    {"member", "uniquemember", "manager", "secretary", "seealso", "owner", "pwdpolicysubentry"}
-)
-
-
-_NO_USERS_CLASS = "subschema"
-"""A class that every server has and that no user or group has (RFC 4512 §4.2)."""
-
-
 def is_dn_valued(attribute: str) -> bool:
     """Whether the values of one of the attributes that the doctor tests are DNs."""
     return attribute.lower() in _DN_VALUED
 
 
-def _plain(attribute: str) -> str:
+def _value_of_no_entry(attribute: str) -> str:
     """Return a value that the attribute's syntax allows and no entry has."""
     text = f"mi-ldap-doctor-{secrets.token_hex(8)}"
     return _NO_USERS_CLASS if attribute.lower() == "objectclass" else text

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import structlog
 
+from mi_ldap import account_state
 from mi_ldap.directory import ldap_errors, password_policy, passwords
-from mi_ldap.directory.layout import account_state, profiles
+from mi_ldap.directory.config import DirectoryConfig
+from mi_ldap.directory.hybrid_roles import DirectoryHybridRoles
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.profiles import Profile
 from mi_ldap.directory.prefetched import prefetch
-from mi_ldap.directory.reads import readiness
-from mi_ldap.directory.reads.admin_group import AdminGroup
-from mi_ldap.directory.reads.nesting import Nesting
+from mi_ldap.directory.reads import queries, readiness
+from mi_ldap.directory.reads.memberships import AdminGroup, Nesting
+from mi_ldap.directory.reads.profile_detection import detect_profile
 from mi_ldap.directory.reads.reader import Reader
 from mi_ldap.directory.reads.service_account import ServiceAccount
 from mi_ldap.directory.reads.visibility import Visibility
@@ -26,10 +28,11 @@ from mi_ldap.directory.view import View
 from mi_ldap.directory.writes.cleanup import MembershipCleanup, NoDeletionLog
 from mi_ldap.directory.writes.creation import EntryCreator
 from mi_ldap.directory.writes.creation_locks import CreationLocks
+from mi_ldap.directory.writes.plans import deleted_entries
 from mi_ldap.directory.writes.writer import Writer
 from mi_ldap.errors import ReadOnlyStore
-from mi_ldap.ldap.connection import LdapError
-from mi_ldap.ldap.connection_pool import Account, Address, Connector, Pool
+from mi_ldap.ldap.connection_pool import Account, Connector, Pool
+from mi_ldap.ldap.result_codes import LdapError
 from mi_ldap.model import (
     AdminRole,
     AuthenticationResult,
@@ -43,7 +46,6 @@ from mi_ldap.store import (
     AssignRole,
     CreateAdminRole,
     DeleteRole,
-    DeleteUser,
     DeletionLog,
     MarkFirstAdmin,
     Read,
@@ -57,32 +59,6 @@ from mi_ldap.store import (
 )
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryConfig:
-    """How the store connects to the directory, and what it may do there.
-
-    Attributes:
-        account_dn: the DN that the service binds as; `""` for an anonymous or SASL EXTERNAL bind.
-        password: of that account.
-        profile: the kind of directory; `"auto"` detects it by the root DSE.
-        pool_size: the number of connections for reads and changes, and as many for binds of users.
-        writable: False for a directory that is configured as read-only.
-        roles_writable: False if groups are read-only.
-        index_limit: the most users and groups in the replica; 0 for no replica.
-        is_private: whether it is the embedded directory, whose configuration is known.
-    """
-
-    address: Address
-    account_dn: str
-    password: str = field(repr=False)
-    profile: str = "auto"
-    pool_size: int = 8
-    writable: bool = True
-    roles_writable: bool = True
-    index_limit: int = 0
-    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +84,6 @@ class _Context:
 class DirectoryStore:
     """Implements `mi_ldap.store.UserStore`, whose docstrings specify each method.
 
-    The kind of server is detected at the first use of the store, not in the constructor: a service
-    starts while its directory is down.
-
     Args:
         config: the address of the directory, and the service's account.
         build_layout: returns the layout for the detected kind of server.
@@ -134,7 +107,7 @@ class DirectoryStore:
         account = Account(config.account_dn, config.password)
         self._connector = connector = Connector(config.address, account, observe)
         self.writable = config.writable
-        self.roles_writable = config.writable and config.roles_writable
+        self.roles_writable = self.admins_writable = config.writable and config.roles_writable
         self.config = config
         self.build_layout = build_layout
         self.admin_role_name = admin_role
@@ -143,6 +116,8 @@ class DirectoryStore:
         # Binds of users have connections of their own: a bind replaces the identity of its
         # connection (RFC 4511 §4.2.1).
         self._bind_pool = Pool(connector.anonymous, config.pool_size, connector.is_current)
+        # The kind of server is detected at the first use of the store, since the service must start
+        # while its directory is down.
         self._discovery_lock = threading.Lock()
         self._discovered: _Context | None = None
 
@@ -159,6 +134,10 @@ class DirectoryStore:
         """Return the layout for the detected kind of server."""
         return self._context().layout
 
+    def hybrid_roles(self) -> DirectoryHybridRoles:
+        """Return the hybrid roles that are in the directory."""
+        return DirectoryHybridRoles(self._context, self._writing, writable=self.roles_writable)
+
     def view(self) -> UserReads:
         context = self._context()
         if context.replica is None:
@@ -167,6 +146,7 @@ class DirectoryStore:
         return View(context.replica, self, context.layout, context.admin_group)
 
     def authority(self, *, changes: bool) -> UserReads:
+        # A user whose deletion or demotion the server does not report must not act any longer.
         view, replica = self.view(), self._context().replica
         is_proved = replica is not None and replica.is_proved
         return view if is_proved and not changes else self
@@ -198,6 +178,7 @@ class DirectoryStore:
         return self._context().reader.user_names(like)
 
     def details(self, user: User) -> UserDetails:
+        # `""` is no entry's id, and nothing is sent for it.
         custodian_id = user.custodian_id or ""
         reads = self.prefetch(RolesOf(user), ReadUser(custodian_id))
         direct, custodian = reads.roles_of(user), reads.user(custodian_id)
@@ -206,7 +187,7 @@ class DirectoryStore:
 
     def roles_of(self, user: User) -> tuple[Role, ...]:
         context = self._context()
-        return tuple(context.reader.roles_naming([context.layout.member_value(user)]))
+        return tuple(context.reader.roles_with_member([context.layout.member_value(user)]))
 
     def membership_path(self, user: User, role: Role) -> tuple[Role, ...]:
         return tuple(self._context().nesting.membership_path(user, role))
@@ -221,7 +202,8 @@ class DirectoryStore:
         return self._context().nesting.member_names(role)
 
     def dependents_of(self, user: User) -> tuple[User, ...]:
-        return self._context().reader.dependents_of(user)
+        context = self._context()
+        return context.reader.answer(queries.dependents_of(context.layout, user))
 
     def admin_role(self) -> AdminRole | None:
         return self._context().admin_group.read()
@@ -246,6 +228,14 @@ class DirectoryStore:
 
     def is_own_account(self, user: User) -> bool:
         return self._context().service_account.is_user(user)
+
+    @property
+    def writable_user_domains(self) -> tuple[str, ...]:
+        return ("",) if self.writable else ()
+
+    @property
+    def writable_role_domains(self) -> tuple[str, ...]:
+        return ("",) if self.roles_writable else ()
 
     def finds_users_by_roles(self) -> bool:
         return bool(self._context().visibility.memberships)
@@ -275,6 +265,8 @@ class DirectoryStore:
         self._creation_locks.end(account_state.creation_mark(user.revision))
 
     def clean_up(self) -> None:
+        if not self.writable:
+            return
         with self._writing() as context:
             context.creator.delete_unfinished()
             if self.roles_writable:
@@ -310,7 +302,7 @@ class DirectoryStore:
             for step in steps:
                 if isinstance(step, RenewEpoch) and step.user.unfinished:
                     context.creator.wait_until_finished(step.user)
-            for deleted in _deleted_by(steps):
+            for deleted in deleted_entries(steps):
                 context.note_deletion(deleted)
 
     def _context(self) -> _Context:
@@ -327,15 +319,20 @@ class DirectoryStore:
     def _discover(self) -> _Context:
         with self._pool.connection() as connection:
             try:
-                profile = profiles.detect_profile(connection, self.config.profile)
+                profile = detect_profile(connection, self.config.profile)
             except LdapError as error:
                 raise ldap_errors.unexpected(error) from error
+        self._connector.can_pipeline = profile.can_pipeline
         layout = self.build_layout(profile)
         log.info("directory_layout", **layout.log_fields)
         reader = Reader(self._pool, layout)
         nesting = Nesting(reader)
         writer = Writer(self._pool, self._connect_for_undo, layout, self.admin_role_name)
-        cleanup = MembershipCleanup(reader, writer, self._deletion_log)
+        of_all_groups = reader
+        if base := layout.hybrid_role_base:
+            bases = (*layout.role_bases, base)
+            of_all_groups = Reader(self._pool, replace(layout, role_bases=bases))
+        cleanup = MembershipCleanup(of_all_groups, writer, self._deletion_log)
         return _Context(
             replica=self._replica_of(reader),
             layout=layout,
@@ -348,10 +345,10 @@ class DirectoryStore:
                 writer,
                 self._creation_locks,
                 cleanup,
-                reads_may_lag=not self.config.is_private,
+                reads_may_lag=not self.config.is_embedded,
             ),
             cleanup=cleanup,
-            visibility=Visibility(layout, nesting),
+            visibility=Visibility(layout, Nesting(of_all_groups)),
             service_account=ServiceAccount(reader, self.config.account_dn),
         )
 
@@ -361,7 +358,7 @@ class DirectoryStore:
         if reason:
             log.info("replica_off", reason=reason)
             return None
-        return Replica(self._connector, reader, limit, is_private=self.config.is_private)
+        return Replica(self._connector, reader, limit, is_embedded=self.config.is_embedded)
 
     @contextmanager
     def _writing(self, *, roles: bool = False) -> Iterator[_Context]:
@@ -381,12 +378,3 @@ class DirectoryStore:
 
 
 _ROLE_STEPS = (AssignRole, RevokeRole, RenewRevision, DeleteRole, CreateAdminRole, MarkFirstAdmin)
-
-
-def _deleted_by(steps: Iterable[Step]) -> Iterator[User | Role]:
-    for step in steps:
-        match step:
-            case DeleteUser(user):
-                yield user
-            case DeleteRole(role):
-                yield role

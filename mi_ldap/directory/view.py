@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
-from mi_ldap.directory.prefetched import ForwardedReads
-from mi_ldap.directory.reads.admin_group import AdminGroup
+from mi_ldap.directory.reads.memberships import AdminGroup
 from mi_ldap.directory.replica import CacheMiss, Replica, ReplicaContents
 from mi_ldap.directory.replica.groups import Group
 from mi_ldap.directory.replica.people import Person
+from mi_ldap.forwarded_reads import ForwardedReads
 from mi_ldap.model import AdminRole, Names, Role, User, UserDetails
 from mi_ldap.store import Read, UserReads
 
@@ -62,19 +62,21 @@ class View(ForwardedReads):
 
     def details(self, user: User) -> UserDetails:
         def found(contents: ReplicaContents) -> UserDetails:
-            groups, own = contents.groups, contents.groups.held_by(_person(contents, user))
+            groups, own = contents.groups, contents.groups.direct_groups_of(_person(contents, user))
             custodian = contents.people.by_id(user.custodian_id) if user.custodian_id else None
             return UserDetails(
                 tuple(group.role for group in own),
                 contents.people.user(custodian) if custodian else None,
-                tuple(group.role for group in groups.above(own)),
+                tuple(group.role for group in groups.ancestors_of(own)),
             )
 
         return self._query(found, lambda: self._reads.details(user), self._knows_roles)
 
     def roles_of(self, user: User) -> tuple[Role, ...]:
         def found(contents: ReplicaContents) -> tuple[Role, ...]:
-            return tuple(group.role for group in contents.groups.held_by(_person(contents, user)))
+            return tuple(
+                group.role for group in contents.groups.direct_groups_of(_person(contents, user))
+            )
 
         return self._query(found, lambda: self._reads.roles_of(user), self._knows_roles)
 
@@ -116,9 +118,9 @@ class View(ForwardedReads):
         self,
         from_memory: Callable[[ReplicaContents], T],
         from_directory: Callable[[], T],
-        in_memory: object = True,
+        memory_can_answer: object = True,
     ) -> T:
-        if in_memory:
+        if memory_can_answer:
             try:
                 return self._replica.query(from_memory)
             except CacheMiss:

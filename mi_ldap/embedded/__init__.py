@@ -10,10 +10,6 @@
         lock              locked by slapd while it runs
 
 If a password file is deleted, the next start creates it with a new password.
-
-slapd listens on TCP only if a port is given. Otherwise any user of this machine could listen on the
-port after slapd has died and receive the service account's password, guess passwords without the
-service's throttle, and use up slapd's connections.
 """
 
 from __future__ import annotations
@@ -26,22 +22,29 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote
 
+from mi_ldap.addresses import host_in_url
 from mi_ldap.deadline import deadline
 from mi_ldap.embedded.configuration import Installation, check_suffix, find_installation
 from mi_ldap.embedded.folder import SlapdFolder, read_secret
-from mi_ldap.embedded.slapd_process import is_free, is_listening, last_line, spawn_slapd, wait_for
+from mi_ldap.embedded.slapd_process import (
+    can_listen,
+    is_listening,
+    last_line,
+    spawn_slapd,
+    wait_for,
+)
 from mi_ldap.errors import ConfigurationError, DirectoryUnavailable
-from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.connection_pool import Account, Address, Connector
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 from mi_ldap.ldap.servers import AccountRefused
 
 _START_WAIT_S = 30.0
 _ANSWER_WAIT_S = 10.0
 _STOP_WAIT_S = 5.0
 
+# Longest path of a socket, in bytes: Linux's `sun_path` has 107, and ldap3 adds a slash.
 MAX_SOCKET_PATH: Final = 106
-"""Longest path of a socket, in bytes: Linux's `sun_path` has 107, and ldap3 adds a slash."""
 
 
 class EmbeddedDirectory:
@@ -73,7 +76,8 @@ class EmbeddedDirectory:
         self.host, self.port = host, port
         self.user_base = f"ou=people,{suffix}"
         self.group_base = f"ou=groups,{suffix}"
-        self._bases = (self.user_base, self.group_base)
+        self.hybrid_base = f"ou=hybrid,{suffix}"
+        self._bases = (self.user_base, self.group_base, self.hybrid_base)
         self._slapd = slapd
         self._files = SlapdFolder(self.folder, suffix, service_password_file)
         self.service_dn = self._files.service_dn
@@ -99,24 +103,24 @@ class EmbeddedDirectory:
     @property
     def urls(self) -> list[str]:
         """The addresses of its socket and, if it listens on TCP, of its port."""
-        return [self.url, *([_tcp_url(self.host, self.port)] if self.port else [])]
+        # On TCP only if a port is given: otherwise any user of this machine could guess passwords
+        # without the service's throttle, use up slapd's connections, or, after slapd has died,
+        # listen on the port and receive the service account's password.
+        return [self.url, *([f"ldap://{host_in_url(self.host)}:{self.port}"] if self.port else [])]
 
     @property
     def data_dir(self) -> Path:
         """The folder of the database."""
         return self._files.data_dir
 
-    @property
     def has_data(self) -> bool:
         """Whether there is a database, even if it has no entries."""
-        return self._files.has_data
+        return self._files.has_data()
 
-    @property
-    def service_password(self) -> str:
+    def read_service_password(self) -> str:
         return read_secret(self.service_password_file)
 
-    @property
-    def manager_password(self) -> str:
+    def read_manager_password(self) -> str:
         return read_secret(self.manager_password_file)
 
     @property
@@ -141,6 +145,7 @@ class EmbeddedDirectory:
         if self.is_running():
             return
         with ExitStack() as undo:
+            # Also on Ctrl-C: slapd must not outlive a start that was interrupted.
             undo.callback(self.stop)
             self._start()
             undo.pop_all()
@@ -158,7 +163,8 @@ class EmbeddedDirectory:
         self._process = None
 
     def kill(self) -> None:
-        """Kill slapd at once; that does not damage the database (LMDB)."""
+        """Kill slapd at once."""
+        # That does not damage the database: LMDB never overwrites pages that are in use.
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -191,7 +197,7 @@ class EmbeddedDirectory:
 
     def _launch(self, installation: Installation, lock: int) -> None:
         """Start slapd and wait until it answers."""
-        if self.port and not is_free(self.host, self.port):
+        if self.port and not can_listen(self.host, self.port):
             raise ConfigurationError(
                 f"Nothing can listen on {self.host} port {self.port}, it may be taken:"
                 " set embedded_directory.port to another, or remove it to listen on no port."
@@ -204,12 +210,13 @@ class EmbeddedDirectory:
             lock=lock,
         )
         if wait_for(self._has_ended_or_answers, _START_WAIT_S) and self.is_running():
-            self.socket_file.chmod(0o600)  # slapd creates it world-writable, whatever its umask
+            # slapd creates the socket world-writable, whatever its umask.
+            self.socket_file.chmod(0o600)
             return
         self.stop()
         reason = last_line(self.log_file.read_text(encoding="utf-8", errors="replace"))
         raise ConfigurationError(
-            f"The embedded directory doesn't start: slapd says {reason!r}, more in {self.log_file}."
+            f"The embedded directory does not start: slapd reports {reason!r}; see {self.log_file}."
         )
 
     def _has_ended_or_answers(self) -> bool:
@@ -221,7 +228,7 @@ class EmbeddedDirectory:
 
     def _accepts_password(self) -> bool:
         # An empty one would be an anonymous bind, which succeeds (RFC 4513 §5.1.2).
-        if not self.service_password:
+        if not self.read_service_password():
             raise self._wrong_password()
         try:
             with deadline(_ANSWER_WAIT_S):
@@ -237,13 +244,13 @@ class EmbeddedDirectory:
 
     def _session(self) -> LdapConnection:
         address = Address((self.url,), response_timeout_s=_ANSWER_WAIT_S)
-        account = Account(self.service_dn, self.service_password)
+        account = Account(self.service_dn, self.read_service_password())
         return Connector(address, account, lambda operation: None).connect_to(self.url, quiet=True)
 
     def _wrong_password(self) -> ConfigurationError:
         return ConfigurationError(
-            f"{self.service_password_file} doesn't hold the password of the embedded"
-            " directory: put it there, or remove the file to have a new one made."
+            f"{self.service_password_file} does not contain the password of the embedded"
+            " directory: put it there, or remove the file: the next start creates a new password."
         )
 
 
@@ -257,7 +264,7 @@ def check_socket_path(path: Path) -> Path:
     if length > MAX_SOCKET_PATH:
         raise ConfigurationError(
             f"The path {path} of the embedded directory's socket has {length} bytes, "
-            f"and can have {MAX_SOCKET_PATH}: choose a state folder with a shorter path "
+            f"but may have at most {MAX_SOCKET_PATH}: choose a state folder with a shorter path "
             "(MI_LDAP_STATE_DIR)."
         )
     return path
@@ -270,10 +277,6 @@ def _has_entry_below(session: LdapConnection, base_dn: str) -> bool:
         if refused.code == ResultCode.NO_SUCH_OBJECT:
             return False
         raise
-
-
-def _tcp_url(host: str, port: int) -> str:
-    return f"ldap://[{host}]:{port}" if ":" in host else f"ldap://{host}:{port}"
 
 
 def _read_number(file: Path) -> int | None:

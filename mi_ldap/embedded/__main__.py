@@ -42,6 +42,7 @@ def _ldap_url(text: str) -> SplitResult:
 def main() -> int:
     """Run the directory until SIGTERM or SIGINT; return 1 if slapd ends before."""
     options = parse_arguments()
+    # As an exception, so that the `with` block below stops slapd.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: sys.exit(0))
     directory = EmbeddedDirectory(

@@ -14,6 +14,7 @@ from mi_ldap.locations import config_dir
 
 _CONFIG_DIR = config_dir()
 _PROGRAM_DIRS = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/libexec:/usr/libexec"
+# Distributions differ; the last one is that of an OpenLDAP that was built from its sources.
 _MODULE_DIRS = (
     "/usr/lib/ldap",
     "/usr/lib/*/ldap",
@@ -61,6 +62,7 @@ def _find_program(given: Path | None) -> Path:
         if not given.is_file():
             raise ConfigurationError(f"embedded_directory.slapd: there is no file {given}.")
         return given.resolve()
+    # Users other than root often have no sbin folder on their PATH.
     found = shutil.which("slapd") or shutil.which("slapd", path=_PROGRAM_DIRS)
     if found is None:
         raise ConfigurationError(

@@ -16,6 +16,7 @@ from mi_ldap.file_locks import lock, open_lock_file
 from mi_ldap.files import read_text, write_private
 
 _LOCK_WAIT_S = 1.0
+_HYBRID_MARK = "has-hybrid-base"
 
 
 class SlapdFolder:
@@ -27,7 +28,7 @@ class SlapdFolder:
         service_password_file: with the service account's password; None for `service.password`.
     """
 
-    def __init__(self, path: Path, suffix: str, service_password_file: Path | None = None) -> None:
+    def __init__(self, path: Path, suffix: str, service_password_file: Path | None) -> None:
         self.path = path
         self.suffix = suffix
         self.service_dn = f"cn=mi-ldap,ou=services,{suffix}"
@@ -40,9 +41,9 @@ class SlapdFolder:
         self.config_dir = path / "slapd.d"
         self.data_dir = path / "data"
 
-    @property
     def has_data(self) -> bool:
-        """Whether there is a database; for LMDB an empty file is a new one."""
+        """Whether there is a database."""
+        # For LMDB an empty file is a new database.
         file = self.data_dir / "data.mdb"
         return file.is_file() and file.stat().st_size > 0
 
@@ -53,7 +54,8 @@ class SlapdFolder:
 
     @contextmanager
     def locked(self) -> Iterator[int]:
-        """Lock the folder and yield the descriptor, which slapd inherits: the lock ends with it."""
+        """Lock the folder and yield the descriptor of the lock."""
+        # slapd inherits the descriptor, so the lock ends only when slapd has ended, too.
         descriptor = open_lock_file(self.path / "lock")
         try:
             # A slapd whose parent was killed may still be closing its database.
@@ -73,9 +75,11 @@ class SlapdFolder:
             self._make_data(installation, data_dir)
         self._check_suffix(data_dir)
         self._write_config(installation, data_dir)
+        self._add_hybrid_base(installation, data_dir)
         self._renew_lost_passwords(installation)
         self.pid_file.unlink(missing_ok=True)
-        if self.log_file.is_fifo():  # opening it would block until there is a reader
+        # Opening a FIFO would block until there is a reader.
+        if self.log_file.is_fifo():
             self.log_file.unlink()
 
     def _make_data(self, installation: Installation, data_dir: Path) -> None:
@@ -89,10 +93,12 @@ class SlapdFolder:
         )
         run_tool(installation.slapd, "slapadd", "-n1", "-q", "-F", self.config_dir, given=tree)
         (unfinished / "suffix").write_text(self.suffix, encoding="ascii")
-        unfinished.rename(data_dir)  # only now: after a crash the next start begins again
+        (unfinished / _HYBRID_MARK).touch()
+        # Only now: after a crash the next start begins again.
+        unfinished.rename(data_dir)
 
     def _check_suffix(self, data_dir: Path) -> None:
-        if not self.has_data:
+        if not self.has_data():
             raise ConfigurationError(
                 f"The embedded directory has lost its database ({data_dir}): restore it from a "
                 "backup, or move the folder away to begin with an empty one."
@@ -100,7 +106,7 @@ class SlapdFolder:
         made_with = read_text(data_dir / "suffix")
         if made_with != self.suffix:
             raise ConfigurationError(
-                f"The embedded directory in {self.path} was made with the suffix {made_with!r}:"
+                f"The embedded directory in {self.path} was created with the suffix {made_with!r}:"
                 " set embedded_directory.suffix to that, or choose another state folder."
             )
 
@@ -108,6 +114,21 @@ class SlapdFolder:
         config = render_config(installation, self.suffix, data_dir=data_dir, pid_file=self.pid_file)
         _make_empty(self.config_dir)
         run_tool(installation.slapd, "slapadd", "-n0", "-F", self.config_dir, given=config)
+
+    def _add_hybrid_base(self, installation: Installation, data_dir: Path) -> None:
+        """Add the folder of hybrid roles to a database of an earlier version."""
+        mark = data_dir / _HYBRID_MARK
+        if mark.exists():
+            return
+        entry = f"dn: ou=hybrid,{self.suffix}\nchangetype: add\n"
+        entry += "objectClass: organizationalUnit\nou: hybrid\n"
+        try:
+            run_tool(installation.slapd, "slapmodify", "-n1", "-F", self.config_dir, given=entry)
+        except ConfigurationError as error:
+            # From a start that was interrupted, or by another tool.
+            if "MDB_KEYEXIST" not in str(error):
+                raise
+        mark.touch()
 
     def _renew_lost_passwords(self, installation: Installation) -> None:
         accounts = {
@@ -125,6 +146,7 @@ class SlapdFolder:
 
 
 def _hash(installation: Installation, password: str) -> str:
+    # From the input, since other users see the arguments in the list of processes.
     options = ("-o", "module-load=argon2", "-h", "{ARGON2}", "-T", "/dev/stdin")
     return run_tool(installation.slapd, "slappasswd", *options, given=password).strip()
 
@@ -133,7 +155,8 @@ def _make_empty(folder: Path) -> Path:
     if folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder)
     else:
-        folder.unlink(missing_ok=True)  # rmtree would open a FIFO, and wait
+        # rmtree would open a FIFO, and wait for a writer.
+        folder.unlink(missing_ok=True)
     folder.mkdir(mode=0o700)
     return folder
 

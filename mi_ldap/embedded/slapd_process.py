@@ -21,6 +21,7 @@ _OPEN_FILES = 4096
 # Nothing of our environment, which may contain passwords; LDAPNOINIT: ldap.conf is not read.
 _ENVIRONMENT = {"LDAPNOINIT": "1"}
 _OWN_ONLY = 0o077
+# Ubuntu's profile lets slapd use its own folders only, such as /var/lib/ldap.
 _APPARMOR_PROFILE = Path("/etc/apparmor.d/usr.sbin.slapd")
 
 
@@ -30,7 +31,7 @@ def run_tool(slapd: Path, tool: str, *arguments: str | Path, given: str) -> str:
     Args:
         slapd: the program.
         tool: the name of the tool.
-        arguments: without secrets, because other users see them in the list of processes.
+        arguments: without secrets.
         given: the input.
 
     Raises:
@@ -48,7 +49,7 @@ def run_tool(slapd: Path, tool: str, *arguments: str | Path, given: str) -> str:
     )
     if done.returncode != 0:
         raise ConfigurationError(
-            f"The embedded directory cannot be made ready: {tool} says {last_line(done.stderr)!r}."
+            f"The embedded directory cannot be prepared: {tool} reports {last_line(done.stderr)!r}."
             f" {_remedy()}"
         )
     return done.stdout
@@ -66,10 +67,7 @@ def _remedy() -> str:
 def spawn_slapd(
     slapd: Path, *, urls: Sequence[str], config_dir: Path, log_file: Path, lock: int
 ) -> subprocess.Popen[bytes]:
-    """Start slapd in a session of its own; it inherits the file descriptor `lock`.
-
-    It ends when the *thread* that calls this ends (PR_SET_PDEATHSIG).
-    """
+    """Start slapd in a session of its own; it inherits the file descriptor `lock`."""
     with log_file.open("wb") as log:
         return subprocess.Popen(
             # -d none: in the foreground, with critical messages only.
@@ -81,7 +79,8 @@ def spawn_slapd(
             env=_ENVIRONMENT,
             umask=_OWN_ONLY,
             pass_fds=(lock,),
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops slapd last
+            # Ctrl-C reaches the supervisor alone, which stops slapd last.
+            start_new_session=True,
             preexec_fn=_prepare_child(os.getpid()),  # noqa: PLW1509
         )
 
@@ -108,7 +107,7 @@ def wait_for(condition: Callable[[], bool], longest_s: float) -> bool:
     return True
 
 
-def is_free(host: str, port: int) -> bool:
+def can_listen(host: str, port: int) -> bool:
     """Whether a server could listen on that address and port now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

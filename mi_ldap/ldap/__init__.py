@@ -1,6 +1,6 @@
 """An LDAP client: connections, TLS, failover, searches, binds, controls and result codes.
 
-It is the only importer of ldap3. It imports `deadline`, `errors` and `folded` of `name_rules`,
+It is the only importer of ldap3. It imports `deadline`, `errors` and `name_folding`,
 and nothing above them. It must not know what a user, a role or a custodian is: callers pass DNs,
 filters and attributes, and get entries. Every exception of ldap3 and of the socket becomes one of
 `errors` here.

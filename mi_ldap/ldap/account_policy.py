@@ -1,13 +1,13 @@
 """The password policy's state of the service's own account, as reported by each bind.
 
 A password policy may apply to the account too. Administrators are warned before the password
-expires: afterwards each connection that is opened uses up a grace login.
+expires.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
@@ -16,10 +16,9 @@ from mi_ldap.ldap.bind_conditions import ACCOUNT_DISABLED, WRONG_PASSWORD, bind_
 from mi_ldap.ldap.controls import Policy
 from mi_ldap.ldap.result_codes import LdapError
 
-if TYPE_CHECKING:
-    from mi_ldap.ldap.connection import LdapError
-
 log = structlog.get_logger()
+
+_HINT: Final = "set a new password that does not expire, and user_store.connection_password to it"
 
 MUST_CHANGE: Final = "changeAfterReset"
 _DAY_S: Final = 86400
@@ -71,6 +70,7 @@ class AccountPolicy:
         warning = warning_of(policy)
         with self._lock:
             is_new, self._warning = warning != self._warning, warning
+        # Logged at each bind, not only at the first: every new connection uses up a grace login.
         if policy.grace_logins is not None:
             log.error("directory_account_expired", grace_logins=policy.grace_logins, hint=_HINT)
         elif warning and is_new:
@@ -88,6 +88,3 @@ def warning_of(policy: Policy) -> str:
         days = policy.expires_in_s // _DAY_S
         return f"the password of the service's account expires in {days} days"
     return ""
-
-
-_HINT: Final = "set a new password that does not expire, and user_store.connection_password to it"

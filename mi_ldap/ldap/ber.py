@@ -1,4 +1,4 @@
-"""The part of BER that LDAP messages use: tags of one byte, definite lengths (RFC 4511 §5.1)."""
+"""The part of BER that LDAP messages use: tags of one byte, definite lengths."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ ENUMERATED: Final = 0x0A
 SEQUENCE: Final = 0x30
 SET: Final = 0x31
 
+# 389 DS 2.3 writes short lengths with four bytes, too. `LONGEST_MESSAGE` fits in four.
 _MAX_LENGTH_BYTES: Final = 4
 _MAX_INTEGER_BYTES: Final = 4
 """RFC 4511 §4.1.1: maxInt, 2^31 - 1."""
@@ -29,6 +30,7 @@ def element(tag: int, *content: bytes) -> bytes:
 
 def integer(value: int) -> bytes:
     """Return the content of an INTEGER that is not negative."""
+    # One bit more than the number has: the first bit is the sign (X.690 §8.3.3).
     return value.to_bytes(value.bit_length() // 8 + 1, "big")
 
 
@@ -45,6 +47,7 @@ def head(data: bytes | bytearray, at: int = 0) -> tuple[int, int, int]:
     if length == 0x81:  # nearly all long lengths are of this form
         length, start = data[at + 2], at + 3
     elif length & 0x80:
+        # 0x80, an indefinite length, is not allowed in LDAP (RFC 4511 §5.1).
         if not 0 < length & 0x7F <= _MAX_LENGTH_BYTES:
             raise ValueError("an indefinite length, or one of more than four bytes")
         start += length & 0x7F

@@ -1,9 +1,6 @@
 """Connections to the directory: opening them with verified TLS, and a bounded pool of them.
 
-A connection is used by one thread at a time, and is dropped after its first error. The pools and
-strategies of ldap3 2.9.1 are not used: REUSABLE polls for responses (158 searches/s against 2,300),
-RESTARTABLE sends a rejected bind a second time, ServerPool leaks connections. Nor is its bind: the
-`repr` of its connection shows the password.
+A connection is used by one thread at a time, and is dropped after its first error.
 """
 
 from __future__ import annotations
@@ -22,11 +19,11 @@ from mi_ldap.deadline import deadline, remaining_s
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import srv, tls
 from mi_ldap.ldap.account_policy import MUST_CHANGE, AccountPolicy, refusal
-from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.health_check import FailoverTimings
 from mi_ldap.ldap.ldap3_internals import connection_over, use_tls_socket
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 from mi_ldap.ldap.servers import AccountRefused, ServerBusy, Servers
 from mi_ldap.ldap.transport import connect, is_ldaps, is_local_socket, wrap_in_tls
 
@@ -104,8 +101,10 @@ class Connector:
             else None
         )
         self.account_policy = AccountPolicy()
+        # Set once the kind of server is known, for connections that are already open, too.
+        self.can_pipeline = True
         timings = timings or FailoverTimings(
-            only_s=address.connect_timeout_s + address.response_timeout_s
+            single_server_s=address.connect_timeout_s + address.response_timeout_s
         )
         self.servers = Servers(srv.Addresses(address.urls, look_up), self._probe, timings)
 
@@ -166,6 +165,7 @@ class Connector:
 
     def _authenticate(self, connection: LdapConnection, url: str) -> None:
         if self._account.dn:
+            # Not by ldap3 2.9.1: the `repr` of its connection would show the password.
             policy = connection.bind(self._account.dn, self._account.password)
             self.account_policy.note(policy)
             if policy.error == MUST_CHANGE:
@@ -185,7 +185,12 @@ class Connector:
         with deadline(min(remaining_s(), address.connect_timeout_s)):
             ldap3_connection = self._ldap3_connection(url)
         return LdapConnection(
-            ldap3_connection, self._observe, address.response_timeout_s, url, quiet
+            ldap3_connection,
+            self._observe,
+            address.response_timeout_s,
+            url,
+            quiet,
+            can_pipeline=lambda: self.can_pipeline,
         )
 
     def _ldap3_connection(self, url: str) -> Connection:
@@ -246,13 +251,15 @@ def _outage(url: str, error: BaseException, *, in_handshake: bool = False) -> Di
     return DirectoryUnavailable(tls.sentence_for(error, in_handshake=in_handshake))
 
 
+# Not the pools and strategies of ldap3 2.9.1: REUSABLE polls for responses (158 searches/s against
+# 2,300), RESTARTABLE sends a rejected bind a second time, and ServerPool leaks connections.
 @dataclass
 class Pool:
     """At most `size` connections, opened when needed; the last used one is used first.
 
     Args:
         connect: opens a connection.
-        size: the most connections at one time.
+        size: the maximum number of connections.
         is_current: whether an idle connection is one to the current server.
     """
 

@@ -1,9 +1,7 @@
 """Content synchronization (RFC 4533, mode refreshOnly): searches that are polled for changes.
 
 A poll sends the cookie of the previous one. The server returns the entries that changed since, the
-ids of those that were deleted, and a new cookie; without changes there is no new cookie. ldap3 is
-not used: it collects a whole response before it returns any of it, and does not know intermediate
-responses inside a search.
+ids of those that were deleted, and a new cookie; without changes there is no new cookie.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from typing import Final, Protocol
 
 from mi_ldap.ldap import ber, messages, requests
 from mi_ldap.ldap import controls as ctl
-from mi_ldap.ldap.connection import LdapConnection
+from mi_ldap.ldap.exchanges import Exchanges
 from mi_ldap.ldap.messages import Entry, Message
 from mi_ldap.ldap.search import entry_below
 from mi_ldap.ldap.search_stream import ensure_success, messages_in_pieces
@@ -121,12 +119,7 @@ class Poller:
         lags_behind: whether the server had changes at the last poll that it did not report.
     """
 
-    def __init__(
-        self,
-        searches: Sequence[SyncSearch],
-        *,
-        is_one_database: bool = False,
-    ) -> None:
+    def __init__(self, searches: Sequence[SyncSearch], *, is_one_database: bool = False) -> None:
         self.lags_behind = False
         self._is_one_database = is_one_database
         self._searches = {_FIRST_ID + at: search for at, search in enumerate(searches)}
@@ -143,7 +136,7 @@ class Poller:
         self._is_unchanged = False
 
     def poll(
-        self, connection: LdapConnection, should_continue: Callable[[], bool] = lambda: True
+        self, connection: Exchanges, should_continue: Callable[[], bool] = lambda: True
     ) -> bool:
         """Report the changes since the last poll to the listeners.
 
@@ -171,7 +164,8 @@ class Poller:
         if others and not self._exchange(connection, others, {}, should_continue):
             return False
         # Only after the sync searches were answered. slapd 2.5.13 runs several operations of a
-        # connection in parallel, and a sync search leaves out an entry that changes while it runs.
+        # connection in parallel, and a sync search leaves out an entry that changes while it runs,
+        # and so an earlier change of that entry.
         # A search for newer entries at the same time could miss that entry as well.
         csns = self._last_csns()
         return not csns or self._exchange(connection, [], csns, should_continue)
@@ -184,19 +178,17 @@ class Poller:
         return self._is_one_database and len(cookies) == 1 and b"" not in cookies
 
     def _last_csns(self) -> dict[int, bytes]:
-        """Return the last CSN of each verified search, by the id of its search for newer entries.
-
-        slapd 2.5.13 does not report a change, though its author has the response, while another one
-        is in progress that began before it (`slap_get_commit_csn`). So each poll also searches for
-        entries with a later CSN. An entry deleted in such a moment is not found by that.
-        """
+        """Return the last CSN of each verified search, by the id of its search for newer ones."""
+        # slapd 2.5.13 does not report a change, though its client has the response, while another
+        # one is in progress that began before it (`slap_get_commit_csn`). So each poll also
+        # searches for entries with a later CSN. It does not find an entry deleted in that time.
         return {
             number: search.last_csn for number, search in self._verified.items() if search.last_csn
         }
 
     def _exchange(
         self,
-        connection: LdapConnection,
+        connection: Exchanges,
         numbers: list[int],
         csns: dict[int, bytes],
         should_continue: Callable[[], bool],
@@ -210,6 +202,8 @@ class Poller:
             *(self._request(number, csn) for number, csn in csns.items()),
         ]
         with connection.exchange("poll"):
+            # Not by ldap3 2.9.1: it collects a whole response before it returns any of it, and does
+            # not know intermediate responses inside a search.
             connection.ldap3_connection.socket.sendall(b"".join(sent))
             for message in messages_in_pieces(connection):
                 number = self._unchanged_responses.get(message.body)

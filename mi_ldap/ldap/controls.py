@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mi_ldap.ldap import ber, messages
-from mi_ldap.ldap.ldap3_internals import encode_filter
+from mi_ldap.ldap.filter_encoding import encode_filter
 
 
 @dataclass(frozen=True, slots=True)

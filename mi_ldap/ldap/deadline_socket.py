@@ -1,8 +1,4 @@
-"""The socket of a connection, with one deadline for a whole response.
-
-A socket's own timeout starts again with each piece that arrives, so a server that sends a response
-byte by byte would block a thread forever.
-"""
+"""The socket of a connection, with one deadline for a whole response."""
 
 from __future__ import annotations
 
@@ -135,6 +131,8 @@ class DeadlineSocket:
     def _receive(self, size: int) -> bytes:
         began_at = time.monotonic()
         while True:
+            # A socket's own timeout starts again with each piece that arrives: a server that sends
+            # a response byte by byte would block this thread forever.
             self._socket.settimeout(min(self._time_left_s(), SILENCE_S))
             try:
                 data = self._socket.recv(size)

@@ -27,7 +27,7 @@ from mi_ldap.ldap.result_codes import LdapError
 log = structlog.get_logger()
 
 UNBIND_TIMEOUT_S = 0.5
-"""Most seconds that sending an unbind request may take."""
+"""Timeout for sending an unbind request, in seconds."""
 
 _FIRST_ID: Final = 0x08000000
 """Message ids of our own requests start here, far from those of ldap3 on the same connection."""

@@ -1,15 +1,8 @@
-"""Filters with conditions that a server can't evaluate, and that are evaluated here instead.
-
-A server finds no entry by (attribute=value) if its schema has no EQUALITY rule for the attribute,
-by (attribute=*part*) without a SUBSTR rule, and by (attribute>=value) without an ORDERING rule
-(RFC 4511 §4.5.1.7: Undefined).
-
-The server evaluates all it can: the parts of an AND are independent of each other. An OR or NOT
-that contains such a condition is evaluated here as a whole.
-"""
+"""Filters with conditions that a server can't evaluate, and that are evaluated here instead."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,21 +10,33 @@ from typing import Final
 import structlog
 
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.ldap import filters, matching_rules
-from mi_ldap.ldap.connection import Entry
+from mi_ldap.ldap import filters, names
 from mi_ldap.ldap.filters import Combination, Filter, Item
-from mi_ldap.ldap.matching_rules import Matches
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.schema import Schema
+from mi_ldap.name_folding import folded
 
 log = structlog.get_logger()
 
 Test = Callable[[Entry], bool]
+Matches = Callable[[bytes], bool]
 
 _ANY: Final = "(objectClass=*)"
 _UNSUPPORTED: Final = (
     "A filter for users or roles joins a condition without a matching rule in the schema to one "
     "that only the server can evaluate (~=, := or a rare rule): change the filters in user_store."
 )
+
+_EXACT: Final = frozenset(
+    {"", "caseexactmatch", "caseexactia5match", "octetstringmatch", "caseexactorderingmatch"}
+)
+_IGNORING_CASE: Final = frozenset(
+    {
+        *("caseignorematch", "caseignoreia5match", "caseignoreorderingmatch"),
+        *("booleanmatch", "uuidmatch"),
+    }
+)
+_INTEGER: Final = frozenset({"integermatch", "integerorderingmatch"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ def evaluation_of(ldap_filter: str, schema: Schema) -> Evaluation:
 def _split(tree: Filter, schema: Schema) -> Evaluation:
     if _is_evaluable(tree, schema):
         return Evaluation(filters.text_of(tree))
+    # The parts of an AND are independent of each other, so the server evaluates those that it can.
+    # An OR or NOT with a condition that it can't evaluate is evaluated here as a whole.
     if isinstance(tree, Combination) and tree.operator == "&":
         parts = [_split(part, schema) for part in tree.parts]
         tests = [each.test for each in parts if each.test]
@@ -92,6 +99,7 @@ def _is_evaluable_item(item: Item, schema: Schema) -> bool:
     attribute = item.attribute
     if item.value == "*" or not schema.knows(attribute):
         return True
+    # Without the matching rule a condition is Undefined, and finds no entry (RFC 4511 §4.5.1.7).
     match item.operator:
         case "=" if "*" in item.value:
             return bool(schema.substrings_of(attribute))
@@ -142,11 +150,92 @@ def _comparison(item: Item, schema: Schema) -> Matches | None:
         case "=" if item.value == "*":
             return lambda value: True
         case "=" if "*" in item.value:
-            return matching_rules.substrings(schema.substrings_of(item.attribute), item.value)
+            return _substrings(schema.substrings_of(item.attribute), item.value)
         case "=":
-            return matching_rules.equality(schema.equality_of(item.attribute), wanted, schema)
+            return _equality(schema.equality_of(item.attribute), wanted, schema)
         case ">=":
-            return matching_rules.at_least(schema.ordering_of(item.attribute), wanted)
+            return _at_least(schema.ordering_of(item.attribute), wanted)
         case "<=":
-            return matching_rules.at_most(schema.ordering_of(item.attribute), wanted)
+            return _at_most(schema.ordering_of(item.attribute), wanted)
     return None
+
+
+# Values are compared as the server does, by the matching rules of its schema (RFC 4517 §4.2). A
+# rule is its lower-case name, `""` where the schema has none. Each function returns None for a rule
+# that is not known here: a comparison that differs from the server's loses entries.
+
+
+def _equality(rule: str, wanted: bytes, schema: Schema) -> Matches | None:
+    """Return the test of (attribute=wanted); without a rule, the same bytes."""
+    if rule == "objectidentifiermatch":
+        # An object of a class is one of its superclasses too (RFC 4517 §4.2.26).
+        kind = schema.object_class(_text(wanted)).lower()
+        return lambda value: kind in schema.superiors(schema.object_class(_text(value)))
+    key = _key(rule, schema)
+    if key is None:
+        return None
+    wanted_key = key(wanted)
+    return lambda value: wanted_key is not None and key(value) == wanted_key
+
+
+def _at_least(rule: str, wanted: bytes) -> Matches | None:
+    """Return the test of (attribute>=wanted)."""
+    key = _ordering_key(rule, wanted)
+    return None if key is None else lambda value: _is_at_most(key(wanted), key(value))
+
+
+def _at_most(rule: str, wanted: bytes) -> Matches | None:
+    """Return the test of (attribute<=wanted)."""
+    key = _ordering_key(rule, wanted)
+    return None if key is None else lambda value: _is_at_most(key(value), key(wanted))
+
+
+def _substrings(rule: str, pattern: str) -> Matches | None:
+    """Return the test of (attribute=pattern), a filter's value with `*` for any text.
+
+    Without a rule, upper and lower case are alike.
+    """
+    if rule and not rule.startswith(("caseignore", "caseexact")):
+        return None
+    parts = (_text(filters.unescape(part)) for part in pattern.split("*"))
+    flags = re.DOTALL if "exact" in rule else re.DOTALL | re.IGNORECASE
+    compiled = re.compile(".*".join(map(re.escape, parts)), flags)
+    return lambda value: compiled.fullmatch(_text(value)) is not None
+
+
+def _key(rule: str, schema: Schema) -> Callable[[bytes], object] | None:
+    """Return the key by which values are equal."""
+    if rule in _EXACT:
+        return bytes
+    if rule in _IGNORING_CASE:
+        return lambda value: folded(_text(value))
+    if rule in _INTEGER:
+        return _number
+    if rule == "distinguishednamematch":
+        return lambda value: names.parsed_dn(names.with_types(_text(value), schema.attribute))
+    return None
+
+
+def _ordering_key(rule: str, wanted: bytes) -> Callable[[bytes], object] | None:
+    """Return the key by which values are ordered; without a rule, numbers as numbers."""
+    if rule in _INTEGER or (not rule and _number(wanted) is not None):
+        return _number
+    if not rule or rule in _IGNORING_CASE:
+        return lambda value: folded(_text(value))
+    return bytes if rule in _EXACT else None
+
+
+def _is_at_most(low: object, high: object) -> bool:
+    """Compare two keys of one kind; None, the key of what is no number, is never in order."""
+    return low is not None and high is not None and low <= high  # type: ignore[operator]
+
+
+def _number(value: bytes) -> int | None:
+    try:
+        return int(value)
+    except ValueError:
+        return None
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")

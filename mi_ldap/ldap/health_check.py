@@ -13,7 +13,7 @@ import structlog
 log = structlog.get_logger()
 
 DISTANCE_FACTOR: Final = 3.0
-"""A timeout is at least so many times the duration of the last connection to the server."""
+"""Minimum timeout, as a multiple of the duration of the last connection to the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +26,27 @@ class FailoverTimings:
     Attributes:
         attempt_s: timeout of a connection or check while there are other servers.
         probe_s: timeout for the last of several servers, and for the first check while all have
-            failed; it doubles with each check up to `only_s`.
-        only_s: timeout for a check of the only server, as the configured timeouts allow.
-        soonest_s: pause between the first two checks while all have failed; it doubles each time.
-        latest_s: the longest such pause.
-        return_s: pause between checks for a preferred server; randomized between half and all.
+            failed; it doubles with each check up to `single_server_s`.
+        single_server_s: timeout for a check of the only server, which has no alternative.
+        first_pause_s: first pause between checks while all have failed; each one is twice as long.
+        max_pause_s: the longest such pause.
+        preferred_pause_s: pause between checks for a preferred server; at random from half to all.
         resolve_s: pause between look-ups of the addresses while a server is available.
-        unused_s: time without a request after which the checks end.
+        idle_s: time without a request after which the checks end.
     """
 
     attempt_s: float = 0.6
     probe_s: float = 2.0
-    only_s: float = 5.0
-    soonest_s: float = 0.25
-    latest_s: float = 2.0
-    return_s: float = 10.0
+    single_server_s: float = 5.0
+    first_pause_s: float = 0.25
+    max_pause_s: float = 2.0
+    preferred_pause_s: float = 10.0
     resolve_s: float = 60.0
-    unused_s: float = 120.0
+    idle_s: float = 120.0
 
 
 class HealthCheckThread:
     """Calls `check` repeatedly, with pauses, until `is_done`.
-
-    The thread is started only when it is needed, because a thread does not survive a fork.
 
     Args:
         condition: the lock of the checked state; notified whenever the state changes.
@@ -64,12 +62,8 @@ class HealthCheckThread:
         pause_s: Callable[[], float],
         is_done: Callable[[], bool],
     ) -> None:
-        self._condition, self._check, self._pause_s, self._is_done = (
-            condition,
-            check,
-            pause_s,
-            is_done,
-        )
+        self._condition, self._check = condition, check
+        self._pause_s, self._is_done = pause_s, is_done
         self._thread: threading.Thread | None = None
         self._is_due = False
         self._closed_in: int | None = None
@@ -81,7 +75,9 @@ class HealthCheckThread:
 
     def start(self) -> None:
         """Start the thread if it does not run; called with the lock."""
-        is_running = self._thread is not None and self._thread.is_alive()  # False after a fork
+        # Not in the constructor: a thread does not survive a fork, and workers are forked later. In
+        # the child, is_alive() is False.
+        is_running = self._thread is not None and self._thread.is_alive()
         if not (is_running or self._closed):
             self._thread = threading.Thread(
                 target=self._run, name="directory-health-check", daemon=True

@@ -6,15 +6,12 @@ source before raising `VERSION`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ldap3 import ANONYMOUS, NONE, SYNC, Connection, Server
 from ldap3.operation.search import compile_filter, parse_filter
 from ldap3.utils import asn1
 from pyasn1.codec.ber import encoder
-
-if TYPE_CHECKING:
-    from mi_ldap.ldap.deadline_socket import DeadlineSocket
 
 VERSION: Final = "2.9.1"
 """The version of ldap3 whose source this module was written against."""
@@ -25,11 +22,14 @@ REFERRAL_TAG: Final = 3
 asn1.EXTENDED_RESPONSE_CONTEXT.setdefault(REFERRAL_TAG, asn1.decode_sequence)
 
 
-def connection_over(opened: DeadlineSocket) -> Connection:
+def connection_over(opened: object) -> Connection:
     """Return ldap3's connection over an open socket, in the state that `Connection.open` leaves.
 
     `Connection.open` itself would connect to each address of a host name with the whole timeout,
     and would keep only the text of an error.
+
+    Args:
+        opened: a `DeadlineSocket`, or what else has the methods of a socket that ldap3 calls.
     """
     connection = Connection(
         # By default ldap3 reads the schema at each bind: 119 binds/s against 2,270.
@@ -48,7 +48,7 @@ def connection_over(opened: DeadlineSocket) -> Connection:
     return connection
 
 
-def use_tls_socket(connection: Connection, encrypted: DeadlineSocket) -> None:
+def use_tls_socket(connection: Connection, encrypted: object) -> None:
     """Replace the socket of a connection by the encrypted one over the same TCP connection."""
     connection.socket = encrypted
     connection.tls_started = True

@@ -1,8 +1,7 @@
 """Splits received bytes into messages, and checks each against the open requests (sans-IO).
 
-A broken or hostile server, or an attacker on the network, may answer requests that were not sent,
-or announce lengths that do not match. ldap3 and our own codec get complete messages only, each of
-which answers an open request (RFC 4511 §4.1.1.1), or an error.
+ldap3 and our own codec get complete messages only, each of which answers an open request, or an
+error.
 """
 
 from __future__ import annotations
@@ -16,16 +15,17 @@ LONGEST_MESSAGE: Final = 64 * 1024 * 1024
 """In bytes. An entry is one message; a group with 500,000 members has about 35 MB."""
 
 _UNBIND: Final = 0x42
+_REFERENCE: Final = 0x73  # RFC 4511 §4.5.3
 _RESPONSES: Final = {
     0x60: {0x61},  # bind, RFC 4511 §4.2
-    0x63: {messages.ENTRY, messages.DONE, 0x73, messages.INTERMEDIATE},  # search, §4.5
+    0x63: {messages.ENTRY, messages.DONE, _REFERENCE, messages.INTERMEDIATE},  # search, §4.5
     0x66: {0x67},  # modify, §4.6
     0x68: {0x69},  # add, §4.7
     0x4A: {0x6B},  # delete, §4.8
     0x6C: {0x6D},  # modify DN, §4.9
     0x77: {0x78},  # extended, §4.12
 }
-_INTERIM: Final = {messages.ENTRY, 0x73, messages.INTERMEDIATE}
+_INTERIM: Final = {messages.ENTRY, _REFERENCE, messages.INTERMEDIATE}
 _FIRST_BYTES: Final = (b"", bytes((ber.SEQUENCE,)))
 _MAX_ID_BYTES: Final = 4
 _UNSOLICITED: Final = 0
@@ -58,6 +58,7 @@ class MessageReader:
         """Register the complete requests in `data`, so that answers to them are accepted."""
         for _, start, end in ber.elements(data):
             (_, id_start, id_end), (tag, _, _), *_ = ber.elements(data, start, end)
+            # An unbind has no response (RFC 4511 §4.3).
             if tag != _UNBIND:
                 self._open[int.from_bytes(data[id_start:id_end], "big")] = _RESPONSES[tag]
 
@@ -101,6 +102,8 @@ class MessageReader:
         return buffer[start:end]
 
     def _checked(self, message: Message) -> Message:
+        # A broken or hostile server, or an attacker on a network without TLS, may answer requests
+        # that were not sent, or with another kind of response (RFC 4511 §4.1.1.1).
         if message.tag not in self._open.get(message.number, ()):
             if message.number == _UNSOLICITED:
                 raise ProtocolViolation(_describe_unsolicited(message))

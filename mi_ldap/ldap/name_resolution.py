@@ -1,9 +1,4 @@
-"""Resolution of host names, within the request's remaining time.
-
-The system's resolver, getaddrinfo(3), has no timeout parameter and takes 5 s or more for each name
-server that does not answer. So it runs in a separate thread. There is at most one such thread for
-each host, however many requests wait for it.
-"""
+"""Resolution of host names, within the request's remaining time."""
 
 from __future__ import annotations
 
@@ -47,11 +42,15 @@ def _looked_up(host: str, port: int, flags: int = 0) -> list[AddressInfo]:
 
 
 def _running_lookup(host: str, port: int) -> Future[list[AddressInfo]]:
-    key = (os.getpid(), host, port)  # a thread does not survive a fork
+    # In a thread: getaddrinfo(3) has no timeout, and takes 5 s or more for each name server that
+    # does not answer. One thread for each host, however many requests wait for it. The process is
+    # part of the key, since a thread does not survive a fork.
+    key = (os.getpid(), host, port)
     with _lock:
         if key not in _lookups:
             _lookups[key] = Future()
-            Thread(target=_look_up, args=(key,), name="name-resolution", daemon=True).start()
+            name = f"name-resolution {host}"
+            Thread(target=_look_up, args=(key,), name=name, daemon=True).start()
         return _lookups[key]
 
 

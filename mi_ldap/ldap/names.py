@@ -10,7 +10,7 @@ from typing import Final
 
 from ldap3.utils.conv import escape_filter_chars
 
-from mi_ldap.name_rules import folded
+from mi_ldap.name_folding import folded
 
 _SPECIAL_IN_DN = re.compile(r'([\\,+"<>;=])')
 _ESCAPED = re.compile(r"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
@@ -179,19 +179,19 @@ def _with_type(pair: str, rename: Callable[[str], str]) -> str:
     return f"{rename(attribute.strip())}{equals_sign}{value}"
 
 
-def own_and_parent(dn: str) -> tuple[str, str]:
+def rdn_and_parent(dn: str) -> tuple[str, str]:
     """Return the RDN and the DN of the parent: `("uid=alice", "ou=people,dc=x")`."""
     own = dn.partition(",")[0] if "\\" not in dn else next(iter(_split(dn, ",")), "")
     return own, dn[len(own) + 1 :]
 
 
-def first_value(dn: str) -> tuple[str, str]:
+def first_rdn_pair(dn: str) -> tuple[str, str]:
     """Return type and value of the first pair of the RDN: `("uid", "alice")`."""
     plain = "\\" not in dn and "+" not in dn
-    return _plain_pair(dn.partition(",")[0]) if plain else own_pairs(dn)[0]
+    return _plain_pair(dn.partition(",")[0]) if plain else rdn_pairs(dn)[0]
 
 
-def own_pairs(dn: str) -> list[tuple[str, str]]:
+def rdn_pairs(dn: str) -> list[tuple[str, str]]:
     """Return type and value of each pair of the RDN: `cn=a+uid=b` has two."""
     own = next(iter(_split(dn, ",")), "")
     return [_plain_pair(pair) for pair in _split(own, "+")] or [("", "")]

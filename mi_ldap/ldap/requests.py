@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from mi_ldap.ldap import ber
-from mi_ldap.ldap.ldap3_internals import encode_filter
+from mi_ldap.ldap.filter_encoding import encode_filter
 
 BASE, SUBTREE = b"\x00", b"\x02"
 

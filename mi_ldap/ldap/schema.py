@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from mi_ldap.ldap import names
-
 _OID = re.compile(r"\(\s*([\w.-]+)")
 _NAME = re.compile(r"\bNAME\s+(?:'(?P<one>[^']+)'|\((?P<many>[^)]*)\))")
 # One word, or several in parentheses: `SUP top`, `MUST ( cn $ sn )` (RFC 4512 §4.1).
@@ -19,8 +17,9 @@ _EQUALITY, _ORDERING, _SUBSTRINGS = (
     re.compile(_RULE.format(word)) for word in ("EQUALITY", "ORDERING", "SUBSTR")
 )
 
+# Bounded, since the supertypes in a broken schema may be a cycle.
 _MAX_SUPERTYPES: Final = 10
-"""Most levels of supertypes that are searched for a matching rule."""
+"""Number of levels of supertypes that are searched for a matching rule."""
 
 _LETTER_RULES: Final = frozenset(
     {
@@ -28,7 +27,7 @@ _LETTER_RULES: Final = frozenset(
         *("octetstringmatch", "numericstringmatch"),
     }
 )
-"""Rules by which values are never equal if `index.words.word` differs for them."""
+"""Rules by which equal values differ at most in case, accents, width and spaces."""
 
 _CASE_IGNORING_SUBSTRING_RULES: Final = frozenset(
     {"caseignoresubstringsmatch", "caseignoreia5substringsmatch"}
@@ -66,10 +65,6 @@ class Schema:
     def object_class(self, name: str) -> str:
         """Return the first name of an object class; `name` itself if unknown."""
         return _first_name(self.classes.get(name.lower(), "")) or name
-
-    def dn(self, dn: str) -> str:
-        """Return the DN, or a pattern of DNs, with the attribute names that the server uses."""
-        return names.with_types(dn, self.attribute)
 
     def knows(self, attribute: str) -> bool:
         """Whether the schema defines the attribute, by any of its names."""

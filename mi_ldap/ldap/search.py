@@ -8,10 +8,10 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from mi_ldap.ldap import controls, messages, names, requests
 from mi_ldap.ldap.controls import Control
-from mi_ldap.ldap.ldap3_internals import encode_filter
+from mi_ldap.ldap.filter_encoding import encode_filter
 from mi_ldap.ldap.message_reader import ProtocolViolation
 from mi_ldap.ldap.messages import Entry, Message
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 
 T = TypeVar("T")
 
@@ -22,8 +22,19 @@ It is called as soon as the entry has arrived. To keep 20,000 whole entries take
 decode them: they are 100,000 objects.
 """
 
+MAX_PIPELINED: Final = 16
+"""Most searches that are sent before their responses are read. Servers queue so many: OpenLDAP 2.5
+closes a connection with more than conn_max_pending requests (default 100)."""
+
+MAX_PIPELINED_BYTES: Final = 64 * 1024
+"""Most bytes of such searches; they must fit in the buffers of the sockets. Samba 4.17 and 389
+Directory Server 2.3 read no further request while the client does not read their responses, so both
+sides would wait for each other."""
+
 MAX_RESPONSE_BYTES: Final = 256 * 1024 * 1024
 """A server without paged results returns all users in one response."""
+
+_NO_SUCH_BASE: Final = (ResultCode.NO_SUCH_OBJECT, ResultCode.INVALID_DN_SYNTAX)
 
 
 class SearchRequest(NamedTuple):
@@ -166,6 +177,27 @@ class PendingSearches(Generic[T]):
             result.text,
             controls.next_page(result.controls),
         )
+
+
+def pipeline_size(encoded: Sequence[tuple[SearchRequest, bytes]]) -> int:
+    """Return how many of the searches to send together; at least one."""
+    total = 0
+    for size, (_, operation) in enumerate(encoded[:MAX_PIPELINED]):
+        total += len(operation)
+        if size and total > MAX_PIPELINED_BYTES:
+            return size
+    return min(len(encoded), MAX_PIPELINED)
+
+
+def empty_if_optional(search: SearchRequest, result: RawSearchResult[T]) -> SearchResult[T]:
+    """Return no entries if only the base is missing, and may be.
+
+    Raises:
+        LdapError: the search failed.
+    """
+    if search.is_base_optional and result.code in _NO_SUCH_BASE:
+        return SearchResult([])
+    raise LdapError(result.code, result.text)
 
 
 def whole(entry: Entry) -> Entry:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.ldap import messages
-from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.exchanges import Exchanges
 from mi_ldap.ldap.messages import Entry, Message
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 from mi_ldap.ldap.search import SearchRequest
 
 
-def stream_search(connection: LdapConnection, search: SearchRequest) -> Iterator[Entry]:
+def stream_search(connection: Exchanges, search: SearchRequest) -> Iterator[Entry]:
     """Yield the entries of one search as they arrive, without a limit for the whole response.
 
     Args:
@@ -37,7 +37,7 @@ def stream_search(connection: LdapConnection, search: SearchRequest) -> Iterator
                 return
 
 
-def messages_in_pieces(connection: LdapConnection) -> Iterator[Message]:
+def messages_in_pieces(connection: Exchanges) -> Iterator[Message]:
     """Yield messages as they arrive; the deadline applies to each piece and not to all of them."""
     sock = connection.ldap3_connection.socket
 

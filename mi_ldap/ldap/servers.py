@@ -1,13 +1,11 @@
 """Choice of the directory server: one for the whole process, used until it fails.
 
-Replicas lag behind each other, so reading from one server what was just written to another often
-returns old data. Therefore every connection of the process uses the *current* server.
+Every connection of the process uses the *current* server.
 
 * A server that cannot be reached has *failed*: the next one in order becomes the current one.
 * A server that leaves an operation unanswered is *suspect*: a thread checks it at once. If there
-  are other servers, requests wait for the result of the check, so a single slow search does not
-  cause a failover. A server without alternatives stays in use. It has failed only when it answers
-  no request within the configured timeouts, because a slow server is not down.
+  are other servers, requests wait for the result of the check. A server without alternatives stays
+  in use, and has failed only when it answers no request within the configured timeouts.
 * When all servers have failed, requests fail at once, and the thread goes on checking.
 * While the current server is not the first in order, the thread checks the preferred ones
   periodically.
@@ -79,6 +77,8 @@ class Servers:
         self._addresses, self._probe, self._timings = addresses, probe, timings or FailoverTimings()
         self._condition = threading.Condition()
         self._urls: tuple[str, ...] = ()
+        # One server for all requests: replicas lag behind each other, so a read from one server of
+        # what was just written to another often returns old data.
         self._current: str | None = None
         self._failures: dict[str, DirectoryUnavailable] = {}
         self._down_reason: DirectoryUnavailable | None = None  # why there is no current one
@@ -108,7 +108,7 @@ class Servers:
             DirectoryUnavailable: no server can be reached; with the message of the last error.
         """
         while True:
-            url = self._chosen(wait_for_server)
+            url = self._choose(wait_for_server)
             started_at = time.monotonic()
             try:
                 with deadline(self._connect_timeout_s(url)):
@@ -154,11 +154,11 @@ class Servers:
 
     def close(self) -> None:
         """Stop the thread, and wait for its end."""
-        self._health_checks.close(min(self._timings.only_s, MAX_CLOSE_S) + 1)
+        self._health_checks.close(min(self._timings.single_server_s, MAX_CLOSE_S) + 1)
 
     # Called by requests
 
-    def _chosen(self, wait_for_server: bool) -> str:
+    def _choose(self, wait_for_server: bool) -> str:
         if self._resolved_at < 0:
             self._resolve()
         with self._condition:
@@ -173,6 +173,7 @@ class Servers:
             return self._current
 
     def _await_check(self) -> None:
+        # A single slow search must not cause a failover, so requests wait for the check.
         url = self._current
         if self._is_suspect and url and self._has_alternative(url):
             within_s = min(remaining_s(), self._attempt_s(url) + CHECK_GRACE_S)
@@ -207,7 +208,8 @@ class Servers:
     def _attempt_s(self, url: str) -> float:
         """Return the timeout for one of several servers; it is longer for a distant one."""
         return max(
-            self._timings.attempt_s, min(self._distance_timeout_s(url), self._timings.only_s)
+            self._timings.attempt_s,
+            min(self._distance_timeout_s(url), self._timings.single_server_s),
         )
 
     def _distance_timeout_s(self, url: str) -> float:
@@ -234,12 +236,8 @@ class Servers:
             log.warning("directory_back", server=url)
         else:
             log.info("directory_server_chosen", server=url)
-        self._current, self._down_reason, self._is_suspect, self._failed_rounds = (
-            url,
-            None,
-            False,
-            0,
-        )
+        self._current, self._down_reason = url, None
+        self._is_suspect, self._failed_rounds = False, 0
         self._failures.pop(url, None)
         self._condition.notify_all()
 
@@ -272,14 +270,15 @@ class Servers:
 
     def _needs_no_checks(self) -> bool:
         on_the_first = bool(self._urls) and self._current == self._urls[0]
-        unused = time.monotonic() - self._used_at > self._timings.unused_s
+        unused = time.monotonic() - self._used_at > self._timings.idle_s
         return (on_the_first and not self._is_suspect) or unused
 
     def _pause_s(self) -> float:
-        longest_s = self._timings.return_s
+        longest_s = self._timings.preferred_pause_s
         if self._current is None:
             longest_s = min(
-                self._timings.soonest_s * 2 ** min(self._failed_rounds, 20), self._timings.latest_s
+                self._timings.first_pause_s * 2 ** min(self._failed_rounds, 20),
+                self._timings.max_pause_s,
             )
         # At random, so that the processes of a machine do not check a server at the same moment.
         return longest_s * _RANDOM.uniform(0.5, 1)
@@ -296,8 +295,8 @@ class Servers:
     def _verify(self, url: str) -> None:
         started_at = time.monotonic()
         has_others = self._has_alternative(url)
-        failure = self._failure_of(
-            url, self._attempt_s(url) if has_others else self._timings.only_s
+        failure = self._probe_failure(
+            url, self._attempt_s(url) if has_others else self._timings.single_server_s
         )
         with self._condition:
             # A server without alternatives that answers other requests is slow, and not down.
@@ -315,7 +314,7 @@ class Servers:
             self._resolve()
         urls = self._urls
         better = urls[: urls.index(current)] if current in urls else urls
-        found = next((u for u in better if not self._failure_of(u, self._attempt_s(u))), None)
+        found = next((u for u in better if not self._probe_failure(u, self._attempt_s(u))), None)
         with self._condition:
             if found and self._current == current:
                 self._use(found)
@@ -324,7 +323,7 @@ class Servers:
         started_at = time.monotonic()
         failures: dict[str, DirectoryUnavailable] = {}
         for url in self._urls:
-            failure = self._failure_of(url, self._probe_s)
+            failure = self._probe_failure(url, self._probe_s)
             # A server that refuses the account is chosen, so that requests report this error.
             if failure is None or isinstance(failure, AccountRefused | ServerBusy):
                 with self._condition:
@@ -346,12 +345,14 @@ class Servers:
     @property
     def _probe_s(self) -> float:
         if len(self._urls) == 1:
-            return self._timings.only_s
+            return self._timings.single_server_s
         return min(
-            self._timings.probe_s * 2.0 ** min(self._failed_rounds, 20), self._timings.only_s
+            self._timings.probe_s * 2.0 ** min(self._failed_rounds, 20),
+            self._timings.single_server_s,
         )
 
-    def _failure_of(self, url: str, within_s: float) -> DirectoryUnavailable | None:
+    def _probe_failure(self, url: str, within_s: float) -> DirectoryUnavailable | None:
+        """Probe the server; return why it is not usable, None if it is."""
         started_at = time.monotonic()
         try:
             with deadline(within_s):

@@ -1,8 +1,4 @@
-"""The addresses of a directory, with those that DNS SRV records name (RFC 2782).
-
-DNS is not trusted: a record is used only if its target lies in the domain of the query, and the
-certificate is then verified for that target.
-"""
+"""The addresses of a directory, with those that DNS SRV records name (RFC 2782)."""
 
 from __future__ import annotations
 
@@ -48,6 +44,7 @@ def look_up(name: str, resolver: Resolver | None = None) -> list[Record]:
     Raises:
         DirectoryUnavailable: there are none, or no name server answered.
     """
+    # Imported here: it takes 100 ms, and few services use SRV records.
     import dns.exception
     import dns.resolver
 
@@ -100,6 +97,8 @@ class Addresses:
             self._seed = random.SystemRandom().getrandbits(64)
         scheme, domain = url.lower().split(_SRV_SCHEME)
         records = self._look_up(f"_{scheme}._tcp.{domain}")
+        # DNS is not trusted: a forged record could name a server with a valid certificate for
+        # another domain, and the certificate is verified for the target.
         kept = [record for record in records if _lies_in(record.target, domain)]
         if len(kept) < len(records):
             log.warning("directory_srv_target_refused", domain=domain)

@@ -1,7 +1,4 @@
-"""TLS to the directory: the verifying context, and a sentence for each failure of a connection.
-
-`/ready` shows the sentences to anybody: they name the remedy, and never a host or a DN.
-"""
+"""TLS to the directory: the verifying context, and a sentence for each failure of a connection."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from pathlib import Path
 from mi_ldap.certificate_faults import CertificateFault, fault_of
 from mi_ldap.errors import ConfigurationError, DirectoryUnavailable
 
+# `/ready` shows these sentences to anybody: they name the remedy, and never a host or a DN.
 ANOTHER_HOST = (
     "The directory's certificate is for another host name: "
     "write the name that it is for in user_store.connection_url."
@@ -107,6 +105,7 @@ def verifying_context(
         raise ConfigurationError(
             "user_store.ca_file must name a PEM file with certificates that can be read."
         ) from error
+    # RFC 8996 forbids TLS 1.0 and 1.1; the default is the system's OpenSSL configuration.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if certificate_file:
         _load_client_certificate(context, certificate_file, key_file)

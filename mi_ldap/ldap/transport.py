@@ -85,6 +85,7 @@ def _connect_tcp(host: str, port: int, unacknowledged_s: float) -> socket.socket
 
 
 def _set_options(opened: socket.socket, unacknowledged_s: float) -> None:
+    # Otherwise a request may wait for the acknowledgement of the one before (RFC 896).
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # RFC 5482; only Linux

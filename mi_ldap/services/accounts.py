@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
 
 from mi_ldap import name_rules
 from mi_ldap.deadline import UNDO_S, deadline
-from mi_ldap.errors import Forbidden, UserNotFound, unforeseen
+from mi_ldap.errors import Forbidden, ReadOnlyStore, UserNotFound, unforeseen
 from mi_ldap.model import Role, User
 from mi_ldap.name_rules import EVERYONE, Matches
 from mi_ldap.services.retry import retry_on_conflict
@@ -29,23 +29,40 @@ class Rules:
     Attributes:
         user_name, role_name, password: the expression that each must match, if any.
         allow_any_name: whether names may contain characters that are special in URLs.
+        secondary: the rules of the secondary user stores, by domain in capitals.
+        has_hybrid_roles: whether there is a place for hybrid roles.
     """
 
     user_name: Matches | None = None
     role_name: Matches | None = None
     password: Matches | None = None
     allow_any_name: bool = False
+    secondary: Mapping[str, Rules] = field(default_factory=dict)
+    has_hybrid_roles: bool = True
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains of the secondary user stores, in the order of logins."""
+        return tuple(self.secondary)
 
     def new_user_name(self, text: str) -> str:
+        domain, bare = name_rules.split_domain(text, self.secondary)
+        if domain:
+            return f"{domain}/{self.secondary[domain].new_user_name(bare)}"
         name = name_rules.new_user_name(text, allow_any=self.allow_any_name)
-        return name_rules.narrowed(name, self.user_name, "user name")
+        return name_rules.ensure_matches(name, self.user_name, "user name")
 
     def new_role_name(self, text: str) -> str:
+        domain, bare = name_rules.split_domain(text, self.secondary)
+        if domain:
+            return f"{domain}/{self.secondary[domain].new_role_name(bare)}"
         name = name_rules.new_role_name(text, allow_any=self.allow_any_name)
-        return name_rules.narrowed(name, self.role_name, "role name")
+        return name_rules.ensure_matches(name, self.role_name, "role name")
 
-    def new_password(self, text: str) -> str:
-        return name_rules.narrowed(name_rules.new_password(text), self.password, "password")
+    def new_password(self, text: str, domain: str = "") -> str:
+        if domain:
+            return self.secondary[domain].new_password(text)
+        return name_rules.ensure_matches(name_rules.new_password(text), self.password, "password")
 
 
 def find_user(store: UserReads, name: str) -> User | None:
@@ -85,19 +102,23 @@ def reload(store: UserReads, user: User) -> User:
     """Return the present state of the user.
 
     Raises:
-        UserNotFound: it was deleted; an entry created again with its name is another user.
+        UserNotFound: it was deleted.
     """
+    # By id: an entry that was created again with the name is another user.
     found = store.user(user.id)
     if found is None:
         raise UserNotFound(user.name)
     return found
 
 
-def ensure_not_own_account(store: UserStore, user: User) -> None:
-    """Raise `Forbidden` for the service account.
+def why_read_only(entry: User | Role, writable_domains: Collection[str]) -> str:
+    """Return the sentence that the entry's domain is read-only, or `""`."""
+    return "" if entry.domain in writable_domains else str(ReadOnlyStore())
 
-    A change through the API could lock the service out of the directory.
-    """
+
+def ensure_not_own_account(store: UserStore, user: User) -> None:
+    """Raise `Forbidden` for the service account."""
+    # A change through the API could lock the service out of the directory.
     if store.is_own_account(user):
         raise Forbidden(
             f"{user.name} is the service's own account. Change it with the directory's tools."
@@ -140,12 +161,10 @@ def end_tokens(store: UserStore, user: User, *, keeps_mark: bool = False) -> Non
 
 
 def _user_names(typed: str) -> list[str]:
-    """Return the names that a user may have, in the order in which they are tried.
-
-    The exact name is the first: other tools may have created it with a domain or white space.
-    """
+    """Return the names that a user may have, in the order in which they are tried."""
     if name_rules.is_too_long(typed):
         return []
+    # The exact name first: other tools may have created it with a domain or white space.
     return [*dict.fromkeys((typed, name_rules.without_primary(typed)))]
 
 

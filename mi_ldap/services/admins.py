@@ -7,8 +7,8 @@ applies them together with its own steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import structlog
@@ -17,7 +17,6 @@ from mi_ldap.errors import AdminsOnly, BadRequest, Conflict, CustodyRefused, For
 from mi_ldap.model import AdminRole, EntryId, Performer, Role, User, sorted_names
 from mi_ldap.services.accounts import reload
 from mi_ldap.services.custody import Custody
-from mi_ldap.state.audit import Change, ChangeAttempts
 from mi_ldap.state.database import Metadata
 from mi_ldap.state.machine_lock import MachineLock
 from mi_ldap.store import (
@@ -93,23 +92,20 @@ class Admins:
         lock: MachineLock,
     ) -> None:
         self._store = store
-        self._custody = custody
+        self.custody = custody
         self._lock = lock
         self._super_admin = super_admin
         self._metadata = metadata
 
-    @contextmanager
-    def serialized(self, *, changes_admins: bool = True) -> Iterator[None]:
-        """Decide and apply a change of the admins in the block, one at a time on this machine.
-
-        This only avoids conflicts. Changes by other machines, and wrong values of `changes_admins`,
-        are caught by the guards of the steps.
+    def serialized(self, *, changes_admins: bool = True) -> AbstractContextManager[None]:
+        """Return a context in which one change of the admins at a time is made on this machine.
 
         Args:
             changes_admins: False for a change that does not affect the admins; it does not wait.
         """
-        with self._lock.hold() if changes_admins else nullcontext():
-            yield
+        # The lock only avoids conflicts. Changes by other machines, and wrong values of
+        # `changes_admins`, are caught by the guards of the steps.
+        return self._lock.hold() if changes_admins else nullcontext()
 
     def may_be_admin(self, performer: Performer, user: User) -> bool:
         """Whether the user was an admin when the request began; True if that was not read."""
@@ -147,6 +143,7 @@ class Admins:
 
     def creators(self, admin_role: AdminRole) -> dict[str, str]:
         """Return the names of all admins, each with its custodian's present name, or `""`."""
+        # Most custodians are admins, so they are read already.
         holders = {user.id: user for user in self._store.holder_users(admin_role)}
         ids = {user.custodian_id for user in holders.values() if user.custodian_id}
         custodians = {each: holders.get(each) or self._store.user(each) for each in ids}
@@ -159,8 +156,31 @@ class Admins:
     def handover(self, user: User, admin_role: AdminRole) -> Handover:
         """Return the user's dependents, and the admin who becomes their custodian."""
         dependents = [each.name for each in self._store.dependents_of(user) if each.id != user.id]
-        successor = self._custody.successor(user, admin_role) if dependents else None
+        successor = self.custody.successor(user, admin_role) if dependents else None
         return Handover(sorted_names(dependents), successor.name if successor else "")
+
+    def steps_of_admin_role(
+        self,
+        performer: User,
+        user: User,
+        admin_role: AdminRole,
+        assigned: Sequence[Role],
+        revoked: Sequence[Role],
+        reads: UserReads | None = None,
+    ) -> list[Step]:
+        """Return the steps that assign or revoke the admin role; none if it is in neither list.
+
+        Raises:
+            Conflict: the user is being created, or an admin is setting its password.
+            CustodyRefused, Forbidden: see `demotion`.
+        """
+        if any(role.id == admin_role.role.id for role in assigned):
+            if user.busy:
+                raise Conflict
+            return self.promotion(performer, user, admin_role, reads)
+        if any(role.id == admin_role.role.id for role in revoked):
+            return self.demotion(performer, user, admin_role, reads)
+        return []
 
     def promotion(
         self,
@@ -179,8 +199,8 @@ class Admins:
             Unchanged(admin_role.role),
             Unchanged(user),
             # Dependents left from before would become dependents of an admin again.
-            *self._custody.reassign_dependents(user, admin_role, reads),
-            # Before the role: after a crash in between, a custodian of a user who is no admin
+            *self.custody.reassign_dependents(user, admin_role, reads),
+            # Before the role: after a crash in between, a custodian of a user who is not an admin
             # has no effect, whereas an admin without a custodian could not be removed.
             SetCustodian(user, performer.id, appoints=True),
             AssignRole(admin_role.role, user),
@@ -201,7 +221,7 @@ class Admins:
         """
         if not self._store.is_holder(admin_role, user):
             return []
-        if performer.id != user.id:
+        if performer.id != user.id:  # every admin may resign
             self._require_custodian(performer, user, admin_role, "remove it")
         return [
             *self._revocation(user, admin_role, reads),
@@ -270,7 +290,7 @@ class Admins:
             Forbidden: the user is the last admin.
         """
         if not self._store.is_holder(admin_role, user):
-            reassignments = self._custody.reassign_dependents_of_non_admin(user, admin_role, reads)
+            reassignments = self.custody.reassign_dependents_guarded(user, admin_role, reads)
             return [*reassignments, Unchanged(user), NotMember(admin_role.role, user)]
         self._require_custodian(performer, user, admin_role, "remove it")
         return [Unchanged(user), *self._revocation(user, admin_role, reads)]
@@ -278,11 +298,7 @@ class Admins:
     def reset(
         self, performer: User, user: User, admin_role: AdminRole, *, will_apply: bool = True
     ) -> list[Step]:
-        """Return the steps that go before setting a password without knowing the old one.
-
-        The dependents of a user who is not an admin are reassigned first. Otherwise, if another
-        tool made the user an admin again, the performer, who knows the password, could log in as
-        the custodian of these dependents.
+        """Return the steps that precede setting a password without the old one.
 
         Args:
             performer: who sets the password.
@@ -297,31 +313,25 @@ class Admins:
         if self._store.is_holder(admin_role, user):
             self._require_custodian(performer, user, admin_role, "change its password")
             return [Unchanged(user), renewal]
+        # If another tool made the user an admin again, the performer, who knows the password,
+        # could log in as the custodian of the dependents that the user had before.
         reassignments = (
-            self._custody.reassign_dependents_of_non_admin(user, admin_role) if will_apply else []
+            self.custody.reassign_dependents_guarded(user, admin_role) if will_apply else []
         )
         return [*reassignments, NotMember(admin_role.role, user), Unchanged(user), renewal]
-
-    def apply(
-        self, attempts: ChangeAttempts, user: User, steps: Sequence[Step], *changes: Change
-    ) -> None:
-        """Carry out a change of the user; see `Custody.apply`."""
-        self._custody.apply(attempts, user, steps, *changes)
 
     def ensure_not_nested_admin(
         self, role_id: EntryId, role_name: str, admin_role: AdminRole
     ) -> None:
         """Raise `Forbidden` for a role that is nested in the admin role."""
+        # Revoking it from a user would remove an admin, whoever its custodian is.
         if role_id in admin_role.nested:
             raise Forbidden(
                 f"The role {role_name} is part of the admin role. Change it in the directory."
             )
 
     def _revocation(self, user: User, admin_role: AdminRole, reads: UserReads | None) -> list[Step]:
-        """Return the steps that reassign the user's dependents, then revoke the role.
-
-        In this order a crash in between leaves no dependent with a custodian who is not an admin.
-        """
+        """Return the steps that reassign the user's dependents, then revoke the role."""
         if admin_role.role.is_dynamic:
             raise Forbidden("The admin role is a dynamic group. Change it in the directory.")
         other = self._store.other_holder(admin_role, user)
@@ -334,7 +344,8 @@ class Admins:
         return [
             Unchanged(admin_role.role),
             Unchanged(other),  # the group does not change if another tool deletes its entry
-            *self._custody.reassign_dependents(user, admin_role, reads),
+            # First: a crash in between leaves no dependent with a custodian who is not an admin.
+            *self.custody.reassign_dependents(user, admin_role, reads),
             RevokeRole(admin_role.role, user),
         ]
 
@@ -343,8 +354,10 @@ class Admins:
     ) -> None:
         if user.custodian_id == performer.id or self._is_super_admin(performer):
             return
+        # The user was read after the admin role, and may have been demoted in between: the refusal
+        # would give a wrong reason.
         self._ensure_unchanged(admin_role)
-        custodian = self._custody.custodian(user, admin_role)
+        custodian = self.custody.custodian(user, admin_role)
         hint = f"That is {custodian.name}." if custodian else NO_CREATOR
         if performer.id == user.id:
             hint = "Give oldPassword to change your own."
@@ -352,9 +365,6 @@ class Admins:
 
     def _ensure_unchanged(self, admin_role: AdminRole) -> None:
         """Check that the admin role is unchanged since it was read.
-
-        The user to change was read later, and may have been demoted in between. A refusal would
-        then name the wrong reason.
 
         Raises:
             Conflict: the role was changed; the caller decides again.
@@ -366,10 +376,10 @@ class Admins:
     def pin_super_admin(self) -> None:
         """Store the id of the super admin's entry, permanently; called when the service starts.
 
-        It is the entry of that name which is an admin and never had a custodian. It is not looked
-        up when the privilege is used: an admin could create an account of that name, and it would
-        become the super admin once its custodian is deleted.
+        It is the entry of that name which is an admin and never had a custodian.
         """
+        # Not looked up when the privilege is used: an admin could create an account of that name,
+        # which would become the super admin once its custodian is deleted.
         super_admin = self._super_admin
         if not (super_admin.can_remove_admins and super_admin.name):
             return
@@ -379,10 +389,11 @@ class Admins:
             self._metadata.set_default(super_admin.metadata_key, named.id)
 
     def _is_super_admin(self, performer: User) -> bool:
-        """Compare by the stored id: an entry created later with that name is another account."""
+        """Whether the performer may remove every admin."""
         super_admin = self._super_admin
         if not (super_admin.can_remove_admins and super_admin.name):
             return False
+        # By the stored id: an entry that was created later with that name is another account.
         if self._metadata.get(super_admin.metadata_key) != performer.id:
             return False
         named = self._store.find_user(super_admin.name)

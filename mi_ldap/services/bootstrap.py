@@ -25,7 +25,8 @@ from mi_ldap.errors import (
     UserExists,
 )
 from mi_ldap.model import AdminRole, User
-from mi_ldap.name_rules import folded, without_primary
+from mi_ldap.name_folding import folded
+from mi_ldap.name_rules import without_primary
 from mi_ldap.services.accounts import Rules, find_user, new_user
 from mi_ldap.services.custody import Custody
 from mi_ldap.services.retry import retry_on_conflict
@@ -128,7 +129,7 @@ class Bootstrap:
         if admin_role is None or _has_no_admin(admin_role):
             # During an outage the group may seem missing; this read raises then.
             self._store.check()
-            return self._store.writable and self._store.roles_writable
+            return self._store.admins_writable
         if admin_role.first_admin_id or self._store.holder_users(admin_role):
             self._record_over(admin_role.first_admin_id or admin_role.role.id)
         return False
@@ -140,8 +141,9 @@ class Bootstrap:
     def may_bootstrap(self, request: LoginRequest, user: User | None) -> bool:
         """Whether this login may create the first admin; existing users are compared by entry."""
         if user is None:
-            return self._is_allowed_name(request)
-        if self._store.is_own_account(user):
+            return self._store.writable and self._is_allowed_name(request)
+        # Only users of the primary store are admins.
+        if user.domain or self._store.is_own_account(user):
             return False
         if self._policy.mode == "configured":
             return self._is_one_of((self._policy.configured_name,), user)
@@ -197,8 +199,9 @@ class Bootstrap:
         """
         try:
             with self._audit.attempts(user.name) as attempts:
-                retry_on_conflict(lambda: self._try_promote_serialized(user, attempts))
+                retry_on_conflict(lambda: self._try_promote(user, attempts))
         except Conflict:
+            # `CreateAdminRole` fails if there is a group of the name that the account cannot read.
             log.error("admin_role_unreadable", hint="the account may not read the group")
             raise AdminRoleUnclear from None
         log.warning("first_admin_made", user=user.name)
@@ -208,32 +211,29 @@ class Bootstrap:
         except MiLdapError as error:
             log.warning("super_admin_not_pinned", error=str(error), hint="restart the service")
 
-    def _try_promote_serialized(self, user: User, attempts: ChangeAttempts) -> None:
-        with self._lock.hold():
-            self._try_promote(user, attempts)
-
     def _try_promote(self, user: User, attempts: ChangeAttempts) -> None:
-        admin_role = self._store.admin_role()
-        present = self._store.user(user.id)
-        # `store.user` does not find a user that this request is still creating.
-        if present is None and user.unfinished and self._store.is_still_unfinished(user):
-            present = user
-        if present is None or not _has_no_admin(admin_role):
-            raise AlreadyBootstrapped
-        custody = Custody(self._store, self._audit)
-        reassignments = custody.reassign_dependents(present, admin_role)
-        custody.apply(attempts, present, _first_admin_steps(admin_role, present, reassignments))
-        if admin_role is not None:
-            self._ensure_visible(admin_role, present)
+        with self._lock.hold():
+            admin_role = self._store.admin_role()
+            present = self._store.user(user.id)
+            # `store.user` does not find a user that this request is still creating.
+            if present is None and user.unfinished and self._store.is_still_unfinished(user):
+                present = user
+            if present is None or not _has_no_admin(admin_role):
+                raise AlreadyBootstrapped
+            custody = Custody(self._store, self._audit)
+            reassignments = custody.reassign_dependents(present, admin_role)
+            steps = _first_admin_steps(admin_role, present, reassignments)
+            custody.apply(attempts, present, steps)
+            if admin_role is not None:
+                self._ensure_visible(admin_role, present)
 
     def _ensure_visible(self, admin_role_before: AdminRole, user: User) -> None:
         """Check that the new admin can be read as a member of the admin role.
 
-        A group whose members are hidden looks like one without members. That shows only now.
-
         Raises:
             AdminRoleUnclear: the members are hidden; the assignment was undone.
         """
+        # Until it has a member, a group whose members are hidden looks like an empty one.
         admin_role = self._store.admin_role()
         if admin_role is not None and self._store.is_holder(admin_role, user):
             return
@@ -247,14 +247,12 @@ class Bootstrap:
         return any(known is not None and known.id == user.id for known in found)
 
     def _is_allowed_name(self, request: LoginRequest) -> bool:
-        """Whether a user of the typed name may be created; `bootstrap.users` is compared exactly.
-
-        A similar name can be a different one to the directory: for 389 DS `\uff41lice`, with a
-        full-width letter, is not `alice`.
-        """
+        """Whether a user of the typed name may be created."""
         typed = without_primary(request.name)
         if self._policy.mode == "configured":  # `_may_create` compares the password, too
             return folded(typed) == folded(without_primary(self._policy.configured_name))
+        # Compared exactly: a similar name can be a different one to the directory. For 389 DS
+        # `\uff41lice`, with a full-width letter, is not `alice`.
         listed = [without_primary(name) for name in self._policy.users]
         return not listed or typed in listed
 
@@ -265,6 +263,8 @@ class Bootstrap:
             return hmac.compare_digest(*passwords)
         if not self._is_allowed_name(request):
             return False
+        # Otherwise the first person to reach the service could add an account of their own to the
+        # company's directory, as an admin.
         return self._policy.creates_users or request.is_local or bool(self._policy.users)
 
     def _record_over(self, value: str) -> None:
@@ -287,11 +287,7 @@ def _has_no_admin(admin_role: AdminRole | None) -> bool:
 def _first_admin_steps(
     admin_role: AdminRole | None, user: User, reassignments: list[Step]
 ) -> list[Step]:
-    """Return the steps that make the user the first admin, without custodian and dependents.
-
-    A user with nothing to clear is changed last. So of several concurrent logins only the one that
-    assigned the role renews the epoch, and the tokens of the others stay valid.
-    """
+    """Return the steps that make the user the first admin, without custodian and dependents."""
     role = admin_role.role if admin_role else None
     guard: list[Step] = [Unchanged(role)] if role else []
     assign: list[Step] = [CreateAdminRole(user)]
@@ -300,4 +296,6 @@ def _first_admin_steps(
     if reassignments or user.custodian_id or user.busy or user.unfinished:
         cleared = [Unchanged(user), *reassignments, SetCustodian(user, None), RenewEpoch(user)]
         return [*guard, *cleared, *assign]
+    # With nothing to clear the user is changed last. So of several concurrent logins only the one
+    # that assigned the role renews the epoch, and the tokens of the others stay valid.
     return [*guard, *assign, Unchanged(user), RenewEpoch(user)]

@@ -6,16 +6,19 @@ user store by its protocol alone and so brings in no directory and no LDAP clien
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from mi_ldap.hybrid_roles import HybridRoles
 from mi_ldap.services.accounts import Rules
 from mi_ldap.services.admins import Admins
 from mi_ldap.services.bootstrap import Bootstrap
 from mi_ldap.services.failed_logins import FailedLogins
 from mi_ldap.services.login import Login
+from mi_ldap.services.role_changes import RoleChanges
 from mi_ldap.services.roles import Roles
 from mi_ldap.services.users import Users
-from mi_ldap.settings import Settings
+from mi_ldap.settings.root import Settings
 from mi_ldap.state.audit import AuditLog
 from mi_ldap.state.database import StateDatabase
 from mi_ldap.state.disk_space import DiskSpace
@@ -26,22 +29,33 @@ from mi_ldap.store import UserStore
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services, and the state and settings that they share."""
+    """The services, and the state and settings that they share.
+
+    Attributes:
+        store: all user stores as one.
+        primary: the primary user store alone.
+        secondaries: the secondary user stores alone, by domain.
+        hybrid: what stores the hybrid roles; None where there are none.
+    """
 
     settings: Settings
     disk: DiskSpace
     store: UserStore
+    primary: UserStore
     state: StateDatabase
     audit: AuditLog
     rules: Rules
     admins: Admins
     users: Users
     roles: Roles
+    role_changes: RoleChanges
     bootstrap: Bootstrap
     login: Login
     failed_logins: FailedLogins
     revocations: Revocations
     keys: SigningKeys
+    secondaries: Mapping[str, UserStore] = field(default_factory=dict)
+    hybrid: HybridRoles | None = None
 
     def close(self) -> None:
         """Close all that this thread has opened, the store for good."""

@@ -68,31 +68,28 @@ class Custody:
     ) -> list[Step]:
         """Return the steps that reassign the user's dependents to its successor, or to nobody.
 
-        The dependents are read after the admin role, from `reads` if they were read together with
-        something else: the guard on the role does not notice a dependent that came before.
-
-        They belong between `Unchanged(admin_role.role)` and the step that changes the role's
+        `reads` answers the read of the dependents, if they were read together with something else.
+        The steps belong between `Unchanged(admin_role.role)` and the step that changes the role's
         members, or `RenewRevision`. Otherwise the successor could be demoted at the same moment
         by a change that has not seen these dependents.
         """
+        # Read after the admin role, whose guard does not notice a dependent that was added before.
         found = (reads or self.store).dependents_of(user)
         dependents = [each for each in found if each.id != user.id]
         successor = self.successor(user, admin_role) if dependents else None
         return _reassignment_steps(dependents, successor)
 
-    def reassign_dependents_of_non_admin(
+    def reassign_dependents_guarded(
         self, user: User, admin_role: AdminRole, reads: UserReads | None = None
     ) -> list[Step]:
         """Return the steps of `reassign_dependents` as a complete change, with its guards."""
         return self.with_guards(self.reassign_dependents(user, admin_role, reads), admin_role)
 
     def with_guards(self, steps: list[Step], admin_role: AdminRole | None) -> list[Step]:
-        """Return reassignments as a complete change, which fails if the admin role changes.
-
-        Without the guards the new custodian could be demoted at the same moment. Where the service
-        may not write groups it cannot demote anybody, and needs no guards.
-        """
-        if admin_role is None or not steps or not self.store.roles_writable:
+        """Return reassignments as a complete change, which fails if the admin role changes."""
+        # Without the guards the new custodian could be demoted at the same moment. Where the
+        # service may not write groups it cannot demote anybody.
+        if admin_role is None or not steps or not self.store.admins_writable:
             return steps
         return [Unchanged(admin_role.role), *steps, RenewRevision(admin_role.role)]
 
@@ -100,10 +97,6 @@ class Custody:
         self, attempts: ChangeAttempts, user: User, steps: Sequence[Step], *changes: Change
     ) -> None:
         """Carry out a change of the user; every reassignment in it is written to the audit log.
-
-        When the change fails, its undo restores former custodians. One of them may have been
-        demoted at the same moment, by a change that did not see the restored dependent. So the
-        custodians are checked once more after an undo.
 
         Args:
             attempts: the audit lines of the change, which may be tried several times.
@@ -115,6 +108,8 @@ class Custody:
         try:
             self.store.apply(*steps)
         except BaseException:
+            # The undo of a failed change restores former custodians. One of them may have been
+            # demoted at the same moment, by a change that did not see the restored dependent.
             if any(isinstance(step, SetCustodian) and step.user.custodian_id for step in steps):
                 self._check_after_undo(attempts.performer, _user_as_read(user, steps), steps)
             raise
@@ -168,11 +163,9 @@ class Custody:
     def _has_same_appointment(
         self, user: User, admin_role: AdminRole | None, steps: Sequence[Step]
     ) -> bool:
-        """Whether the change was a demotion, and the user has been an admin without a break.
-
-        A user that was demoted and promoted again has another appointment and custodian, and none
-        of its former dependents.
-        """
+        """Whether the change was a demotion, and the user has been an admin without a break."""
+        # A user that was demoted and promoted again has another appointment and custodian, and
+        # none of its former dependents.
         revoked = {step.role.id for step in steps if isinstance(step, RevokeRole)}
         present = self.store.user(user.id)
         return (

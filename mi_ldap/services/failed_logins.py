@@ -2,10 +2,7 @@
 
 A failed login has one audit line. Logins that the throttle refuses have two lines for each name and
 address in a window, however many there are: one for the first, and one with the count when the
-window ends. So a client cannot fill the audit log.
-
-A line names the user if it exists. Otherwise it has a fingerprint of the name that was typed, since
-people type passwords in place of names.
+window ends. A line names the user if it exists; otherwise it has a fingerprint of the typed name.
 """
 
 from __future__ import annotations
@@ -66,6 +63,7 @@ class FailedLogins:
             with self._throttle.attempt(attempt) as attempts:
                 yield attempts
         except Throttled as error:
+            # Not a line for each: a client could fill the audit log.
             if error.is_first:
                 self._start_reporter()
                 self._write(error.name or _label(attempt.username_hash), THROTTLED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mi_ldap.deadline import remaining_s
@@ -60,6 +61,7 @@ class Login:
         floor: ResponseTimeFloor,
         audit: AuditLog,
         revocations: Revocations,
+        domains: Sequence[str] = (),
     ) -> None:
         self._store = store
         self._admins = admins
@@ -68,6 +70,7 @@ class Login:
         self._floor = floor
         self._audit = audit
         self._revocations = revocations
+        self._domains = domains
 
     def login(self, request: LoginRequest) -> LoggedIn:
         """Verify the credentials.
@@ -82,6 +85,7 @@ class Login:
         try:
             logged_in = self._attempt_login(request)
         except LoginRefused:
+            # Otherwise the response time would reveal whether the name exists.
             self._floor.wait(since_s)
             raise
         # Before the token is issued: a login that cannot be audited fails.
@@ -119,8 +123,17 @@ class Login:
         return self._ordinary_login(user, request.password)
 
     def _find(self, reads: UserReads, name: str) -> User | None:
+        """Return the user of the first store that knows the name, or None.
+
+        Raises:
+            DirectoryUnavailable: a store before that one is down, and may know the name.
+        """
+        names = [name]
+        if "/" not in name:
+            names += (f"{domain}/{name.strip()}" for domain in self._domains)
         try:
-            return find_user(reads, name)
+            found = (find_user(reads, each) for each in names)
+            return next((user for user in found if user), None)
         except AmbiguousName as error:
             raise LoginRefused(f"{error} Ask an administrator.", "ambiguous") from error
 
@@ -130,7 +143,7 @@ class Login:
         Raises:
             LoginRefused: as in an ordinary login; or the first admin was not created.
             DirectoryUnavailable: another login took longer to create the first admin than this
-                request may last. The password was not verified, so it is not called wrong.
+                request may last.
         """
         give_up_at = time.monotonic() + remaining_s()
         misses = 0
@@ -142,10 +155,12 @@ class Login:
                     return self._try_first_login(request, user, is_open=is_open)
                 except AlreadyBootstrapped:
                     misses += user is None
+            # A random pause, so that logins that wait for each other do not stay in step.
             pause_s = _RANDOM.uniform(0.5, 1) * _PAUSE_S
             if misses > _MAX_MISSES:  # an entry outside the filters has the name
                 raise LoginRefused
             if time.monotonic() + 2 * pause_s > give_up_at:
+                # Not `LoginRefused`: the password was not verified, so it may be right.
                 raise DirectoryUnavailable("The first admin is being created. Try again later.")
             time.sleep(pause_s)
 
@@ -166,7 +181,8 @@ class Login:
         return self._as_promoted(user, result)
 
     def _ensure_epoch_unchanged(self, logged_in: LoggedIn) -> LoggedIn:
-        """Raise `AlreadyBootstrapped` if another login promotes the user; the epoch is last."""
+        """Raise `AlreadyBootstrapped` if another login promotes the user."""
+        # A promotion may renew the epoch only after it has assigned the role.
         time.sleep(_PAUSE_S)
         present = self._store.user(logged_in.user.id)
         if present is None or present.epoch != logged_in.user.epoch:
@@ -198,10 +214,11 @@ class Login:
         return LoggedIn(user, scope, _warning(result))
 
     def _is_admin(self, user: User) -> bool:
-        """Whether the user is an admin, for the token only: if unclear, users may still log in."""
+        """Whether the user is an admin, for the scope of the token."""
         try:
             return self._admins.holds(self._store.authority(changes=False).admin_role(), user)
         except AdminRoleUnclear:
+            # The scope grants nothing, so users can still log in while the role is unclear.
             return False
 
 
@@ -216,7 +233,8 @@ def _warning(result: AuthenticationResult) -> str:
 
 
 def _grace_logins_left(logins: int) -> str:
-    """Describe the grace logins; a password change uses one of them for the old password."""
+    """Describe the remaining grace logins."""
+    # Without one even the user cannot change the password: the old one is verified by a bind.
     if not logins:
         return "This was the last grace login. Ask an administrator for a new password."
     return f"{logins} grace {'login' if logins == 1 else 'logins'} left. Change your password now."

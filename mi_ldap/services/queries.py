@@ -13,14 +13,19 @@ import re2
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import BadRequest
 from mi_ldap.model import BETWEEN, Names, in_order
-from mi_ldap.name_rules import MAX_TYPED
+from mi_ldap.name_folding import MAX_TYPED
+from mi_ldap.name_rules import is_primary, split_domain
 
 MAX_REGEX = 500
 MAX_CONDITION = MAX_TYPED
 """Characters of a pattern, a part of a name or a role."""
 
+# Characters that Python and every directory match in the same way.
 _LITERAL = re.compile(r"[A-Za-z0-9._@-]+")
+# In the name a combining accent may follow the last letter of a part (a decomposed `é`), and
+# directories match the two as one character.
 _LAST_LETTER = re.compile(r"[A-Za-z]\Z")
+# Python folds `ß` to `ss`, directories do not.
 _SHARP_S = re.compile(r"ss", re.IGNORECASE)
 
 
@@ -30,8 +35,8 @@ Condition = Callable[[Names, Sequence[int]], Sequence[int]]
 Test = Callable[[Sequence[str]], Iterable[bool]]
 """Returns for each text whether it meets a condition."""
 
+# If at most one of so many names can match, searching the joined text of all is faster.
 _SPARSE = 16
-"""If at most one of so many names can match, searching the joined text of all is faster."""
 
 _MAX_NEEDLES = 3
 """Number of the longest literal parts of a pattern that are searched for in the joined text."""
@@ -63,6 +68,8 @@ class Query:
         role: the name of a role that the users have.
         limit: the maximum number of names.
         offset: the number of names to skip.
+        domains: the domains of the secondary user stores, in capitals. A pattern without a domain
+            is compared with the names without theirs.
     """
 
     pattern: str = ""
@@ -71,6 +78,7 @@ class Query:
     role: str = ""
     limit: int | None = None
     offset: int | None = None
+    domains: tuple[str, ...] = ()
 
     def select(self, names: Names) -> Selection:
         """Return the page of the names that meet the conditions.
@@ -90,13 +98,15 @@ class Query:
 
     @property
     def like(self) -> str | None:
-        """A pattern for the directory that matches at least the selected names; None for all names.
+        """A pattern that matches at least the selected names in a directory; None for all names.
 
-        Only letters that Python and every directory match in the same way are used. The last letter
-        of a part is left out: in the name a combining accent may follow it (a decomposed `é`), and
-        directories match the two as one character. So is `ss`: Python folds `ß` to it, directories
-        do not.
+        If `pattern` has a domain, it is a pattern of that domain, `"WSO2.COM/*ob*"`.
         """
+        domain = split_domain(self.pattern, self.domains)[0]
+        return f"{domain}/{self._literal_part or '*'}" if domain else self._literal_part
+
+    @property
+    def _literal_part(self) -> str | None:
         parts = [self.search_key] if self.search_key else re.split(r"[*?]+", self.pattern)
         plain = [part for part in parts if _LITERAL.fullmatch(part)]
         literals = [
@@ -114,10 +124,10 @@ class Query:
     def _by_pattern(self) -> Condition | None:
         # Several `*` in a row match the same as one, but make the expression slower.
         wanted = re.sub(r"\*+", "*", self.pattern.casefold())
-        if wanted in ("", "*"):
-            return None
-        simple = _simple_condition(wanted.split("*")) if "?" not in wanted else None
-        return simple or _glob_condition(wanted)
+        bare = self.domains and not split_domain(wanted, self.domains)[0]
+        if bare and wanted not in ("", "*"):
+            return _without_domains(wanted, self.domains)
+        return _pattern_condition(wanted)
 
     def _by_part(self) -> Condition | None:
         return _containing_part(self.search_key.casefold()) if self.search_key else None
@@ -163,15 +173,60 @@ def _simple_condition(pieces: list[str]) -> Condition | None:
     return None
 
 
-def _glob_condition(wanted: str) -> Condition:
+def _without_domains(wanted: str, domains: Iterable[str]) -> Condition:
+    """Return the condition, for all positions, that names match once their domains are removed."""
+    prefixes = [f"{domain}/".casefold() for domain in domains]
+    domain, _, rest = wanted.partition("/")
+    of_primary = bool(domain) and is_primary(domain)
+    matches = _pattern_condition(rest if of_primary else wanted)
+
+    def condition(names: Names, positions: Sequence[int]) -> Sequence[int]:
+        # The names are sorted, so those of a domain are consecutive.
+        ranges = [_range_of(prefix, names.folded or ()) for prefix in prefixes]
+        found = matches(names, positions) if matches else positions
+        found = [at for at in found if not any(at in each for each in ranges)]
+        for each, prefix in zip(ranges, prefixes, strict=True):
+            if not of_primary and matches:
+                bare = _without_prefix(names, each, len(prefix))
+                found += [each.start + at for at in matches(bare, range(len(each)))]
+        return sorted(found)
+
+    return condition
+
+
+def _range_of(prefix: str, folded: Sequence[str]) -> range:
+    """Return the positions of the texts that begin with the prefix; the texts are sorted."""
+    return range(
+        bisect_left(folded, prefix), bisect_right(folded, prefix, key=lambda f: f[: len(prefix)])
+    )
+
+
+def _without_prefix(names: Names, wanted: range, size: int) -> Names:
+    part = slice(wanted.start, wanted.stop)
+    folded = tuple(fold[size:] for fold in (names.folded or ())[part])
+    return Names(tuple(name[size:] for name in names.names[part]), folded=folded)
+
+
+def _pattern_condition(wanted: str) -> Condition | None:
+    """Return the condition that the whole casefold matches the pattern; None if all do."""
+    if wanted in ("", "*"):
+        return None
+    simple = _simple_condition(wanted.split("*")) if "?" not in wanted else None
+    return simple or _glob_condition(wanted)
+
+
+def _glob_test(wanted: str) -> Test:
+    """Return the test whether a pattern matches a whole text."""
     pieces = re.split(r"(\*|\?)", wanted)
     meaning = "".join(_PIECES.get(piece, re2.escape(piece)) for piece in pieces if piece)
+    return _regex_test(rf"(?s)\A{meaning}\z", "pattern")
+
+
+def _glob_condition(wanted: str) -> Condition:
     # With the separators, the first and last part also match only at the ends of a name.
     bounded = BETWEEN + wanted.encode() + BETWEEN
     needles = {*re.split(rb"[*?]", bounded)} - {b"", BETWEEN}
-    return _containing(
-        sorted(needles, key=len)[-_MAX_NEEDLES:], _regex_test(rf"(?s)\A{meaning}\z", "pattern")
-    )
+    return _containing(sorted(needles, key=len)[-_MAX_NEEDLES:], _glob_test(wanted))
 
 
 def _containing_part(part: str) -> Condition:

@@ -55,7 +55,7 @@ class Recovery:
 
     def set_password(self, user: User, password: str) -> None:
         """Set the password without the old one; all tokens of the user become invalid."""
-        new = self.rules.new_password(password)
+        new = self.rules.new_password(password, user.domain)
         # Whoever knows the new password could otherwise act as the custodian of these dependents
         # as soon as another tool makes the user an admin again.
         self._custody.reassign_unless_admin(self.operator, user)
@@ -105,6 +105,7 @@ class Recovery:
     def _steps(self, user: User) -> list[Step]:
         admin_role = self.store.admin_role()
         present = reload(self.store, user)
+        # While another admin sets its password: that admin would know the password of this one.
         if present.busy:
             raise Conflict
         if admin_role and self.store.is_holder(admin_role, present):

@@ -15,12 +15,10 @@ from mi_ldap.store import UserStore
 
 
 class ResponseTimeFloor:
-    """The minimum response time of failed logins: slightly more than a wrong password takes.
+    """The minimum response time of failed logins: slightly more than a wrong password takes."""
 
-    The directory computes the slow password hash only for names that exist. All failed logins
-    therefore last as long as the slowest of the recent binds that the directory refused. The floor
-    is a multiple of `STEP_S`, so that its changes reveal nothing either.
-    """
+    # The directory computes the slow password hash only for names that exist. So all failed logins
+    # last as long as the slowest of the recent binds that the directory refused.
 
     STEP_S = 0.01
     MAX_S = 0.5
@@ -53,6 +51,7 @@ class ResponseTimeFloor:
     def wait(self, since_s: float) -> None:
         """Sleep until the floor is reached, counted from `since_s` (`time.monotonic()`)."""
         with self._lock:
+            # In whole steps, so that small changes of the floor reveal nothing either.
             floor_s = (max(self._costs_s) // self.STEP_S + 2) * self.STEP_S
         left_s = min(floor_s, self.MAX_S) - (time.monotonic() - since_s)
         time.sleep(max(0.0, min(left_s, remaining_s())))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mi_ldap import model, name_rules
 from mi_ldap.errors import (
@@ -19,7 +19,7 @@ from mi_ldap.errors import (
     WrongOldPassword,
 )
 from mi_ldap.model import AdminRole, Names, Performer, User
-from mi_ldap.name_rules import EVERYONE
+from mi_ldap.name_rules import EVERYONE, PRIMARY_ADMINS
 from mi_ldap.services.accounts import (
     Rules,
     end_tokens,
@@ -29,6 +29,7 @@ from mi_ldap.services.accounts import (
     get_user,
     new_user,
     reload,
+    why_read_only,
 )
 from mi_ldap.services.admins import Admins, why_forbidden
 from mi_ldap.services.failed_logins import FailedLogins
@@ -46,6 +47,7 @@ from mi_ldap.store import (
     RolesOf,
     Step,
     Unchanged,
+    UserReads,
     UserStore,
 )
 
@@ -98,7 +100,7 @@ class Permissions:
 
 
 class Users:
-    """The users of the primary store."""
+    """The users of all stores; those of a secondary store are named `DOMAIN/name`."""
 
     def __init__(
         self,
@@ -118,6 +120,7 @@ class Users:
 
     def select(self, query: Query) -> Selection:
         """Return the users that match a query; none for an unknown role."""
+        query = replace(query, domains=self._rules.domains)
         return query.select(self._candidates(query))
 
     def show(self, name: str, admin_role: AdminRole | None = None) -> UserInfo:
@@ -133,6 +136,7 @@ class Users:
         effective = (*details.roles, *details.inherited)
         roles = {role.name for role in effective} - {EVERYONE}
         is_admin = self._admins.holds(admin_role or view.admin_role(), user)
+        # A user who is no longer an admin may still have a custodian, left by a crash.
         custodian = details.custodian if is_admin else None
         return UserInfo(
             name=user.name,
@@ -142,17 +146,27 @@ class Users:
         )
 
     @property
+    def writable_domains(self) -> tuple[str, ...]:
+        """The domains of the stores in which users can be created; `""` is the primary one."""
+        return self._store.writable_user_domains
+
+    @property
     def read_only_reason(self) -> str:
-        """Why no user can be created or changed, or `""`."""
-        return "" if self._store.writable else str(ReadOnlyStore())
+        """Why no user of any store can be created or changed, or `""`."""
+        return "" if self.writable_domains else str(ReadOnlyStore())
+
+    def why_read_only(self, user: User) -> str:
+        """Return why nothing of the user can be changed but hybrid roles, or `""`."""
+        return why_read_only(user, self.writable_domains)
 
     def permissions(self, performer: Performer, name: str) -> Permissions:
         """Return the errors that `delete`, and `set_password` without the old one, would raise."""
         target = get_user(self._store, name)
+        read_only_reason = self.why_read_only(target)
         return Permissions(
-            delete=self.read_only_reason
+            delete=read_only_reason
             or why_forbidden(lambda: self._deletion_steps(performer, target)),
-            reset_password=self.read_only_reason
+            reset_password=read_only_reason
             or why_forbidden(lambda: self._check_reset(performer, target)),
         )
 
@@ -163,7 +177,10 @@ class Users:
             UserExists, BadRequest, PolicyRefused: nothing was created.
         """
         name = self._rules.new_user_name(name_rules.without_primary(wanted.name))
-        password = self._rules.new_password(wanted.password)
+        domain = name_rules.split_domain(name, self._rules.domains)[0]
+        if domain and wanted.is_admin:
+            raise BadRequest(PRIMARY_ADMINS)
+        password = self._rules.new_password(wanted.password, domain)
         # A clear error before the audit line begins; `create_user` checks again, without a race.
         if find_user(self._store, name) is not None:
             raise UserExists(name)
@@ -178,13 +195,18 @@ class Users:
             )
         return name
 
-    def delete(self, performer: Performer, name: str) -> User:
+    def delete(self, performer: Performer, name: str, reads: UserReads | None = None) -> User:
         """Delete a user; an admin can only be deleted by its custodian.
+
+        Args:
+            performer: who makes the request.
+            name: as typed.
+            reads: of the store; they have the user, if it was read together with the performer.
 
         Raises:
             Forbidden, CustodyRefused: the user was not deleted.
         """
-        target = get_user(self._store, name)
+        target = get_user(reads or self._store, name)
         _ensure_not_self(performer, target)
         with (
             self._audit.refusals(performer.name, {"userId": target.name}),
@@ -201,7 +223,7 @@ class Users:
         target = find_user(self._store, name)
         if performer.must_change_password and (target is None or target.id != performer.user.id):
             raise PasswordChangeFirst
-        new = self._rules.new_password(wanted.new)
+        new = self._rules.new_password(wanted.new, target.domain if target else "")
         if wanted.old is not None:
             # With the old password anybody may change it, whatever the custody is.
             return self._change_password(performer, name, target, NewPassword(new, wanted.old))
@@ -232,7 +254,7 @@ class Users:
                 if promotion:
                     # The role comes last: a change of the admin role cannot always be undone.
                     steps = [*promotion[:-1], RenewEpoch(user), promotion[-1]]
-                    self._admins.apply(attempts, user, steps)
+                    self._admins.custody.apply(attempts, user, steps)
                 else:
                     self._store.apply(Unchanged(user), RenewEpoch(user))
         except Conflict:
@@ -254,7 +276,8 @@ class Users:
             performer: who makes the request.
             target: the user.
             attempts: the audit lines of the change.
-            is_read: whether the admin role and the user were just read, in this order.
+            is_read: whether the admin role and the user were just read. A user that has changed
+                between the two reads fails the guard.
         """
         changes_admins = self._admins.may_be_admin(performer, target)
         with self._admins.serialized(changes_admins=changes_admins):
@@ -263,7 +286,7 @@ class Users:
             else:
                 steps = self._deletion_steps(performer, target, performer.admin_role)
             deletion = Change("deleted", "user", {"userId": target.name})
-            self._admins.apply(attempts, target, steps, deletion)
+            self._admins.custody.apply(attempts, target, steps, deletion)
 
     def _deletion_steps(
         self, performer: Performer, target: User, admin_role: AdminRole | None = None
@@ -273,7 +296,7 @@ class Users:
         Args:
             performer: who makes the request.
             target: the user; it is read again, unless `admin_role` is given.
-            admin_role: as it was read right before the target.
+            admin_role: as it was read before, or together with the target.
         """
         _ensure_not_self(performer, target)
         ensure_not_own_account(self._store, target)
@@ -287,6 +310,8 @@ class Users:
         roles = reads.roles_of(present)
         # A dynamic group has no members to remove; it no longer matches a deleted entry.
         others = [r for r in roles if r.id != admin_role.role.id and not r.is_dynamic]
+        if any(why_read_only(role, self._store.writable_role_domains) for role in others):
+            raise ReadOnlyStore
         return [
             *self._admins.deletion(performer.user, present, admin_role, reads),
             *(RevokeRole(role, present) for role in others),
@@ -314,10 +339,7 @@ class Users:
     def _change_with_old(
         self, performer: Performer, target: User | None, wanted: NewPassword
     ) -> User:
-        """Change the password; an unknown name has the same error as a wrong password.
-
-        The old password is verified by a single bind, since it may have few grace logins left.
-        """
+        """Change the password; an unknown name has the same error as a wrong password."""
         # An empty password would be an anonymous bind, which succeeds (RFC 4513 §5.1.2).
         if target is None or not name_rules.is_password(wanted.old or ""):
             raise LoginRefused
@@ -325,9 +347,12 @@ class Users:
         line = self._audit.change(performer.name, "updated", "user", {"userId": target.name})
         with ExitStack() as changing:
             with self._floor.measured():
+                # A single bind verifies the old password, since few grace logins may be left. The
+                # audit line follows it: a wrong password changes nothing.
                 self._store.change_password(
                     target, wanted.old or "", wanted.new, lambda: changing.enter_context(line)
                 )
+            # An admin may be setting the password now, whose mark must stay until that is done.
             end_tokens(self._store, target, keeps_mark=True)
         return target
 
@@ -349,9 +374,10 @@ class Users:
 
     def _begin_reset(self, performer: Performer, target: User, attempts: ChangeAttempts) -> None:
         """Mark the user, so that no admin promotes it until its password is set."""
+        # Otherwise the performer would know the password of another custodian's admin.
         changes_admins = self._admins.may_be_admin(performer, target)
         with self._admins.serialized(changes_admins=changes_admins):
-            self._admins.apply(attempts, target, self._reset_steps(performer, target))
+            self._admins.custody.apply(attempts, target, self._reset_steps(performer, target))
 
     def _check_reset(self, performer: Performer, target: User) -> None:
         self._reset_steps(performer, target, will_apply=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from mi_ldap.addresses import is_wildcard
+from mi_ldap.addresses import host_in_url, is_wildcard
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.settings import ServerSettings, Settings
 
@@ -17,12 +17,11 @@ def base_url(server: ServerSettings) -> str:
     """Return the URL for clients on this machine, e.g. `"https://localhost:9164"`."""
     is_local = is_wildcard(server.host) or server.host in ("127.0.0.1", "::1")
     host = "localhost" if is_local else server.host
-    bracketed = f"[{host}]" if ":" in host else host
-    return f"{'https' if server.tls else 'http'}://{bracketed}:{server.port}"
+    return f"{'https' if server.tls else 'http'}://{host_in_url(host)}:{server.port}"
 
 
 def print_banner(
-    settings: Settings, directory: EmbeddedDirectory | None, is_bootstrap_open: bool, trouble: str
+    settings: Settings, directory: EmbeddedDirectory | None, is_bootstrap_open: bool, problem: str
 ) -> None:
     """Print the URL, the first login, a search of the embedded directory, and the state folder.
 
@@ -30,12 +29,12 @@ def print_banner(
         settings: of the service.
         directory: the embedded directory, if there is one.
         is_bootstrap_open: whether the next login may create the first admin.
-        trouble: why the directory cannot be used; `""` if it can.
+        problem: why the user store cannot be used; `""` if it can.
     """
     name = click.style("mi_ldap", bold=True)
     click.echo(f"\n  {name} answers on {base_url(settings.server)}/management\n")
-    if trouble:
-        click.echo(f"    {'but':<10}{click.style(trouble, fg='red')}")
+    if problem:
+        click.echo(f"    {'problem':<10}{click.style(problem, fg='red')}")
         click.echo(f"    {'':<10}mi-ldap doctor reports what to correct.")
     for label, text in _hints(settings, directory, is_bootstrap_open):
         click.echo(f"    {label:<10}{text}")
@@ -50,13 +49,13 @@ def _hints(
         yield "log in", _first_login(settings)
         yield "", click.style(_who_may_be_first(settings, directory is not None), dim=True)
     if directory:
-        yield "look", _ldapsearch(directory)
+        yield "search", _ldapsearch(directory)
     yield "state", str(settings.state_dir)
     yield "stop", "Ctrl-C"
 
 
 def _first_login(settings: Settings) -> str:
-    name = "NAME" if settings.user_store.connection_url else "admin:admin"
+    name = "admin:admin" if settings.is_embedded else "NAME"
     if settings.bootstrap.mode == "configured" and settings.super_admin.username:
         name = settings.super_admin.username
     words = ["curl", *(["-k"] if settings.server.tls else []), "-u", name]
@@ -73,10 +72,13 @@ def _who_may_be_first(settings: Settings, is_embedded: bool) -> str:
 
 
 _FIRST_LOGIN = {
-    ("first_login", True): "Whoever logs in first is made the first admin, with that password.",
+    (
+        "first_login",
+        True,
+    ): "Whoever logs in first is created as the first admin, with that password.",
     ("first_login", False): "Whoever logs in first becomes the first admin.",
-    ("configured", True): "That login is made the first admin.",
-    ("configured", False): "That login is made the first admin.",
+    ("configured", True): "That login creates the first admin.",
+    ("configured", False): "That login creates the first admin.",
 }
 
 

@@ -106,6 +106,7 @@ def server_context(certificate_file: str, key_file: str) -> ssl.SSLContext:
         ssl.SSLError, OSError: the files cannot be read, do not match, or the key is encrypted.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # RFC 8996 forbids older versions.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])  # for clients that offer HTTP/2 too
     # Without a password OpenSSL would ask for one at the terminal, and wait.
@@ -193,7 +194,8 @@ def _make(names: list[str]) -> tuple[bytes, bytes]:
     public = key.public_key()
     certificate = (
         x509.CertificateBuilder(name, name, public, x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))  # clients' clocks may be behind
+        # The clocks of clients may be behind.
+        .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + LIFE)
         .add_extension(x509.SubjectAlternativeName([_general_name(each) for each in names]), False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)

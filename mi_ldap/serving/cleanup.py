@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 PAUSE_S: Final = 60.0
 COST: Final = 0.01
-"""Largest share of time that runs may use, also with a large directory."""
+"""Largest share of time that runs may use."""
 
 LONGEST_S: Final = 120.0
 """Timeout of a run, in seconds."""
@@ -56,6 +56,7 @@ class Cleanup:
 
     def _start(self, now: float) -> None:
         self._started_at, self._next_start = now, now + PAUSE_S
+        # A process, because the supervisor must not wait for the directory itself.
         try:
             self._child = Child(lambda: clean_up(self._make_services()))
         except OSError as error:  # out of memory, or too many processes
@@ -71,16 +72,16 @@ class Cleanup:
         if status:
             log.error("cleanup_failed", status=status)
         self._child = None
+        # In a large directory, where a run takes seconds, the next one is later.
         self._next_start = max(self._next_start, now + took_s / COST)
 
 
-def clean_up(found: Services) -> None:
+def clean_up(services: Services) -> None:
     """Remove once what crashes and replication left in the directory."""
     try:
         with deadline(LONGEST_S):
-            if found.store.writable:
-                found.store.clean_up()
+            services.store.clean_up()
     except MiLdapError as error:
         log.warning("cleanup_not_complete", reason=str(error))
     finally:
-        found.close()
+        services.close()

@@ -58,7 +58,7 @@ class Connection:
 
     Args:
         accepted: the client's socket.
-        ends: the addresses of the client and of the server.
+        endpoints: the addresses of the client and of the server.
         table: the worker's connections.
         entry: the entry of this connection in the table.
         timeouts: the timeouts of the connection.
@@ -67,13 +67,13 @@ class Connection:
     def __init__(
         self,
         accepted: ClientSocket,
-        ends: tuple[Address, Address],
+        endpoints: tuple[Address, Address],
         table: ConnectionTable,
         entry: Entry,
         timeouts: Timeouts,
     ) -> None:
         self._socket = accepted
-        self.ends = ends
+        self.endpoints = endpoints
         self._table = table
         self._entry = entry
         self._timeouts = timeouts
@@ -90,6 +90,7 @@ class Connection:
             async with asyncio.timeout(self._timeouts.handshake_s):
                 await self._socket.handshake()
         except PlainHttpError:
+            # Answered in plain HTTP: a TLS alert would tell the person nothing.
             self._socket = PlainSocket(self._socket.raw)
             sentence = "This port is for https: write https:// in the address."
             raise RequestError(400, sentence) from None
@@ -203,12 +204,13 @@ class Connection:
 def set_options(accepted: socket.socket) -> None:
     """Send small responses without delay, and limit the kernel's buffer of unsent data."""
     if accepted.family in (socket.AF_INET, socket.AF_INET6):
+        # Nagle's algorithm would hold a small piece back until the one before is acknowledged.
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with suppress(AttributeError, OSError):  # Linux only
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 2 * SLICE)
 
 
-def ends_of(accepted: socket.socket, client: Any) -> tuple[Address, Address]:
+def endpoints_of(accepted: socket.socket, client: Any) -> tuple[Address, Address]:
     """Return the addresses of client and server; the client of a UNIX socket has none."""
     is_tcp = isinstance(client, tuple)
     return client if is_tcp else ("", ""), accepted.getsockname() if is_tcp else ("localhost", "")

@@ -8,9 +8,7 @@ When a limit is reached, connections are closed in this order:
 4. connections whose client is reading a response.
 
 In each class the address with the most connections comes first, and of its connections the one that
-has waited longest. A connection whose request is being processed is never closed. IPv6 addresses
-are counted by /64, the network of one subscriber. The connections of a trusted proxy are not
-counted together: each one counts as an address of its own.
+has waited longest. A connection whose request is being processed is never closed.
 """
 
 from __future__ import annotations

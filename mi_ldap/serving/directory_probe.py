@@ -23,10 +23,10 @@ ANSWER_S: Final = 5.0
 """Timeout of a probe, in seconds."""
 
 FAILURES_IDLE: Final = 3
-"""Number of consecutive failed probes after which an idle process is considered hung."""
+"""Number of consecutive failed probes after which a process that is idle in all is hung."""
 
+# The same for a process that uses CPU time or waits for a disk: two minutes without an answer.
 FAILURES_BUSY: Final = 24
-"""The same for a process that uses CPU time or waits for a disk: two minutes without an answer."""
 
 _IS_THERE = requests.search(
     "", requests.condition("(objectClass=*)"), ["1.1"], requests.BASE, size_limit=1
@@ -34,7 +34,7 @@ _IS_THERE = requests.search(
 
 
 class DirectoryProbe:
-    """Probes the running slapd; never blocks, because the supervisor also handles signals.
+    """Probes the running slapd; never blocks.
 
     Args:
         socket_file: the UNIX socket on which slapd listens.
@@ -45,13 +45,13 @@ class DirectoryProbe:
         self._socket_file, self._proc = str(socket_file), proc
         self._connection: socket.socket | None = None
         self._ends_at = self._next_at = 0.0
-        self._failures = 0
+        self._failures = self._idle_failures = 0
         self._activity: str | None = None
 
     def reset(self) -> None:
         """Forget earlier failures, as after an answer or a restart."""
         self._close()
-        self._failures, self._activity = 0, None
+        self._failures = self._idle_failures = 0
         self._next_at = time.monotonic() + PAUSE_S
 
     def hangs(self, pid: int) -> bool:
@@ -69,16 +69,17 @@ class DirectoryProbe:
         return False
 
     def _begin(self, pid: int, now: float) -> None:
-        if not self._failures:
-            self._activity = self._activity_of(pid)
+        self._activity = self._activity_of(pid)
         self._ends_at = now + ANSWER_S
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.setblocking(False)  # the backlog of a hung slapd fills up
+        # The backlog of a hung slapd fills up, and the supervisor must handle signals.
+        self._connection.setblocking(False)
         try:
             self._connection.connect(self._socket_file)
             self._connection.sendall(messages.message(1, _IS_THERE))
         except OSError:
-            pass  # rejected (full backlog) or closed: the probe will time out
+            # Rejected (full backlog) or closed: the probe will time out.
+            pass
 
     def _is_answered(self) -> bool:
         try:
@@ -91,8 +92,9 @@ class DirectoryProbe:
         # On a busy machine a working slapd may answer late. It uses CPU time, or waits for a disk.
         activity = self._activity_of(pid)
         is_idle = activity is not None and activity == self._activity
+        self._idle_failures = self._idle_failures + 1 if is_idle else 0
         log.warning("embedded_directory_probe_failed", probes=self._failures, is_idle=is_idle)
-        return self._failures >= (FAILURES_IDLE if is_idle else FAILURES_BUSY)
+        return self._idle_failures >= FAILURES_IDLE or self._failures >= FAILURES_BUSY
 
     def _activity_of(self, pid: int) -> str | None:
         """Return the CPU times of the process; None if it waits for a disk or is not visible."""

@@ -17,18 +17,18 @@ _WITHOUT_PREFIX = frozenset({"content-type", "content-length"})
 
 
 def environ_of(
-    head: RequestHead, body: bytes, ends: tuple[Address, Address], scheme: str, workers: int
+    head: RequestHead, body: bytes, endpoints: tuple[Address, Address], scheme: str, workers: int
 ) -> dict[str, Any]:
     """Build the environment of one request.
 
     Args:
         head: the request line and header fields.
         body: the decoded body.
-        ends: the addresses of the client and of the server.
+        endpoints: the addresses of the client and of the server.
         scheme: `"http"` or `"https"`.
         workers: the number of worker processes.
     """
-    client, server = ends
+    client, server = endpoints
     environ: dict[str, Any] = {
         "REQUEST_METHOD": head.method,
         "SCRIPT_NAME": "",
@@ -43,7 +43,8 @@ def environ_of(
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scheme,
         "wsgi.input": io.BytesIO(body),
-        "wsgi.input_terminated": True,  # a chunked body has no CONTENT_LENGTH
+        # Not in PEP 3333. Werkzeug needs it for chunked bodies, which have no CONTENT_LENGTH.
+        "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": workers > 1,

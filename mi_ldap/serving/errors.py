@@ -9,8 +9,8 @@ from uuid import uuid4
 
 HEAD_LIMIT: Final = 16 * 1024
 """Bytes of a request line and all header fields together."""
+# Bytes of a body; a little over the application's own limit, whose sentence is more specific.
 BODY_LIMIT: Final = 1024 * 1024 + 64 * 1024
-"""Bytes of a body; a little over the application's own limit, whose sentence is more specific."""
 LINE_LIMIT: Final = 8190
 """Bytes of the request line alone, and of one header field, its CRLF included."""
 FIELDS_LIMIT: Final = 100

@@ -14,19 +14,18 @@ RESERVED: Final = 128
 
 
 def reserve_descriptors(connections: int) -> int:
-    """Raise the soft limit for that many connections; return the number that is possible.
-
-    The soft limit, 1024 on most systems, can be raised up to the hard limit only.
-    """
+    """Raise the soft limit for that many connections; return the number that is possible."""
     wanted = connections + RESERVED
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return connections
+    # The soft limit, 1024 on most systems, can be raised up to the hard limit only.
     reachable = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if reachable > soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (reachable, hard))
     if reachable >= wanted:
         return connections
+    # Where the limit is very low, the reserve must not take all of it.
     possible = max(reachable - RESERVED, reachable // 2)
     log.warning(
         "file_descriptors_limited",

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from mi_ldap.addresses import is_wildcard
+from mi_ldap.addresses import host_in_url, is_wildcard
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import ConfigurationError, MiLdapError
 from mi_ldap.services.container import Services
@@ -30,11 +30,12 @@ LONGEST_PAUSE_S = 60.0
 """Longest pause between attempts, in seconds, while the dashboard is down."""
 LONGEST_ATTEMPT_S = 10.0
 """Timeout of an attempt, in seconds."""
+# Random share that is taken off a pause, so that many services do not send at the same time.
 JITTER = 0.1
-"""Random share that is taken off a pause, so that many services do not send at the same time."""
 RESTART_PAUSE_S = 5.0
 """Pause before the process is started again, in seconds."""
 
+# Bytes that are read: the address may be that of any other server.
 _MAX_ANSWER = 64 * 1024
 _NODE_ID = "dashboard_node_id"
 
@@ -82,9 +83,7 @@ class HeartbeatProcess:
 class Heartbeats:
     """Sends heartbeats once there is an admin; logs each change of the outcome once."""
 
-    def __init__(
-        self, settings: Settings, services: Services, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, services: Services, tls: ssl.SSLContext | None) -> None:
         self._settings = settings
         self._services = services
         self._tls = tls
@@ -191,11 +190,11 @@ def body(settings: Settings, node_id: str) -> bytes:
 def management_url(settings: Settings) -> str:
     """Return the URL of the API for the dashboard, which appends names of resources to it."""
     server, dashboard = settings.server, settings.dashboard_config
-    host = dashboard.management_hostname or _own_name(server.host)
-    bracketed = f"[{host}]" if ":" in host else host
+    own_name = socket.getfqdn() if is_wildcard(server.host) else server.host
+    host = host_in_url(dashboard.management_hostname or own_name)
     # A separate port is that of a proxy, which does TLS for the service.
     scheme = "https" if server.tls or dashboard.management_port else "http"
-    return f"{scheme}://{bracketed}:{dashboard.management_port or server.port}/management/"
+    return f"{scheme}://{host}:{dashboard.management_port or server.port}/management/"
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:
@@ -211,9 +210,10 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
         context = ssl.create_default_context(cafile=dashboard.ca_file)
     except (ssl.SSLError, OSError):
         raise ConfigurationError(
-            f"dashboard_config.ca_file: {dashboard.ca_file} holds no certificates in PEM."
+            f"dashboard_config.ca_file: {dashboard.ca_file} contains no certificates in PEM."
         ) from None
-    if not dashboard.verify:  # WSO2 ships the dashboard with a self-signed certificate
+    # WSO2 ships the dashboard with a self-signed certificate.
+    if not dashboard.verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
@@ -253,10 +253,6 @@ def _connected(
         connection.close()
 
 
-def _own_name(host: str) -> str:
-    return socket.getfqdn() if is_wildcard(host) else host
-
-
 def _status_in(answer: bytes) -> object:
     """Return `status` of the JSON object; None if the answer is not one."""
     try:
@@ -269,7 +265,7 @@ def _status_in(answer: bytes) -> object:
 def _reason(error: Exception) -> str:
     """Return the reason for the log, without anything that the dashboard has sent."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not good: {error.verify_message}"
+        return f"its certificate is not valid: {error.verify_message}"
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, http.client.RemoteDisconnected):

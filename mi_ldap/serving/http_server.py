@@ -22,8 +22,10 @@ from mi_ldap.serving.worker import RequestWorker, limits_of
 from mi_ldap.settings import ServerSettings
 
 KEEP_ALIVE_S = 60
+_ANSWER_S = 0.5  # the supervisor handles no signals while it waits
 
-_MEMORY = Path("/dev/shm")  # noqa: S108 - the workers' heartbeat files; a slow disk delays them
+# For the workers' heartbeat files: a slow disk would delay the worker that writes one.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - no file of a predictable name is created there
 
 
 class HttpServer(BaseApplication):  # type: ignore[misc]
@@ -34,7 +36,7 @@ class HttpServer(BaseApplication):  # type: ignore[misc]
         listener: the listening socket.
         certificate: `(certificate, key)` files; None for plain HTTP.
         application: the WSGI application, created before the workers are forked.
-        begin: called on a thread of its own in each worker, when it starts.
+        on_worker_start: called on a thread of its own in each worker, when it starts.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class HttpServer(BaseApplication):  # type: ignore[misc]
         listener: socket.socket,
         certificate: tuple[Path, Path] | None,
         application: Any,
-        begin: Callable[[], None] = lambda: None,
+        on_worker_start: Callable[[], None] = lambda: None,
     ) -> None:
         self._options = _options(server, listener, certificate)
-        self._options["post_worker_init"] = lambda worker: Thread(target=begin, daemon=True).start()
+        self._options["post_worker_init"] = lambda worker: Thread(
+            target=on_worker_start, daemon=True
+        ).start()
         self._application = application
         super().__init__()
 
@@ -66,7 +70,8 @@ class HttpServer(BaseApplication):  # type: ignore[misc]
 
 class _Arbiter(Arbiter):  # type: ignore[misc]
     def handle_hup(self) -> None:
-        """Called by gunicorn for SIGHUP: replace no worker; each checks its certificate files."""
+        """Called by gunicorn for SIGHUP."""
+        # gunicorn would replace the workers; they only need to check their certificate files.
         self.kill_workers(signal.SIGHUP)
 
     def spawn_worker(self) -> int:
@@ -92,19 +97,19 @@ def listen(server: ServerSettings) -> socket.socket:
         ) from None
 
 
-def is_answering(server: ServerSettings, timeout_s: float = 0.5) -> bool:
+def is_answering(server: ServerSettings) -> bool:
     """Whether `GET /health` is answered with 200 on the service's own port."""
     host = "127.0.0.1" if server.host == "0.0.0.0" else server.host  # noqa: S104
     try:
-        with _dial(host, server.port, server.tls, timeout_s) as connection:
+        with _dial(host, server.port, server.tls) as connection:
             connection.sendall(b"GET /health HTTP/1.1\r\nHost: self\r\nConnection: close\r\n\r\n")
             return b" 200 " in connection.recv(32)
     except OSError:
         return False
 
 
-def _dial(host: str, port: int, tls: bool, timeout_s: float) -> socket.socket:
-    plain = socket.create_connection((host, port), timeout_s)
+def _dial(host: str, port: int, tls: bool) -> socket.socket:
+    plain = socket.create_connection((host, port), _ANSWER_S)
     if not tls:
         return plain
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -124,15 +129,18 @@ def _options(
         "worker_connections": server.max_connections,
         "worker_tmp_dir": str(_MEMORY) if _MEMORY.is_dir() else None,
         "keepalive": KEEP_ALIVE_S,
-        "graceful_timeout": server.graceful_timeout_s,  # after it gunicorn kills the workers
-        "preload_app": True,  # the workers share the memory of its code and tables
+        # After it gunicorn kills the workers.
+        "graceful_timeout": server.graceful_timeout_s,
+        # The workers share the memory of the application's code and tables.
+        "preload_app": True,
         "certfile": str(certificate[0]) if certificate else None,
         "keyfile": str(certificate[1]) if certificate else None,
         "logger_class": GunicornLogger,
         "loglevel": server.log_level,
         "umask": 0o077,
         "post_fork": _after_fork,
-        "control_socket_disable": True,  # it would be in the home directory
+        # gunicorn 25.1 and newer would create it in the user's runtime or home folder.
+        "control_socket_disable": True,
     }
 
 

@@ -1,7 +1,6 @@
 """Logs on stderr: one JSON object a line, also for lines of libraries.
 
-Every line has `at` (UTC), `level` and `event`; lines of a request have `requestId`. Header fields,
-queries and bodies are never logged, because they contain passwords and tokens.
+Every line has `at` (UTC), `level` and `event`; lines of a request have `requestId`.
 """
 
 from __future__ import annotations
@@ -71,18 +70,17 @@ def _stderr(*names: str) -> _Stderr:
 def log_request(head: RequestHead, status: int, environ: dict[str, Any], seconds: float) -> None:
     """Log a request that the application answered.
 
-    Successful health checks and throttled logins are logged at level debug only; the audit log
-    counts throttled logins.
-
     Called in the request's own context, whose `requestId` and `client` (behind proxies) it shows.
     """
     is_check = head.path in {"/health", "/ready"} and status == 200
+    # Load balancers ask every few seconds, and the audit log counts throttled logins.
     is_quiet = is_check or status == HTTPStatus.TOO_MANY_REQUESTS
     bound = structlog.contextvars.get_contextvars()
     access_log.log(
         logging.DEBUG if is_quiet else logging.INFO,
         "request",
         method=head.method,
+        # Neither query, header fields nor body: they may contain passwords and tokens.
         path=head.path[:_LONGEST_PATH],
         status=status,
         ms=round(seconds * 1000, 1),

@@ -1,15 +1,13 @@
 """The processes of a service, and how they end together.
 
-    the service (mi-ldap)     the supervisor: locks the state folder, receives Ctrl-C
-    ├── slapd                 the embedded directory; restarted by the supervisor
-    ├── heartbeats            if a dashboard is configured; restarted by the supervisor
-    ├── cleanup               about every minute, for a moment
-    └── gunicorn's arbiter    in a session of its own; when it ends, the service ends
-        ├── worker            restarted by the arbiter
-        └── worker …
+the service (mi-ldap)     the supervisor: locks the state folder, receives Ctrl-C
+├── slapd                 the embedded directory; restarted by the supervisor
+├── heartbeats            if a dashboard is configured; restarted by the supervisor
+├── cleanup               about every minute, for a moment
+└── gunicorn's arbiter    in a session of its own; when it ends, the service ends
+    ├── worker            restarted by the arbiter
+    └── worker …
 
-Each child asks the kernel for a signal when its parent dies, so that `kill -9` of any of them
-leaves no process behind.
 """
 
 from __future__ import annotations
@@ -70,10 +68,7 @@ class Child:
 
 
 class Signals:
-    """The signals that stop or wake the service, in the order of their arrival.
-
-    SIGHUP stops no process: the workers check whether the certificate files were replaced.
-    """
+    """The signals that stop or wake the service, in the order of their arrival."""
 
     STOP = (signal.SIGINT, signal.SIGTERM)
     RELOAD = signal.SIGHUP
@@ -98,6 +93,7 @@ class Signals:
         """Restore the default handlers, in a child."""
         for number in (*cls.STOP, signal.SIGCHLD, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
+        # Its default would end the process; only workers act on it, and reload certificates.
         signal.signal(cls.RELOAD, signal.SIG_IGN)
 
 
@@ -127,6 +123,7 @@ def _run_to_exit(run: Callable[[], None], parent_pid: int) -> None:
         Signals.forget()
         unblock_stop_signals()
         os.setsid()  # Ctrl-C reaches the supervisor alone, which stops the children in order
+        # Otherwise `kill -9` of the supervisor would leave this process behind.
         die_with_parent(parent_pid)
         run()
         status = 0

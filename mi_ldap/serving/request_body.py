@@ -18,8 +18,8 @@ from mi_ldap.serving.errors import (
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[\t\x20-\x7e]*)?\r\n")
 _TRAILER: Final = re.compile(rb"[\t\x20-\x7e\x80-\xff]*\r\n")
 _LINE_LIMIT: Final = 4096
+# Bytes of sizes, line ends and trailers; parsing 1 MB in chunks of one byte takes a second.
 _FRAMING_LIMIT: Final = 256 * 1024
-"""Bytes of sizes, line ends and trailers; parsing 1 MB in chunks of one byte takes a second."""
 
 
 class BodyReader(Protocol):

@@ -31,11 +31,11 @@ _HOST: Final = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::[0-9]{0,5})?"
 )
 # A proxy and this service might each use another one of two.
-_ONCE: Final = frozenset((b"host", b"content-length", b"content-type"))
+_SINGLE_FIELDS: Final = frozenset((b"host", b"content-length", b"content-type"))
 _MAX_DIGITS: Final = 15  # Python refuses to convert more than 4300 digits
-_AMBIGUOUS: Final = "A header field is not valid, stands twice, or contradicts another one."
-_CODINGS: Final = "Of the transfer codings only chunked is understood."
-_NO_TARGET: Final = "The target of the request is not the address of a resource."
+_AMBIGUOUS: Final = "A header field is not valid, occurs twice, or contradicts another one."
+_CODINGS: Final = "The only supported transfer coding is chunked."
+_NO_TARGET: Final = "The target of the request is not the URL of a resource."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class RequestHead:
 
 
 class HeadReader:
-    """Reads a head from the front of a buffer, in whatever pieces the bytes arrive.
+    """Reads a head from the front of a buffer, in whatever pieces the bytes arrive."""
 
-    Each line is checked as soon as it is complete, so the result does not depend on the pieces.
-    """
+    # Each line is checked as soon as it is complete, so that the result does not depend on the
+    # pieces, and a head that is wrong is refused before the rest of it arrives.
 
     def __init__(self) -> None:
         self._lines = 0
@@ -89,6 +89,7 @@ class HeadReader:
                 head = bytes(buffer[:end])
                 del buffer[:end]
                 return parse(head)
+        # The next call does not search these bytes again: a client may send them one by one.
         self._searched = len(buffer)
         self._check_size(len(buffer) - self._checked)
         return None
@@ -163,7 +164,7 @@ def _check_request_line(line: bytes) -> None:
 
 def _check_field(line: bytes) -> None:
     if line[:1] in b" \t":
-        raise invalid("A header field goes over several lines; write it on one.")
+        raise invalid("A header field continues on a second line; send it on one.")
     if b":" not in line:
         raise invalid(_AMBIGUOUS)
     if not _FIELD_NAME.match(line):
@@ -176,7 +177,7 @@ def _split(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _check_single(fields: Fields) -> None:
-    names = [name for name, _ in fields if name in _ONCE]
+    names = [name for name, _ in fields if name in _SINGLE_FIELDS]
     if len(names) != len(set(names)):
         raise invalid(_AMBIGUOUS)
 
@@ -232,12 +233,12 @@ def _check_host(version: bytes, fields: Fields) -> None:
     if host is None and version < b"1.1":
         return
     if host is None or not _HOST.fullmatch(host):
-        raise invalid("The request has no Host field, or one that is no host.")
+        raise invalid("The request has no Host field, or an invalid one.")
 
 
 def _expects_continue(version: bytes, fields: Fields) -> bool:
     """Whether the client waits for `100 Continue` (RFC 9110 §10.1.1); never in HTTP/1.0."""
     expected = [value.lower() for name, value in fields if name == b"expect"]
     if any(value != b"100-continue" for value in expected):
-        raise invalid("Of the expectations only 100-continue is understood.")
+        raise invalid("The only supported expectation is 100-continue.")
     return bool(expected) and version >= b"1.1"

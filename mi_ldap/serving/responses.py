@@ -78,6 +78,7 @@ class Response:
             ConnectionAbortedError: the application failed after a part was sent.
         """
         began = time.monotonic()
+        # Only before the first part: a response that has begun cannot become an error.
         if self._parts is None and began - self._asked_at > queue_s:
             raise too_busy()
         produced = self._context.run(self._try_to_produce)
@@ -102,14 +103,14 @@ class Response:
             self.abandon()
             if self._is_begun:
                 raise ConnectionAbortedError from None
-            sentence = "Something went wrong here. See the service's log."
+            sentence = "The service failed. See its log under the request id."
             raise RequestError(500, sentence) from None
 
     def _produce(self) -> list[bytes]:
         if self._parts is None:
-            made = self._application(self._environ, self._start_response)
-            self._close = getattr(made, "close", None)
-            self._parts = iter(made)
+            iterable = self._application(self._environ, self._start_response)
+            self._close = getattr(iterable, "close", None)
+            self._parts = iter(iterable)
         produced: list[bytes] = []
         size = 0
         for part in self._parts:
@@ -161,7 +162,7 @@ class Response:
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in own + fields
         ]
         return self._framed_by_h11(
-            h11.Response(status_code=int(code), reason=_latin(reason), headers=encoded)
+            h11.Response(status_code=int(code), reason=reason.encode("latin-1"), headers=encoded)
         )
 
     def _framed_by_h11(self, event: h11.Event) -> list[bytes]:
@@ -176,7 +177,7 @@ class Response:
         return self._head.method == "HEAD" or self._status in _WITHOUT_BODY
 
     def _finish(self) -> None:
-        """Close the iterable, and release the request's body without waiting for the collector."""
+        """Close the iterable, and release the request's body."""
         close, self._close, self._parts = self._close, None, iter(())
         try:
             if close is not None:
@@ -184,16 +185,13 @@ class Response:
         except Exception:
             log.exception("application_failed")
         finally:
+            # Frees a body of 1 MB now; cycles would keep it until the garbage collector runs.
             self._environ.clear()
 
 
 @lru_cache(1)  # the same for all responses of a second
 def _date(now: int) -> str:
     return formatdate(now, usegmt=True)
-
-
-def _latin(text: str) -> bytes:
-    return text.encode("latin-1")
 
 
 def _refuse_write(_data: bytes) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import structlog
 
+from mi_ldap import wiring
 from mi_ldap.deadline import deadline
 from mi_ldap.embedded import EmbeddedDirectory
-from mi_ldap.errors import MiLdapError
+from mi_ldap.errors import ConfigurationError, MiLdapError
+from mi_ldap.hybrid_roles import HybridRoles
 from mi_ldap.ldap.tls import verifying_context
 from mi_ldap.services.container import Services
 from mi_ldap.serving.banner import print_banner
@@ -31,10 +34,12 @@ from mi_ldap.serving.processes import Child, Signals
 from mi_ldap.serving.state_folder import held_state_folder
 from mi_ldap.serving.super_admin import PAUSE_S, pin_super_admin
 from mi_ldap.serving.supervisor import ManagedProcess, PeriodicTask, supervise
-from mi_ldap.settings import Settings
+from mi_ldap.settings import Settings, UserStoreSettings
+from mi_ldap.settings.jdbc import DatabaseAddress
+from mi_ldap.settings.root import secondary_address
+from mi_ldap.settings.secondary import SecondaryStoreSettings
 from mi_ldap.store import UserStore
 from mi_ldap.web import create_app
-from mi_ldap.wiring import services
 
 _DISCOVERY_S, _DISCOVERY_PAUSE_S = 30.0, 2.0
 
@@ -56,73 +61,105 @@ def serve(settings: Settings) -> int:
         log.warning("configuration_note", note=note)
     with (
         held_state_folder(settings.state_dir),
+        # Before the directory starts: early clients wait in the backlog.
         listen(settings.server) as listener,
         running_directory(settings) as directory,
     ):
-        found = services(settings, directory)
-        found.audit.check()
-        _write_throttled_logins(found)  # of a service that was killed
-        application = create_app(found)
+        services = wiring.services(settings, directory)
+        services.audit.check()
+        _write_throttled_logins(services)  # of a service that was killed
+        application = create_app(services)
         certificate = certificate_of(settings)
         managed = [
             *_managed_processes(settings, directory),
-            PeriodicTask(found.disk.log_changes, DISK_CHECK_S),
+            PeriodicTask(services.disk.log_changes, DISK_CHECK_S),
         ]
-        gc.freeze()  # a collection in a worker would copy what it shares with the others
-        begin = partial(_prepare_reads, found.store)
-        server = Child(HttpServer(settings.server, listener, certificate, application, begin).run)
-        listener.close()  # else the kernel would accept connections while gunicorn stops
+        # A collection in a worker would write to, and so copy, the memory that it shares.
+        gc.freeze()
+        on_worker_start = partial(
+            _prepare_reads, [services.primary, *services.secondaries.values()]
+        )
+        server = Child(
+            HttpServer(settings.server, listener, certificate, application, on_worker_start).run
+        )
+        # Otherwise the kernel would accept connections while gunicorn stops.
+        listener.close()
         try:
             return supervise(
                 server,
                 directory,
                 signals,
                 is_answering=lambda: is_answering(settings.server),
-                announce=lambda: _announce(settings, directory, found),
+                announce=lambda: _announce(settings, directory, services),
                 managed=managed,
             )
         finally:
-            _write_throttled_logins(found)
+            _write_throttled_logins(services)
 
 
-def _prepare_reads(store: UserStore) -> None:
-    """Discover the directory and begin to fill memory, so that the first requests find it ready."""
-    while True:
-        try:
-            with deadline(_DISCOVERY_S):
-                store.view()
-        except MiLdapError:  # logged where it is raised; the directory may start later
-            time.sleep(_DISCOVERY_PAUSE_S)
-        except Exception:
-            log.exception("discovery_failed")  # a thread's own traceback would not be in the log
-            time.sleep(_DISCOVERY_PAUSE_S)
-        else:
-            return
+def _prepare_reads(stores: Sequence[UserStore]) -> None:
+    """Discover each store and begin to fill memory, so that the first requests find it ready."""
+    pending = [store for store in stores if not _is_prepared(store)]
+    while pending:
+        time.sleep(_DISCOVERY_PAUSE_S)
+        pending = [store for store in pending if not _is_prepared(store)]
 
 
-def _write_throttled_logins(found: Services) -> None:
+def _is_prepared(store: UserStore) -> bool:
+    try:
+        with deadline(_DISCOVERY_S):
+            store.view()
+    except MiLdapError:  # logged where it is raised; the directory may start later
+        return False
+    except Exception:
+        log.exception("discovery_failed")  # a thread's own traceback would not be in the log
+        return False
+    return True
+
+
+def _write_throttled_logins(services: Services) -> None:
     """Write the audit lines of throttled logins that a worker left when it ended or was killed."""
     try:
-        found.failed_logins.close_windows(include_open=True)
+        services.failed_logins.close_windows(include_open=True)
     except MiLdapError as error:
         log.error("throttled_logins_not_audited", error=str(error))
     # Not the store: the workers, forked later, could not open it again.
-    found.close_files()
+    services.close_files()
 
 
 def check_files(settings: Settings) -> None:
-    """Check every certificate and key in the settings, and the folder of the directory.
+    """Check every certificate and key in the settings, and the folder of the embedded directory.
 
     Raises:
         ConfigurationError: a file cannot be used.
     """
-    server, store = settings.server, settings.user_store
+    server = settings.server
     if server.certificate_file and server.key_file:
         check_certificate(server.certificate_file, server.key_file)
-    verifying_context(store.ca_file, store.client_certificate_file, store.client_key_file)
+    if not settings.is_database:
+        _check_trust(settings.user_store, None)
+    if settings.is_database or settings.has_hybrid_database:
+        _check_trust(settings.user_store, settings.database_address)
+    for each in settings.enabled_secondaries:
+        _check_trust(each, secondary_address(each) if each.is_database else None)
     tls_context(settings)
     if settings.is_embedded:
         embedded_directory(settings)
+
+
+def _check_trust(store: UserStoreSettings, database: DatabaseAddress | None) -> None:
+    try:
+        if database:
+            verifying_context(Path(database.ca_file) if database.ca_file else None)
+        else:
+            verifying_context(store.ca_file, store.client_certificate_file, store.client_key_file)
+    except ConfigurationError as error:
+        sentence = str(error)
+        if database and database.ca_file != str(store.ca_file):
+            sentence = sentence.replace("user_store.ca_file", "sslrootcert in datasource.url")
+        if isinstance(store, SecondaryStoreSettings):
+            sentence = store.renamed(sentence)
+        raise ConfigurationError(sentence) from error
 
 
 def certificate_of(settings: Settings) -> tuple[Path, Path] | None:
@@ -144,7 +181,7 @@ def _managed_processes(
     settings: Settings, directory: EmbeddedDirectory | None
 ) -> list[ManagedProcess]:
     """Return the processes and periodic tasks of the supervisor that the settings ask for."""
-    make_services = partial(services, settings, directory)
+    make_services = partial(wiring.services, settings, directory)
     managed: list[ManagedProcess] = [Cleanup(make_services)]
     if settings.server.tls and not settings.server.certificate_file:
         managed.append(PeriodicTask(partial(keep_renewed, settings.state_dir), CHECK_S))
@@ -155,32 +192,46 @@ def _managed_processes(
     return managed
 
 
-def _announce(settings: Settings, directory: EmbeddedDirectory | None, found: Services) -> None:
-    trouble = _trouble(found)
-    is_open = not trouble and _is_bootstrap_open(found)
-    warn_of_lost_admins(found)
-    found.close()  # other processes are forked later, and must not share its connections
-    print_banner(settings, directory, is_open, trouble)
+def _announce(settings: Settings, directory: EmbeddedDirectory | None, services: Services) -> None:
+    problem = _why_unusable(services)
+    is_open = not problem and _is_bootstrap_open(services)
+    warn_of_lost_admins(services)
+    services.close()  # other processes are forked later, and must not share its connections
+    print_banner(settings, directory, is_open, problem)
 
 
-def _trouble(found: Services) -> str:
-    """Return why the directory cannot be used; `""` if it can."""
+def _why_unusable(services: Services) -> str:
+    """Return why the service cannot answer requests; `""` if it can."""
+    settings = services.settings
+    event = "database_unusable" if settings.is_database else "directory_unusable"
+    problem = _reason(event, services.primary, settings.server.request_deadline_s)
+    if services.hybrid and not (problem and settings.is_database):
+        reason = _reason(
+            "hybrid_roles_unusable", services.hybrid, settings.server.request_deadline_s
+        )
+        if reason and not problem and settings.is_admin_role_hybrid:
+            problem = f"The admin role {settings.super_admin.admin_role} cannot be read. {reason}"
+    return problem
+
+
+def _reason(event: str, store: UserStore | HybridRoles, deadline_s: float) -> str:
+    """Return why a store cannot be used, and log it; `""` if it can."""
     try:
-        with deadline(found.settings.server.request_deadline_s):
-            found.store.check()
+        with deadline(deadline_s):
+            store.check()
     except MiLdapError as error:
-        log.error("directory_unusable", error=str(error))
+        log.error(event, error=str(error))
         return str(error)
     return ""
 
 
-def _is_bootstrap_open(found: Services) -> bool:
+def _is_bootstrap_open(services: Services) -> bool:
     """Whether the next login may create the first admin; log a warning if so."""
     try:
-        with deadline(found.settings.server.request_deadline_s):
-            is_open = found.bootstrap.is_open()
+        with deadline(services.settings.server.request_deadline_s):
+            is_open = services.bootstrap.is_open()
     except MiLdapError:
         return False
     if is_open:
-        log.warning("no_admin_yet", hint="the first login makes one")
+        log.warning("no_admin_yet", hint="the first login creates one")
     return is_open

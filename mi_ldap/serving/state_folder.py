@@ -11,8 +11,8 @@ from pathlib import Path
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.file_locks import lock, open_lock_file
 
+# Longest wait, in seconds, for a service that was just killed: its children hold the lock too.
 PREDECESSOR_S = 0.5
-"""Longest wait, in seconds, for a service that was just killed: its children hold the lock too."""
 
 
 @contextmanager
@@ -53,7 +53,8 @@ def prepare_state_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = folder.stat()
-        if state.st_uid != os.geteuid():  # its owner could read keys and change the database
+        # The owner of the folder could read the keys and change the database.
+        if state.st_uid != os.geteuid():
             raise ConfigurationError(
                 f"The state folder {folder} belongs to another user: run the service as its owner, "
                 "or name another folder with MI_LDAP_STATE_DIR."

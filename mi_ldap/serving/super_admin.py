@@ -14,8 +14,8 @@ log = structlog.get_logger(__name__)
 
 PAUSE_S = 10.0
 """Pause between two attempts, in seconds."""
+# Longest wait for the directory, in seconds: meanwhile the supervisor handles no signals.
 READ_TIMEOUT_S = 1.0
-"""Longest wait for the directory, in seconds: meanwhile the supervisor handles no signals."""
 
 
 def pin_super_admin(make_services: Callable[[], Services]) -> bool:

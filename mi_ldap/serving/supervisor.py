@@ -85,11 +85,7 @@ class PeriodicTask:
 
 
 class Restarter:
-    """Restarts the directory when its process has ended or hangs.
-
-    The pauses grow while it cannot be started. If a directory has answered, its end has another
-    cause, such as an administrator or the kernel's OOM killer; then the pauses stay short.
-    """
+    """Restarts the directory when its process has ended or hangs."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
@@ -117,6 +113,8 @@ class Restarter:
             self._pause_s = FIRST_PAUSE_S
         log.error("embedded_directory_died", next_start_in_s=self._pause_s)
         self._next_try = now + self._pause_s
+        # The pauses stay short: a directory that has answered was ended by something else, such as
+        # an administrator or the kernel's OOM killer.
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_AFTER_ANSWER_S)
 
     def _try(self, now: float) -> None:
@@ -139,7 +137,7 @@ def supervise(
     signals: Signals,
     is_answering: Callable[[], bool],
     announce: Callable[[], None],
-    managed: Sequence[ManagedProcess] = (),
+    managed: Sequence[ManagedProcess],
 ) -> int:
     """Supervise until gunicorn has ended; return the service's exit status.
 

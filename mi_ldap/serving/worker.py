@@ -24,7 +24,7 @@ from gunicorn.workers.base import Worker
 from mi_ldap.addresses import parse_network
 from mi_ldap.serving.certificate import ServedCertificate
 from mi_ldap.serving.client_sockets import PlainSocket, TlsSocket
-from mi_ldap.serving.connection import Connection, Request, Timeouts, ends_of, set_options
+from mi_ldap.serving.connection import Connection, Request, Timeouts, endpoints_of, set_options
 from mi_ldap.serving.connection_table import ConnectionTable, Entry, Limits, Phase
 from mi_ldap.serving.environ import environ_of
 from mi_ldap.serving.errors import RequestError
@@ -63,7 +63,8 @@ class RequestWorker(Worker):  # type: ignore[misc]
 
     def handle_quit(self, _number: int, _frame: Any) -> NoReturn:
         """Called by gunicorn for SIGQUIT and SIGINT: abandon requests in progress."""
-        os._exit(0)  # a regular exit would wait for the threads of the pool
+        # A regular exit would wait for the threads of the pool.
+        os._exit(0)
 
     def run(self) -> None:
         """Serve until a signal stops the worker, or until the arbiter has ended."""
@@ -81,8 +82,8 @@ class RequestWorker(Worker):  # type: ignore[misc]
         stopping = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._refresh_certificate)
-        # The parent id changes when the arbiter is killed.
         acceptors = [asyncio.create_task(self._accept(each.sock)) for each in self.sockets]
+        # The parent id changes when the arbiter is killed.
         while self.alive and not stopping.is_set() and os.getppid() == self.ppid:
             self.notify()
             self._refresh_certificate()
@@ -103,6 +104,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
         while self._tasks and time.monotonic() - started < self.cfg.graceful_timeout:
             self.notify()
             await asyncio.wait(self._tasks, timeout=0.25)
+            # A client may be sending a request, or be about to: it gets a moment to complete it.
             if time.monotonic() - started > self.timeouts.linger_s / 2:
                 for entry in self._table.entries(Phase.NEW, Phase.WAITING):
                     entry.drop()
@@ -145,8 +147,8 @@ class RequestWorker(Worker):  # type: ignore[misc]
             if self._certificate
             else PlainSocket(accepted)
         )
-        ends = ends_of(accepted, client)
-        return Connection(wrapped, ends, self._table, entry, self.timeouts)
+        endpoints = endpoints_of(accepted, client)
+        return Connection(wrapped, endpoints, self._table, entry, self.timeouts)
 
     async def _request_loop(self, connection: Connection, entry: Entry) -> None:
         """Answer requests until one side closes the connection."""
@@ -162,7 +164,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
             await connection.drain_input()
         except RequestError as error:
             head = request.head if request else None
-            log_request_error(error, head, _address(connection.ends[0]))
+            log_request_error(error, head, _address(connection.endpoints[0]))
             await connection.send([error.response()])
             if request is not None:  # an invalid first request stays NEW, closed first
                 self._table.enter(entry, Phase.WAITING)
@@ -180,6 +182,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
                 pieces = await loop.run_in_executor(self._pool, produce, self.timeouts.queue_s)
                 await connection.send(pieces)
         except BaseException:
+            # In a thread: an application's `close` may block.
             self._pool.submit(response.abandon)
             raise
         self._table.enter(entry, Phase.WAITING)
@@ -188,8 +191,8 @@ class RequestWorker(Worker):  # type: ignore[misc]
 
     def _response(self, request: Request, connection: Connection) -> Response:
         scheme = "https" if self._certificate else "http"
-        head, ends = request.head, connection.ends
-        environ = environ_of(head, request.body, ends, scheme, self.cfg.workers)
+        head, endpoints = request.head, connection.endpoints
+        environ = environ_of(head, request.body, endpoints, scheme, self.cfg.workers)
         return Response(self.wsgi, head, environ, is_stopping=lambda: not self.alive)
 
 

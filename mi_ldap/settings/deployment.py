@@ -24,11 +24,11 @@ _SERVER = """
     gracefulShutdownTimeout
 """
 _USER_STORE = """
-    class read_only username_javascript_regex username_java_regex_violation_error_msg
+    class username_javascript_regex username_java_regex_violation_error_msg
     password_javascript_regex password_java_regex_violation_error_msg rolename_javascript_regex
-    rolename_java_regex_violation_error_msg case_insensitive_username is_bulk_import_supported
-    password_digest store_salted_password anonymous_bind display_name_attribute back_links_enabled
-    scim_enabled password_hash_method multi_attribute_separator max_user_name_list_length
+    rolename_java_regex_violation_error_msg is_bulk_import_supported anonymous_bind
+    display_name_attribute back_links_enabled scim_enabled password_hash_method
+    multi_attribute_separator max_user_name_list_length
     max_role_name_list_length user_roles_cache_enabled connection_pooling_enabled retry_attempts
     replace_escape_characters_at_user_login connection_retry_delay count_retriever_class
     use_case_sensitive_username_for_cache_keys case_sensitive_authorization_rules
@@ -44,12 +44,12 @@ _MANAGEMENT_API = """
 
 _SECTIONS = """
     analytics authorization_manager axis2_transport blocking cluster_config
-    custom_message_builders custom_message_formatters custom_transport database datasource
+    custom_message_builders custom_message_formatters custom_transport database
     encryption event_handler event_listener external_vault icp_config internal_api
     internal_api_ssl_config internal_apis keystore liveness_probe
     management_api_basic_security_handler management_api_token_handler mediation message_builders
     message_formatters monitoring opentelemetry passthru_properties prometheus_api readiness_probe
-    realm_manager secondary secondary_user_store secrets server_conf service_catalog
+    secondary secrets server_conf service_catalog
     synapse_handlers synapse_properties system task_handling tasks transaction_counter transport
     truststore
 """
@@ -62,6 +62,8 @@ KEYS_OF_MI = frozenset(
         *(("user_store", key) for key in _USER_STORE.split()),
         *(("management_api", *key.split(".")) for key in _MANAGEMENT_API.split()),
         ("super_admin", "create_admin_account"),
+        # `maxActive` is taken, see `OTHER_NAMES`.
+        *(("datasource", key) for key in ("driver", "jmx_enable", "pool_options")),
     ]
 )
 
@@ -69,4 +71,5 @@ KEYS_OF_MI = frozenset(
 OTHER_NAMES: Mapping[KeyPath, KeyPath] = {
     ("user_store", "start_tls_enabled"): ("user_store", "start_tls"),
     ("management_api", "cors", "enabled"): ("management_api", "cors", "enable"),
+    ("datasource", "pool_options", "maxActive"): ("datasource", "max_active"),
 }

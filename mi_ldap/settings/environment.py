@@ -41,6 +41,7 @@ def read_environment(environ: Mapping[str, str]) -> tuple[dict[KeyPath, EnvValue
 
 
 def _is_ours(name: str) -> bool:
+    # Both are read before the settings, which they locate.
     others = (CONFIG_VARIABLE, STATE_VARIABLE)
     return name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX) and name not in others
 

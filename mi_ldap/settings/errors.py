@@ -29,6 +29,7 @@ def explain(
         variables: the environment variables of the keys that have their value from one.
         file: the TOML with the other keys.
     """
+    # Without the input, which may be a secret.
     details = error.errors(include_url=False, include_input=False)
     return [
         _sentence(detail, _place(_path(detail), variables, file))
@@ -64,8 +65,7 @@ def _key(loc: tuple[int | str, ...]) -> str:
 
 
 def _place(path: KeyPath, variables: Mapping[KeyPath, str], file: Path | None) -> str:
-    # A mistake in an item of a list, or in a part of it, is in the variable of the whole list.
-    # A mistake in an item of a list is in the variable of the whole list.
+    # A mistake in one item of a list is in the variable of the whole list.
     levels = (path[:length] for length in range(len(path), 0, -1))
     variable = next((variables[level] for level in levels if level in variables), None)
     return variable or (f"it in {file}" if file else "it")

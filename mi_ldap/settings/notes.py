@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from mi_ldap.addresses import is_loopback
+from mi_ldap.settings.database import database_notes
 from mi_ldap.settings.deployment import KeyPath
 from mi_ldap.settings.registry import dotted
 from mi_ldap.settings.root import Settings
@@ -12,7 +13,16 @@ from mi_ldap.settings.root import Settings
 
 def collect_notes(settings: Settings, ignored: Collection[KeyPath]) -> tuple[str, ...]:
     """Return complete sentences, those about MI's keys and sections without effect first."""
-    return (*_notes_on_ignored(ignored), *_notes_on_values(settings))
+    has_database = settings.is_database or settings.has_hybrid_database
+    of_database = database_notes(settings.datasource, settings.user_store) if has_database else ()
+    notes = (*_notes_on_ignored(ignored), *of_database, *_notes_on_values(settings))
+    if settings.is_admin_role_hybrid and ("datasource",) in ignored:
+        notes += (
+            "The admins are in the file hybrid-roles.sqlite of the state folder, because no "
+            "[[datasource]] that realm_manager.data_source names has the address of a MySQL, "
+            "MariaDB, PostgreSQL or SQLite database: services on several machines need one.",
+        )
+    return notes
 
 
 def _notes_on_ignored(ignored: Collection[KeyPath]) -> Iterator[str]:
@@ -43,9 +53,14 @@ def _notes_on_values(settings: Settings) -> Iterator[str]:
             'management_api.cors.allowed_origins = "*" lets every web page that a user visits call '
             "this service: name the origins instead."
         )
+    if settings.user_store.hybrid_role_base and not settings.has_hybrid_groups:
+        yield (
+            "user_store.hybrid_role_base has no effect: hybrid roles are stored in a database, "
+            "because of user_store.type, realm_manager.data_source or super_admin.admin_role."
+        )
     if settings.super_admin.password is not None and settings.bootstrap.mode != "configured":
         yield (
-            "super_admin.password has no effect: the first admin is made from it only with "
+            "super_admin.password has no effect: it is used only with "
             'bootstrap.mode = "configured".'
         )
     if not (server.tls or is_loopback(server.host)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import get_args
@@ -10,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from mi_ldap.settings.deployment import KEYS_OF_MI, OTHER_NAMES, SECTIONS_OF_MI, KeyPath
 from mi_ldap.settings.root import Settings
+from mi_ldap.settings.secondary import SECTION, SecondaryStoreSettings
 from mi_ldap.settings.sources import variable_of
 from mi_ldap.settings.types import InputFile, OutputFile, Section
 
@@ -24,10 +26,21 @@ def _leaves(model: type[Section], above: KeyPath = ()) -> Iterator[tuple[KeyPath
 
 
 _PROPERTIES = ("user_store", "properties")
+_POOL_OPTIONS = ("datasource", "pool_options")
+_DATABASE_KEYS = "read_only password_digest store_salted_password case_insensitive_username"
+_OF_DATABASES = frozenset(("user_store", key) for key in _DATABASE_KEYS.split())
+"""Keys that have no effect with a directory."""
+
+_OF_DATASOURCES: frozenset[KeyPath] = frozenset([("datasource",), ("realm_manager", "data_source")])
+"""Sections and keys that have no effect without a datasource that can be used."""
 
 SETTINGS: Mapping[KeyPath, FieldInfo] = dict(_leaves(Settings))
 SECTIONS = frozenset(
-    [_PROPERTIES, *(path[:length] for path in SETTINGS for length in range(1, len(path)))]
+    [
+        _PROPERTIES,
+        _POOL_OPTIONS,
+        *(path[:length] for path in SETTINGS for length in range(1, len(path))),
+    ]
 )
 PATHS = frozenset(
     path
@@ -60,9 +73,42 @@ def ignored_part(path: KeyPath) -> KeyPath | None:
     return next((part for part in above if part in KEYS_OF_MI), None)
 
 
+def unused_part(path: KeyPath, *, is_database: bool, has_datasource: bool) -> KeyPath | None:
+    """Return the key or section without effect that the path is or is in; None if in none.
+
+    Args:
+        path: of a setting.
+        is_database: whether the users are in a database.
+        has_datasource: whether a datasource is used.
+    """
+    unused: set[KeyPath] = set()
+    if not is_database:
+        unused |= _OF_DATABASES
+    if not has_datasource:
+        unused |= _OF_DATASOURCES
+    above = (path[:length] for length in (1, 2))
+    return next((part for part in above if part in unused), None) or ignored_part(path)
+
+
+def is_custom_statement(path: KeyPath) -> bool:
+    """Whether it is a property such as `SelectUserSQL` or `AddUserToRoleSQL-mssql`."""
+    return path[:-1] == _PROPERTIES and re.search("SQL(-|$)", path[-1], re.IGNORECASE) is not None
+
+
 def is_known(path: KeyPath) -> bool:
     """Whether it is a key, not a section, that may be set."""
-    return path in SETTINGS or path in OTHER_NAMES or ignored_part(path) is not None
+    return (
+        path in SETTINGS
+        or path in OTHER_NAMES
+        or ignored_part(path) is not None
+        or is_of_secondary_store(path)
+    )
+
+
+def is_of_secondary_store(path: KeyPath) -> bool:
+    """Whether a variable names a key of a secondary store, after the section and a domain."""
+    keys = SecondaryStoreSettings.model_fields
+    return path[0] == SECTION and len(path) == 3 and path[2] in keys and path[2] != "domain"
 
 
 def official_path(path: KeyPath) -> KeyPath:

@@ -43,40 +43,42 @@ class ServerSettings(Section):
     )
     port: Port = setting(9164, "Port to listen on")
     workers: Count = Field(
+        # The cores that this process may use (taskset, cpusets), which may not be all.
         default_factory=lambda: len(os.sched_getaffinity(0)),
         description="Worker processes; one for each core",
     )
     threads: Count = setting(8, "Threads of each worker")
-    max_connections: Connections = setting(2048, "Connections that each worker keeps open at most")
+    max_connections: Connections = setting(2048, "Most connections that each worker keeps open")
     max_connections_per_address: Connections = setting(
         1024,
-        "Those of one address (IPv6: of a /64) in each worker; `trusted_proxies` are not "
-        "limited by it",
+        "Most connections from one address (IPv6: from one /64) to each worker; "
+        "`trusted_proxies` are not limited",
     )
     max_buffered_mb: Megabytes = setting(
-        64,
-        "Megabytes of requests under way and of responses that clients have not taken, in each "
-        "worker",
+        64, "Most megabytes of requests being received and responses being sent, in each worker"
     )
     tls: Flag = setting(True, "https; false is plain http, behind a proxy that does TLS")
     certificate_file: InputFile | None = setting(
-        None, "PEM certificate with its chain; none: one is made in the state folder"
+        None,
+        "PEM certificate with its chain; none: a self-signed one is created in the state folder",
     )
     key_file: InputFile | None = setting(None, "PEM key of `certificate_file`")
-    trusted_proxies: Networks = setting((), "Addresses or networks whose `X-Forwarded-For` counts")
+    trusted_proxies: Networks = setting(
+        (), "Addresses or networks of proxies, whose `X-Forwarded-For` is trusted"
+    )
     request_deadline_s: Seconds = setting(
-        5.0, "Seconds that a request may take as a whole, up to 30"
+        5.0, "Time limit of a whole request in seconds, at most 30"
     )
     graceful_timeout_s: WholeSeconds = setting(
-        30, "Seconds for requests in flight when the service is stopped"
+        30, "Seconds in which requests in flight are finished when the service is stopped"
     )
     min_free_mb: MegabytesOrNone = setting(
         256,
-        "Megabytes that should be free where the state folder and the audit log are; with less "
-        "a warning is logged, and `/ready` shows it; 0: not watched",
+        "Free megabytes below which a warning is logged and shown by `/ready`, for the disks of "
+        "the state folder and of the audit log; 0: not checked",
     )
     log_level: Literal["debug", "info", "warning", "error"] = setting(
-        "info", "Least severity that is logged: debug, info, warning or error"
+        "info", "Minimum severity that is logged: debug, info, warning or error"
     )
 
     @model_validator(mode="after")
@@ -96,11 +98,11 @@ class EmbeddedDirectorySettings(Section):
     host: Host = setting("127.0.0.1", "Address of `embedded_directory.port`")
     port: Port | None = setting(
         None,
-        "TCP port on which the embedded directory listens besides its socket in the state "
-        "folder; none: on no port",
+        "TCP port on which the embedded directory listens, in addition to its socket in the "
+        "state folder; none: no port",
     )
     slapd: InputFile | None = setting(
-        None, "Path of slapd; none: looked for on the PATH and in /usr/sbin"
+        None, "Path of slapd; none: searched for on the PATH and in /usr/sbin"
     )
 
     @model_validator(mode="after")
@@ -114,7 +116,7 @@ class EmbeddedDirectorySettings(Section):
 
 
 class BootstrapSettings(Section):
-    """`[bootstrap]`: how the first admin comes to be."""
+    """`[bootstrap]`: how the first admin is created."""
 
     mode: Literal["first_login", "configured", "off"] = setting(
         "first_login",
@@ -131,9 +133,13 @@ class SuperAdminSettings(Section):
     password: Secret | None = setting(
         None, "Password of the configured first admin, set when it is created"
     )
-    admin_role: Role = setting("admin", "Role whose members are the admins")
+    admin_role: Role = setting(
+        "admin",
+        "Role whose members are the admins; `Internal/admin` is a hybrid role, so that the "
+        "directory may be read-only",
+    )
     can_remove_admins: Flag = setting(
-        False, "Whether `username` may remove admins that others made"
+        False, "Whether `username` may remove admins that others created"
     )
 
 
@@ -152,11 +158,11 @@ class CorsSettings(Section):
 class TokenSettings(Section):
     """`[management_api.jwt_token_security_handler.token_config]`."""
 
-    expiry: WholeSeconds = setting(3600, "Life of a token in seconds")
+    expiry: WholeSeconds = setting(3600, "Lifetime of a token in seconds")
     key: Key | None = setting(
-        None, "Signing key, 32 bytes or more; none: one is made in the state folder"
+        None, "Signing key, 32 bytes or more; none: one is created in the state folder"
     )
-    issuer: Text = setting("mi-ldap", "Issuer that tokens name and must name")
+    issuer: Text = setting("mi-ldap", "Issuer of tokens; tokens of another issuer are refused")
 
 
 class JwtHandlerSettings(Section):
@@ -197,7 +203,7 @@ class AuthorizationSettings(Section):
 
     enable: Flag = setting(True, "Whether only admins may read `resources`")
     resources: Resources = setting(
-        _USERS_AND_ROLES, "Paths that only admins may read; writing always needs one"
+        _USERS_AND_ROLES, "Paths that only admins may read; changes always need an admin"
     )
 
     def reserves(self, path: str) -> bool:
@@ -208,8 +214,8 @@ class AuthorizationSettings(Section):
 class ThrottleSettings(Section):
     """`[management_api.throttle]`."""
 
-    failures_per_name: Rate = setting(20, "Failed logins a minute for one name from one address")
-    failures_per_address: Rate = setting(300, "Failed logins a minute from one address")
+    failures_per_name: Rate = setting(20, "Failed logins per minute for one name from one address")
+    failures_per_address: Rate = setting(300, "Failed logins per minute from one address")
 
 
 class ManagementApiSettings(Section):
@@ -227,16 +233,17 @@ class DashboardSettings(Section):
     dashboard_url: DashboardUrl | None = setting(
         None, "Address of the dashboard's API; none: no heartbeats are sent"
     )
-    group_id: Text = setting("default", "Group that the dashboard shows it in")
+    group_id: Text = setting("default", "Group in which the dashboard shows this service")
     node_id: Text | None = setting(
-        None, "Its name in the group; none: one is made and kept in the state folder"
+        None,
+        "Name of this service in the group; none: one is generated and kept in the state folder",
     )
     # The dashboard drops a node after three silent intervals.
     heartbeat_interval: WholeSeconds = setting(5, "Seconds from one heartbeat to the next")
     management_hostname: Host | None = setting(
         None,
         "Name or address at which the dashboard reaches this service; none: `server.host`, or "
-        "the machine's name where that is every address",
+        "the machine's name if the service listens on all addresses",
     )
     management_port: Port | None = setting(
         None, "Port at which the dashboard reaches this service; none: `server.port`"
@@ -252,6 +259,6 @@ class AuditSettings(Section):
 
     file: OutputFile | None = setting(None, "Audit log; none: `audit.log` in the state folder")
     max_bytes: Bytes = setting(
-        100_000_000, "Size at which the service rotates it to `<file>.1`; 0: never"
+        100_000_000, "Size in bytes at which the service rotates the log to `<file>.1`; 0: never"
     )
-    keep: Count = setting(10, "Rotated files that are kept")
+    keep: Count = setting(10, "Number of rotated files that are kept")

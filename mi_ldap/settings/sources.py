@@ -21,16 +21,17 @@ Tree = dict[str, Any]
 
 
 def locate_state_dir(environ: Mapping[str, str]) -> Path:
-    """The state folder, absolute; it need not exist."""
+    """Return the state folder, absolute; it need not exist."""
     return Path(environ.get(STATE_VARIABLE) or default_state_dir()).resolve()
 
 
 def locate_config_file(environ: Mapping[str, str]) -> Path | None:
-    """The TOML to read, absolute; None when none is named and the default is not there.
+    """Return the TOML to read, absolute; None if none is named and there is no default one.
 
     Raises:
         ConfigurationError: the named file does not exist.
     """
+    # A file that was named must exist; without the default one there are only defaults.
     named = environ.get(CONFIG_VARIABLE)
     path = Path(named or _DEFAULT_CONFIG).absolute()
     if path.is_file():
@@ -65,9 +66,9 @@ def _toml_error(path: Path, text: str, message: str) -> str:
     # The parser's own words may quote the file, and with it a secret.
     found = re.search(r"at line (\d+)", message)
     line = found[1] if found else len(text.splitlines())
-    cause = "texts stand in quotes, tables in [brackets]"
+    cause = "strings need quotes, table names [brackets]"
     if re.search(r"overwrite|twice|uplicate|mutate", message):
-        cause = "the same table or key is there twice"
+        cause = "a table or key is defined twice"
     return f"Line {line} of {path} is not TOML: {cause}."
 
 

@@ -15,7 +15,7 @@ _PLACEHOLDER = re.compile(r"\$(?:secret|env|ref|sys)\{")
 
 
 def collect_values(tree: Tree, folder: Path) -> tuple[dict[KeyPath, object], list[str]]:
-    """Return the values by key, and a sentence for each key that is there twice.
+    """Return the values by key, and a sentence for each key that is set twice.
 
     Args:
         tree: the tables of the TOML.
@@ -30,7 +30,7 @@ def collect_values(tree: Tree, folder: Path) -> tuple[dict[KeyPath, object], lis
         if value == "" and len(path) > 1 and not ignored_part(path):
             continue  # MI's own file has '' for "not set"
         if path in spelled and len(spelled[path]) == len(spelling):
-            problems.append(f"{dotted(path)} is there twice, under two names: keep one.")
+            problems.append(f"{dotted(path)} is set twice, under two names: keep one.")
             continue
         is_relative = path in PATHS and isinstance(value, str)
         values[path] = str(folder / str(value)) if is_relative else value
@@ -51,13 +51,18 @@ def _leaves(tree: Tree, above: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]
 def find_placeholders(values: Mapping[KeyPath, object], covered: Container[KeyPath]) -> list[str]:
     """Return a sentence for each placeholder of MI that no environment variable replaces."""
     return [
-        f"{dotted(path)} holds a placeholder such as $secret{{…}}, which only MI fills in: "
+        f"{dotted(path)} contains a placeholder such as $secret{{…}}, which only MI resolves: "
         f"write the value itself, or set {variable_of(path)} or {variable_of(path)}_FILE."
         for path in SETTINGS
         if path not in covered
         and isinstance(text := values.get(path), str)
         and _PLACEHOLDER.search(text)
     ]
+
+
+def has_placeholder(text: str) -> bool:
+    """Whether it contains a placeholder that only MI resolves."""
+    return _PLACEHOLDER.search(text) is not None
 
 
 def nest(values: Mapping[KeyPath, object]) -> Tree:

@@ -18,9 +18,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from mi_ldap.settings.expressions import translate_java_regex
+from mi_ldap.settings.jdbc import translate_address
 from mi_ldap.settings.validators import (
     is_attribute_name,
     is_dn,
+    read_admin_role,
+    read_domain,
     read_filter,
     read_host,
     read_http_url,
@@ -77,7 +80,7 @@ def _read_seconds(value: object) -> float:
 
 def _read_text(value: object) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise ValueError("must be a text in quotes, on one line")
+        raise ValueError("must be a string in quotes, on one line")
     return value.strip()
 
 
@@ -103,18 +106,20 @@ def _read_secret(value: object) -> SecretStr:
     if isinstance(value, SecretStr):
         return value
     if not isinstance(value, str) or not value:
-        raise ValueError("must be a text in quotes")
+        raise ValueError("must be a string in quotes")
     if any("\ud800" <= character <= "\udfff" for character in value):
         # Bytes of the environment that are not UTF-8 arrive as lone surrogates (PEP 383).
-        raise ValueError("must be a text in UTF-8")
+        raise ValueError("must be a string in UTF-8")
     return SecretStr(value)
 
 
 def _read_key(value: object) -> SecretStr:
-    # RFC 7518 §3.2: a key for HS256 has 32 bytes at least.
+    # RFC 7518 §3.2: a key of HS256 must be at least as long as the hash.
     secret = _read_secret(value)
     if len(secret.get_secret_value().encode()) < 32:
-        raise ValueError("must be a key of 32 bytes or more, such as openssl rand -hex 32 makes")
+        raise ValueError(
+            "must be a key of 32 bytes or more, such as the output of openssl rand -hex 32"
+        )
     return secret
 
 
@@ -122,7 +127,7 @@ def _read_names(value: object) -> tuple[str, ...]:
     # A name with a comma can be written in a list only.
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-        raise ValueError('must be a list of texts, such as ["a", "b"] or "a, b"')
+        raise ValueError('must be a list of strings, such as ["a", "b"] or "a, b"')
     return tuple(part.strip() for part in parts if part.strip())
 
 
@@ -161,7 +166,7 @@ def _read_assignments(value: object) -> tuple[tuple[str, str], ...]:
     return tuple((name, text.strip()) for name, _, text in pairs)
 
 
-_A_DN = "must be a DN, such as ou=people,dc=example,dc=org"
+_DN_PHRASE = "must be a DN, such as ou=people,dc=example,dc=org"
 
 
 def _read_dns(value: object) -> tuple[str, ...]:
@@ -171,7 +176,7 @@ def _read_dns(value: object) -> tuple[str, ...]:
         raise ValueError("must be a DN, such as ou=people,dc=example,dc=org, or a list of them")
     texts = tuple(_read_text(part) for part in parts)
     if not all(map(is_dn, texts)):
-        raise ValueError(_A_DN)
+        raise ValueError(_DN_PHRASE)
     return texts
 
 
@@ -196,6 +201,31 @@ def _read_dashboard_url(value: object) -> str:
     return url
 
 
+def _read_database_url(value: object) -> SecretStr:
+    # It may hold a password.
+    secret = _read_secret(value)
+    translate_address(secret.get_secret_value())
+    return secret
+
+
+_DIGESTS = {
+    "SHA": "SHA-1",
+    "SHA1": "SHA-1",
+    "SHA256": "SHA-256",
+    "SHA384": "SHA-384",
+    "SHA512": "SHA-512",
+    "MD5": "MD5",
+    "PLAINTEXT": "PLAIN_TEXT",
+}
+
+
+def _read_digest(value: object) -> str:
+    word = re.sub("[-_]", "", value.strip().upper()) if isinstance(value, str) else ""
+    if word not in _DIGESTS:
+        raise ValueError("must be SHA-256, SHA-384, SHA-512, SHA-1, MD5 or PLAIN_TEXT")
+    return _DIGESTS[word]
+
+
 Flag = Annotated[bool, BeforeValidator(_read_flag)]
 Port = Annotated[int, BeforeValidator(_whole_number(1, 65535))]
 Count = Annotated[int, BeforeValidator(_whole_number(1, 1000))]
@@ -214,7 +244,7 @@ Key = Annotated[SecretStr, BeforeValidator(_read_key)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_read_names)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_read_networks)]
 Host = Annotated[
-    str, _text(read_host, "must be an address or a host name alone, such as 127.0.0.1")
+    str, _text(read_host, "must be an address or a host name without a port, such as 127.0.0.1")
 ]
 OutputFile = Annotated[Path, BeforeValidator(_read_path)]
 InputFile = Annotated[Path, BeforeValidator(_read_input_file)]
@@ -223,7 +253,7 @@ Attribute = Annotated[
 ]
 Attributes = Annotated[tuple[str, ...], BeforeValidator(_read_attributes)]
 Assignments = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_read_assignments)]
-Dn = Annotated[str, _text(is_dn, _A_DN)]
+Dn = Annotated[str, _text(is_dn, _DN_PHRASE)]
 Dns = Annotated[tuple[str, ...], BeforeValidator(_read_dns)]
 DnPattern = Annotated[
     str,
@@ -243,13 +273,24 @@ SearchFilter = Annotated[
         "must be an LDAP filter with ? for the name, such as (uid=?)",
     ),
 ]
+Domain = Annotated[
+    str,
+    _text(
+        read_domain,
+        "must be a domain of letters, digits, `.`, `-` and `_`, but not PRIMARY, INTERNAL or "
+        "APPLICATION",
+    ),
+]
 Urls = Annotated[str, BeforeValidator(_read_urls)]
+DatabaseUrl = Annotated[SecretStr, BeforeValidator(_read_database_url)]
+Digest = Annotated[str, BeforeValidator(_read_digest)]
 DashboardUrl = Annotated[str, BeforeValidator(_read_dashboard_url)]
 JavaRegex = Annotated[str, BeforeValidator(lambda value: translate_java_regex(_read_text(value)))]
 Role = Annotated[
     str,
     _text(
-        lambda text: "/" not in text and ":" not in text,
-        "must be the name of a role in the directory, without / and :",
+        read_admin_role,
+        "must be the name of a role in the user store, without / and :, or a hybrid role such as "
+        "Internal/admin",
     ),
 ]

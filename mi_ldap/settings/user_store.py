@@ -1,4 +1,4 @@
-"""`[user_store]`: the directory, with the names and units of MI's deployment.toml."""
+"""`[user_store]`: the directory or database, with the names and units of MI's deployment.toml."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mi_ldap.settings.types import (
     Attributes,
     Count,
     CountOrNone,
+    Digest,
     Dn,
     DnPattern,
     Dns,
@@ -40,6 +41,12 @@ _FOR_ANY_DIRECTORY = frozenset(
 """The keys that apply to the embedded directory too; all others describe one of the operator."""
 
 
+_TWO_STORES = (
+    'user_store.connection_url names a directory, but user_store.type is "database": '
+    "remove one of the two."
+)
+
+
 def _search_base(kind: str, branch: str) -> Any:
     # pydantic passes the values of the fields that are declared before this one.
     return Field(
@@ -50,23 +57,25 @@ def _search_base(kind: str, branch: str) -> Any:
 
 
 def _of_profile(description: str) -> Any:
-    return setting(None, f"{description}; none: as `profile` has it")
+    return setting(None, f"{description}; none: the default of `profile`")
 
 
 class UserStoreSettings(Section):
-    """The directory, and how users and groups are stored in it.
+    """The directory or database, and how users and groups are stored in it.
 
     The profile has the values of what is None, once the type of the server is known. The search
     bases are derived from `base_dn` when the configuration is read, not by `model_copy`.
     """
 
-    type: Literal["read_write_ldap", "read_only_ldap"] = setting(
-        "read_write_ldap", "read_write_ldap, or read_only_ldap to change nothing"
+    type: Literal["read_write_ldap", "read_only_ldap", "database"] = setting(
+        "read_write_ldap",
+        "read_write_ldap, read_only_ldap to change nothing, or database for MI's own tables",
     )
+    read_only: Flag = setting(False, "Whether nothing is changed in the database")
     connection_url: Urls | None = setting(
         None,
-        "Address of the directory, or several separated by spaces: the first that answers is "
-        "used; `ldaps+srv://example.org` asks DNS; none: the embedded directory",
+        "URL of the directory, or several separated by spaces: the first that answers is used; "
+        "`ldaps+srv://example.org` finds the servers by DNS; none: the embedded directory",
     )
     connection_name: Text = setting(
         "",
@@ -75,25 +84,25 @@ class UserStoreSettings(Section):
     )
     connection_password: Secret | None = setting(None, "Password of the service account")
     profile: Literal["auto", "openldap", "389ds", "active_directory", "other"] = setting(
-        "auto",
-        "Kind of the directory: openldap, 389ds, active_directory, other, or auto for what it "
-        "says of itself",
+        "auto", "Server type: openldap, 389ds, active_directory, other, or auto to detect it"
     )
     start_tls: Flag = setting(False, "StartTLS before the bind (also `start_tls_enabled`)")
     ca_file: InputFile | None = setting(
-        None, "PEM file of the authorities that are trusted for the directory's certificate"
+        None,
+        "PEM file of the authorities that are trusted for the certificate of the directory or "
+        "database",
     )
     client_certificate_file: InputFile | None = setting(
-        None, "PEM file of the certificate that this service shows to the directory"
+        None, "PEM file of this service's client certificate for the directory"
     )
     client_key_file: InputFile | None = setting(
         None, "PEM file of the key of `client_certificate_file`; none: it is in the same file"
     )
     allow_plaintext: Flag = setting(False, "Whether passwords may cross the network in the clear")
     ldap_connection_timeout: Milliseconds = setting(
-        5000, "Milliseconds for a connection to be made"
+        5000, "Timeout of a new connection in milliseconds"
     )
-    read_timeout: Milliseconds = setting(5000, "Milliseconds for an answer")
+    read_timeout: Milliseconds = setting(5000, "Timeout of a response in milliseconds")
     pool_size: Count = setting(8, "Connections of each worker")
     base_dn: Dn | None = setting(
         None, "DN above `ou=Users` and `ou=Groups`, instead of the two search bases"
@@ -106,68 +115,89 @@ class UserStoreSettings(Section):
     user_attributes: Assignments | None = setting(
         None,
         "Attributes of a new user as a list of attribute=value, in place of those of `profile` "
-        "(cn and sn); {name} stands for its name, {number} for a random POSIX number",
+        "(cn and sn); {name} is replaced by its name, {number} by a random POSIX number",
     )
     delete_subtree: Flag = setting(
-        False, "Whether entries below a user are deleted with it; else such a user is not"
+        False,
+        "Whether entries below a user are deleted with it; otherwise such a user cannot be deleted",
     )
-    user_name_attribute: Attribute | None = _of_profile("Attribute that holds the name")
+    user_name_attribute: Attribute | None = _of_profile("Attribute with the user name")
     user_name_search_filter: SearchFilter | None = setting(
-        None, "Filter that finds one user, ? for the name; none: by class and `user_name_attribute`"
+        None,
+        "Filter that finds one user, with ? for the name; none: by class and `user_name_attribute`",
     )
     user_name_list_filter: ListFilter | None = setting(
         None, "Filter that finds every user; none: by class"
     )
     user_dn_pattern: DnPattern | None = setting(
-        None, "DN of a new user, {0} for the name; none: under the first of `user_search_base`"
+        None, "DN of a new user, with {0} for the name; none: below the first of `user_search_base`"
     )
     user_id_attribute: Attribute | None = _of_profile(
-        "Attribute with the id that never changes, of users and of groups: each needs one value of "
-        "its own that the account may read, or it is not served"
+        "Attribute with the immutable id of users and groups; an entry without a unique value that "
+        "the account may read is ignored"
     )
     read_groups: Flag = setting(True, "Whether roles are read from the directory")
     write_groups: Flag = setting(True, "Whether roles may be changed")
     group_search_base: Dns = _search_base("group", "Groups")
     group_entry_object_class: Attribute | None = _of_profile("Object class of groups")
-    group_name_attribute: Attribute | None = _of_profile("Attribute that holds the role")
+    group_name_attribute: Attribute | None = _of_profile("Attribute with the role name")
     group_name_search_filter: SearchFilter | None = setting(
         None,
-        "Filter that finds one group, ? for the role; none: by class and `group_name_attribute`",
+        "Filter that finds one group, with ? for the role; none: by class and "
+        "`group_name_attribute`",
     )
     group_name_list_filter: ListFilter | None = setting(
         None, "Filter that finds every group; none: by class"
     )
+    hybrid_role_base: Dn | None = setting(
+        None,
+        "DN below which the groups of hybrid roles (`Internal/x`) are, such as "
+        "ou=hybrid,dc=example,dc=org; none: they are in a database, or there are none",
+    )
     role_dn_pattern: DnPattern | None = setting(
-        None, "DN of a new group, {0} for the role; none: under the first of `group_search_base`"
+        None,
+        "DN of a new group, with {0} for the role; none: below the first of `group_search_base`",
     )
     membership_attribute: Attribute | None = setting(
-        None, "Attribute of a group that holds its members; none: as its class has it"
+        None, "Attribute of a group with its members; none: that of its object class"
     )
     member_of_attribute: Attribute = setting(
-        "", "Attribute of a user that holds its groups; none: groups are searched"
+        "", "Attribute of a user with its groups; none: groups are searched"
     )
     username_java_regex: JavaRegex | None = setting(
-        None, "What a new user's name must match, whole"
+        None, "Expression that the whole name of a new user must match"
     )
     rolename_java_regex: JavaRegex | None = setting(
-        None, "What a new role's name must match, whole"
+        None, "Expression that the whole name of a new role must match"
     )
-    password_java_regex: JavaRegex | None = setting(None, "What a new password must match, whole")
+    password_java_regex: JavaRegex | None = setting(
+        None, "Expression that a new password must match as a whole"
+    )
     allow_any_name: Flag = setting(
         False,
         "Whether new names may contain `#`, `?`, `%` and `\\`, which WSO2's clients do not "
         "escape in URLs",
     )
+    password_digest: Digest = setting(
+        "SHA-256",
+        "Digest of passwords in the database: SHA-256, SHA-384, SHA-512, SHA-1, MD5 or PLAIN_TEXT",
+    )
+    store_salted_password: Flag = setting(
+        True, "Whether passwords in the database are digested with a salt"
+    )
+    case_insensitive_username: Flag = setting(
+        True, "Whether names in the database are the same in any case"
+    )
     custodian_attribute: Attribute | None = _of_profile(
-        "Attribute of an admin that holds its custodian's id"
+        "Attribute of an admin with its custodian's id"
     )
     epoch_attribute: Attribute | None = _of_profile(
-        "Attribute of a user whose change ends its tokens"
+        "Attribute of a user with its epoch: a new value ends the user's tokens"
     )
     index_limit: CountOrNone = setting(
         2_000_000,
-        "Users and groups that are held in memory at most, in all, some 450 bytes a user and "
-        "worker, where the directory tells what has changed; 0: none are",
+        "Most users and groups, in total, that each worker keeps in memory (some 450 bytes each) "
+        "if the directory reports its changes; 0: none",
     )
 
     @property
@@ -177,12 +207,22 @@ class UserStoreSettings(Section):
 
     @model_validator(mode="after")
     def _check_consistency(self) -> UserStoreSettings:
-        problems = (
-            self._misplaced_keys() if self.connection_url is None else self._directory_problems()
-        )
-        if problems:
+        # All problems at once: otherwise each start would report the next one.
+        if problems := self._problems():
             raise SettingsError("\n".join(problems))
         return self
+
+    def _problems(self) -> list[str]:
+        if self.type == "database":
+            return [_TWO_STORES] if self.connection_url else []
+        if self.connection_url is None:
+            return self._misplaced_keys()
+        return [
+            *self._transport_problems(),
+            *self._account_problems(),
+            *self._base_problems(),
+            *self._custody_problems(),
+        ]
 
     def _misplaced_keys(self) -> list[str]:
         # Without this a forgotten address would start an empty directory, whose first login becomes
@@ -192,14 +232,6 @@ class UserStoreSettings(Section):
             "set it, or remove this key to use the embedded directory."
             for key in type(self).model_fields
             if key in self.model_fields_set and key not in _FOR_ANY_DIRECTORY
-        ]
-
-    def _directory_problems(self) -> list[str]:
-        return [
-            *self._transport_problems(),
-            *self._account_problems(),
-            *self._base_problems(),
-            *self._custody_problems(),
         ]
 
     def _transport_problems(self) -> list[str]:

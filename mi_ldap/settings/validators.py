@@ -16,6 +16,7 @@ _COMBINATION = re.compile(r"\((?:[&|]\0+|!\0)\)")
 _SPACE_BETWEEN = re.compile(r"\s+(?=\()|(?<=\))\s+")
 _DN_VALUE = r"(?:[^\\,+\"<>;\0]|\\[0-9A-Fa-f]{2}|\\[\\,+\"<>;=# ])+"
 _DN = re.compile(rf"{_NAME}\s*=\s*{_DN_VALUE}(?:[,+]\s*{_NAME}\s*=\s*{_DN_VALUE})*")
+_RESERVED_DOMAINS = ("PRIMARY", "INTERNAL", "APPLICATION", ".", "..")
 _SCHEMES = ("ldap", "ldaps", "ldap+srv", "ldaps+srv")
 # Underscores are not allowed by RFC 1123, but Windows domains and Docker use them.
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -24,9 +25,28 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:%/-]*)?")
 _LDAPI = re.compile(r"ldapi://[^\s,]+", re.IGNORECASE)
 
 
+def read_admin_role(text: str) -> str | None:
+    """Return the name of the admin role, a hybrid one in MI's spelling; None if it can be none."""
+    first, slash, rest = text.partition("/")
+    domain = {"internal": "Internal", "application": "Application"}.get(first.lower())
+    name = rest.strip() if slash else text
+    if not name or ":" in text or "/" in name or (slash and domain is None):
+        return None
+    if not slash:
+        return text
+    return None if name.lower() == "everyone" else f"{domain}/{name}"
+
+
 def is_attribute_name(text: str) -> bool:
     """Whether it is an attribute name, such as `"uid"` or `"2.5.4.3"` (RFC 4512 §1.4)."""
     return re.fullmatch(_NAME, text) is not None
+
+
+def read_domain(text: str) -> str | None:
+    """Return the domain of a secondary user store in capitals; None if it cannot be one."""
+    domain = text.upper()
+    is_domain = re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text) is not None
+    return domain if is_domain and domain not in _RESERVED_DOMAINS else None
 
 
 def is_dn(text: str) -> bool:

@@ -1,9 +1,8 @@
 """The audit log: one line for each event, written before the change is made.
 
-MI's keys come first, in MI's order (`performedBy`, `action`, `type`, `info`), then ours. If the
-line cannot be written, the change is not made. A change that fails after its line was written gets
-a second line with the outcome `undone` (or `unknown`, if the directory did not answer) and the same
-request id. A retry after a conflict adds no lines. Passwords, tokens and hashes are never written.
+A change that fails after its line was written gets a second line with the outcome `undone` (or
+`unknown`, if the directory did not answer) and the same request id. A retry after a conflict adds
+no lines. Passwords, tokens and hashes are never written.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -27,13 +26,10 @@ from mi_ldap.errors import (
 )
 from mi_ldap.state.audit_file import AuditFile
 
-if TYPE_CHECKING:
-    from mi_ldap.settings import Settings
-
 log = structlog.get_logger()
 
+# Longer names and reasons are truncated, so that a client cannot fill the disk with them.
 MAX_TEXT_BYTES = 1024
-"""Longer names and reasons are truncated, so that a client cannot fill the disk with them."""
 
 Info = Mapping[str, Any]
 
@@ -87,6 +83,7 @@ class AuditLog:
             AuditUnavailable: the line could not be written.
         """
         context = structlog.contextvars.get_contextvars()
+        # The first four keys are MI's, in MI's order.
         line = {
             "performedBy": cut_to_bytes(performer, MAX_TEXT_BYTES),
             "action": action,
@@ -113,6 +110,7 @@ class AuditLog:
             AuditUnavailable: the line could not be written; the block was not run.
         """
         with self.attempts(performer) as attempts:
+            # Before the change: one that cannot be audited is not made.
             attempts.begin(Change(action, kind, info))
             yield
 
@@ -124,6 +122,7 @@ class AuditLog:
             yield attempts
         except BaseException as error:
             reason = str(error) if isinstance(error, MiLdapError) else type(error).__name__
+            # Without an answer, the directory may have made the change or not.
             outcome = "unknown" if isinstance(error, DirectoryUnavailable) else "undone"
             attempts.end(outcome, reason, attempts.written)
             raise
@@ -193,10 +192,9 @@ class ChangeAttempts:
         )
 
 
-def configured_audit_log(settings: Settings) -> AuditLog:
-    """Return the configured audit log."""
-    path = settings.audit.file or settings.state_dir / "audit.log"
-    return AuditLog(path, settings.audit.max_bytes, settings.audit.keep)
+def configured_audit_log(state_dir: Path, file: Path | None, max_bytes: int, keep: int) -> AuditLog:
+    """Return the audit log in the configured file, or else in the state folder."""
+    return AuditLog(file or state_dir / "audit.log", max_bytes, keep)
 
 
 def cut_to_bytes(text: str, size: int) -> str:

@@ -1,8 +1,4 @@
-"""A file of lines that several processes append to and rotate, each line whole and exactly once.
-
-Every append holds an exclusive lock (flock) on the file itself, so no process writes to a file that
-is being renamed.
-"""
+"""A file of lines that several processes append to and rotate, each line whole and exactly once."""
 
 from __future__ import annotations
 
@@ -77,6 +73,7 @@ class AuditFile:
         """Open and lock the file that has the name now; return its descriptor."""
         while True:
             descriptor = self._open() if self._descriptor is None else self._descriptor
+            # A lock on the file itself, so that no process writes to one that is being renamed.
             if not lock(descriptor, give_up_at - time.monotonic()):
                 raise TimeoutError("another process holds the lock of the file")
             if self._is_current(descriptor):  # else it was rotated while this process waited

@@ -19,6 +19,7 @@ from typing import Protocol
 import structlog
 
 from mi_ldap.errors import ConfigurationError, StateUnavailable
+from mi_ldap.sqlite_journal import POLL_S, is_busy, use_write_ahead_log
 
 log = structlog.get_logger()
 
@@ -26,8 +27,8 @@ BUSY_S = 2.0
 """Longest wait for other writers, in seconds."""
 COUNTERS_BUSY_S = 2.0
 
-_POLL_S = 0.002
-_MAX_MEMORY_PAGES = 16_384  # of 4 kB
+# 64 MB in pages of 4 kB: failed logins from many addresses must not fill the memory of a worker.
+_MAX_MEMORY_PAGES = 16_384
 _REPLACED = "tokens that were logged out are valid again until they expire; restart the service"
 
 COUNTERS = """
@@ -104,7 +105,7 @@ class StateDatabase:
         Raises:
             StateUnavailable: the disk is full, the file locked for too long, or damaged.
         """
-        with self._used("lasting", BUSY_S, "FULL") as connection:
+        with self._usable_connection("durable", BUSY_S, "FULL") as connection:
             yield connection
 
     @contextmanager
@@ -117,13 +118,15 @@ class StateDatabase:
         with (
             self._counters_lock,  # else the threads of one process starve the other processes
             # Every login writes here, and fsync takes milliseconds: only checkpoints sync.
-            self._used("counters", _POLL_S, "NORMAL") as connection,
+            self._usable_connection("counters", POLL_S, "NORMAL") as connection,
             transaction(connection, COUNTERS_BUSY_S),
         ):
             yield connection
 
     @contextmanager
-    def _used(self, kind: str, busy_s: float, synchronous: str) -> Iterator[sqlite3.Connection]:
+    def _usable_connection(
+        self, kind: str, busy_s: float, synchronous: str
+    ) -> Iterator[sqlite3.Connection]:
         try:
             self._leave_replaced_file()
             yield self._connections.get(kind) or self._connect(kind, busy_s, synchronous)
@@ -134,7 +137,7 @@ class StateDatabase:
 
     @property
     def _connections(self) -> dict[str, sqlite3.Connection]:
-        """This thread's connections: `"lasting"` and `"counters"`."""
+        """This thread's connections: `"durable"` and `"counters"`."""
         found: dict[str, sqlite3.Connection] = self._local.__dict__.setdefault("connections", {})
         return found
 
@@ -169,15 +172,23 @@ class StateDatabase:
         """Return all keys of metadata that begin with the prefix."""
         with self.connection() as connection:
             rows = connection.execute(
-                "SELECT key FROM facts WHERE substr(key, 1, ?) = ?", (len(prefix), prefix)
+                # Not LIKE: a DN in the key may contain its wildcards `%` and `_`.
+                "SELECT key FROM facts WHERE substr(key, 1, ?) = ?",
+                (len(prefix), prefix),
             ).fetchall()
         return [row[0] for row in rows]
 
     def set_default(self, key: str, value: str) -> str:
         """Store the value if the key has none; return the stored value."""
         with self.connection() as connection:
+            # Another worker may have stored one just now: the first value stays.
             connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (key, value))
         return self.get(key) or value
+
+    def note(self, key: str, *, survives_power_failure: bool) -> None:
+        """Store the key without a value; an fsync at each call costs milliseconds."""
+        with self.connection() if survives_power_failure else self.counters() as connection:
+            connection.execute("INSERT OR IGNORE INTO facts VALUES (?, '')", (key,))
 
     def delete(self, keys: list[str]) -> None:
         """Delete the metadata with these keys."""
@@ -191,7 +202,7 @@ class StateDatabase:
         identity = self._identity()  # before: if it is replaced now, the next use notices
         connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
         self._connections[kind], self._local.identity = connection, identity
-        connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for writers
+        use_write_ahead_log(connection, BUSY_S)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         if _version_of(connection) < len(_MIGRATIONS):
             with transaction(connection, BUSY_S):
@@ -216,7 +227,7 @@ class StateDatabase:
         self.close()
         if version > len(_MIGRATIONS):
             raise ConfigurationError(
-                f"The state file {self._path} was made by a newer version of mi_ldap."
+                f"The state file {self._path} was written by a newer version of mi_ldap."
             )
 
     def _apply_migrations(self, connection: sqlite3.Connection) -> None:
@@ -265,7 +276,7 @@ def transaction(connection: sqlite3.Connection, busy_s: float = 0.0) -> Iterator
     give_up_at = time.monotonic() + busy_s
     while not _begin(connection, must=time.monotonic() >= give_up_at):
         # SQLite's own pauses grow to 100 ms, and a writer starves while others write all the time.
-        time.sleep(random.uniform(0, _POLL_S))  # noqa: S311 - nothing is secret
+        time.sleep(random.uniform(0, POLL_S))  # noqa: S311 - nothing is secret
     try:
         yield
         connection.execute("COMMIT")
@@ -281,7 +292,7 @@ def _begin(connection: sqlite3.Connection, *, must: bool) -> bool:
         # A deferred transaction that reads first fails at once (SQLITE_BUSY) when it then writes.
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
-        if must or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+        if must or not is_busy(error):
             raise
         return False
     return True

@@ -17,8 +17,6 @@ _MIN_FREE_INODES = 100
 class DiskSpace:
     """Checks the free space of folders.
 
-    On a full disk audit lines can't be written, so logins and changes are refused.
-
     Args:
         folders: where the service writes: the state folder, and the folder of the audit log.
         min_free_mb: the least free space of each, in megabytes; 0 to check nothing.
@@ -38,13 +36,14 @@ class DiskSpace:
         is_low = self.is_low()
         if is_low and not self._was_low:
             free = {str(folder): self._free_mb(folder) for folder in self._folders}
+            # On a full disk logins and changes are refused, since they cannot be audited.
             log.warning("disk_space_low", free_mb=free, min_free_mb=self._min_free_mb)
         elif self._was_low and not is_low:
             log.info("disk_space_sufficient", min_free_mb=self._min_free_mb)
         self._was_low = is_low
 
     def _free_mb(self, folder: Path) -> float:
-        """Return the free space for users other than root; infinity where it can't be read."""
+        """Return the free space for users other than root; infinity where it cannot be read."""
         try:
             found = os.statvfs(folder)
         except OSError:

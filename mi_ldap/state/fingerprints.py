@@ -1,4 +1,4 @@
-"""Keyed fingerprints of typed usernames, which stand for the names in counters and audit lines."""
+"""Keyed fingerprints of typed usernames, used in place of the names in counters and audit lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import hmac
 import unicodedata
 
-_LONGEST_FOLDED = 512  # characters; NFKD takes quadratic time for combining marks
+# In characters. NFKD takes quadratic time for combining marks.
+_LONGEST_FOLDED = 512
 
 
 class Fingerprints:
@@ -17,6 +18,7 @@ class Fingerprints:
     """
 
     def __init__(self, key: str) -> None:
+        # A derived key, so that fingerprints reveal nothing about the key itself.
         self._key = hashlib.sha256(b"fingerprint:" + key.encode(errors="replace")).digest()
 
     def of(self, name: str) -> str:
@@ -27,6 +29,7 @@ class Fingerprints:
 
 
 def _letters_of(name: str) -> str:
+    # Casefolded again: NFKD can produce capitals, such as `H` of the mathematical letter `ℍ`.
     decomposed = unicodedata.normalize("NFKD", name.casefold()).casefold()
     # Neither marks, control characters nor separators: some servers ignore them when they compare.
     return "".join(c for c in decomposed if unicodedata.category(c)[0] not in "MCZ")

@@ -17,21 +17,19 @@ from mi_ldap.file_locks import lock, open_lock_file
 
 log = structlog.get_logger()
 
+# Share of the request's remaining time that may be spent waiting; the change needs the rest.
 WAIT_SHARE = 0.8
-"""Share of the request's remaining time that may be spent waiting; the change needs the rest."""
 
 _POLL_S = 0.001
+# Delay before a process takes the lock again, so that others, which poll, can get it.
 _REACQUIRE_DELAY_S = 0.004
-"""Delay before a process takes the lock again, so that others, which poll, can get it."""
 
 
 class MachineLock:
     """An exclusive lock on a file (flock), reentrant within a thread.
 
-    The kernel releases the lock when the process that holds it dies. Threads of one process wait on
-    a thread lock first, so that only one of them polls the file. Where the file cannot be used a
-    warning is logged and nothing is locked: the lock only avoids conflicts, and the guards of each
-    change remain in force.
+    The kernel releases the lock when the process that holds it dies. Where the file cannot be used,
+    a warning is logged and nothing is locked.
 
     Args:
         path: the file; created if missing.
@@ -39,6 +37,7 @@ class MachineLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # Threads wait on this lock first, so that only one of them polls the file.
         self._thread_lock = threading.RLock()
         self._depth = 0
         self._free_since = 0.0
@@ -78,6 +77,7 @@ class MachineLock:
         try:
             descriptor = open_lock_file(self._path)
         except OSError as error:
+            # The lock only avoids conflicts: the guards of each change remain in force without it.
             log.warning("machine_lock_not_usable", file=str(self._path), error=str(error))
             return None
         if not lock(descriptor, give_up_at - time.monotonic(), _POLL_S):

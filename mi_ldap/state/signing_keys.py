@@ -15,8 +15,8 @@ from mi_ldap.files import create_private, read_text
 
 log = structlog.get_logger()
 
+# RFC 7518 §3.2: a key of HS256 must be at least as long as the hash.
 KEY_BYTES: Final = 32
-"""HS256 wants a key as long as its hash (RFC 7518 §3.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def rotate_key(folder: Path) -> str:
 
 
 def _key_files(folder: Path) -> list[Path]:
-    # As numbers: 10 follows 9.
+    # By number, not as text: 10 follows 9.
     numbered = [file for file in folder.glob("*.key") if file.stem.isdigit()]
     return sorted(numbered, key=lambda file: int(file.stem))
 

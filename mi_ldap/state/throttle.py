@@ -1,10 +1,7 @@
 """Limits on failed logins: by name and address together, and by address alone.
 
-There is no limit by name alone, or anyone could lock an admin out. All workers of a machine count
-together, in the state database; a worker that cannot write it counts for itself, in memory.
-
-A failure is counted before the password is verified and taken back when the login succeeds. So no
-more guesses than the limit are verified, even if many are sent at the same time.
+All workers of a machine count together, in the state database; a worker that cannot write it counts
+for itself, in memory.
 """
 
 from __future__ import annotations
@@ -132,6 +129,8 @@ class Throttle:
         Raises:
             Throttled: the limit is reached; the block was not entered.
         """
+        # Counted before the password is verified: otherwise more guesses than the limit could be
+        # verified when they are sent at the same time.
         counters, windows = self._wait_for_windows(attempt)
         attempts = LoginAttempts()
         has_failed = False
@@ -180,6 +179,7 @@ class Throttle:
 
     def _wait_for_windows(self, attempt: Attempt) -> tuple[Counters, list[tuple[str, float]]]:
         """Wait until the logins in progress cannot exceed the limit, then count a failure."""
+        # At most half of the request's time: the login itself needs the rest.
         give_up_at = time.monotonic() + min(WAIT_S, remaining_s() / 2)
         while True:
             is_last_try = time.monotonic() >= give_up_at
@@ -230,7 +230,9 @@ class Throttle:
         raise Throttled(retry_after_s, is_first=count == 1, name=name)
 
     def _windows_of(self, connection: sqlite3.Connection, attempt: Attempt) -> list[_Window]:
+        # An IPv6 host has a whole /64, and a customer up to a /48 (RFC 6177).
         host, site = client_network(attempt.client, 64), client_network(attempt.client, 48)
+        # No window for the name alone: anyone could lock an admin out.
         return [
             _read(connection, f"address {site}", site, self._per_address),
             _read(connection, f"name {attempt.username_hash} {host}", host, self._per_name),

@@ -46,6 +46,7 @@ class Revocations:
         """Revoke a token by its id; raise `StateUnavailable` if that cannot be stored."""
         row = (jti, expires_at, self._boot_id, self._uptime())
         with self._state.connection() as connection:
+            # OR IGNORE: a client may log out twice with one token.
             connection.execute("INSERT OR IGNORE INTO revoked VALUES (?, ?, ?, ?)", row)
             self._prune(connection)
 
@@ -56,7 +57,8 @@ class Revocations:
         return found is not None
 
     def _prune(self, connection: sqlite3.Connection) -> None:
-        self._since_pruned += 1  # rows cost little: they need not go at once
+        # Rows cost little, so they need not be deleted at once.
+        self._since_pruned += 1
         if self._since_pruned >= _PRUNE_EVERY:
             self._since_pruned = 0
             uptime_s = self._uptime()

@@ -29,6 +29,7 @@ def create_app(services: Services) -> Flask:
     errors.init_app(app)
     guards.init_app(app)
     cors.init_app(app, services.settings.management_api.cors)
-    for blueprint in (*api.BLUEPRINTS, openapi.bp, console.bp):
+    for blueprint in (*api.BLUEPRINTS, console.bp):
         app.register_blueprint(blueprint)
+    openapi.init_app(app, api.BLUEPRINTS)
     return app

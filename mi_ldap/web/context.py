@@ -15,17 +15,17 @@ from mi_ldap.addresses import Network, parse_address, parse_network
 from mi_ldap.deadline import deadline
 from mi_ldap.model import Performer
 from mi_ldap.services.container import Services
-from mi_ldap.settings import ServerSettings
+from mi_ldap.settings.sections import ServerSettings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+# Bytes of a path, a query and a header field; the limit of the HTTP server, too.
 MAX_FIELD = 8190
-"""Bytes of a path, a query and a header field; the limit of the HTTP server, too."""
+# Bytes of a header field that may be ignored: Werkzeug parses some of them in quadratic time.
 MAX_HINT = 1024
-"""Bytes of a header field that may be ignored; a longer one is."""
 _HINTS = (
     *("ACCEPT", "ACCEPT_CHARSET", "ACCEPT_ENCODING", "ACCEPT_LANGUAGE", "CACHE_CONTROL"),
     *("IF_MATCH", "IF_MODIFIED_SINCE", "IF_NONE_MATCH", "IF_RANGE", "RANGE"),
@@ -53,6 +53,7 @@ def current_performer() -> Performer:
 def init_app(app: Flask, server: ServerSettings) -> None:
     """Set the context of each request, and return its id in a header."""
     proxies = [parse_network(each) for each in server.trusted_proxies]
+    # As WSGI middleware: Flask routes a request before its first hook runs.
     limited = _LimitLengths(app.wsgi_app)
     app.wsgi_app = _SetDeadline(limited, server.request_deadline_s)  # type: ignore[method-assign]
 
@@ -143,6 +144,7 @@ def _is_local(environ: dict[str, Any], proxies: list[Network]) -> bool:
     """Whether the peer is a loopback address and not a proxy."""
     # A TCP proxy on this machine adds no header: it must be named in `server.trusted_proxies`.
     peer = parse_address(str(environ.get("REMOTE_ADDR") or ""))
+    # Any of these headers shows that a proxy passed the request on, whoever sent it first.
     forwarded = any(f"HTTP_{name}" in environ for name in _FORWARDING)
     if peer is None or forwarded or _is_in(str(peer), proxies):
         return False

@@ -1,6 +1,6 @@
-"""Our errors and HTTP's -> `{"Error": "<sentence>"}`: the one place that knows status codes.
+"""Error handlers of the API: each error becomes `{"Error": "<sentence>"}` with its status.
 
-WSO2's clients parse some sentences, and test others: the words that MI prescribes stand here alone.
+Only this module knows HTTP statuses, and the sentences of MI that WSO2's clients parse or compare.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from mi_ldap.errors import (
 log = structlog.get_logger()
 
 RETRY_AFTER_S = 5
+# Characters of a sentence in the reason phrase, which the dashboard shows on one line.
 MAX_REASON = 120
-"""Characters of a sentence in the reason phrase, which the dashboard shows on one line."""
 
 _STATUS: tuple[tuple[type[MiLdapError], int], ...] = (
     (NotAuthenticated, 401),
@@ -56,7 +56,7 @@ _LEADS: tuple[tuple[type[MiLdapError], str], ...] = (
     (NotFound, _NOT_FOUND),
     (BadRequest, _BAD_REQUEST),
 )
-"""What MI says before the sentence of an error."""
+"""The text that MI puts before the sentence of an error."""
 
 _SENTENCES: dict[type[MiLdapError], Callable[[Any], str]] = {
     DomainNotFound: lambda error: (
@@ -71,7 +71,7 @@ _SENTENCES: dict[type[MiLdapError], Callable[[Any], str]] = {
     # A client of the API knows the key of the body, not the field of a form.
     WrongOldPassword: lambda _: f"{_BAD_REQUEST} 'oldPassword' is wrong.",
 }
-"""What MI says instead of the sentence of an error."""
+"""MI's sentences, which replace those of the errors."""
 
 _HTTP_SENTENCES = {
     404: _NOT_FOUND,

@@ -1,11 +1,12 @@
 """Access checks of the management API, made before any view runs.
 
-The order of the answers is fixed by the API's contract: 401, then 403 for want of the admin role,
-then 404, and only then what a view finds wrong. So a stranger cannot learn which users exist.
+The API's contract fixes the order of the errors: 401, then 403 because the admin role is missing,
+then 404, and only then those that a view raises.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
@@ -13,8 +14,9 @@ from flask import Flask, Response, current_app, g, request
 
 from mi_ldap.errors import AdminsOnly, BadRequest, PasswordChangeFirst
 from mi_ldap.model import Performer
+from mi_ldap.store import Read
 from mi_ldap.web import tokens
-from mi_ldap.web.access import Access, declared_access
+from mi_ldap.web.access import Access, declared_access, declared_reads
 from mi_ldap.web.context import services
 
 BASE = "management"
@@ -39,6 +41,7 @@ def check_access() -> Response | None:
     # CORS preflights carry no token (Fetch standard), and the contract answers OPTIONS first.
     if request.method == "OPTIONS":
         return Response(status=200)
+    # Before the address is examined: a stranger must not learn which users exist.
     if request.blueprint != CONSOLE:
         _authorize(_required_access())
     _ensure_utf8()
@@ -49,7 +52,8 @@ def _authorize(access: Access) -> None:
     if access is Access.ANYBODY:
         return
     for_admins = _is_for_admins(access)
-    performer = g.performer = tokens.performer(for_admins=for_admins)
+    further = _declared_reads()
+    performer = g.performer = tokens.authenticate(for_admins=for_admins, further=further)
     if performer.must_change_password and access is not Access.SELF:
         raise PasswordChangeFirst
     if for_admins:
@@ -63,15 +67,21 @@ def _required_access() -> Access:
     return _access_of_unrouted(resource_of(request.path))
 
 
-def _access_of_unrouted(resource: str | None) -> Access:
-    """Return who is told that a path or a method does not exist (404).
+def _declared_reads() -> Sequence[Read]:
+    """Return what the routed view wants to be read together with the performer."""
+    if request.endpoint is None:
+        return ()
+    reads_of = declared_reads(current_app.view_functions[request.endpoint])
+    return reads_of(**(request.view_args or {}))
 
-    The strictest view of the resource decides: `PUT /users/bob` and `//users` match no route, but
-    must not tell a stranger more than `/users` does.
-    """
+
+def _access_of_unrouted(resource: str | None) -> Access:
+    """Return who is told that a path or a method does not exist (404)."""
     if resource is None:
         return Access.ANYBODY
-    # `request.path` is decoded, so `/%75sers` counts as `/users`.
+    # The strictest view of the resource decides: `PUT /users/bob` and `//users` match no route, but
+    # must not tell a stranger more than `/users` does. `request.path` is decoded, so `/%75sers`
+    # counts as `/users`.
     strictest = max(
         (
             declared_access(current_app.view_functions[rule.endpoint])
@@ -110,10 +120,8 @@ def is_api(path: str) -> bool:
 
 
 def resource_of(path: str) -> str | None:
-    """Return the first name below `/management`, `""` for itself, None outside of it.
-
-    Empty names are skipped: `//users` is not routed, but asks for `users`.
-    """
+    """Return the first name below `/management`, `""` for itself, None outside of it."""
+    # Empty names are skipped: `//users` is not routed, but asks for `users`.
     names = [name for name in path.split("/") if name]
     if not names or names[0] != BASE:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -25,7 +25,7 @@ from mi_ldap.model import Performer
 from mi_ldap.services.container import Services
 from mi_ldap.services.login import LoggedIn
 from mi_ldap.state.tokens import SCOPE_CHANGE_PASSWORD
-from mi_ldap.store import ReadAdminRole, ReadUser, UserReads
+from mi_ldap.store import Read, ReadAdminRole, ReadUser, UserReads
 from mi_ldap.web.context import services
 
 ALGORITHM = "HS256"
@@ -41,11 +41,11 @@ CONSOLE = "console"
 _REQUIRED = ("uid", "epoch", "jti", "exp")
 """The claims that a token must have."""
 
+# How far `iat` and `nbf` may lie in the future, in seconds, because machines' clocks differ.
 LEEWAY_S = 60
-"""How far `iat` and `nbf` may lie in the future, in seconds, because machines' clocks differ."""
 
+# For each worker; a decoded token takes about 1 kB.
 CACHED_TOKENS = 512
-"""Decoded tokens that a worker keeps; each takes about 1 kB."""
 
 _LOGGED_OUT = "The token was logged out. Log in again."
 _NOT_VALID = "The token is not valid. Log in again."
@@ -61,7 +61,7 @@ def init_app(app: Flask, services: Services) -> None:
         JWT_ENCODE_ISSUER=token.issuer,
         JWT_DECODE_ISSUER=token.issuer,
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(seconds=token.expiry),
-        JWT_DECODE_LEEWAY=LEEWAY_S,  # of `iat` and `nbf`; `performer` checks `exp` without it
+        JWT_DECODE_LEEWAY=LEEWAY_S,  # of `iat` and `nbf`; `authenticate` checks `exp` without it
         JWT_TOKEN_LOCATION=["headers"],  # never the query; cookies are set by the console alone
         JWT_ACCESS_COOKIE_NAME=_cookie_name(services),
         JWT_COOKIE_SECURE=True,
@@ -71,7 +71,8 @@ def init_app(app: Flask, services: Services) -> None:
     )
     jwt = JWTManager(app)
     keys = services.keys
-    # One cache for each application: tests make several, with different keys, in one process.
+    # Decoding takes 0.3 ms, and its result depends on the text and the keys alone. One cache for
+    # each application: tests make several, with different keys, in one process.
     app.extensions["mi_ldap_decoded"] = lru_cache(CACHED_TOKENS)(_decode)
 
     @jwt.encode_key_loader
@@ -102,7 +103,9 @@ def encode(logged_in: LoggedIn, **more: str) -> str:
     return token
 
 
-def performer(use: str | None = None, *, for_admins: bool = False) -> Performer:
+def authenticate(
+    use: str | None = None, *, for_admins: bool = False, further: Sequence[Read] = ()
+) -> Performer:
     """Return who sends the request, as the directory has the user now.
 
     Args:
@@ -110,6 +113,7 @@ def performer(use: str | None = None, *, for_admins: bool = False) -> Performer:
             of a token in a cookie. A token of one is refused by the other.
         for_admins: whether `authority` will be asked for the admin role; it is read together with
             the user.
+        further: what else is read together with them.
 
     Raises:
         TokenExpired: the token is authentic, but expired.
@@ -127,25 +131,26 @@ def performer(use: str | None = None, *, for_admins: bool = False) -> Performer:
     if services().revocations.is_revoked(str(claims["jti"])):
         raise NotAuthenticated(_LOGGED_OUT)
     user_id = str(claims["uid"])
-    user = _read_authority(user_id, for_admins=for_admins).user(user_id)
+    together = [ReadUser(user_id), ReadAdminRole(), *further] if for_admins else []
+    user = _read_authority(together).user(user_id)
     # The epoch is compared for equality only: directories keep times in seconds, or none.
     if user is None or not user.enabled or user.epoch != claims["epoch"]:
-        raise NotAuthenticated("The token is no longer good. Log in again.")
+        raise NotAuthenticated("The token is no longer valid. Log in again.")
     return Performer(user, claims.get("scope") == SCOPE_CHANGE_PASSWORD, g.client)
 
 
 def authority() -> UserReads:
-    """Return the reads that authorize this request, after `performer`."""
+    """Return the reads that authorize this request, after `authenticate`."""
     reads: UserReads = g.authority
     return reads
 
 
-def _read_authority(user_id: str, *, for_admins: bool) -> UserReads:
+def _read_authority(together: Sequence[Read]) -> UserReads:
     # A change is authorized by the directory itself: the replica may lag behind a demotion, which
     # must stop the next change of that admin.
     reads = services().store.authority(changes=request.method not in READING)
-    if for_admins:
-        reads = reads.prefetch(ReadUser(user_id), ReadAdminRole())
+    if together:
+        reads = reads.prefetch(*together)
     g.authority = reads
     return reads
 
@@ -170,10 +175,7 @@ def _bearer() -> str:
 
 
 def _decode(token: str) -> Claims:
-    """Return the claims of an authentic token, which may have expired.
-
-    The result depends on the text and the keys alone, so it may be cached: decoding takes 0.3 ms.
-    """
+    """Return the claims of an authentic token, which may have expired."""
     try:
         claims: Claims = decode_token(token, allow_expired=True)
         int(claims["exp"])  # PyJWT leaves `exp` alone when expired tokens are allowed
@@ -216,7 +218,9 @@ def delete_cookie(response: Response) -> Response:
 
 
 def _cookie_name(services: Services) -> str:
-    """Return a name that differs between services on one host: cookies ignore ports."""
-    # By the oldest key: adding a key must not log anybody out.
+    """Return the name of the session cookie."""
+    # It contains a digest of a key: cookies ignore ports (RFC 6265 §8.5), so two services on one
+    # host would overwrite each other's. Of the oldest key: adding one must not log anybody out.
     digest = hashlib.sha256(b"cookie:" + services.keys.oldest.encode()).hexdigest()
+    # Browsers accept `__Host-` only with Secure and for this host alone (RFC 6265bis).
     return f"__Host-mi-ldap-{digest[:12]}"

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.services.container import Services
 from mi_ldap.settings import load_settings
 from mi_ldap.web import create_app
 from mi_ldap.wiring import services
 from tests.api.client import Api, Family
-from tests.api.stores import KINDS, STORES
+from tests.api.stores import DATABASES, KINDS, STORES
 from tests.hosts_of_kinds import Hosts
 from tests.memory_store import MemoryStore
-from tests.subtree import Subtree
+from tests.sql.fixtures import mariadb, postgresql  # noqa: F401
+from tests.sql.stores import server_place, sqlite_place
+from tests.subtree import Subtree, hybrid_base_in
 
 MakeApi = Callable[..., Api]
 
@@ -51,8 +53,10 @@ def light_api_of(memory: MemoryStore, tmp_path: Path, opened: ExitStack) -> Make
 @pytest.fixture
 def directory_api_of(subtree: Subtree, tmp_path: Path, opened: ExitStack) -> MakeApi:
     """Makes APIs over the test's own place in a real directory."""
+    base = opened.enter_context(hybrid_base_in(subtree))
 
     def make(**settings: str) -> Api:
+        settings = {"USER_STORE__HYBRID_ROLE_BASE": base, **settings}
         return api_over(services(subtree.settings(tmp_path, **settings)), opened)
 
     return make
@@ -61,8 +65,28 @@ def directory_api_of(subtree: Subtree, tmp_path: Path, opened: ExitStack) -> Mak
 @pytest.fixture(params=STORES)
 def api_of(request: pytest.FixtureRequest) -> MakeApi:
     """Makes APIs over each kind of store."""
-    name = {"memory": "light_api_of", "directory": "directory_api_of"}.get(request.param)
+    fixtures = {"memory": "light_api_of", "directory": "directory_api_of"}
+    fixtures |= dict.fromkeys(DATABASES, "database_api_of")
+    name = fixtures.get(request.param)
     make: MakeApi = request.getfixturevalue(name or "kind_api_of")
+    return make
+
+
+@pytest.fixture
+def database_api_of(request: pytest.FixtureRequest, tmp_path: Path, opened: ExitStack) -> MakeApi:
+    """Makes APIs over an empty database of the kind that is asked for."""
+    kind = request.node.callspec.params["api_of"]
+    made = sqlite_place(tmp_path)
+    if kind != "sqlite":
+        made = server_place(request.getfixturevalue(kind))
+    place = opened.enter_context(made)
+
+    def make(**settings: str) -> Api:
+        environ = {f"MI_LDAP_{key}": value for key, value in settings.items()}
+        loaded = load_settings({**environ, "MI_LDAP_STATE_DIR": str(tmp_path)})
+        store = place.open(writable=loaded.user_store.type == "read_write_ldap")
+        return api_over(services(loaded, store=store), opened)
+
     return make
 
 
@@ -73,8 +97,10 @@ def kind_api_of(
     """Makes APIs over the test's own place in a directory of the kind that is asked for."""
     kind = next(kind for kind in KINDS if kind.name == request.node.callspec.params["api_of"])
     place = opened.enter_context(hosts.place(kind))
+    base = opened.enter_context(hybrid_base_in(place))
 
     def make(**settings: str) -> Api:
+        settings = {"USER_STORE__HYBRID_ROLE_BASE": base, **settings}
         return api_over(services(place.settings(tmp_path, **settings)), opened)
 
     return make
@@ -122,6 +148,6 @@ def api_over(made: Services, opened: ExitStack) -> Api:
     app = create_app(made)
     opened.callback(made.state.close)
     opened.callback(made.audit.close)
-    if isinstance(made.store, DirectoryStore):
+    if isinstance(made.primary, DirectoryStore):
         opened.callback(made.store.close)
     return Api(made, app.test_client(use_cookies=False))

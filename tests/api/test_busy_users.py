@@ -11,7 +11,7 @@ from tests.api.conftest import MakeApi
 
 @pytest.fixture
 def admin(directory_api_of: MakeApi) -> Api:
-    return directory_api_of(SERVER__REQUEST_DEADLINE_S="0.6").logged_in("admin")
+    return directory_api_of(SERVER__REQUEST_DEADLINE_S="2").logged_in("admin")
 
 
 def test_a_promotion_waits_for_a_password_to_be_set(

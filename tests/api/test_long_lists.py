@@ -20,7 +20,7 @@ def test_names_are_written_as_json_writes_them(
     light_api: Api, names: tuple[str, ...], paged: bool
 ) -> None:
     with light_api.client.application.test_request_context():
-        made = lists.listing(Selection(names, 7, complete=True), "userId", paged=paged)
+        made = lists.list_response(Selection(names, 7, complete=True), "userId", paged=paged)
     total = {"total": 7} if paged else {}
     expected = {"count": len(names), "list": [{"userId": name} for name in names], **total}
     assert json.loads(made.get_data()) == expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mi_ldap.store import DependentsOf, FindUser, Read, ReadAdminRole, ReadUser
+from mi_ldap.store import DependentsOf, FindUser, Read, ReadAdminRole, ReadUser, RolesOf
 from tests.api.client import PASSWORD, Api, Family
 from tests.memory_store import MemoryStore
 
@@ -57,6 +57,24 @@ def test_performer_and_admin_role_are_read_together(
     together.clear()
     admin.get("/users")
     assert together == [(ReadUser(uid.id), ReadAdminRole())]
+
+
+def test_target_of_a_deletion_is_read_with_the_performer(
+    light_family: Family, together: list[tuple[Read, ...]]
+) -> None:
+    admin = light_family.admin
+    admin.do("DELETE", "/users/PRIMARY%2Fbob")
+    first, second = together
+    assert [type(read) for read in first] == [ReadUser, ReadAdminRole, FindUser, FindUser]
+    assert first[2:] == (FindUser("PRIMARY/bob"), FindUser("bob"))
+    assert [type(read) for read in second] == [RolesOf, DependentsOf]
+
+
+def test_nothing_is_read_for_an_invalid_token(
+    light_family: Family, together: list[tuple[Read, ...]]
+) -> None:
+    assert light_family.stranger("DELETE", "/users/bob").status_code == 401
+    assert together == []
 
 
 def test_target_and_roles_are_read_together_as_typed_and_in_full(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from pathlib import Path
+
 from tests.api.client import PASSWORD, Api, Family
-from tests.api.conftest import MakeApi
+from tests.api.conftest import MakeApi, api_over
+from tests.memory_store import MemoryStore
+from tests.world import make_world
 
 
 def test_the_rules_are_those_of_the_settings(light_api_of: MakeApi) -> None:
@@ -20,6 +25,17 @@ def test_the_rules_are_those_of_the_settings(light_api_of: MakeApi) -> None:
         "userNameRegex": "[a-z]{3,30}",
         "passwordRegex": r"\S{5,30}|correct horse",
     }
+
+
+def test_domains_and_those_that_are_read_only(tmp_path: Path) -> None:
+    other = MemoryStore()
+    world = make_world(tmp_path, (), {"WSO2.COM": other, "OTHER.ORG": MemoryStore()})
+    world.add_first_admin()
+    world.store.writable = other.writable = False
+    with ExitStack() as opened:
+        rules = api_over(world.services, opened).logged_in("admin").get("/rules")
+    assert rules["domains"] == ["WSO2.COM", "OTHER.ORG"]
+    assert rules["readOnlyDomains"] == ["PRIMARY", "WSO2.COM"]
 
 
 def test_the_least_length_of_a_password_is_the_directorys(admin: Api) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from click.testing import Result
 
 from mi_ldap.checks import Doctor, Finding, Report
 from mi_ldap.settings import load_settings
 from mi_ldap.wiring import services
 from tests.hosts.process import DirectoryHost
+
+Command = Callable[..., Result]
+"""`mi-ldap` with variables of the environment and arguments, see `tests.checks.conftest`."""
 
 
 def keys_of(directory: DirectoryHost, state_dir: Path, **more: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
     scripts/doctor-examples
 
-runs it on four directories and writes what it says between the marks in the page.
+runs it on five directories and a database, and writes what it says between the marks in the page.
 """
 
 from __future__ import annotations
@@ -11,13 +11,21 @@ import logging
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import structlog
 
-from mi_ldap.checks import lines
+from mi_ldap.checks import Doctor, format_findings
+from mi_ldap.checks.hybrid_roles import examine_hybrid_roles
+from mi_ldap.services.bootstrap import LoginRequest
+from mi_ldap.settings import load_settings
+from mi_ldap.sql.schema import create_tables
+from mi_ldap.store import AssignRole
+from mi_ldap.wiring import services
+from tests.checks.databases import database_keys, examined, make_first_admin
 from tests.checks.directories import (
+    PASSWORD,
     add_group,
     change_rules,
     fill,
@@ -29,6 +37,7 @@ from tests.checks.directories import (
 from tests.checks.doctor_runs import keys_of, normalized, run_doctor
 from tests.hosts.openldap import OpenLdap, Setup
 from tests.kinds import PLAIN_OPENLDAP
+from tests.sql.servers import PostgreSql
 
 PAGE = Path(__file__).parents[2] / "docs/doctor.md"
 _BLOCK = re.compile(r"(?s)<!-- example: (?P<name>\w+) -->\n.*?<!-- end -->")
@@ -68,8 +77,47 @@ def content(folder: Path) -> str:
         return _report(directory, folder, only_faults=True)
 
 
+def database(folder: Path) -> str:
+    """A healthy PostgreSQL, of which a login has made the first admin."""
+    with PostgreSql() as server:
+        create_tables(server.config)
+        keys = database_keys(
+            server.config, folder, user_store__ca_file=str(server.certificates.ca_file)
+        )
+        keys["MI_LDAP_DATASOURCE__URL"] += "?sslmode=verify-full"
+        make_first_admin(keys, "alice")
+        text = format_findings(examined(keys).findings)
+        return normalized(text.replace(f"127.0.0.1:{server.port}", "db.example.org:5432"))
+
+
+def hybrid_roles(folder: Path) -> str:
+    """A directory that is only read, its admins in the service's own file, and a user that left."""
+    with _directory(folder) as directory:
+        state = folder / "state"
+        state.mkdir()
+        keys = {
+            **keys_of(directory, state, type="read_only_ldap"),
+            "MI_LDAP_SUPER_ADMIN__ADMIN_ROLE": "Internal/admin",
+            "MI_LDAP_BOOTSTRAP__MODE": "first_login",
+        }
+        with closing(services(load_settings(keys))) as found:
+            found.login.login(LoginRequest("alice", PASSWORD, client="192.0.2.1", is_local=False))
+            role, bob = found.store.create_role("Internal/testers"), found.store.find_user("bob")
+            assert bob
+            found.store.apply(AssignRole(role, bob))
+        with tool_of(directory) as tool:
+            tool.delete(user_dn(directory, "bob"))
+        found = services(load_settings(keys))
+        with closing(Doctor(found, embedded=False)) as doctor:
+            findings = [*doctor.examine(), *examine_hybrid_roles(found)]
+        shown = {"custodian", "admins", "first-admin", "hybrid-roles"}
+        text = format_findings(each for each in findings if each.check in shown)
+        return normalized(text.replace(str(state), "/var/lib/mi-ldap"), directory)
+
+
 EXAMPLES: dict[str, Example] = {
-    each.__name__: each for each in (healthy, wrong_password, rights, content)
+    each.__name__: each
+    for each in (healthy, wrong_password, rights, content, database, hybrid_roles)
 }
 
 
@@ -96,7 +144,7 @@ def _report(directory: OpenLdap, folder: Path, *, only_faults: bool = False, **m
     state.mkdir()
     report = run_doctor(keys_of(directory, state, **more))
     shown = [each for each in report.findings if not only_faults or each.level in ("warn", "fail")]
-    return normalized(lines(shown), directory)
+    return normalized(format_findings(shown), directory)
 
 
 def _write() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mi_ldap.checks.slapd import Database, is_self_writable
-from mi_ldap.ldap.connection import Entry
+from mi_ldap.ldap.messages import Entry
 
 BASE = "ou=people,dc=example,dc=org"
 OURS = 'to attrs=miLdapEpoch,miLdapCustodian by dn.exact="cn=svc" write by * none'

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
-from mi_ldap.checks import Finding, Report, lines
+from mi_ldap.checks import Finding, Report, format_findings
 from mi_ldap.embedded import EmbeddedDirectory
-from mi_ldap.serving import examination
+from mi_ldap.serving import doctor_command
 from mi_ldap.serving.commands import main
 from tests.checks.directories import add_group, fill, tool_of, user_dn
 from tests.checks.doctor_runs import keys_of
@@ -33,7 +33,7 @@ FINDINGS = (
 @pytest.fixture
 def doctor(monkeypatch: pytest.MonkeyPatch) -> Doctor:
     """`python app.py doctor` in this process, whose logs stay as they are."""
-    monkeypatch.setattr(examination, "configure_logging", lambda level: None)
+    monkeypatch.setattr(doctor_command, "configure_logging", lambda level: None)
     for name in [name for name in os.environ if name.startswith("MI_LDAP_")]:
         monkeypatch.delenv(name)
 
@@ -126,7 +126,7 @@ def test_fix_members_asks_for_confirmation(
 
 
 def test_lines_on_a_utf8_terminal() -> None:
-    assert lines(FINDINGS) == (
+    assert format_findings(FINDINGS) == (
         "✓ bind: Bind succeeded.\n"
         "– clock: It can't be seen.\n"
         "! filters: Nothing is found.\n"
@@ -136,13 +136,13 @@ def test_lines_on_a_utf8_terminal() -> None:
 
 
 def test_lines_on_an_ascii_terminal() -> None:
-    output = lines(FINDINGS, encoding="ascii")
+    output = format_findings(FINDINGS, encoding="ascii")
     assert output.startswith("ok bind: Bind succeeded.\n- clock")
     assert "    -> Do this:\n       and that.\n" in output
 
 
 def test_lines_with_colours() -> None:
-    assert lines(FINDINGS, colour=True).startswith("\033[32m✓\033[0m bind")
+    assert format_findings(FINDINGS, colour=True).startswith("\033[32m✓\033[0m bind")
 
 
 def test_skipped_checks_do_not_change_the_exit_status() -> None:

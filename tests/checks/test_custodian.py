@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.checks import lines
+from mi_ldap.checks import format_findings
 from tests.checks.directories import PASSWORD, change_rules, put_rule_first, show_configuration
 from tests.checks.doctor_runs import findings_of, keys_of, run_doctor, text_of
 from tests.hosts.installed import program
@@ -61,7 +61,7 @@ def test_the_printed_ldapmodify_command_works(
 ) -> None:
     keys = {"connection_url": healthy.url, "start_tls": "true"} if start_tls else {}
     report = run_doctor(keys_of(healthy, state, **keys))
-    told_lines = lines(findings_of(report, "custodian")).splitlines()
+    told_lines = format_findings(findings_of(report, "custodian")).splitlines()
     begin = next(at for at, line in enumerate(told_lines) if line.endswith("<<'EOF'"))
     command = "\n".join(told_lines[begin : told_lines.index("EOF") + 1])
     assert (" -ZZ " in command) is start_tls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mi_ldap.checks import lines
+from mi_ldap.checks import format_findings
 from tests.checks.directories import (
     add_group,
     add_user,
@@ -43,7 +43,7 @@ def test_nothing_is_changed(healthy: OpenLdap, state: Path) -> None:
 def test_no_secret_is_printed(directory: OpenLdap, state: Path) -> None:
     change_rules(directory, r"=w by self =xw", "manage by self =xw")
     report = run_doctor(keys_of(directory, state))
-    text = report.as_json() + lines(report.findings)
+    text = report.as_json() + format_findings(report.findings)
     assert "read the password hashes" in text
     assert directory.service_password not in text
     assert "SSHA" not in text

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from mi_ldap.checks import CHECKS
+from mi_ldap.checks.database import DATABASE_CHECKS
 from tests.checks.examples import EXAMPLES, PAGE, filled
 
 
@@ -23,4 +24,9 @@ def test_the_examples_in_the_docs_are_up_to_date(tmp_path: Path) -> None:
 def test_each_check_has_a_section_in_the_docs() -> None:
     rows = set(re.findall(r"(?m)^### `([a-z-]+)`", PAGE.read_text()))
     more = {"configuration", "address", "certificate", "bind", "replicas", "first-admin"}
-    assert rows == {check.name for check in CHECKS} | more | {"fix-members"}
+    of_databases = {check.name for check in DATABASE_CHECKS} | {"account", "layout"}
+    assert rows == {check.name for check in CHECKS} | more | of_databases | {
+        "fix-members",
+        "secondary-stores",
+        "hybrid-roles",
+    }

@@ -21,6 +21,7 @@ class FailingApi(ManagementApi):
 
     def __init__(self, refusal: Exception, times: int) -> None:
         self.refusal, self.times = refusal, times
+        self._domain = ""
         self.asked: Counter[str] = Counter()
 
     def create_user(self, name: str, password: str, *, is_admin: bool) -> Json:

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mi_ldap.errors import BadRequest
-from mi_ldap.name_rules import folded, new_user_name
+from mi_ldap.name_folding import folded
+from mi_ldap.name_rules import new_user_name
 from tests.clients.conftest import Stage
 from tests.service import Caller
 

@@ -216,7 +216,7 @@ def test_a_certificate_is_verified_unless_told_not_to(
         api.logged_in("admin")
         with capture_logs() as lines:
             strict.run_once()
-        assert lines[0]["reason"].startswith("its certificate is not good")
+        assert lines[0]["reason"].startswith("its certificate is not valid")
         assert dashboard.heartbeats == []
         _, knowing = beating(dashboard.url, CA_FILE=str(certificates.ca_file))
         assert events(knowing) == ["dashboard_registered"]

@@ -97,9 +97,6 @@ class Window:
     def press(self, label: str) -> None:
         self.page.get_by_role("button", name=label, exact=True).click()
 
-    def follow(self, label: str) -> None:
-        self.page.get_by_role("link", name=label, exact=True).first.click()
-
     def says(self, sentence: str) -> None:
         """The page says so, in a banner or beside a field."""
         expect(self.page.get_by_text(sentence).first).to_be_visible()

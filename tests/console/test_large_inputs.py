@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
+from mi_ldap.web.api import BLUEPRINTS
 from mi_ldap.web.openapi.document import document
 from tests.console.console_client import HERE, OURS, ConsoleClient, console_client
 from tests.world import PASSWORD, make_world
@@ -329,7 +330,7 @@ def test_the_inputs_reach_their_views(caller: Caller) -> None:
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Method, address for bob and operation, with the parameters that its address has."""
-    for path, item in document()["paths"].items():
+    for path, item in document(BLUEPRINTS)["paths"].items():
         for method in item.keys() & {"get", "post", "put", "patch", "delete"}:
             shared = item.get("parameters", [])
             own = item[method].get("parameters", [])
@@ -344,7 +345,7 @@ def body_keys(operation: dict[str, Any]) -> dict[str, Any]:
     reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
     if not reference:
         return {}
-    schema = document()["components"]["schemas"][reference.rpartition("/")[2]]
+    schema = document(BLUEPRINTS)["components"]["schemas"][reference.rpartition("/")[2]]
     return {name: key["examples"][0] for name, key in schema["properties"].items()}
 
 

@@ -90,7 +90,10 @@ def test_links_of_a_list_keep_its_parameters(here: ConsoleClient) -> None:
 
 def test_an_incomplete_list_is_labelled(here: ConsoleClient) -> None:
     here.world.store.complete = False
-    assert "incomplete: the directory limits the size of lists" in here.get("/users").text
+    assert (
+        "incomplete: a user store is unavailable or limits the size of lists"
+        in here.get("/users").text
+    )
 
 
 def test_a_page_of_100000_users_is_small(

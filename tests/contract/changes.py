@@ -12,7 +12,7 @@ from mi_ldap.errors import (
     Conflict,
     LoginRefused,
 )
-from mi_ldap.model import EntryId, User
+from mi_ldap.model import Role, User
 from mi_ldap.store import (
     AssignRole,
     DeleteUser,
@@ -86,8 +86,12 @@ class ChangeContract:
             store.apply(SetCustodian(reread(store, user), custodian_id))
             assert reread(store, user).appointment == adopted.appointment
 
+    def role_with_revision(self, store: UserStore) -> Role:
+        """A role whose revision can be renewed."""
+        return store.create_role("dev")
+
     def test_a_revision_is_renewed_as_it_was_read_or_not_at_all(self, store: UserStore) -> None:
-        role = store.create_role("dev")
+        role = self.role_with_revision(store)
         store.apply(Unchanged(role), RenewRevision(role))
         with pytest.raises(Conflict):
             store.apply(Unchanged(role), RenewRevision(role))
@@ -95,7 +99,7 @@ class ChangeContract:
         store.apply(Unchanged(renewed), RenewRevision(renewed))
 
     def test_what_was_decided_before_a_renewed_revision_is_void(self, store: UserStore) -> None:
-        user, role = make_user(store), store.create_role("dev")
+        user, role = make_user(store), self.role_with_revision(store)
         store.apply(Unchanged(role), RenewRevision(role))
         with pytest.raises(Conflict):
             store.apply(Unchanged(role), AssignRole(role, user))
@@ -186,9 +190,7 @@ class ChangeContract:
         store.apply(Unchanged(user), RenewEpoch(user))
         store.authenticate(user, PASSWORD)
 
-    @pytest.mark.parametrize(
-        "change", [RenewEpoch, lambda user: SetCustodian(user, EntryId("someone"))]
-    )
+    @pytest.mark.parametrize("change", [RenewEpoch, lambda user: SetCustodian(user, user.id)])
     def test_a_changed_user_fails_the_guard_and_nothing_is_done(
         self, store: UserStore, change: Callable[[User], RenewEpoch | SetCustodian]
     ) -> None:
@@ -249,7 +251,7 @@ class ChangeContract:
         with pytest.raises(Conflict):
             store.apply(
                 Unchanged(user),
-                SetCustodian(user, EntryId("someone")),
+                SetCustodian(user, user.id),
                 AssignRole(dev, user),
                 RevokeRole(ops, user),
             )

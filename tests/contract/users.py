@@ -18,6 +18,7 @@ from mi_ldap.errors import (
     PolicyRefused,
     UserExists,
 )
+from mi_ldap.model import User
 from mi_ldap.store import (
     AssignRole,
     CreateAdminRole,
@@ -113,11 +114,14 @@ class UserContract:
         store.apply(RevokeRole(role, user))
         assert store.member_names(role).names == ()
         store.apply(DeleteRole(role_now(store, role)))
+        self.become_admin(store, user)
+        remove(store, user)
+        assert store.user_names().names == ()
+
+    def become_admin(self, store: UserStore, user: User) -> None:
         store.apply(CreateAdminRole(user))
         assert store.is_holder(admin_role_of(store), reread(store, user))
         assert [holder.id for holder in store.holder_users(admin_role_of(store))] == [user.id]
-        remove(store, user)
-        assert store.user_names().names == ()
 
     def test_a_taken_name_is_not_made_twice_in_any_case(self, store: UserStore) -> None:
         user = make_user(store)

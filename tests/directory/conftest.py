@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from tests.api.client import PASSWORD, Api
 from tests.directory.stores import Stores
 from tests.machines import MakeApi, machines_at

@@ -39,13 +39,13 @@ def connected(url: str, dn: str | None = None, password: str | None = None) -> I
 
 @pytest.fixture
 def service(slapd: EmbeddedDirectory) -> Iterator[Connection]:
-    with connected(slapd.url, slapd.service_dn, slapd.service_password) as connection:
+    with connected(slapd.url, slapd.service_dn, slapd.read_service_password()) as connection:
         yield connection
 
 
 @pytest.fixture
 def manager(slapd: EmbeddedDirectory) -> Iterator[Connection]:
-    with connected(slapd.url, slapd.manager_dn, slapd.manager_password) as connection:
+    with connected(slapd.url, slapd.manager_dn, slapd.read_manager_password()) as connection:
         yield connection
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.wiring import services
 from tests.custody_walk import Plan, Walk, walks, wander
 from tests.subtree import Subtree

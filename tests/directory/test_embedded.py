@@ -86,7 +86,9 @@ def tcp_listeners(pid: int) -> set[str]:
 
 
 def names_below(directory: EmbeddedDirectory, base: str) -> list[str]:
-    with connected(directory.url, directory.service_dn, directory.service_password) as service:
+    with connected(
+        directory.url, directory.service_dn, directory.read_service_password()
+    ) as service:
         service.search(base, "(uid=*)", attributes=["uid"])
         return [entry["dn"] for entry in service.response or []]
 
@@ -98,11 +100,11 @@ def test_a_new_directory_answers_once_it_is_started(directory: EmbeddedDirectory
 
 def test_a_restart_keeps_entries_and_passwords(tmp_path: Path) -> None:
     with EmbeddedDirectory(tmp_path) as first:
-        with connected(first.url, first.service_dn, first.service_password) as service:
+        with connected(first.url, first.service_dn, first.read_service_password()) as service:
             service.add(f"uid=ann,{first.user_base}", ["inetOrgPerson"], {"cn": "A", "sn": "A"})
-        password = first.service_password
+        password = first.read_service_password()
     with EmbeddedDirectory(tmp_path) as second:
-        assert second.service_password == password
+        assert second.read_service_password() == password
         assert names_below(second, second.user_base) == [f"uid=ann,{second.user_base}"]
 
 
@@ -195,7 +197,7 @@ def test_it_listens_on_the_port_that_is_asked_for_and_no_other(tmp_path: Path) -
         assert tcp_listeners(pid_of(directory)) == {f"0100007F:{port:04X}"}
         assert directory.urls == [directory.url, f"ldap://127.0.0.1:{port}"]
         for url in directory.urls:
-            with connected(url, directory.service_dn, directory.service_password):
+            with connected(url, directory.service_dn, directory.read_service_password()):
                 pass
 
 
@@ -248,7 +250,7 @@ def test_passwords_are_in_no_argument_environment_log_or_configuration(
     written = [file.read_bytes() for file in directory.folder.rglob("*.l*") if file.is_file()]
     seen = [str(commands).encode(), repr(directory).encode(), *written]
     seen += [(process / "cmdline").read_bytes(), (process / "environ").read_bytes()]
-    for password in (directory.service_password, directory.manager_password):
+    for password in (directory.read_service_password(), directory.read_manager_password()):
         assert len(password) >= 32
         assert not any(password.encode() in text for text in seen)
 
@@ -263,11 +265,11 @@ def test_everything_belongs_to_its_owner_alone(directory: EmbeddedDirectory) -> 
 
 def test_a_password_file_that_was_removed_is_made_anew(directory: EmbeddedDirectory) -> None:
     directory.start()
-    old = directory.service_password
+    old = directory.read_service_password()
     directory.stop()
     directory.service_password_file.unlink()
     directory.start()
-    assert directory.service_password != old
+    assert directory.read_service_password() != old
     assert names_below(directory, directory.user_base) == []
 
 
@@ -275,7 +277,7 @@ def test_the_service_password_may_be_given(tmp_path: Path) -> None:
     given = tmp_path / "given"
     given.write_text("a password of my own\n")
     with EmbeddedDirectory(tmp_path / "directory", service_password_file=given) as directory:
-        assert directory.service_password == "a password of my own"
+        assert directory.read_service_password() == "a password of my own"
         assert given.read_text() == "a password of my own\n"
 
 

@@ -172,7 +172,10 @@ def test_lists_are_complete_beyond_the_size_limit(tmp_path: Path) -> None:
     many = "".join(entry.format(number) for number in range(600))
     load = ["slapadd", "-q", "-n1", "-F", str(tmp_path / "slapd.d")]
     subprocess.run(load, input=many, executable=find_installation().slapd, text=True, check=True)
-    with directory, connected(directory.url, directory.service_dn, directory.service_password) as c:
+    with (
+        directory,
+        connected(directory.url, directory.service_dn, directory.read_service_password()) as c,
+    ):
         c.search(directory.user_base, "(uid=*)", attributes=["1.1"])
         assert len(c.response or []) == 600
         pages = c.extend.standard.paged_search(
@@ -214,4 +217,4 @@ def test_no_stranger_can_lock_an_account_and_an_administrator_can(
 def test_nobody_can_lock_the_service_out(slapd: EmbeddedDirectory) -> None:
     for _ in range(61):
         assert log_in(slapd, slapd.service_dn, "wrong")[0] == INVALID_CREDENTIALS
-    assert log_in(slapd, slapd.service_dn, slapd.service_password) == (SUCCESS, None)
+    assert log_in(slapd, slapd.service_dn, slapd.read_service_password()) == (SUCCESS, None)

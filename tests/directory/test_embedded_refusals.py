@@ -40,7 +40,7 @@ def test_a_wrong_password_in_the_file_is_named(directory: EmbeddedDirectory) -> 
     directory.start()
     directory.stop()
     directory.service_password_file.write_text("something else")
-    with pytest.raises(ConfigurationError, match=r"service\.password doesn't hold"):
+    with pytest.raises(ConfigurationError, match=r"service\.password does not contain"):
         directory.start()
     assert not directory.is_running()
 
@@ -48,7 +48,7 @@ def test_a_wrong_password_in_the_file_is_named(directory: EmbeddedDirectory) -> 
 def test_another_suffix_than_the_folders_is_refused(directory: EmbeddedDirectory) -> None:
     directory.start()
     directory.stop()
-    with pytest.raises(ConfigurationError, match="made with the suffix 'dc=mi'"):
+    with pytest.raises(ConfigurationError, match="created with the suffix 'dc=mi'"):
         EmbeddedDirectory(directory.folder, suffix="dc=other").start()
 
 

@@ -1,4 +1,7 @@
-"""The steps of docs/directories, executed from the pages as somebody would paste them."""
+"""The steps of docs/directories and docs/stores/hybrid-directory.md, executed from the pages.
+
+They are executed as somebody would paste them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from urllib.parse import quote
 import pexpect
 import pytest
 
+from tests.api.client import PASSWORD
 from tests.directory.test_examples import EXAMPLES, address_in, work_with
 from tests.hosts.ds389 import Ds389
 from tests.hosts.installed import program
@@ -24,6 +28,7 @@ from tests.subtree import Subtree, Tool, host_like
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs/directories"
+HYBRID_PAGE = "../stores/hybrid-directory"
 
 _DEBIAN = """
 dn: cn=config
@@ -121,9 +126,9 @@ class BareDs389(Ds389):
             assert manager.add(self.base, ["domain"], {"dc": "example"}), manager.result
 
 
-SERVERS: dict[str, tuple[type[DebianOpenLdap] | type[BareDs389], Kind]] = {
-    "openldap": (DebianOpenLdap, OPENLDAP),
-    "389ds": (BareDs389, DS389),
+SERVERS: dict[str, tuple[type[DebianOpenLdap] | type[BareDs389], Kind, str]] = {
+    "openldap": (DebianOpenLdap, OPENLDAP, "Prepare OpenLDAP"),
+    "389ds": (BareDs389, DS389, "Prepare 389 Directory Server"),
 }
 
 
@@ -139,10 +144,10 @@ class WholeTree(Subtree):
         return f"ou=groups,{self.host.base}"
 
 
-def steps_of(page: str) -> list[tuple[str, list[str]]]:
-    """The commands of the page's section "Prepare it", each with the output that it shows."""
+def steps_of(page: str, heading: str = "Prepare it") -> list[tuple[str, list[str]]]:
+    """The commands of a section of the page, each with the output that it shows."""
     text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
-    section = text.partition("## Prepare it\n")[2].partition("\n## ")[0]
+    section = text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"(?ms)^```(\w+)\n(.*?)^```$", section)
     steps: list[tuple[str, list[str]]] = []
     for language, content in blocks:
@@ -204,34 +209,73 @@ def test_the_steps_of_a_page_prepare_a_fresh_server(
 ) -> None:
     steps = steps_of(page)
     assert len(steps) >= 7
+    follow(server, steps)
+    kind = SERVERS[page][1]
+    host = host_like(server, kind)
+    with (
+        closing(Tool(host.url, *host.tool, ca_file=host.ca_file)) as tool,
+        running(env_of(page, server, tmp_path)) as service,
+        service.caller() as call,
+    ):
+        work_with(call, WholeTree(host, tool))
+        if kind is OPENLDAP:
+            assert call.ask("GET", "/ready").json["reads"] == "memory"
+
+
+def test_the_steps_of_a_page_prepare_the_folder_of_hybrid_roles(
+    page: str, server: DirectoryHost, tmp_path: Path
+) -> None:
+    follow(server, steps_of(page))
+    follow(server, steps_of(HYBRID_PAGE, SERVERS[page][2]))
+    base = {"MI_LDAP_USER_STORE__HYBRID_ROLE_BASE": f"ou=hybrid,{server.base}"}
+    with running(env_of(page, server, tmp_path) | base) as service, service.caller() as call:
+        token = call.login("alice", PASSWORD)
+        role = {"role": "Internal/testers"}
+        assert call("POST", "/roles", role, token=token).status == 200
+        change = {"userId": "alice", "addedRoles": ["Internal/testers"]}
+        assert call("PUT", "/roles", change, token=token).status == 200
+        assert call("GET", "/roles/Internal/testers", token=token).json["users"] == ["alice"]
+
+
+def test_an_earlier_schema_of_openldap_gets_what_is_new(tmp_path: Path) -> None:
+    new = ("miLdapMember", "miLdapHybridRole")
+    with DebianOpenLdap(tmp_path / "server") as server:
+        load, shown = steps_of("openldap")[1]
+        file = "config/schema/mi-ldap.ldif"
+        definitions = re.split(r"(?m)^(?=olc)", (ROOT / file).read_text("utf-8"))
+        earlier = tmp_path / "earlier.ldif"
+        earlier.write_text("".join(d for d in definitions if not any(name in d for name in new)))
+        load = load.replace(file, str(earlier))
+        follow(server, [(load, shown), *steps_of(HYBRID_PAGE, "Update the schema")])
+        with closing(
+            Tool(server.url, *host_like(server, OPENLDAP).tool, ca_file=server.ca_file)
+        ) as tool:
+            found = str(tool.read("cn=subschema", "attributeTypes", "objectClasses"))
+        assert all(f"'{name}'" in found for name in new)
+
+
+def follow(server: DirectoryHost, steps: list[tuple[str, list[str]]]) -> None:
+    """Execute the steps, and compare what they print with the page."""
+    assert steps
     for commands, output in steps:
         assert output, f"no output is shown of {commands}"
         assert pasted(server, *of_ldap(server, commands)) == output
-    assert_serves(page, server, tmp_path)
 
 
-def assert_serves(page: str, server: DirectoryHost, tmp_path: Path) -> None:
-    """The shipped example works there; OpenLDAP's reads are answered from memory."""
-    kind = SERVERS[page][1]
+def env_of(page: str, server: DirectoryHost, tmp_path: Path) -> dict[str, str]:
+    """The shipped example, with the server's addresses and passwords."""
     config = ROOT / f"config/{page}.toml"
-    host = host_like(server, kind)
-    with closing(Tool(host.url, *host.tool, ca_file=host.ca_file)) as tool:
-        place = WholeTree(host, tool)
-        env = {
-            "MI_LDAP_STATE_DIR": str(tmp_path / "state"),
-            "MI_LDAP_SERVER__WORKERS": "1",
-            "MI_LDAP_CONFIG": str(config),
-            "MI_LDAP_USER_STORE__CONNECTION_PASSWORD": server.service_password,
-            "MI_LDAP_USER_STORE__CA_FILE": str(server.ca_file),
-            **address_in(config, server, EXAMPLES[page]),
-        }
-        with running(env) as service, service.caller() as call:
-            work_with(call, place)
-            if kind is OPENLDAP:
-                assert call.ask("GET", "/ready").json["reads"] == "memory"
+    return {
+        "MI_LDAP_STATE_DIR": str(tmp_path / "state"),
+        "MI_LDAP_SERVER__WORKERS": "1",
+        "MI_LDAP_CONFIG": str(config),
+        "MI_LDAP_USER_STORE__CONNECTION_PASSWORD": server.service_password,
+        "MI_LDAP_USER_STORE__CA_FILE": str(server.ca_file),
+        **address_in(config, server, EXAMPLES[page]),
+    }
 
 
-_FRESH = {"services": "services2", "people": "people2", "groups": "groups2"}
+_FRESH = {name: f"{name}2" for name in ("services", "people", "groups", "hybrid")}
 
 
 def test_the_steps_for_active_directory(tmp_path: Path) -> None:
@@ -252,7 +296,9 @@ def test_the_steps_for_active_directory(tmp_path: Path) -> None:
         }
         steps = steps_of("active-directory")
         assert len(steps) == 6
-        for commands, output in steps:
+        of_hybrid_roles = steps_of(HYBRID_PAGE, "Prepare Active Directory")
+        assert len(of_hybrid_roles) == 2
+        for commands, output in (*steps, *of_hybrid_roles):
             assert pasted(domain, here(commands), answers) == [here(line) for line in output]
         account = f"CN=mi-ldap2,OU=services2,{domain.base}"
         assert domain.takes(account, "the account's Passw0rd")

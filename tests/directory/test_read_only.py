@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.api.client import PASSWORD, Api
-from tests.hosts.ds389 import Ds389
-from tests.hosts.openldap import OpenLdap
-from tests.hosts.process import DirectoryHost
-from tests.hosts.samba import Samba
-from tests.kinds import ACTIVE_DIRECTORY, DS389, OPENLDAP, Kind
-from tests.subtree import Subtree, Tool, host_like, subtree_in
+from tests.directory.readers import HOSTS, readable_place
+from tests.subtree import Subtree
 from tests.table.directories import api_on
 
-READER_PASSWORD = "reader-Passw0rd"
 READ_ONLY = "Invalid operation. User store is read only"
 NEW = {"newPassword": "another one", "confirmPassword": "another one"}
 WRITES: list[tuple[str, str, object]] = [
@@ -33,49 +26,6 @@ WRITES: list[tuple[str, str, object]] = [
     ("PUT", "/roles", {"userId": "bob", "addedRoles": ["dev"]}),
     ("PUT", "/roles", {"userId": "carol", "removedRoles": ["admin"]}),
 ]
-HOSTS: dict[str, tuple[Kind, Callable[[Path], DirectoryHost]]] = {
-    "openldap": (OPENLDAP, OpenLdap),
-    "389ds": (DS389, Ds389),
-    "active-directory": (ACTIVE_DIRECTORY, Samba),
-}
-
-
-def leave_openldap_nothing_but_reading(place: Subtree) -> tuple[str, str]:
-    """`read` for each `write`, and no line for it in the rules of passwords."""
-    database = "olcDatabase={1}mdb,cn=config"
-    account_dn, password = place.host.account
-    rules = place.tool.read(database, "olcAccess")["olcAccess"]
-    line = f'by dn.exact="{account_dn}"'
-    rules = [rule.replace(f"{line} write", f"{line} read") for rule in rules]
-    place.tool.replace(
-        database, olcAccess=[rule.replace(f"{line} =w", f"{line} none") for rule in rules]
-    )
-    return account_dn, password
-
-
-def leave_389_nothing_but_reading(place: Subtree) -> tuple[str, str]:
-    """None of the rules that allow to add, delete or write."""
-    for folder in ("people", "groups"):
-        dn = f"ou={folder},{place.host.base}"
-        rules = place.tool.read(dn, "aci")["aci"]
-        kept = [rule for rule in rules if "deny (all)" in rule or "allow (read" in rule]
-        assert len(kept) == 2, rules
-        place.tool.replace(dn, aci=kept)
-    return place.host.account
-
-
-def make_an_ordinary_account(place: Subtree) -> tuple[str, str]:
-    """In Active Directory every account reads."""
-    given = place.kind.person_of("reader", READER_PASSWORD)
-    dn = place.tool.add(f"CN=reader,OU=services,{place.host.base}", ["user"], **given)
-    return dn, READER_PASSWORD
-
-
-READERS = {
-    OPENLDAP.name: leave_openldap_nothing_but_reading,
-    DS389.name: leave_389_nothing_but_reading,
-    ACTIVE_DIRECTORY.name: make_an_ordinary_account,
-}
 
 
 @pytest.fixture(scope="module", params=HOSTS)
@@ -83,16 +33,9 @@ def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Subtree]:
     """As other tools and a service that may write have filled it; the account only reads."""
-    kind, make = HOSTS[request.param]
-    with make(tmp_path_factory.mktemp("host") / "of-readers") as directory:
-        host = host_like(directory, kind)
-        with (
-            closing(Tool(host.url, *host.tool, ca_file=host.ca_file)) as tool,
-            subtree_in(host, tool) as made,
-        ):
-            fill(made, tmp_path_factory.mktemp("writer"))
-            account = READERS[kind.name](made)
-            yield replace(made, host=replace(host, account=account))
+    folder = tmp_path_factory.mktemp("host")
+    with readable_place(request.param, folder, lambda made: fill(made, folder)) as found:
+        yield found
 
 
 def fill(place: Subtree, state_dir: Path) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.ldap import search_operations
+from mi_ldap.ldap import connection
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.names import dn_in
 from mi_ldap.model import Role, User
@@ -86,7 +86,7 @@ def test_a_read_of_several_bases_is_one_round_trip(
 def test_long_lists_of_several_bases_are_complete(
     wide: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search_operations, "PAGE_SIZE", 1)
+    monkeypatch.setattr(connection, "PAGE_SIZE", 1)
     assert (wide.user_names().names, wide.user_names().complete) == (NAMES, True)
     assert wide.role_names().names == ("east", "inner", "north", "south")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.errors import (
     BadRequest,
     Conflict,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from tests.directory.stores import Stores
 from tests.memory_store import MemoryStore, role_locator, user_locator
 from tests.store_contract import Plant, StoreContract

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.errors import AdminRoleUnclear, DirectoryUnavailable, ReadOnlyStore
 from mi_ldap.model import EntryId
 from mi_ldap.store import SetCustodian

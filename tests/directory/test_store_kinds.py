@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
 from mi_ldap.directory.layout.profiles import ACTIVE_DIRECTORY
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.store import AssignRole, DeleteUser, UserStore
 from tests import kinds
 from tests.directory.stores import Stores

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.embedded.slapd_process import wait_for
 from mi_ldap.errors import (
     LoginRefused,

@@ -19,6 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -57,6 +58,21 @@ def killing(
         thread.join()
 
 
+@contextmanager
+def working(everybody: list[Client], report: Report, writes: int) -> Iterator[Callable[[], bool]]:
+    """Let all clients write until there are so many writes; yields whether one still works."""
+
+    def work(client: Client) -> None:
+        while report.writes.total() < writes:
+            client.act()
+
+    with ThreadPoolExecutor(len(everybody)) as pool:
+        works = [pool.submit(work, client) for client in everybody]
+        yield lambda: not all(each.done() for each in works)
+        for each in works:
+            each.result()
+
+
 def run(folder: Path, writes: int, kills: int, clients: int = 8) -> Report:
     """Write and kill, then compare what is there with what was acknowledged."""
     report = Report()
@@ -73,25 +89,18 @@ def run(folder: Path, writes: int, kills: int, clients: int = 8) -> Report:
         def pace() -> bool:
             return report.writes.total() >= every * (report.kills.total() + 1)
 
-        def work(client: Client) -> None:
-            while report.writes.total() < writes:
-                client.act()
-
-        with killing(service, report, kills, pace):
-            threads = [threading.Thread(target=work, args=(client,)) for client in everybody]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+        with killing(service, report, kills, pace), working(everybody, report, writes):
+            pass
         report.seconds = time.monotonic() - began
-        _compare(everybody, report)
+        compare(everybody, report)
         for client in everybody:
             client.close()
-    _count_audit_lines(folder / "audit.log", report)
+    count_audit_lines(folder / "audit.log", report)
     return report
 
 
-def _compare(everybody: list[Client], report: Report) -> None:
+def compare(everybody: list[Client], report: Report) -> None:
+    """Compare what the service shows with what the clients know."""
     expected = {ADMIN}
     for client in everybody:
         expected |= client.users.keys()
@@ -109,7 +118,8 @@ def _compare(everybody: list[Client], report: Report) -> None:
     report.half_made += [f"{name} is listed" for name in sorted(listed - expected)]
 
 
-def _count_audit_lines(file: Path, report: Report) -> None:
+def count_audit_lines(file: Path, report: Report) -> None:
+    """Count the lines of the audit log for each acknowledged write."""
     lines = file.read_text(encoding="utf-8").split("\n")[:-1]
     blank = sum(not line for line in lines)
     if blank:

@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from typing import Protocol
 
-from tests.service import Answer, Caller, Service
+from tests.service import Answer, Caller
 
 ADMIN, PASSWORD = "root", "correct horse"
 RETRY_S = 0.05
@@ -73,10 +74,16 @@ def _is_between(before: Known | None, after: Known | None, present: Known | None
     return after is None and present.roles <= before.roles
 
 
+class Answering(Protocol):
+    """A service, which may be another process from time to time."""
+
+    def caller(self) -> Caller: ...
+
+
 class Client:
     """Makes, changes and removes users and roles of its own, one request after the other."""
 
-    def __init__(self, number: int, service: Service, report: Report) -> None:
+    def __init__(self, number: int, service: Answering, report: Report) -> None:
         self._prefix, self._service, self._report = f"c{number}", service, report
         self._random = random.Random(number)
         self._names = (f"{self._prefix}-{count}" for count in range(10**9))

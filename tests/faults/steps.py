@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ldap3 import NONE, Connection, Server
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.ldap.names import parsed_dn
 from mi_ldap.settings import Settings
 from mi_ldap.store import UserStore
@@ -225,7 +225,7 @@ def nothing(stage: Stage, name: str) -> None:
     """The change needs nothing."""
 
 
-_LEFT_CUSTODIAN = "a custodian at a user who is no admin has no effect"
+_LEFT_CUSTODIAN = "a custodian at a user who is not an admin has no effect"
 _PASSED_ON = "the dependents belong to the admin's custodian already"
 
 CHANGES = (

@@ -27,7 +27,7 @@ def test_a_started_service_removes_unfinished_users(tmp_path: Path) -> None:
     environment = {"MI_LDAP_STATE_DIR": str(tmp_path), "MI_LDAP_SERVER__WORKERS": "2"}
     directory = EmbeddedDirectory(tmp_path / "directory")
     with directory:
-        tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
+        tool = Tool(directory.url, directory.manager_dn, directory.read_manager_password())
         fresh = f"unfinished:{time.time() + 30:.0f}:0123456789abcdef"
         for name, mark in (("left", OLD_MARK), ("fresh", fresh)):
             classes = ("inetOrgPerson", "miLdapAccount")
@@ -36,7 +36,7 @@ def test_a_started_service_removes_unfinished_users(tmp_path: Path) -> None:
         tool.close()
     with running(environment) as service, service.caller() as call:
         token = call.login("admin", PASSWORD)
-        tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
+        tool = Tool(directory.url, directory.manager_dn, directory.read_manager_password())
         until(lambda: not tool.exists(f"uid=left,{directory.user_base}"), 20)
         assert tool.exists(f"uid=fresh,{directory.user_base}")
         tool.close()

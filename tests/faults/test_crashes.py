@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from mi_ldap.directory.layout import account_state
+from mi_ldap import account_state
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.settings import Settings
@@ -167,7 +167,7 @@ def send_again(stage: Stage, change: Change, name: str, monkeypatch: pytest.Monk
 
 
 def without_effect(state: str) -> str:
-    """Less the custodian that a crash has left with a user who is no admin."""
+    """Less the custodian that a crash has left with a user who is not an admin."""
     return state if ", admin" in state else re.sub(", custodian [^,]+", "", state)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.model import User
 from mi_ldap.wiring import services
 from tests.hosts_of_kinds import Hosts

@@ -48,7 +48,7 @@ def place(directory: EmbeddedDirectory) -> Subtree:
 @contextmanager
 def tool_at(directory: EmbeddedDirectory) -> Iterator[Tool]:
     """Another tool, for as long as the directory lives."""
-    tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
+    tool = Tool(directory.url, directory.manager_dn, directory.read_manager_password())
     try:
         yield tool
     finally:

@@ -58,7 +58,7 @@ def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encrypted]:
 
 def prepare(directory: EmbeddedDirectory, folder: Path) -> Subtree:
     """Give it the certificate, and a place."""
-    tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
+    tool = Tool(directory.url, directory.manager_dn, directory.read_manager_password())
     tool.replace(
         "cn=config",
         olcTLSCertificateFile=str(folder / "certificate.pem"),

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.embedded.slapd_process import wait_for
 from mi_ldap.errors import DirectoryUnavailable
@@ -79,8 +79,8 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
     with ExitStack() as stack:
         first = stack.enter_context(EmbeddedDirectory(tmp_path / "one"))
         second = stack.enter_context(EmbeddedDirectory(tmp_path / "two"))
-        own = first.service_password
-        tool = Tool(second.url, second.manager_dn, second.manager_password)
+        own = first.read_service_password()
+        tool = Tool(second.url, second.manager_dn, second.read_manager_password())
         tool.replace(second.service_dn, userPassword=own)
         tool.close()
         second.service_password_file.write_text(own)
@@ -91,7 +91,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 
 
 def prepared(directory: EmbeddedDirectory, user: str, name: str) -> Subtree:
-    tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
+    tool = Tool(directory.url, directory.manager_dn, directory.read_manager_password())
     place = Subtree(host_of(directory), tool, name)
     for base_dn in (place.user_base, place.group_base):
         tool.add(base_dn, ["organizationalUnit"], ou=place.name)
@@ -103,7 +103,9 @@ def prepared(directory: EmbeddedDirectory, user: str, name: str) -> Subtree:
 @pytest.fixture(autouse=True)
 def quick_return(monkeypatch: pytest.MonkeyPatch) -> None:
     """A better server is looked for more often than in earnest."""
-    monkeypatch.setattr(connection_pool, "FailoverTimings", partial(FailoverTimings, return_s=0.4))
+    monkeypatch.setattr(
+        connection_pool, "FailoverTimings", partial(FailoverTimings, preferred_pause_s=0.4)
+    )
 
 
 @contextmanager

@@ -104,6 +104,22 @@ def test_a_process_that_works_is_given_more_time(
     process.listener.close()
 
 
+def test_a_process_that_hangs_after_it_has_worked_is_found_as_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory_probe, "ANSWER_S", 0.02)
+    process = Process(tmp_path, "R")
+    process.works = True
+    probe = DirectoryProbe(tmp_path / "ldapi", tmp_path)
+    while not probe.hangs(7):
+        # It stops while the second probe waits for an answer.
+        process.works = probe._failures < 2
+        process.show()
+        time.sleep(0.001)
+    assert probe._failures <= 2 + directory_probe.FAILURES_IDLE
+    process.listener.close()
+
+
 class Dying:
     """A directory whose starts fail, or that dies as soon as it has answered."""
 

@@ -127,3 +127,22 @@ def test_an_external_record_is_none_of_an_embedded_directory(tmp_path: Path) -> 
     state.close()
     with running(tmp_path) as service:
         assert service.get("/management/login") == 200
+
+
+def test_admins_in_the_services_own_file_are_given_up_with_the_directory(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    env = {
+        "MI_LDAP_STATE_DIR": str(state),
+        "MI_LDAP_SUPER_ADMIN__ADMIN_ROLE": "Internal/admin",
+        "MI_LDAP_SERVER__WORKERS": "1",
+    }
+    with running_service(env) as service, service.caller() as call:
+        call.login("alice", "a password")
+    shutil.rmtree(state / "directory" / "data")
+    refused = run_app("serve", env=env)
+    assert "new-directory" in refused.stderr
+    assert run_app("new-directory", "--yes", env=env).returncode == 0
+    assert [*state.glob("hybrid-roles.sqlite.old-*")]
+    with running_service(env) as service, service.caller() as call:
+        token = call.login("bob", "a password")
+        assert call("GET", "/users/bob", token=token).json["isAdmin"] is True

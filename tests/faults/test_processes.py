@@ -187,7 +187,7 @@ def test_what_it_keeps_is_for_its_owner_alone(shared: Service) -> None:
 def test_the_directory_can_be_searched_as_the_banner_says(shared: Service) -> None:
     assert shared.get("/management/login") == 200
     (line,) = [line for line in shared.banner if "ldapsearch" in line]
-    pasted = line.strip().removeprefix("look").strip()
+    pasted = line.strip().removeprefix("search").strip()
     found = subprocess.run(
         ["sh", "-c", pasted], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -242,7 +242,7 @@ def test_a_state_folder_whose_path_is_too_long_is_told(tmp_path: Path) -> None:
 def test_check_config_starts_and_makes_nothing(tmp_path: Path) -> None:
     checked = run_app("check-config", env=environment(tmp_path, free_port()))
     assert checked.returncode == 0
-    assert "good" in checked.stdout
+    assert "is valid" in checked.stdout
     assert not (tmp_path / "state").exists()
 
 

@@ -28,7 +28,9 @@ def directory(tmp_path: Path) -> Iterator[EmbeddedDirectory]:
 
 @pytest.fixture
 def place(directory: EmbeddedDirectory) -> Subtree:
-    with closing(Tool(directory.url, directory.manager_dn, directory.manager_password)) as tool:
+    with closing(
+        Tool(directory.url, directory.manager_dn, directory.read_manager_password())
+    ) as tool:
         place = Subtree(host_of(directory), tool)
         for base_dn in (place.user_base, place.group_base):
             tool.add(base_dn, ["organizationalUnit"], ou=place.name)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory.layout import account_state
+from mi_ldap import account_state
 from mi_ldap.directory.writes.creation_locks import CreationLocks
 from mi_ldap.errors import UserExists
 from mi_ldap.store import RenewEpoch

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mi_ldap.checks import Report
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.settings import load_settings
 from mi_ldap.web import create_app
 from mi_ldap.wiring import services

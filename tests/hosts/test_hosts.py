@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.hosts.openldap import OpenLdap, Setup, replicating_pair
 from tests.hosts.process import DirectoryHost, wait_for
 from tests.hosts.samba import Samba
 from tests.hosts.tls import VerifyingTls, opened
+from tests.subtree import Tool
 
 SUCCESS, NO_SUCH_OBJECT, INSUFFICIENT_RIGHTS = 0, 32, 50
 KINDS = {"openldap": OpenLdap, "ds389": Ds389, "samba": Samba}
@@ -276,3 +278,15 @@ def test_expired_password_of_samba(samba: Samba) -> None:  # noqa: F811
         assert "data 532," in connection.result["message"]
     samba.set_password_policy(max_pwd_age=0)
     assert samba.takes(dn, PASSWORD)
+
+
+def test_a_tool_outlives_an_idle_connection(tmp_path: Path) -> None:
+    with OpenLdap(tmp_path) as directory:
+        directory.configure("cn=config", olcIdleTimeout="1")
+        tool = Tool(directory.ldaps_url, *directory.manager, ca_file=directory.ca_file)
+        time.sleep(3)
+        with pytest.raises(LDAPException):
+            tool.exists(directory.base)
+        tool.rebind_if_closed()
+        assert tool.exists(directory.base)
+        tool.close()

@@ -14,8 +14,9 @@ from ldap3 import BASE, MODIFY_ADD, MODIFY_REPLACE
 
 from mi_ldap.deadline import deadline
 from mi_ldap.ldap import requests
-from mi_ldap.ldap.connection import Entry, LdapConnection
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.content_sync import Poller, SyncSearch
+from mi_ldap.ldap.messages import Entry
 from tests.hosts.ds389 import Ds389
 from tests.hosts.fixtures import samba  # noqa: F401
 from tests.hosts.samba import Samba

@@ -16,12 +16,13 @@ from ldap3.core import exceptions as ldap3_exceptions
 from pyasn1.error import PyAsn1Error
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import DirectoryConfig
+from mi_ldap.directory.config import DirectoryConfig
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.ldap.connection import LdapConnection, ReadStopped
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.connection_pool import Address
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
+from mi_ldap.ldap.exchanges import ReadStopped
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
 from tests.ldap.connectors import connector
 
@@ -204,7 +205,7 @@ def test_a_server_that_does_not_speak_ldap_is_an_outage(
 
 def test_the_next_address_is_tried(embedded: EmbeddedDirectory) -> None:
     session = connector("ldap://127.0.0.1:1", embedded.url).anonymous()
-    session.bind(embedded.service_dn, embedded.service_password)
+    session.bind(embedded.service_dn, embedded.read_service_password())
     session.close()
 
 

@@ -21,7 +21,7 @@ from tests.subtree import Tool
 def directory(tmp_path: Path) -> EmbeddedDirectory:
     """To whom this process is the service's account."""
     with EmbeddedDirectory(tmp_path / "directory") as directory:
-        tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
+        tool = Tool(directory.url, directory.manager_dn, directory.read_manager_password())
         peer = f"gidNumber={os.getgid()}[+]uidNumber={os.getuid()},cn=peercred,cn=external,cn=auth"
         # Its configuration wants SASL to be as safe as encryption; a socket has to be declared so.
         tool.replace("cn=config", olcLocalSSF="256")
@@ -65,7 +65,7 @@ def test_without_a_dn_the_process_is_the_account(directory: EmbeddedDirectory, u
 
 
 def test_a_configured_dn_is_the_account(directory: EmbeddedDirectory, url: str) -> None:
-    account = directory.service_dn, directory.service_password
+    account = directory.service_dn, directory.read_service_password()
     session = connector(url, account=account).bound()
     assert session.read(directory.user_base, "(objectClass=*)", ["ou"]) is not None
     session.close()

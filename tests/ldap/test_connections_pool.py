@@ -13,9 +13,10 @@ import pytest
 from mi_ldap.deadline import deadline
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.connection_pool import Pool
 from mi_ldap.ldap.operations import Delete
+from mi_ldap.ldap.result_codes import LdapError
 from tests.ldap.connectors import connector
 
 

@@ -66,7 +66,7 @@ def test_ldaps_accepts_a_certificate_of_the_configured_ca(
 ) -> None:
     with encrypting(embedded.urls[1], certified(authority, "localhost")) as port:
         session = connector(f"ldaps://localhost:{port}", ca_file=ca_file).anonymous()
-        session.bind(embedded.service_dn, embedded.service_password)
+        session.bind(embedded.service_dn, embedded.read_service_password())
         session.close()
 
 
@@ -96,7 +96,7 @@ def test_ldaps_rejects_a_server_without_tls(embedded: EmbeddedDirectory, ca_file
 def test_nothing_is_sent_if_the_server_refuses_start_tls(
     embedded: EmbeddedDirectory, ca_file: Path
 ) -> None:
-    account = embedded.service_dn, embedded.service_password
+    account = embedded.service_dn, embedded.read_service_password()
     with pytest.raises(DirectoryUnavailable):
         connector(embedded.urls[1], account=account, start_tls=True, ca_file=ca_file).bound()
 
@@ -109,7 +109,7 @@ def start_tls(authority: trustme.CA, tmp_path: Path) -> Iterator[EmbeddedDirecto
     issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     (port,) = free_ports(1)
     with EmbeddedDirectory(tmp_path / "directory", port=port) as directory:
-        tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
+        tool = Tool(directory.url, directory.manager_dn, directory.read_manager_password())
         tool.replace(
             "cn=config",
             olcTLSCertificateKeyFile=str(tmp_path / "key.pem"),
@@ -121,7 +121,7 @@ def start_tls(authority: trustme.CA, tmp_path: Path) -> Iterator[EmbeddedDirecto
 
 def test_start_tls_verifies_as_ldaps_does(start_tls: EmbeddedDirectory, ca_file: Path) -> None:
     port = start_tls.port
-    account = start_tls.service_dn, start_tls.service_password
+    account = start_tls.service_dn, start_tls.read_service_password()
     demands: dict[str, Any] = {"start_tls": True, "account": account}
     session = connector(f"ldap://localhost:{port}", ca_file=ca_file, **demands).bound()
     assert session.read(start_tls.user_base, "(objectClass=*)", ["ou"]) is not None

@@ -18,12 +18,14 @@ from mi_ldap.deadline import deadline
 from mi_ldap.directory.probes import search_raw
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import ber, content_sync, messages, requests, search
-from mi_ldap.ldap.connection import LdapConnection, LdapError, SearchRequest
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.controls import PAGED_RESULTS, SYNC_STATE
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.ldap3_internals import connection_over
 from mi_ldap.ldap.message_reader import LONGEST_MESSAGE
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
+from mi_ldap.ldap.result_codes import LdapError
+from mi_ldap.ldap.search import SearchRequest
 from mi_ldap.ldap.search_stream import stream_search
 from tests.ldap.answers import (
     DONE,

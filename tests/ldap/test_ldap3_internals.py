@@ -23,10 +23,10 @@ from pyasn1.codec.ber import encoder
 import mi_ldap
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.ldap import ber, ldap3_internals, messages
-from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.operations import AssertOnly
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 from tests.ldap.answers import EXTENDED
 from tests.ldap.connectors import connector
 from tests.ldap.hostile_server import ScriptedSocket
@@ -128,7 +128,7 @@ def test_searches_and_binds_do_not_go_through_ldap3(
 
     for name in ("search", "bind", "rebind", "compare"):
         monkeypatch.setattr(Connection, name, fail)
-    account = embedded.service_dn, embedded.service_password
+    account = embedded.service_dn, embedded.read_service_password()
     session = connector(embedded.url, account=account).bound()
     assert session.read("", "(objectClass=*)", ["1.1"]) is not None
     assert session.search("dc=mi", "(ou=*)", ["ou"]).entries

@@ -39,16 +39,16 @@ def test_an_rdn_is_escaped_by_rfc_4514(value: str, rdn: str) -> None:
 @given(values)
 def test_the_value_of_an_rdn_survives_a_round_trip(value: str) -> None:
     dn = names.dn_in(BASE, "uid", value)
-    assert names.first_value(dn) == ("uid", value)
+    assert names.first_rdn_pair(dn) == ("uid", value)
 
 
 @given(values, values)
 def test_all_pairs_of_a_multi_valued_rdn_are_parsed(one: str, other: str) -> None:
     own = f"{names.rdn('cn', one)}+{names.rdn('UID', other)}"
     pairs = [("cn", one), ("uid", other)]
-    assert names.own_pairs(f"{own},{BASE}") == names.own_pairs(own) == pairs
-    assert names.first_value(f"{own},{BASE}") == pairs[0]
-    assert names.own_pairs("") == [names.first_value("")] == [("", "")]
+    assert names.rdn_pairs(f"{own},{BASE}") == names.rdn_pairs(own) == pairs
+    assert names.first_rdn_pair(f"{own},{BASE}") == pairs[0]
+    assert names.rdn_pairs("") == [names.first_rdn_pair("")] == [("", "")]
 
 
 @given(values)

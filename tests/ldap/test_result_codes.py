@@ -10,8 +10,7 @@ from ldap3.core import results as ldap3_results
 
 import mi_ldap
 from mi_ldap.ldap import result_errors
-from mi_ldap.ldap.connection import LdapError
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 
 LDAP3_CODES = {
     value

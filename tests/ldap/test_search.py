@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from mi_ldap.deadline import deadline
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.ldap import ber, search, search_operations
-from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError, SearchRequest
+from mi_ldap.ldap import ber, connection, search
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.ldap3_internals import connection_over
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.messages import Entry
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
+from mi_ldap.ldap.search import SearchRequest
 from tests.faults.slow_relay import slow_relay
 from tests.ldap.answers import DONE, answer, entry, mutated, mutations
 from tests.ldap.connectors import connector
@@ -327,7 +329,7 @@ def test_all_searches_end_with_the_time_of_the_request() -> None:
 
 @contextmanager
 def bound(url: str, embedded: EmbeddedDirectory) -> Iterator[LdapConnection]:
-    account = embedded.service_dn, embedded.service_password
+    account = embedded.service_dn, embedded.read_service_password()
     session = connector(url, account=account).bound()
     yield session
     session.close()
@@ -362,7 +364,7 @@ def test_a_search_that_needs_pages_is_read_in_pages(
         wanted = [SearchRequest("dc=mi", "(objectClass=*)", ["1.1"])] * 3
         expected = {each.dn for each in session.search("dc=mi", "(objectClass=*)", ["1.1"]).entries}
         assert len(expected) > 2
-        monkeypatch.setattr(search_operations, "PAGE_SIZE", 2)
+        monkeypatch.setattr(connection, "PAGE_SIZE", 2)
         for result in session.find_all(wanted):
             assert result.complete
             assert {each.dn for each in result.entries} == expected

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from mi_ldap.deadline import deadline
-from mi_ldap.ldap import search_operations
-from mi_ldap.ldap.connection import LdapConnection, SearchRequest
+from mi_ldap.ldap import connection, search
+from mi_ldap.ldap.connection import LdapConnection
+from mi_ldap.ldap.search import SearchRequest
 from tests.hosts.fixtures import ds389, openldap, samba  # noqa: F401
 from tests.hosts.process import DirectoryHost
 from tests.ldap.connectors import connector
@@ -51,12 +52,12 @@ def test_requests_up_to_the_limits_of_a_batch_do_not_block(
     host: DirectoryHost, session: LdapConnection
 ) -> None:
     """A server that reads one request after the other would block if the buffers were full."""
-    size = search_operations.MAX_PIPELINED_BYTES // search_operations.MAX_PIPELINED - 200
+    size = search.MAX_PIPELINED_BYTES // search.MAX_PIPELINED - 200
     named = f"(|(objectClass=*)(cn={'a' * size}))"
     long = SearchRequest(host.user_base, named, ["*"])
     alone = session.search_once(long)
-    together = session.search_all([long] * search_operations.MAX_PIPELINED)
-    assert [each.code for each in together] == [alone.code] * search_operations.MAX_PIPELINED
+    together = session.search_all([long] * search.MAX_PIPELINED)
+    assert [each.code for each in together] == [alone.code] * search.MAX_PIPELINED
     assert session.usable
 
 
@@ -66,7 +67,7 @@ def test_searches_that_need_pages_are_read_in_pages(
     wanted = [SearchRequest(host.base, "(objectClass=organizationalUnit)", ["1.1"])] * 3
     expected = {each.dn for each in session.find_all(wanted)[0].entries}
     assert len(expected) >= 2
-    monkeypatch.setattr(search_operations, "PAGE_SIZE", 1)
+    monkeypatch.setattr(connection, "PAGE_SIZE", 1)
     for result in session.find_all(wanted):
         assert result.complete
         assert {each.dn for each in result.entries} == expected

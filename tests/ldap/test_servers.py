@@ -20,7 +20,9 @@ from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap.health_check import FailoverTimings
 from mi_ldap.ldap.servers import AccountRefused, ServerBusy, Servers
 
-QUICK = FailoverTimings(attempt_s=0.3, probe_s=0.3, soonest_s=0.02, latest_s=0.05, return_s=0.05)
+QUICK = FailoverTimings(
+    attempt_s=0.3, probe_s=0.3, first_pause_s=0.02, max_pause_s=0.05, preferred_pause_s=0.05
+)
 UP, SILENT = "up", "silent"
 
 
@@ -96,7 +98,7 @@ def test_the_first_server_is_used_without_a_health_check_thread(world: World, ma
 
 
 def test_after_a_failure_all_use_the_next_server(world: World, make: Make) -> None:
-    servers = make("a", "b", timings=FailoverTimings(return_s=60))
+    servers = make("a", "b", timings=FailoverTimings(preferred_pause_s=60))
     world.states["a"] = "gone"
     with capture_logs() as said:
         assert [servers.connected(world.connect) for _ in range(3)] == ["b"] * 3
@@ -110,7 +112,7 @@ def test_after_a_failure_all_use_the_next_server(world: World, make: Make) -> No
 
 
 def test_a_silent_server_costs_one_attempt_if_there_are_others(world: World, make: Make) -> None:
-    servers = make("a", "b", timings=FailoverTimings(attempt_s=0.2, return_s=60))
+    servers = make("a", "b", timings=FailoverTimings(attempt_s=0.2, preferred_pause_s=60))
 
     def connect(url: str) -> str:
         if url == "a":
@@ -141,7 +143,9 @@ def test_failback_to_the_first_server(world: World, make: Make) -> None:
 
 def test_requests_fail_at_once_while_all_servers_have_failed(world: World, make: Make) -> None:
     servers = make(
-        "a", "b", timings=FailoverTimings(attempt_s=0.3, probe_s=0.3, soonest_s=60, latest_s=60)
+        "a",
+        "b",
+        timings=FailoverTimings(attempt_s=0.3, probe_s=0.3, first_pause_s=60, max_pause_s=60),
     )
     world.states.update(a=SILENT, b=SILENT)
     with capture_logs() as said, suppress(DirectoryUnavailable):
@@ -176,7 +180,7 @@ def test_recovery_is_detected_in_the_background_and_logged_once(world: World, ma
 
 
 def test_a_request_right_after_the_recovery_is_served(world: World, make: Make) -> None:
-    servers = make("a", timings=FailoverTimings(soonest_s=60, latest_s=60))
+    servers = make("a", timings=FailoverTimings(first_pause_s=60, max_pause_s=60))
     world.states["a"] = "gone"
     with pytest.raises(DirectoryUnavailable):
         servers.connected(world.connect)
@@ -216,7 +220,7 @@ def test_a_suspect_server_that_passes_the_check_is_kept(world: World, make: Make
 
 
 def test_requests_wait_for_the_check_of_a_suspect_server(world: World, make: Make) -> None:
-    servers = make("a", "b", timings=FailoverTimings(attempt_s=0.3, return_s=60))
+    servers = make("a", "b", timings=FailoverTimings(attempt_s=0.3, preferred_pause_s=60))
     servers.connected(world.connect)
     world.states["a"] = SILENT
     servers.suspect("a")
@@ -278,7 +282,7 @@ def test_the_most_specific_error_is_reported(world: World, make: Make) -> None:
 
 
 def test_health_checks_end_when_unused(world: World, make: Make) -> None:
-    servers = make("a", timings=FailoverTimings(soonest_s=0.02, latest_s=0.02, unused_s=0.2))
+    servers = make("a", timings=FailoverTimings(first_pause_s=0.02, max_pause_s=0.02, idle_s=0.2))
     world.states["a"] = "gone"
     with pytest.raises(DirectoryUnavailable):
         servers.connected(world.connect)
@@ -403,7 +407,9 @@ class Slow(World):
 
 def test_the_only_server_stays_in_use_while_it_is_suspect(make: Make) -> None:
     world = Slow()
-    servers = Servers(lambda: ("a",), world.probe, FailoverTimings(attempt_s=0.1, only_s=5))
+    servers = Servers(
+        lambda: ("a",), world.probe, FailoverTimings(attempt_s=0.1, single_server_s=5)
+    )
     assert servers.connected(world.connect) == "a"
     servers.suspect("a")
     began_s = time.monotonic()
@@ -433,7 +439,9 @@ def test_the_only_server_has_not_failed_while_it_answers_others(world: World) ->
 
 def test_distant_servers_get_longer_timeouts() -> None:
     world = Slow()
-    timings = FailoverTimings(attempt_s=0.1, probe_s=0.1, only_s=5, soonest_s=0.02, latest_s=0.05)
+    timings = FailoverTimings(
+        attempt_s=0.1, probe_s=0.1, single_server_s=5, first_pause_s=0.02, max_pause_s=0.05
+    )
     servers = Servers(lambda: ("a", "b"), world.probe, timings)
     with suppress(DirectoryUnavailable), deadline(5):
         servers.connected(world.connect)

@@ -151,7 +151,7 @@ def test_a_directory_is_found_by_its_domain(embedded: EmbeddedDirectory, names: 
     names.records["_ldap._tcp.localhost."] = [f"5 0 {port} localhost.", "1 0 1 localhost."]
     connector = Connector(
         Address(("ldap+srv://localhost",)),
-        Account(embedded.service_dn, embedded.service_password),
+        Account(embedded.service_dn, embedded.read_service_password()),
         lambda operation: None,
         partial(look_up, resolver=names.resolver),
     )

@@ -275,7 +275,7 @@ def encrypted(authority: trustme.CA, ca_file: Path, tmp_path: Path) -> Iterator[
     issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
     (port,) = free_ports(1)
     with EmbeddedDirectory(tmp_path / "directory", port=port) as directory:
-        tool = Tool(directory.url, directory.manager_dn, directory.manager_password)
+        tool = Tool(directory.url, directory.manager_dn, directory.read_manager_password())
         tool.replace(
             "cn=config",
             olcTLSCACertificateFile=str(ca_file),
@@ -322,7 +322,7 @@ def test_without_a_dn_the_client_certificate_is_the_account(
 def test_a_configured_dn_takes_precedence_over_the_certificate(
     encrypted: EmbeddedDirectory, ca_file: Path, certificate: Certificate
 ) -> None:
-    account = encrypted.service_dn, encrypted.service_password
+    account = encrypted.service_dn, encrypted.read_service_password()
     demands: dict[str, Any] = {"start_tls": True, "ca_file": ca_file, "account": account}
     url = start_tls_url(encrypted)
     session = connector(url, certificate_file=certificate("another"), **demands).bound()
@@ -333,7 +333,7 @@ def test_a_configured_dn_takes_precedence_over_the_certificate(
 def test_a_directory_that_requires_a_client_certificate(
     encrypted: EmbeddedDirectory, ca_file: Path, certificate: Certificate
 ) -> None:
-    tool = Tool(encrypted.url, encrypted.manager_dn, encrypted.manager_password)
+    tool = Tool(encrypted.url, encrypted.manager_dn, encrypted.read_manager_password())
     tool.replace("cn=config", olcTLSVerifyClient="demand")
     tool.close()
     url = start_tls_url(encrypted)

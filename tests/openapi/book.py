@@ -11,13 +11,16 @@ from flask import Flask
 from openapi_schema_validator import OAS31Validator
 from werkzeug.test import TestResponse
 
+from mi_ldap.web.api import BLUEPRINTS
 from mi_ldap.web.openapi.document import document
+from mi_ldap.web.openapi.endpoints import endpoints
 
 Json = dict[str, Any]
 
 _NAMES = {"/users/": "{id}", "/roles/": "{role}"}
 
-BOOK: Json = json.loads(json.dumps(document()))
+ENDPOINTS = tuple(endpoints(BLUEPRINTS))
+BOOK: Json = json.loads(json.dumps(document(BLUEPRINTS)))
 
 
 def operations() -> Iterator[tuple[str, str, Json]]:

@@ -11,9 +11,8 @@ from werkzeug.test import TestResponse
 
 from mi_ldap.errors import MiLdapError
 from mi_ldap.web.api.artifacts import KINDS
-from mi_ldap.web.openapi.document import ENDPOINTS
 from tests.api.client import PASSWORD, Api, Family
-from tests.openapi.book import BOOK, assert_by_the_book
+from tests.openapi.book import BOOK, ENDPOINTS, assert_by_the_book
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ from mi_ldap.serving.errors import (
 )
 from mi_ldap.web.api.schemas import PasswordBody, RoleBody, RoleChangeBody, UserBody
 from mi_ldap.web.openapi.common_errors import EVERYWHERE as EVERYWHERE_SAID
-from mi_ldap.web.openapi.document import ENDPOINTS
 from tests.api.client import Api
-from tests.openapi.book import BOOK, Json, faults, media, operations, templated
+from tests.openapi.book import BOOK, ENDPOINTS, Json, faults, media, operations, templated
 
 MEDIA = list(media())
 EVERYWHERE = {"400", "408", "413", "414", "431", "501", "503"}

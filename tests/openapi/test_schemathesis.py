@@ -29,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from mi_ldap.web.api import BLUEPRINTS
 from mi_ldap.web.openapi.document import document
 from tests.clients.wire import basic
 from tests.openapi.conftest import PASSWORD, Stage
@@ -40,7 +41,7 @@ schemathesis.openapi.format("re2", st.sampled_from(["^b.b$", "(?i)B", "a|b", "[[
 
 
 def _schema(methods: list[str], examples: int) -> BaseSchema:
-    made = schemathesis.openapi.from_dict(document())
+    made = schemathesis.openapi.from_dict(document(BLUEPRINTS))
     made.config.generation.update(
         max_examples=examples, deterministic=True, with_security_parameters=False
     )

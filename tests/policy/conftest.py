@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.web import create_app
 from mi_ldap.wiring import services
 from tests.api.client import Api

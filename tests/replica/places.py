@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mi_ldap import wiring
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.settings import load_settings
 
@@ -20,7 +20,7 @@ def opened(
     folder.mkdir(exist_ok=True)
     named = {f"MI_LDAP_{key}": value for key, value in more.items()}
     settings = load_settings({"MI_LDAP_STATE_DIR": str(folder), **named})
-    store = wiring.services(settings, directory, observe=observe).store
+    store = wiring.services(settings, directory, observe=observe).primary
     assert isinstance(store, DirectoryStore)
     return store
 
@@ -30,12 +30,12 @@ def opened_by_url(folder: Path, directory: EmbeddedDirectory, **keys: str) -> Di
     of_it = {
         "CONNECTION_URL": directory.url,
         "CONNECTION_NAME": directory.service_dn,
-        "CONNECTION_PASSWORD": directory.service_password,
+        "CONNECTION_PASSWORD": directory.read_service_password(),
         "USER_SEARCH_BASE": directory.user_base,
         "GROUP_SEARCH_BASE": directory.group_base,
     }
     named = {f"MI_LDAP_USER_STORE__{key}": value for key, value in {**of_it, **keys}.items()}
-    store = wiring.services(load_settings({**named, "MI_LDAP_STATE_DIR": str(folder)})).store
+    store = wiring.services(load_settings({**named, "MI_LDAP_STATE_DIR": str(folder)})).primary
     assert isinstance(store, DirectoryStore)
     return store
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import AmbiguousName
 from mi_ldap.model import EntryId, Role
@@ -108,7 +108,9 @@ def test_user_that_moves_between_bases_is_always_found(
     here, there = f"ou=here,{inner}", f"ou=there,{inner}"
     both = f"{here}#{there}"
     with (
-        closing(Tool(directory.url, directory.manager_dn, directory.manager_password)) as tool,
+        closing(
+            Tool(directory.url, directory.manager_dn, directory.read_manager_password())
+        ) as tool,
         ThreadPoolExecutor(1) as pool,
     ):
         for dn in (inner, here, there):

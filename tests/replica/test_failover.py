@@ -11,7 +11,7 @@ import pytest
 
 from mi_ldap import wiring
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import connection_pool
 from mi_ldap.ldap.health_check import FailoverTimings
@@ -24,7 +24,9 @@ from tests.until import until
 
 @pytest.fixture(autouse=True)
 def quick_return(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_pool, "FailoverTimings", partial(FailoverTimings, return_s=0.4))
+    monkeypatch.setattr(
+        connection_pool, "FailoverTimings", partial(FailoverTimings, preferred_pause_s=0.4)
+    )
 
 
 @contextmanager

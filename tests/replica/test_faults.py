@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore, replica
+from mi_ldap.directory import replica
 from mi_ldap.directory.reads.reader import Reader
 from mi_ldap.directory.replica.contents import ReplicaContents
 from mi_ldap.directory.replica.groups import Group
 from mi_ldap.directory.replica.synchronizer import Synchronizer
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.embedded import EmbeddedDirectory
-from mi_ldap.ldap.connection import Entry
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.store import DeleteUser
 from tests.checks.directories import tool_of
 from tests.directory.stores import Stores
@@ -31,7 +32,7 @@ from tests.until import until
 
 @pytest.fixture
 def tool(directory: EmbeddedDirectory) -> Iterator[Tool]:
-    made = Tool(directory.url, directory.manager_dn, directory.manager_password)
+    made = Tool(directory.url, directory.manager_dn, directory.read_manager_password())
     yield made
     made.close()
 
@@ -65,7 +66,9 @@ def test_changes_during_a_server_restart_are_found(
     tool.delete(f"uid=ann,{directory.user_base}")  # seen by nobody yet
     directory.stop()
     directory.start()
-    with closing(Tool(directory.url, directory.manager_dn, directory.manager_password)) as again:
+    with closing(
+        Tool(directory.url, directory.manager_dn, directory.read_manager_password())
+    ) as again:
         add_users(again, directory, "carl")
         assert names_of(store) == ["bob", "carl"]
         until(lambda: is_ready(store))
@@ -83,7 +86,9 @@ def test_deletions_before_a_server_was_killed_are_found(
     directory.stop()
     directory.start()
     until(lambda: is_ready(store))
-    with closing(Tool(directory.url, directory.manager_dn, directory.manager_password)) as again:
+    with closing(
+        Tool(directory.url, directory.manager_dn, directory.read_manager_password())
+    ) as again:
         again.delete(f"uid=ann,{directory.user_base}")
     assert directory.pid is not None
     os.kill(directory.pid, signal.SIGKILL)
@@ -162,7 +167,7 @@ def test_too_many_changes_at_once_cause_a_resync(
     tool: Tool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(replica.synchronizer, "MANY", 5)
+    monkeypatch.setattr(replica.synchronizer, "MAX_CHANGES", 5)
     until(lambda: is_ready(store))
     add_users(tool, directory, *(f"u{number}" for number in range(9)))
     assert len(names_of(store)) == 9
@@ -242,7 +247,7 @@ def test_large_changing_group_is_read_a_fifth_of_the_time(
     ann, dn = f"uid=ann,{directory.user_base}", f"cn=dev,{directory.group_base}"
     tool.add(dn, ["groupOfNames"], cn="dev", member="")
     until(lambda: is_ready(store))
-    monkeypatch.setattr(replica, "LARGE", 0)
+    monkeypatch.setattr(replica, "LARGE_GROUP", 0)
     read_members, times = ReplicaContents.read_members, list[float]()
 
     def slow(contents: ReplicaContents, groups: Iterable[Group]) -> Iterator[tuple[Group, Entry]]:
@@ -272,7 +277,7 @@ def test_older_read_of_a_group_does_not_replace_a_newer_one(
     until(lambda: is_ready(store))
     reader = Reader(store._pool, store.layout())
     contents = ReplicaContents(reader)
-    synchronizer = Synchronizer(store.layout(), contents)
+    synchronizer = Synchronizer(store.layout(), *contents.entry_types(), is_one_database=False)
     with reader.connection() as connection:
         synchronizer.fill(connection, 100)
     (group,) = contents.groups
@@ -312,7 +317,9 @@ def test_server_clock_ahead_disables_the_replica(
     directory.start()
     assert names_of(store) == ["ahead"]
     until(lambda: "clock" in store.read_source().why)
-    with closing(Tool(directory.url, directory.manager_dn, directory.manager_password)) as again:
+    with closing(
+        Tool(directory.url, directory.manager_dn, directory.read_manager_password())
+    ) as again:
         add_users(again, directory, "bob")
     assert names_of(store) == ["ahead", "bob"]
 
@@ -360,7 +367,7 @@ def test_group_renamed_before_its_members_are_read_is_read_again(
     until(lambda: is_ready(store))
     reader = Reader(store._pool, store.layout())
     contents = ReplicaContents(reader)
-    synchronizer = Synchronizer(store.layout(), contents)
+    synchronizer = Synchronizer(store.layout(), *contents.entry_types(), is_one_database=False)
     with reader.connection() as connection:
         synchronizer.fill(connection, 100)
         tool.move(old, "cn=new", directory.group_base)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.deadline import deadline
-from mi_ldap.directory import DirectoryStore, replica
+from mi_ldap.directory import replica
 from mi_ldap.directory.replica.contents import ReplicaContents
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.embedded import EmbeddedDirectory
 from tests.replica.places import is_ready, names_of, opened
 from tests.subtree import Tool
@@ -20,7 +21,7 @@ from tests.until import until
 
 @pytest.fixture
 def tool(directory: EmbeddedDirectory) -> Iterator[Tool]:
-    made = Tool(directory.url, directory.manager_dn, directory.manager_password)
+    made = Tool(directory.url, directory.manager_dn, directory.read_manager_password())
     yield made
     made.close()
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from mi_ldap import wiring
-from mi_ldap.directory import DirectoryStore, replica
+from mi_ldap.directory import replica
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.settings import load_settings
 from tests.replica.observed import observed
@@ -34,7 +35,7 @@ def store(
     # refint of the embedded slapd is done some milliseconds after the change.
     monkeypatch.setattr(replica.groups, "REFINT_S", 0.5)
     settings = load_settings({"MI_LDAP_STATE_DIR": str(tmp_path)})
-    store = wiring.services(settings, directory).store
+    store = wiring.services(settings, directory).primary
     assert isinstance(store, DirectoryStore)
     yield store
     store.close()

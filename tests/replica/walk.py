@@ -10,10 +10,10 @@ from contextlib import suppress
 
 from ldap3 import MODIFY_ADD, MODIFY_DELETE, MODIFY_REPLACE, NONE, SUBTREE, Connection, Server
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import MiLdapError
-from mi_ldap.ldap.names import dn_in, own_and_parent
+from mi_ldap.ldap.names import dn_in, rdn_and_parent
 from mi_ldap.model import EntryId
 from mi_ldap.store import AssignRole, DeleteUser, RenewEpoch, RevokeRole, SetCustodian
 from tests.until import until
@@ -54,7 +54,7 @@ class Walk:
 
     def _connected(self) -> Connection:
         server = Server(self.directory.url, get_info=NONE)
-        manager = self.directory.manager_dn, self.directory.manager_password
+        manager = self.directory.manager_dn, self.directory.read_manager_password()
         connection = Connection(server, *manager, check_names=False, auto_referrals=False)
         assert connection.bind()
         return connection
@@ -247,4 +247,4 @@ class Walk:
         self.connection.modify(self._group(), {"member": [(kind, [member])]})
 
     def _rdn(self, dn: str) -> str:
-        return own_and_parent(dn)[0]
+        return rdn_and_parent(dn)[0]

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
-from mi_ldap.directory.layout import account_state
+from mi_ldap import account_state
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.errors import (
     AdminsOnly,
     Conflict,
@@ -26,7 +26,7 @@ from mi_ldap.errors import (
 )
 from mi_ldap.model import AdminRole, Performer, User
 from mi_ldap.services.container import Services
-from mi_ldap.services.roles import RoleChange
+from mi_ldap.services.role_changes import RoleChange
 from mi_ldap.store import (
     CreateAdminRole,
     RenewEpoch,
@@ -64,17 +64,17 @@ def delete(by: str, name: str) -> Act:
 
 def demote(by: str, name: str) -> Act:
     change = RoleChange(name, revoked=("admin",))
-    return lambda made: made.roles.change(performer(made, by), change)
+    return lambda made: made.role_changes.change(performer(made, by), change)
 
 
 def demote_and_more(by: str, name: str) -> Act:
     change = RoleChange(name, assigned=("dev",), revoked=("admin", "ops"))
-    return lambda made: made.roles.change(performer(made, by), change)
+    return lambda made: made.role_changes.change(performer(made, by), change)
 
 
 def promote(by: str, name: str) -> Act:
     change = RoleChange(name, assigned=("admin",))
-    return lambda made: made.roles.change(performer(made, by), change)
+    return lambda made: made.role_changes.change(performer(made, by), change)
 
 
 def another_tool_takes(name: str) -> Act:
@@ -236,7 +236,7 @@ def make_family(place: Subtree, store: DirectoryStore) -> None:
         if found[name].busy or found[name].custodian_id != custodian_id:
             custodian = [custodian_id] if custodian_id else []
             marks: dict[str, list[str]] = {
-                store.layout().epoch: [account_state.fresh()],
+                store.layout().epoch: [account_state.new_nonce()],
                 store.layout().custodian: [*custodian],
             }
             place.tool.replace(found[name].locator, **marks)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mi_ldap.directory import DirectoryStore
+from mi_ldap.directory.store import DirectoryStore
 from mi_ldap.directory.writes import execution
 from mi_ldap.directory.writes.plans import GuardedOperation
 from mi_ldap.errors import DirectoryUnavailable

@@ -41,7 +41,7 @@ def test_an_inherited_role_is_not_taken_and_the_way_is_told(deep: Api) -> None:
     assert take(deep, "alice", "unit")[0] == 400
     status, said = take(deep, "alice", "staff")
     assert status == 400
-    assert "holds staff through team, unit." in said
+    assert "has staff through team, unit." in said
     # All or nothing: `team` is alice's own, and stays.
     assert take(deep, "alice", "team", "staff")[0] == 400
     assert deep.user("alice")["roles"] == ["Internal/everyone", "staff", "team", "unit"]
@@ -63,7 +63,7 @@ def test_a_group_that_is_there_twice_counts_once(deep: Api, place: Subtree) -> N
     assert deep.user("alice")["roles"] == ["Internal/everyone", "staff", "team", "unit"]
     status, said = take(deep, "alice", "staff")
     assert status == 400
-    assert "holds staff through team." in said
+    assert "has staff through team." in said
 
 
 def test_groups_in_a_circle_are_followed_once(deep: Api, place: Subtree) -> None:
@@ -73,7 +73,7 @@ def test_groups_in_a_circle_are_followed_once(deep: Api, place: Subtree) -> None
         assert deep.user(name)["roles"] == everything
     for role in ("staff", "unit", "team"):
         assert deep.get(f"/roles/{role}")["users"] == ["alice", "bob"]
-    assert "holds unit through staff, team." in take(deep, "bob", "unit")[1]
+    assert "has unit through staff, team." in take(deep, "bob", "unit")[1]
     assert take(deep, "bob", "staff")[0] == 200
     assert deep.user("bob")["roles"] == ["Internal/everyone"]
 
@@ -124,7 +124,7 @@ def test_who_is_an_admin_through_groups_is_removed_in_the_directory_only(chiefs:
         assert chiefs(method, path, body).status_code == 403, path
     status, said = take(chiefs, "alice", "admin")
     assert status == 400
-    assert "holds admin through heads, chiefs." in said
+    assert "has admin through heads, chiefs." in said
     assert take(chiefs.logged_in("alice"), "alice", "admin")[0] == 400
     assert chiefs.user("alice")["isAdmin"] is True
     assert chiefs.user("bob")["isAdmin"] is False

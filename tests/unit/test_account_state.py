@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_ldap.directory.layout import account_state
+from mi_ldap import account_state
 
 Change = Callable[[str], str]
 
@@ -20,7 +20,7 @@ RENEWALS: list[Change] = [
     lambda stored: account_state.marked(account_state.DELETING, stored),
 ]
 CHANGES: list[Change] = [*RENEWALS, account_state.swapped]
-FIRST = ["", account_state.fresh(), account_state.marked(account_state.UNFINISHED), ".1c20aa57"]
+FIRST = ["", account_state.new_nonce(), account_state.marked(account_state.UNFINISHED), ".1c20aa57"]
 
 changes = st.lists(st.sampled_from(CHANGES), max_size=5)
 
@@ -66,7 +66,7 @@ def test_an_appointment_ends_no_token_and_keeps_every_mark(stored: str, done: li
 
 @pytest.mark.parametrize("renew", RENEWALS)
 def test_a_renewal_ends_the_tokens_of_an_appointed_user_too(renew: Change) -> None:
-    stored = account_state.appointed(account_state.fresh())
+    stored = account_state.appointed(account_state.new_nonce())
     assert account_state.digest(renew(stored)) != account_state.digest(stored)
 
 
@@ -89,3 +89,10 @@ def test_a_creation_is_known_by_its_mark() -> None:
     )
     for stored in ("", mark, f"resetting:1795284684:{mark}", f"unfinished:x:{mark}", "unfinished:"):
         assert account_state.creation_mark(stored) == ""
+
+
+@pytest.mark.parametrize("time", ["", "²", "9" * 400, "9" * 5000, "-1", "1e9", "١٢٣"])
+def test_a_mark_with_another_text_than_a_time_has_no_effect(time: str) -> None:
+    stored = f"resetting:{time}:9f5d02a1c3e47b68"
+    assert not account_state.is_busy(stored)
+    assert not account_state.is_old(stored)

@@ -15,7 +15,7 @@ from mi_ldap.errors import (
     Forbidden,
     UserNotFound,
 )
-from mi_ldap.services.roles import RoleChange
+from mi_ldap.services.role_changes import RoleChange
 from mi_ldap.store import AssignRole, DeleteUser, RenewEpoch, RevokeRole
 from tests.memory_store import MemoryStore
 from tests.unit.custody import Act, demote, promote, remove
@@ -170,7 +170,7 @@ def test_stale_memory_leads_to_a_decision_from_the_directory(forgetful: World) -
     assert ops is not None
     forgetful.store.apply(RevokeRole(dev, bob), AssignRole(ops, bob))
     both = RoleChange("bob", assigned=("ops",), revoked=("dev",))
-    forgetful.services.roles.change(forgetful.performer("eve"), both)
+    forgetful.services.role_changes.change(forgetful.performer("eve"), both)
     assert roles_of(forgetful, "bob") == ["ops"]
 
 

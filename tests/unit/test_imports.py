@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+
+LONGEST_CHAIN = 15
+"""Most modules, each of which imports the next. A reader of the first may have to open all."""
 
 
 def modules() -> dict[str, Path]:
@@ -27,7 +31,20 @@ def imports_of(file: Path, known: set[str]) -> set[str]:
     return found & known
 
 
-def test_no_module_imports_itself_through_others() -> None:
+@cache
+def graph() -> dict[str, set[str]]:
+    """Each module of mi_ldap, with those that it imports."""
     files = modules()
-    graph = {name: imports_of(file, set(files)) for name, file in files.items()}
-    TopologicalSorter(graph).prepare()  # raises CycleError, with the modules of the circle
+    return {name: imports_of(file, set(files)) for name, file in files.items()}
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    TopologicalSorter(graph()).prepare()  # raises CycleError, with the modules of the circle
+
+
+def test_the_longest_chain_of_imports_is_short() -> None:
+    imports, chains = graph(), dict[str, list[str]]()
+    for name in TopologicalSorter(imports).static_order():
+        chains[name] = [name, *max((chains[each] for each in imports[name]), key=len, default=[])]
+    longest = max(chains.values(), key=len)
+    assert len(longest) <= LONGEST_CHAIN, "\n".join(["each imports the next:", *longest])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.directory import DirectoryLayout
 from mi_ldap.directory.layout.builder import build_layout
+from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.profiles import ACTIVE_DIRECTORY, DS389, OPENLDAP, Profile
 from mi_ldap.settings import load_settings
 
@@ -33,7 +33,7 @@ def test_what_is_not_configured_is_as_the_kind_has_it(tmp_path: Path) -> None:
         "(sAMAccountName=?))"
     )
     assert tree.role_list_filter == "(objectClass=group)"
-    assert (tree.naming, tree.user_id) == ("cn", "objectGUID")
+    assert (tree.rdn_attribute, tree.user_id) == ("cn", "objectGUID")
     assert (tree.custodian, tree.first_admin) == ("adminDescription", "adminDescription")
     assert (tree.epoch, tree.revision) == ("adminDisplayName", "adminDisplayName")
 
@@ -51,7 +51,7 @@ def test_every_key_wins_over_the_kind(tmp_path: Path) -> None:
     assert tree.user_list_filter == "(objectClass=person)"
     assert tree.role_filter == "(&(objectClass=group)(ou=?))"
     assert tree.role_list_filter == "(objectClass=group)"
-    assert tree.naming == "mail"
+    assert tree.rdn_attribute == "mail"
 
 
 @pytest.mark.parametrize(

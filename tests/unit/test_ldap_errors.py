@@ -19,8 +19,7 @@ from mi_ldap.errors import (
     Unavailable,
 )
 from mi_ldap.ldap import result_errors
-from mi_ldap.ldap.connection import LdapError
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 
 NEEDS = "class posixAccount needs the attribute uidNumber"
 SECRET_TEXT = "uid=alice,ou=people,dc=mi (&(objectClass=*))"

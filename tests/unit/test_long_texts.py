@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from mi_ldap import name_rules
+from mi_ldap import name_folding, name_rules
 from mi_ldap.directory.replica.name_keys import name_key, name_keys_of_dn
 from mi_ldap.errors import MiLdapError, UserNotFound
 from mi_ldap.ldap import names
@@ -44,7 +44,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "new_user_name": name_rules.new_user_name,
     "new_role_name": name_rules.new_role_name,
     "new_password": name_rules.new_password,
-    "folded": name_rules.folded,
+    "folded": name_folding.folded,
     "is_primary": name_rules.is_primary,
     "role_of_domain": lambda text: name_rules.role_of_domain(text, text),
     "full_role_name": name_rules.full_role_name,
@@ -56,8 +56,8 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
     "filter_value": names.filter_value,
     "rdn": lambda text: names.rdn("cn", text),
     "parsed_dn": lambda text: names.parsed_dn.__wrapped__(f"cn={text},dc=x"),
-    "first_value": lambda text: names.first_value(f"cn={text},dc=x"),
-    "own_and_parent": lambda text: names.own_and_parent(f"cn={text},dc=x"),
+    "first_rdn_pair": lambda text: names.first_rdn_pair(f"cn={text},dc=x"),
+    "rdn_and_parent": lambda text: names.rdn_and_parent(f"cn={text},dc=x"),
     "word": name_key,
     "words_of_dn": lambda text: name_keys_of_dn(f"cn={text},dc=x"),
     "pattern": lambda text: Query(pattern=text[:MAX_CONDITION]).select(LISTED),
@@ -79,7 +79,7 @@ def test_a_long_text_costs_little(name: str) -> None:
 
 
 def test_what_is_too_long_for_a_name_is_nobodys() -> None:
-    text = "a" * (name_rules.MAX_TYPED + 1)
+    text = "a" * (name_folding.MAX_TYPED + 1)
     assert find_user(STORE, text) is None
     assert find_role(STORE, text) is None
     assert len(str(UserNotFound(text * 10))) < 400
@@ -98,7 +98,7 @@ def test_what_is_too_long_for_a_name_is_nobodys() -> None:
     ],
 )
 def test_only_spaces_that_are_escaped_belong_to_a_value(value: str, expected: str) -> None:
-    assert names.first_value(f"cn={value},dc=x") == ("cn", expected)
+    assert names.first_rdn_pair(f"cn={value},dc=x") == ("cn", expected)
 
 
 @pytest.mark.parametrize("text", ["", " ", "a", " a", "a ", " \t a b \n", "\u00a0a\x1c", " * "])

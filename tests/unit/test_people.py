@@ -12,7 +12,7 @@ from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.profiles import PROFILES
 from mi_ldap.directory.replica.people import People
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.settings import load_settings
 
 BASE = "ou=people,dc=mi"

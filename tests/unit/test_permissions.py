@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mi_ldap.model import EntryId, UserDetails
 from mi_ldap.name_rules import EVERYONE
 from mi_ldap.services.admins import why_forbidden
-from mi_ldap.store import CreateAdminRole, SetCustodian
-from tests.world import World
+from mi_ldap.store import AssignRole, CreateAdminRole, SetCustodian
+from tests.memory_store import MemoryStore
+from tests.store_contract import make_user
+from tests.world import PASSWORD, World, make_world
 
 NAMES = ("admin", "boss", "carl", "eve", "bob")
 
@@ -63,6 +67,39 @@ def test_a_read_only_store_forbids_all_changes(family: World) -> None:
     }
 
 
+def test_a_user_with_a_role_that_cannot_be_revoked_cannot_be_deleted(staffed: World) -> None:
+    dev = staffed.store.create_role("dev")
+    staffed.store.apply(AssignRole(dev, staffed.user("bob")))
+    staffed.store.roles_writable = False
+    permissions = staffed.services.users.permissions(staffed.performer("admin"), "bob")
+    assert permissions.delete == "The user store is read-only."
+    assert permissions.reset_password == ""
+    assert why_forbidden(lambda: staffed.delete("admin", "bob")) == permissions.delete
+    assert staffed.exists("bob")
+
+
+def test_permissions_are_those_of_the_users_own_store(tmp_path: Path) -> None:
+    other = MemoryStore()
+    make_user(other, "sue", PASSWORD)
+    world = make_world(tmp_path, (), {"WSO2.COM": other})
+    world.add_first_admin()
+    world.add("bob")
+    users, admin = world.services.users, world.performer("admin")
+
+    def is_deletable(name: str) -> bool:
+        return users.permissions(admin, name).delete == ""
+
+    world.store.writable = False
+    assert (is_deletable("bob"), is_deletable("WSO2.COM/sue")) == (False, True)
+    assert (users.writable_domains, users.read_only_reason) == (("WSO2.COM",), "")
+    world.store.writable, other.writable = True, False
+    assert (is_deletable("bob"), is_deletable("WSO2.COM/sue")) == (True, False)
+    assert users.writable_domains == ("",)
+    world.store.writable = False
+    assert users.read_only_reason == "The user store is read-only."
+    world.services.close()
+
+
 def test_the_creators_of_all_admins(family: World) -> None:
     admin_role = family.store.admin_role()
     assert admin_role is not None
@@ -89,4 +126,4 @@ def test_inherited_roles_cannot_be_revoked(staffed: World, monkeypatch: pytest.M
     held, inherited = staffed.services.roles.held_roles(staffed.performer("admin"), "bob")
     assert (held.name, held.through, held.why_forbidden) == ("dev", (), "")
     assert (inherited.name, inherited.through) == ("ops", ("dev",))
-    assert "User bob holds ops through dev." in inherited.why_forbidden
+    assert "User bob has ops through dev." in inherited.why_forbidden

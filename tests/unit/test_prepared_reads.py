@@ -23,6 +23,6 @@ def test_discovery_is_tried_again_after_any_failure(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(store, "view", view)
     monkeypatch.setattr(service, "_DISCOVERY_PAUSE_S", 0.0)
     with capture_logs() as logged:
-        service._prepare_reads(store)
+        service._prepare_reads([store, MemoryStore()])
     assert len(calls) == 3
     assert [line["event"] for line in logged] == ["discovery_failed"]

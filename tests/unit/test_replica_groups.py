@@ -14,7 +14,7 @@ from mi_ldap.directory.replica.contents import ReplicaContents
 from mi_ldap.directory.replica.groups import REFINT_S, Group
 from mi_ldap.directory.replica.name_keys import CacheMiss
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.settings import load_settings
 
 PEOPLE, GROUPS = "ou=people,dc=mi", "ou=groups,dc=mi"
@@ -47,7 +47,7 @@ class Memory:
         """Report an added, changed or moved user."""
         user_id = uuid.UUID(int=number)
         attributes = {
-            "uid": [names.first_value(dn)[1].encode()],
+            "uid": [names.first_rdn_pair(dn)[1].encode()],
             "entryuuid": [str(user_id).encode()],
             "objectclass": [b"inetOrgPerson"],
         }
@@ -73,7 +73,7 @@ class Memory:
 
     def _entry(self, number: int, dn: str, members: tuple[str, ...]) -> Entry:
         attributes = {
-            "cn": [names.first_value(dn)[1].encode()],
+            "cn": [names.first_rdn_pair(dn)[1].encode()],
             "entryuuid": [str(uuid.UUID(int=number)).encode()],
             "entrycsn": [b"20260101000000.000000Z#000000#000#000000"],
             "objectclass": [b"groupOfNames"],

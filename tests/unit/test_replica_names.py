@@ -10,9 +10,9 @@ from mi_ldap.directory.replica.containers import Containers
 from mi_ldap.directory.replica.name_keys import name_key, name_keys_of_dn
 from mi_ldap.directory.replica.sorted_names import SortedNames
 from mi_ldap.ldap import ber, names
-from mi_ldap.ldap.connection import Entry
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.model import in_order
-from mi_ldap.name_rules import folded
+from mi_ldap.name_folding import folded
 
 TEXTS = st.text(max_size=12)
 
@@ -35,7 +35,7 @@ def test_the_words_of_a_dn_are_those_of_its_own_name() -> None:
 
 @given(st.text(alphabet="ab,\\+= é", min_size=1, max_size=8))
 def test_a_dn_falls_into_its_own_name_and_the_rest(value: str) -> None:
-    own, parent = names.own_and_parent(names.dn_in("ou=people,dc=mi", "uid", value))
+    own, parent = names.rdn_and_parent(names.dn_in("ou=people,dc=mi", "uid", value))
     assert parent == "ou=people,dc=mi"
     assert own == names.rdn("uid", value)
 

@@ -19,7 +19,7 @@ from mi_ldap.errors import (
 )
 from mi_ldap.name_rules import EVERYONE
 from mi_ldap.services.queries import Query
-from mi_ldap.services.roles import RoleChange
+from mi_ldap.services.role_changes import RoleChange
 from mi_ldap.store import DeleteRole, RevokeRole
 from tests.memory_store import role_locator
 from tests.unit.conftest import MakeWorld
@@ -44,7 +44,7 @@ def remove(world: World, name: str) -> None:
 
 
 def change(world: World, *, added: tuple[str, ...] = (), removed: tuple[str, ...] = ()) -> None:
-    world.services.roles.change(world.performer("admin"), RoleChange("bob", added, removed))
+    world.services.role_changes.change(world.performer("admin"), RoleChange("bob", added, removed))
 
 
 def roles_of(world: World, name: str) -> tuple[str, ...]:
@@ -233,7 +233,7 @@ def test_an_inherited_role_is_shown_and_cannot_be_revoked(staffed: World) -> Non
     nest(staffed, "ops", "staff")
     assert roles_of(staffed, "bob") == ("dev", "ops", "staff")
     assert staffed.services.roles.show("staff").users == ("bob",)
-    with pytest.raises(BadRequest, match=r"User bob holds staff through dev, ops\."):
+    with pytest.raises(BadRequest, match=r"User bob has staff through dev, ops\."):
         change(staffed, removed=("dev", "staff"))
     assert roles_of(staffed, "bob") == ("dev", "ops", "staff")
     assert staffed.lines == []
@@ -264,7 +264,7 @@ def test_a_role_in_the_admin_role_is_changed_in_the_directory_only(staffed: Worl
     for act in acts:
         with pytest.raises(Forbidden):
             act()
-    with pytest.raises(BadRequest, match="holds admin through dev"):
+    with pytest.raises(BadRequest, match="has admin through dev"):
         change(staffed, removed=("admin",))
     staffed.add("carl")
     staffed.give("admin", "carl", "admin")

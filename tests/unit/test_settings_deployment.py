@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.errors import ConfigurationError
-from mi_ldap.settings import Settings, load_settings
 from mi_ldap.settings.deployment import KEYS_OF_MI, SECTIONS_OF_MI
 from mi_ldap.settings.registry import SETTINGS
+from tests.toml_files import complaint_of, load
 
 # Every key of [user_store] that MI 4.x maps to a property of its LDAP user stores.
 MI_USER_STORE_KEYS = """
@@ -102,18 +101,6 @@ socket_timeout = 180000
 """
 
 
-def load(tmp_path: Path, toml: str, **variables: str) -> Settings:
-    config = tmp_path / "deployment.toml"
-    config.write_text(toml, encoding="utf-8")
-    return load_settings({"MI_LDAP_CONFIG": str(config), **variables})
-
-
-def complaint_of(tmp_path: Path, toml: str, **variables: str) -> str:
-    with pytest.raises(ConfigurationError) as caught:
-        load(tmp_path, toml, **variables)
-    return str(caught.value)
-
-
 def test_a_whole_deployment_toml_is_carried_over(tmp_path: Path) -> None:
     settings = load(tmp_path, DEPLOYMENT)
     store, api = settings.user_store, settings.management_api
@@ -195,8 +182,8 @@ def test_a_placeholder_of_mi_is_refused_with_the_variable_to_use(
 ) -> None:
     toml = DEPLOYMENT.replace('"secret"', f'"{placeholder}"')
     assert complaint_of(tmp_path, toml) == (
-        "user_store.connection_password holds a placeholder such as $secret{…}, "
-        "which only MI fills in: write the value itself, or set "
+        "user_store.connection_password contains a placeholder such as $secret{…}, "
+        "which only MI resolves: write the value itself, or set "
         "MI_LDAP_USER_STORE__CONNECTION_PASSWORD or MI_LDAP_USER_STORE__CONNECTION_PASSWORD_FILE."
     )
     assert load(tmp_path, toml, MI_LDAP_USER_STORE__CONNECTION_PASSWORD="x")
@@ -204,7 +191,7 @@ def test_a_placeholder_of_mi_is_refused_with_the_variable_to_use(
 
 def test_one_setting_under_two_names_is_refused(tmp_path: Path) -> None:
     said = complaint_of(tmp_path, "[user_store]\nstart_tls = true\nstart_tls_enabled = true")
-    assert said.startswith("user_store.start_tls is there twice, under two names: keep one.")
+    assert said.startswith("user_store.start_tls is set twice, under two names: keep one.")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +219,7 @@ def test_one_setting_under_two_names_is_refused(tmp_path: Path) -> None:
         ),
         (
             '[super_admin]\npassword = "admin"',
-            "super_admin.password has no effect: the first admin is made from it only with "
+            "super_admin.password has no effect: it is used only with "
             'bootstrap.mode = "configured".',
         ),
         (

@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from mi_ldap.settings import ResourceSettings, Settings, load_settings
 from mi_ldap.settings.deployment import KeyPath
 from mi_ldap.settings.registry import SETTINGS, dotted
+from mi_ldap.settings.root import secondary_address
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIG = CHECKOUT / "config" / "mi-ldap.toml"
@@ -103,16 +104,26 @@ def test_the_shipped_configuration_shows_the_default(path: KeyPath) -> None:
 
 
 def blocks(page: str) -> list[str]:
-    """What is indented in a page of docs/directories, each block without its indentation."""
-    text = (CHECKOUT / "docs" / "directories" / page).read_text("utf-8")
+    """What is indented in a page of docs, each block without its indentation."""
+    text = (CHECKOUT / "docs" / page).read_text("utf-8")
     found = re.findall(r"(?m)(?:^ {4}.*\n|^\n(?= {4}))+", text)
     return [textwrap.dedent(block).strip("\n") for block in found]
 
 
-@pytest.mark.parametrize("name", ["openldap", "389ds", "active-directory"])
-def test_a_page_shows_its_example(name: str) -> None:
-    example = (CHECKOUT / "config" / f"{name}.toml").read_text("utf-8")
-    assert tomllib.loads(blocks(f"{name}.md")[0]) == tomllib.loads(example)
+@pytest.mark.parametrize(
+    "page",
+    [
+        "directories/openldap",
+        "directories/389ds",
+        "directories/active-directory",
+        "stores/database",
+        "stores/read-only",
+        "stores/secondary",
+    ],
+)
+def test_a_page_shows_its_example(page: str) -> None:
+    example = (CHECKOUT / "config" / Path(page).name).with_suffix(".toml").read_text("utf-8")
+    assert tomllib.loads(blocks(f"{page}.md")[0]) == tomllib.loads(example)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +132,82 @@ def test_a_page_shows_its_example(name: str) -> None:
 )
 def test_a_page_shows_the_shipped_rights(page: str, file: str, what: str) -> None:
     rights = (CHECKOUT / "config" / "ldif" / file).read_text("utf-8")
-    shown = next(block for block in blocks(page) if block.startswith(f"{what}: "))
+    shown = next(block for block in blocks(f"directories/{page}") if block.startswith(f"{what}: "))
     assert shown in rights
+
+
+def test_the_example_of_databases_is_right_and_short() -> None:
+    example = CHECKOUT / "config" / "database.toml"
+    settings = load_settings({"MI_LDAP_CONFIG": str(example), "MI_LDAP_DATASOURCE__PASSWORD": "x"})
+    assert settings.database_address.tls
+    assert len(settings.database_address.hosts) == 2
+    assert settings.notes == ()
+    assert settings.bootstrap.users == ("alice",)
+
+
+def test_the_example_of_secondary_stores_is_right_and_short() -> None:
+    example = CHECKOUT / "config" / "secondary.toml"
+    passwords = {
+        "MI_LDAP_USER_STORE__CONNECTION_PASSWORD": "x",
+        "MI_LDAP_SECONDARY_USER_STORE__WSO2_COM__PASSWORD": "y",
+    }
+    settings = load_settings({"MI_LDAP_CONFIG": str(example), **passwords})
+    (store,) = settings.enabled_secondaries
+    assert (store.domain, store.is_database) == ("WSO2.COM", True)
+    assert secondary_address(store).tls
+    assert settings.notes == ()
+    assert settings.bootstrap.users == ("alice",)
+
+
+READ_ONLY = CHECKOUT / "config" / "read-only.toml"
+SECRETS = {
+    "MI_LDAP_USER_STORE__CONNECTION_PASSWORD": "x",
+    "MI_LDAP_DATASOURCE__PASSWORD": "y",
+}
+
+
+def test_the_example_of_read_only_directories_is_right_and_short() -> None:
+    own = {key: value for key, value in SECRETS.items() if "USER_STORE" in key}
+    settings = load_settings({"MI_LDAP_CONFIG": str(READ_ONLY), **own})
+    assert settings.user_store.type == "read_only_ldap"
+    assert settings.is_admin_role_hybrid
+    assert not settings.has_hybrid_database
+    assert settings.notes == ()
+    assert settings.bootstrap.users == ("alice",)
+
+
+def test_the_readme_shows_it_first() -> None:
+    shown = [block for block in blocks("../README.md") if block.startswith("[user_store]")]
+    assert tomllib.loads(shown[0]) == tomllib.loads(READ_ONLY.read_text("utf-8"))
+
+
+def tomls(page: str) -> list[str]:
+    """The blocks of TOML in a page of docs."""
+    return re.findall(
+        r"```toml\n(.*?)```", (CHECKOUT / "docs" / page).read_text("utf-8"), re.DOTALL
+    )
+
+
+def test_a_page_shows_the_database_of_several_machines(tmp_path: Path) -> None:
+    (shown,) = tomls("stores/read-only.md")
+    example = READ_ONLY.read_text("utf-8")
+    commented = re.sub(r"(?m)^#(\[\[|[a-z]+ +=)", r"\1", example)
+    assert tomllib.loads(commented) == tomllib.loads(f"{example}{shown}")
+    config = tmp_path / "my.toml"
+    config.write_text(commented, "utf-8")
+    settings = load_settings({"MI_LDAP_CONFIG": str(config), **SECRETS})
+    assert settings.has_hybrid_database
+    assert settings.database_address.tls
+    assert settings.notes == ()
+
+
+def test_a_page_shows_a_directory_with_the_database_of_mi(tmp_path: Path) -> None:
+    (shown,) = tomls("stores/hybrid.md")
+    config = tmp_path / "my.toml"
+    config.write_text(shown, "utf-8")
+    settings = load_settings({"MI_LDAP_CONFIG": str(config), **SECRETS})
+    assert (settings.is_database, settings.has_hybrid_database) == (False, True)
+    assert settings.notes == ()
 
 
 @pytest.mark.parametrize("name", ["openldap", "rfc2307", "389ds", "active-directory"])

@@ -20,6 +20,8 @@ TOKEN_CONFIG = ("management_api", "jwt_token_security_handler", "token_config")
 SECRETS = [
     ("user_store", "connection_password"),
     ("super_admin", "password"),
+    ("datasource", "url"),
+    ("datasource", "password"),
     (*TOKEN_CONFIG, "key"),
 ]
 MISTAKES = {
@@ -27,6 +29,7 @@ MISTAKES = {
     "MI_LDAP_SERVER__PRT": "1",
     "MI_LDAP_BOOTSTRAP__MODE": "configured",
     "MI_LDAP_USER_STORE__TYPE": "database",
+    "MI_LDAP_DATASOURCE__MAX_ACTIVE": "many",
     "MI_LDAP_USER_STORE__CONNECTION_URL": "ldap://ldap.example.org",
     "MI_LDAP_USER_STORE__USER_NAME_SEARCH_FILTER": "(uid=*)",
     "MI_LDAP_MANAGEMENT_API__CORS__ENABLE": "perhaps",
@@ -75,6 +78,8 @@ def test_no_secret_of_the_toml_is_said(
     text = json.dumps(secret, ensure_ascii=False).replace("\x7f", "") if quoted else secret
     config.write_text(
         f"[user_store]\nconnection_password = {text}\n"
+        f"[[datasource]]\nid = {text}\nurl = {text}\npassword = {text}\n"
+        f'[[datasource]]\nid = "WSO2CarbonDB"\nurl = {text}\npassword = [{text}]\n'
         f"[super_admin]\nusername = 3\npassword = [{text}]\n"
         f"[{'.'.join(TOKEN_CONFIG)}]\nkey = {{ a = {text} }}\n",
         encoding="utf-8",

@@ -186,11 +186,11 @@ def test_the_default_toml_may_be_missing(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        ("[server]\nport = 1\nkey hunter2", "Line 3 of {} is not TOML: texts stand in quotes"),
+        ("[server]\nport = 1\nkey hunter2", "Line 3 of {} is not TOML: strings need quotes"),
         ("[server\n", "Line 1 of {} is not TOML"),
         ('[server]\nlog_level = "', "Line 2 of {} is not TOML"),
-        ("[server]\n[audit]\n[server]", "Line 3 of {} is not TOML: the same table or key"),
-        ("[server]\nport = 1\nport = 2", "Line 3 of {} is not TOML: the same table or key"),
+        ("[server]\n[audit]\n[server]", "Line 3 of {} is not TOML: a table or key"),
+        ("[server]\nport = 1\nport = 2", "Line 3 of {} is not TOML: a table or key"),
     ],
 )
 def test_a_broken_toml_is_named_with_its_line(tmp_path: Path, toml: str, said: str) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from mi_ldap.errors import ConfigurationError
-from mi_ldap.settings import Settings, load_settings
+from tests.toml_files import complaint_of, load
 
 DIRECTORY = """
 [user_store]
@@ -18,18 +17,6 @@ connection_password = "secret"
 user_search_base = "ou=people,dc=example,dc=org"
 group_search_base = "ou=groups,dc=example,dc=org"
 """
-
-
-def load(tmp_path: Path, toml: str) -> Settings:
-    config = tmp_path / "config.toml"
-    config.write_text(toml, encoding="utf-8")
-    return load_settings({"MI_LDAP_CONFIG": str(config)})
-
-
-def complaint_of(tmp_path: Path, toml: str) -> str:
-    with pytest.raises(ConfigurationError) as caught:
-        load(tmp_path, toml)
-    return str(caught.value)
 
 
 def with_line(line: str) -> str:
@@ -78,8 +65,8 @@ def test_a_right_value_of_the_user_store_is_taken(tmp_path: Path, line: str, exp
 @pytest.mark.parametrize(
     ("line", "phrase"),
     [
-        ('type = "database"', "must be 'read_write_ldap' or 'read_only_ldap'"),
-        ("type = 1", "must be 'read_write_ldap' or 'read_only_ldap'"),
+        ('type = "jdbc"', "must be 'read_write_ldap', 'read_only_ldap' or 'database'"),
+        ("type = 1", "must be 'read_write_ldap', 'read_only_ldap' or 'database'"),
         ("start_tls = 1", "must be true or false"),
         ('start_tls = "yes"', "must be true or false"),
         ("read_timeout = 0", "must be a whole number from 1 to 3600000"),
@@ -88,9 +75,9 @@ def test_a_right_value_of_the_user_store_is_taken(tmp_path: Path, line: str, exp
         ("read_timeout = 1.5", "must be a whole number from 1 to 3600000"),
         ('read_timeout = "٣"', "must be a whole number from 1 to 3600000"),
         ("read_timeout = {}", "must be a whole number from 1 to 3600000"),
-        ("connection_password = 12345", "must be a text in quotes"),
-        ("connection_name = 5", "must be a text in quotes, on one line"),
-        ('connection_name = "a\\nb"', "must be a text in quotes, on one line"),
+        ("connection_password = 12345", "must be a string in quotes"),
+        ("connection_name = 5", "must be a string in quotes, on one line"),
+        ('connection_name = "a\\nb"', "must be a string in quotes, on one line"),
         ('connection_url = "http://x"', "must be one or more addresses such as ldaps://"),
         ('connection_url = "ldap.example.org"', "must be one or more addresses such as ldaps://"),
         ('connection_url = "ldaps://"', "must be one or more addresses such as ldaps://"),
@@ -210,3 +197,21 @@ def test_custody_in_attributes_that_are_there_needs_both(tmp_path: Path) -> None
     assert "needs user_store.epoch_attribute" in complaint_of(tmp_path, toml)
     both = f'{toml}\nepoch_attribute = "displayName"'
     assert load(tmp_path, both).user_store.epoch_attribute == "displayName"
+
+
+@pytest.mark.parametrize(
+    ("more", "has_groups"),
+    [
+        ("", True),
+        ('[super_admin]\nadmin_role = "Internal/admin"', False),
+        ('[datasource]\nurl = "sqlite:///users.sqlite"', False),
+    ],
+)
+def test_a_folder_of_hybrid_roles_without_effect_is_noted(
+    tmp_path: Path, more: str, has_groups: bool
+) -> None:
+    toml = with_line('hybrid_role_base = "ou=hybrid,dc=example,dc=org"')
+    settings = load(tmp_path, f"{toml}\n{more}")
+    assert settings.has_hybrid_groups is has_groups
+    sentence = "user_store.hybrid_role_base has no effect"
+    assert any(sentence in note for note in settings.notes) is not has_groups

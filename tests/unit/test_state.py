@@ -14,7 +14,9 @@ import pytest
 
 from mi_ldap.errors import ConfigurationError, StateUnavailable
 from mi_ldap.state.database import StateDatabase
+from mi_ldap.state.deletion_log import KEPT_S, StateDeletionLog
 from mi_ldap.state.tokens import Revocations
+from mi_ldap.store import DeletedEntry
 
 
 @pytest.fixture
@@ -106,6 +108,29 @@ def test_a_pipe_in_place_of_the_file_is_told_and_nobody_waits_for_it(
         state.get("key")
 
 
+@pytest.mark.parametrize("is_replicated", [False, True])
+def test_a_deletion_is_recorded_for_all_processes_and_forgotten_after_ten_minutes(
+    state: StateDatabase, file: Path, monkeypatch: pytest.MonkeyPatch, is_replicated: bool
+) -> None:
+    bob = DeletedEntry("uid=bob,ou=people,dc=mi", "bob")
+    StateDeletionLog(state, is_replicated=is_replicated).note(bob)
+    other = StateDeletionLog(StateDatabase(file))
+    assert other.recent() == [bob]
+    later = time.time() + KEPT_S + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert other.recent() == [bob]  # once more, then it is forgotten
+    assert other.recent() == []
+
+
+@pytest.mark.parametrize("is_replicated", [False, True])
+def test_a_deletion_that_cannot_be_recorded_is_no_error(
+    state: StateDatabase, file: Path, is_replicated: bool
+) -> None:
+    file.unlink()
+    os.mkfifo(file)
+    StateDeletionLog(state, is_replicated=is_replicated).note(DeletedEntry("uid=bob", "bob"))
+
+
 def test_a_file_of_a_newer_version_is_refused(state: StateDatabase, file: Path) -> None:
     with state.connection() as connection:
         connection.execute("PRAGMA user_version = 99")
@@ -120,15 +145,16 @@ def test_what_is_no_database_is_refused_and_left_alone(file: Path) -> None:
     assert file.read_text().startswith("not a database")
 
 
-def test_two_that_start_at_once_make_one_schema(file: Path) -> None:
-    def start(_: int) -> str:
-        database = StateDatabase(file)
+def test_those_that_start_at_once_make_one_schema(tmp_path: Path) -> None:
+    def start(number: int) -> str:
+        database = StateDatabase(tmp_path / f"{number // 8}.sqlite")
         value = database.set_default("key", "value")
         database.close()
         return value
 
-    with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(start, range(4))) == ["value"] * 4
+    # Each file is created by eight threads.
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(start, range(1200))) == ["value"] * 1200
 
 
 def test_a_file_of_the_first_version_keeps_what_was_revoked(file: Path) -> None:

@@ -2,6 +2,6 @@
 
 A profile describes one kind of server, and the settings override it. The layout converts entries to
 users and roles and back; the account state is the attribute that holds token validity and marks of
-running operations. It imports `ldap` and `model`. It must not know services or settings, and except
-for reading the root DSE and the schema it does no I/O.
+running operations. It imports `ldap` and `model`. It must not know the services, and does no I/O;
+`builder` alone knows the settings.
 """

@@ -9,13 +9,13 @@ from typing import Final
 
 import structlog
 
-from mi_ldap.directory.layout import account_state
+from mi_ldap import account_state
 from mi_ldap.directory.layout.entry_names import changes_silently, shown_name
 from mi_ldap.directory.layout.profiles import GROUP_SCHEMAS, GroupSchema, Profile
 from mi_ldap.errors import IdUnreadable
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry
 from mi_ldap.ldap.filter_evaluation import Evaluation, evaluation_of
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.ldap.operations import Modification, Modify
 from mi_ldap.model import EntryId, Role, User, entry_id
 
@@ -34,6 +34,8 @@ _ID_HINT: Final = (
 
 ACCOUNT_CLASS: Final = "miLdapAccount"
 ADMIN_ROLE_CLASS: Final = "miLdapAdminRole"
+HYBRID_ROLE_CLASS: Final = "miLdapHybridRole"
+HYBRID_MEMBER: Final = "miLdapMember"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class DirectoryLayout:
         user_list_filter, role_list_filter: the filters that find all.
         user_class, role_class: the structural class of a new entry.
         user_name, role_name: the attributes with the names that are shown.
-        naming: the attribute in the RDN of a new user.
+        rdn_attribute: the attribute in the RDN of a new user.
         member_of: the attribute of a user with its groups; `""` if the server has none.
         user_id: the attribute with the immutable id, of users and of groups.
         custodian: the attribute of a user with the id of its custodian.
@@ -64,6 +66,7 @@ class DirectoryLayout:
         configured_user_attributes: attributes of a new user, with `{name}` and `{number}`; None
             for those of the profile.
         deletes_subtree: whether the entries below a user are deleted with it.
+        hybrid_role_base: the DN below which the groups of hybrid roles are; `""` if there are none.
     """
 
     profile: Profile
@@ -77,7 +80,7 @@ class DirectoryLayout:
     user_class: str
     role_class: str
     user_name: str
-    naming: str
+    rdn_attribute: str
     role_name: str
     member_of: str
     user_id: str
@@ -93,15 +96,12 @@ class DirectoryLayout:
     user_object_classes: tuple[str, ...] = ()
     configured_user_attributes: tuple[tuple[str, str], ...] | None = None
     deletes_subtree: bool = False
+    hybrid_role_base: str = ""
 
     @property
     def own_classes(self) -> bool:
         """Whether the attributes are those of `config/schema`, which no other tool uses."""
         return self.account_class == ACCOUNT_CLASS
-
-    @property
-    def list_filters(self) -> tuple[str, str]:
-        return self.user_list_filter, self.role_list_filter
 
     @property
     def lists_by_silent_attributes(self) -> bool:
@@ -112,19 +112,18 @@ class DirectoryLayout:
     @property
     def finds_users_by_name(self) -> bool:
         """Whether users are found by exactly the name that is shown, as memory finds them."""
-        by_name = f"({self.user_name}=?)"
-        return self._equal_names_share_letters(self.user_name) and self.user_filter in (
-            by_name,
-            f"(&{self.user_list_filter}{by_name})",
-        )
+        return self._finds_by(self.user_name, self.user_filter, self.user_list_filter)
 
     @property
     def finds_roles_by_name(self) -> bool:
         """Whether roles are found by exactly the name that is shown."""
-        by_name = f"({self.role_name}=?)"
-        return self._equal_names_share_letters(self.role_name) and self.role_filter in (
-            by_name,
-            f"(&{self.role_list_filter}{by_name})",
+        return self._finds_by(self.role_name, self.role_filter, self.role_list_filter)
+
+    def _finds_by(self, attribute: str, search_filter: str, list_filter: str) -> bool:
+        by_name = f"({attribute}=?)"
+        known = self.profile.schema.equal_values_share_letters(attribute)
+        return search_filter in (by_name, f"(&{list_filter}{by_name})") and (
+            known or self._is_unknown_default(attribute)
         )
 
     def evaluation_of(self, ldap_filter: str) -> Evaluation:
@@ -147,10 +146,6 @@ class DirectoryLayout:
             return True
         schema, name = self.profile.schema, self.user_name
         return schema.substring_match_ignores_case(name) or self._is_unknown_default(name)
-
-    def _equal_names_share_letters(self, attribute: str) -> bool:
-        known = self.profile.schema.equal_values_share_letters(attribute)
-        return known or self._is_unknown_default(attribute)
 
     def _is_unknown_default(self, attribute: str) -> bool:
         """Whether the schema is unreadable, but the attribute is a default one (ignores case)."""
@@ -214,7 +209,7 @@ class DirectoryLayout:
             appointment=account_state.appointment(stored) or adopted,
             busy=account_state.is_busy(stored),
             unfinished=self.is_unfinished(entry),
-            marked=not self.account_class or _has_class(entry, self.account_class),
+            has_store_class=not self.account_class or _has_class(entry, self.account_class),
         )
 
     def is_unfinished(self, entry: Entry) -> bool:
@@ -233,7 +228,7 @@ class DirectoryLayout:
             name=shown_name(entry, self.role_name),
             locator=entry.dn,
             revision=f"{entry.first(self.profile.stamp) or ''}|{revision}",
-            marked=not self.admin_role_class or _has_class(entry, self.admin_role_class),
+            has_store_class=not self.admin_role_class or _has_class(entry, self.admin_role_class),
             is_dynamic=self.is_dynamic(entry),
             foreign_class=self.foreign_class(entry),
         )
@@ -292,11 +287,9 @@ class DirectoryLayout:
         return f"({self.user_id}={names.filter_bytes(raw)})"
 
     def target(self, entry: User | Role) -> str:
-        """Return the DN for changes of the entry.
-
-        Active Directory also accepts `<GUID=…>` ([MS-ADTS] §3.1.1.3.1.2.4), which still names the
-        entry if another tool moves it meanwhile.
-        """
+        """Return the DN for changes of the entry."""
+        # Active Directory accepts `<GUID=…>` ([MS-ADTS] §3.1.1.3.1.2.4), which still names the
+        # entry if another tool moves it meanwhile.
         return f"<GUID={entry.id}>" if self.profile.addresses_by_guid else entry.locator
 
     def is_under_user_base(self, dn: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry
+from mi_ldap.ldap.messages import Entry
 
 # OpenLDAP 2.5.13: the overlays memberof, ppolicy and lastbind write these as internal operations,
 # which leave entryCSN and modifyTimestamp as they are.
@@ -20,7 +20,7 @@ def shown_name(entry: Entry, attribute: str) -> str:
     values = entry.attributes.get(attribute.lower(), ())
     if len(values) == 1:
         return values[0].decode(errors="replace")
-    named_by = dict(names.own_pairs(entry.dn))
+    named_by = dict(names.rdn_pairs(entry.dn))
     return named_by.get(attribute.lower()) or entry.first(attribute) or ""
 
 

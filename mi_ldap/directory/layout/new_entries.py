@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-from mi_ldap.directory.layout import account_state
+from mi_ldap import account_state
 from mi_ldap.directory.layout.directory_layout import PLACEHOLDER_DN, DirectoryLayout
 from mi_ldap.errors import BadRequest
 from mi_ldap.ldap import names
@@ -34,7 +34,7 @@ def new_user(layout: DirectoryLayout, name: str, mark: str = "") -> Add:
     _ensure_valid(layout, name)
     attributes = _configured_attributes(layout, name)
     attributes[layout.user_name] = [name]
-    attributes[layout.epoch] = [account_state.unfinished(mark or account_state.fresh())]
+    attributes[layout.epoch] = [account_state.unfinished(mark or account_state.new_nonce())]
     classes = (layout.user_class, *layout.user_object_classes, layout.account_class)
     return Add(_user_dn(layout, name), tuple(filter(None, dict.fromkeys(classes))), attributes)
 
@@ -83,7 +83,7 @@ def _configured_attributes(layout: DirectoryLayout, name: str) -> dict[str, list
 def _user_dn(layout: DirectoryLayout, name: str) -> str:
     if layout.user_dn_pattern:
         return names.dn_from_pattern(layout.user_dn_pattern, name)
-    return names.dn_in(layout.user_bases[0], layout.naming, name)
+    return names.dn_in(layout.user_bases[0], layout.rdn_attribute, name)
 
 
 def _role_dn(layout: DirectoryLayout, name: str) -> str:

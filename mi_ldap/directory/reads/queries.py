@@ -11,7 +11,7 @@ import structlog
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.errors import AmbiguousName, IdUnreadable
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.model import Role, User, entry_id
 
 log = structlog.get_logger()
@@ -70,7 +70,7 @@ def users(
 def user_named(layout: DirectoryLayout, name: str) -> Query[User | None]:
     """Return the query for the user with the name; see `Reader.find_user`."""
     if not name:
-        return nothing(None)
+        return constant(None)
     # Combined with the list filter: who is not listed must not be able to log in either.
     named = users(layout, names.filter_for(layout.user_filter, name))
     return named.then(lambda found: _single("user", name, found))
@@ -92,7 +92,7 @@ def user_with_id(layout: DirectoryLayout, user_id: str) -> Query[User | None]:
 
     wanted = entry_id(user_id)
     same = layout.id_filter(wanted) if wanted else None
-    return users(layout, same).then(only) if same else nothing(None)
+    return users(layout, same).then(only) if same else constant(None)
 
 
 def dependents_of(layout: DirectoryLayout, user: User) -> Query[tuple[User, ...]]:
@@ -114,21 +114,21 @@ def roles(layout: DirectoryLayout, condition: str) -> Query[list[Role]]:
 def role_named(layout: DirectoryLayout, name: str) -> Query[Role | None]:
     """Return the query for the role with the name; see `Reader.find_role`."""
     if not name:
-        return nothing(None)
+        return constant(None)
     named = roles(layout, names.filter_for(layout.role_filter, name))
     return named.then(lambda found: _single("role", name, found))
 
 
-def roles_naming(layout: DirectoryLayout, members: Sequence[str]) -> Query[list[Role]]:
+def roles_with_member(layout: DirectoryLayout, members: Sequence[str]) -> Query[list[Role]]:
     """Return the query for the groups that have one of the member values, and dynamic groups."""
     # OpenLDAP 2.5.13: the overlay dynlist adds members to entries that are returned, but a filter
-    # does not match them. So all dynamic groups are read; `Reader.roles_naming` compares them.
-    naming = [names.equals(layout.member, each) for each in members]
+    # does not match them. So all dynamic groups are read, and compared in `Reader`.
+    static = [names.equals(layout.member, each) for each in members]
     dynamic = [names.equals("objectClass", name) for name in layout.profile.dynamic_classes]
-    return roles(layout, names.any_of([*naming, *dynamic]))
+    return roles(layout, names.any_of([*static, *dynamic]))
 
 
-def nothing(answer: T) -> Query[T]:
+def constant(answer: T) -> Query[T]:
     """Return the query that sends nothing, and has this answer."""
     return Query((), "", (), lambda entries: answer)
 

@@ -15,9 +15,10 @@ from mi_ldap.directory.reads.queries import Query
 from mi_ldap.directory.reads.searches import Searches, batches, rdn_filter
 from mi_ldap.directory.reads.shared_reads import SharedReads
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry, SearchResult
+from mi_ldap.ldap.messages import Entry
+from mi_ldap.ldap.search import SearchResult
 from mi_ldap.model import Names, Role, User, in_order
-from mi_ldap.name_rules import folded
+from mi_ldap.name_folding import folded
 
 MAX_MEMBERS_SEARCHED: Final = 2000
 """A group with more members is resolved by listing all users, which takes fewer searches."""
@@ -91,10 +92,6 @@ class Reader(Searches):
         """Return the users that match a filter."""
         return self.answer(queries.users(self.layout, condition))
 
-    def dependents_of(self, user: User) -> tuple[User, ...]:
-        """Return the users whose custodian is the user."""
-        return self.answer(queries.dependents_of(self.layout, user))
-
     def user_names(self, like: str | None) -> Names:
         """Return the names of all users, or at least of those that match `like` (`"a*"`)."""
         layout = self.layout
@@ -125,10 +122,10 @@ class Reader(Searches):
 
     def _users_by_name(self, member_names: list[str]) -> list[User]:
         by_id = {u.id: u for u in self._users_in_batches(member_names, self._name_filter)}
-        bearers = Counter(folded(user.name) for user in by_id.values())
+        counts = Counter(folded(user.name) for user in by_id.values())
         named = set(member_names)
         # A name that several users have identifies none of them.
-        return [u for u in by_id.values() if u.name in named and bearers[folded(u.name)] == 1]
+        return [u for u in by_id.values() if u.name in named and counts[folded(u.name)] == 1]
 
     # Roles
 
@@ -149,20 +146,20 @@ class Reader(Searches):
             self.layout.role_bases, self.layout.role_list_filter, self.layout.role_name
         )
 
-    def roles_naming(self, members: Sequence[str]) -> list[Role]:
+    def roles_with_member(self, members: Sequence[str]) -> list[Role]:
         """Return the groups that have one of the member values, whether its entry exists or not."""
         found: list[Role] = []
         for part in batches(members):
-            found += self.answer(self.naming(part))
+            found += self.answer(self.query_roles_with_member(part))
         return found
 
-    def naming(self, members: Sequence[str]) -> Query[list[Role]]:
+    def query_roles_with_member(self, members: Sequence[str]) -> Query[list[Role]]:
         """Return the query for the groups that have one of at most 200 member values."""
 
         def without_other_dynamic(found: list[Role]) -> list[Role]:
             return [r for r in found if not r.is_dynamic or self._has_any_member(r, members)]
 
-        return queries.roles_naming(self.layout, members).then(without_other_dynamic)
+        return queries.roles_with_member(self.layout, members).then(without_other_dynamic)
 
     def _has_any_member(self, role: Role, members: Sequence[str]) -> bool:
         group = self.group(role)
@@ -172,7 +169,7 @@ class Reader(Searches):
         wanted = {names.parsed_dn(dn) for dn in members}
         return any(names.parsed_dn(dn) in wanted for dn in named)
 
-    def whole_roles(self, condition: str, attributes: Sequence[str] = ()) -> Query[list[Entry]]:
+    def query_groups(self, condition: str, attributes: Sequence[str] = ()) -> Query[list[Entry]]:
         """Return the query for the groups that match a filter, with all their members."""
         # With the list filter: the service never removes members from groups that are not listed.
         layout = self.layout
@@ -191,13 +188,13 @@ class Reader(Searches):
         wanted = [dn for dn in dns if self.layout.is_under_role_base(dn)]
         found: list[Entry] = []
         for part in batches(wanted):
-            found += self.answer(self.whole_roles(rdn_filter(part)))
+            found += self.answer(self.query_groups(rdn_filter(part)))
         named = {names.parsed_dn(dn) for dn in wanted}
         return [entry for entry in found if names.parsed_dn(entry.dn) in named]
 
-    def group(self, role: Role) -> Entry | None:
-        """Return the role's entry with all its members; None if it was deleted."""
-        attributes = [*self.layout.role_attributes, self.layout.member]
+    def group(self, role: Role, *more: str) -> Entry | None:
+        """Return the role's entry with all its members, and `more`; None if it was deleted."""
+        attributes = [*self.layout.role_attributes, self.layout.member, *more]
         with self.connection() as connection:
             entry = connection.read(role.locator, "(objectClass=*)", attributes)
         return self.with_all_members(entry, attributes) if entry else None
@@ -220,7 +217,7 @@ class Reader(Searches):
     def _names_by_listing(self, members: list[str]) -> Names:
         """Return the names of the users among the members, out of the list of all users."""
         layout = self.layout
-        found = self._named(layout.user_bases, layout.user_list_filter, layout.user_name)
+        found = self._dns_and_names(layout.user_bases, layout.user_list_filter, layout.user_name)
         if layout.group_schema.by_name:
             wanted = set(members)
             kept = [name for _, name in found.entries if name in wanted]
@@ -229,10 +226,10 @@ class Reader(Searches):
         return in_order(kept, complete=found.complete)
 
     def _names(self, bases: Sequence[str], ldap_filter: str, named_by: str) -> Names:
-        found = self._named(bases, ldap_filter, named_by)
+        found = self._dns_and_names(bases, ldap_filter, named_by)
         return in_order((name for _, name in found.entries), complete=found.complete)
 
-    def _named(
+    def _dns_and_names(
         self, bases: Sequence[str], ldap_filter: str, named_by: str
     ) -> SearchResult[tuple[str, str]]:
         """Return DNs and names of the matching entries; see `_is_identified` for those left out."""

@@ -7,12 +7,12 @@ from typing import Final
 
 import structlog
 
-from mi_ldap.directory.layout.directory_layout import DirectoryLayout
+from mi_ldap.directory.layout.directory_layout import HYBRID_MEMBER, DirectoryLayout
 from mi_ldap.directory.reads.searches import Searches
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import LdapConnection, LdapError
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.connection import LdapConnection
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 
 log = structlog.get_logger()
 
@@ -39,14 +39,19 @@ def check(searches: Searches, admin_role: str) -> None:
         named = names.filter_for(layout.role_filter, admin_role)
         ldap_filter = f"(&{layout.role_list_filter}{named})"
         _ensure_readable(searches, layout.role_bases, ldap_filter, "user_store.group_search_base")
+    if layout.hybrid_role_base:
+        base = [layout.hybrid_role_base]
+        _ensure_readable(searches, base, layout.role_list_filter, "user_store.hybrid_role_base")
 
 
 def _ensure_attributes_known(layout: DirectoryLayout) -> None:
     """Check that the server's schema has the configured attributes.
 
     Raises:
-        DirectoryUnavailable: one of them is missing. Every list would be empty, without an error.
+        DirectoryUnavailable: one of them is missing.
     """
+    # A condition on an unknown attribute is Undefined (RFC 4511 §4.5.1.7): every list would be
+    # empty, without an error.
     schema = layout.profile.schema
     configured = {"user_name_attribute": layout.user_name}
     if layout.reads_roles:
@@ -54,6 +59,8 @@ def _ensure_attributes_known(layout: DirectoryLayout) -> None:
             "group_name_attribute": layout.role_name,
             "membership_attribute": layout.member,
         }
+    if layout.hybrid_role_base and layout.own_classes:
+        configured["hybrid_role_base"] = HYBRID_MEMBER
     for key, attribute in configured.items():
         if schema.attributes and not schema.knows(attribute):
             raise DirectoryUnavailable(

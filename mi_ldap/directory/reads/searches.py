@@ -14,19 +14,15 @@ from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.reads.queries import AnyQuery, Query
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import (
-    Entry,
-    LdapConnection,
-    LdapError,
-    SearchRequest,
-    SearchResult,
-)
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.connection_pool import Pool
 from mi_ldap.ldap.filter_evaluation import Evaluation, Test
-from mi_ldap.ldap.search import Convert, whole
+from mi_ldap.ldap.messages import Entry
+from mi_ldap.ldap.result_codes import LdapError
+from mi_ldap.ldap.search import Convert, SearchRequest, SearchResult, whole
 
 MEMBERS_PER_SEARCH: Final = 200
-"""Most alternatives in the filter of one search."""
+"""Maximum number of alternatives in the filter of one search."""
 
 MAX_READS: Final = 3
 """How often a group is read again that changes while its members are read in ranges."""
@@ -76,14 +72,6 @@ class Searches:
             results = connection.find_all(requests)
         return [dn for dn, result in zip(dns, results, strict=True) if result.entries]
 
-    def search(
-        self, bases: Sequence[str], ldap_filter: str, attributes: list[str]
-    ) -> SearchResult[Entry]:
-        """Return the matching entries, each once even if one base is below another."""
-        found = self.collect(bases, ldap_filter, attributes, whole)
-        entries = {entry.dn: entry for entry in found.entries}
-        return SearchResult(list(entries.values()), found.complete)
-
     def collect(
         self,
         bases: Sequence[str],
@@ -97,22 +85,22 @@ class Searches:
         another.
         """
         evaluation = self.layout.evaluation_of(ldap_filter)
-        wanted = [*attributes, *sorted(evaluation.attributes)]
-        searches = [SearchRequest(base, evaluation.server_filter, wanted) for base in bases]
+        requests = _requests(bases, attributes, evaluation)
         with self.connection() as connection:
-            found = connection.collect(searches, _if_matching(evaluation.test, convert))
+            found = connection.collect(requests, _if_matching(evaluation.test, convert))
         kept = [each for result in found for each in result.entries]
         return SearchResult(kept, all(result.complete for result in found))
 
     def search_complete(
         self, bases: Sequence[str], ldap_filter: str, attributes: list[str]
     ) -> list[Entry]:
-        """Return all matching entries, for decisions.
+        """Return all matching entries, each once even if one base is below another.
 
         Raises:
             DirectoryUnavailable: the server returned only some of them.
         """
-        return _complete(self.search(bases, ldap_filter, attributes))
+        found = self.collect(bases, ldap_filter, attributes, whole)
+        return _entries_if_complete(_merged([found]))
 
     def answer(self, query: Query[T]) -> T:
         """Return the answer to a query.
@@ -131,9 +119,9 @@ class Searches:
         """
         evaluations = [self.layout.evaluation_of(query.condition) for query in queries]
         requests = [
-            SearchRequest(base, of.server_filter, [*query.attributes, *sorted(of.attributes)])
-            for query, of in zip(queries, evaluations, strict=True)
-            for base in query.bases
+            request
+            for query, evaluation in zip(queries, evaluations, strict=True)
+            for request in _requests(query.bases, query.attributes, evaluation)
         ]
         try:
             results = iter(self._find_all(requests))
@@ -149,6 +137,7 @@ class Searches:
     def _find_all(self, requests: Sequence[SearchRequest]) -> list[SearchResult[Entry]]:
         if not requests:
             return []
+        # Not `self.connection`: the caller needs the `LdapError`.
         with self.pool.connection() as connection:
             return connection.find_all(requests)
 
@@ -177,15 +166,13 @@ class Searches:
         raise DirectoryUnavailable("A group changes while it is read. Try again later.")
 
     def _ranged_members(self, connection: LdapConnection, group: Entry) -> list[bytes] | None:
-        """Return all members; None if the group changed between two reads.
-
-        A removal moves later values to lower positions, so that the next range would omit some.
-        """
+        """Return all members; None if the group changed between two reads."""
         stamp = self.layout.profile.stamp
         members, following = _value_range(group, self.layout.member)
         while following is not None:
             attributes = [f"{self.layout.member};range={following}-*", stamp]
             part = connection.read(group.dn, _ANYTHING, attributes)
+            # A removal moves later values to lower positions, so that the range would omit some.
             if part is None or part.first(stamp) != group.first(stamp):
                 return None
             more, following = _value_range(part, self.layout.member)
@@ -199,23 +186,30 @@ def _if_matching(test: Test | None, convert: Convert[T]) -> Convert[T]:
     return lambda entry: convert(entry) if test(entry) else None
 
 
-def _united(found: Sequence[SearchResult[Entry]], evaluation: Evaluation) -> SearchResult[Entry]:
-    """Return the entries of several bases that match the whole filter, each once."""
-    test = evaluation.test
+def _requests(
+    bases: Sequence[str], attributes: Sequence[str], evaluation: Evaluation
+) -> list[SearchRequest]:
+    """Return a search below each of the bases for what the server can evaluate of a filter."""
+    wanted = [*attributes, *sorted(evaluation.attributes)]
+    return [SearchRequest(base, evaluation.server_filter, wanted) for base in bases]
+
+
+def _merged(found: Sequence[SearchResult[Entry]], test: Test | None = None) -> SearchResult[Entry]:
+    """Return the entries of several bases that pass the test, each once."""
     entries = {
         entry.dn: entry for each in found for entry in each.entries if test is None or test(entry)
     }
     return SearchResult(list(entries.values()), all(each.complete for each in found))
 
 
-def _complete(found: SearchResult[Entry]) -> list[Entry]:
+def _entries_if_complete(found: SearchResult[Entry]) -> list[Entry]:
     if not found.complete:
         raise DirectoryUnavailable("The directory returned an incomplete result (size limit).")
     return found.entries
 
 
 def _decoded(query: Query[T], found: Sequence[SearchResult[Entry]], evaluation: Evaluation) -> T:
-    return query.decode(_complete(_united(found, evaluation)))
+    return query.decode(_entries_if_complete(_merged(found, evaluation.test)))
 
 
 def _value_range(entry: Entry, attribute: str) -> tuple[list[bytes], int | None]:
@@ -239,4 +233,4 @@ def rdn_filter(dns: Sequence[str]) -> str:
 
     The DN itself can't be searched for on all servers (`entryDN`, RFC 5020, is optional).
     """
-    return names.any_of([names.equals(*names.first_value(dn)) for dn in dns])
+    return names.any_of([names.equals(*names.first_rdn_pair(dn)) for dn in dns])

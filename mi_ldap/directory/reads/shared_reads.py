@@ -1,8 +1,4 @@
-"""Requests that wait for the same list share one read of the directory.
-
-A list of 100,000 users takes a second of one core. Sixteen clients that ask for it at once would
-each wait for sixteen reads, since Python runs one thread at a time, and all of them would time out.
-"""
+"""Requests that wait for the same list share one read of the directory."""
 
 from __future__ import annotations
 
@@ -33,11 +29,12 @@ class _Read(Generic[T]):
             raise DirectoryUnavailable("The directory did not answer in time. Try again later.")
 
 
+# A list of 100,000 users takes a second of one core. Sixteen clients that ask for it at once would
+# each wait for sixteen reads, since Python runs one thread at a time, and all would time out.
 class SharedReads(Generic[T]):
     """Reads by key, at most one of a key at a time.
 
-    A result contains all changes that were made before the request that gets it: a request never
-    joins a read that has begun already, but the next one.
+    A result contains all changes that were made before the request that gets it.
     """
 
     def __init__(self) -> None:
@@ -54,6 +51,8 @@ class SharedReads(Generic[T]):
         """
         while True:
             with self._lock:
+                # A read that has begun already may lack a change that the client has made before
+                # its request, so the request joins the next one.
                 before, mine = self._running.get(key), self._next.get(key)
                 joins = before is not None and mine is not None
                 if mine is None:

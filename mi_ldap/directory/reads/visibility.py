@@ -13,7 +13,7 @@ from itertools import product
 from typing import Final
 
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
-from mi_ldap.directory.reads.nesting import Nesting
+from mi_ldap.directory.reads.memberships import Nesting
 from mi_ldap.ldap import filters, names
 from mi_ldap.ldap.filters import Item
 from mi_ldap.model import Role, User
@@ -22,11 +22,10 @@ IN_CHAIN: Final = "1.2.840.113556.1.4.1941"
 """The matching rule that includes nested groups ([MS-ADTS] §3.1.1.3.4.4.3)."""
 
 _MEMBERSHIP: Final = frozenset({"memberof", "ismemberof"})
+# All combinations of their results are evaluated: 2 to this power.
 _MAX_UNKNOWN: Final = 10
-"""Most conditions on other attributes, all combinations of which are evaluated (2 to this power).
-
-With more conditions, every change of a tested membership counts as hiding the user.
-"""
+"""Maximum number of conditions on other attributes. With more, every change of a tested membership
+counts as hiding the user."""
 
 
 @dataclass
@@ -48,7 +47,7 @@ class Visibility:
         """
         if not self.memberships or not (assigned or revoked):
             return False
-        before = list(self.nesting.reader.roles_naming([self.layout.member_value(user)]))
+        before = list(self.nesting.reader.roles_with_member([self.layout.member_value(user)]))
         lost = {role.id for role in revoked}
         after = [*(role for role in before if role.id not in lost), *assigned]
         return self._may_stop_matching(self._results(user, before), self._results(user, after))

@@ -18,35 +18,32 @@ from typing import Final, TypeVar
 import structlog
 
 from mi_ldap.deadline import began_at, deadline, remaining_s
-from mi_ldap.directory.reads.reader import Reader
+from mi_ldap.directory.reads.searches import Searches
 from mi_ldap.directory.replica.comparison import Difference
-from mi_ldap.directory.replica.containers import ResyncRequired
-from mi_ldap.directory.replica.contents import ReplicaContents, ReplicationUnavailable
+from mi_ldap.directory.replica.contents import ReplicaContents
 from mi_ldap.directory.replica.name_keys import CacheMiss
-from mi_ldap.directory.replica.reasons import reason_for
-from mi_ldap.directory.replica.snapshot import UNREPORTED, Snapshot
-from mi_ldap.directory.replica.verification import Verification
+from mi_ldap.directory.replica.reasons import ReplicationUnavailable, ResyncRequired, reason_for
+from mi_ldap.directory.replica.snapshot import UNREPORTED, Snapshot, Verification
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.ldap.connection import LdapError
 from mi_ldap.ldap.connection_pool import Connector
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 from mi_ldap.model import ReadSource, Role, User
 
 log = structlog.get_logger()
 
 __all__ = ["CacheMiss", "Replica", "ReplicaContents"]
 
-LARGE: Final = 2000
+LARGE_GROUP: Final = 2000
 """A group with more members is read in the background, not while a request waits."""
 
 FILL_S: Final = 600.0
 """Longest time for filling memory, in seconds."""
-KEEP_S: Final = 60.0
-"""Longest pause between polls, in seconds: firewalls cut idle connections, and slapd's session log
-drops old changes."""
+# Firewalls cut idle connections, and slapd's session log drops old changes.
+MAX_POLL_PAUSE_S: Final = 60.0
+"""Longest pause between polls, in seconds."""
 RECHECK_S: Final = 1.0
 """Pause before uncertain groups are read, and before a lost server is retried, in seconds."""
-REPORT_S, REPORT_PAUSE_S = 1.0, 0.002
+MAX_REPORT_WAIT_S, REPORT_PAUSE_S = 1.0, 0.002
 """Longest wait for the server to report a removal, and the pause between polls, in seconds."""
 LAG_S: Final = 10.0
 """Seconds after which an unreported change is assumed never to be reported."""
@@ -80,24 +77,24 @@ class Replica:
 
     Args:
         connector: opens the connection for polls.
-        reader: reads what a poll does not report.
-        limit: the most users and groups; if there are more the replica is off.
-        is_private: whether the service runs the directory itself, so that its configuration is
+        searches: read what a poll does not report.
+        limit: the maximum number of users and groups; with more, the replica is off.
+        is_embedded: whether the service runs the directory itself, so that its configuration is
             known.
     """
 
     def __init__(
-        self, connector: Connector, reader: Reader, limit: int, *, is_private: bool = False
+        self, connector: Connector, searches: Searches, limit: int, *, is_embedded: bool = False
     ) -> None:
-        self._connector, self._reader, self._limit = connector, reader, limit
-        self._is_private = is_private
+        self._connector, self._searches, self._limit = connector, searches, limit
+        self._is_private = is_embedded
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._polled_at = self._written_at = self._paused_until = 0.0
         self._lagging_since: float | None = None
         self._unavailable_reason = "it is being filled"
         self._logged_reason = ""
-        self._verification = Verification(connector, reader.layout)
+        self._verification = Verification(connector, searches.layout)
         self._is_disabled = False
         self._wakeup = threading.Event()
         self._closed = False
@@ -144,7 +141,7 @@ class Replica:
         """
         # slapd 2.5.13 reports a deletion only after all changes that began earlier have ended.
         self.note_write()
-        ends_at = time.monotonic() + REPORT_S
+        ends_at = time.monotonic() + MAX_REPORT_WAIT_S
         while not self._unavailable_reason and self._still_contains(entry):
             if time.monotonic() > ends_at:
                 with self._lock:
@@ -154,13 +151,15 @@ class Replica:
 
     def _still_contains(self, entry: User | Role) -> bool:
         """Whether memory still contains the entry after a poll, even if other changes lag."""
-        self.note_write()
         if not self._lock.acquire(timeout=remaining_s()):
             return True
         try:
-            with suppress(CacheMiss):
-                self._polled_contents()
-            return self._snapshot is not None and self._snapshot.contents.holds(entry)
+            if self._snapshot is not None:
+                # The groups that have lost the user are not read while this request waits.
+                with suppress(CacheMiss):
+                    self._poll(self._snapshot, reads_groups=False)
+                self._wakeup.set()
+            return self._snapshot is not None and self._snapshot.contents.contains(entry)
         finally:
             self._lock.release()
 
@@ -201,7 +200,7 @@ class Replica:
             self._lagging_since = None
             self._drop("the server does not report a change")
 
-    def _poll(self, snapshot: Snapshot) -> None:
+    def _poll(self, snapshot: Snapshot, *, reads_groups: bool = True) -> None:
         # A cookie of one server says nothing about the changes that another one has replicated.
         if not self._connector.is_current(snapshot.connection):
             self._drop("the directory server has changed")
@@ -209,9 +208,9 @@ class Replica:
         try:
             # slapd 2.5.13 reports the changes of a transaction (RFC 5805) before it is committed,
             # and also if it is aborted. This service uses none, so every deletion is final.
-            snapshot.synchronizer.refresh(snapshot.connection)
+            snapshot.refresh()
             self._ensure_within_limit(snapshot.contents)
-            if snapshot.contents.groups.uncertain:
+            if reads_groups and snapshot.contents.groups.uncertain:
                 self._read_small_groups(snapshot.contents)
         except (LdapError, ResyncRequired, ReplicationUnavailable, DirectoryUnavailable) as error:
             self._drop(reason_for(error))
@@ -231,7 +230,7 @@ class Replica:
     def _read_small_groups(self, contents: ReplicaContents) -> None:
         """Read changed groups; large ones are left to the background thread."""
         read_at_s, due = time.monotonic(), contents.groups.due()
-        small = [group for group in due if group.size < LARGE]
+        small = [group for group in due if group.size < LARGE_GROUP]
         contents.apply_members(contents.read_members(small), read_at_s)
         if len(small) < len(due):
             self._wakeup.set()
@@ -263,29 +262,29 @@ class Replica:
             with deadline(FILL_S):
                 return self._poll_and_verify() if not self._unavailable_reason else self._fill()
         except DirectoryUnavailable as error:
-            self._empty(str(error))
+            self._drop_until_retry(str(error))
             return RECHECK_S
         except LdapError as error:
             self._disable(reason_for(error))
             return _PAUSES_S.get(error.code, RECHECK_S)
         except ReplicationUnavailable as error:
             self._disable(str(error))
-            return RECHECK_S if error.for_now else RETRY_S
+            return RECHECK_S if error.is_temporary else RETRY_S
         except ResyncRequired as error:
-            self._empty(str(error))
+            self._drop_until_retry(str(error))
             return 0.0
         except Exception:
             log.exception("replica_failed")
-            self._empty("an error occurred: see replica_failed in the log")
+            self._drop_until_retry("an error occurred: see replica_failed in the log")
             return RETRY_S
 
     def _disable(self, reason: str) -> None:
         if reason != self._logged_reason:
             log.warning("replica_off", reason=reason)
         self._logged_reason = reason
-        self._empty(reason)
+        self._drop_until_retry(reason)
 
-    def _empty(self, reason: str) -> None:
+    def _drop_until_retry(self, reason: str) -> None:
         """Empty memory until the next attempt, after a pause."""
         with self._lock:
             self._drop(reason)
@@ -298,7 +297,7 @@ class Replica:
             raise ReplicationUnavailable(f"{UNREPORTED}; restart the service when that is fixed")
         began = time.monotonic()
         snapshot = Snapshot.from_directory(
-            self._connector, self._reader, self._limit, is_private=self._is_private
+            self._connector, self._searches, self._limit, is_embedded=self._is_private
         )
         contents = snapshot.contents
         with self._lock:
@@ -316,12 +315,12 @@ class Replica:
             is_proved=snapshot.is_proved,
         )
         self._verification.schedule_next(seconds)
-        return RECHECK_S if contents.groups.uncertain else KEEP_S
+        return RECHECK_S if contents.groups.uncertain else MAX_POLL_PAUSE_S
 
     def _poll_and_verify(self) -> float:
         """Poll when no request does, and read the groups whose members are uncertain."""
         with self._lock, suppress(CacheMiss):
-            if time.monotonic() - self._polled_at > KEEP_S:
+            if time.monotonic() - self._polled_at > MAX_POLL_PAUSE_S:
                 self._polled_contents()
         if self._verification.is_due:
             self._verify()
@@ -355,7 +354,7 @@ class Replica:
         with self._lock:
             snapshot = self._snapshot
             if snapshot is None or not snapshot.contents.groups.uncertain:
-                return KEEP_S
+                return MAX_POLL_PAUSE_S
             began, groups = time.monotonic(), snapshot.contents.groups.due()
         if began < self._paused_until:
             return self._paused_until - began
@@ -368,4 +367,4 @@ class Replica:
             uncertain = bool(snapshot.contents.groups.uncertain)
         now = time.monotonic()
         self._paused_until = now + PAUSE_FACTOR * (now - began)
-        return RECHECK_S if uncertain else KEEP_S
+        return RECHECK_S if uncertain else MAX_POLL_PAUSE_S

@@ -11,22 +11,21 @@ from typing import Final, NamedTuple, Protocol
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.entry_names import changes_silently
 from mi_ldap.directory.reads.searches import batches
-from mi_ldap.directory.replica.contents import (
-    ReplicaContents,
-    ReplicationUnavailable,
-    role_attributes,
-)
+from mi_ldap.directory.replica.groups import role_attributes
+from mi_ldap.directory.replica.reasons import ReplicationUnavailable
 from mi_ldap.ldap import requests
-from mi_ldap.ldap.connection import Entry, LdapConnection, SearchRequest
+from mi_ldap.ldap.connection import LdapConnection
+from mi_ldap.ldap.messages import Entry
+from mi_ldap.ldap.search import SearchRequest
 from mi_ldap.ldap.search_stream import stream_search
 
 UUID_ATTRIBUTE: Final = "entryUUID"
 
-MANY: Final = 1000
-"""Most differences that are checked again; more are assumed to have the same cause."""
+MAX_SUSPECTS: Final = 1000
+"""Number of differences that are checked again; the others are assumed to have the same cause."""
 
 BURST, YIELD_S = 500, 0.002
-"""The thread sleeps for some seconds after so many entries, so that other threads can run."""
+"""Number of entries after which the thread pauses, and the pause in seconds."""
 
 ATTEMPTS, PAUSE_S = 5, 0.05
 """How many times differences are checked again, and the pause before each check, in seconds."""
@@ -62,11 +61,12 @@ class Comparison:
 
     Attributes:
         layout: the configured bases, filters and attributes.
-        contents: the contents of memory.
+        users, roles: the entries in memory.
     """
 
     layout: DirectoryLayout
-    contents: ReplicaContents
+    users: _Entries
+    roles: _Entries
 
     def is_different(
         self, connection: LdapConnection, confirm: Callable[[set[Difference]], set[Difference]]
@@ -110,27 +110,27 @@ class Comparison:
     ) -> set[Difference]:
         """Return the differences that still exist; call right after a poll."""
         remaining: set[Difference] = set()
-        for part in batches([*suspects][:MANY]):
+        for part in batches([*suspects][:MAX_SUSPECTS]):
             for entry_type in self._entry_types():
                 mine = [each for each in part if each.entry_type == entry_type]
-                found = _named(connection, entry_type, [each.uuid for each in mine])
-                there = {each: e for each, e in found.items() if not self.layout.is_unfinished(e)}
+                found = _read_by_uuid(connection, entry_type, [each.uuid for each in mine])
+                present = {each: e for each, e in found.items() if not self.layout.is_unfinished(e)}
                 remaining.update(
                     each
                     for each in mine
-                    if not _is_same(entry_type.entries.entry_of(each.uuid), there.get(each.uuid))
+                    if not _is_same(entry_type.entries.entry_of(each.uuid), present.get(each.uuid))
                 )
         return remaining
 
     def _entry_types(self) -> Iterator[_EntryType]:
-        layout, contents = self.layout, self.contents
+        layout = self.layout
         users, roles = requests.condition(layout.user_list_filter), layout.role_list_filter
-        yield _EntryType(contents.people, layout.user_bases, users, tuple(layout.user_attributes))
+        yield _EntryType(self.users, layout.user_bases, users, tuple(layout.user_attributes))
         of_roles = tuple(role_attributes(layout))
-        yield _EntryType(contents.groups, layout.role_bases, requests.condition(roles), of_roles)
+        yield _EntryType(self.roles, layout.role_bases, requests.condition(roles), of_roles)
 
 
-def _named(
+def _read_by_uuid(
     connection: LdapConnection, entry_type: _EntryType, uuids: Sequence[bytes]
 ) -> dict[bytes, Entry]:
     if not uuids:

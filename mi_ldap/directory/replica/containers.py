@@ -1,23 +1,15 @@
-"""The entries that have children, which are polled so that their moves are noticed.
-
-OpenLDAP 2.5.13 reports an entry that is moved, and none of those below it. So each entry in memory
-must be a child of a base or of a container that is polled. An entry without children is no
-container, and it is not reported when it gets its first child.
-"""
+"""The entries that have children, which are polled so that their moves are noticed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from mi_ldap.directory.replica.reasons import ResyncRequired
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry, ReadStopped
+from mi_ldap.ldap.messages import Entry
 
 HAS_CHILDREN: Final = "(hasSubordinates=TRUE)"
-
-
-class ResyncRequired(ReadStopped):
-    """The changes can't be applied one by one; memory must be filled again."""
 
 
 class Containers:
@@ -34,6 +26,8 @@ class Containers:
             ResyncRequired: it was moved, or is new: it may have had another DN before it had
                 children.
         """
+        # OpenLDAP 2.5.13 reports an entry that is moved, and none of those below it. So each entry
+        # in memory must be a child of a base or of a container that is polled.
         if self.is_complete and self._dns.get(uuid) != entry.dn:
             raise ResyncRequired("an entry with children was moved or is new")
         self._dns[uuid] = entry.dn
@@ -59,10 +53,11 @@ class Containers:
             parents: the parent DNs of the reported entries.
             bases: the bases of the searches; the move of a base is noticed, as searches then fail.
         """
+        # Texts are compared first: parsing the DNs takes longer, and nearly all are equal as texts.
         known = {*self._dns.values(), *bases}
         unknown = {*parents} - known
         within = {dn for dn in unknown if any(names.is_under(dn, base) for base in bases)}
         if not within:
             return within
-        alike = {names.parsed_dn(dn) for dn in known}
-        return {dn for dn in within if names.parsed_dn(dn) not in alike}
+        known_parsed = {names.parsed_dn(dn) for dn in known}
+        return {dn for dn in within if names.parsed_dn(dn) not in known_parsed}

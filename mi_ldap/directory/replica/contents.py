@@ -5,64 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar, cast
 
-from mi_ldap.directory.layout.directory_layout import DirectoryLayout
-from mi_ldap.directory.reads.reader import Reader
-from mi_ldap.directory.reads.searches import batches
-from mi_ldap.directory.replica.groups import Group, Groups
+from mi_ldap.directory.reads.searches import Searches, batches
+from mi_ldap.directory.replica.entry_types import EntryType
+from mi_ldap.directory.replica.groups import Group, Groups, role_attributes
 from mi_ldap.directory.replica.people import People
+from mi_ldap.directory.replica.reasons import ReplicationUnavailable
 from mi_ldap.ldap import names, requests
-from mi_ldap.ldap.connection import Entry, ReadStopped, SearchRequest
 from mi_ldap.ldap.controls import MANAGE_DSA_IT
+from mi_ldap.ldap.messages import Entry
+from mi_ldap.ldap.search import SearchRequest
 from mi_ldap.ldap.search_stream import stream_search
 from mi_ldap.model import AdminRole, Names, Role, User
-
-_LABELED_URI: Final = "labeledURI"
-"""dynlist and autogroup compute members from this attribute and its subtypes (memberURL)."""
 
 _COMPUTED: Final = "the server computes members of groups (overlay dynlist) and does not report it"
 
 T = TypeVar("T")
 
 
-class ReplicationUnavailable(ReadStopped):
-    """The directory cannot be replicated: some changes are not reported, or it is too large.
-
-    Attributes:
-        for_now: whether the next change of any entry may make replication possible.
-    """
-
-    def __init__(self, why: str, *, for_now: bool = False) -> None:
-        super().__init__(why)
-        self.for_now = for_now
-
-
 class ReplicaContents:
     """Users and groups as the directory reported them; empty at first.
 
     Args:
-        reader: reads the members of groups, which are not synchronized.
+        searches: read the members of groups, which are not synchronized.
         is_proved: whether the server is known not to compute members of groups.
     """
 
-    def __init__(self, reader: Reader, *, is_proved: bool = True) -> None:
-        self._reader = reader
+    def __init__(self, searches: Searches, *, is_proved: bool = True) -> None:
+        self._searches = searches
         self._is_proved = is_proved
-        self.people = People(reader.layout)
-        self.groups = Groups(reader.layout, self.people)
+        self.people = People(searches.layout)
+        self.groups = Groups(searches.layout, self.people)
         self._has_additions = False
         self._results: dict[Hashable, object] = {}
 
     def names_in(self, group: Group) -> Names:
         """Return the sorted names of all users in the group, those of nested groups included."""
         return self._cached(
-            (group, "names"), lambda: self.people.names_of(self.groups.people_below(group))
+            (group, "names"), lambda: self.people.names_of(self.groups.all_people_in(group))
         )
 
     def admin_role(self, group: Group) -> AdminRole:
         """Return the group as the admin role."""
         return self._cached((group, "admin"), lambda: self.groups.admin_role(group))
 
-    def holds(self, entry: User | Role) -> bool:
+    def contains(self, entry: User | Role) -> bool:
         """Whether memory has this user or group, by id, at its DN."""
         person, group = self.people.at(entry.locator), self.groups.at(entry.locator)
         if person and self.people.user(person).id == entry.id:
@@ -72,13 +58,32 @@ class ReplicaContents:
     def parents(self) -> set[str]:
         """Return the parent DNs of the users and groups."""
         above = {person.fields.parent for person in self.people}
-        return above | {names.own_and_parent(group.entry.dn)[1] for group in self.groups}
+        return above | {names.rdn_and_parent(group.entry.dn)[1] for group in self.groups}
 
     # Reported changes
 
+    def entry_types(self) -> tuple[EntryType, EntryType]:
+        """Return the two types of entries that are kept here: users and groups."""
+        layout = self._searches.layout
+        users = EntryType(
+            layout.user_list_filter,
+            layout.user_attributes,
+            self.user_changed,
+            self.user_gone,
+            self.people,
+        )
+        roles = EntryType(
+            layout.role_list_filter,
+            role_attributes(layout),
+            self.role_changed,
+            self.role_gone,
+            self.groups,
+        )
+        return users, roles
+
     def user_changed(self, uuid: bytes, entry: Entry) -> None:
         """Add or replace a user's entry; leave out a user whose creation has not finished."""
-        if self._reader.layout.is_unfinished(entry):
+        if self._searches.layout.is_unfinished(entry):
             self.user_gone(uuid)
             return
         self._ensure_readable_id(entry)
@@ -105,8 +110,9 @@ class ReplicaContents:
         before = self.groups.get(uuid)
         dn_before = before.entry.dn if before else entry.dn
         self._results.clear()
-        if self._reader.layout.is_dynamic(entry):
+        if self._searches.layout.is_dynamic(entry):
             raise ReplicationUnavailable(_COMPUTED)
+        # dynlist and autogroup compute members from such a URL, in labeledURI or a subtype of it.
         if any(
             value.startswith(b"ldap:///") for each in entry.attributes.values() for value in each
         ):
@@ -127,7 +133,7 @@ class ReplicaContents:
 
     def _ensure_readable_id(self, entry: Entry) -> None:
         """Check that the entry has an id; the configured attribute may not be the entryUUID."""
-        layout = self._reader.layout
+        layout = self._searches.layout
         if layout.readable_id_of(entry) is None:
             raise ReplicationUnavailable(
                 f"an entry has no {layout.user_id} that the account may read"
@@ -153,14 +159,14 @@ class ReplicaContents:
     def _read(
         self, groups: Sequence[Group], *, as_stored: bool = False
     ) -> Iterator[tuple[Group, Entry]]:
-        layout = self._reader.layout
+        layout = self._searches.layout
         attributes = [*role_attributes(layout), layout.member]
         by_id = {group.role.id: group for group in groups}
         any_of = requests.any_of(requests.equals(layout.user_id, each) for each in by_id)
         one_of_them = requests.all_of(requests.condition(layout.role_list_filter), any_of)
         # OpenLDAP's overlay dynlist (2.5.13) computes no values for a search with ManageDsaIT.
         controls = (MANAGE_DSA_IT.with_value(),) if as_stored else ()
-        with self._reader.connection() as connection:
+        with self._searches.connection() as connection:
             for base_dn in layout.role_bases:
                 search = SearchRequest(base_dn, one_of_them, attributes, controls=controls)
                 for entry in stream_search(connection, search):
@@ -173,7 +179,7 @@ class ReplicaContents:
             ReplicationUnavailable: they differ although the group was not changed in between.
         """
         if stored and self.groups.stamp_of(stored) == self.groups.stamp_of(entry):
-            layout = self._reader.layout
+            layout = self._searches.layout
             if {*layout.members(stored)} != {*layout.members(entry)}:
                 raise ReplicationUnavailable(_COMPUTED)
 
@@ -200,9 +206,3 @@ class ReplicaContents:
         if key not in self._results:
             self._results[key] = compute()
         return cast("T", self._results[key])
-
-
-def role_attributes(layout: DirectoryLayout) -> list[str]:
-    """Return the attributes of groups that are synchronized, without the members."""
-    # A poll of a changed group would carry all its members, so these are read by searches.
-    return [*layout.role_attributes, layout.first_admin, _LABELED_URI]

@@ -1,9 +1,7 @@
 """Checks that one database is behind each base, so that synchronization reports every change.
 
 slapd can answer a search from several databases: subordinate ones (olcSubordinate) and those of
-other servers (back-ldap, back-meta). The root DSE's namingContexts does not name them, and the
-overlay syncprov of the database above them does not report their changes (OpenLDAP 2.5.13). Other
-overlays compute what is read (dynlist, translucent, rwm). Such directories are not replicated.
+other servers (back-ldap, back-meta). Such directories are not replicated.
 """
 
 from __future__ import annotations
@@ -13,14 +11,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mi_ldap.directory.replica.contents import ReplicationUnavailable
+from mi_ldap.directory.replica.reasons import ReplicationUnavailable
 from mi_ldap.ldap import names, requests
-from mi_ldap.ldap.connection import Entry, LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.content_sync import IgnoreChanges, Poller, SyncSearch, csns
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.messages import Entry
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 
+# The responses to more requests could fill the socket's buffers before they are read.
 PROBES: Final = 200
-"""Most requests that are sent at once; the responses to more could fill the socket's buffers."""
+"""Maximum number of requests that are sent at once."""
 
 _ANYTHING: Final = "(objectClass=*)"
 
@@ -64,7 +64,7 @@ class Database:
     is_subordinate: bool
 
 
-def is_proved(connection: LdapConnection, bases: Iterable[str]) -> bool:
+def proves_coverage(connection: LdapConnection, bases: Iterable[str]) -> bool:
     """Whether the server's list of databases proves that one is behind each base.
 
     Args:
@@ -86,6 +86,8 @@ def _is_covered(base: str, databases: Sequence[Database]) -> bool:
     Raises:
         ReplicationUnavailable: some entries are not.
     """
+    # OpenLDAP 2.5.13: the overlay syncprov of a database does not report the changes of databases
+    # below it.
     for database in databases:
         for suffix in database.suffixes:
             if database.is_subordinate and suffix and _is_strictly_under(suffix, base):

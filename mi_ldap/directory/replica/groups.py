@@ -1,8 +1,7 @@
 """The groups in memory, and their members.
 
 A member value that is exactly a user's DN is stored as that user. All other values are stored as
-text: DNs of nested groups, and DNs without an entry, which an entry may get later. If a value is
-only similar to the DN of an entry, the server must decide whether they are equal (`CacheMiss`).
+text: DNs of nested groups, and DNs without an entry, which an entry may get later.
 """
 
 from __future__ import annotations
@@ -17,11 +16,14 @@ from mi_ldap.directory.layout.entry_names import all_names
 from mi_ldap.directory.replica.name_keys import CacheMiss, name_key, name_keys_of_dn
 from mi_ldap.directory.replica.people import People, Person
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.model import AdminRole, Names, Role, entry_id, in_order
 
 REFINT_S: Final = 30.0
 """Longest time in which refint updates groups after a member was deleted or moved, in seconds."""
+
+_LABELED_URI: Final = "labeledURI"
+"""dynlist and autogroup compute members from this attribute and its subtypes (memberURL)."""
 
 
 @dataclass(eq=False, slots=True)
@@ -165,37 +167,44 @@ class Groups:
     # entry was moved, or another one got a DN that groups name, it may change these groups so.
 
     def entry_moved(self, dn: str, person: Person | None = None) -> None:
-        """Distrust the groups that name a DN that an entry had, or has got, until refint ends."""
-        for group in self._naming(dn, person):
+        """Make the groups uncertain that name a DN that an entry had or has got, until refint ends.
+
+        Args:
+            dn: the former or the new DN.
+            person: the user that had the DN; None for a group, and for a new DN.
+        """
+        self._store_as_text(dn, person)
+        for group in self._groups_with_member(dn):
             self._expect_silent_changes(group)
 
     def entry_deleted(self, dn: str, person: Person | None = None) -> None:
         """Read the groups again that name an entry that was deleted."""
         # With a similar DN only, `CacheMiss` is raised as long as a group names this one.
         is_reused = self.at(dn) is not None or self._people.at(dn) is not None
-        for group in self._naming(dn, person):
+        self._store_as_text(dn, person)
+        for group in self._groups_with_member(dn):
             group.stamp = ""
             self._note_certainty(group)
             if is_reused:
                 self._expect_silent_changes(group)
 
     def entries_added(self) -> None:
-        """Distrust the groups with members that are no entry's DN."""
+        """Make the groups uncertain that have members that are no entry's DN."""
         # An entry may have moved here from outside of the bases: its former DN is unknown.
         for group in self:
             if group.other_members and group.other_members - self._by_dn.keys():
                 self._expect_silent_changes(group)
 
-    def _naming(self, dn: str, person: Person | None) -> list[Group]:
-        """Return the groups that name the DN, perhaps written in another way.
-
-        The person that had the DN becomes text there.
-        """
+    def _store_as_text(self, dn: str, person: Person | None) -> None:
+        """Store the DN as text in the groups that have the user as a member."""
         for group in self if person else ():
             if person in group.people:
                 group.people.discard(person)
                 self._set_other_members(group, group.other_members | {dn})
-        return [group for text, group in self._like(dn) if _is_alike(text, dn)]
+
+    def _groups_with_member(self, dn: str) -> list[Group]:
+        """Return the groups with a member value that is the DN, perhaps written in another way."""
+        return [group for text, group in self._similar_members(dn) if _is_similar(text, dn)]
 
     def _expect_silent_changes(self, group: Group) -> None:
         group.silent_changes_until = time.monotonic() + REFINT_S
@@ -215,11 +224,11 @@ class Groups:
         Raises:
             CacheMiss: that depends on the server's matching rules.
         """
-        alike = self._by_name_key.get(name_key(name))
-        if not alike:
+        found = self._by_name_key.get(name_key(name))
+        if not found:
             return None
-        if len(alike) == 1 and name in all_names(alike[0].entry, self._layout.role_name):
-            return alike[0]
+        if len(found) == 1 and name in all_names(found[0].entry, self._layout.role_name):
+            return found[0]
         raise CacheMiss
 
     def at(self, dn: str) -> Group | None:
@@ -230,7 +239,7 @@ class Groups:
         """Return the names of all groups, sorted."""
         return in_order(group.role.name for group in self)
 
-    def held_by(self, person: Person) -> list[Group]:
+    def direct_groups_of(self, person: Person) -> list[Group]:
         """Return the groups that have the user as a direct member.
 
         Raises:
@@ -238,20 +247,21 @@ class Groups:
         """
         if self.uncertain:
             raise CacheMiss
+        # If a value is only similar to the DN, the server must decide whether they are equal.
         dn = self._people.dn(person)
-        if self._is_like_a_member(dn):
+        if self._is_similar_to_a_member(dn):
             raise CacheMiss
         return [group for group in self if person in group.people]
 
-    def above(self, groups: Sequence[Group]) -> list[Group]:
+    def ancestors_of(self, groups: Sequence[Group]) -> list[Group]:
         """Return the groups that contain one of the groups, at any depth."""
         level, known = list(groups), list(groups)
         while level:
-            level = [each for each in self._groups_naming(level) if each not in known]
+            level = [each for each in self._groups_containing(level) if each not in known]
             known += level
         return known[len(groups) :]
 
-    def below(self, group: Group) -> list[Group]:
+    def with_nested(self, group: Group) -> list[Group]:
         """Return the group and its nested groups, at any depth.
 
         Raises:
@@ -265,14 +275,14 @@ class Groups:
             raise CacheMiss
         return found
 
-    def people_below(self, group: Group) -> set[Person]:
+    def all_people_in(self, group: Group) -> set[Person]:
         """Return all users in the group, those of nested groups included."""
-        everybody = [each.people for each in self.below(group)]
+        everybody = [each.people for each in self.with_nested(group)]
         return everybody[0] if len(everybody) == 1 else set().union(*everybody)
 
     def admin_role(self, group: Group) -> AdminRole:
         """Return the group as the admin role."""
-        found = self.below(group)
+        found = self.with_nested(group)
         nested = [self._members(each) for each in found[1:]]
         through_others = frozenset[str]().union(*nested)
         return AdminRole(
@@ -286,33 +296,33 @@ class Groups:
     def _members(self, group: Group) -> frozenset[str]:
         return frozenset(map(self._people.dn, group.people)) | group.other_members
 
-    def _groups_naming(self, groups: Iterable[Group]) -> list[Group]:
+    def _groups_containing(self, groups: Iterable[Group]) -> list[Group]:
         found: dict[Group, None] = {}
         for group in groups:
             dn = group.entry.dn
-            for text, naming in self._like(dn):
+            for text, container in self._similar_members(dn):
                 if text == dn:
-                    found[naming] = None
-                elif _is_alike(text, dn):
+                    found[container] = None
+                elif _is_similar(text, dn):
                     raise CacheMiss
         return list(found)
 
     def _nested_in(self, groups: Iterable[Group]) -> list[Group]:
         texts = {text for group in groups for text in group.other_members}
-        if any(self._people.is_any_like(text) for text in texts):
+        if any(self._people.is_similar_to_a_user(text) for text in texts):
             raise CacheMiss
-        if texts and self._is_any_like(texts - self._by_dn.keys()):
+        if texts and self._is_similar_to_a_group(texts - self._by_dn.keys()):
             raise CacheMiss
         return [self._by_dn[text] for text in texts if text in self._by_dn]
 
-    def _is_any_like(self, texts: set[str]) -> bool:
+    def _is_similar_to_a_group(self, texts: set[str]) -> bool:
         """Whether one of the texts may equal a group's DN by the server's matching rules."""
         parsed = {names.parsed_dn(text) for text in texts}
         return bool(parsed) and any(names.parsed_dn(dn) in parsed for dn in self._by_dn)
 
-    def _is_like_a_member(self, dn: str) -> bool:
+    def _is_similar_to_a_member(self, dn: str) -> bool:
         """Whether a member value may equal the DN by the server's matching rules."""
-        return any(_is_alike(text, dn) for text, _ in self._like(dn))
+        return any(_is_similar(text, dn) for text, _ in self._similar_members(dn))
 
     # By name and by DN
 
@@ -339,7 +349,7 @@ class Groups:
         if members != group.other_members:
             group.other_members, self._by_member = members, None
 
-    def _like(self, dn: str) -> list[tuple[str, Group]]:
+    def _similar_members(self, dn: str) -> list[tuple[str, Group]]:
         """Return the values that may equal the DN by the server's matching rules, with groups."""
         if self._by_member is None:
             self._by_member = {}
@@ -350,6 +360,12 @@ class Groups:
         return [pair for each in name_keys_of_dn(dn) for pair in self._by_member.get(each, ())]
 
 
-def _is_alike(one: str, other: str) -> bool:
+def _is_similar(one: str, other: str) -> bool:
     """Whether the DNs may be equal by the server's matching rules."""
     return names.parsed_dn(one) == names.parsed_dn(other)
+
+
+def role_attributes(layout: DirectoryLayout) -> list[str]:
+    """Return the attributes of groups that are synchronized, without the members."""
+    # A poll of a changed group would carry all its members, so these are read by searches.
+    return [*layout.role_attributes, layout.first_admin, _LABELED_URI]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from mi_ldap.ldap import names
-from mi_ldap.name_rules import MAX_TYPED
+from mi_ldap.name_folding import MAX_TYPED
 
 
 class CacheMiss(Exception):
@@ -30,4 +30,4 @@ def name_key(text: str) -> str:
 
 def name_keys_of_dn(dn: str) -> set[str]:
     """Return the keys of the values in the DN's RDN."""
-    return {name_key(value) for _, value in names.own_pairs(dn)}
+    return {name_key(value) for _, value in names.rdn_pairs(dn)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshal
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain, compress
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from mi_ldap.directory.layout.entry_names import all_names, shown_name
 from mi_ldap.directory.replica.name_keys import CacheMiss, name_key, name_keys_of_dn
 from mi_ldap.directory.replica.sorted_names import SortedNames
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import Entry
+from mi_ldap.ldap.messages import Entry
 from mi_ldap.model import Names, User, in_order, shared
 
 
@@ -34,6 +35,7 @@ class SharedFields(NamedTuple):
     keys: tuple[str, ...]
 
 
+@dataclass(eq=False, slots=True)
 class Person:
     """A user's entry, packed.
 
@@ -44,10 +46,10 @@ class Person:
         packed: the values of all other attributes, packed by `marshal`; `b""` for none.
     """
 
-    __slots__ = ("fields", "name", "number", "packed")
-
-    def __init__(self, number: int, name: str, fields: SharedFields, packed: bytes) -> None:
-        self.number, self.name, self.fields, self.packed = number, name, fields, packed
+    number: int
+    name: str
+    fields: SharedFields
+    packed: bytes
 
     @property
     def uuid(self) -> bytes:
@@ -64,7 +66,7 @@ class People:
     def __init__(self, layout: DirectoryLayout) -> None:
         self._layout = layout
         self._name_key, self._id_key = layout.user_name.lower(), layout.user_id.lower()
-        self._prefix = f"{layout.naming}="
+        self._prefix = f"{layout.rdn_attribute}="
         self._by_number: dict[int, Person] = {}
         self._by_name_key: dict[str, Person | list[Person]] = {}
         self._fields: dict[SharedFields, SharedFields] = {}
@@ -144,7 +146,7 @@ class People:
         Raises:
             CacheMiss: that depends on the server's matching rules.
         """
-        found = self._under(name_key(name))
+        found = self._with_key(name_key(name))
         if not found:
             return None
         if len(found) == 1 and name in self._all_names(found[0]):
@@ -153,19 +155,19 @@ class People:
 
     def at(self, dn: str) -> Person | None:
         """Return the user whose DN is exactly this text."""
-        rdn, parent = names.own_and_parent(dn)
-        for person in self._under(name_key(names.first_value(rdn)[1])):
+        rdn, parent = names.rdn_and_parent(dn)
+        for person in self._with_key(name_key(names.first_rdn_pair(rdn)[1])):
             if person.fields.parent == parent and self.dn(person) == dn:
                 return person
         return None
 
-    def is_any_like(self, dn: str) -> bool:
+    def is_similar_to_a_user(self, dn: str) -> bool:
         """Whether the DN may equal a user's DN by the server's matching rules."""
         parsed = names.parsed_dn(dn)
         return any(
             names.parsed_dn(self.dn(person)) == parsed
             for each in name_keys_of_dn(dn)
-            for person in self._under(each)
+            for person in self._with_key(each)
         )
 
     def names(self) -> Names:
@@ -180,6 +182,7 @@ class People:
         everybody = self.names()
         if len(people) == len(self):
             return everybody
+        # Sorting a few names is faster than going through the sorted list of all.
         if len(people) * 16 < len(self):
             return in_order(person.name for person in people)
         wanted = {person.name for person in people}
@@ -187,8 +190,8 @@ class People:
         listed = tuple(compress(everybody.names, kept))
         return Names(listed, folded=shared(tuple(compress(everybody.folded or (), kept)), listed))
 
-    def _under(self, filed: str) -> list[Person]:
-        found = self._by_name_key.get(filed)
+    def _with_key(self, key: str) -> list[Person]:
+        found = self._by_name_key.get(key)
         return found if isinstance(found, list) else [found] if found else []
 
     def _name_keys(self, person: Person) -> set[str]:
@@ -210,7 +213,7 @@ class People:
     def _remove_keys(self, person: Person) -> None:
         has_namesake = False
         for each in self._name_keys(person):
-            rest = [other for other in self._under(each) if other is not person]
+            rest = [other for other in self._with_key(each) if other is not person]
             has_namesake = has_namesake or any(other.name == person.name for other in rest)
             if rest:
                 self._by_name_key[each] = rest
@@ -227,7 +230,7 @@ class People:
 
     def _packed(self, uuid: bytes, entry: Entry) -> Person:
         name, number = shown_name(entry, self._name_key), int.from_bytes(uuid)
-        rdn, parent = names.own_and_parent(entry.dn)
+        rdn, parent = names.rdn_and_parent(entry.dn)
         is_usual = rdn == self._prefix + name
         # About 450 bytes for each user: what many users share is one object, and the name and the
         # id are not stored twice.

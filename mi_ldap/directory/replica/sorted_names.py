@@ -34,12 +34,12 @@ class SortedNames:
     def shown(self) -> Names:
         """Return all names; the same object until a name is added or removed."""
         if self._changed:
-            self._shown = _changed(self._shown, self._changed)
+            self._shown = _with_changes(self._shown, self._changed)
             self._changed.clear()
         return self._shown
 
 
-def _changed(before: Names, changed: dict[str, bool]) -> Names:
+def _with_changes(before: Names, changed: dict[str, bool]) -> Names:
     """Return the names with the changes applied: True adds a name, False removes it."""
     names: list[str] = []
     folded: list[str] = []

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from mi_ldap.directory.replica.contents import ReplicationUnavailable
+from mi_ldap.directory.replica.reasons import ReplicationUnavailable
 from mi_ldap.ldap import requests
 from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.content_sync import IgnoreChanges, Poller, SyncSearch, seconds_of
@@ -44,7 +44,7 @@ def ensure_complete(connection: LdapConnection, searches: Sequence[SyncSearch]) 
     raise ReplicationUnavailable(
         "the server does not report entries that were loaded by slapadd without -w, or were new "
         "when it was killed: change any entry there",
-        for_now=True,
+        is_temporary=True,
     )
 
 
@@ -60,5 +60,5 @@ def ensure_not_ahead(searches: Iterable[SyncSearch]) -> None:
     if latest_s > time.time() + MAX_CLOCK_SKEW_S:
         raise ReplicationUnavailable(
             "the server's latest change is in the future: synchronize both clocks by NTP",
-            for_now=True,
+            is_temporary=True,
         )

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
-from mi_ldap.directory.replica.containers import HAS_CHILDREN, Containers, ResyncRequired
-from mi_ldap.directory.replica.contents import (
-    ReplicaContents,
-    ReplicationUnavailable,
-    role_attributes,
-)
+from mi_ldap.directory.replica.containers import HAS_CHILDREN, Containers
+from mi_ldap.directory.replica.entry_types import EntryType
+from mi_ldap.directory.replica.reasons import ReplicationUnavailable, ResyncRequired
 from mi_ldap.directory.replica.sync_checks import ensure_complete, ensure_not_ahead
 from mi_ldap.ldap import names, requests
-from mi_ldap.ldap.connection import Entry, LdapConnection
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.content_sync import Poller, SyncSearch
+from mi_ldap.ldap.messages import Entry
 
-MANY: Final = 2000
+MAX_CHANGES: Final = 2000
 """More changes than this are not applied one by one; memory is filled again."""
 
 MAX_POLL_S: Final = 0.25
@@ -31,29 +29,14 @@ class Synchronizer:
 
     Args:
         layout: the configured bases, filters and attributes.
-        contents: the changes are applied to it.
+        users, roles: the entries that are kept up to date.
         is_one_database: whether one database is behind all bases.
     """
 
     def __init__(
-        self, layout: DirectoryLayout, contents: ReplicaContents, *, is_one_database: bool = False
+        self, layout: DirectoryLayout, users: EntryType, roles: EntryType, *, is_one_database: bool
     ) -> None:
-        self._contents = contents
         self._containers = containers = Containers()
-        users = EntryType(
-            layout.user_list_filter,
-            layout.user_attributes,
-            contents.user_changed,
-            contents.user_gone,
-            contents.people,
-        )
-        roles = EntryType(
-            layout.role_list_filter,
-            role_attributes(layout),
-            contents.role_changed,
-            contents.role_gone,
-            contents.groups,
-        )
         parents = EntryType(HAS_CHILDREN, ["1.1"], containers.changed, containers.gone, containers)
         around = _outermost(layout.user_bases + layout.role_bases)
         self._subscriptions = [
@@ -123,7 +106,7 @@ class Synchronizer:
         """
         for subscription in self._subscriptions:
             subscription.begin()
-        if not self._poller.poll(connection, lambda: self._count() < MANY):
+        if not self._poller.poll(connection, lambda: self._count() < MAX_CHANGES):
             raise ResyncRequired("too many changes at once")
         # Deletions are applied last: an entry that moves to another base is reported as deleted by
         # one search and as added by another, in any order.
@@ -131,12 +114,12 @@ class Synchronizer:
             # RFC 4533 §3.3: after a present phase, entries that were not named are deleted.
             if search.lists_all:
                 subscription.gone(list(subscription.unnamed()))
-            subscription.remove(subscription.missing)
+            subscription.remove(subscription.deleted)
         ensure_not_ahead(self._searches)
         self._ensure_containers_known()
-        self._contents.finish_poll()
 
     def _ensure_containers_known(self) -> None:
+        # OpenLDAP 2.5.13 does not report an entry that gets its first child as a new container.
         if self._unknown_parents():
             raise ResyncRequired("an entry has children for the first time")
 
@@ -149,32 +132,13 @@ class Synchronizer:
         return sum(subscription.count for subscription in self._subscriptions)
 
 
-class _Entries(Protocol):
-    """The entries of a type in memory, by entryUUID."""
-
-    def dn_of(self, uuid: bytes) -> str | None: ...
-
-    def uuids(self) -> Iterator[bytes]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class EntryType:
-    """A type of entries that is synchronized: the search for them, and where they are kept."""
-
-    ldap_filter: str
-    attributes: Sequence[str]
-    changed: Callable[[bytes, Entry], None]
-    gone: Callable[[bytes], None]
-    entries: _Entries
-
-
 @dataclass(slots=True)
 class _Subscription:
     """Receiver of one search's changes.
 
     Attributes:
         named: the ids that the present poll has reported as changed or unchanged.
-        missing: the ids that the present poll has reported as deleted.
+        deleted: the ids that the present poll has reported as deleted.
         parents: the parent DNs of the reported entries.
         count: the number of reported changes.
     """
@@ -183,7 +147,7 @@ class _Subscription:
     base_dn: str
     is_filled: bool = False
     named: set[bytes] = field(default_factory=set)
-    missing: set[bytes] = field(default_factory=set)
+    deleted: set[bytes] = field(default_factory=set)
     parents: set[str] = field(default_factory=set)
     count: int = 0
 
@@ -193,14 +157,14 @@ class _Subscription:
         return SyncSearch(self.base_dn, condition, self.entry_type.attributes, self)
 
     def begin(self) -> None:
-        self.named, self.missing, self.parents, self.count = set(), set(), set(), 0
+        self.named, self.deleted, self.parents, self.count = set(), set(), set(), 0
 
     def changed(self, uuid: bytes, entry: Entry) -> None:
         if self.is_filled:
             self.named.add(uuid)
-            self.missing.discard(uuid)
+            self.deleted.discard(uuid)
         self.count += 1
-        self.parents.add(names.own_and_parent(entry.dn)[1])
+        self.parents.add(names.rdn_and_parent(entry.dn)[1])
         self.entry_type.changed(uuid, entry)
 
     def unchanged(self, uuids: Sequence[bytes]) -> None:
@@ -210,21 +174,21 @@ class _Subscription:
         for uuid in uuids:
             if self.entry_type.entries.dn_of(uuid) is not None:
                 self.count += 1
-                self.missing.add(uuid)
+                self.deleted.add(uuid)
 
     def remove(self, uuids: Iterable[bytes]) -> None:
         """Remove the entries, except those that another search has reported elsewhere."""
         for uuid in uuids:
-            if self.holds(uuid):
+            if self.contains(uuid):
                 self.entry_type.gone(uuid)
 
     def unnamed(self) -> Iterator[bytes]:
         """Yield the ids in memory below the base that the poll has not named."""
         for uuid in self.entry_type.entries.uuids():
-            if uuid not in self.named and self.holds(uuid):
+            if uuid not in self.named and self.contains(uuid):
                 yield uuid
 
-    def holds(self, uuid: bytes) -> bool:
+    def contains(self, uuid: bytes) -> bool:
         """Whether the entry is in memory, and below the base."""
         dn = self.entry_type.entries.dn_of(uuid)
         return dn is not None and names.is_under(dn, self.base_dn)

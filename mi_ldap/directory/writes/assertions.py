@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mi_ldap.directory.layout import account_state
+from mi_ldap import account_state
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.writes.plans import GuardedOperation, Plan, replaced
 from mi_ldap.ldap import names
@@ -63,7 +63,8 @@ class AssertingPlan(Plan):
 
     def guard_non_member(self, role: Role, user: User) -> None:
         """Add assertions that the group does not have the member, and the user not the group."""
-        # `memberOf` alone proves nothing: without the overlay the server does not maintain it.
+        # `memberOf` alone proves nothing: without the overlay the server does not maintain it, and
+        # the overlay writes it milliseconds after `member`, in a transaction of its own.
         if self._knows_member_of:
             self.guard_user(user)
         condition = f"(!{names.equals(self.layout.member, self.layout.member_value(user))})"
@@ -85,7 +86,7 @@ class AssertingPlan(Plan):
         self.operations.append(GuardedOperation(changed, self._conditions(user), undo))
         set_to = {change.attribute: change.values for change in changes}
         if values := set_to.get(self.layout.epoch):
-            self.stored[user.locator] = str(values[0])
+            self.epochs[user.locator] = str(values[0])
 
     def delete_user(self, user: User) -> None:
         conditions = (*self._identity(user), *self._conditions(user))

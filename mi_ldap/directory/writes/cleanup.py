@@ -15,13 +15,13 @@ from mi_ldap.directory.layout.directory_layout import PLACEHOLDER_DN
 from mi_ldap.directory.reads import queries
 from mi_ldap.directory.reads.queries import Query
 from mi_ldap.directory.reads.reader import Reader
-from mi_ldap.directory.writes.plans import assigned_roles
+from mi_ldap.directory.writes.plans import assigned_roles, deleted_entries
 from mi_ldap.directory.writes.writer import Writer, do_ignoring
 from mi_ldap.errors import Conflict, unforeseen
 from mi_ldap.ldap import names
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
 from mi_ldap.model import Role, User
-from mi_ldap.store import DeletedEntry, DeleteRole, DeleteUser, DeletionLog, Step
+from mi_ldap.store import DeletedEntry, DeletionLog, Step
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ class NoDeletionLog:
 
 @dataclass(frozen=True, slots=True)
 class MembershipCleanup:
-    """Removes such memberships right after a change, and later those that replication adds.
+    """Removes memberships of deleted entries: right after a change, and later those of replication.
 
     Attributes:
         reader: searches for the memberships.
@@ -54,22 +54,23 @@ class MembershipCleanup:
 
     @contextmanager
     def cleaned_after(self, steps: Sequence[Step]) -> Iterator[None]:
-        """Carry out the body; then remove memberships that others created for deleted entries.
-
-        If the body raises `Conflict`, a role may have been deleted while it was assigned.
-        """
-        deleted = [*_deleted_by(self.reader.layout.member_value, steps)]
+        """Carry out the body; then remove memberships that others created for deleted entries."""
+        deleted = [DeletedEntry(e.locator, self._member_value(e)) for e in deleted_entries(steps)]
         for each in deleted:
             self.deletion_log.note(each)
         try:
             yield
         except Conflict:
+            # A role may have been deleted while it was assigned.
             assigned = [role.locator for role in assigned_roles(steps)]
             if assigned and self.reader.layout.has_memberof_overlay:
-                self._try(self._clear_member_of_gone, assigned)
+                self._try(self._clear_member_of_deleted, assigned)
             raise
         for each in deleted:
             self._try(self._clean, each)
+
+    def _member_value(self, entry: User | Role) -> str:
+        return self.reader.layout.member_value(entry) if isinstance(entry, User) else entry.locator
 
     def _try(self, clean: Callable[[T], None], what: T) -> None:
         with deadline(UNDO_S):
@@ -86,59 +87,62 @@ class MembershipCleanup:
     def queries_of(self, deleted: DeletedEntry) -> tuple[Query[list[Role]], Query[list[str]]]:
         """Return the queries for the arguments of `remove`."""
         may_be_role = self.reader.layout.is_under_role_base(deleted.dn)
-        marks = may_be_role and self.reader.layout.has_memberof_overlay
-        marked = self._marked(deleted.dn) if marks else queries.nothing([])
-        return self.reader.naming([deleted.member]), marked
+        has_member_of = may_be_role and self.reader.layout.has_memberof_overlay
+        return (
+            self.reader.query_roles_with_member([deleted.member]),
+            self._users_with_member_of(deleted.dn) if has_member_of else queries.constant([]),
+        )
 
-    def remove(self, deleted: DeletedEntry, roles: Iterable[Role], marked: Sequence[str]) -> None:
+    def remove(self, deleted: DeletedEntry, roles: Iterable[Role], user_dns: Sequence[str]) -> None:
         """Remove what still names a deleted entry.
 
         Args:
             deleted: the entry.
             roles: the groups that have it as a member; dynamic ones are skipped.
-            marked: the DNs of the users whose `memberOf` names it.
+            user_dns: the DNs of the users whose `memberOf` names it.
         """
         for role in roles:
             if not role.is_dynamic:
                 log.info("membership_removed", role=role.name, member=deleted.member)
                 self._remove_member(role, deleted.member)
-        if marked:
-            self._clear_member_of(deleted.dn, marked)
+        if user_dns:
+            self._clear_member_of(deleted.dn, user_dns)
 
-    def _clear_member_of(self, role_dn: str, marked: Sequence[str]) -> None:
+    def _clear_member_of(self, role_dn: str, user_dns: Sequence[str]) -> None:
         """Make the overlay memberof remove stale values of `memberOf` for the role."""
         # slapd 2.5.13: only the overlay may write memberOf, and it does so after `member`. If a
         # member is added while the group is deleted, the value stays. The overlay removes it only
         # when a group at that DN loses the member, or is deleted with it: so both are done here.
-        log.warning("member_of_cleared", role=role_dn, users=len(marked))
+        log.warning("member_of_cleared", role=role_dn, users=len(user_dns))
         with self.writer.connection() as connection:
             group = connection.read(role_dn, "(objectClass=*)", [self.reader.layout.member])
             if group is None:
-                do_ignoring(connection, self._group_with(role_dn, marked), ldap_errors.EXISTS)
+                do_ignoring(connection, self._group_with(role_dn, user_dns), ldap_errors.EXISTS)
                 do_ignoring(connection, Delete(role_dn), ldap_errors.GONE)
                 return
             members = {names.parsed_dn(dn) for dn in self.reader.layout.members(group)}
-            for dn in marked:
+            for dn in user_dns:
                 if names.parsed_dn(dn) not in members:
                     connection.do(Modify(role_dn, (self._member("add", dn),)))
                     connection.do(Modify(role_dn, (self._member("delete", dn),)))
 
     def _clean(self, deleted: DeletedEntry) -> None:
-        roles, marked = (each() for each in self.reader.answer_together(self.queries_of(deleted)))
+        roles, user_dns = (each() for each in self.reader.answer_together(self.queries_of(deleted)))
         # Mostly nothing is left. Else the entry may not have been removed, or be created again.
-        if not (roles or marked) or self.reader.exists(deleted.dn):
+        if not (roles or user_dns) or self.reader.exists(deleted.dn):
             return
+        # Members by name (RFC 2307) may be another user with the name, who was created meanwhile.
         by_name = self.reader.layout.group_schema.by_name
-        is_namesakes = by_name and self.reader.users_named(deleted.member)
-        self.remove(deleted, () if is_namesakes else roles, marked)
+        has_namesake = by_name and self.reader.users_named(deleted.member)
+        self.remove(deleted, () if has_namesake else roles, user_dns)
 
-    def _clear_member_of_gone(self, role_dns: Sequence[str]) -> None:
+    def _clear_member_of_deleted(self, role_dns: Sequence[str]) -> None:
         """Clear `memberOf` of those of the roles that were deleted."""
         for dn in set(role_dns).difference(self.reader.existing(role_dns)):
-            if marked := self.reader.answer(self._marked(dn)):
-                self._clear_member_of(dn, marked)
+            if user_dns := self.reader.answer(self._users_with_member_of(dn)):
+                self._clear_member_of(dn, user_dns)
 
-    def _marked(self, role_dn: str) -> Query[list[str]]:
+    def _users_with_member_of(self, role_dn: str) -> Query[list[str]]:
         """Return the query for the users whose `memberOf`, written by the overlay, names a role."""
         layout = self.reader.layout
         condition = names.equals(layout.member_of, role_dn)
@@ -148,7 +152,7 @@ class MembershipCleanup:
 
     def _group_with(self, role_dn: str, members: Iterable[str]) -> Add:
         layout = self.reader.layout
-        name = dict(names.own_pairs(role_dn)).get(layout.role_name.lower(), "")
+        name = dict(names.rdn_pairs(role_dn)).get(layout.role_name.lower(), "")
         placeholder = [PLACEHOLDER_DN] if layout.group_schema.requires_member else []
         attributes = {layout.role_name: [name], layout.member: [*placeholder, *members]}
         return Add(role_dn, (layout.role_class,), attributes)
@@ -165,14 +169,3 @@ class MembershipCleanup:
 
     def _member(self, kind: Literal["add", "delete"], value: str) -> Modification:
         return Modification(kind, self.reader.layout.member, (value,))
-
-
-def _deleted_by(
-    member_value: Callable[[User], str], steps: Iterable[Step]
-) -> Iterator[DeletedEntry]:
-    for step in steps:
-        match step:
-            case DeleteUser(user):
-                yield DeletedEntry(user.locator, member_value(user))
-            case DeleteRole(role):
-                yield DeletedEntry(role.locator, role.locator)

@@ -10,9 +10,9 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from mi_ldap import account_state
 from mi_ldap.deadline import UNDO_S, deadline, remaining_s
 from mi_ldap.directory import ldap_errors
-from mi_ldap.directory.layout import account_state
 from mi_ldap.directory.layout.new_entries import new_role, new_user
 from mi_ldap.directory.reads import queries
 from mi_ldap.directory.reads.queries import Query
@@ -29,9 +29,9 @@ from mi_ldap.errors import (
     UserExists,
 )
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import LdapError
 from mi_ldap.ldap.controls import assertion
 from mi_ldap.ldap.operations import Add, Delete, Operation
+from mi_ldap.ldap.result_codes import LdapError
 from mi_ldap.model import Role, User
 from mi_ldap.store import DeletedEntry, DeleteUser, Unchanged
 
@@ -43,7 +43,7 @@ _LAGS = (
 )
 
 RESERVE_S: Final = 1.0
-"""Seconds that a request reserves of its time while another creation of the name is running."""
+"""A request stops waiting for another creation of the name so many seconds before its deadline."""
 
 NOT_FOUND_LIMIT: Final = 2
 """How often an entry that exists but is not found is assumed to have been deleted in between."""
@@ -52,7 +52,7 @@ LAG_PAUSE_S: Final = 0.05
 """Pause between checks whether a replica has the entry, in seconds."""
 
 LAG_REST_S: Final = 1.0
-"""With fewer seconds left of its time, the request fails: the replica lags."""
+"""A request with fewer seconds left than this fails, because the replica lags."""
 
 log = structlog.get_logger()
 
@@ -109,7 +109,8 @@ class EntryCreator:
                 return self._add(addition, exists)
             except UserExists:
                 found = self.reader.users_named(name)
-                not_found += not found  # deleted meanwhile, or not matched by the filters
+                # An entry that is not found was deleted meanwhile, or the filters do not match it.
+                not_found += 0 if found else 1
                 if not_found > NOT_FOUND_LIMIT or not all(user.unfinished for user in found):
                     raise
             if not self._delete_ended(found):
@@ -196,7 +197,8 @@ class EntryCreator:
         while True:
             found = find()
             if found is None and self.reader.exists(dn):
-                found = find()  # it may have appeared in between
+                # It may have appeared between the two reads.
+                found = find()
                 if found is None:
                     raise BadRequest(_NOT_FOUND)
             if found is not None:

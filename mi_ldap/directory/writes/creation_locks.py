@@ -2,8 +2,7 @@
 
 The mark of an unfinished user has 16 hexadecimal digits: 8 that all services with this state folder
 share, and 8 that identify its creation. The request that creates the user locks one byte of a file,
-at the offset in the last 8 digits. The kernel releases the lock when the process dies, so a mark of
-this machine whose byte is not locked belongs to a request that has ended.
+at the offset in the last 8 digits.
 """
 
 from __future__ import annotations
@@ -72,6 +71,8 @@ class CreationLocks:
             tag = self._opened_tag()
             if not (tag and mark.startswith(tag)) or _GET is None:
                 return None
+            # The kernel releases the lock when the process dies, so a mark of this machine whose
+            # byte is not locked belongs to a request that has ended.
             try:
                 answer = fcntl.fcntl(self._descriptor or 0, _GET, _flock(fcntl.F_WRLCK, mark))
             except OSError:

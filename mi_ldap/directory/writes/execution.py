@@ -12,9 +12,9 @@ from mi_ldap.directory import ldap_errors
 from mi_ldap.directory.layout.profiles import Profile
 from mi_ldap.directory.writes.plans import GuardedOperation
 from mi_ldap.errors import unforeseen
-from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.operations import AssertOnly, Delete
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 
 log = structlog.get_logger()
 
@@ -40,21 +40,24 @@ def carry_out(
     Raises:
         LdapError: the server rejected one of them.
     """
+    # Not in a transaction (RFC 5805): slapd 2.5.13 aborts (assertion in `connection_destroy`) when
+    # a connection closes while its StartTXN is unanswered, and deadlocks when a commit meets a
+    # checkpoint of syncprov or an addition under `unique serialize`.
     done: list[GuardedOperation] = []
-    for together in _groups(operations):
+    for batch in _batches(operations):
         try:
-            _do_together(connection, profile, together)
+            _do_batch(connection, profile, batch)
         except LdapError:
-            _undo(connection, profile, done, together[0])
+            _undo(connection, profile, done, batch[0])
             raise
         except BaseException:
             # No response to the last operation was read, so it may have been carried out.
-            _undo_cut_off(reconnect, profile, done + together)
+            undo_on_new_connection(reconnect, profile, done + batch)
             raise
-        done += together
+        done += batch
 
 
-def _groups(operations: list[GuardedOperation]) -> Iterator[list[GuardedOperation]]:
+def _batches(operations: list[GuardedOperation]) -> Iterator[list[GuardedOperation]]:
     """Yield the operations in order, each alone, but assertions that follow each other together."""
     for are_assertions, each in groupby(operations, _is_assertion):
         if are_assertions:
@@ -67,13 +70,11 @@ def _is_assertion(guarded: GuardedOperation) -> bool:
     return isinstance(guarded.operation, AssertOnly)
 
 
-def _do_together(
-    connection: LdapConnection, profile: Profile, together: list[GuardedOperation]
-) -> None:
-    if len(together) == 1:
-        _do(connection, profile, together[0])
+def _do_batch(connection: LdapConnection, profile: Profile, batch: list[GuardedOperation]) -> None:
+    if len(batch) == 1:
+        _do(connection, profile, batch[0])
     else:
-        connection.assert_all([(each.operation.dn, each.controls) for each in together])
+        connection.assert_all([(each.operation.dn, each.controls) for each in batch])
 
 
 def _do(connection: LdapConnection, profile: Profile, guarded: GuardedOperation) -> None:
@@ -84,11 +85,14 @@ def _do(connection: LdapConnection, profile: Profile, guarded: GuardedOperation)
             # A second value of a single-valued attribute: another client has set it meanwhile.
             raise LdapError(ResultCode.ATTRIBUTE_OR_VALUE_EXISTS, error.message) from error
         if guarded.changes_members:
-            raise ldap_errors.canonical(error, profile) from error
+            raise ldap_errors.with_standard_code(error, profile) from error
         raise
 
 
-def _undo_cut_off(reconnect: Connect, profile: Profile, done: list[GuardedOperation]) -> None:
+def undo_on_new_connection(
+    reconnect: Connect, profile: Profile, done: list[GuardedOperation]
+) -> None:
+    """Undo operations, latest first; a failure is only logged."""
     with deadline(UNDO_S):
         try:
             connection = reconnect()

@@ -2,11 +2,6 @@
 
 Guards check that what a decision depends on has not changed. There are two kinds, depending on the
 server: see `assertions` and `value_swaps`. This module contains what both have in common.
-
-The order of the steps is such that a crash leaves at most a user without a role. Transactions
-(RFC 5805) are not used: slapd 2.5.13 aborts (assertion in `connection_destroy`) when a connection
-closes while its StartTXN is unanswered, and deadlocks when a commit meets a checkpoint of syncprov
-or an addition under `unique serialize`.
 """
 
 from __future__ import annotations
@@ -18,13 +13,14 @@ from typing import Literal
 
 import structlog
 
-from mi_ldap.directory.layout import account_state
+from mi_ldap import account_state
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.layout.new_entries import new_admin_role
 from mi_ldap.errors import Forbidden
 from mi_ldap.ldap import controls as ctl
 from mi_ldap.ldap.operations import AssertOnly, Delete, Modification, Modify, Operation
 from mi_ldap.model import Role, User
+from mi_ldap.steps import renewed_state
 from mi_ldap.store import (
     AssignRole,
     CreateAdminRole,
@@ -42,7 +38,9 @@ from mi_ldap.store import (
 
 log = structlog.get_logger()
 
-_BORROWED = "custodian_attribute and epoch_attribute must be empty and used by this service only"
+_BORROWED_HINT = (
+    "custodian_attribute and epoch_attribute must be empty and used by this service only"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class Plan(ABC):
         self._admin_role = admin_role
         self._revisions: dict[str, str] = {}
         self._class_added: set[str] = set()
-        self.stored: dict[str, str] = {}  # epochs by their users, where the plan sets them
+        self.epochs: dict[str, str] = {}  # those that the plan sets, by the DNs of the users
         for step in self.steps:
             self._add_step(step)
         self.operations += [self.presence_guard(user) for user in self.assigned.values()]
@@ -115,11 +113,9 @@ class Plan(ABC):
         """Add a guard: the user's entry is as it was read."""
 
     def presence_guard(self, user: User) -> GuardedOperation:
-        """Return the guard that the user still exists after a role was assigned to it.
-
-        A concurrent removal of the user searches for its memberships afterwards (see `cleanup`), so
-        one of the two notices the other.
-        """
+        """Return the guard that the user still exists after a role was assigned to it."""
+        # A concurrent deletion of the user searches for its memberships afterwards (see `cleanup`),
+        # so one of the two notices the other.
         return GuardedOperation(AssertOnly(self.layout.target(user)))
 
     @abstractmethod
@@ -203,14 +199,14 @@ class Plan(ABC):
         if not (
             account_state.is_ours(user.revision) and account_state.is_id(user.custodian_id or "")
         ):
-            raise _in_use(user)
+            raise _attributes_in_use(user)
 
     def classes_of(self, user: User) -> tuple[Modification, ...]:
         """Return the addition of the class that the attributes require, if the entry lacks it."""
-        if user.marked or user.locator in self._class_added:
+        if user.has_store_class or user.locator in self._class_added:
             return ()
         self._class_added.add(user.locator)
-        return (_class(self.layout.account_class),)
+        return (_added_class(self.layout.account_class),)
 
     # Groups
 
@@ -226,14 +222,14 @@ class Plan(ABC):
     def swapped_revision(self, role: Role) -> tuple[Modification, ...]:
         """Return the swap of the revision; it fails if another client has swapped it meanwhile."""
         old = self._revisions.get(role.locator, role.revision.partition("|")[2])
-        first = () if self._is_marked(role) else (_class(self.layout.admin_role_class),)
+        first = () if self._will_have_class(role) else (_added_class(self.layout.admin_role_class),)
         if not (self.layout.own_classes or account_state.is_ours(old)):
-            raise _in_use(role)
-        fresh = self._revisions[role.locator] = account_state.fresh()
+            raise _attributes_in_use(role)
+        fresh = self._revisions[role.locator] = account_state.new_nonce()
         return (*first, *swap(self.layout.revision, old, fresh))
 
-    def _is_marked(self, role: Role) -> bool:
-        return role.marked or role.locator in self._revisions
+    def _will_have_class(self, role: Role) -> bool:
+        return role.has_store_class or role.locator in self._revisions
 
     def _change_member(self, role: Role, user: User, kind: Literal["add", "delete"]) -> None:
         """Add the change of members; its undo fails if another client changed the members since."""
@@ -242,11 +238,15 @@ class Plan(ABC):
         # The undo swaps the epoch even if no later step changes the user, so the class is needed.
         if locks_user and (classes := self.classes_of(user)):
             self.operations.append(GuardedOperation(Modify(self.layout.target(user), classes)))
-        swapped = self.swapped_revision(role) if is_guarded else ()
-        changed = Modify(self.layout.target(role), (*swapped, self.member(kind, user)))
         opposite: Literal["add", "delete"] = "delete" if kind == "add" else "add"
-        swapped_again = self._swapped_since(role) if is_guarded else ()
-        back = Modify(self.layout.target(role), (*swapped_again, self.member(opposite, user)))
+        changes, reversal = [self.member(kind, user)], [self.member(opposite, user)]
+        if is_guarded:
+            changes = [*self.swapped_revision(role), *changes]
+            # Not `swapped_revision`: the operations that follow depend on the revision set above.
+            old = self._revisions[role.locator]
+            reversal = [*swap(self.layout.revision, old, account_state.new_nonce()), *reversal]
+        changed = Modify(self.layout.target(role), tuple(changes))
+        back = Modify(self.layout.target(role), tuple(reversal))
         undo = [GuardedOperation(back, swaps=is_guarded, changes_members=True)]
         if locks_user:
             lock, unlock = self._user_lock(user)
@@ -256,16 +256,11 @@ class Plan(ABC):
         )
         self.operations.append(guarded)
 
-    def _swapped_since(self, role: Role) -> tuple[Modification, ...]:
-        return swap(self.layout.revision, self._revisions[role.locator], account_state.fresh())
-
     def _user_lock(self, user: User) -> tuple[GuardedOperation, GuardedOperation]:
-        """Return the operations that lock and unlock the user while an undo reassigns a role.
-
-        The lock fails if the user's epoch has changed: a client that has set its password meanwhile
-        would know the password of an admin.
-        """
-        stored = self.stored.get(user.locator, user.revision)
+        """Return the operations that lock and unlock the user while an undo reassigns a role."""
+        # The lock fails if the user's epoch has changed: a client that has set the user's password
+        # meanwhile would know the password of an admin.
+        stored = self.epochs.get(user.locator, user.revision)
         mark = account_state.marked(account_state.RESETTING, stored)
         lock = Modify(self.layout.target(user), swap(self.layout.epoch, stored, mark))
         unlock = Modify(self.layout.target(user), swap(self.layout.epoch, mark, stored))
@@ -275,10 +270,8 @@ class Plan(ABC):
         return Modification(kind, self.layout.member, (self.layout.member_value(user),))
 
     def _add_admin_role(self, user: User) -> None:
-        """Add the creation of the admin role.
-
-        The undo only removes the user from the group: another login may use the group by then.
-        """
+        """Add the creation of the admin role."""
+        # The undo only removes the user from the group: another login may use the group by then.
         added = new_admin_role(self.layout, self._admin_role, user)
         unmarked = Modification("delete", self.layout.first_admin, (user.id,))
         back = Modify(added.dn, (self.member("delete", user), unmarked))
@@ -286,7 +279,9 @@ class Plan(ABC):
         self.operations.append(GuardedOperation(added, undo=(undo,)))
 
     def _mark_first_admin(self, role: Role, user: User) -> None:
-        classes = () if self._is_marked(role) else (_class(self.layout.admin_role_class),)
+        classes = (
+            () if self._will_have_class(role) else (_added_class(self.layout.admin_role_class),)
+        )
         mark = replaced(self.layout.first_admin, user.id)
         marked = Modify(self.layout.target(role), (*classes, mark))
         unmarked = Modification("delete", self.layout.first_admin, (user.id,))
@@ -300,7 +295,7 @@ class Plan(ABC):
             case SetCustodian(entry, custodian_id) if entry.locator == user.locator:
                 return replaced(self.layout.custodian, custodian_id)
             case RenewEpoch(entry) if entry.locator == user.locator:
-                return replaced(self.layout.epoch, _renewed(step))
+                return replaced(self.layout.epoch, renewed_state(step, step.user.revision))
         return None
 
     def renew_revisions(self, user: User) -> tuple[GuardedOperation, ...]:
@@ -316,13 +311,16 @@ class Plan(ABC):
         if not had or user.locator in changed:
             return ()
         guarded = [r for at, r in self._swapping_roles.items() if at in self._revisions]
-        renewed = replaced(self.layout.revision, account_state.fresh())
+        renewed = replaced(self.layout.revision, account_state.new_nonce())
         return tuple(
             GuardedOperation(Modify(self.layout.target(role), (renewed,))) for role in guarded
         )
 
-    def renews(self, user: User) -> bool:
-        return any(isinstance(s, RenewEpoch) and s.user.locator == user.locator for s in self.steps)
+
+def deleted_entries(steps: Iterable[Step]) -> list[User | Role]:
+    """Return the users and roles that the steps delete."""
+    deletions = (step for step in steps if isinstance(step, DeleteUser | DeleteRole))
+    return [step.user if isinstance(step, DeleteUser) else step.role for step in deletions]
 
 
 def assigned_roles(steps: Iterable[Step]) -> list[Role]:
@@ -331,18 +329,12 @@ def assigned_roles(steps: Iterable[Step]) -> list[Role]:
     return list(found.values())
 
 
-def _renewed(step: RenewEpoch) -> str:
-    if step.for_reset:
-        return account_state.marked(account_state.RESETTING, step.user.revision)
-    return account_state.renewed(step.user.revision, keeps_mark=step.keeps_mark)
-
-
-def _class(name: str) -> Modification:
+def _added_class(name: str) -> Modification:
     return Modification("add", "objectClass", (name,))
 
 
-def _in_use(entry: User | Role) -> Forbidden:
-    log.error("borrowed_attribute_in_use", entry=entry.locator, hint=_BORROWED)
+def _attributes_in_use(entry: User | Role) -> Forbidden:
+    log.error("borrowed_attribute_in_use", entry=entry.locator, hint=_BORROWED_HINT)
     return Forbidden(
         f"The attributes configured for custody are in use on {entry.name}. See the log."
     )
@@ -355,6 +347,8 @@ def replaced(attribute: str, value: str | None) -> Modification:
 
 def swap(attribute: str, old: str | None, fresh: str | None) -> tuple[Modification, ...]:
     """Return the modification that replaces the value that was read; it fails if it has changed."""
+    # RFC 4511 §4.6: a modification is applied as a whole or not at all, and deleting a value that
+    # the entry does not have is an error (16).
     deleted = (Modification("delete", attribute, (old,)),) if old else ()
     added = (Modification("add", attribute, (fresh,)),) if fresh else ()
     return (*deleted, *added)

@@ -1,7 +1,7 @@
 """Guards by swaps, for servers without assertions: 389 DS, Active Directory, others.
 
 A swap is one modification that deletes the value that was read and adds another. It fails if the
-value has changed (RFC 4511 §4.6). So:
+value has changed. So:
 
 * every modification of a user, and every guard on one, swaps the stored epoch;
 * every guard on a group swaps its revision;
@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mi_ldap.directory.layout import account_state
+from mi_ldap import account_state
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
 from mi_ldap.directory.writes.plans import GuardedOperation, Plan, swap
 from mi_ldap.ldap.operations import Delete, Modification, Modify
 from mi_ldap.model import Role, User
-from mi_ldap.store import Step
+from mi_ldap.store import RenewEpoch, Step
 
 
 class SwappingPlan(Plan):
@@ -56,9 +56,10 @@ class SwappingPlan(Plan):
         )
 
     def delete_user(self, user: User) -> None:
-        """Add the deletion, after a second swap: the operations after the first may take long."""
+        """Add the deletion, after a second swap."""
+        # The operations between the first swap and the deletion may take longer than a mark counts.
         self.modify_user(user)
-        mark = self.stored[user.locator]
+        mark = self.epochs[user.locator]
         remarked = account_state.marked(account_state.DELETING, mark)
         swapped = Modify(self.layout.target(user), swap(self.layout.epoch, mark, remarked))
         back = Modify(self.layout.target(user), swap(self.layout.epoch, remarked, mark))
@@ -75,7 +76,7 @@ class SwappingPlan(Plan):
             )
         # Only the part of the epoch after the dot is replaced, so that tokens stay valid.
         set_to.setdefault(self.layout.epoch, (account_state.swapped(user.revision),))
-        self.stored[user.locator] = _only(set_to[self.layout.epoch]) or ""
+        self.epochs[user.locator] = _only(set_to[self.layout.epoch]) or ""
         read = {self.layout.epoch: user.revision, self.layout.custodian: user.custodian_id}
         return tuple(
             change
@@ -99,9 +100,10 @@ class SwappingPlan(Plan):
         )
 
     def _only_renews(self, user: User) -> bool:
-        kinds = {c.attribute for c in self.modifications(user)}
-        is_alone = kinds <= {self.layout.epoch} and not self.deletes(user)
-        return is_alone and self.renews(user) and not account_state.is_new(user.revision)
+        set_by_steps = {c.attribute for c in self.modifications(user)}
+        is_alone = set_by_steps <= {self.layout.epoch} and not self.deletes(user)
+        renewals = (s.user.locator for s in self.steps if isinstance(s, RenewEpoch))
+        return is_alone and user.locator in renewals and not account_state.is_new(user.revision)
 
 
 def _only(values: tuple[str | bytes, ...]) -> str | None:

@@ -12,10 +12,10 @@ from mi_ldap.directory.writes import execution
 from mi_ldap.directory.writes.assertions import AssertingPlan
 from mi_ldap.directory.writes.value_swaps import SwappingPlan
 from mi_ldap.ldap import names
-from mi_ldap.ldap.connection import LdapConnection, LdapError
+from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.connection_pool import Pool
 from mi_ldap.ldap.operations import Delete, Operation
-from mi_ldap.ldap.result_codes import ResultCode
+from mi_ldap.ldap.result_codes import LdapError, ResultCode
 from mi_ldap.store import DeleteUser, RevokeRole, Step
 
 
@@ -58,6 +58,7 @@ class Writer:
                     _delete_subordinates(connection, steps)
                 else:
                     raise
+                # The operations before the rejected one were undone, so all are carried out again.
                 self._carry_out(connection, steps)
 
     def _carry_out(self, connection: LdapConnection, steps: Sequence[Step]) -> None:
@@ -72,10 +73,8 @@ class Writer:
         )
 
     def _add_placeholders(self, connection: LdapConnection, steps: Sequence[Step]) -> None:
-        """Add the placeholder to the groups that lose a member.
-
-        A group of another tool has no placeholder, and its class requires a member.
-        """
+        """Add the placeholder to the groups that lose a member."""
+        # A group of another tool has no placeholder, and its class requires a member.
         for step in steps:
             if isinstance(step, RevokeRole):
                 do_ignoring(
@@ -84,11 +83,10 @@ class Writer:
 
 
 def _delete_subordinates(connection: LdapConnection, steps: Sequence[Step]) -> None:
-    """Delete the entries below users that are deleted, deepest first.
-
-    Called only after the steps failed with notAllowedOnNonLeaf (66) and nothing else, since an undo
-    does not restore these entries.
-    """
+    """Delete the entries below users that are deleted, deepest first."""
+    # Only after the steps have failed with notAllowedOnNonLeaf (66) and nothing else: an undo does
+    # not restore these entries.
+    #
     # RFC 4511 §4.8 can't delete a subtree, and of the supported servers only Active Directory has
     # the control for it (1.2.840.113556.1.4.805).
     for step in steps:

@@ -45,7 +45,7 @@ NAMING_KEYS = (
 
 NO_SUCH_ARTIFACT = "This service has no artifacts: no Micro Integrator is configured behind it."
 
-
+# The kinds are named in the route, so that any other name below `/management` is a 404.
 _kinds = ", ".join(f'"{kind}"' for kind in KINDS)
 
 bp = Blueprint("artifacts", __name__, url_prefix="/management")
@@ -74,9 +74,7 @@ def list_artifacts(kind: str) -> Response:
 def list_applications() -> Response:
     """List applications.
 
-    404 if the query names a single artifact, by one of `apiName`, `carbonAppName`,
-    `dataServiceName`, `endpointName`, `file`, `inboundEndpointName`, `loggerName`, `name`,
-    `proxyServiceName`, `sequenceName`, `taskName`.
+    404 if the query names a single one, by `carbonAppName` or another key of an artifact.
     """
     _ensure_is_list()
     return jsonify(totalCount=0, activeCount=0, activeList=[], faultyCount=0, faultyList=[])

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
+from mi_ldap.deadline import deadline, remaining_s
 from mi_ldap.errors import DirectoryUnavailable, StateUnavailable
+from mi_ldap.hybrid_roles import HybridRoles
+from mi_ldap.services.container import Services
+from mi_ldap.store import UserStore
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.api.operation import Success, operation
 from mi_ldap.web.api.response_schemas import Ready, Up
 from mi_ldap.web.context import services
 
 bp = Blueprint("health", __name__)
+
+# Seconds for each other store: an orchestrator gives a probe about one.
+_OTHER_STORE_S = 0.5
 
 
 @bp.get("/health")
@@ -24,13 +31,18 @@ def show_health() -> Response:
 @bp.get("/ready")
 @allow(Access.ANYBODY)
 @operation(
-    Success("The directory can be used.", Ready()),
+    Success("The directory or database can be used.", Ready()),
     errors=(DirectoryUnavailable(), StateUnavailable()),
 )
 def show_readiness() -> Response:
-    """Check that the directory can be used."""
+    """Check that the directory or database can be used.
+
+    Secondary user stores that cannot be used are named in `unavailable`, and `hybrid-roles` if
+    these cannot be read; the status stays 200.
+    """
     store = services().store
-    # Raises `DirectoryUnavailable`, which is answered with 503.
+    # The primary store, and the hybrid roles if the admin role is one of them. Raises
+    # `DirectoryUnavailable`, which is answered with 503.
     store.check()
     reads = store.read_source()
     body = {
@@ -39,5 +51,25 @@ def show_readiness() -> Response:
         "why": reads.why,
         "disk": "low" if services().disk.is_low() else "",
         "account": store.account_warning,
+        "unavailable": [
+            name for name, each in _other_stores(services()).items() if not _is_ready(each)
+        ],
     }
     return jsonify({key: value for key, value in body.items() if value})
+
+
+def _other_stores(services: Services) -> dict[str, UserStore | HybridRoles]:
+    """Return the stores without which the service goes on."""
+    others: dict[str, UserStore | HybridRoles] = {**services.secondaries}
+    if services.hybrid and not services.settings.is_admin_role_hybrid:
+        others["hybrid-roles"] = services.hybrid
+    return others
+
+
+def _is_ready(store: UserStore | HybridRoles) -> bool:
+    try:
+        with deadline(min(_OTHER_STORE_S, remaining_s())):
+            store.check()
+    except DirectoryUnavailable:
+        return False
+    return True

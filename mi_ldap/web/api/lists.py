@@ -9,14 +9,14 @@ from typing import Final
 from flask import Response, request
 
 from mi_ldap import name_rules
-from mi_ldap.errors import DomainNotFound
 from mi_ldap.services.queries import Selection
+from mi_ldap.web.context import services
 
+# Bytes of a body; a shorter one takes as many packets with gzip as without.
 WORTH_COMPRESSING: Final = 4096
-"""Bytes of a body; a shorter one takes as many packets with gzip as without."""
 
 
-def listing(selection: Selection, key: str, *, paged: bool) -> Response:
+def list_response(selection: Selection, key: str, *, paged: bool) -> Response:
     """Return `{"count": N, "list": [{key: name}, …]}`, with `total` for a page."""
     names, total = selection.names, f',"total":{selection.total}' if paged else ""
     # Encoding 100,000 objects takes ten times as long as encoding their names, so the names are
@@ -26,14 +26,12 @@ def listing(selection: Selection, key: str, *, paged: bool) -> Response:
     # With the line end that `jsonify` adds, too.
     answer = f'{{"count":{len(names)},"list":{listed if names else "[]"}{total}}}\n'
     response = Response(answer, mimetype="application/json")
-    return completeness(compressed(response), complete=selection.complete)
+    return mark_truncated(compress(response), complete=selection.complete)
 
 
-def compressed(response: Response) -> Response:
-    """Return a long response compressed with gzip if the client accepts that.
-
-    Never call it for a response with a secret: its length would tell of the content (BREACH).
-    """
+def compress(response: Response) -> Response:
+    """Return a long response compressed with gzip if the client accepts that."""
+    # Never for a response with a secret, such as a token: its length would reveal it (BREACH).
     body = response.get_data()
     if len(body) < WORTH_COMPRESSING:
         return response
@@ -44,17 +42,21 @@ def compressed(response: Response) -> Response:
     return response
 
 
-def completeness(response: Response, *, complete: bool) -> Response:
+def mark_truncated(response: Response, *, complete: bool) -> Response:
     """Return the response, with a header if the directory refused to return everything."""
     if not complete:
         response.headers["X-Result-Truncated"] = "true"
     return response
 
 
-def must_be_primary(domain: str | None) -> None:
-    """Raise `DomainNotFound` for any other domain: there are no secondary stores."""
-    if not name_rules.is_primary(domain):
-        raise DomainNotFound((domain or "").strip())
+def user_of_domain(name: str, domain: str | None) -> str:
+    """Return a user's name with its domain; raise `DomainNotFound` if there is none such."""
+    return name_rules.user_of_domain(name, domain, services().rules.domains)
+
+
+def role_of_domain(name: str, domain: str | None) -> str:
+    """Return a role's name with its domain; raise `DomainNotFound` if there is none such."""
+    return name_rules.role_of_domain(name, domain, services().rules.domains)
 
 
 def without_slash(name: str) -> str:

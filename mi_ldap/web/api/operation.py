@@ -1,7 +1,6 @@
 """The decorator that describes a view for the OpenAPI document, and parses its requests.
 
-Method, path and access come from the route, summary and description from the docstring. The schemas
-named here are those that validate the request, so the document cannot promise anything else.
+Method, path and access come from the route, summary and description from the docstring.
 """
 
 from __future__ import annotations
@@ -123,6 +122,7 @@ def _with_argument(view: View, described: Operation) -> View:
     if body is None and query is None:
         return view
 
+    # The schema of the document validates the request, so the two cannot differ.
     @functools.wraps(view)
     def with_argument(**path: str) -> Response:
         loaded = body_of(request, body) if body else query_of(request, query or ListQuery())

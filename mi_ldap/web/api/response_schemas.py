@@ -19,7 +19,7 @@ _TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"  # noqa: S105 
 
 
 class ResponseSchema(Schema):
-    """No other keys are sent."""
+    """The base of all responses; no other keys are sent."""
 
     examples: ClassVar[Mapping[str, object]] = {}
     """Bodies by name."""
@@ -44,9 +44,9 @@ def _count(about: str, key: str | None = None, *, needed: bool = True) -> fields
     return fields.Integer(data_key=key, required=needed, validate=at_least, metadata=described)
 
 
-def _strings(about: str, key: str | None = None) -> fields.List[Any]:
+def _strings(about: str, key: str | None = None, *, needed: bool = True) -> fields.List[Any]:
     described = {"description": about}
-    return fields.List(fields.String(), data_key=key, required=True, metadata=described)
+    return fields.List(fields.String(), data_key=key, required=needed, metadata=described)
 
 
 class Problem(ResponseSchema):
@@ -114,7 +114,17 @@ class Rules(ResponseSchema):
     """`GET /management/rules`."""
 
     examples: ClassVar = {
-        "rules": {"adminRole": "admin", "allowAnyName": False, "passwordMinLength": 5}
+        "rules": {
+            "adminRole": "admin",
+            "allowAnyName": False,
+            "passwordMinLength": 5,
+        },
+        "read-only": {
+            "adminRole": "Internal/admin",
+            "allowAnyName": False,
+            "domains": ["WSO2.COM"],
+            "readOnlyDomains": ["PRIMARY"],
+        },
     }
 
     admin_role = _string("The role whose members are the admins.", "adminRole")
@@ -123,6 +133,13 @@ class Rules(ResponseSchema):
     user_name = _string("RE2 that new user names must match.", "userNameRegex", needed=False)
     role_name = _string("RE2 that new role names must match.", "roleNameRegex", needed=False)
     password = _string("RE2 that new passwords must match.", "passwordRegex", needed=False)
+    domains = _strings("Domains of the secondary user stores.", "domains", needed=False)
+    read_only = _strings(
+        "Domains of user stores whose users cannot be created, changed or deleted; `PRIMARY` for "
+        "the primary one.",
+        "readOnlyDomains",
+        needed=False,
+    )
 
 
 class UserName(ResponseSchema):
@@ -214,13 +231,20 @@ class Ready(ResponseSchema):
     examples: ClassVar = {
         "memory": {"status": "ready", "reads": "memory"},
         "directory": {"status": "ready", "reads": "directory", "why": "it is being filled"},
+        "database": {"status": "ready", "reads": "database"},
+        "secondary": {"status": "ready", "reads": "memory", "unavailable": ["WSO2.COM"]},
+        "hybrid": {"status": "ready", "reads": "memory", "unavailable": ["hybrid-roles"]},
     }
 
     status = _choice("ready")
-    reads = _choice("memory", "directory")
+    reads = _choice("memory", "directory", "database")
     why = _string("Why the directory is read and not the replica in memory.", needed=False)
     disk = _string("`low`: less than `server.min_free_mb` is free.", needed=False)
     account = _string("Why the service account will soon be unable to log in.", needed=False)
+    unavailable = _strings(
+        "Domains of secondary user stores that are down; `hybrid-roles` if these cannot be read.",
+        needed=False,
+    )
 
 
 class NoArtifacts(ResponseSchema):

@@ -15,10 +15,20 @@ from mi_ldap.errors import (
     RoleNotFound,
     UserNotFound,
 )
+from mi_ldap.name_rules import PRIMARY_ADMINS
 from mi_ldap.services.queries import Query
-from mi_ldap.services.roles import RoleChange, too_many_roles
+from mi_ldap.services.role_changes import RoleChange, too_many_roles
+from mi_ldap.services.role_checks import OTHER_STORE
+from mi_ldap.services.roles import no_hybrid_roles
 from mi_ldap.web.access import Access, allow
-from mi_ldap.web.api.lists import completeness, compressed, listing, must_be_primary, without_slash
+from mi_ldap.web.api.lists import (
+    compress,
+    list_response,
+    mark_truncated,
+    role_of_domain,
+    user_of_domain,
+    without_slash,
+)
 from mi_ldap.web.api.operation import Success, custody_errors, operation
 from mi_ldap.web.api.response_schemas import (
     ADDED,
@@ -46,7 +56,7 @@ def list_roles(query: Query) -> Response:
 
     The list is complete and sorted, and contains `Internal/everyone`.
     """
-    return listing(services().roles.select(query), "role", paged=query.is_paged)
+    return list_response(services().roles.select(query), "role", paged=query.is_paged)
 
 
 @bp.post("/roles")
@@ -68,15 +78,18 @@ def list_roles(query: Query) -> Response:
     errors=(
         RoleExists("developers"),
         BadRequest("The role name is not allowed: it is empty."),
+        no_hybrid_roles(),
     ),
 )
 def create_role(payload: dict[str, Any]) -> Response:
     """Create a role.
 
-    The role has no members yet. Its name may begin with `Internal/` or `Application/`. The response
-    has a `warning` if the dashboard fails because of the name.
+    The role has no members yet. A name that begins with `Internal/` or `Application/`, or such a
+    `domain`, makes a hybrid role, if hybrid roles are configured: users of every user store may
+    have it, and it can be created while the user store is read-only. The response has a `warning`
+    if the dashboard fails because of the name.
     """
-    name = name_rules.role_of_domain(payload["name"], payload["domain"])
+    name = role_of_domain(payload["name"], payload["domain"])
     created = services().roles.create(current_performer(), name)
     # The name as it was sent, which may differ from the stored one: the contract has it so.
     body = {"role": payload["name"], "status": ADDED}
@@ -99,6 +112,8 @@ def create_role(payload: dict[str, Any]) -> Response:
         AmbiguousName("role", "developers"),
         missing_keys("addedRoles", "removedRoles"),
         BadRequest("A role is both added and removed."),
+        BadRequest(PRIMARY_ADMINS),
+        BadRequest(OTHER_STORE),
         too_many_roles(),
         *custody_errors("remove it"),
         Forbidden("Every user has the role Internal/everyone; it cannot be changed."),
@@ -110,12 +125,15 @@ def change_roles(payload: dict[str, Any]) -> Response:
     """Assign and revoke roles.
 
     All changes are made, or none. Assigning a role that the user has, or revoking one that it does
-    not have, is no error. At least one of the two lists is needed.
+    not have, is not an error. At least one of the two lists is needed.
+
+    `domain` is the user's. A role without a domain is in that, too; a hybrid role is named in full,
+    `Internal/x`. In a read-only user store only hybrid roles can be assigned and revoked, and with
+    `super_admin.admin_role = "Internal/admin"` the admin role is one of them.
     """
     if not payload.keys() & {"added", "removed"}:
         raise missing_keys("addedRoles", "removedRoles")
-    must_be_primary(payload["domain"])
-    services().roles.change(current_performer(), _change(payload))
+    services().role_changes.change(current_performer(), _change(payload))
     return jsonify(userId=payload["name"], status=ROLES_CHANGED)
 
 
@@ -128,8 +146,8 @@ def show_role(name: str) -> Response:
     Every user has the role `Internal/everyone`.
     """
     role = services().roles.show(_in_path(name))
-    response = compressed(jsonify(role=role.name, users=role.users))
-    return completeness(response, complete=role.complete)
+    response = compress(jsonify(role=role.name, users=role.users))
+    return mark_truncated(response, complete=role.complete)
 
 
 @bp.delete("/roles/<name:name>")
@@ -145,18 +163,27 @@ def delete_role(name: str) -> Response:
     The admin role and `Internal/everyone` cannot be deleted.
     """
     deleted = services().roles.delete(current_performer(), _in_path(name))
-    return jsonify(role=deleted.name, status=DELETED)
+    bare = name_rules.split_domain(deleted.name, services().rules.domains)[1]
+    # Without its domain if the query names that.
+    shown = deleted.name if name_rules.is_primary(request.args.get("domain")) else bare
+    return jsonify(role=shown, status=DELETED)
 
 
 def _in_path(name: str) -> str:
     # Clients name the role `Internal/x` as `roles/Internal/x` or as `roles/x?domain=Internal`.
-    return name_rules.role_of_domain(without_slash(name), request.args.get("domain"))
+    return role_of_domain(without_slash(name), request.args.get("domain"))
 
 
 def _change(payload: dict[str, Any]) -> RoleChange:
-    """Return the wanted change; roles are named with their domain, `Internal/x`, or without."""
-    return RoleChange(
-        user_name=payload["name"],
-        assigned=tuple(payload.get("added") or ()),
-        revoked=tuple(payload.get("removed") or ()),
+    """Return the wanted change.
+
+    Roles are named with their domain, `Internal/x`; one without a domain is in that of the user.
+    """
+    domain = payload["domain"]
+    assigned, revoked = (
+        tuple(
+            role if "/" in role else role_of_domain(role, domain) for role in payload.get(key) or ()
+        )
+        for key in ("added", "removed")
     )
+    return RoleChange(user_of_domain(payload["name"], domain), assigned, revoked)

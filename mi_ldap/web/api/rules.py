@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
+from mi_ldap import name_rules
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.api.operation import Success, operation
 from mi_ldap.web.api.response_schemas import Rules
@@ -20,9 +21,10 @@ bp = Blueprint("rules", __name__, url_prefix="/management")
 def show_rules() -> Response:
     """Show the rules of new names and passwords.
 
-    `passwordMinLength` is missing where the service cannot read it in the directory.
+    `passwordMinLength` is missing where the service cannot read it in the directory. Length and
+    expressions are those of the primary user store.
     """
-    settings = services().settings
+    settings, writable = services().settings, services().users.writable_domains
     body: dict[str, Any] = {
         "adminRole": settings.super_admin.admin_role,
         "allowAnyName": settings.user_store.allow_any_name,
@@ -30,5 +32,11 @@ def show_rules() -> Response:
         "userNameRegex": settings.user_store.username_java_regex,
         "roleNameRegex": settings.user_store.rolename_java_regex,
         "passwordRegex": settings.user_store.password_java_regex,
+        "domains": list(services().rules.domains),
+        "readOnlyDomains": [
+            domain or name_rules.PRIMARY
+            for domain in ("", *services().rules.domains)
+            if domain not in writable
+        ],
     }
-    return jsonify({key: value for key, value in body.items() if value is not None})
+    return jsonify({key: value for key, value in body.items() if value not in (None, [])})

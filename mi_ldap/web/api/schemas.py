@@ -15,7 +15,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from mi_ldap.errors import BadRequest
 from mi_ldap.services.queries import MAX_CONDITION, MAX_REGEX, Query
-from mi_ldap.services.roles import MAX_ROLES, too_many_roles
+from mi_ldap.services.role_changes import MAX_ROLES, too_many_roles
 from mi_ldap.web.errors import missing_keys
 
 _FLAGS = {"true": True, "false": False, "": False}
@@ -53,7 +53,7 @@ class Text(fields.String):
             # JSON may contain half of a surrogate pair, `"\ud800"`, which no directory takes.
             str(text).encode()
         except UnicodeEncodeError:
-            raise ValidationError("holds a broken character.") from None
+            raise ValidationError("contains an invalid character.") from None
         return str(text)
 
 
@@ -68,7 +68,7 @@ class Roles(fields.List[Any]):
 
 
 class _RequestSchema(Schema):
-    """Unknown keys are ignored."""
+    """The base of all requests; unknown keys are ignored."""
 
     examples: ClassVar[Mapping[str, object]] = {}
     """Bodies by name, for the OpenAPI document."""
@@ -95,8 +95,9 @@ def _roles(key: str, about: str, *examples: str) -> Roles:
     return Roles(Text(), data_key=key, allow_none=True, metadata=described)
 
 
-def _domain() -> Text:
-    return _string("domain", "The user store: empty or `primary` for the main one.", "primary")
+def _domain(about: str = "") -> Text:
+    store = "The user store: empty or `primary` for the main one, or a secondary one's domain."
+    return _string("domain", f"{store} {about}".rstrip(), "primary")
 
 
 def _condition(
@@ -175,7 +176,7 @@ class RoleBody(_RequestSchema):
     }
 
     name = _string("role", "The name of the new role.", "developers", needed=True)
-    domain = _domain()
+    domain = _domain("`Internal` or `Application` for a hybrid role.")
 
 
 class RoleChangeBody(_RequestSchema):
@@ -184,6 +185,7 @@ class RoleChangeBody(_RequestSchema):
     examples: ClassVar = {
         "assign": {"userId": "bob", "addedRoles": ["developers"]},
         "revoke": {"userId": "bob", "addedRoles": None, "removedRoles": ["developers"]},
+        "hybrid": {"userId": "bob", "addedRoles": ["Internal/testers"]},
     }
 
     name = _string("userId", "The user whose roles are changed.", "bob", needed=True)

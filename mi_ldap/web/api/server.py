@@ -12,7 +12,7 @@ from mi_ldap.web.api.operation import Success, operation
 from mi_ldap.web.api.response_schemas import Active, Server
 
 NOT_APPLICABLE = "not applicable"
-"""The value of the keys that the dashboard wants and that only a Micro Integrator has."""
+"""The value of keys that the dashboard requires and that only a Micro Integrator has."""
 
 bp = Blueprint("server", __name__, url_prefix="/management")
 

@@ -11,7 +11,7 @@ from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import form_of, refused_form
-from mi_ldap.web.console.responses import page
+from mi_ldap.web.console.responses import render_page
 from mi_ldap.web.context import current_performer, services
 
 
@@ -23,8 +23,10 @@ def show_account() -> Response:
     # A user who must change the password first may read nothing else.
     is_open = not performer.must_change_password
     user = services().users.show(performer.name, performer.admin_role) if is_open else None
-    closed = services().users.read_only_reason
-    return page("account.html", user=user, errors=refused_form().errors, closed=closed)
+    read_only_reason = services().users.why_read_only(performer.user)
+    return render_page(
+        "account.html", user=user, errors=refused_form().errors, read_only_reason=read_only_reason
+    )
 
 
 @bp.post("/account/password")
@@ -33,7 +35,7 @@ def show_account() -> Response:
 def set_own_password() -> Response:
     """Change the password of the logged-in user, which ends the session."""
     performer, new = current_performer(), request.form.get("new", "")
-    name_rules.must_agree(new, request.form.get("confirmed", ""))
+    name_rules.ensure_confirmed(new, request.form.get("confirmed", ""))
     wanted = NewPassword(new, request.form.get("old", ""))
     services().users.set_password(performer, performer.name, wanted)
     notice = "Password changed. Log in with the new password."

@@ -14,6 +14,7 @@ from mi_ldap.web.console.blueprint import bp
 FOLDER = Path(__file__).parent / "static"
 A_YEAR_S = 365 * 24 * 3600
 
+# Named one by one: the folder also has files that browsers do not need, such as licences.
 _SERVED = ("console.css", "icon.svg", "vendored/htmx/htmx.min.js", "vendored/pico/pico.min.css")
 
 

@@ -1,22 +1,18 @@
-"""Forms that assign a role to a user, or revoke one.
-
-A change of the admin role must be confirmed on a page of its own. Other roles are changed at once,
-because the opposite action undoes the change.
-"""
+"""Forms that assign a role to a user, or revoke one."""
 
 from __future__ import annotations
 
 from flask import Response, request
 
 from mi_ldap.services.accounts import find_role, get_user
-from mi_ldap.services.roles import RoleChange
+from mi_ldap.services.role_changes import RoleChange
 from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console import messages
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import form_of, requested_name
-from mi_ldap.web.console.responses import page
+from mi_ldap.web.console.responses import render_page
 from mi_ldap.web.context import current_performer, services
 
 
@@ -24,13 +20,19 @@ from mi_ldap.web.context import current_performer, services
 @allow(Access.ADMIN)
 def confirm_assignment() -> Response:
     """Ask before the admin role is assigned, or say why it cannot be."""
-    admin_role = services().admins.role_for(current_performer().user)
-    user = services().users.show(requested_name(), admin_role)
-    refusal = (
-        f"{user.name} is an admin already." if user.is_admin else services().roles.read_only_reason
+    performer, user = current_performer(), get_user(services().store, requested_name())
+    admin_role = services().admins.role_for(performer.user)
+    if services().admins.holds(admin_role, user):
+        refusal = f"{user.name} is an admin already."
+    else:
+        refusal = services().roles.why_promotion_forbidden(performer, user.name)
+    return render_page(
+        "assign_admin.html",
+        name=user.name,
+        role=admin_role.role.name,
+        is_read_only=bool(services().users.why_read_only(user)),
+        refusal=refusal,
     )
-    role = admin_role.role.name
-    return page("assign_admin.html", name=user.name, role=role, refusal=refusal)
 
 
 @bp.post("/user/assign")
@@ -54,9 +56,10 @@ def add_member() -> Response:
 def _assign(user: str, role: str, endpoint: str, name: str) -> Response:
     """Assign a role and redirect to a page; ask first if it is the admin role."""
     user = get_user(services().store.view(), user).name
+    # Other roles are changed without a question, because the opposite action undoes the change.
     if _is_admin_role(role) and not _is_confirmed():
         return redirect_to("confirm_assignment", name=user)
-    services().roles.change(current_performer(), RoleChange(user, assigned=(role,)))
+    services().role_changes.change(current_performer(), RoleChange(user, assigned=(role,)))
     return redirect_to(endpoint, f"{user} now has the role {role}.", name=name)
 
 
@@ -70,7 +73,7 @@ def confirm_revocation() -> Response:
     refusals = {
         each.name: each.why_forbidden for each in services().roles.held_roles(performer, user.name)
     }
-    return page(
+    return render_page(
         "revoke_admin.html",
         name=user.name,
         role=role,
@@ -88,7 +91,7 @@ def revoke() -> Response:
     user, role = requested_name(), request.form.get("role", "")
     if _is_admin_role(role):
         return _revoke_admin_role(user, role)
-    services().roles.change(current_performer(), RoleChange(user, revoked=(role,)))
+    services().role_changes.change(current_performer(), RoleChange(user, revoked=(role,)))
     return redirect_to("show_user", f"Revoked {role} from {user}.", name=user)
 
 
@@ -97,7 +100,7 @@ def _revoke_admin_role(user: str, role: str) -> Response:
         return redirect_to("confirm_revocation", name=user)
     performer = current_performer()
     is_own = get_user(services().store, user).id == performer.user.id
-    services().roles.change(performer, RoleChange(user, revoked=(role,)))
+    services().role_changes.change(performer, RoleChange(user, revoked=(role,)))
     if is_own:  # the change has replaced the epoch of the user, which ends the session
         return tokens.delete_cookie(redirect_to("show_login", messages.NO_LONGER_ADMIN))
     return redirect_to("show_user", f"Revoked {role} from {user}.", name=user)

@@ -20,7 +20,7 @@ from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console import forms, messages
 from mi_ldap.web.console.flash import redirect_to
-from mi_ldap.web.console.responses import page, status_and_retry
+from mi_ldap.web.console.responses import render_page, status_and_retry
 from mi_ldap.web.errors import RETRY_AFTER_S, status_of
 
 log = structlog.get_logger()
@@ -112,8 +112,9 @@ def _error_page(code: int, sentence: str, error: MiLdapError | None = None) -> R
         if isinstance(error, forms.OlderSession) and forms.is_form()
         else ""
     )
-    hint = _hint(code, error)
-    response = page("error.html", title=title, sentence=sentence, hint=hint, code=code, back=back)
+    response = render_page(
+        "error.html", title=title, sentence=sentence, hint=_hint(code, error), code=code, back=back
+    )
     response.status_code = code
     if "HX-Request" in request.headers:
         # The error takes the place of the whole page, not that of the list.

@@ -11,8 +11,8 @@ from itsdangerous import BadSignature, URLSafeTimedSerializer
 from mi_ldap.web.context import services
 
 NOTICE_S: Final = 60
+# Browsers must store 4096 bytes of a cookie, with name and attributes (RFC 6265 §6.1).
 MAX_COOKIE_BYTES: Final = 3500
-"""Browsers must store 4096 bytes of a cookie, with name and attributes (RFC 6265 §6.1)."""
 
 _NOTICE: Final = "notice"
 _COOKIE_ATTRIBUTES: Final = {"secure": True, "httponly": True, "samesite": "Strict"}

@@ -1,8 +1,7 @@
 """Refused forms, whose page is shown again with the errors and the values that were typed.
 
-A refused POST is answered with a redirect, so that reloading the page does not send the form again.
-A cookie carries values and errors to that page. The URL parameter `again` contains the id of the
-refused form, so that the page ignores the cookie of another form. Passwords are never stored.
+A refused POST is answered with a redirect, and a cookie carries the values and errors to the page
+that it leads to. The URL parameter `again` contains the id of the refused form.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ PAGES: Final[dict[str, str]] = {}
 
 KEPT_S: Final = 600
 _COOKIE: Final = "form"
+# Never the passwords: a cookie stays in the browser, signed but readable.
 _KEPT_FIELDS: Final = ("name", "user", "role", "is_admin", "next")
 _MAX_CHARACTERS: Final = 500  # of a value or sentence; a cookie has room for 3500 bytes
 
@@ -100,6 +100,7 @@ def form_of(
 
 def refused(errors: Mapping[str, str]) -> Response:
     """Return a redirect to the page of the form that this request sent, with errors."""
+    # Reloading the page that a redirect leads to does not send the form again.
     response: Response = redirect(keep(errors), 303)  # type: ignore[assignment]
     return response
 
@@ -134,6 +135,7 @@ def is_form() -> bool:
 def refused_form() -> RefusedForm:
     """Return the refused form that the URL of this page names; an empty one where there is none."""
     kept = flash.get(_COOKIE, KEPT_S)
+    # Another tab may have replaced the cookie by that of another form.
     if not kept or kept["again"] != request.args.get("again"):
         return RefusedForm()
     return RefusedForm(kept["endpoint"], kept["values"], kept["errors"])
@@ -141,6 +143,7 @@ def refused_form() -> RefusedForm:
 
 def requested_name() -> str:
     """Return the user or role that the page is about, from the URL: `?name=…`."""
+    # Not from the path, in which `/` and `..` in a name would have a meaning.
     return request.args.get("name", "")
 
 

@@ -15,9 +15,9 @@ from mi_ldap.web.console import messages
 from mi_ldap.web.console.forms import OlderSession
 from mi_ldap.web.guards import as_admin
 
+# Parsing 1 MB of fields or escapes takes a second. Three passwords have 10,000 escapes (`%`).
 MAX_FIELDS = 32
 MAX_ESCAPES = 20_000
-"""`%` in a form: three passwords have 10,000. Parsing 1 MB of fields or escapes takes a second."""
 
 _NOT_OURS = "The form is not one of the console's."
 
@@ -39,7 +39,8 @@ def check_request() -> None:
     access = declared_access(current_app.view_functions[request.endpoint or ""])
     if access is Access.ANYBODY:
         return
-    performer = g.performer = tokens.performer(tokens.CONSOLE, for_admins=True)
+    # The admin role is always read: every page shows the menu that the user may use.
+    performer = g.performer = tokens.authenticate(tokens.CONSOLE, for_admins=True)
     if request.method == "POST":
         _ensure_csrf_value()
     if performer.must_change_password and access is not Access.SELF:
@@ -64,7 +65,7 @@ def _ensure_same_origin() -> None:
     if site is not None:
         is_ours = site in ("same-origin", "none")
     else:
-        # A proxy may do the TLS, so `https` is accepted where the service itself speaks HTTP.
+        # A proxy may do the TLS, so `https` is accepted where the service itself uses HTTP.
         own = (f"{request.scheme}://{request.host}", f"https://{request.host}")
         # Browsers send one of the two with every POST; a program that sends neither has no
         # other person's cookie.

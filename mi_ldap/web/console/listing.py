@@ -53,10 +53,10 @@ class ListView:
         return Query(search_key=self.q, role=self.role)
 
     @property
-    def is_narrowed(self) -> bool:
+    def is_filtered(self) -> bool:
         return bool(self.q or self.role)
 
-    def address(self, **changes: object) -> str:
+    def url(self, **changes: object) -> str:
         """Return the URL of this list with some parameters changed; defaults are left out."""
         other = replace(self, **changes)  # type: ignore[arg-type]
         parameters: dict[str, Any] = {
@@ -69,12 +69,12 @@ class ListView:
         }
         return url_for(f"console.{self.endpoint}", **{key: v for key, v in parameters.items() if v})
 
-    def sorted_otherwise(self) -> str:
-        return self.address(descending=not self.descending, page=1)
+    def url_in_reverse_order(self) -> str:
+        return self.url(descending=not self.descending, page=1)
 
-    def everything(self) -> str:
+    def url_without_conditions(self) -> str:
         """Return the URL of this list without its conditions."""
-        return self.address(q="", role="", page=1)
+        return self.url(q="", role="", page=1)
 
 
 @dataclass(frozen=True, slots=True)

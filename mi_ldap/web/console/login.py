@@ -16,7 +16,7 @@ from mi_ldap.web.console import flash, messages
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import form_of, refused, refused_form
-from mi_ldap.web.console.responses import may_manage, page
+from mi_ldap.web.console.responses import may_manage, render_page
 from mi_ldap.web.context import current_performer, is_local, services
 
 _HOME = "/console"
@@ -36,12 +36,14 @@ def home() -> Response:
 def show_login() -> Response:
     """Show the login form."""
     form, settings = refused_form(), services().settings
+    # Browsers store a Secure cookie from https only, some also from http://localhost.
     is_https = settings.server.tls or request.headers.get("X-Forwarded-Proto") == "https"
-    return page(
+    return render_page(
         "login.html",
         refused=form,
         next=internal(form.values.get("next") or request.args.get("next", "")),
         bootstrap=settings.bootstrap.mode if _has_no_admin() else "",
+        may_create=services().store.writable,
         plain_http=not is_https,
     )
 
@@ -52,12 +54,13 @@ def show_login() -> Response:
 def log_in() -> Response:
     """Log in and redirect to the page that was asked for.
 
-    While there is no admin, the password must be typed twice.
+    While there is no admin, and the login may create one, the password must be typed twice.
     """
     name, password = request.form.get("name", ""), request.form.get("password", "")
     # Read before the login, which may create the first admin.
     had_no_admin = services().bootstrap.is_open()
-    if had_no_admin and services().settings.bootstrap.mode == "first_login":
+    mode, may_create = services().settings.bootstrap.mode, services().store.writable
+    if had_no_admin and may_create and mode == "first_login":
         # After a typo nobody could log in as the first admin, and nobody could delete it.
         confirmed = request.form.get("confirmed")
         if confirmed != password:

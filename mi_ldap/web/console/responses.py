@@ -19,7 +19,9 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'",
+    # A URL contains the name of a user.
     "Referrer-Policy": "no-referrer",
+    # For browsers that do not know `frame-ancestors`.
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -33,17 +35,17 @@ def init_blueprint(bp: Blueprint) -> None:
     bp.after_request(_set_headers)
 
 
-def page(template: str, **values: Any) -> Response:
+def render_page(template: str, **values: Any) -> Response:
     """Return a page, with the notice of the previous action."""
     return make_response(render_template(template, notice=flash.pop_notice(), **values))
 
 
 def render_list(template: str, view: ListView, **values: Any) -> Response:
     """Return the page of a list."""
-    response = page(template, view=view, sizes=SIZES, **values)
+    response = render_page(template, view=view, sizes=SIZES, **values)
     if "HX-Request" in request.headers:
         # htmx replaces the list alone; the browser's address must name what is shown now.
-        response.headers["HX-Push-Url"] = view.address()
+        response.headers["HX-Push-Url"] = view.url()
     return response
 
 

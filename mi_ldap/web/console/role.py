@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
+from mi_ldap import name_rules
 from mi_ldap.model import Names
 from mi_ldap.name_rules import EVERYONE
 from mi_ldap.services.queries import Query
@@ -13,7 +14,7 @@ from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import form_of, refused_form, requested_name
 from mi_ldap.web.console.listing import ListView, page_of
-from mi_ldap.web.console.responses import page, render_list
+from mi_ldap.web.console.responses import render_list, render_page
 from mi_ldap.web.context import current_performer, services
 
 
@@ -32,10 +33,19 @@ def show_role() -> Response:
         is_admin_role=admin_role is not None and role.name == admin_role.role.name,
         creators=creators(),
         first_admin=first_admin_name(),
-        closed=services().roles.read_only_reason,
+        why_not_assign=_why_not_assign(role.name),
+        domain=name_rules.split_domain(role.name, services().rules.domains)[0],
         refusal=services().roles.why_delete_forbidden(current_performer(), role.name),
         refused=refused_form(),
     )
+
+
+def _why_not_assign(name: str) -> str:
+    """Return why the role can be assigned to nobody, or `""`."""
+    # Every user has it, so the page has no form to assign it.
+    if name == EVERYONE:
+        return ""
+    return services().roles.why_assign_forbidden(current_performer(), name)
 
 
 @bp.get("/role/delete")
@@ -45,7 +55,7 @@ def confirm_role_deletion() -> Response:
     role = services().roles.show(requested_name())
     refusal = services().roles.why_delete_forbidden(current_performer(), role.name)
     members = len(role.users) if role.name != EVERYONE else 0
-    return page("delete_role.html", name=role.name, members=members, refusal=refusal)
+    return render_page("delete_role.html", name=role.name, members=members, refusal=refusal)
 
 
 @bp.post("/role/delete")

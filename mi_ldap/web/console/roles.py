@@ -6,11 +6,12 @@ from flask import Response, request
 
 from mi_ldap.name_rules import role_name_warning
 from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console import messages
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import form_of, refused_form
 from mi_ldap.web.console.listing import ListView, page_of
-from mi_ldap.web.console.responses import page, render_list
+from mi_ldap.web.console.responses import render_list, render_page
 from mi_ldap.web.context import current_performer, services
 
 
@@ -22,15 +23,23 @@ def list_roles() -> Response:
     shown = page_of(view, services().roles.select(view.query))
     admin_role = current_performer().admin_role
     name = admin_role.role.name if admin_role else ""
-    closed = services().roles.read_only_reason
-    return render_list("roles.html", view, shown=shown, admin_role=name, closed=closed)
+    read_only_reason = services().roles.read_only_reason
+    return render_list(
+        "roles.html", view, shown=shown, admin_role=name, read_only_reason=read_only_reason
+    )
 
 
 @bp.get("/roles/add")
 @allow(Access.ADMIN)
 def add_role() -> Response:
     """Show the form for a new role."""
-    return page("add_role.html", refused=refused_form(), closed=services().roles.read_only_reason)
+    roles, domains = services().roles, services().rules.domains
+    return render_page(
+        "add_role.html",
+        refused=refused_form(),
+        read_only_reason=roles.read_only_reason,
+        name_hint=messages.name_hint(roles.writable_domains, domains),
+    )
 
 
 @bp.post("/roles/add")

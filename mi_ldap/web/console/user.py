@@ -1,7 +1,4 @@
-"""One user, and what an admin may do with it: `/console/user?name=…`.
-
-The name is in the query: in a path, `/` and `..` in a name would have a meaning.
-"""
+"""One user, and what an admin may do with it: `/console/user?name=…`."""
 
 from __future__ import annotations
 
@@ -9,14 +6,13 @@ from flask import Response, request
 
 from mi_ldap import name_rules
 from mi_ldap.services.accounts import get_user
-from mi_ldap.services.queries import Query
 from mi_ldap.services.users import NewPassword
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console.admins import first_admin_name
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import form_of, refused_form, requested_name
-from mi_ldap.web.console.responses import page
+from mi_ldap.web.console.responses import render_page
 from mi_ldap.web.context import current_performer, services
 
 
@@ -26,17 +22,17 @@ def show_user() -> Response:
     """Show a user with its roles, and the forms to change it."""
     performer, name = current_performer(), requested_name()
     user = services().users.show(name, performer.admin_role)
-    holdings = services().roles.held_roles(performer, name)
-    held = {each.name for each in holdings} | {name_rules.EVERYONE}
-    return page(
+    held_roles = services().roles.held_roles(performer, name)
+    return render_page(
         "user.html",
         user=user,
         is_first_admin=user.is_admin and user.name == first_admin_name(),
         admin_role=performer.admin_role.role.name if performer.admin_role else "",
         permissions=services().users.permissions(performer, name),
-        holdings=holdings,
-        roles_closed=services().roles.read_only_reason,
-        others=[role for role in services().roles.select(Query()).names if role not in held],
+        held_roles=held_roles,
+        roles_read_only_reason=services().roles.read_only_reason,
+        assignable=services().roles.assignable(performer, name, held_roles),
+        own_read_only_reason=services().users.why_read_only(performer.user),
         refused=refused_form(),
     )
 
@@ -47,7 +43,7 @@ def show_user() -> Response:
 def set_password() -> Response:
     """Set the password of a user without knowing the present one."""
     name, new = requested_name(), request.form.get("new", "")
-    name_rules.must_agree(new, request.form.get("confirmed", ""))
+    name_rules.ensure_confirmed(new, request.form.get("confirmed", ""))
     services().users.set_password(current_performer(), name, NewPassword(new, None))
     notice = f"Password set. {name} must log in again everywhere."
     return redirect_to("show_user", notice, name=name)
@@ -59,7 +55,7 @@ def confirm_user_deletion() -> Response:
     """Ask before a user is deleted, with the consequences, or say why it is not allowed."""
     performer, user = current_performer(), get_user(services().store, requested_name())
     admin_role = services().admins.role_for(performer.user)
-    return page(
+    return render_page(
         "delete_user.html",
         name=user.name,
         handover=services().admins.handover(user, admin_role),

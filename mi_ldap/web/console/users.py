@@ -9,12 +9,13 @@ from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.services.queries import Query, Selection
 from mi_ldap.services.users import NewUser
 from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console import messages
 from mi_ldap.web.console.admins import creators, first_admin_name
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import form_of, refused_form
 from mi_ldap.web.console.listing import ListView, page_of
-from mi_ldap.web.console.responses import page, render_list, status_and_retry
+from mi_ldap.web.console.responses import render_list, render_page, status_and_retry
 from mi_ldap.web.context import current_performer, services
 
 
@@ -34,7 +35,7 @@ def list_users() -> Response:
         roles=services().roles.select(Query()).names,
         creators=creators(),
         first_admin=first_admin_name(),
-        closed=services().users.read_only_reason,
+        read_only_reason=services().users.read_only_reason,
     )
 
 
@@ -42,8 +43,10 @@ def _unlisted(view: ListView, error: DirectoryUnavailable) -> Response:
     """Return the page without the list, with its error and its search form."""
     # A directory that cannot list all users in time may still find some of them.
     shown = page_of(view, Selection((), 0, complete=True))
-    trouble = str(error)
-    response = render_list("users.html", view, shown=shown, roles=(), creators={}, trouble=trouble)
+    list_error = str(error)
+    response = render_list(
+        "users.html", view, shown=shown, roles=(), creators={}, list_error=list_error
+    )
     return status_and_retry(response, error)
 
 
@@ -51,7 +54,15 @@ def _unlisted(view: ListView, error: DirectoryUnavailable) -> Response:
 @allow(Access.ADMIN)
 def add_user() -> Response:
     """Show the form for a new user."""
-    return page("add_user.html", refused=refused_form(), closed=services().users.read_only_reason)
+    users, domains = services().users, services().rules.domains
+    return render_page(
+        "add_user.html",
+        refused=refused_form(),
+        read_only_reason=users.read_only_reason,
+        name_hint=messages.name_hint(users.writable_domains, domains),
+        # Only users of the primary store are admins.
+        may_be_admin="" in users.writable_domains,
+    )
 
 
 @bp.post("/users/add")
@@ -61,7 +72,7 @@ def create_user() -> Response:
     """Create a user."""
     form = request.form
     password, is_admin = form.get("new", ""), form.get("is_admin") == "yes"
-    name_rules.must_agree(password, form.get("confirmed", ""))
+    name_rules.ensure_confirmed(password, form.get("confirmed", ""))
     wanted = NewUser(form.get("name", ""), password, is_admin)
     created = services().users.create(current_performer(), wanted)
     return redirect_to("show_user", "User created.", name=created)

@@ -10,7 +10,7 @@ import functools
 import mimetypes
 from pathlib import Path
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Flask, Response, current_app, jsonify, request
 
 from mi_ldap.web.access import Access, allow
 
@@ -38,11 +38,17 @@ _FILES = {
 bp = Blueprint("openapi", __name__)
 
 
+def init_app(app: Flask, blueprints: tuple[Blueprint, ...]) -> None:
+    """Add the views, whose document describes the blueprints."""
+    app.extensions[bp.name] = blueprints
+    app.register_blueprint(bp)
+
+
 @bp.get("/openapi.json")
 @allow(Access.ANYBODY)
 def show_document() -> Response:
     """Return the OpenAPI document."""
-    return jsonify(_document())
+    return jsonify(_document(current_app.extensions[bp.name]))
 
 
 @bp.get("/docs")
@@ -60,11 +66,11 @@ def show_file(name: str) -> Response:
 
 
 @functools.cache
-def _document() -> dict[str, object]:
+def _document(blueprints: tuple[Blueprint, ...]) -> dict[str, object]:
     # Not at import: apispec would slow down every start, and few starts are asked for it.
     from mi_ldap.web.openapi.document import document
 
-    return document()
+    return document(blueprints)
 
 
 def _file(file: Path) -> Response:

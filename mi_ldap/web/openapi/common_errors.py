@@ -42,7 +42,7 @@ EVERYWHERE: Errors = {
         "The head of the request is too large: at most 16 kB in all, 100 fields, and 8190 bytes "
         "a field.",
     ),
-    501: ("Of the transfer codings only chunked is understood.",),
+    501: ("The only supported transfer coding is chunked.",),
     503: ("The service is too busy. Try again later.",),
 }
 """What any request may be answered with, mostly by the HTTP server, before it is routed."""
@@ -52,7 +52,7 @@ _TOKEN = (
     NotAuthenticated("The token is not valid. Log in again."),
     TokenExpired(),
     NotAuthenticated("The token was logged out. Log in again."),
-    NotAuthenticated("The token is no longer good. Log in again."),
+    NotAuthenticated("The token is no longer valid. Log in again."),
     NotAuthenticated("The token's key is not known. Log in again."),
     PasswordChangeFirst(),
     DirectoryUnavailable(),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.common import resolve_schema_cls
-from marshmallow import Schema, fields
+from flask import Blueprint
+from marshmallow import fields
 
 from mi_ldap import __version__
 from mi_ldap.web.access import Access
@@ -21,10 +22,8 @@ from mi_ldap.web.openapi.responses import HEADERS, responses, without_bodies
 
 Json = dict[str, Any]
 
-ENDPOINTS = tuple(endpoints())
-
 ABOUT = """\
-Users and roles of an LDAP directory, through WSO2 Micro Integrator's management API.
+Users and roles of an LDAP directory or a database, through WSO2 Micro Integrator's management API.
 
 Log in with a name and a password (`GET /management/login`, Basic), and send the token with every
 other request (`Authorization: Bearer …`).
@@ -47,7 +46,7 @@ TAGS = {
     "Roles": "For admins.",
     "Artifacts": "Lists that the dashboard asks for; they are empty, as this service has none.",
     "Service": "Version, rules and health.",
-    "HEAD and OPTIONS": "The same everywhere.",
+    "HEAD and OPTIONS": "Available on every path.",
 }
 
 _PARAMETERS: dict[str, tuple[str, Json]] = {
@@ -63,8 +62,9 @@ _PARAMETERS: dict[str, tuple[str, Json]] = {
 _EMPTY = Success("Done. The body is empty.")
 
 
-def document() -> Json:
-    """Return the document of the whole API, ready for JSON."""
+def document(blueprints: Iterable[Blueprint]) -> Json:
+    """Return the document of the API that the blueprints make up, ready for JSON."""
+    documented = tuple(endpoints(blueprints))
     plugin = MarshmallowPlugin(schema_name_resolver=_name_of)
     spec = APISpec(
         "mi_ldap",
@@ -79,9 +79,10 @@ def document() -> Json:
     converter.add_attribute_function(_as_sent)
     _add_components(spec)
     # `dict.fromkeys` keeps the order of the routes, which Swagger UI shows.
-    for path in dict.fromkeys(endpoint.path for endpoint in ENDPOINTS):
-        spec.path(path, operations=dict(_methods(path)))
-    return _with_needed_keys(spec.to_dict())
+    for path in dict.fromkeys(endpoint.path for endpoint in documented):
+        here = [endpoint for endpoint in documented if endpoint.path == path]
+        spec.path(path, operations=dict(_methods(path, here)))
+    return _with_needed_keys(spec.to_dict(), documented)
 
 
 def _add_components(spec: APISpec) -> None:
@@ -101,8 +102,7 @@ def _add_components(spec: APISpec) -> None:
         spec.components.header(name, header)
 
 
-def _methods(path: str) -> Iterator[tuple[str, Json]]:
-    here = [endpoint for endpoint in ENDPOINTS if endpoint.path == path]
+def _methods(path: str, here: Sequence[Endpoint]) -> Iterator[tuple[str, Json]]:
     for endpoint in here:
         yield endpoint.method, _operation(endpoint)
     for endpoint in here:
@@ -147,7 +147,7 @@ def _options(path: str) -> Json:
         "tags": ["HEAD and OPTIONS"],
         "summary": "Answered with 200 without authentication",
         "security": [],
-        "parameters": _names_in(path),
+        "parameters": _path_parameters(path),
         "responses": without_bodies(responses(_EMPTY, {})),
     }
 
@@ -159,19 +159,19 @@ def _security(endpoint: Endpoint) -> list[Json]:
 
 
 def _parameters(endpoint: Endpoint) -> list[Json]:
-    found = _names_in(endpoint.path)
+    found = _path_parameters(endpoint.path)
     if endpoint.operation.query:
         found.append({"in": "query", "schema": endpoint.operation.query})
     if endpoint.operation.has_domain:
         domain = {"type": "string", "examples": ["primary"]}
-        about = "The user store: empty or `primary` for the main one."
+        about = "The user store: empty or `primary` for the main one, or a secondary one's domain."
         if "{role}" in endpoint.path:
             about += " `Internal` or `Application` for hybrid roles."
         found.append({"in": "query", "name": "domain", "description": about, "schema": domain})
     return found
 
 
-def _names_in(path: str) -> list[Json]:
+def _path_parameters(path: str) -> list[Json]:
     return [
         {
             "in": "path",
@@ -206,14 +206,11 @@ def _as_sent(_converter: Any, field: fields.Field[Any], ret: Json, **_: Any) -> 
     return dict(field.metadata.get("as_sent", {}))
 
 
-def _with_needed_keys(found: Json) -> Json:
-    """Add the `required` of the bodies, which `body_of` checks instead of marshmallow."""
-    for name, schema in _request_schemas():
-        found["components"]["schemas"][name]["required"] = [*needed_keys(schema).values()]
+def _with_needed_keys(found: Json, documented: Sequence[Endpoint]) -> Json:
+    """Add the `required` of the bodies."""
+    # `body_of` checks them and not marshmallow, because MI's sentence names all of them at once.
+    for body in (endpoint.operation.body for endpoint in documented):
+        if body:
+            schema = found["components"]["schemas"][_name_of(body)]
+            schema["required"] = [*needed_keys(body).values()]
     return found
-
-
-def _request_schemas() -> Iterator[tuple[str, Schema]]:
-    for endpoint in ENDPOINTS:
-        if endpoint.operation.body:
-            yield _name_of(endpoint.operation.body), endpoint.operation.body

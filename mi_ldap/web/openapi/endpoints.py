@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from mi_ldap.web import names
 from mi_ldap.web.access import Access, declared_access
-from mi_ldap.web.api import BLUEPRINTS
 from mi_ldap.web.api.operation import Operation, operation_of
 from mi_ldap.web.openapi.common_errors import Errors, errors_of
 
@@ -44,12 +43,12 @@ class Endpoint:
         return errors_of(self.method, self.path, self.access, self.operation)
 
 
-def endpoints() -> Iterator[Endpoint]:
-    """Yield the endpoints of the API, in the order of the document."""
+def endpoints(blueprints: Iterable[Blueprint]) -> Iterator[Endpoint]:
+    """Yield the endpoints of the blueprints, in the order of the document."""
     # A bare application: the routes are needed, and no services.
     app = Flask("openapi", static_folder=None)
     names.init_app(app)
-    for blueprint in BLUEPRINTS:
+    for blueprint in blueprints:
         app.register_blueprint(blueprint)
     for rule in app.url_map.iter_rules():
         view, name = app.view_functions[rule.endpoint], rule.endpoint.partition(".")[0]

@@ -52,7 +52,7 @@ _MEANINGS = {
     429: "Too many failed logins.",
     431: "The header fields are too large.",
     501: "The transfer coding of the request is not supported.",
-    503: "The directory or the service's state is not available; nothing was changed.",
+    503: "The user store or the service's state is not available; nothing was changed.",
 }
 _HEADERS_OF = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 

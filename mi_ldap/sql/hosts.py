@@ -1,0 +1,89 @@
+"""Which of several database hosts is used."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+from mi_ldap.deadline import remaining_s
+from mi_ldap.sql.database_errors import DatabaseUnavailable
+
+log = structlog.get_logger()
+
+Host = tuple[str, int]
+
+RETRY_AFTER_S: Final = 1.0
+"""How long a host that failed is not tried, in seconds."""
+
+
+class Hosts:
+    """The hosts in their order of preference; new connections go to the first that works.
+
+    All connections of a process are of one host: on another node of a cluster a read just after a
+    write is often stale. `is_current` tells the pool which connections are left of another host.
+
+    Args:
+        hosts: names and ports.
+        connect: opens a connection to a host within that many seconds, or raises
+            `DatabaseUnavailable`.
+        timeout_s: the longest time to connect to a host.
+    """
+
+    def __init__(
+        self, hosts: tuple[Host, ...], connect: Callable[[Host, float], Any], timeout_s: float
+    ) -> None:
+        self._hosts = hosts
+        self._connect = connect
+        self._timeout_s = timeout_s
+        self._lock = threading.Lock()
+        self._failed_at: dict[Host, float] = {}
+        self._current: Host | None = None
+
+    def connect(self) -> tuple[Any, Host]:
+        """Connect to the first host that works.
+
+        Raises:
+            DatabaseUnavailable: none works, or all have failed within the last second.
+        """
+        candidates = [host for host in self._hosts if not self._failed_recently(host)]
+        # While everything is down, requests fail at once instead of waiting for the timeout.
+        for position, host in enumerate(candidates):
+            share_s = remaining_s() / (len(candidates) - position)
+            if share_s <= 0:
+                break
+            try:
+                connection = self._connect(host, min(self._timeout_s, share_s))
+            except DatabaseUnavailable as error:
+                self.mark_failed(host, error)
+                continue
+            self._use(host)
+            return connection, host
+        raise DatabaseUnavailable
+
+    def is_current(self, host: Host) -> bool:
+        """Whether connections to that host are to be used."""
+        return host == self._current
+
+    def mark_failed(self, host: Host, error: BaseException | str) -> None:
+        """Do not use the host for a second."""
+        first_line = str(error).partition("\n")[0][:300]
+        log.warning("database_host_failed", host=host[0], port=host[1], error=first_line)
+        with self._lock:
+            self._failed_at[host] = time.monotonic()
+            if self._current == host:
+                self._current = None
+
+    def _use(self, host: Host) -> None:
+        with self._lock:
+            self._failed_at.pop(host, None)
+            if self._current != host:
+                log.info("database_host", host=host[0], port=host[1])
+            self._current = host
+
+    def _failed_recently(self, host: Host) -> bool:
+        failed_at = self._failed_at.get(host)
+        return failed_at is not None and time.monotonic() - failed_at < RETRY_AFTER_S

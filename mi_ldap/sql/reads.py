@@ -1,0 +1,357 @@
+"""The queries of the store, each on a connection that the caller has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+)
+
+from mi_ldap.errors import AdminRoleUnclear, AmbiguousName
+from mi_ldap.model import AdminRole, Names, Role, User, entry_id
+from mi_ldap.sql.database_errors import UserIdUnusable
+from mi_ldap.sql.discovery import Schema
+from mi_ldap.sql.name_lists import fetch_names
+from mi_ldap.sql.names import ANONYMOUS, is_same, is_storable, like_pattern
+from mi_ldap.sql.passwords import PLACEHOLDER
+from mi_ldap.sql.records import (
+    CUSTODIAN,
+    MARK_PREFIX,
+    PROFILE,
+    Membership,
+    UserRecord,
+    mark_name,
+    records_of,
+    role_of,
+    user_key,
+    user_locator,
+)
+
+_MAX_KEY = 2**31 - 1
+_CHUNK = 500  # SQLite before 3.32 takes at most 999 values
+_MAX_DIGITS = 10  # Python refuses to convert thousands
+
+
+class Queries:
+    """Reads of users, roles and memberships of one tenant.
+
+    Args:
+        schema: the tables.
+        admin_role_name: the name of the admin role.
+    """
+
+    def __init__(self, schema: Schema, admin_role_name: str) -> None:
+        self.schema = schema
+        self.tables = schema.tables
+        self.tenant = schema.config.tenant_id
+        self.admin_role_name = admin_role_name
+        user, attribute = self.tables.user, self.tables.attribute
+        columns = [column for column in user.c if column.key != "um_tenant_id"]
+        attributes = and_(
+            attribute.c.um_user_id == user.c.um_id,
+            attribute.c.um_tenant_id == user.c.um_tenant_id,
+            attribute.c.um_profile_id == PROFILE,
+        )
+        self._users = (
+            select(
+                *(column.label(str(column.key)) for column in columns),
+                attribute.c.um_attr_name.label("um_attr_name"),
+                attribute.c.um_attr_value.label("um_attr_value"),
+            )
+            .select_from(user.outerjoin(attribute, attributes))
+            .where(user.c.um_tenant_id == self.tenant)
+        )
+        # Built once: building a statement takes as long as executing it.
+        name, role = bindparam("name", type_=String()), self.tables.role.c
+        ordered = self._users.order_by(user.c.um_id)
+        self._users_by_key = ordered.where(user.c.um_id == bindparam("key"))
+        self._users_by_name = self.select_users_named(name).order_by(user.c.um_id)
+        id_column = user.c.um_user_id if schema.has_uuid else user.c.um_id
+        self._users_by_id = ordered.where(id_column == bindparam("id"))
+        self._roles_by_name = (
+            select(role.um_id, role.um_role_name)
+            .where(role.um_tenant_id == self.tenant)
+            .where(self.has_name(role.um_role_name, name, ignores_case=True))
+            .order_by(role.um_id)
+        )
+        self._roles_of_user = self._select_roles_of(bindparam("key"))
+        self._admin_role = self._select_admin_role(bindparam("name", type_=String()))
+
+    # Users
+
+    def records(self, connection: Connection, *where: ColumnElement[bool]) -> list[UserRecord]:
+        """Return the users that meet the conditions, in the order of their keys."""
+        query = self._users.where(*where).order_by(self.tables.user.c.um_id)
+        return self._fetch(connection, query)
+
+    def records_named(self, connection: Connection, name: str) -> list[UserRecord]:
+        """Return all users of that name, unfinished ones too."""
+        if not is_storable(name):
+            return []
+        ignores_case = self.schema.config.case_insensitive_names
+        found = self._fetch(connection, self._users_by_name, name=name)
+        return [each for each in found if is_same(each.name, name, ignores_case=ignores_case)]
+
+    def select_users_named(self, name: ColumnElement[str]) -> Select[Any]:
+        """Return the query of all users of a name, with their attributes; at least of these."""
+        return self._users.where(self.has_name(self.tables.user.c.um_user_name, name))
+
+    def record(self, connection: Connection, user: User) -> UserRecord | None:
+        """Return the present state of a user, finished or not."""
+        key = user_key(user)
+        found = self._fetch(connection, self._users_by_key, key=key) if key else []
+        return next((each for each in found if each.id == user.id), None)
+
+    def _fetch(
+        self, connection: Connection, query: Select[Any], **values: object
+    ) -> list[UserRecord]:
+        rows = connection.execute(query, values).mappings()
+        return records_of(rows, has_uuid=self.schema.has_uuid)  # type: ignore[arg-type]
+
+    def find_user(self, connection: Connection, name: str) -> User | None:
+        found = [each for each in self.records_named(connection, name) if each.is_shown]
+        if len(found) > 1:
+            raise AmbiguousName("user", name)
+        return found[0].user() if found else None
+
+    def user(self, connection: Connection, user_id: str) -> User | None:
+        stored_id = self._stored_id(user_id)
+        if stored_id is None:
+            return None
+        found = self._fetch(connection, self._users_by_id, id=stored_id)
+        return only_user(each for each in found if each.id == user_id)
+
+    def users(self, connection: Connection, ids: Iterable[str]) -> dict[str, list[UserRecord]]:
+        """Return the users with those ids, by id, in a statement for each 500."""
+        known = (self._stored_id(user_id) for user_id in ids)
+        wanted = [stored_id for stored_id in known if stored_id is not None]
+        column = self.tables.user.c.um_user_id if self.schema.has_uuid else self.tables.user.c.um_id
+        found: dict[str, list[UserRecord]] = {}
+        for start in range(0, len(wanted), _CHUNK):
+            for record in self.records(connection, column.in_(wanted[start : start + _CHUNK])):
+                found.setdefault(record.id, []).append(record)
+        return found
+
+    def user_names(self, connection: Connection, like: str | None) -> Names:
+        column = self.tables.user.c.um_user_name
+        query = select(column).where(*self._listed())
+        if like is not None and is_storable(like):
+            query = query.where(func.lower(column).like(like_pattern(like), escape="!"))
+        return Names(fetch_names(connection, query))
+
+    def dependents_of(self, connection: Connection, user: User) -> tuple[User, ...]:
+        attribute = self.tables.attribute.c
+        keys = select(attribute.um_user_id).where(
+            attribute.um_attr_name == CUSTODIAN,
+            attribute.um_profile_id == PROFILE,
+            attribute.um_attr_value == str(user.id),
+            attribute.um_tenant_id == self.tenant,
+        )
+        found = self.records(connection, self.tables.user.c.um_id.in_(keys))
+        return tuple(
+            each.user() for each in found if each.custodian_id == user.id and each.is_shown
+        )
+
+    # Roles
+
+    def roles_named(self, connection: Connection, name: str) -> list[tuple[int, str]]:
+        """Return keys and names of all roles of that name; their case is ignored."""
+        if not is_storable(name):
+            return []
+        rows = connection.execute(self._roles_by_name, {"name": name})
+        found = [(key, stored) for key, stored in rows]
+        return [each for each in found if is_same(each[1], name, ignores_case=True)]
+
+    def find_role(self, connection: Connection, name: str) -> Role | None:
+        found = self.roles_named(connection, name)
+        if len(found) > 1:
+            raise AmbiguousName("role", name)
+        if not found:
+            return None
+        key, stored = found[0]
+        return role_of(key, stored, self.membership(connection, key))
+
+    def membership(self, connection: Connection, role_key: int) -> Membership:
+        """Return what the revision of a role is made of."""
+        member = self.tables.user_role.c
+        query = select(func.count(), func.max(member.um_id)).where(*self._members_of(role_key))
+        count, last_key = connection.execute(query).one()
+        return Membership(count, last_key or 0)
+
+    def role_names(self, connection: Connection) -> Names:
+        role = self.tables.role.c
+        query = select(role.um_role_name).where(role.um_tenant_id == self.tenant)
+        return Names(fetch_names(connection, query))
+
+    def roles_of(self, connection: Connection, user: User) -> tuple[Role, ...]:
+        rows = connection.execute(self._roles_of_user, {"key": user_key(user)})
+        return tuple(role_of(key, name, None) for key, name in rows)
+
+    def _select_roles_of(self, key: BindParameter[Any]) -> Select[Any]:
+        member, role = self.tables.user_role.c, self.tables.role.c
+        return (
+            select(role.um_id, role.um_role_name)
+            .join_from(self.tables.user_role, self.tables.role, self._role_of_member())
+            .where(member.um_user_id == key, member.um_tenant_id == self.tenant)
+            .order_by(role.um_role_name)
+        )
+
+    def member_names(self, connection: Connection, role_key: int) -> Names:
+        user = self.tables.user
+        query = (
+            select(user.c.um_user_name)
+            .join_from(self.tables.user_role, user, self.user_of_member())
+            .where(*self._members_of(role_key), *self._listed())
+        )
+        return Names(fetch_names(connection, query))
+
+    # The admin role
+
+    def admin_role(self, connection: Connection) -> AdminRole | None:
+        wanted = self.admin_role_name
+        found = connection.execute(self._admin_role, {"name": wanted}).all()
+        rows = [row for row in found if is_same(row.um_role_name, wanted, ignores_case=True)]
+        roles = {(row.um_role_id, row.um_role_name) for row in rows}
+        if len(roles) > 1:
+            raise AdminRoleUnclear
+        if not roles:
+            return None
+        key, name = roles.pop()
+        rows = [row for row in rows if row.um_id is not None]  # a role without members has one row
+        keys = {row.um_id for row in rows}
+        marks = [row.um_attr_value for row in rows if row.um_attr_value]
+        mark = min(marks, default=None) if keys else self.left_mark(connection, key)
+        return AdminRole(
+            role_of(key, name, Membership(len(keys), max(keys, default=0))),
+            holders=frozenset(user_locator(row.um_user_id) for row in rows),
+            first_admin_id=entry_id(mark),
+        )
+
+    def _select_admin_role(self, name: BindParameter[str]) -> Select[Any]:
+        """Return the query of a role with its memberships, in one round trip."""
+        role, member, attribute = self.tables.role, self.tables.user_role, self.tables.attribute
+        is_member = and_(
+            member.c.um_role_id == role.c.um_id, member.c.um_tenant_id == role.c.um_tenant_id
+        )
+        mark = and_(
+            attribute.c.um_user_id == member.c.um_user_id,
+            attribute.c.um_tenant_id == member.c.um_tenant_id,
+            attribute.c.um_profile_id == PROFILE,
+            attribute.c.um_attr_name == literal(MARK_PREFIX) + cast(role.c.um_id, String(20)),
+        )
+        return (
+            select(
+                role.c.um_id.label("um_role_id"),
+                role.c.um_role_name.label("um_role_name"),
+                member.c.um_id.label("um_id"),
+                member.c.um_user_id.label("um_user_id"),
+                attribute.c.um_attr_value.label("um_attr_value"),
+            )
+            .select_from(role.outerjoin(member, is_member).outerjoin(attribute, mark))
+            .where(role.c.um_tenant_id == self.tenant)
+            .where(self.has_name(role.c.um_role_name, name, ignores_case=True))
+        )
+
+    def holders(self, connection: Connection, admin_role: AdminRole) -> list[UserRecord]:
+        """Return all users with the admin role, without those that reads do not return.
+
+        One without an id, who cannot log in, must not block the changes of all others.
+        """
+        member = self.tables.user_role.c
+        keys = select(member.um_user_id).where(*self._members_of(int(admin_role.role.id)))
+        found = self.records(connection, self.tables.user.c.um_id.in_(keys))
+        return [each for each in found if each.is_shown and each.has_id]
+
+    def members_with_mark(self, role_key: int) -> Select[Any]:
+        """Return the query of a role's memberships, each with the member's copy of the mark."""
+        member, attribute = self.tables.user_role, self.tables.attribute
+        mark = and_(
+            attribute.c.um_user_id == member.c.um_user_id,
+            attribute.c.um_tenant_id == member.c.um_tenant_id,
+            attribute.c.um_profile_id == PROFILE,
+            attribute.c.um_attr_name == mark_name(role_key),
+        )
+        return (
+            select(
+                member.c.um_id.label("um_id"),
+                member.c.um_user_id.label("um_user_id"),
+                attribute.c.um_attr_value.label("um_attr_value"),
+            )
+            .select_from(member.outerjoin(attribute, mark))
+            .where(*self._members_of(role_key))
+        )
+
+    def left_mark(self, connection: Connection, role_key: int) -> str | None:
+        """Return the mark of a role from a user whose membership another tool has removed."""
+        attribute = self.tables.attribute.c
+        query = select(attribute.um_attr_value).where(
+            attribute.um_attr_name == mark_name(role_key),
+            attribute.um_profile_id == PROFILE,
+            attribute.um_tenant_id == self.tenant,
+        )
+        return connection.scalar(query.limit(1))
+
+    # Conditions
+
+    def has_name(
+        self,
+        column: ColumnElement[str],
+        name: str | ColumnElement[str],
+        *,
+        ignores_case: bool | None = None,
+    ) -> ColumnElement[bool]:
+        """Return a condition that at least all rows of that name meet."""
+        if ignores_case is None:
+            ignores_case = self.schema.config.case_insensitive_names
+        if not ignores_case or self.schema.collation_ignores_case:
+            return column == name
+        return func.lower(column) == func.lower(name)
+
+    def _stored_id(self, user_id: str) -> str | int | None:
+        """Return the value of the column of ids; None if the text cannot be an id."""
+        if self.schema.has_uuid:
+            return user_id if is_storable(user_id) else None
+        is_key = user_id.isascii() and user_id.isdigit() and len(user_id) <= _MAX_DIGITS
+        return int(user_id) if is_key and int(user_id) <= _MAX_KEY else None
+
+    def _listed(self) -> Iterable[ColumnElement[bool]]:
+        """Return the conditions for users in lists: without unfinished ones, by their passwords."""
+        user = self.tables.user.c
+        return (
+            user.um_tenant_id == self.tenant,
+            user.um_user_name != ANONYMOUS,
+            user.um_user_password.not_like(f"{PLACEHOLDER}%"),
+        )
+
+    def _members_of(self, role_key: int) -> Iterable[ColumnElement[bool]]:
+        member = self.tables.user_role.c
+        return member.um_role_id == role_key, member.um_tenant_id == self.tenant
+
+    def _role_of_member(self) -> ColumnElement[bool]:
+        member, role = self.tables.user_role.c, self.tables.role.c
+        return and_(member.um_role_id == role.um_id, member.um_tenant_id == role.um_tenant_id)
+
+    def user_of_member(self) -> ColumnElement[bool]:
+        """Return the condition that joins a membership with its user."""
+        member, user = self.tables.user_role.c, self.tables.user.c
+        return and_(member.um_user_id == user.um_id, member.um_tenant_id == user.um_tenant_id)
+
+
+def only_user(found: Iterable[UserRecord]) -> User | None:
+    """Return the user of rows with one id, or None if reads return none of them."""
+    shown = [each for each in found if each.is_shown]
+    if len(shown) > 1:  # no unique index: which of them has the token is unknown
+        raise UserIdUnusable
+    return shown[0].user() if shown else None

@@ -1,0 +1,45 @@
+"""Fixtures for the tests of the store in a database: one server of each kind for the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mi_ldap.sql import DatabaseConfig
+from mi_ldap.sql.engine import Database
+from tests.sql.fixtures import mariadb, postgresql  # noqa: F401
+from tests.sql.stores import Place, server_place, sqlite_place
+
+SERVERS = ("postgresql", "mariadb")
+DATABASES = ("sqlite", *SERVERS)
+
+
+@pytest.fixture(params=DATABASES)
+def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A database of each kind, without tables."""
+    if request.param == "sqlite":
+        config = tool = DatabaseConfig("sqlite", (), str(tmp_path / "bare.sqlite"))
+    else:
+        server = request.getfixturevalue(request.param)
+        name = server.new_database()
+        config, tool = replace(server.config, database=name), replace(server.tool, database=name)
+    with (
+        closing(Database(tool, creates=True)) as tools,
+        closing(Place(config, tool, tools)) as made,
+    ):
+        yield made
+
+
+@pytest.fixture(params=DATABASES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        made = sqlite_place(tmp_path)
+    else:
+        made = server_place(request.getfixturevalue(request.param))
+    with made as found:
+        yield found

@@ -1,0 +1,64 @@
+"""Several service machines on one database, in this process, each with its own state folder."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from mi_ldap.settings import load_settings
+from mi_ldap.wiring import services
+from tests.service import LocalCaller
+from tests.sql.stores import Place
+
+T = TypeVar("T")
+PASSWORD = "correct horse"
+
+
+@contextmanager
+def machines(
+    place: Place, folder: Path, count: int = 2, **settings: str
+) -> Iterator[list[LocalCaller]]:
+    """The APIs of so many machines; a token of one is valid on all.
+
+    `settings` are further ones, `SUPER_ADMIN__ADMIN_ROLE="Internal/admin"`.
+    """
+    with ExitStack() as closing:
+        callers = []
+        for number in range(count):
+            state_dir = folder / f"machine{number}"
+            state_dir.mkdir()
+            key = "management_api__jwt_token_security_handler__token_config__key"
+            environ = {
+                "MI_LDAP_STATE_DIR": str(state_dir),
+                f"MI_LDAP_{key.upper()}": "one for all machines, so that tokens are",
+                "MI_LDAP_MANAGEMENT_API__THROTTLE__FAILURES_PER_NAME": "1000",
+                "MI_LDAP_SERVER__LOG_LEVEL": "warning",
+                **{f"MI_LDAP_{name}": value for name, value in settings.items()},
+            }
+            made = services(load_settings(environ), store=place.open())
+            closing.callback(made.state.close)
+            closing.callback(made.audit.close)
+            closing.callback(made.store.close)
+            callers.append(LocalCaller(made))
+        yield callers
+
+
+def at_once(*actions: Callable[[], T]) -> list[T]:
+    """The results of the actions, begun at the same moment."""
+    barrier = threading.Barrier(len(actions))
+
+    def run(action: Callable[[], T]) -> T:
+        barrier.wait()
+        return action()
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run, actions))
+
+
+def statuses(answers: Sequence[object]) -> list[int]:
+    """The status of each answer, sorted."""
+    return sorted(answer.status for answer in answers)  # type: ignore[attr-defined]
