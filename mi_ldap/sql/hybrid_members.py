@@ -145,6 +145,17 @@ class HybridMembers:
             )
         ]
 
+    def may_lack_id(self) -> tuple[ColumnElement[bool], ...]:
+        """Return the conditions that all memberships without an id meet, and maybe others.
+
+        The service's own names are compared in binary, but MariaDB ignores blanks at their end.
+        """
+        if not self.has_service_tables:
+            return ()
+        member, user = self.tables.hybrid_user_role, self.tables.hybrid_user
+        has_other_length = func.length(user.c.user_name) != func.length(member.c.um_user_name)
+        return (or_(user.c.user_id.is_(None), func.trim(user.c.user_id) == "", has_other_length),)
+
     def without_id(self, connection: Connection, user: User) -> list[Membership]:
         """Return the memberships without an id that have the user's name; case is ignored."""
         domain, name = domain_and_name(user)

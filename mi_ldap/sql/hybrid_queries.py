@@ -110,7 +110,7 @@ class HybridQueries:
 
     def members_without_id(self, connection: Connection) -> tuple[HybridMember, ...]:
         """Return the members of all roles without a stored id."""
-        found = self.memberships.find(connection)
+        found = self.memberships.find(connection, *self.memberships.may_lack_id())
         return members_of(each for each in found if each.user_id is None)
 
     def roles_of(self, connection: Connection, user: User) -> tuple[Role, ...]:

@@ -69,6 +69,19 @@ def test_an_accent_makes_another_user(world: World) -> None:
     assert world.ask("jose", "GET", "/users").status == 403
 
 
+def test_members_without_an_id_are_found_among_those_with_one(world: World) -> None:
+    world.add_users("bob")
+    assert world.ask("root", "POST", "/roles", {"role": "Internal/own"}).status == 200
+    assert world.change("root", "bob", added="Internal/own") == 200
+    spellings = ["bob ", "Bob", "ghost"]
+    for count, spelling in enumerate(spellings):
+        world.mi.add_role(f"role{count}")
+        world.mi.add_member(f"role{count}", spelling)
+    hybrid = world.services.hybrid
+    assert hybrid is not None
+    assert sorted(each.name for each in hybrid.members_without_id()) == sorted(spellings)
+
+
 @pytest.mark.parametrize("domain", ["primary", "Primary", "PRIMARY"])
 def test_the_case_of_the_domain_does_not_matter(world: World, domain: str) -> None:
     world.add_users("bob", "carol")
