@@ -24,12 +24,14 @@
     │   └── PolicyRefused         the directory's password policy rejects the password
     ├── Conflict                  the directory changed between the decision and the write
     ├── ClientError               errors of `mi`, see `mi_ldap.client.errors`
+    ├── NodeFailed                a Micro Integrator gave no usable answer
     └── Unavailable               something that the answer needs cannot be used now
         ├── DirectoryUnavailable
         │   └── IdUnreadable      an entry without a readable id cannot be compared with others
         ├── AdminRoleUnclear      the admin role is ambiguous, or cannot be read
         ├── StateUnavailable
-        └── AuditUnavailable
+        ├── AuditUnavailable
+        └── NodeUnavailable       a Micro Integrator cannot be used; nothing was done there
 
 Every message is one sentence for people. It never contains a secret, a DN, a filter or a traceback,
 which belong in the log. Programs decide by the class or its `code` (docs/api.md), never by the
@@ -254,6 +256,12 @@ class Conflict(MiLdapError):
         super().__init__("The user or role was changed by someone else meanwhile. Try again.")
 
 
+class NodeFailed(MiLdapError):
+    """A Micro Integrator broke off its answer, or refuses this service's account."""
+
+    code = "node_failed"
+
+
 class Unavailable(MiLdapError):
     """Something that the answer needs cannot be used now; try again later."""
 
@@ -311,3 +319,9 @@ class AuditUnavailable(Unavailable):
 
     def __init__(self) -> None:
         super().__init__("The audit log cannot be written, so nothing was changed.")
+
+
+class NodeUnavailable(Unavailable):
+    """A Micro Integrator is down, slow or not trusted; the request had no effect there."""
+
+    code = "node_unavailable"

@@ -21,6 +21,7 @@ from mi_ldap.errors import (
     Forbidden,
     LoginRefused,
     MiLdapError,
+    NodeFailed,
     NotAuthenticated,
     NotFound,
     ReadOnlyStore,
@@ -45,6 +46,7 @@ _STATUS: tuple[tuple[type[MiLdapError], int], ...] = (
     # Also a wrong current password: after a 401 WSO2's clients would log in again.
     (BadRequest, 400),
     (Conflict, 409),
+    (NodeFailed, 502),
     (Unavailable, 503),
 )
 
