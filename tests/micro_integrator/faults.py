@@ -116,15 +116,16 @@ class Sender:
     def _send_body(self, head: bytes, pieces: Pieces) -> None:
         """Send head and body; a small body goes with the head, in one TLS record."""
         piece = next(pieces, b"")
+        # Counted before: a client that has all may ask for the record at once.
+        self._received.sent += len(piece)
         if len(piece) <= _SMALL_BYTES:
             self._connection.send(head + piece)
         else:
             self._connection.send(head)
             self._connection.send(piece)
-        self._received.sent += len(piece)
         for piece in pieces:
-            self._connection.send(piece)
             self._received.sent += len(piece)
+            self._connection.send(piece)
 
     def _slowly(self, pieces: Pieces) -> Pieces:
         yield b""  # the head goes first

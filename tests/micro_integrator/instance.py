@@ -7,14 +7,13 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import trustme
-
-from tests.hosts.process import free_ports
-from tests.hosts.tls import Certificates
 from tests.micro_integrator.modes import Fault, Mode
 from tests.micro_integrator.recording import Received
+
+if TYPE_CHECKING:
+    import trustme
 
 _ROOT = Path(__file__).parents[2]
 _STOP_S = 10.0
@@ -42,6 +41,12 @@ class MicroIntegrator:
         tls: bool = True,
         authority: trustme.CA | None = None,
     ) -> None:
+        # Here, since the process of the node imports this module, too, and starts quicker without.
+        import trustme
+
+        from tests.hosts.process import free_ports
+        from tests.hosts.tls import Certificates
+
         self.username = username
         self.password = password
         self.certificates = Certificates(folder / "tls", authority or trustme.CA())

@@ -28,7 +28,7 @@ class Received:
         body: these bytes, unless there are more than 64 KB: then empty.
         is_complete: the body arrived to its end.
         status: of the answer; 0 while there is none.
-        sent: the bytes of the answer's body that were handed to the kernel.
+        sent: the bytes of the answer's body that were sent, with the piece (at most 1 MB) in hand.
         client_gone: the client closed the connection before it had the whole answer.
         parts: of a multipart body: `name`, `filename`, `content_type`, `length`, `sha256`.
     """
