@@ -126,6 +126,8 @@ class Exchange:
 
     def _send(self, answer: Answer) -> bool:
         self._received.status = answer.status
+        if self._head.method == "HEAD":
+            answer.pieces = lambda _start, _end: iter([])
         if self._head.header("connection") == "close":
             answer.headers.append(("Connection", "close"))
         sender = faults.Sender(self._connection, self._received, self._mode, self._changed)

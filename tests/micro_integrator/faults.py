@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from email.utils import formatdate
 from enum import Enum
 
 from tests.micro_integrator.answers import Answer, Pieces
@@ -97,7 +98,8 @@ class Sender:
                 headers += [line] * (self._mode.after_bytes // 1012 + 1)
         if fault not in _UNMEASURED:
             headers.append(("Content-Length", str(length)))
-        return response_head(answer.status, [*headers, ("Server", "WSO2 Carbon Server")])
+        headers += [("Date", formatdate(usegmt=True)), ("Server", "WSO2 Carbon Server")]
+        return response_head(answer.status, headers)
 
     def _pieces(self, answer: Answer, fault: Fault | None) -> Pieces:
         mode = self._mode

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -133,6 +135,17 @@ class MicroIntegrator:
         self.stop()
         self.start()
 
+    def freeze(self) -> None:
+        """Stop the process by SIGSTOP: connections are accepted by the kernel, and nothing more.
+
+        Until `thaw` only `stop` and `kill` return, which thaw it first.
+        """
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have a frozen process go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
     def set_mode(self, fault: Fault | None = None, **options: Any) -> None:
         """Have one fault from now on, or none; the options are the fields of `Mode`."""
         self.set_modes(*([Mode(fault, **options)] if fault else []))
@@ -199,6 +212,7 @@ class MicroIntegrator:
         return int(self.state["peak"])
 
     def _keep_records(self) -> None:
+        self.thaw()
         earlier, logins = self.requests, self.logins
         self._earlier, self._earlier_logins = earlier, logins
 

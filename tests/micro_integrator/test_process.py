@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 from contextlib import ExitStack
 from pathlib import Path
@@ -112,3 +113,17 @@ def test_dropped_connections_end(mi: MicroIntegrator, client: Client) -> None:
         mi.drop_connections()
         receive_all(connection)
     until(lambda: mi.state["open"] == 0)
+
+
+def test_a_frozen_process_answers_nothing_until_it_thaws(tmp_path: Path) -> None:
+    with MicroIntegrator(tmp_path) as mi, Client(mi) as client:
+        mi.freeze()
+        with socket.create_connection(("127.0.0.1", mi.port), 10) as connection:
+            connection.sendall(b"\x16\x03\x01")
+            connection.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+        mi.thaw()
+        assert client.get("server")["osName"] == "Linux"
+        mi.freeze()
+        mi.kill()
