@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 
 _POLL_S = 0.02
-_FAREWELL_S = 0.5
+_LINGER_S = 0.5
 # Returned by close(2) at once, and the peer sees a RST.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -57,11 +57,19 @@ class Connection:
         self.socket.close()
 
     def finish(self) -> None:
-        """Close it in order, so that the client knows that it has all."""
+        """Close it in order, so that the client has all that was sent and knows that it is all."""
         with suppress(OSError):
-            self.socket.settimeout(_FAREWELL_S)
+            self.socket.settimeout(_LINGER_S)
             if isinstance(self.socket, ssl.SSLSocket):
-                self.socket.unwrap()
-            else:
-                self.socket.shutdown(socket.SHUT_WR)
+                with suppress(OSError):  # the client sends on, or does not answer
+                    self.socket.unwrap()
+            self._drain()
         self.socket.close()
+
+    def _drain(self) -> None:
+        """Read what the client still sends, until it closes, for a short time."""
+        # close(2) with unread bytes would send a RST, which overtakes the answer.
+        socket.socket.shutdown(self.socket, socket.SHUT_WR)
+        ends_at = time.monotonic() + _LINGER_S
+        while time.monotonic() < ends_at and socket.socket.recv(self.socket, 65_536):
+            pass

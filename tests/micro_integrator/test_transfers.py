@@ -166,3 +166,12 @@ def test_a_slow_reader_takes_an_upload_in_drips(mi: MicroIntegrator, client: Cli
         mi.set_mode()
         assert connection.recv(100).startswith(b"HTTP/1.1 200 OK")
     assert mi.forwarded[-1].length == len(body)
+
+
+def test_an_early_answer_reaches_a_client_that_is_still_sending(
+    mi: MicroIntegrator, client: Client
+) -> None:
+    mi.set_mode(Fault.ANSWER_EARLY, status=413)
+    head = client.head("POST", "applications", _TYPE, "Content-Length: 400000")
+    assert client.exchange(head + b"x" * 300_000).startswith(b"HTTP/1.1 413 ")
+    assert mi.forwarded[-1].length == 0
