@@ -71,13 +71,20 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """An answer: `pieces` makes the bytes of its body from one offset to another (exclusive)."""
+    """An answer.
+
+    Attributes:
+        pieces: makes the bytes of the body from one offset to another (exclusive).
+        headers: besides those that frame the body.
+        reason: the reason phrase; that of the status if empty.
+    """
 
     status: int
     content_type: str
     length: int
     pieces: Callable[[int, int], Pieces]
     headers: list[tuple[str, str]] = field(default_factory=list)
+    reason: str = ""
 
 
 class Refused(Exception):

@@ -50,10 +50,11 @@ class Exchange:
             ClientGone: the client closed the connection.
             Closed: by the fault.
             Disconnected: the client closed the connection within the request.
+            OSError: the client reset the connection within the request.
         """
         try:
             return self._run(management)
-        except (ClientGone, Disconnected):
+        except (ClientGone, Disconnected, OSError):
             self._received.client_gone = True
             raise
         finally:
@@ -122,7 +123,9 @@ class Exchange:
             answer = answer_of(b"", "text/plain", 302)
             answer.headers.append(("Location", mode.location))
             return answer
-        return answer_of(mode.text.encode(), mode.content_type, mode.status)
+        answer = answer_of(mode.text.encode(), mode.content_type, mode.status)
+        answer.reason = mode.reason
+        return answer
 
     def _send(self, answer: Answer) -> bool:
         self._received.status = answer.status

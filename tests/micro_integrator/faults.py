@@ -99,7 +99,7 @@ class Sender:
         if fault not in _UNMEASURED:
             headers.append(("Content-Length", str(length)))
         headers += [("Date", formatdate(usegmt=True)), ("Server", "WSO2 Carbon Server")]
-        return response_head(answer.status, headers)
+        return response_head(answer.status, headers, answer.reason)
 
     def _pieces(self, answer: Answer, fault: Fault | None) -> Pieces:
         mode = self._mode

@@ -14,6 +14,7 @@ _MOST_HEAD_BYTES = 65_536
 _RECEIVE_BYTES = 262_144
 # RFC 9112, section 3, and RFC 9110, section 5.5; a target is ASCII without spaces.
 _REQUEST_LINE = re.compile(r"([A-Z]+) (/[\x21-\x7e]*) HTTP/1\.1")
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
 _HEADER_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 
 
@@ -152,6 +153,6 @@ def _check_framing(head: Head) -> None:
 
 def response_head(status: int, headers: Headers, reason: str = "") -> bytes:
     """The head of an answer, to its empty line."""
-    lines = [f"HTTP/1.1 {status} {reason or HTTPStatus(status).phrase}"]
+    lines = [f"HTTP/1.1 {status} {reason or _REASONS.get(status, '')}"]
     lines += [f"{name}: {value}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

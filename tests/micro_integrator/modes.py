@@ -69,7 +69,7 @@ class Fault(StrEnum):
     UNAUTHORIZED = "unauthorized"
     """401, whatever the token: the account lost its rights, or the clock is wrong."""
     ANSWER = "answer"
-    """`status`, with `text` as `content_type`, once the request was read."""
+    """`status` and `reason`, with `text` as `content_type`, once the request was read."""
     ANSWER_EARLY = "answer_early"
     """The same before the request's body is read; then the connection is closed."""
 
@@ -88,6 +88,7 @@ class Mode:
         after_bytes: a number of bytes; see `Fault`.
         piece_bytes: the size of a piece or chunk.
         status: of the answer.
+        reason: the reason phrase of the answer; that of the status if empty.
         text: the body of the answer, as MI's HTTP transport sends it when a mediator fails.
         content_type: of `text`.
         location: where a redirect leads.
@@ -102,6 +103,7 @@ class Mode:
     after_bytes: int = 10
     piece_bytes: int = 65_536
     status: int = 500
+    reason: str = ""
     text: str = "<html><body><h1>500 Internal Server Error</h1></body></html>"
     content_type: str = "text/html; charset=UTF-8"
     location: str = "https://127.0.0.1:1/"
@@ -134,7 +136,7 @@ class ActiveModes:
         self._changed = threading.Event()
 
     def replace(self, modes: list[Mode]) -> None:
-        """Use these, in their order; what hangs on account of the former ones goes on."""
+        """Use these, in their order. Pauses of the former ones end; what hangs is closed."""
         with self._lock:
             self._modes = [(mode, mode.times) for mode in modes]
             self._changed.set()

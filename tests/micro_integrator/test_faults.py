@@ -218,6 +218,16 @@ def test_an_error_of_the_transport_is_html(mi: MicroIntegrator, client: Client) 
     assert tracing(mi, client) == "disabled"
 
 
+def test_an_answer_has_any_status_and_reason(mi: MicroIntegrator, client: Client) -> None:
+    json = '{"Error":"Endpoint does not exist"}'
+    mi.set_mode(
+        Fault.ANSWER, status=299, reason="Not so", text=json, content_type="application/json"
+    )
+    head, body = split(client.exchange(client.head("GET", "apis", "Connection: close")))
+    assert head.startswith("HTTP/1.1 299 Not so\r\n")
+    assert body == json.encode()
+
+
 def test_an_answer_comes_before_the_body_is_sent(mi: MicroIntegrator, client: Client) -> None:
     mi.set_mode(Fault.ANSWER_EARLY, status=413, text='{"Error":"x"}')
     answer = client.exchange(client.head("POST", "applications", "Content-Length: 1000"))
