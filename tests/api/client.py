@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -180,19 +180,24 @@ def _add_user(store: UserStore, name: str) -> User:
 
 def assert_one_wins(api: Api, logins: int) -> None:
     """Of so many first logins at once one makes the first admin; the others leave nothing."""
-    app = create_app(api.services)
-
-    def attempt(number: int) -> int:
-        try:
-            return replace(api, client=app.test_client()).login(f"user{number}").status_code
-        finally:
-            api.services.state.close()
-
-    with ThreadPoolExecutor(logins) as pool:
-        codes = list(pool.map(attempt, range(logins)))
+    codes = logins_at_once(api, [f"user{number}" for number in range(logins)])
     assert sorted(codes) == [200] + [401] * (logins - 1)
     winner = f"user{codes.index(200)}"
     assert api.logged_in(winner).names() == [winner]
+
+
+def logins_at_once(api: Api, names: Sequence[str]) -> list[int]:
+    """The status of each login, all of them sent at the same moment."""
+    app = create_app(api.services)
+
+    def attempt(name: str) -> int:
+        try:
+            return replace(api, client=app.test_client()).login(name).status_code
+        finally:
+            api.services.state.close()
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        return list(pool.map(attempt, names))
 
 
 def basic(credentials: str | bytes, scheme: str = "Basic") -> str:

@@ -17,6 +17,7 @@ from tests.hosts_of_kinds import Hosts
 from tests.kinds import ACTIVE_DIRECTORY, DS389, PLAIN_OPENLDAP, Kind
 from tests.sql.servers import DatabaseServer
 from tests.sql.stores import Place, server_place, sqlite_place
+from tests.subtree import Subtree
 
 DIRECTORIES: Final[Mapping[str, Kind]] = {
     "openldap": PLAIN_OPENLDAP,
@@ -34,6 +35,20 @@ FEW: Final = tuple(zip(KINDS, (*DATABASES, *DIRECTORIES), strict=True))
 _TOML: Final = '[[secondary_user_store]]\ndomain = "wso2.com"\n'
 _USER_STORE: Final = "MI_LDAP_USER_STORE__"
 _SECONDARY: Final = "MI_LDAP_SECONDARY_USER_STORE__WSO2_COM__"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A primary and a secondary store.
+
+    Attributes:
+        settings: make the service use both.
+        primary, secondary: where other tools work in them.
+    """
+
+    settings: Settings
+    primary: Subtree | Place
+    secondary: Subtree | Place
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,13 @@ class Pairs:
     def settings(
         self, primary: str, secondary: str, folder: Path, **more: str
     ) -> Iterator[Settings]:
-        """Settings of a primary store and of `wso2.com`, both empty; `more` as in `SERVER__PORT`.
+        """The settings of `pair`."""
+        with self.pair(primary, secondary, folder, **more) as made:
+            yield made.settings
+
+    @contextmanager
+    def pair(self, primary: str, secondary: str, folder: Path, **more: str) -> Iterator[Pair]:
+        """A primary store and `wso2.com`, both empty; `more` as in `SERVER__PORT`.
 
         Hybrid roles are in the database of the primary store; beside a directory in a datasource,
         which is of the kind of the secondary store if that is a database.
@@ -64,30 +85,34 @@ class Pairs:
             environ = {"MI_LDAP_STATE_DIR": str(folder)}
             (folder / "mi-ldap.toml").write_text(_TOML, encoding="utf-8")
             environ["MI_LDAP_CONFIG"] = str(folder / "mi-ldap.toml")
+            first: Subtree | Place
             if primary in DIRECTORIES:
-                environ |= opened.enter_context(self.hosts.place(DIRECTORIES[primary])).environment
-                hybrid = secondary if secondary in DATABASES else "sqlite"
+                first = opened.enter_context(self.hosts.place(DIRECTORIES[primary]))
+                environ |= first.environment
+                hybrid = opened.enter_context(
+                    self._first(secondary if secondary in DATABASES else "sqlite", folder)
+                )
             else:
                 environ[f"{_USER_STORE}TYPE"] = "database"
-                hybrid = primary
-            first = opened.enter_context(self._first(hybrid, folder))
-            environ |= _database("MI_LDAP_DATASOURCE__", first.config)
+                first = hybrid = opened.enter_context(self._first(primary, folder))
+            environ |= _database("MI_LDAP_DATASOURCE__", hybrid.config)
             hosts = self.others if primary == secondary else self.hosts
-            environ |= self._secondary(secondary, hosts, folder, opened)
-            environ |= {f"MI_LDAP_{key}": value for key, value in more.items()}
-            yield load_settings(environ)
+            second, keys = self._secondary(secondary, hosts, folder, opened)
+            environ |= {**keys, **{f"MI_LDAP_{key}": value for key, value in more.items()}}
+            yield Pair(load_settings(environ), first, second)
 
     def _secondary(
         self, kind: str, hosts: Hosts, folder: Path, opened: ExitStack
-    ) -> dict[str, str]:
+    ) -> tuple[Subtree | Place, dict[str, str]]:
+        """The store of `wso2.com`, and its keys."""
         if kind in DIRECTORIES:
-            place = opened.enter_context(hosts.place(DIRECTORIES[kind]))
-            return {
+            subtree = opened.enter_context(hosts.place(DIRECTORIES[kind]))
+            return subtree, {
                 _SECONDARY + key.removeprefix(_USER_STORE): value
-                for key, value in place.environment.items()
+                for key, value in subtree.environment.items()
             }
-        second = opened.enter_context(self._second(kind, folder))
-        return {f"{_SECONDARY}TYPE": "database", **_database(_SECONDARY, second.config)}
+        place = opened.enter_context(self._second(kind, folder))
+        return place, {f"{_SECONDARY}TYPE": "database", **_database(_SECONDARY, place.config)}
 
     @contextmanager
     def _first(self, kind: str, folder: Path) -> Iterator[Place]:

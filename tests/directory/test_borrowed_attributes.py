@@ -17,6 +17,7 @@ from tests.kinds import DS389, PLAIN_OPENLDAP, Kind
 from tests.subtree import Subtree, Tool, host_like, subtree_in
 from tests.table.directories import api_on
 from tests.table.scenarios import SCENARIOS
+from tests.table.stores import InDirectory
 
 BORROWED = ("employeeNumber", "preferredLanguage")
 SETTINGS = {
@@ -87,7 +88,7 @@ def api(place: Subtree, tmp_path: Path) -> Iterator[Api]:
 
 @pytest.mark.parametrize("column", [column for column in SCENARIOS if column != "policy"])
 def test_everything_works(api: Api, place: Subtree, column: str) -> None:
-    SCENARIOS[column](api, place)
+    SCENARIOS[column](api, InDirectory(place))
 
 
 def test_users_move_none_of_the_marks(
