@@ -222,10 +222,10 @@ def running_all(*environments: Environment) -> Iterator[list[Service]]:
 
 
 @contextmanager
-def mortal(env: Environment) -> Iterator[Service]:
-    """A service, answering, which the test may kill."""
+def mortal(env: Environment, start_s: float = _START_S) -> Iterator[Service]:
+    """A service, answering after `start_s` seconds at the latest, which the test may kill."""
     with _started(env) as service:
-        _wait_until_it_answers(service)
+        _wait_until_it_answers(service, start_s)
         yield service
 
 
@@ -266,8 +266,8 @@ def _started(env: Environment) -> Iterator[Service]:
         _end(process)
 
 
-def _wait_until_it_answers(service: Service) -> None:
-    until = time.monotonic() + _START_S
+def _wait_until_it_answers(service: Service, start_s: float = _START_S) -> None:
+    until = time.monotonic() + start_s
     while time.monotonic() < until and service.process.poll() is None:
         try:
             with service.caller(timeout_s=2) as call:

@@ -43,6 +43,7 @@ type = "database"
 [bootstrap]
 users = ["{admin}"]
 """
+START_S = 120.0  # a long run goes on while the machine is busy with something else
 _NOT_IN_THE_LOG = (PASSWORD, "Traceback", "INSERT INTO", "SELECT ", "UPDATE ", "DELETE FROM")
 
 _LONE_ADMINS = """
@@ -97,7 +98,7 @@ class Machine:
         self.log = ""
 
     def start(self) -> None:
-        self._service = self._stack.enter_context(mortal(self._environment))
+        self._service = self._stack.enter_context(mortal(self._environment, START_S))
 
     def caller(self, timeout_s: float = 30.0) -> Caller:
         return Caller(int(self._environment["MI_LDAP_SERVER__PORT"]), timeout_s)

@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count, groupby
@@ -174,28 +174,32 @@ def without_effect(state: str) -> str:
 # Killing and cutting
 
 
-def kill_before(operation: int, settings: Settings, act: Act) -> bool:
+def kill_before(
+    operation: int, settings: Settings, act: Act, writes: Collection[str] = WRITES
+) -> bool:
     """Whether a process that does `act` was killed before its nth change of the directory.
 
-    False when it finished first, with a 200.
+    False when it finished first, with a 200. `writes` are the names of operations that count.
     """
     with warnings.catch_warnings():
         # Python 3.12 warns of forking beside threads; the child touches nothing of theirs.
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
-        _act_until_killed(operation, settings, act)
+        _act_until_killed(operation, settings, act, writes)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     assert status in {-signal.SIGKILL, FINISHED}, status
     return status == -signal.SIGKILL
 
 
-def _act_until_killed(operation: int, settings: Settings, act: Act) -> None:
+def _act_until_killed(
+    operation: int, settings: Settings, act: Act, writes: Collection[str]
+) -> None:
     """Never returns."""
     left = [operation]
 
     def observe(name: str) -> None:
-        left[0] -= name in WRITES
+        left[0] -= name in writes
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
