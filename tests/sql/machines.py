@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,6 +18,7 @@ from tests.sql.stores import Place
 
 T = TypeVar("T")
 PASSWORD = "correct horse"
+_ROUNDS, _FEWEST, _LONGEST_S = 100, 10, 25.0
 
 
 @contextmanager
@@ -45,6 +48,19 @@ def machines(
             closing.callback(made.store.close)
             callers.append(LocalCaller(made))
         yield callers
+
+
+def rounds() -> Iterator[int]:
+    """Count the rounds of a race: 100; after 10, none begins later than 25 seconds from the start.
+
+    `MI_LDAP_TEST_ROUNDS=300` in the environment makes that many, however long they take.
+    """
+    wanted = os.environ.get("MI_LDAP_TEST_ROUNDS", "")
+    ends_at = time.monotonic() + _LONGEST_S
+    for number in range(int(wanted or _ROUNDS)):
+        if not wanted and number >= _FEWEST and time.monotonic() > ends_at:
+            return
+        yield number
 
 
 def at_once(*actions: Callable[[], T]) -> list[T]:
