@@ -153,12 +153,15 @@ class Performer:
         must_change_password: whether the token allows nothing but a password change.
         client: the client's address.
         admin_role: the admin role, if it was read to authorize the request.
+        may_create_admins: False if the request comes from a control plane that may not, whoever
+            its account is.
     """
 
     user: User
     must_change_password: bool = False
     client: str = ""
     admin_role: AdminRole | None = None
+    may_create_admins: bool = True
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from mi_ldap.errors import ConfigurationError
 from mi_ldap.hybrid_roles import HybridRoles
 from mi_ldap.services.accounts import Rules
 from mi_ldap.services.admins import Admins, SuperAdmin
@@ -18,6 +19,7 @@ from mi_ldap.services.role_changes import RoleChanges
 from mi_ldap.services.roles import Roles
 from mi_ldap.services.users import Users
 from mi_ldap.settings import Settings
+from mi_ldap.settings.icp import IcpSettings
 from mi_ldap.state.audit import AuditLog, configured_audit_log
 from mi_ldap.state.database import StateDatabase
 from mi_ldap.state.disk_space import DiskSpace
@@ -140,5 +142,25 @@ def _bootstrap_policy(settings: Settings, directory_key: str) -> BootstrapPolicy
 def _signing_keys(settings: Settings) -> SigningKeys:
     configured = settings.management_api.jwt_token_security_handler.token_config.key
     if configured is not None:
-        return configured_key(configured.get_secret_value())
-    return stored_keys(settings.state_dir / "signing-keys")
+        keys = configured_key(configured.get_secret_value())
+    else:
+        keys = stored_keys(settings.state_dir / "signing-keys")
+    _ensure_own_keys(settings.icp_config, keys)
+    return keys
+
+
+def _ensure_own_keys(icp: IcpSettings, keys: SigningKeys) -> None:
+    """Raise `ConfigurationError` if ICP has a key, or a key id, of this service."""
+    if not icp.enabled:
+        return
+    # The key id alone decides by which rules a token is verified.
+    if icp.key_id in keys.keys:
+        raise ConfigurationError(
+            "icp_config.secret has the id of a signing key of this service: create another secret "
+            "in ICP."
+        )
+    # ICP could sign tokens of every user.
+    if any(icp.has_key(key) for key in keys.keys.values()):
+        raise ConfigurationError(
+            "icp_config.secret is a signing key of this service: create another secret in ICP."
+        )

@@ -10,6 +10,7 @@ from mi_ldap import model, name_rules
 from mi_ldap.errors import (
     BadRequest,
     Conflict,
+    Forbidden,
     LoginRefused,
     PasswordChangeFirst,
     ReadOnlyStore,
@@ -174,8 +175,12 @@ class Users:
         """Create a user, or an admin whose custodian is the performer; return the stored name.
 
         Raises:
-            UserExists, BadRequest, PolicyRefused: nothing was created.
+            UserExists, BadRequest, PolicyRefused, Forbidden: nothing was created.
         """
+        if wanted.is_admin and not performer.may_create_admins:
+            error = no_admins_through_icp()
+            self._audit.refused(performer.name, "admin", {"userId": wanted.name}, error)
+            raise error
         name = self._rules.new_user_name(name_rules.without_primary(wanted.name))
         domain = name_rules.split_domain(name, self._rules.domains)[0]
         if domain and wanted.is_admin:
@@ -402,6 +407,14 @@ class Users:
         if present.busy:
             raise Conflict
         return present
+
+
+def no_admins_through_icp() -> Forbidden:
+    """Return the error of the creation of an admin through ICP, if the settings forbid it."""
+    return Forbidden(
+        "No admin can be created through the Integration Control Plane. Create the user without "
+        "the admin role, or use the console of this service."
+    )
 
 
 def _ensure_not_self(performer: Performer, target: User) -> None:

@@ -54,6 +54,7 @@ _TYPE = ("user_store", "type")
 _STORES_DIR = ("realm_manager", "user_stores_dir")
 _DATA_SOURCE = ("realm_manager", "data_source")
 _ADMIN_ROLE = ("super_admin", "admin_role")
+_ICP_ENABLED = ("icp_config", "enabled")
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -81,8 +82,11 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     )
     is_database = values.get(_TYPE) == "database"
     has_datasource = is_database or ("datasource", "url") in texts or uses_datasource
+    uses_icp = str(values.get(_ICP_ENABLED)).strip().lower() == "true"
     unused = {
-        path: unused_part(path, is_database=is_database, has_datasource=has_datasource)
+        path: unused_part(
+            path, is_database=is_database, has_datasource=has_datasource, uses_icp=uses_icp
+        )
         for path in values
     }
     ours = {path: value for path, value in values.items() if unused[path] is None}

@@ -42,10 +42,14 @@ _MANAGEMENT_API = """
     jwt_token_security_handler.token_store_config jwt_token_security_handler.token_config.size
 """
 
+_ICP_CONFIG = """
+    jwt_scope jwt_expiry_seconds jwt_clock_skew_tolerance_ms command_result_cache_size_mb
+"""
+
 _SECTIONS = """
     analytics authorization_manager axis2_transport blocking cluster_config
     custom_message_builders custom_message_formatters custom_transport database
-    encryption event_handler event_listener external_vault icp_config internal_api
+    encryption event_handler event_listener external_vault internal_api
     internal_api_ssl_config internal_apis keystore liveness_probe
     management_api_basic_security_handler management_api_token_handler mediation message_builders
     message_formatters monitoring opentelemetry passthru_properties prometheus_api readiness_probe
@@ -61,6 +65,7 @@ KEYS_OF_MI = frozenset(
         *(("server", key) for key in _SERVER.split()),
         *(("user_store", key) for key in _USER_STORE.split()),
         *(("management_api", *key.split(".")) for key in _MANAGEMENT_API.split()),
+        *(("icp_config", key) for key in _ICP_CONFIG.split()),
         ("super_admin", "create_admin_account"),
         # `maxActive` is taken, see `OTHER_NAMES`.
         *(("datasource", key) for key in ("driver", "jmx_enable", "pool_options")),

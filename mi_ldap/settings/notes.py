@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from mi_ldap.addresses import is_loopback
 from mi_ldap.settings.database import database_notes
 from mi_ldap.settings.deployment import KeyPath
+from mi_ldap.settings.icp import icp_notes
 from mi_ldap.settings.registry import dotted
 from mi_ldap.settings.root import Settings
 
@@ -16,6 +17,7 @@ def collect_notes(settings: Settings, ignored: Collection[KeyPath]) -> tuple[str
     has_database = settings.is_database or settings.has_hybrid_database
     of_database = database_notes(settings.datasource, settings.user_store) if has_database else ()
     notes = (*_notes_on_ignored(ignored), *of_database, *_notes_on_values(settings))
+    notes += (*icp_notes(settings.icp_config),)
     if settings.is_admin_role_hybrid and ("datasource",) in ignored:
         notes += (
             "The admins are in the file hybrid-roles.sqlite of the state folder, because no "

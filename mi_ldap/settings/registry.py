@@ -73,19 +73,25 @@ def ignored_part(path: KeyPath) -> KeyPath | None:
     return next((part for part in above if part in KEYS_OF_MI), None)
 
 
-def unused_part(path: KeyPath, *, is_database: bool, has_datasource: bool) -> KeyPath | None:
+def unused_part(
+    path: KeyPath, *, is_database: bool, has_datasource: bool, uses_icp: bool
+) -> KeyPath | None:
     """Return the key or section without effect that the path is or is in; None if in none.
 
     Args:
         path: of a setting.
         is_database: whether the users are in a database.
         has_datasource: whether a datasource is used.
+        uses_icp: whether `icp_config.enabled` is true.
     """
     unused: set[KeyPath] = set()
     if not is_database:
         unused |= _OF_DATABASES
     if not has_datasource:
         unused |= _OF_DATASOURCES
+    if not uses_icp:
+        # Not even validated: MI's own section may have placeholders, which only MI resolves.
+        unused.add(("icp_config",))
     above = (path[:length] for length in (1, 2))
     return next((part for part in above if part in unused), None) or ignored_part(path)
 

@@ -12,6 +12,7 @@ from mi_ldap.settings.database import (
     database_problems,
     read_address,
 )
+from mi_ldap.settings.icp import IcpSettings, icp_problems
 from mi_ldap.settings.jdbc import DatabaseAddress
 from mi_ldap.settings.secondary import SecondaryStoreSettings
 from mi_ldap.settings.sections import (
@@ -49,6 +50,7 @@ class Settings(Section):
     realm_manager: RealmManagerSettings = RealmManagerSettings()
     management_api: ManagementApiSettings = ManagementApiSettings()
     dashboard_config: DashboardSettings = DashboardSettings()
+    icp_config: IcpSettings = IcpSettings()
     audit: AuditSettings = AuditSettings()
 
     @property
@@ -134,6 +136,13 @@ class Settings(Section):
                 "Two [[secondary_user_store]] have the same domain, or domains that differ in "
                 "`.`, `-` and `_` only: rename one."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _icp_fits_the_others(self) -> Settings:
+        token = self.management_api.jwt_token_security_handler.token_config
+        if problems := [*icp_problems(self.icp_config, self.server, token)]:
+            raise SettingsError("\n".join(problems))
         return self
 
     @model_validator(mode="after")

@@ -27,6 +27,8 @@ from mi_ldap.settings.validators import (
     read_filter,
     read_host,
     read_http_url,
+    read_https_address,
+    read_icp_secret,
     read_url,
 )
 
@@ -53,6 +55,11 @@ def _read_flag(value: object) -> bool:
     if word not in ("true", "false"):
         raise ValueError("must be true or false")
     return word == "true"
+
+
+def _is_word(value: object, word: str) -> bool:
+    """Whether it is that word in any case; for flags that MI reads as texts."""
+    return isinstance(value, bool | str) and str(value).strip().lower() == word
 
 
 def _whole_number(low: int, high: int) -> Callable[[object], int]:
@@ -121,6 +128,18 @@ def _read_key(value: object) -> SecretStr:
             "must be a key of 32 bytes or more, such as the output of openssl rand -hex 32"
         )
     return secret
+
+
+def _read_icp_secret(value: object) -> SecretStr:
+    secret = _read_secret(value)
+    # Without white space at its ends: the secret is copied from a web page.
+    text = read_icp_secret(secret.get_secret_value().strip())
+    if text is None:
+        raise ValueError(
+            "must be the whole secret as ICP shows it: the id of the key, a dot, and the key, "
+            "which has 32 bytes or more"
+        )
+    return SecretStr(text)
 
 
 def _read_names(value: object) -> tuple[str, ...]:
@@ -227,6 +246,8 @@ def _read_digest(value: object) -> str:
 
 
 Flag = Annotated[bool, BeforeValidator(_read_flag)]
+OnlyTrue = Annotated[bool, BeforeValidator(lambda value: _is_word(value, "true"))]
+UnlessFalse = Annotated[bool, BeforeValidator(lambda value: not _is_word(value, "false"))]
 Port = Annotated[int, BeforeValidator(_whole_number(1, 65535))]
 Count = Annotated[int, BeforeValidator(_whole_number(1, 1000))]
 Connections = Annotated[int, BeforeValidator(_whole_number(16, 1_000_000))]
@@ -237,6 +258,8 @@ Bytes = Annotated[int, BeforeValidator(_whole_number(0, 1_000_000_000_000))]
 Rate = Annotated[int, BeforeValidator(_whole_number(1, 1_000_000))]
 Milliseconds = Annotated[int, BeforeValidator(_whole_number(1, 3_600_000))]
 WholeSeconds = Annotated[int, BeforeValidator(_whole_number(1, 31_536_000))]
+HeartbeatSeconds = Annotated[int, BeforeValidator(_whole_number(1, 29))]
+TokenAge = Annotated[int, BeforeValidator(_whole_number(10, 3600))]
 Seconds = Annotated[float, BeforeValidator(_read_seconds)]
 Text = Annotated[str, BeforeValidator(_read_text)]
 Secret = Annotated[SecretStr, BeforeValidator(_read_secret)]
@@ -285,6 +308,34 @@ Urls = Annotated[str, BeforeValidator(_read_urls)]
 DatabaseUrl = Annotated[SecretStr, BeforeValidator(_read_database_url)]
 Digest = Annotated[str, BeforeValidator(_read_digest)]
 DashboardUrl = Annotated[str, BeforeValidator(_read_dashboard_url)]
+IcpSecret = Annotated[SecretStr, BeforeValidator(_read_icp_secret)]
+IcpUrl = Annotated[
+    str,
+    _text(
+        read_https_address,
+        "must be the address of ICP, such as https://icp.example.org:9445: https, host and port "
+        "only",
+    ),
+]
+ManagementUrl = Annotated[
+    str,
+    _text(
+        read_https_address,
+        "must be an address of this service, such as https://users.example.org:9164: https, host "
+        "and port only",
+    ),
+]
+# ICP makes handles of these names and refuses an empty one.
+HandlerName = Annotated[
+    str,
+    _text(
+        lambda text: re.search("[A-Za-z0-9]", text) is not None,
+        "must contain a letter from a to z or a digit",
+    ),
+]
+RuntimeName = Annotated[
+    str, _text(lambda text: len(text) <= 100, "must have at most 100 characters")
+]
 JavaRegex = Annotated[str, BeforeValidator(lambda value: translate_java_regex(_read_text(value)))]
 Role = Annotated[
     str,

@@ -108,6 +108,22 @@ def read_http_url(text: str) -> str | None:
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path}".rstrip("/")
 
 
+def read_https_address(text: str) -> str | None:
+    """Return the URL `https://host[:port]` without a final slash; None if it is none."""
+    url = read_http_url(text)
+    return url if url and url.startswith("https://") and not urlsplit(url).path else None
+
+
+def read_icp_secret(text: str) -> str | None:
+    """Return the secret of a node of ICP 2, `<key id>.<key>`; None if it is none."""
+    # The id is written to logs. ICP's column for it has 16 characters: a longer one may be a secret
+    # without an id, that contains a dot.
+    kid, _, key = text.partition(".")
+    is_kid = re.fullmatch(r"[A-Za-z0-9_-]{1,16}", kid) is not None
+    # RFC 7518 §3.2: a key of HS256 must be at least as long as the hash.
+    return text if is_kid and len(key.encode()) >= 32 else None
+
+
 def read_host(text: str) -> str | None:
     """Return the host or address without the brackets of an IPv6 address; None if it is none."""
     host = text.removeprefix("[").removesuffix("]")

@@ -95,6 +95,8 @@ class AuditLog:
             "client": context.get("client", ""),
             "requestId": context.get("requestId", ""),
         }
+        # Only where a control plane sent the request, whose token names no person.
+        line |= {key: context[key] for key in ("via", "kid") if key in context}
         try:
             self._file.append(json.dumps(line).encode() + b"\n")
         except OSError as error:

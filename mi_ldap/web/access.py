@@ -14,6 +14,7 @@ ReadsOf = Callable[..., Sequence[Read]]
 
 _ATTRIBUTE = "mi_ldap_access"
 _READS = "mi_ldap_reads"
+_ICP = "mi_ldap_icp"
 
 
 class Access(IntEnum):
@@ -35,7 +36,9 @@ def _no_reads(**_: str) -> Sequence[Read]:
     return ()
 
 
-def allow(access: Access, reads_of: ReadsOf = _no_reads) -> Callable[[View], View]:
+def allow(
+    access: Access, reads_of: ReadsOf = _no_reads, *, icp: bool = False
+) -> Callable[[View], View]:
     """Return a decorator that declares who may call a view.
 
     Args:
@@ -43,11 +46,13 @@ def allow(access: Access, reads_of: ReadsOf = _no_reads) -> Callable[[View], Vie
         reads_of: what the view of an admin reads first. It is read together with the performer and
             the admin role, which saves a round trip; `tokens.authority` has the answers. They are
             not used before the access is checked.
+        icp: whether the Integration Control Plane may call it, too.
     """
 
     def declare(view: View) -> View:
         setattr(view, _ATTRIBUTE, access)
         setattr(view, _READS, reads_of)
+        setattr(view, _ICP, icp)
         return view
 
     return declare
@@ -64,3 +69,8 @@ def declared_reads(view: Callable[..., Any]) -> ReadsOf:
     """Return what a view declares as `reads_of`."""
     reads_of: ReadsOf = getattr(view, _READS, _no_reads)
     return reads_of
+
+
+def is_declared_for_icp(view: Callable[..., Any]) -> bool:
+    """Whether a view declares `icp=True`."""
+    return bool(getattr(view, _ICP, False))

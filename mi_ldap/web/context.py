@@ -13,7 +13,7 @@ from flask import Flask, Response, current_app, g, request
 
 from mi_ldap.addresses import Network, parse_address, parse_network
 from mi_ldap.deadline import deadline
-from mi_ldap.model import Performer
+from mi_ldap.model import AdminRole, Performer
 from mi_ldap.services.container import Services
 from mi_ldap.settings.sections import ServerSettings
 
@@ -45,9 +45,18 @@ def services() -> Services:
 
 
 def current_performer() -> Performer:
-    """Return who sends the request; set unless the view is for anybody."""
+    """Return who sends the request.
+
+    There is none in a view for anybody, and in one that ICP calls without an account.
+    """
     performer: Performer = g.performer
     return performer
+
+
+def admin_role_of_request() -> AdminRole | None:
+    """Return the admin role, if it was read to authorize the request."""
+    performer: Performer | None = g.get("performer")
+    return performer.admin_role if performer else None
 
 
 def init_app(app: Flask, server: ServerSettings) -> None:

@@ -15,8 +15,13 @@ from flask import Flask, Response, current_app, g, request
 from mi_ldap.errors import AdminsOnly, BadRequest, PasswordChangeFirst
 from mi_ldap.model import Performer
 from mi_ldap.store import Read
-from mi_ldap.web import tokens
-from mi_ldap.web.access import Access, declared_access, declared_reads
+from mi_ldap.web import icp, tokens
+from mi_ldap.web.access import (
+    Access,
+    declared_access,
+    declared_reads,
+    is_declared_for_icp,
+)
 from mi_ldap.web.context import services
 
 BASE = "management"
@@ -36,6 +41,7 @@ def check_access() -> Response | None:
         NotAuthenticated: a login is needed, and there is no valid token.
         PasswordChangeFirst: the token is only good for changing the password.
         AdminsOnly: the user is not an admin.
+        Forbidden: ICP may not do this.
         BadRequest: the address is not UTF-8.
     """
     # CORS preflights carry no token (Fetch standard), and the contract answers OPTIONS first.
@@ -52,12 +58,34 @@ def _authorize(access: Access) -> None:
     if access is Access.ANYBODY:
         return
     for_admins = _is_for_admins(access)
-    further = _declared_reads()
-    performer = g.performer = tokens.authenticate(for_admins=for_admins, further=further)
+    performer = _performer(access, for_admins=for_admins)
+    if performer is None:
+        return
+    g.performer = performer
     if performer.must_change_password and access is not Access.SELF:
         raise PasswordChangeFirst
     if for_admins:
         g.performer = as_admin(performer)
+
+
+def _performer(access: Access, *, for_admins: bool) -> Performer | None:
+    """Return who sends the request; None for ICP while it has no account, and only reads."""
+    token, further = tokens.bearer(), _declared_reads()
+    # The key id alone decides which rules apply. No token is tried with both.
+    if not icp.is_addressed(token):
+        return tokens.authenticate(for_admins=for_admins, further=further)
+    changes = request.method not in tokens.READING
+    icp.ensure_allowed(token, is_open=_is_open_to_icp(access), changes=changes)
+    reads = icp.reads_of_account(for_admins=for_admins, further=further)
+    return icp.performer(tokens.read_authority(reads))
+
+
+def _is_open_to_icp(access: Access) -> bool:
+    """Whether the Integration Control Plane may call the route; a new one is closed."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if view is not None and is_declared_for_icp(view):
+        return True
+    return access is Access.LOGGED_IN and request.method in tokens.READING and is_api(request.path)
 
 
 def _required_access() -> Access:

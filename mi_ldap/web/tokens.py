@@ -120,7 +120,7 @@ def authenticate(
         NotAuthenticated: there is no token, or it is not valid any more.
         Unavailable: the directory or the revocations cannot be read.
     """
-    token = _cookie() if use else _bearer()
+    token = _cookie() if use else bearer()
     claims: Claims = current_app.extensions["mi_ldap_decoded"](token)
     g.claims = claims
     if claims.get("use") != use:
@@ -132,7 +132,7 @@ def authenticate(
         raise NotAuthenticated(_LOGGED_OUT)
     user_id = str(claims["uid"])
     together = [ReadUser(user_id), ReadAdminRole(), *further] if for_admins else []
-    user = _read_authority(together).user(user_id)
+    user = read_authority(together).user(user_id)
     # The epoch is compared for equality only: directories keep times in seconds, or none.
     if user is None or not user.enabled or user.epoch != claims["epoch"]:
         raise NotAuthenticated("The token is no longer valid. Log in again.")
@@ -145,7 +145,12 @@ def authority() -> UserReads:
     return reads
 
 
-def _read_authority(together: Sequence[Read]) -> UserReads:
+def read_authority(together: Sequence[Read]) -> UserReads:
+    """Return the reads that authorize this request, and keep them for `authority`.
+
+    Args:
+        together: what is read now, in one round trip.
+    """
     # A change is authorized by the directory itself: the replica may lag behind a demotion, which
     # must stop the next change of that admin.
     reads = services().store.authority(changes=request.method not in READING)
@@ -162,8 +167,12 @@ def _cookie() -> str:
     return token
 
 
-def _bearer() -> str:
-    """Return the token of the header `Authorization`, which may have further credentials."""
+def bearer() -> str:
+    """Return the token of the header `Authorization`, which may have further credentials.
+
+    Raises:
+        NotAuthenticated: there is none, or more than one.
+    """
     # flask-jwt-extended 4.7 compares the scheme with case, against RFC 9110 §11.1.
     credentials = [each.split() for each in request.headers.get("Authorization", "").split(",")]
     tokens = [words[1:] for words in credentials if words and words[0].lower() == "bearer"]

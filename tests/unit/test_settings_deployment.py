@@ -228,7 +228,7 @@ def test_one_setting_under_two_names_is_refused(tmp_path: Path) -> None:
             "unless a proxy on the same machine does TLS.",
         ),
         (
-            "[icp_config]\nenabled = true",
+            '[icp_config]\nenabled = "no"\nsecret = "$secret{icp}"',
             "These sections of MI have no effect here: icp_config.",
         ),
     ],

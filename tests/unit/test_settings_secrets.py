@@ -23,6 +23,7 @@ SECRETS = [
     ("datasource", "url"),
     ("datasource", "password"),
     (*TOKEN_CONFIG, "key"),
+    ("icp_config", "secret"),
 ]
 MISTAKES = {
     "MI_LDAP_SERVER__PORT": "many",
@@ -33,6 +34,7 @@ MISTAKES = {
     "MI_LDAP_USER_STORE__CONNECTION_URL": "ldap://ldap.example.org",
     "MI_LDAP_USER_STORE__USER_NAME_SEARCH_FILTER": "(uid=*)",
     "MI_LDAP_MANAGEMENT_API__CORS__ENABLE": "perhaps",
+    "MI_LDAP_ICP_CONFIG__ENABLED": "true",
 }
 
 # A mark that no sentence of ours has by chance stands in every secret.
@@ -81,7 +83,8 @@ def test_no_secret_of_the_toml_is_said(
         f"[[datasource]]\nid = {text}\nurl = {text}\npassword = {text}\n"
         f'[[datasource]]\nid = "WSO2CarbonDB"\nurl = {text}\npassword = [{text}]\n'
         f"[super_admin]\nusername = 3\npassword = [{text}]\n"
-        f"[{'.'.join(TOKEN_CONFIG)}]\nkey = {{ a = {text} }}\n",
+        f"[{'.'.join(TOKEN_CONFIG)}]\nkey = {{ a = {text} }}\n"
+        f"[icp_config]\nsecret = {text}\n",
         encoding="utf-8",
     )
     environ = {"MI_LDAP_CONFIG": str(config), **pick_mistakes(wrong)}

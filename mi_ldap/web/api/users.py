@@ -19,7 +19,7 @@ from mi_ldap.errors import (
 from mi_ldap.name_rules import CONFIRMATION_DIFFERS, PRIMARY_ADMINS, is_primary
 from mi_ldap.services.accounts import reads_of_user
 from mi_ldap.services.queries import Query
-from mi_ldap.services.users import NewPassword, NewUser
+from mi_ldap.services.users import NewPassword, NewUser, no_admins_through_icp
 from mi_ldap.store import Read
 from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, allow
@@ -34,7 +34,7 @@ from mi_ldap.web.api.response_schemas import (
     UserWritten,
 )
 from mi_ldap.web.api.schemas import ListQuery, PasswordBody, UserBody
-from mi_ldap.web.context import current_performer, services
+from mi_ldap.web.context import admin_role_of_request, current_performer, services
 
 bp = Blueprint("users", __name__, url_prefix="/management")
 
@@ -42,7 +42,7 @@ _EMPTY_PASSWORD = BadRequest("The password is not allowed: it is empty.")
 
 
 @bp.get("/users")
-@allow(Access.ADMIN_BY_DEFAULT)
+@allow(Access.ADMIN_BY_DEFAULT, icp=True)
 @operation(Success("The users.", UserNames(), is_truncatable=True), query=ListQuery())
 def list_users(query: Query) -> Response:
     """List users.
@@ -54,7 +54,7 @@ def list_users(query: Query) -> Response:
 
 
 @bp.post("/users")
-@allow(Access.ADMIN)
+@allow(Access.ADMIN, icp=True)
 @operation(
     Success("User created.", UserWritten(), {"added": {"userId": "bob", "status": ADDED}}),
     body=UserBody(),
@@ -63,6 +63,7 @@ def list_users(query: Query) -> Response:
         BadRequest("'userId' must be a string."),
         BadRequest("'isAdmin' must be true or false."),
         BadRequest(PRIMARY_ADMINS),
+        no_admins_through_icp(),
         BadRequest("The user name is not allowed: it is empty."),
         _EMPTY_PASSWORD,
     ),
@@ -82,7 +83,7 @@ def create_user(payload: dict[str, Any]) -> Response:
 
 
 @bp.get("/users/<name:name>")
-@allow(Access.ADMIN_BY_DEFAULT)
+@allow(Access.ADMIN_BY_DEFAULT, icp=True)
 @operation(Success("The user.", User()), has_domain=True)
 def show_user(name: str) -> Response:
     """Show a user.
@@ -91,7 +92,7 @@ def show_user(name: str) -> Response:
     roles, `Internal/x` and `Application/x`. `isAdmin` is true for the members of the admin role,
     which `GET /rules` names; it may be a hybrid role.
     """
-    user = services().users.show(_in_path(name), current_performer().admin_role)
+    user = services().users.show(_in_path(name), admin_role_of_request())
     body = {"userId": user.name, "isAdmin": user.is_admin, "roles": user.roles}
     if user.created_by is not None:
         body["createdBy"] = user.created_by
@@ -106,7 +107,7 @@ def _target(name: str) -> list[Read]:
 
 
 @bp.delete("/users/<name:name>")
-@allow(Access.ADMIN, _target)
+@allow(Access.ADMIN, _target, icp=True)
 @operation(
     Success("User deleted.", UserWritten(), {"deleted": {"userId": "bob", "status": DELETED}}),
     has_domain=True,
