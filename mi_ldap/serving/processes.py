@@ -2,7 +2,7 @@
 
 the service (mi-ldap)     the supervisor: locks the state folder, receives Ctrl-C
 ├── slapd                 the embedded directory; restarted by the supervisor
-├── heartbeats            if a dashboard is configured; restarted by the supervisor
+├── heartbeats            one for each configured control plane; restarted by the supervisor
 ├── cleanup               about every minute, for a moment
 └── gunicorn's arbiter    in a session of its own; when it ends, the service ends
     ├── worker            restarted by the arbiter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from mi_ldap.errors import ConfigurationError, MiLdapError
 from mi_ldap.hybrid_roles import HybridRoles
 from mi_ldap.ldap.tls import verifying_context
 from mi_ldap.services.container import Services
+from mi_ldap.serving import heartbeat, icp_heartbeat
 from mi_ldap.serving.banner import print_banner
 from mi_ldap.serving.certificate import (
     CHECK_S,
@@ -27,7 +28,7 @@ from mi_ldap.serving.certificate import (
 )
 from mi_ldap.serving.cleanup import Cleanup
 from mi_ldap.serving.embedded_slapd import embedded_directory, running_directory
-from mi_ldap.serving.heartbeat import HeartbeatProcess, tls_context
+from mi_ldap.serving.heartbeat_process import HeartbeatProcess
 from mi_ldap.serving.http_server import HttpServer, is_answering, listen
 from mi_ldap.serving.lost_directory import warn_of_lost_admins
 from mi_ldap.serving.processes import Child, Signals
@@ -142,7 +143,9 @@ def check_files(settings: Settings) -> None:
         _check_trust(settings.user_store, settings.database_address)
     for each in settings.enabled_secondaries:
         _check_trust(each, secondary_address(each) if each.is_database else None)
-    tls_context(settings)
+    heartbeat.tls_context(settings)
+    if settings.icp_config.enabled:
+        icp_heartbeat.tls_context(settings)
     if settings.is_embedded:
         embedded_directory(settings)
 
@@ -187,9 +190,23 @@ def _managed_processes(
         managed.append(PeriodicTask(partial(keep_renewed, settings.state_dir), CHECK_S))
     if settings.super_admin.can_remove_admins:
         managed.append(PeriodicTask(partial(pin_super_admin, make_services), PAUSE_S))
+    return [*managed, *_heartbeats(settings, make_services)]
+
+
+def _heartbeats(
+    settings: Settings, make_services: Callable[[], Services]
+) -> Iterator[HeartbeatProcess]:
+    """Yield a process for each configured control plane; both generations may be used at once."""
     if settings.dashboard_config.dashboard_url:
-        managed.append(HeartbeatProcess(settings, make_services))
-    return managed
+        of_dashboard = heartbeat.tls_context(settings)
+        yield HeartbeatProcess(
+            lambda: heartbeat.Heartbeats(settings, make_services(), of_dashboard).run()
+        )
+    if settings.icp_config.enabled:
+        of_icp = icp_heartbeat.tls_context(settings)
+        yield HeartbeatProcess(
+            lambda: icp_heartbeat.IcpHeartbeats(settings, make_services(), of_icp).run()
+        )
 
 
 def _announce(settings: Settings, directory: EmbeddedDirectory | None, services: Services) -> None:

@@ -15,7 +15,8 @@ import trustme
 from structlog.testing import capture_logs
 
 from mi_ldap.errors import ConfigurationError
-from mi_ldap.serving.heartbeat import LONGEST_PAUSE_S, Heartbeats, management_url, tls_context
+from mi_ldap.serving.heartbeat import Heartbeats, management_url, tls_context
+from mi_ldap.serving.heartbeat_process import LONGEST_PAUSE_S
 from mi_ldap.settings import Settings, load_settings
 from tests.api.client import Api
 from tests.api.conftest import light_api_of, memory, opened
