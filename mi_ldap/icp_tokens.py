@@ -34,6 +34,7 @@ LEEWAY_S: Final = 60
 _LATEST = 1e12
 
 Claims = Mapping[str, Any]
+_SIGNATURES = PyJWS()
 
 
 class TokenRefused(NotAuthenticated):
@@ -105,7 +106,7 @@ def _authentic_claims(token: str, icp: IcpSettings) -> Claims:
     """Return the claims of a token that was signed with the key, unchecked."""
     try:
         # Not `jwt.decode`, whose checks of claims fail for numbers such as 1e400.
-        claims = json.loads(PyJWS().decode(token, icp.key, [ALGORITHM]))
+        claims = json.loads(_SIGNATURES.decode(token, icp.key, [ALGORITHM]))
     except (PyJWTError, ValueError, RecursionError) as error:
         raise TokenRefused(
             _NOT_VALID, f"it is malformed or not signed with key {icp.key_id}"

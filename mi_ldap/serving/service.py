@@ -190,10 +190,10 @@ def _managed_processes(
         managed.append(PeriodicTask(partial(keep_renewed, settings.state_dir), CHECK_S))
     if settings.super_admin.can_remove_admins:
         managed.append(PeriodicTask(partial(pin_super_admin, make_services), PAUSE_S))
-    return [*managed, *_heartbeats(settings, make_services)]
+    return [*managed, *heartbeats(settings, make_services)]
 
 
-def _heartbeats(
+def heartbeats(
     settings: Settings, make_services: Callable[[], Services]
 ) -> Iterator[HeartbeatProcess]:
     """Yield a process for each configured control plane; both generations may be used at once."""

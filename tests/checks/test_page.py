@@ -29,4 +29,5 @@ def test_each_check_has_a_section_in_the_docs() -> None:
         "fix-members",
         "secondary-stores",
         "hybrid-roles",
+        "icp",
     }

@@ -19,6 +19,7 @@ from mi_ldap.errors import ConfigurationError
 from mi_ldap.serving.heartbeat_process import LONGEST_PAUSE_S
 from mi_ldap.serving.icp_body import FullBody, management_address
 from mi_ldap.serving.icp_heartbeat import IcpHeartbeats, tls_context
+from mi_ldap.serving.service import heartbeats
 from mi_ldap.settings import Settings, load_settings
 from tests.api.client import Api
 from tests.api.conftest import light_api_of, memory, opened
@@ -31,6 +32,7 @@ __all__ = ["light_api_of", "memory", "opened"]
 
 MakeHeartbeats = Callable[..., IcpHeartbeats]
 Logged = list[tuple[str, str]]
+DASHBOARD = {"DASHBOARD_CONFIG__DASHBOARD_URL": "https://x"}
 
 
 @pytest.fixture(scope="module")
@@ -324,6 +326,18 @@ def test_nothing_is_sent_until_the_account_is_an_admin(
     assert plane.heartbeats == []
     admin.give("icp", "admin")
     assert logged(heartbeats, 2) == [("icp_registered", "it answered 201")]
+
+
+@pytest.mark.parametrize(
+    ("given", "processes"),
+    [({}, 0), (DASHBOARD, 1), (ICP, 1), ({**ICP, **DASHBOARD}, 2)],
+)
+def test_both_generations_have_a_process_of_their_own(
+    tmp_path: Path, given: dict[str, str], processes: int
+) -> None:
+    environ = {f"MI_LDAP_{key}": value for key, value in given.items()}
+    settings = load_settings({**environ, "MI_LDAP_STATE_DIR": str(tmp_path)})
+    assert len([*heartbeats(settings, lambda: pytest.fail("nothing is started"))]) == processes
 
 
 @pytest.mark.parametrize(
