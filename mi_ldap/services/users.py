@@ -177,14 +177,15 @@ class Users:
         Raises:
             UserExists, BadRequest, PolicyRefused, Forbidden: nothing was created.
         """
-        if wanted.is_admin and not performer.may_create_admins:
-            error = no_admins_through_icp()
-            self._audit.refused(performer.name, "admin", {"userId": wanted.name}, error)
-            raise error
         name = self._rules.new_user_name(name_rules.without_primary(wanted.name))
         domain = name_rules.split_domain(name, self._rules.domains)[0]
         if domain and wanted.is_admin:
             raise BadRequest(PRIMARY_ADMINS)
+        if wanted.is_admin and not performer.may_create_admins:
+            error = no_admins_through_icp()
+            # After the check of the name: a long one must not fill the disk.
+            self._audit.refused(performer.name, "admin", {"userId": name}, error)
+            raise error
         password = self._rules.new_password(wanted.password, domain)
         # A clear error before the audit line begins; `create_user` checks again, without a race.
         if find_user(self._store, name) is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+import structlog
 from flask import Response, jsonify
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
@@ -38,6 +39,13 @@ OPEN = {
     ("DELETE", "/management/users/<name>"),
 }
 """All that a token of ICP opens, except for what needs no token."""
+
+
+@pytest.fixture(autouse=True)
+def no_context_left() -> Iterator[None]:
+    """Other tests of this process find no context of a request of ICP."""
+    yield
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture
@@ -189,6 +197,9 @@ def test_no_admin_is_created_through_icp_unless_that_is_allowed(admin: Api) -> N
     line = admin.lines[-1]
     assert (line["action"], line["type"], line["outcome"]) == ("refused", "admin", "refused")
     assert (line["performedBy"], line["via"]) == ("icp", "icp")
+    long = {**BOB, "userId": "x" * 500_000, "isAdmin": True}
+    assert as_icp(admin)("POST", "/users", long).status_code == 400
+    assert admin.lines[-1] == line
 
 
 def test_an_admin_of_icp_is_a_dependent_of_its_account(light_api_of: MakeApi) -> None:
