@@ -269,7 +269,7 @@ def test_a_wrong_clock_is_in_the_log_and_no_token(admin: Api) -> None:
         answer = icp("GET", "/users")
     assert error_of(answer).endswith("Compare the clocks of both machines.")
     (line,) = [line for line in lines if line["event"] == "icp_token_refused"]
-    assert line["reason"].startswith("its clock differs by 7")
+    assert line["reason"].startswith("its clock differs by ")
     assert icp.token not in str(lines)
     assert icp.token.rpartition(".")[2] not in str(lines)
 
