@@ -13,6 +13,7 @@ from flask import Flask, Response, current_app, g, request
 
 from mi_ldap.addresses import Network, parse_address, parse_network
 from mi_ldap.deadline import deadline
+from mi_ldap.errors import Forbidden
 from mi_ldap.model import AdminRole, Performer
 from mi_ldap.services.container import Services
 from mi_ldap.settings.sections import ServerSettings
@@ -47,9 +48,12 @@ def services() -> Services:
 def current_performer() -> Performer:
     """Return who sends the request.
 
-    There is none in a view for anybody, and in one that ICP calls without an account.
+    Raises:
+        Forbidden: there is none. ICP without an account calls views that only read.
     """
-    performer: Performer = g.performer
+    performer: Performer | None = g.get("performer")
+    if performer is None:
+        raise Forbidden("This needs a user: the request was made without one.")
     return performer
 
 

@@ -19,6 +19,7 @@ from mi_ldap.errors import ConfigurationError
 from mi_ldap.icp_tokens import issue
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.api.artifacts import KINDS
+from mi_ldap.web.context import current_performer
 from tests.api.client import PASSWORD, Api
 from tests.api.conftest import MakeApi
 from tests.api.tokens import claims_of, signed
@@ -73,6 +74,19 @@ def test_icp_lists_shows_creates_and_deletes_users(admin: Api) -> None:
     assert icp.user("icp")["isAdmin"] is True
     icp.do("DELETE", "/users/bob")
     assert not admin.exists("bob")
+
+
+@pytest.mark.parametrize("api_of", ["directory", "sqlite"], indirect=True)
+def test_the_account_is_read_from_a_real_store(api_of: MakeApi) -> None:
+    admin = api_of(**ICP, **ACCOUNT, ICP_CONFIG__ALLOW_ADMINS="true").logged_in("admin")
+    icp = as_icp(admin)
+    assert icp("GET", "/users").status_code == 403
+    admin.add_user("icp", isAdmin=True)
+    icp.do("POST", "/users", {**BOB, "isAdmin": True})
+    assert icp.user("bob")["createdBy"] == "icp"
+    icp.do("DELETE", "/users/bob")
+    admin.do("PUT", "/roles", {"userId": "icp", "removedRoles": ["admin"]})
+    assert icp("DELETE", "/users/admin").status_code == 403
 
 
 def test_icp_reads_what_every_user_may_read(admin: Api) -> None:
@@ -187,6 +201,17 @@ def test_without_an_account_icp_only_reads(light_api_of: MakeApi) -> None:
     assert icp("GET", "/roles").status_code == 403
     assert admin.names() == ["admin", "bob"]
     assert not [line for line in admin.lines if "via" in line]
+
+
+def test_a_view_that_needs_a_user_refuses_icp_without_an_account(light_api_of: MakeApi) -> None:
+    @allow(Access.LOGGED_IN)
+    def view() -> Response:
+        return jsonify(name=current_performer().name)
+
+    api = light_api_of(**ICP)
+    api.client.application.add_url_rule("/management/new", "new", view)
+    assert as_icp(api)("GET", "/new").status_code == 403
+    assert api.logged_in("admin").get("/new") == {"name": "admin"}
 
 
 def test_no_admin_is_created_through_icp_unless_that_is_allowed(admin: Api) -> None:
