@@ -125,6 +125,14 @@ def ensure_not_own_account(store: UserStore, user: User) -> None:
         )
 
 
+def no_admins_through_icp() -> Forbidden:
+    """Return the error of the creation of an admin through ICP, if the settings forbid it."""
+    return Forbidden(
+        "No admin can be created through the Integration Control Plane. Create the user without "
+        "the admin role, or use the console of this service."
+    )
+
+
 @contextmanager
 def new_user(store: UserStore, name: str, password: str) -> Iterator[User]:
     """Create a user with a password and without roles, which the block completes.

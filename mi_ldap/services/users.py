@@ -10,7 +10,6 @@ from mi_ldap import model, name_rules
 from mi_ldap.errors import (
     BadRequest,
     Conflict,
-    Forbidden,
     LoginRefused,
     PasswordChangeFirst,
     ReadOnlyStore,
@@ -29,6 +28,7 @@ from mi_ldap.services.accounts import (
     find_user,
     get_user,
     new_user,
+    no_admins_through_icp,
     reload,
     why_read_only,
 )
@@ -408,14 +408,6 @@ class Users:
         if present.busy:
             raise Conflict
         return present
-
-
-def no_admins_through_icp() -> Forbidden:
-    """Return the error of the creation of an admin through ICP, if the settings forbid it."""
-    return Forbidden(
-        "No admin can be created through the Integration Control Plane. Create the user without "
-        "the admin role, or use the console of this service."
-    )
 
 
 def _ensure_not_self(performer: Performer, target: User) -> None:

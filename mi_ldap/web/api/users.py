@@ -17,9 +17,9 @@ from mi_ldap.errors import (
     UserExists,
 )
 from mi_ldap.name_rules import CONFIRMATION_DIFFERS, PRIMARY_ADMINS, is_primary
-from mi_ldap.services.accounts import reads_of_user
+from mi_ldap.services.accounts import no_admins_through_icp, reads_of_user
 from mi_ldap.services.queries import Query
-from mi_ldap.services.users import NewPassword, NewUser, no_admins_through_icp
+from mi_ldap.services.users import NewPassword, NewUser
 from mi_ldap.store import Read
 from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, allow
