@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from mi_ldap.hybrid_roles import HybridMember
 from mi_ldap.model import EntryId, User
@@ -77,6 +77,10 @@ class HybridMembers:
 
     def find(self, connection: Connection, *where: ColumnElement[bool]) -> list[Membership]:
         """Return the memberships that meet the conditions, without those with a blank name."""
+        return memberships_in(connection.execute(self.select().where(*where)))
+
+    def select(self) -> Select[Any]:
+        """Return the query of all memberships, for `memberships_in`; a `where` can be added."""
         member, domain = self.tables.hybrid_user_role, self.tables.domain
         user = self.tables.hybrid_user
         source = member.join(domain, member.c.um_domain_id == domain.c.um_domain_id)
@@ -96,15 +100,7 @@ class HybridMembers:
             columns += [user.c.user_id.label("user_id"), user.c.user_name.label("user_name")]
         is_of_tenant = self.of_tenant(member), self.of_tenant(domain)
         query = select(*columns).select_from(source).where(*is_of_tenant)
-        found: dict[int, Membership] = {}
-        for row in connection.execute(query.where(*where).order_by(member.c.um_id)):
-            if row.name and row.name.strip():
-                known = found.get(row.key)
-                ids = [_id_in(row), known.user_id if known else None]
-                # If another tool has stored two ids with one name, every read returns the same.
-                user_id = min(filter(None, ids), default=None)
-                found[row.key] = Membership(row.key, row.role_key, row.domain, row.name, user_id)
-        return list(found.values())
+        return query.order_by(member.c.um_id)
 
     def of_user(
         self,
@@ -194,13 +190,28 @@ class HybridMembers:
         condition: ColumnElement[bool] = table.c.um_tenant_id == self.tenant
         return condition
 
-    def is_user(self, domain: str, user_id: str) -> tuple[ColumnElement[bool], ...]:
+    def is_user(
+        self, domain: str | ColumnElement[str], user_id: str | ColumnElement[str]
+    ) -> tuple[ColumnElement[bool], ...]:
         """Return the conditions for the user's row of the service's own table."""
         user = self.tables.hybrid_user
         return user.c.user_id == user_id, user.c.domain_name == domain, self.of_tenant(user)
 
 
-def has_name(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+def memberships_in(rows: Iterable[Any]) -> list[Membership]:
+    """Return the memberships in rows of `HybridMembers.select`, without those with a blank name."""
+    found: dict[int, Membership] = {}
+    for row in rows:
+        if row.name and row.name.strip():
+            known = found.get(row.key)
+            ids = [_id_in(row), known.user_id if known else None]
+            # If another tool has stored two ids with one name, every read returns the same.
+            user_id = min(filter(None, ids), default=None)
+            found[row.key] = Membership(row.key, row.role_key, row.domain, row.name, user_id)
+    return list(found.values())
+
+
+def has_name(column: ColumnElement[str], name: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Return a condition that all rows of that name meet, in any case, and maybe others."""
     return or_(column == name, func.lower(column) == func.lower(name))
 

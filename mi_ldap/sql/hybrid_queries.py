@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
@@ -14,6 +13,7 @@ from mi_ldap.hybrid_roles import HybridAccount, HybridAdminRole, HybridMember
 from mi_ldap.model import EntryId, Role, User, entry_id
 from mi_ldap.name_rules import EVERYONE, HYBRID_DOMAINS
 from mi_ldap.sql.hybrid_members import PRIMARY, HybridMembers, has_name, members_of
+from mi_ldap.sql.hybrid_user_roles import HybridUserRoles
 from mi_ldap.sql.names import is_same, is_storable
 from mi_ldap.sql.records import UNREAD
 from mi_ldap.sql.tables import Tables
@@ -24,20 +24,26 @@ CHUNK: Final = 500
 """The most values of a condition; SQLite before 3.32 takes 999."""
 
 
-@dataclass(frozen=True, slots=True)
 class HybridQueries:
     """Reads of hybrid roles of one tenant.
 
-    Attributes:
+    Args:
+        tables: the tables.
+        tenant: the id of the tenant.
         has_service_tables: whether the service's own tables exist; without them every member is
             known by its name only.
         admin_role_name: the full name of the admin role; `""` if it is no hybrid role.
     """
 
-    tables: Tables
-    tenant: int
-    has_service_tables: bool
-    admin_role_name: str
+    def __init__(
+        self, tables: Tables, tenant: int, *, has_service_tables: bool, admin_role_name: str
+    ) -> None:
+        self.tables = tables
+        self.tenant = tenant
+        self.has_service_tables = has_service_tables
+        self.admin_role_name = admin_role_name
+        self.memberships = HybridMembers(tables, tenant, has_service_tables)
+        self._user_roles = HybridUserRoles(self.memberships)
 
     def probe(self, connection: Connection) -> None:
         """Read at most one row of each table."""
@@ -99,11 +105,6 @@ class HybridQueries:
 
     # Members
 
-    @property
-    def memberships(self) -> HybridMembers:
-        """The reads of memberships."""
-        return HybridMembers(self.tables, self.tenant, self.has_service_tables)
-
     def members(self, connection: Connection, role_key: int) -> tuple[HybridMember, ...]:
         """Return the members of a role."""
         return members_of(self.memberships.find(connection, *self.of_role(role_key)))
@@ -115,15 +116,8 @@ class HybridQueries:
 
     def roles_of(self, connection: Connection, user: User) -> tuple[Role, ...]:
         """Return the roles of a user except `Internal/everyone`, for display."""
-        found = self.memberships.of_user(connection, user, ignores_case=True)
-        keys = {each.role_key for each in found}
-        if not keys:
-            return ()
-        role = self.tables.hybrid_role
-        query = select(role.c.um_id, role.c.um_role_name).where(
-            role.c.um_id.in_(sorted(keys)), self.of_tenant(role)
-        )
-        named = [(key, full_role_name(name)) for key, name in connection.execute(query)]
+        found = self._user_roles.find(connection, user)
+        named = [(key, full_role_name(name)) for key, name in found.items()]
         return tuple(hybrid_role(*each, UNREAD) for each in named if not _is_everyone(each[1]))
 
     # The admin role, custodians and account states

@@ -199,8 +199,8 @@ class SqlHybridRoles:
             self._found = found = HybridQueries(
                 self._tables,
                 self.database.config.tenant_id,
-                has_service_tables,
-                self._admin_role_name,
+                has_service_tables=has_service_tables,
+                admin_role_name=self._admin_role_name,
             )
         return found
 
