@@ -13,14 +13,13 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
-    cast,
     func,
-    literal,
     select,
 )
 
-from mi_ldap.errors import AdminRoleUnclear, AmbiguousName
-from mi_ldap.model import AdminRole, Names, Role, User, entry_id
+from mi_ldap.errors import AmbiguousName
+from mi_ldap.model import AdminRole, Names, Role, User
+from mi_ldap.sql.admin_role_queries import AdminRoleQueries
 from mi_ldap.sql.database_errors import UserIdUnusable
 from mi_ldap.sql.discovery import Schema
 from mi_ldap.sql.name_lists import fetch_names
@@ -28,15 +27,12 @@ from mi_ldap.sql.names import ANONYMOUS, is_same, is_storable, like_pattern
 from mi_ldap.sql.passwords import PLACEHOLDER
 from mi_ldap.sql.records import (
     CUSTODIAN,
-    MARK_PREFIX,
     PROFILE,
     Membership,
     UserRecord,
-    mark_name,
     records_of,
     role_of,
     user_key,
-    user_locator,
 )
 
 _MAX_KEY = 2**31 - 1
@@ -87,7 +83,8 @@ class Queries:
             .order_by(role.um_id)
         )
         self._roles_of_user = self._select_roles_of(bindparam("key"))
-        self._admin_role = self._select_admin_role(bindparam("name", type_=String()))
+        is_named = self.has_name(role.um_role_name, name, ignores_case=True)
+        self.admin_roles = AdminRoleQueries(self.tables, self.tenant, is_named)
 
     # Users
 
@@ -139,6 +136,10 @@ class Queries:
         wanted = [stored_id for stored_id in known if stored_id is not None]
         column = self.tables.user.c.um_user_id if self.schema.has_uuid else self.tables.user.c.um_id
         found: dict[str, list[UserRecord]] = {}
+        if len(wanted) == 1:  # the performer of each request
+            for record in self._fetch(connection, self._users_by_id, id=wanted[0]):
+                found.setdefault(record.id, []).append(record)
+            return found
         for start in range(0, len(wanted), _CHUNK):
             for record in self.records(connection, column.in_(wanted[start : start + _CHUNK])):
                 found.setdefault(record.id, []).append(record)
@@ -220,49 +221,7 @@ class Queries:
     # The admin role
 
     def admin_role(self, connection: Connection) -> AdminRole | None:
-        wanted = self.admin_role_name
-        found = connection.execute(self._admin_role, {"name": wanted}).all()
-        rows = [row for row in found if is_same(row.um_role_name, wanted, ignores_case=True)]
-        roles = {(row.um_role_id, row.um_role_name) for row in rows}
-        if len(roles) > 1:
-            raise AdminRoleUnclear
-        if not roles:
-            return None
-        key, name = roles.pop()
-        rows = [row for row in rows if row.um_id is not None]  # a role without members has one row
-        keys = {row.um_id for row in rows}
-        marks = [row.um_attr_value for row in rows if row.um_attr_value]
-        mark = min(marks, default=None) if keys else self.left_mark(connection, key)
-        return AdminRole(
-            role_of(key, name, Membership(len(keys), max(keys, default=0))),
-            holders=frozenset(user_locator(row.um_user_id) for row in rows),
-            first_admin_id=entry_id(mark),
-        )
-
-    def _select_admin_role(self, name: BindParameter[str]) -> Select[Any]:
-        """Return the query of a role with its memberships, in one round trip."""
-        role, member, attribute = self.tables.role, self.tables.user_role, self.tables.attribute
-        is_member = and_(
-            member.c.um_role_id == role.c.um_id, member.c.um_tenant_id == role.c.um_tenant_id
-        )
-        mark = and_(
-            attribute.c.um_user_id == member.c.um_user_id,
-            attribute.c.um_tenant_id == member.c.um_tenant_id,
-            attribute.c.um_profile_id == PROFILE,
-            attribute.c.um_attr_name == literal(MARK_PREFIX) + cast(role.c.um_id, String(20)),
-        )
-        return (
-            select(
-                role.c.um_id.label("um_role_id"),
-                role.c.um_role_name.label("um_role_name"),
-                member.c.um_id.label("um_id"),
-                member.c.um_user_id.label("um_user_id"),
-                attribute.c.um_attr_value.label("um_attr_value"),
-            )
-            .select_from(role.outerjoin(member, is_member).outerjoin(attribute, mark))
-            .where(role.c.um_tenant_id == self.tenant)
-            .where(self.has_name(role.c.um_role_name, name, ignores_case=True))
-        )
+        return self.admin_roles.find(connection, self.admin_role_name)
 
     def holders(self, connection: Connection, admin_role: AdminRole) -> list[UserRecord]:
         """Return all users with the admin role, without those that reads do not return.
@@ -273,35 +232,6 @@ class Queries:
         keys = select(member.um_user_id).where(*self._members_of(int(admin_role.role.id)))
         found = self.records(connection, self.tables.user.c.um_id.in_(keys))
         return [each for each in found if each.is_shown and each.has_id]
-
-    def members_with_mark(self, role_key: int) -> Select[Any]:
-        """Return the query of a role's memberships, each with the member's copy of the mark."""
-        member, attribute = self.tables.user_role, self.tables.attribute
-        mark = and_(
-            attribute.c.um_user_id == member.c.um_user_id,
-            attribute.c.um_tenant_id == member.c.um_tenant_id,
-            attribute.c.um_profile_id == PROFILE,
-            attribute.c.um_attr_name == mark_name(role_key),
-        )
-        return (
-            select(
-                member.c.um_id.label("um_id"),
-                member.c.um_user_id.label("um_user_id"),
-                attribute.c.um_attr_value.label("um_attr_value"),
-            )
-            .select_from(member.outerjoin(attribute, mark))
-            .where(*self._members_of(role_key))
-        )
-
-    def left_mark(self, connection: Connection, role_key: int) -> str | None:
-        """Return the mark of a role from a user whose membership another tool has removed."""
-        attribute = self.tables.attribute.c
-        query = select(attribute.um_attr_value).where(
-            attribute.um_attr_name == mark_name(role_key),
-            attribute.um_profile_id == PROFILE,
-            attribute.um_tenant_id == self.tenant,
-        )
-        return connection.scalar(query.limit(1))
 
     # Conditions
 

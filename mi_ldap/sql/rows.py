@@ -160,13 +160,13 @@ class Rows:
         member = self._tables.user_role
         # The foreign key refuses an attribute of a user that is not there.
         is_there = exists().where(self._queries.user_of_member()).correlate(member)
-        query = self._queries.members_with_mark(role_key).where(is_there)
+        query = self._queries.admin_roles.members_with_mark(role_key).where(is_there)
         rows = self._connection.execute(query).all()
         present = [row.um_attr_value for row in rows if row.um_attr_value]
         value = (
             value
             or min(present, default=None)
-            or self._queries.left_mark(self._connection, role_key)
+            or self._queries.admin_roles.left_mark(self._connection, role_key)
         )
         for row in rows:
             if value and not row.um_attr_value:
