@@ -68,10 +68,8 @@ class HybridAdminRole:
     first_admin_id: EntryId | None
 
 
-class HybridRoles(Protocol):
-    """A store of hybrid roles and their members."""
-
-    writable: bool
+class HybridRoleReads(Protocol):
+    """Reads of hybrid roles and their members."""
 
     hides_groups: bool
     """Whether groups of user stores that are named like a hybrid role are ignored. Otherwise they
@@ -96,9 +94,6 @@ class HybridRoles(Protocol):
     def members(self, role: Role) -> tuple[HybridMember, ...]:
         """Return the members of the role."""
 
-    def members_without_id(self) -> tuple[HybridMember, ...]:
-        """Return the members of all roles whose ids are not stored: MI has written them."""
-
     def roles_of(self, user: User) -> tuple[Role, ...]:
         """Return the hybrid roles of the user; their revisions may be unread."""
 
@@ -117,6 +112,22 @@ class HybridRoles(Protocol):
 
     def dependents_of(self, user: User) -> tuple[EntryId, ...]:
         """Return the ids of the users whose custodian is `user`."""
+
+
+class HybridRoles(HybridRoleReads, Protocol):
+    """A store of hybrid roles and their members."""
+
+    writable: bool
+
+    def view(self) -> HybridRoleReads:
+        """Return reads for one request: for display, and to authorize it.
+
+        They may come from memory, but are never older than the request. The revisions of roles may
+        be unread.
+        """
+
+    def members_without_id(self) -> tuple[HybridMember, ...]:
+        """Return the members of all roles whose ids are not stored: MI has written them."""
 
     def create_role(self, name: str) -> Role:
         """Create a role without members.

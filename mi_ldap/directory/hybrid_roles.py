@@ -25,7 +25,7 @@ from mi_ldap.directory.writes import execution
 from mi_ldap.directory.writes.plans import GuardedOperation
 from mi_ldap.directory.writes.writer import Writer
 from mi_ldap.errors import BadRequest, Conflict, DirectoryUnavailable, Forbidden, RoleExists
-from mi_ldap.hybrid_roles import HybridAccount, HybridAdminRole, HybridMember
+from mi_ldap.hybrid_roles import HybridAccount, HybridAdminRole, HybridMember, HybridRoleReads
 from mi_ldap.ldap import names
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
 from mi_ldap.ldap.result_codes import LdapError, ResultCode
@@ -83,6 +83,9 @@ class DirectoryHybridRoles:
     def contains(self, role: Role) -> bool:
         # Only groups of the primary store: the locator of a role of a secondary store is no DN.
         return not role.domain and names.is_under(role.locator, self._hybrid.layout.role_bases[0])
+
+    def view(self) -> HybridRoleReads:
+        return self
 
     def find_role(self, name: str) -> Role | None:
         found = self._reader.find_role(name)

@@ -12,7 +12,7 @@ from mi_ldap import account_state
 from mi_ldap.deadline import deadline, remaining_s
 from mi_ldap.domains.hybrid_steps import without_account
 from mi_ldap.errors import AmbiguousName, DirectoryUnavailable
-from mi_ldap.hybrid_roles import HybridAccount, HybridMember, HybridRoles
+from mi_ldap.hybrid_roles import HybridAccount, HybridMember, HybridRoleReads
 from mi_ldap.model import AdminRole, EntryId, Names, Role, User, UserDetails
 from mi_ldap.name_rules import is_hybrid_name
 from mi_ldap.store import (
@@ -42,20 +42,20 @@ class HybridReads:
             of primary users are stored with it, and not in the user store.
     """
 
-    def __init__(self, stores: UserReads, hybrid: HybridRoles, *, has_accounts: bool) -> None:
+    def __init__(self, stores: UserReads, hybrid: HybridRoleReads, *, has_accounts: bool) -> None:
         self._store_reads = stores
-        self._hybrid = hybrid
+        self._hybrid_reads = hybrid
         self._has_accounts = has_accounts
 
     def prefetch(self, *reads: Read) -> UserReads:
         wanted = [each for read in reads if (each := self._read_of_stores(read))]
         fetched = self._store_reads.prefetch(*wanted)
-        return HybridReads(fetched, self._hybrid, has_accounts=self._has_accounts)
+        return HybridReads(fetched, self._hybrid_reads, has_accounts=self._has_accounts)
 
     def check(self) -> None:
         self._store_reads.check()
         if self._has_accounts:
-            self._hybrid.check()
+            self._hybrid_reads.check()
 
     def find_user(self, name: str) -> User | None:
         return self._with_account(self._store_reads.find_user(name))
@@ -68,7 +68,7 @@ class HybridReads:
 
     def details(self, user: User) -> UserDetails:
         found = self._store_reads.details(without_account(user))
-        roles = (*self._of_stores(found.roles), *self._hybrid.roles_of(user))
+        roles = (*self._of_stores(found.roles), *self._hybrid_reads.roles_of(user))
         custodian = found.custodian
         if self._has_accounts:
             custodian = self.user(user.custodian_id) if user.custodian_id else None
@@ -76,7 +76,7 @@ class HybridReads:
 
     def roles_of(self, user: User) -> tuple[Role, ...]:
         found = self._store_reads.roles_of(without_account(user))
-        return (*self._of_stores(found), *self._hybrid.roles_of(user))
+        return (*self._of_stores(found), *self._hybrid_reads.roles_of(user))
 
     def membership_path(self, user: User, role: Role) -> tuple[Role, ...]:
         """Return no roles for a hybrid role, which has no roles as members."""
@@ -85,7 +85,7 @@ class HybridReads:
         return self._store_reads.membership_path(without_account(user), role)
 
     def find_role(self, name: str) -> Role | None:
-        found = self._hybrid.find_role(name) if is_hybrid_name(name) else None
+        found = self._hybrid_reads.find_role(name) if is_hybrid_name(name) else None
         if found or self._is_hidden(name):
             return found
         return self._store_reads.find_role(name)
@@ -96,7 +96,7 @@ class HybridReads:
         try:
             # A database that hangs must leave time for the answer.
             with deadline(remaining_s() / 2):
-                return Names((*names, *self._hybrid.role_names().names), found.complete)
+                return Names((*names, *self._hybrid_reads.role_names().names), found.complete)
         except DirectoryUnavailable as error:
             log.warning("hybrid_roles_left_out_of_list", error=str(error))
             return Names(tuple(names), complete=False)
@@ -104,12 +104,12 @@ class HybridReads:
     def member_names(self, role: Role) -> Names:
         if not role.is_hybrid:
             return self._store_reads.member_names(role)
-        return self._names_of(self._hybrid.members(role))
+        return self._names_of(self._hybrid_reads.members(role))
 
     def admin_role(self) -> AdminRole | None:
         if not self._has_accounts:
             return self._store_reads.admin_role()
-        found = self._hybrid.admin_role()
+        found = self._hybrid_reads.admin_role()
         if found is None:
             return None
         # Only users of the primary store are admins.
@@ -144,7 +144,7 @@ class HybridReads:
     def dependents_of(self, user: User) -> tuple[User, ...]:
         if not self._has_accounts:
             return self._store_reads.dependents_of(without_account(user))
-        return () if user.domain else self._users(self._hybrid.dependents_of(user))
+        return () if user.domain else self._users(self._hybrid_reads.dependents_of(user))
 
     def _read_of_stores(self, read: Read) -> Read | None:
         """Return the read to prefetch from the user stores; None if they are not read."""
@@ -170,12 +170,12 @@ class HybridReads:
 
     def _is_hidden(self, name: str) -> bool:
         """Whether a group of a user store with that name is ignored."""
-        return self._hybrid.hides_groups and is_hybrid_name(name)
+        return self._hybrid_reads.hides_groups and is_hybrid_name(name)
 
     def _of_stores(self, roles: Iterable[Role]) -> tuple[Role, ...]:
         """Return the roles that user stores have returned, without groups of hybrid roles."""
         found = [role for role in roles if not self._is_hidden(role.name)]
-        return tuple(role for role in found if not self._hybrid.contains(role))
+        return tuple(role for role in found if not self._hybrid_reads.contains(role))
 
     def _with_account(self, user: User | None) -> User | None:
         """Return the user with its custodian and account state, if these are stored here."""
@@ -185,7 +185,7 @@ class HybridReads:
     def _with_accounts(self, users: Iterable[User]) -> tuple[User, ...]:
         found = list(users)
         ids = {user.id for user in found if not user.domain} if self._has_accounts else set()
-        accounts = self._hybrid.accounts(ids) if ids else {}
+        accounts = self._hybrid_reads.accounts(ids) if ids else {}
         return tuple(
             with_account(user, accounts.get(user.id)) if user.id in ids else user for user in found
         )

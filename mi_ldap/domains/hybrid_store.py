@@ -17,7 +17,7 @@ from mi_ldap.domains.hybrid_steps import (
     without_account,
 )
 from mi_ldap.errors import AmbiguousName, BadRequest, Conflict, MiLdapError, ReadOnlyStore
-from mi_ldap.hybrid_roles import HybridMember, HybridRoles
+from mi_ldap.hybrid_roles import HybridMember, HybridRoleReads, HybridRoles
 from mi_ldap.model import AuthenticationResult, ReadSource, Role, User
 from mi_ldap.name_folding import may_be_same
 from mi_ldap.name_rules import HYBRID_DOMAINS, PRIMARY_ADMINS, is_hybrid_name
@@ -63,6 +63,7 @@ class HybridStore(HybridReads):
     def __init__(self, stores: UserStore, hybrid: HybridRoles, *, has_accounts: bool) -> None:
         super().__init__(stores, hybrid, has_accounts=has_accounts)
         self._stores = stores
+        self._hybrid = hybrid
 
     def finds_users_by_roles(self) -> bool:
         return self._stores.finds_users_by_roles()
@@ -85,10 +86,11 @@ class HybridStore(HybridReads):
         return (*self._stores.writable_role_domains, *hybrid_domains)
 
     def view(self) -> UserReads:
-        return self._with_hybrid_roles(self._stores.view())
+        return self._with_hybrid_roles(self._stores.view(), self._hybrid.view())
 
     def authority(self, *, changes: bool) -> UserReads:
-        return self._with_hybrid_roles(self._stores.authority(changes=changes))
+        hybrid = self._hybrid if changes else self._hybrid.view()
+        return self._with_hybrid_roles(self._stores.authority(changes=changes), hybrid)
 
     @property
     def account_warning(self) -> str:
@@ -183,8 +185,8 @@ class HybridStore(HybridReads):
         self._stores.close()
         self._hybrid.close()
 
-    def _with_hybrid_roles(self, reads: UserReads) -> HybridReads:
-        return HybridReads(reads, self._hybrid, has_accounts=self._has_accounts)
+    def _with_hybrid_roles(self, reads: UserReads, hybrid: HybridRoleReads) -> HybridReads:
+        return HybridReads(reads, hybrid, has_accounts=self._has_accounts)
 
     def _is_hybrid_step(self, step: Step) -> bool:
         """Whether the store of hybrid roles is to carry out the step."""

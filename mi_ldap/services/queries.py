@@ -115,7 +115,11 @@ class Query:
             for each in _SHARP_S.split(_LAST_LETTER.sub("", part))
         ]
         longest = max(literals, key=len, default="")
-        return f"*{longest}*" if longest else None
+        if not longest:
+            return None
+        # Where the names begin with it, a database can use its index.
+        begins = not self.search_key and self.pattern.startswith(longest)
+        return f"{longest}*" if begins else f"*{longest}*"
 
     @property
     def is_paged(self) -> bool:

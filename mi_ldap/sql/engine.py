@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import ReadOnlyStore
+from mi_ldap.sql.change_checks import ChangeChecks, Check
 from mi_ldap.sql.config import DatabaseConfig
 from mi_ldap.sql.database_errors import (
     ConnectionLost,
@@ -75,11 +76,24 @@ class Database:
         self._free = threading.BoundedSemaphore(config.pool_size)
         hosts = config.hosts or ((config.database, 0),)
         self._hosts = Hosts(hosts, self._connect_to, config.connect_timeout_s)
+        self._checks = ChangeChecks(self.read)
 
     @property
     def is_in_transaction(self) -> bool:
         """Whether this thread has begun a transaction."""
         return getattr(self._thread, "connection", None) is not None
+
+    @property
+    def can_detect_changes(self) -> bool:
+        """Whether `change_check` may return a check."""
+        return self.config.dialect == "postgresql"
+
+    def change_check(self) -> Check | None:
+        """Return the state of the server for this request, see `ChangeChecks.current`, or None."""
+        # The state does not show what this thread has changed and not committed yet.
+        if not self.can_detect_changes or self.is_in_transaction:
+            return None
+        return self._checks.current()
 
     def read(self, action: Callable[[Connection], T]) -> T:
         """Return the result of an action that only reads; tried again on a lost connection.
@@ -159,6 +173,7 @@ class Database:
                 return result
             finally:
                 self._thread.connection = None
+                self._checks.note_change()
                 if not connection.invalidated:
                     after(connection)
 
@@ -231,6 +246,7 @@ class Database:
 
     def _connect(self, record: ConnectionPoolEntry) -> Any:
         connection, record.info["host"] = self._hosts.connect()
+        record.info["number"] = self._checks.note_connection()
         return connection
 
     def _on_checkout(self, connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:

@@ -67,8 +67,15 @@ class HybridQueries:
         found = [(key, full_role_name(text)) for key, text in connection.execute(query)]
         return [each for each in found if is_same(each[1], name, ignores_case=True)]
 
-    def find_role(self, connection: Connection, name: str) -> Role | None:
+    def find_role(
+        self, connection: Connection, name: str, *, is_shown_only: bool = False
+    ) -> Role | None:
         """Return the role of that full name, or None.
+
+        Args:
+            connection: of the caller.
+            name: the full name; its case is ignored.
+            is_shown_only: whether the role's revision is not needed, see `records.UNREAD`.
 
         Raises:
             AmbiguousName: two roles match.
@@ -76,7 +83,11 @@ class HybridQueries:
         found = self.roles_named(connection, name)
         if len(found) > 1:
             raise AmbiguousName("role", name)
-        return hybrid_role(*found[0], self.revision(connection, found[0][0])) if found else None
+        if not found:
+            return None
+        key, full_name = found[0]
+        revision = UNREAD if is_shown_only else self.revision(connection, key)
+        return hybrid_role(key, full_name, revision)
 
     def role_names(self, connection: Connection) -> tuple[str, ...]:
         """Return the full names of all roles except `Internal/everyone`, unsorted."""
@@ -108,6 +119,12 @@ class HybridQueries:
     def members(self, connection: Connection, role_key: int) -> tuple[HybridMember, ...]:
         """Return the members of a role."""
         return members_of(self.memberships.find(connection, *self.of_role(role_key)))
+
+    def has_members(self, connection: Connection) -> bool:
+        """Return whether any role has a member."""
+        member = self.tables.hybrid_user_role
+        query = select(member.c.um_id).where(self.of_tenant(member)).limit(1)
+        return connection.execute(query).first() is not None
 
     def members_without_id(self, connection: Connection) -> tuple[HybridMember, ...]:
         """Return the members of all roles without a stored id."""

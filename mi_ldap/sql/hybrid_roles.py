@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from mi_ldap.errors import DirectoryUnavailable, Forbidden, MiLdapError
-from mi_ldap.hybrid_roles import HybridAccount, HybridAdminRole, HybridMember
+from mi_ldap.hybrid_roles import HybridAccount, HybridAdminRole, HybridMember, HybridRoleReads
 from mi_ldap.model import EntryId, Names, Role, User
 from mi_ldap.sql.database_errors import DatabaseUnavailable, NotStorable
 from mi_ldap.sql.discovery import create_missing, table_names
@@ -21,8 +21,10 @@ from mi_ldap.sql.hybrid_queries import HybridQueries, role_key
 from mi_ldap.sql.hybrid_rows import HybridRows
 from mi_ldap.sql.hybrid_transaction import HybridTransaction
 from mi_ldap.sql.hybrid_upkeep import HybridUpkeep
+from mi_ldap.sql.hybrid_view import HybridView
 from mi_ldap.sql.locks import lock_database, release
 from mi_ldap.sql.names import is_storable
+from mi_ldap.sql.read_cache import ReadCache
 from mi_ldap.sql.tables import NAME_LENGTH, define_tables
 from mi_ldap.store import DeleteUser, RevokeRole, Step
 
@@ -58,6 +60,7 @@ class SqlHybridRoles:
         self.writable = writable
         self.database = database
         self._admin_role_name = admin_role
+        self._cache = ReadCache(database)
         self._tables = define_tables(database.config.dialect)
         self._lock = threading.Lock()
         self._found: HybridQueries | None = None
@@ -65,6 +68,9 @@ class SqlHybridRoles:
 
     def close(self) -> None:
         self.database.close()
+
+    def view(self) -> HybridRoleReads:
+        return HybridView(self, self._cache, self._queries)
 
     def contains(self, role: Role) -> bool:
         """Return False: no user store has its roles in these tables."""

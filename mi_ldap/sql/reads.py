@@ -22,7 +22,7 @@ from mi_ldap.model import AdminRole, Names, Role, User
 from mi_ldap.sql.admin_role_queries import AdminRoleQueries
 from mi_ldap.sql.database_errors import UserIdUnusable
 from mi_ldap.sql.discovery import Schema
-from mi_ldap.sql.name_lists import fetch_names
+from mi_ldap.sql.name_lists import NameLists, fetch_names
 from mi_ldap.sql.names import ANONYMOUS, is_same, is_storable, like_pattern
 from mi_ldap.sql.passwords import PLACEHOLDER
 from mi_ldap.sql.records import (
@@ -53,6 +53,7 @@ class Queries:
         self.tables = schema.tables
         self.tenant = schema.config.tenant_id
         self.admin_role_name = admin_role_name
+        self._lists = NameLists()
         user, attribute = self.tables.user, self.tables.attribute
         columns = [column for column in user.c if column.key != "um_tenant_id"]
         attributes = and_(
@@ -148,9 +149,10 @@ class Queries:
     def user_names(self, connection: Connection, like: str | None) -> Names:
         column = self.tables.user.c.um_user_name
         query = select(column).where(*self._listed())
-        if like is not None and is_storable(like):
-            query = query.where(func.lower(column).like(like_pattern(like), escape="!"))
-        return Names(fetch_names(connection, query))
+        if like is None or not is_storable(like):
+            return self._lists.fetch(connection, "users", query)
+        matches = self._is_like(column, like_pattern(like))
+        return Names(fetch_names(connection, query.where(matches)))
 
     def dependents_of(self, connection: Connection, user: User) -> tuple[User, ...]:
         attribute = self.tables.attribute.c
@@ -175,14 +177,27 @@ class Queries:
         found = [(key, stored) for key, stored in rows]
         return [each for each in found if is_same(each[1], name, ignores_case=True)]
 
-    def find_role(self, connection: Connection, name: str) -> Role | None:
+    def find_role(
+        self, connection: Connection, name: str, *, is_shown_only: bool = False
+    ) -> Role | None:
+        """Return the role of that name, or None.
+
+        Args:
+            connection: of the caller.
+            name: the name; its case is ignored.
+            is_shown_only: whether the role's revision is not needed, see `records.UNREAD`.
+
+        Raises:
+            AmbiguousName: two roles match.
+        """
         found = self.roles_named(connection, name)
         if len(found) > 1:
             raise AmbiguousName("role", name)
         if not found:
             return None
         key, stored = found[0]
-        return role_of(key, stored, self.membership(connection, key))
+        membership = None if is_shown_only else self.membership(connection, key)
+        return role_of(key, stored, membership)
 
     def membership(self, connection: Connection, role_key: int) -> Membership:
         """Return what the revision of a role is made of."""
@@ -194,7 +209,7 @@ class Queries:
     def role_names(self, connection: Connection) -> Names:
         role = self.tables.role.c
         query = select(role.um_role_name).where(role.um_tenant_id == self.tenant)
-        return Names(fetch_names(connection, query))
+        return self._lists.fetch(connection, "roles", query)
 
     def roles_of(self, connection: Connection, user: User) -> tuple[Role, ...]:
         rows = connection.execute(self._roles_of_user, {"key": user_key(user)})
@@ -216,7 +231,7 @@ class Queries:
             .join_from(self.tables.user_role, user, self.user_of_member())
             .where(*self._members_of(role_key), *self._listed())
         )
-        return Names(fetch_names(connection, query))
+        return self._lists.fetch(connection, ("members", role_key), query)
 
     # The admin role
 
@@ -248,6 +263,14 @@ class Queries:
         if not ignores_case or self.schema.collation_ignores_case:
             return column == name
         return func.lower(column) == func.lower(name)
+
+    def _is_like(self, column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
+        """Return a condition that at least all names that match a pattern in lower case meet."""
+        # An index can be used for the beginning of the column only. MariaDB's collations do not
+        # take the Kelvin sign for a `k`, as LOWER() does.
+        if self.schema.collation_ignores_case and pattern[:1] != "%" and "k" not in pattern:
+            return column.like(pattern, escape="!")
+        return func.lower(column).like(pattern, escape="!")
 
     def _stored_id(self, user_id: str) -> str | int | None:
         """Return the value of the column of ids; None if the text cannot be an id."""

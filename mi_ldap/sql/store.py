@@ -28,10 +28,11 @@ from mi_ldap.sql.discovery import discover, probe
 from mi_ldap.sql.engine import Database
 from mi_ldap.sql.locks import lock, release
 from mi_ldap.sql.name_cache import NameCache
+from mi_ldap.sql.read_cache import ReadCache
 from mi_ldap.sql.reads import Queries, only_user
 from mi_ldap.sql.records import UserRecord, role_key
 from mi_ldap.sql.transaction import Transaction
-from mi_ldap.sql.view import UserQueries, View
+from mi_ldap.sql.view import CachedReads, UserQueries, View
 from mi_ldap.store import (
     AssignRole,
     CreateAdminRole,
@@ -90,6 +91,7 @@ class SqlStore:
         self.roles_writable = self.admins_writable = config.writable and config.roles_writable
         self.database = Database(config, observe)
         self._name_cache = NameCache(self.database)
+        self._read_cache = ReadCache(self.database)
         self._creations = creations or ProcessCreations()
         self._lock = threading.Lock()
         self._discovered: _Context | None = None
@@ -99,10 +101,13 @@ class SqlStore:
         self._creations.close()
 
     def view(self) -> UserReads:
-        return View(self, self.database, self._context().user_queries)
+        context = self._context()
+        return View(self, self._read_cache, context.queries, context.user_queries)
 
     def authority(self, *, changes: bool) -> UserReads:
-        return self
+        if changes or not self.database.can_detect_changes:
+            return self
+        return CachedReads(self, self._read_cache, self._queries())
 
     def prefetch(self, *reads: Read) -> UserReads:
         queries = self._queries()

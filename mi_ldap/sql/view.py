@@ -1,4 +1,4 @@
-"""The reads of one request for display: a user together with its roles, in one round trip."""
+"""The reads of one request: those that authorize it, and a user together with its roles."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from sqlalchemy import (
 
 from mi_ldap.errors import AmbiguousName
 from mi_ldap.forwarded_reads import ForwardedReads
-from mi_ldap.model import EntryId, Role, User, UserDetails
+from mi_ldap.model import AdminRole, EntryId, Role, User, UserDetails
 from mi_ldap.sql.database_errors import NotStorable
-from mi_ldap.sql.engine import Database
 from mi_ldap.sql.names import is_same, is_storable
+from mi_ldap.sql.read_cache import ReadCache
 from mi_ldap.sql.reads import Queries
 from mi_ldap.sql.records import records_of, role_of
 from mi_ldap.store import Read, ReadUser, UserReads
@@ -32,32 +32,64 @@ _ROLE_COLUMNS: Final = {"um_role_id": Integer(), "um_role_name": String()}
 """Columns that the statement adds to those of a user: a row has a user, or one of its roles."""
 
 
-class View(ForwardedReads):
+class CachedReads(ForwardedReads):
+    """Implements `mi_ldap.store.UserReads` for reads that authorize requests.
+
+    Args:
+        store: answers the other reads.
+        cache: has users and the admin role, where the database can report changes.
+        queries: those of the store.
+    """
+
+    def __init__(self, store: UserReads, cache: ReadCache, queries: Queries) -> None:
+        super().__init__(store)
+        self._cache = cache
+        self._queries = queries
+
+    def prefetch(self, *reads: Read) -> UserReads:
+        # The store reads many users by id, such as the members of a hybrid role, in one statement.
+        # Any other read is carried out when it is called: mostly it is in memory.
+        has_ids_only = all(isinstance(read, ReadUser) for read in reads)
+        return self._reads.prefetch(*reads) if has_ids_only and len(reads) > 1 else self
+
+    def user(self, user_id: str) -> User | None:
+        try:
+            return self._cache.get(
+                ("user", user_id), lambda connection: self._queries.user(connection, user_id)
+            )
+        except NotStorable:
+            return None
+
+    def admin_role(self) -> AdminRole | None:
+        return self._cache.get("admin role", self._queries.admin_role)
+
+
+class View(CachedReads):
     """Implements `mi_ldap.store.UserReads` for one request.
 
     `find_user` reads the roles with the user, and keeps them for `details`.
 
     Args:
         store: answers the other reads.
-        database: the connections.
-        queries: read a user with its roles.
+        cache: has users with their roles, where the database can report changes.
+        queries: those of the store.
+        user_queries: read a user with its roles.
     """
 
-    def __init__(self, store: UserReads, database: Database, queries: UserQueries) -> None:
-        super().__init__(store)
-        self._database = database
-        self._queries = queries
+    def __init__(
+        self, store: UserReads, cache: ReadCache, queries: Queries, user_queries: UserQueries
+    ) -> None:
+        super().__init__(store, cache, queries)
+        self._user_queries = user_queries
         self._roles: dict[EntryId, tuple[Role, ...]] = {}
-
-    def prefetch(self, *reads: Read) -> UserReads:
-        # The store reads many users by id, such as the members of a hybrid role, in one statement.
-        # Any other read is carried out here, when it is called: with the user come its roles.
-        has_ids_only = all(isinstance(read, ReadUser) for read in reads)
-        return self._reads.prefetch(*reads) if has_ids_only else self
 
     def find_user(self, name: str) -> User | None:
         try:
-            found = self._database.read(lambda connection: self._queries.find(connection, name))
+            found = self._cache.get(
+                ("user with roles", name),
+                lambda connection: self._user_queries.find(connection, name),
+                _size,
+            )
         except NotStorable:
             return None
         if found is None:
@@ -65,12 +97,27 @@ class View(ForwardedReads):
         user, self._roles[user.id] = found
         return user
 
+    def find_role(self, name: str) -> Role | None:
+        """Return a role, whose revision is not read: that would count all its members."""
+        try:
+            return self._cache.get(
+                ("role", name),
+                lambda connection: self._queries.find_role(connection, name, is_shown_only=True),
+            )
+        except NotStorable:
+            return None
+
     def details(self, user: User) -> UserDetails:
         roles = self._roles.get(user.id)
         if roles is None:
             return self._reads.details(user)
         custodian_id = user.custodian_id
-        return UserDetails(roles, self._reads.user(custodian_id) if custodian_id else None)
+        return UserDetails(roles, self.user(custodian_id) if custodian_id else None)
+
+
+def _size(found: tuple[User, tuple[Role, ...]] | None) -> int:
+    """Return the number of users and roles in a value of the cache."""
+    return 1 + len(found[1]) if found else 1
 
 
 class UserQueries:

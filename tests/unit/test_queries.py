@@ -117,8 +117,8 @@ def test_a_selection_tells_whether_it_is_complete() -> None:
 def test_every_matching_name_matches_the_pattern_for_the_directory(name: str, key: str) -> None:
     for query in (Query(search_key=key), Query(pattern=key)):
         if query.like is not None and selected(query, Names((name,))):
-            inner = re.escape(query.like.strip("*"))
-            assert re.search(inner, name.casefold(), re.IGNORECASE)
+            matching = re.escape(query.like).replace(r"\*", ".*")
+            assert re.fullmatch(matching, name.casefold(), re.IGNORECASE | re.DOTALL)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,10 @@ def test_every_matching_name_matches_the_pattern_for_the_directory(name: str, ke
         (Query(search_key="bob"), "*bo*"),  # bo, b́
         (Query(pattern="a*bobby?"), "*bobb*"),
         (Query(search_key="bob7"), "*bob7*"),
+        (Query(pattern="bobby*"), "bobb*"),
+        (Query(pattern="bobby"), "bobb*"),
+        (Query(pattern="bob?bobby7"), "*bobby7*"),
+        (Query(pattern="sam7*"), "*am7*"),  # ßam7 for ssam7
         (Query(search_key="strasse7"), "*tra*"),  # straße7
         (Query(search_key="ss"), None),
         (Query(search_key="e"), None),

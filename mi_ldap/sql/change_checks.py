@@ -1,0 +1,149 @@
+"""Checks whether anything has changed in the database, shared by the requests of a process.
+
+PostgreSQL's snapshot is `xmin:xmax:ids`: all transactions before `xmin` have ended, none from
+`xmax` on has, and the `ids` between them are under way. What a statement sees depends on that
+alone. Every end of a transaction that has written, in any database of the server, changes it for
+good: `xmax` only grows, and an id that has left the list does not return. So a value that was read
+between two equal snapshots is what every statement with that snapshot reads.
+
+MariaDB and MySQL cannot tell it without the right `PROCESS`: `UPDATE_TIME` has seconds only, and
+the counters of written rows and the position of the log change before a commit is visible.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from mi_ldap.deadline import began_at, remaining_s
+from mi_ldap.sql.database_errors import DatabaseUnavailable
+from mi_ldap.sql.tables import define_tables
+
+_SNAPSHOT: Final = "SELECT txid_current_snapshot()::text, pg_postmaster_start_time()::text"
+
+# A view, a foreign table, a partition or a row security policy may return something else without
+# any change in this server.
+_UNUSUAL: Final = (
+    "SELECT count(*) FROM pg_class WHERE oid IN ({}) "
+    "AND (relkind <> 'r' OR relrowsecurity OR relhassubclass)"
+)
+
+_MAX_CHANGES: Final = 8
+_PAUSE_S: Final = 1.0
+"""After so many checks in a row that each found a change, none is made for a second."""
+
+ServerState = tuple[object, ...]
+_Reader = Callable[[Callable[[Connection], ServerState | None]], ServerState | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The state of the server at a time.
+
+    Attributes:
+        asked_at: before the statement was sent, by `time.monotonic()`.
+        state: equal at two times if nothing has changed between them; None if that is unknown.
+    """
+
+    asked_at: float
+    state: ServerState | None
+
+
+class ChangeChecks:
+    """The checks of one PostgreSQL.
+
+    Args:
+        read: carries out a read on a connection.
+    """
+
+    def __init__(self, read: _Reader) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._noting = threading.Lock()
+        self._latest: Check | None = None
+        self._changed_at = 0.0
+        self._connections = 0
+        self._changes = 0
+        self._pauses_until = 0.0
+        self._has_usual_tables: bool | None = None
+
+    def current(self) -> Check | None:
+        """Return a check that is not older than the request; None if the state is unknown.
+
+        It also is not older than the last change by this process. So what was valid at the check is
+        what the request would read now, or could have read since it began.
+
+        Raises:
+            DatabaseUnavailable: the database cannot be reached.
+        """
+        if self._has_usual_tables is False or time.monotonic() < self._pauses_until:
+            return None
+        needed_since = max(began_at(), self._changed_at)
+        latest = self._latest
+        if latest is None or latest.asked_at < needed_since:
+            latest = self._shared_check(needed_since)
+        return latest if latest.state is not None else None
+
+    def note_change(self) -> None:
+        """Make all reads that begin from now on wait for a new check."""
+        with self._noting:
+            self._changed_at = max(self._changed_at, time.monotonic())
+
+    def note_connection(self) -> int:
+        """Return the number of a connection that is being opened.
+
+        A server that was restarted after a crash may use the ids of lost transactions again. All
+        connections were lost then, so that a new state has the number of a later connection.
+        """
+        with self._noting:
+            self._connections += 1
+            return self._connections
+
+    def _shared_check(self, needed_since: float) -> Check:
+        # Requests that wait here use the check of another one, if it began after them.
+        if not self._lock.acquire(timeout=remaining_s()):
+            raise DatabaseUnavailable("The database is busy. Try again later.")
+        try:
+            latest = self._latest
+            if latest is None or latest.asked_at < needed_since:
+                latest = Check(time.monotonic(), self._read(self._state))
+                self._note_state(latest)
+            return latest
+        finally:
+            self._lock.release()
+
+    def _note_state(self, check: Check) -> None:
+        is_same = self._latest is not None and self._latest.state == check.state
+        self._changes = 0 if is_same and check.state else self._changes + 1
+        if self._changes >= _MAX_CHANGES:
+            # While others write all the time, checks cost more than they save.
+            self._changes = _MAX_CHANGES // 2
+            self._pauses_until = time.monotonic() + _PAUSE_S
+        self._latest = check
+
+    def _state(self, connection: Connection) -> ServerState | None:
+        opened = self._connections
+        if self._has_usual_tables is None:
+            self._has_usual_tables = _has_usual_tables(connection)
+        if not self._has_usual_tables:
+            return None
+        snapshot, started_at = connection.exec_driver_sql(_SNAPSHOT).one()
+        xmin, xmax, under_way = snapshot.split(":")
+        # A standby lists none of the transactions that are under way.
+        if xmin != xmax and xmin not in under_way.split(","):
+            return None
+        number = max(opened, connection.info["number"])
+        # After a failover the ids may be used again, but the other server was started at another
+        # time.
+        return connection.info["host"], number, started_at, snapshot
+
+
+def _has_usual_tables(connection: Connection) -> bool:
+    """Whether everything that is read is stored in ordinary tables."""
+    names = (f"to_regclass('{name}')" for name in define_tables("postgresql").metadata.tables)
+    return not connection.exec_driver_sql(_UNUSUAL.format(", ".join(names))).scalar_one()
