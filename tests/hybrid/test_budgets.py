@@ -47,7 +47,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 @pytest.mark.parametrize(
     ("admin_role", "detail", "roles", "login", "users"),
-    [(ADMIN_ROLE, 10, 7, 6, 6), ("admin", 6, 4, 3, 3)],
+    [(ADMIN_ROLE, 8, 7, 6, 6), ("admin", 4, 4, 3, 3)],
 )
 def test_requests(
     place: Place, tmp_path: Path, admin_role: str, detail: int, roles: int, login: int, users: int
