@@ -52,7 +52,9 @@ class NameCache:
         # While other clients write, filling the cache would cost more than it saves.
         if check is None or check.state != last_state:
             return self._database.read(read_part or read)
-        names = in_order(self._database.read(read).names)
+        names = self._database.read(read)
+        if names.folded is None:
+            names = in_order(names.names)
         self._add(key, CachedValue(check.state, time.monotonic(), names))
         return names
 

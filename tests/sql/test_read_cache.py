@@ -14,7 +14,7 @@ import pytest
 from mi_ldap.deadline import deadline
 from mi_ldap.domains import HybridStore
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.sql import SqlStore, read_cache
+from mi_ldap.sql import SqlStore, change_checks, read_cache
 from mi_ldap.sql import postgresql as driver
 from mi_ldap.sql.schema import create_tables
 from mi_ldap.store import AssignRole, CreateAdminRole, RevokeRole
@@ -26,7 +26,7 @@ from tests.sql.stores import Place, server_place
 _ASSIGN = (
     "INSERT INTO UM_USER_ROLE (UM_USER_ID, UM_ROLE_ID, UM_TENANT_ID) "
     "SELECT u.UM_ID, r.UM_ID, -1234 FROM UM_USER u, UM_ROLE r "
-    "WHERE u.UM_USER_NAME = 'alice' AND r.UM_ROLE_NAME = 'NAME'"
+    "WHERE u.UM_USER_NAME = 'alice' AND r.UM_ROLE_NAME = '$role'"
 )
 _RENAME = "UPDATE UM_USER SET UM_USER_NAME = %s WHERE UM_USER_ID = %s"
 
@@ -148,7 +148,7 @@ def test_what_is_shown_is_never_old(place: Place, store: SqlStore, tool: Any, se
     pending: set[str] | None = None
 
     def assign(run: Any, name: str) -> None:
-        run(_ASSIGN.replace("NAME", name))
+        run(_ASSIGN.replace("$role", name))
 
     for _ in range(80):
         free = sorted({role.name for role in roles} - committed - (pending or set()))
@@ -200,6 +200,34 @@ def test_requests_that_share_checks_see_what_was_committed_before_them(
         for thread in threads:
             thread.join()
     assert not wrong
+
+
+def test_memory_is_used_during_a_long_transaction_of_another_tool(
+    store: SqlStore, tool: Any, statements: list[str]
+) -> None:
+    user, role = make_user(store, "alice"), store.create_role("dev")
+    tool.execute("BEGIN")
+    tool.execute(_ASSIGN.replace("$role", role.name))
+    store.create_role("later")  # ends while the other transaction is under way
+    for _ in range(3):
+        assert shown(store, user.name) == set()
+    statements.clear()
+    assert shown(store, user.name) == set()
+    assert len(statements) == 1
+    tool.execute("COMMIT")
+    assert shown(store, user.name) == {role.name}
+
+
+def test_nothing_is_checked_while_others_write_all_the_time(
+    store: SqlStore, tool: Any, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(change_checks, "_PAUSE_S", 3600.0)
+    user = make_user(store, "user0")
+    for number in range(1, 13):
+        tool.execute(_RENAME, (f"user{number}", user.id))
+        statements.clear()
+        assert shown(store, f"user{number}") == set()
+    assert len(statements) == 1  # the read itself
 
 
 def test_memory_is_bounded(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
