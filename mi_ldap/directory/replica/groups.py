@@ -139,6 +139,8 @@ class Groups:
                 group.people.add(person)
             else:
                 others.add(member)
+        # A set that grows by single values has up to four times the slots that its copy has.
+        group.people = group.people.copy()
         self._set_other_members(group, others)
         group.stamp = self.stamp_of(entry)
         if group.silent_changes_until <= read_at_s:
