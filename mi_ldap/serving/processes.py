@@ -25,7 +25,9 @@ from types import FrameType
 from mi_ldap.parent_death import die_with_parent
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
-_LARGE = 4 << 20
+# With 4 MB, lists of 100,000 users left up to 15 MB of unused gaps in the heap of each worker.
+_LARGE = 1 << 20
+"""Size in bytes from which a block is given back as soon as it is freed."""
 
 
 def give_memory_back() -> None:
