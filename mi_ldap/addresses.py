@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -12,6 +13,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MAPPED_BITS = 96
 
 
+@lru_cache(maxsize=64)  # each request parses its client's address several times
 def parse_address(text: str) -> Address | None:
     """Return the address; an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) as IPv4, others None."""
     try:

@@ -75,6 +75,7 @@ class _Context:
     visibility: Visibility
     service_account: ServiceAccount
     replica: Replica | None
+    view: UserReads
 
     def note_deletion(self, entry: User | Role) -> None:
         if self.replica:
@@ -140,10 +141,9 @@ class DirectoryStore:
 
     def view(self) -> UserReads:
         context = self._context()
-        if context.replica is None:
-            return self
-        context.replica.start()
-        return View(context.replica, self, context.layout, context.admin_group)
+        if context.replica:
+            context.replica.start()
+        return context.view
 
     def authority(self, *, changes: bool) -> UserReads:
         # A user whose deletion or demotion the server does not report must not act any longer.
@@ -333,12 +333,15 @@ class DirectoryStore:
             bases = (*layout.role_bases, base)
             of_all_groups = Reader(self._pool, replace(layout, role_bases=bases))
         cleanup = MembershipCleanup(of_all_groups, writer, self._deletion_log)
+        admin_group = AdminGroup(reader, nesting, self.admin_role_name)
+        replica = self._replica_of(reader)
         return _Context(
-            replica=self._replica_of(reader),
+            replica=replica,
+            view=View(replica, self, layout, admin_group) if replica else self,
             layout=layout,
             reader=reader,
             nesting=nesting,
-            admin_group=AdminGroup(reader, nesting, self.admin_role_name),
+            admin_group=admin_group,
             writer=writer,
             creator=EntryCreator(
                 reader,
