@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ldap3 import MODIFY_REPLACE
+
 from benchmarks.callers import BenchmarkError
 from benchmarks.population import (
     OUTSIDERS,
@@ -67,6 +69,7 @@ def _openldap(folder: Path, population: Population) -> Iterator[OpenLdap]:
     host.setup = replace(host.setup, content="\n".join([tree(host), *population.ldif()]))
     with host:
         _show_databases(host)
+        _keep_session_log(host)
         yield host
 
 
@@ -81,6 +84,15 @@ def _show_databases(host: OpenLdap) -> None:
         )
         if not is_added:
             raise BenchmarkError(f"There is no monitor database: {manager.result}")
+
+
+def _keep_session_log(host: OpenLdap) -> None:
+    """Let the server remember changes, as docs/directories/openldap.md says."""
+    # Without it the server names every entry that exists in the first poll after each change.
+    overlay = "olcOverlay={0}syncprov,olcDatabase={1}mdb,cn=config"
+    with host.connected(*host.manager) as manager:
+        if not manager.modify(overlay, {"olcSpSessionlog": [(MODIFY_REPLACE, ["10000"])]}):
+            raise BenchmarkError(f"The changes are not kept: {manager.result}")
 
 
 def _fill_ds389(host: Ds389, population: Population) -> None:
