@@ -136,7 +136,11 @@ class Poller:
         self._is_unchanged = False
 
     def poll(
-        self, connection: Exchanges, should_continue: Callable[[], bool] = lambda: True
+        self,
+        connection: Exchanges,
+        should_continue: Callable[[], bool] = lambda: True,
+        *,
+        expects_change: bool = False,
     ) -> bool:
         """Report the changes since the last poll to the listeners.
 
@@ -144,6 +148,8 @@ class Poller:
             connection: a connection of an account that may read the entries; used by nobody else.
             should_continue: called after each message; if it returns False, the poll ends and the
                 connection must not be used again. The changes reported until then are valid.
+            expects_change: whether something has probably changed: all searches are sent together,
+                which takes one round trip less than if the first one must report the change.
 
         Returns:
             Whether the poll was completed.
@@ -155,7 +161,7 @@ class Poller:
         for search in self._searches.values():
             search.lists_all = False
         numbers = [*self._searches]
-        first = numbers[:1] if self._is_first_enough() else numbers
+        first = numbers[:1] if self._is_first_enough() and not expects_change else numbers
         if not self._exchange(connection, first, self._last_csns(), should_continue):
             return False
         if self._is_unchanged:

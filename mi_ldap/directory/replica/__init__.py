@@ -208,7 +208,7 @@ class Replica:
         try:
             # slapd 2.5.13 reports the changes of a transaction (RFC 5805) before it is committed,
             # and also if it is aborted. This service uses none, so every deletion is final.
-            snapshot.refresh()
+            snapshot.refresh(expects_change=self._written_at > self._polled_at)
             self._ensure_within_limit(snapshot.contents)
             if reads_groups and snapshot.contents.groups.uncertain:
                 self._read_small_groups(snapshot.contents)

@@ -94,9 +94,9 @@ class Snapshot:
         connection.response_timeout_s = usual_s
         return snapshot
 
-    def refresh(self) -> None:
+    def refresh(self, *, expects_change: bool = False) -> None:
         """Poll, and apply the changes since the last poll; see `Synchronizer.refresh`."""
-        self.synchronizer.refresh(self.connection)
+        self.synchronizer.refresh(self.connection, expects_change=expects_change)
         self.contents.finish_poll()
 
     def _ensure_all_reported(self) -> None:

@@ -97,8 +97,8 @@ class Synchronizer:
                 "(OpenLDAP: olcDbIndex: entryCSN,entryUUID eq)"
             )
 
-    def refresh(self, connection: LdapConnection) -> None:
-        """Apply the changes since the last poll.
+    def refresh(self, connection: LdapConnection, *, expects_change: bool = False) -> None:
+        """Apply the changes since the last poll; `expects_change` as in `Poller.poll`.
 
         Raises:
             ResyncRequired: there are too many changes, or the server cannot report them; the
@@ -106,7 +106,9 @@ class Synchronizer:
         """
         for subscription in self._subscriptions:
             subscription.begin()
-        if not self._poller.poll(connection, lambda: self._count() < MAX_CHANGES):
+        if not self._poller.poll(
+            connection, lambda: self._count() < MAX_CHANGES, expects_change=expects_change
+        ):
             raise ResyncRequired("too many changes at once")
         # Deletions are applied last: an entry that moves to another base is reported as deleted by
         # one search and as added by another, in any order.
