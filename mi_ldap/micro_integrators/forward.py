@@ -14,6 +14,10 @@ FORWARD: Final = "mi_ldap.forward"
 CAN_FORWARD: Final = "mi_ldap.can_forward"
 """The WSGI key that is true where the server carries out a `Forward`."""
 
+BODY_FOLLOWS: Final = "mi_ldap.body_follows"
+"""The WSGI key that is true if the request's body was not received yet: `wsgi.input` is empty, and
+the body is received only if the view leaves a `Forward` whose `body` is None."""
+
 NODE: Final = "mi_ldap.node"
 """The WSGI key of the node's id, if the path names one (`/nodes/{id}/management/…`)."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
+
+from mi_ldap.socket_events import wait_readable, wait_writable
 
 SLICE: Final = 64 * 1024
 """Bytes that are encrypted and handed to the kernel at a time."""
@@ -23,7 +24,7 @@ class PlainHttpError(ConnectionError):
 
 
 class ClientSocket(Protocol):
-    """A connected client."""
+    """A connected client; one task may receive while another one sends."""
 
     raw: socket.socket
 
@@ -76,6 +77,9 @@ class TlsSocket:
         self.raw = accepted
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        # While a response is sent, another task may receive, and have to answer a key update: its
+        # bytes must not get into the middle of a record.
+        self._sending = asyncio.Lock()
 
     async def handshake(self) -> None:
         """Do the TLS handshake.
@@ -96,17 +100,20 @@ class TlsSocket:
             try:
                 return self._tls.read(at_most)
             except ssl.SSLWantReadError:
-                await self._flush()  # a key update must be answered
+                if not self._sending.locked():  # else it goes with the next slice
+                    await self._flush()  # a key update must be answered
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 return b""
             await self._fill()
 
     def write(self, data: memoryview) -> memoryview:
         self._tls.write(data)
-        return _write(self.raw, memoryview(self._outgoing.read()))
+        encrypted = memoryview(self._outgoing.read())
+        return encrypted if self._sending.locked() else _write(self.raw, encrypted)
 
     async def flush(self, rest: memoryview) -> None:
-        await _send(self.raw, rest)
+        async with self._sending:
+            await _send(self.raw, rest)
 
     async def end(self) -> None:
         with suppress(ssl.SSLWantReadError):  # the client's close_notify is not waited for
@@ -138,19 +145,17 @@ class TlsSocket:
 
     async def _flush(self) -> None:
         if self._outgoing.pending:
-            await _send(self.raw, memoryview(self._outgoing.read()))
+            async with self._sending:
+                await _send(self.raw, memoryview(self._outgoing.read()))
 
 
 async def receive(raw: socket.socket, at_most: int) -> bytes:
     """Wait for data and return it; `b""` at the end of the stream."""
-    # Not by `loop.sock_recv`: when it raises, its future and the waiting frame form a cycle, which
-    # keeps all memory of the connection until the garbage collector runs (Python 3.11).
-    loop = asyncio.get_running_loop()
     while True:
         try:
             return raw.recv(at_most)
         except BlockingIOError:
-            await _ready(raw, loop.add_reader, loop.remove_reader)
+            await wait_readable(raw)
 
 
 def _write(raw: socket.socket, data: memoryview) -> memoryview:
@@ -163,23 +168,5 @@ def _write(raw: socket.socket, data: memoryview) -> memoryview:
 
 async def _send(raw: socket.socket, data: memoryview) -> None:
     """Send all of the data."""
-    loop = asyncio.get_running_loop()
     while data := _write(raw, data):
-        await _ready(raw, loop.add_writer, loop.remove_writer)
-
-
-async def _ready(
-    raw: socket.socket, add: Callable[..., object], remove: Callable[[socket.socket], object]
-) -> None:
-    """Wait until the event loop calls back for the socket."""
-    ready = asyncio.get_running_loop().create_future()
-    add(raw, _set, ready)
-    try:
-        await ready
-    finally:
-        remove(raw)
-
-
-def _set(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_result(None)
+        await wait_writable(raw)

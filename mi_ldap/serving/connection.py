@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from asyncio import timeout_at
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -21,8 +21,15 @@ from mi_ldap.serving.client_sockets import (
 from mi_ldap.serving.connection_table import ConnectionTable, Entry, Phase
 from mi_ldap.serving.environ import Address
 from mi_ldap.serving.errors import RequestError, too_slow
-from mi_ldap.serving.request_body import BodyReader, ChunkedBody, SizedBody
-from mi_ldap.serving.request_head import HeadReader, RequestHead
+from mi_ldap.serving.request_body import (
+    BodyReader,
+    BodyStream,
+    ChunkedBody,
+    ChunkedStream,
+    SizedBody,
+    SizedStream,
+)
+from mi_ldap.serving.request_head import HeadReader, RequestHead, StreamsBody, streams_nothing
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)  # socket(7): SO_LINGER on, for 0 seconds
@@ -47,7 +54,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request with its complete body, decoded from chunks."""
+    """A request with its complete body, decoded from chunks; without one if it is streamed."""
 
     head: RequestHead
     body: bytes
@@ -62,6 +69,7 @@ class Connection:
         table: the worker's connections.
         entry: the entry of this connection in the table.
         timeouts: the timeouts of the connection.
+        streams_body: tells which requests' bodies are streamed.
     """
 
     def __init__(
@@ -71,12 +79,14 @@ class Connection:
         table: ConnectionTable,
         entry: Entry,
         timeouts: Timeouts,
+        streams_body: StreamsBody = streams_nothing,
     ) -> None:
         self._socket = accepted
         self.endpoints = endpoints
         self._table = table
         self._entry = entry
         self._timeouts = timeouts
+        self._streams_body = streams_body
         self._buffer = bytearray()
 
     async def handshake(self) -> None:
@@ -112,14 +122,55 @@ class Connection:
             return None
         if idle_s is not None:
             head_by = now() + self._timeouts.head_s
-        head = await self._read(HeadReader().read, head_by, "head")
-        if head.length == 0:
+        head = await self._read(HeadReader(self._streams_body).read, head_by, "head")
+        if head.length == 0 or head.streams_body:
             return Request(head, b"")
         # RFC 9110 §10.1.1: not needed if the client has sent some of the body already.
         if head.expects_continue and not self._buffer:
             await self.send([_CONTINUE])
         reader: BodyReader = ChunkedBody() if head.length is None else SizedBody(head.length)
         return Request(head, await self._read(reader.read, now() + self._timeouts.body_s, "body"))
+
+    async def body_parts(self, head: RequestHead) -> AsyncIterator[bytes]:
+        """Yield the body of a request whose body is streamed, some `SLICE` bytes at a time.
+
+        Raises:
+            RequestError: it is not encoded as announced, or does not move.
+            OSError: the client closed the connection before its end.
+        """
+        now = asyncio.get_running_loop().time
+        if head.expects_continue and not self._buffer:
+            await self.send([_CONTINUE])
+        stream: BodyStream = ChunkedStream() if head.length is None else SizedStream(head.length)
+        left, until = SLICE, now() + self._timeouts.body_s
+        while True:
+            if part := stream.take(self._buffer):
+                left -= len(part)
+                if left <= 0:  # as for a response: 64 kB in that time, not a byte
+                    left, until = SLICE, now() + self._timeouts.body_s
+                yield part
+            if stream.is_complete:
+                return
+            try:
+                async with timeout_at(until):
+                    if not await self._receive():
+                        raise ConnectionResetError
+            except TimeoutError:
+                raise too_slow("body") from None
+
+    async def wait_for_close(self) -> None:
+        """Return when the client has closed the connection; keep some input of further requests.
+
+        May run while a response is sent.
+        """
+        with suppress(OSError):
+            # What a client sends beyond it stays in the kernel.
+            while len(self._buffer) < SLICE:
+                received = await self._receive()
+                if not received:
+                    return
+                self._table.hold(self._entry, received)
+            await asyncio.get_running_loop().create_future()
 
     async def send(self, pieces: Sequence[bytes]) -> None:
         """Send all pieces in slices of `SLICE` bytes.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import sys
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
-from mi_ldap.serving.request_head import RequestHead
+from mi_ldap.micro_integrators.forward import BODY_FOLLOWS
+from mi_ldap.serving.request_head import RequestHead, decoded_path
 
 Address = tuple[Any, ...]
 """A socket's address, `("127.0.0.1", 9164)`; for IPv6 with two more items."""
@@ -23,7 +23,7 @@ def environ_of(
 
     Args:
         head: the request line and header fields.
-        body: the decoded body.
+        body: the decoded body; empty if it is streamed.
         endpoints: the addresses of the client and of the server.
         scheme: `"http"` or `"https"`.
         workers: the number of worker processes.
@@ -32,8 +32,7 @@ def environ_of(
     environ: dict[str, Any] = {
         "REQUEST_METHOD": head.method,
         "SCRIPT_NAME": "",
-        # PEP 3333: bytes as text in Latin-1, here of UTF-8.
-        "PATH_INFO": unquote_to_bytes(head.path).decode("latin-1"),
+        "PATH_INFO": decoded_path(head.path),
         "QUERY_STRING": head.query,
         "SERVER_PROTOCOL": head.version,
         "SERVER_NAME": str(server[0]),
@@ -50,6 +49,8 @@ def environ_of(
         "wsgi.multiprocess": workers > 1,
         "wsgi.run_once": False,
     }
+    if head.streams_body:
+        environ[BODY_FOLLOWS] = True
     for name, value in head.fields:
         key = name.upper().replace("-", "_")
         key = key if name in _WITHOUT_PREFIX else f"HTTP_{key}"

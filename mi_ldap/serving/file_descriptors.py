@@ -13,9 +13,15 @@ RESERVED: Final = 128
 """Descriptors for connections to the directory, the state database, logs, and libraries."""
 
 
-def reserve_descriptors(connections: int) -> int:
-    """Raise the soft limit for that many connections; return the number that is possible."""
-    wanted = connections + RESERVED
+def reserve_descriptors(connections: int, forwards: int = 0) -> int:
+    """Raise the soft limit for that many connections; return the number that is possible.
+
+    Args:
+        connections: of clients.
+        forwards: the most connections to Micro Integrators.
+    """
+    reserved = RESERVED + forwards
+    wanted = connections + reserved
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return connections
@@ -26,7 +32,7 @@ def reserve_descriptors(connections: int) -> int:
     if reachable >= wanted:
         return connections
     # Where the limit is very low, the reserve must not take all of it.
-    possible = max(reachable - RESERVED, reachable // 2)
+    possible = max(reachable - reserved, reachable // 2)
     log.warning(
         "file_descriptors_limited",
         file_descriptors=reachable,

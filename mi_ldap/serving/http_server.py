@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,9 +17,11 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from mi_ldap.errors import ConfigurationError
+from mi_ldap.micro_integrators.node import Nodes
 from mi_ldap.parent_death import die_with_parent
 from mi_ldap.serving.logs import GunicornLogger
 from mi_ldap.serving.processes import Signals, give_memory_back, stop_signals_blocked
+from mi_ldap.serving.request_head import StreamsBody, streams_nothing
 from mi_ldap.serving.worker import RequestWorker, limits_of
 from mi_ldap.settings import ServerSettings
 
@@ -33,21 +37,31 @@ class HttpServer(BaseApplication):  # type: ignore[misc]
 
     Args:
         server: host, workers, threads and similar settings.
-        listener: the listening socket.
+        listeners: the listening sockets; all serve the same.
         certificate: `(certificate, key)` files; None for plain HTTP.
         application: the WSGI application, created before the workers are forked.
         on_worker_start: called on a thread of its own in each worker, when it starts.
+        nodes: the Micro Integrators that requests are forwarded to, if there are any.
+        streams_body: tells which requests' bodies are streamed to them.
     """
 
     def __init__(
         self,
         server: ServerSettings,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         certificate: tuple[Path, Path] | None,
         application: Any,
         on_worker_start: Callable[[], None] = lambda: None,
+        nodes: Nodes | None = None,
+        streams_body: StreamsBody = streams_nothing,
     ) -> None:
-        self._options = _options(server, listener, certificate)
+        self._options = _options(server, listeners, certificate)
+        attributes = {
+            "limits": limits_of(server),
+            "nodes": nodes,
+            "streams_body": staticmethod(streams_body),
+        }
+        self._options["worker_class"] = type("RequestWorker", (RequestWorker,), attributes)
         self._options["post_worker_init"] = lambda worker: Thread(
             target=on_worker_start, daemon=True
         ).start()
@@ -86,14 +100,39 @@ def listen(server: ServerSettings) -> socket.socket:
     Raises:
         ConfigurationError: the address is not available.
     """
-    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    return _listen(server.host, server.port, "server.port (MI_LDAP_SERVER__PORT)")
+
+
+@contextmanager
+def listening(
+    server: ServerSettings, further: Mapping[str, int]
+) -> Iterator[Sequence[socket.socket]]:
+    """Return the listening sockets of the service's own port and of those of nodes.
+
+    Args:
+        server: host and port of the service.
+        further: the port of each node that has one, by the node's id.
+
+    Raises:
+        ConfigurationError: an address is not available.
+    """
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(listen(server))]
+        for node, port in further.items():
+            setting = f"port for the [[micro_integrator]] {node}"
+            listeners.append(stack.enter_context(_listen(server.host, port, setting)))
+        yield listeners
+
+
+def _listen(host: str, port: int, setting: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((server.host, server.port), family=family, backlog=1024)
+        return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         raise ConfigurationError(
-            f"The service cannot listen on port {server.port} of {server.host} "
+            f"The service cannot listen on port {port} of {host} "
             f"({os.strerror(error.errno or 0)}): stop the program that uses it, or set another "
-            "server.port (MI_LDAP_SERVER__PORT)."
+            f"{setting}."
         ) from None
 
 
@@ -119,11 +158,12 @@ def _dial(host: str, port: int, tls: bool) -> socket.socket:
 
 
 def _options(
-    server: ServerSettings, listener: socket.socket, certificate: tuple[Path, Path] | None
+    server: ServerSettings,
+    listeners: Sequence[socket.socket],
+    certificate: tuple[Path, Path] | None,
 ) -> dict[str, Any]:
     return {
-        "bind": f"fd://{listener.fileno()}",
-        "worker_class": type("RequestWorker", (RequestWorker,), {"limits": limits_of(server)}),
+        "bind": [f"fd://{listener.fileno()}" for listener in listeners],
         "workers": server.workers,
         "threads": server.threads,
         "worker_connections": server.max_connections,
@@ -138,10 +178,17 @@ def _options(
         "logger_class": GunicornLogger,
         "loglevel": server.log_level,
         "umask": 0o077,
+        "pre_fork": _before_fork,
         "post_fork": _after_fork,
         # gunicorn 25.1 and newer would create it in the user's runtime or home folder.
         "control_socket_disable": True,
     }
+
+
+def _before_fork(arbiter: Any, worker: Any) -> None:
+    """Give the worker the lowest slot that no live one has; those of ended ones are used again."""
+    used = {each.slot for each in arbiter.WORKERS.values()}
+    worker.slot = next(slot for slot in count() if slot not in used)
 
 
 def _after_fork(arbiter: Any, _worker: Any) -> None:

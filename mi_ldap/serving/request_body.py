@@ -33,6 +33,21 @@ class BodyReader(Protocol):
         """
 
 
+class BodyStream(Protocol):
+    """Reads a body of any size from a buffer, part by part."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of the body has been returned."""
+
+    def take(self, buffer: bytearray) -> bytes:
+        """Remove what has arrived of the body from the buffer and return it.
+
+        Raises:
+            RequestError: the body is not encoded as announced.
+        """
+
+
 class SizedBody:
     """A body with a Content-Length."""
 
@@ -48,6 +63,24 @@ class SizedBody:
         return body
 
 
+class SizedStream:
+    """A body with a Content-Length, of any size."""
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+
+    @property
+    def is_complete(self) -> bool:
+        return self._left == 0
+
+    def take(self, buffer: bytearray) -> bytes:
+        with memoryview(buffer) as view:
+            data = bytes(view[: self._left])
+        del buffer[: len(data)]
+        self._left -= len(data)
+        return data
+
+
 class _Part(Enum):
     """What is read next of a chunked body."""
 
@@ -58,26 +91,34 @@ class _Part(Enum):
     NOTHING = auto()
 
 
-class ChunkedBody:
-    """A chunked body; `read` decodes it and discards the trailers."""
+class ChunkedStream:
+    """A chunked body of any size; `take` decodes it and discards the trailers."""
 
     def __init__(self) -> None:
-        self._body = bytearray()
+        self._content = bytearray()  # decoded, not returned yet
         self._part = _Part.SIZE
         self._left = 0  # missing bytes of the current chunk
         self._framing = 0  # bytes so far that are not content
+        self.size = 0
+        """Bytes of the chunks that have begun."""
 
-    def read(self, buffer: bytearray) -> bytes | None:
+    @property
+    def is_complete(self) -> bool:
+        return self._part is _Part.NOTHING
+
+    def take(self, buffer: bytearray) -> bytes:
         at = 0
         try:
             while self._part is not _Part.NOTHING:
                 end = self._read_part(buffer, at)
                 if end == at:
-                    return None
+                    break
                 at = end
         finally:
             del buffer[:at]
-        return bytes(self._body)
+        content = bytes(self._content)
+        self._content.clear()
+        return content
 
     def _read_part(self, buffer: bytearray, at: int) -> int:
         """Read the part at an index; return the index behind it, or `at` if it is incomplete."""
@@ -93,16 +134,19 @@ class ChunkedBody:
 
     def _read_content(self, buffer: bytearray, at: int) -> int:
         with memoryview(buffer) as view:
-            content = bytes(view[at : at + self._left])
-        self._body += content
-        self._left -= len(content)
+            content = view[at : at + self._left]
+            self._content += content
+            length = len(content)
+            content.release()
+        self._left -= length
         if not self._left:
             self._part = _Part.LINE_END
-        return at + len(content)
+        return at + length
 
     def _take_line(self, line: bytes) -> None:
         self._framing += len(line)
-        if self._framing > _FRAMING_LIMIT:
+        # A large body may have more framing in all, but not mainly small chunks.
+        if self._framing > _FRAMING_LIMIT + self.size // 8:
             raise invalid(INVALID_CHUNKS)
         if self._part is _Part.SIZE:
             self._take_size(line)
@@ -118,6 +162,19 @@ class ChunkedBody:
         if match is None:
             raise invalid(INVALID_CHUNKS)
         self._left = int(match[1], 16)
-        if len(self._body) + self._left > BODY_LIMIT:
-            raise body_too_large()
+        self.size += self._left
         self._part = _Part.CONTENT if self._left else _Part.TRAILERS
+
+
+class ChunkedBody:
+    """A chunked body of at most `BODY_LIMIT` bytes."""
+
+    def __init__(self) -> None:
+        self._stream = ChunkedStream()
+        self._body = bytearray()
+
+    def read(self, buffer: bytearray) -> bytes | None:
+        self._body += self._stream.take(buffer)
+        if self._stream.size > BODY_LIMIT:
+            raise body_too_large()
+        return bytes(self._body) if self._stream.is_complete else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 import h11
 
@@ -49,6 +51,7 @@ class RequestHead:
         version: `"HTTP/1.1"`.
         fields: names in lower case, and their values, in the order in which they came.
         length: bytes of the body, None for a chunked one.
+        streams_body: whether the application is called before the body is received.
         expects_continue: whether the client waits for `100 Continue`.
         exchange: h11's connection of this one exchange, which frames the response.
     """
@@ -59,17 +62,32 @@ class RequestHead:
     version: str
     fields: tuple[tuple[str, str], ...]
     length: int | None
+    streams_body: bool
     expects_continue: bool
     exchange: h11.Connection
 
 
+StreamsBody = Callable[[str, str], bool]
+"""Tells by method and decoded path whether a body of any size is accepted, and streamed."""
+
+
+def streams_nothing(_method: str, _path: str) -> bool:
+    """Return False: every body is collected before the application is called."""
+    return False
+
+
 class HeadReader:
-    """Reads a head from the front of a buffer, in whatever pieces the bytes arrive."""
+    """Reads a head from the front of a buffer, in whatever pieces the bytes arrive.
+
+    Args:
+        streams_body: tells which bodies may have any size.
+    """
 
     # Each line is checked as soon as it is complete, so that the result does not depend on the
     # pieces, and a head that is wrong is refused before the rest of it arrives.
 
-    def __init__(self) -> None:
+    def __init__(self, streams_body: StreamsBody = streams_nothing) -> None:
+        self._streams_body = streams_body
         self._lines = 0
         self._checked = 0  # bytes, all of them in complete lines
         self._searched = 0
@@ -88,7 +106,7 @@ class HeadReader:
             if line == b"\r\n":
                 head = bytes(buffer[:end])
                 del buffer[:end]
-                return parse(head)
+                return parse(head, self._streams_body)
         # The next call does not search these bytes again: a client may send them one by one.
         self._searched = len(buffer)
         self._check_size(len(buffer) - self._checked)
@@ -115,8 +133,12 @@ class HeadReader:
             raise head_too_large()
 
 
-def parse(head: bytes) -> RequestHead:
+def parse(head: bytes, streams_body: StreamsBody = streams_nothing) -> RequestHead:
     """Parse a head whose lines have been checked.
+
+    Args:
+        head: all bytes up to the empty line.
+        streams_body: tells which bodies may have any size.
 
     Raises:
         RequestError: the head is not valid, or uses an unsupported feature.
@@ -135,16 +157,26 @@ def parse(head: bytes) -> RequestHead:
     authority, path, query = _split_target(request.method, request.target)
     if authority:  # RFC 9112 §3.2.2: it replaces the Host field
         fields = [(b"host", authority), *(each for each in fields if each[0] != b"host")]
+    method = request.method.decode("ascii")
+    is_streamed = length != 0 and streams_body(method, decoded_path(path))
+    if not is_streamed and length is not None and length > BODY_LIMIT:
+        raise body_too_large()
     return RequestHead(
-        method=request.method.decode("ascii"),
+        method=method,
         path=path,
         query=query,
         version=f"HTTP/{min(request.http_version, b'1.1').decode('ascii')}",
         fields=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in fields),
         length=length,
+        streams_body=is_streamed,
         expects_continue=_expects_continue(request.http_version, fields),
         exchange=exchange,
     )
+
+
+def decoded_path(path: str) -> str:
+    """Return a percent-encoded path as in WSGI: bytes as text in Latin-1, here of UTF-8."""
+    return unquote_to_bytes(path).decode("latin-1")
 
 
 Fields = list[tuple[bytes, bytes]]
@@ -210,7 +242,7 @@ def _length(value: bytes) -> int:
     if not value.isdigit():
         raise invalid(_AMBIGUOUS)
     digits = value.lstrip(b"0") or b"0"
-    if len(digits) > _MAX_DIGITS or int(digits) > BODY_LIMIT:
+    if len(digits) > _MAX_DIGITS:
         raise body_too_large()
     return int(digits)
 

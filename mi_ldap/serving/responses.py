@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from contextvars import Context
 from email.utils import formatdate
 from functools import lru_cache
+from threading import Lock
 from typing import Any, Final
 
 import h11
 import structlog
 
+from mi_ldap.errors import NodeUnavailable
+from mi_ldap.micro_integrators.forward import FORWARD, Forward
 from mi_ldap.serving.errors import RequestError, too_busy
 from mi_ldap.serving.logs import log_request
 from mi_ldap.serving.request_head import RequestHead
@@ -31,7 +34,9 @@ Fields = list[tuple[str, str]]
 class Response:
     """The application's answer to one request.
 
-    `produce` and `abandon` are called in threads, never two at once.
+    `produce`, `abandon` and `finish_forward` are called in threads, and wait for each other. If the
+    application left a `Forward`, its own body is discarded: `forward` is set after `produce`, the
+    caller frames the answer of the node, and calls `finish_forward` in place of `produce`.
 
     Args:
         application: the WSGI application.
@@ -60,6 +65,10 @@ class Response:
         self._spent_s = 0.0
         self._is_head_framed = False
         self._is_begun = False
+        self._lock = Lock()
+        self.forward: Forward | None = None
+        self.must_close = False
+        """Whether the connection cannot be used again, because of an unread body."""
         self.is_complete = False
 
     @property
@@ -81,26 +90,84 @@ class Response:
         # Only before the first part: a response that has begun cannot become an error.
         if self._parts is None and began - self._asked_at > queue_s:
             raise too_busy()
-        produced = self._context.run(self._try_to_produce)
-        self._is_begun = True
-        self._spent_s += time.monotonic() - began
-        if self.is_complete:
-            self._context.run(log_request, self._head, self._status, self._environ, self._spent_s)
-            self._context.run(self._finish)
+        with self._lock:
+            produced = self._context.run(self._try_to_produce)
+            self._is_begun = True
+            self._spent_s += time.monotonic() - began
+            if self.is_complete:
+                self._log(self._status, self._spent_s)
+                self._context.run(self._finish)
         return produced
 
     def abandon(self) -> None:
         """Close the application's iterable, because the rest of the response is not needed."""
-        if not self.is_complete:
+        with self._lock:
+            self._abandon()
+
+    def finish_forward(self, status: int, report: Callable[[Forward], None]) -> None:
+        """Report the end of the forwarded request, unless it was reported before.
+
+        Args:
+            status: of the answer that the client gets.
+            report: calls `finished` or `refused`.
+        """
+        with self._lock:
+            if self.forward is None or self.is_complete:
+                return
             self.is_complete = True
-            self._finish()
+            self._report(report)
+            self._log(status, time.monotonic() - self._asked_at)
+            self._context.run(self._finish)
+
+    @property
+    def application_fields(self) -> Fields:
+        """The header fields that the application gave."""
+        return self._start[1] if self._start else []
+
+    def frame_head(self, status: int, reason: str, fields: Fields) -> list[bytes]:
+        """Return the head as bytes, with the fields of the connection."""
+        is_last = self.must_close or self._is_stopping()
+        own = [
+            ("Date", _date(int(time.time()))),
+            ("Connection", "close" if is_last else "keep-alive"),
+        ]
+        encoded = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in own + fields
+        ]
+        return self._framed_by_h11(
+            h11.Response(status_code=status, reason=reason.encode("latin-1"), headers=encoded)
+        )
+
+    def frame_data(self, data: bytes) -> list[bytes]:
+        """Return a part of the body with its framing."""
+        return self._framed_by_h11(h11.Data(data=data))
+
+    def frame_end(self) -> list[bytes]:
+        """Return the end of the body."""
+        return self._framed_by_h11(h11.EndOfMessage())
+
+    def _abandon(self) -> None:
+        if self.is_complete:
+            return
+        self.is_complete = True
+        if self.forward is not None:  # the connection was closed before it was carried out
+            stopped = NodeUnavailable("The request was ended before it was sent.")
+            self._report(lambda forward: forward.refused(stopped))
+        self._finish()
+
+    def _report(self, report: Callable[[Forward], None]) -> None:
+        if self.forward is not None:
+            self._context.run(_try_to_report, report, self.forward)
+
+    def _log(self, status: int, seconds: float) -> None:
+        self._context.run(log_request, self._head, status, self._environ, seconds)
 
     def _try_to_produce(self) -> list[bytes]:
         try:
             return self._produce()
         except Exception:
             log.exception("application_failed")
-            self.abandon()
+            self._abandon()
             if self._is_begun:
                 raise ConnectionAbortedError from None
             sentence = "The service failed. See its log under the request id."
@@ -110,6 +177,10 @@ class Response:
         if self._parts is None:
             iterable = self._application(self._environ, self._start_response)
             self._close = getattr(iterable, "close", None)
+            self.forward = self._environ.pop(FORWARD, None)
+            if self.forward is not None:
+                self._close_iterable()
+                return []
             self._parts = iter(iterable)
         produced: list[bytes] = []
         size = 0
@@ -154,16 +225,7 @@ class Response:
         fields = [each for each in headers if each[0].lower() not in _HOP_BY_HOP]
         length = next((value for name, value in fields if name.lower() == "content-length"), None)
         self._left = None if length is None else int(length)
-        own = [
-            ("Date", _date(int(time.time()))),
-            ("Connection", "close" if self._is_stopping() else "keep-alive"),
-        ]
-        encoded = [
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in own + fields
-        ]
-        return self._framed_by_h11(
-            h11.Response(status_code=int(code), reason=reason.encode("latin-1"), headers=encoded)
-        )
+        return self.frame_head(int(code), reason, fields)
 
     def _framed_by_h11(self, event: h11.Event) -> list[bytes]:
         return self._head.exchange.send_with_data_passthrough(event) or []
@@ -178,15 +240,26 @@ class Response:
 
     def _finish(self) -> None:
         """Close the iterable, and release the request's body."""
-        close, self._close, self._parts = self._close, None, iter(())
+        self._parts = iter(())
+        self._close_iterable()
+        # Frees a body of 1 MB now; cycles would keep it until the garbage collector runs.
+        self._environ.clear()
+
+    def _close_iterable(self) -> None:
+        close, self._close = self._close, None
         try:
             if close is not None:
                 close()
         except Exception:
             log.exception("application_failed")
-        finally:
-            # Frees a body of 1 MB now; cycles would keep it until the garbage collector runs.
-            self._environ.clear()
+
+
+def _try_to_report(report: Callable[[Forward], None], forward: Forward) -> None:
+    try:
+        report(forward)
+    except Exception:
+        # The node has carried it out, or not; the answer must say so nevertheless.
+        log.exception("application_failed")
 
 
 @lru_cache(1)  # the same for all responses of a second

@@ -29,7 +29,7 @@ from mi_ldap.serving.certificate import (
 from mi_ldap.serving.cleanup import Cleanup
 from mi_ldap.serving.embedded_slapd import embedded_directory, running_directory
 from mi_ldap.serving.heartbeat_process import HeartbeatProcess
-from mi_ldap.serving.http_server import HttpServer, is_answering, listen
+from mi_ldap.serving.http_server import HttpServer, is_answering, listening
 from mi_ldap.serving.lost_directory import warn_of_lost_admins
 from mi_ldap.serving.processes import Child, Signals
 from mi_ldap.serving.state_folder import held_state_folder
@@ -63,7 +63,7 @@ def serve(settings: Settings) -> int:
     with (
         held_state_folder(settings.state_dir),
         # Before the directory starts: early clients wait in the backlog.
-        listen(settings.server) as listener,
+        listening(settings.server, {}) as listeners,
         running_directory(settings) as directory,
     ):
         services = wiring.services(settings, directory)
@@ -81,10 +81,11 @@ def serve(settings: Settings) -> int:
             _prepare_reads, [services.primary, *services.secondaries.values()]
         )
         server = Child(
-            HttpServer(settings.server, listener, certificate, application, on_worker_start).run
+            HttpServer(settings.server, listeners, certificate, application, on_worker_start).run
         )
         # Otherwise the kernel would accept connections while gunicorn stops.
-        listener.close()
+        for listener in listeners:
+            listener.close()
         try:
             return supervise(
                 server,

@@ -14,7 +14,9 @@ import signal
 import socket
 import time
 from asyncio import Task
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -22,6 +24,9 @@ from typing import Any, NoReturn
 from gunicorn.workers.base import Worker
 
 from mi_ldap.addresses import parse_network
+from mi_ldap.micro_integrators.forward import CAN_FORWARD
+from mi_ldap.micro_integrators.node import Nodes
+from mi_ldap.micro_integrators.pool import MAX_CONNECTIONS
 from mi_ldap.serving.certificate import ServedCertificate
 from mi_ldap.serving.client_sockets import PlainSocket, TlsSocket
 from mi_ldap.serving.connection import Connection, Request, Timeouts, endpoints_of, set_options
@@ -31,8 +36,13 @@ from mi_ldap.serving.errors import RequestError
 from mi_ldap.serving.file_descriptors import reserve_descriptors
 from mi_ldap.serving.logs import log_request_error
 from mi_ldap.serving.processes import unblock_stop_signals
+from mi_ldap.serving.relay import Relay
+from mi_ldap.serving.request_head import StreamsBody, streams_nothing
 from mi_ldap.serving.responses import Response
 from mi_ldap.settings import ServerSettings, load_settings
+
+_REPORTS_S = 1.0
+"""For writing the outcomes of forwarded requests when the worker stops, in seconds."""
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -44,16 +54,23 @@ class RequestWorker(Worker):  # type: ignore[misc]
 
     `cfg.keepalive` is the timeout of idle connections, in seconds, and `cfg.worker_connections` the
     most connections; `limits` has the other limits. If `limits` is None, as under a separately
-    configured gunicorn, they are taken from the settings.
+    configured gunicorn, they are taken from the settings. `nodes` are the Micro Integrators that
+    requests are forwarded to, `streams_body` tells which requests' bodies are streamed to them, and
+    `slot` is the number that no other live worker has.
     """
 
     timeouts = Timeouts()
     limits: Limits | None = None
+    nodes: Nodes | None = None
+    streams_body: StreamsBody = staticmethod(streams_nothing)
+    slot: int = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.alive: bool = True
         self._tasks: set[Task[None]] = set()
+        self._relays: set[Task[Any]] = set()
+        self._reports: set[Future[None]] = set()
 
     def init_signals(self) -> None:
         """Called by gunicorn; SIGHUP stops no worker, not even before `run` has its handler."""
@@ -72,14 +89,19 @@ class RequestWorker(Worker):  # type: ignore[misc]
             ServedCertificate(self.cfg.certfile, self.cfg.keyfile) if self.cfg.is_ssl else None
         )
         self._pool = ThreadPoolExecutor(self.cfg.threads, "request")
-        connections = reserve_descriptors(self.cfg.worker_connections)
+        forwards = len(self.nodes or ()) * MAX_CONNECTIONS
+        connections = reserve_descriptors(self.cfg.worker_connections, forwards)
         limits = self.limits or limits_of(load_settings().server)
         self._table = ConnectionTable(replace(limits, connections=connections))
         asyncio.run(self._serve())
+        # The audit log has the outcome of every request that was sent to a node.
+        futures.wait(self._reports.copy(), timeout=_REPORTS_S)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self) -> None:
         stopping = asyncio.Event()
+        if self.nodes:
+            self.nodes.attach(asyncio.get_running_loop(), self.slot)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._refresh_certificate)
         acceptors = [asyncio.create_task(self._accept(each.sock)) for each in self.sockets]
@@ -104,6 +126,10 @@ class RequestWorker(Worker):  # type: ignore[misc]
         while self._tasks and time.monotonic() - started < self.cfg.graceful_timeout:
             self.notify()
             await asyncio.wait(self._tasks, timeout=0.25)
+            # Before gunicorn kills this process, so that their outcome can be written.
+            if time.monotonic() - started > self.cfg.graceful_timeout - 2 * _REPORTS_S:
+                for relay in self._relays:
+                    relay.cancel()
             # A client may be sending a request, or be about to: it gets a moment to complete it.
             if time.monotonic() - started > self.timeouts.linger_s / 2:
                 for entry in self._table.entries(Phase.NEW, Phase.WAITING):
@@ -148,7 +174,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
             else PlainSocket(accepted)
         )
         endpoints = endpoints_of(accepted, client)
-        return Connection(wrapped, endpoints, self._table, entry, self.timeouts)
+        return Connection(wrapped, endpoints, self._table, entry, self.timeouts, self.streams_body)
 
     async def _request_loop(self, connection: Connection, entry: Entry) -> None:
         """Answer requests until one side closes the connection."""
@@ -180,20 +206,46 @@ class RequestWorker(Worker):  # type: ignore[misc]
             while not response.is_complete:
                 produce = response.produce
                 pieces = await loop.run_in_executor(self._pool, produce, self.timeouts.queue_s)
+                if response.forward is not None:
+                    await self._forward(request, response, connection)
                 await connection.send(pieces)
         except BaseException:
             # In a thread: an application's `close` may block.
-            self._pool.submit(response.abandon)
+            self._submit(response.abandon)
             raise
         self._table.enter(entry, Phase.WAITING)
         connection.forget_request()
         return response.keeps_connection
 
+    async def _forward(self, request: Request, response: Response, connection: Connection) -> None:
+        """Answer the request by the node that the application chose."""
+        assert self.nodes is not None  # noqa: S101 - else the environment lacks CAN_FORWARD
+        relay = Relay(request.head, response, connection, self.nodes, self._submit)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - runs in a task
+        self._relays.add(task)
+        try:
+            await relay.run()
+        finally:
+            self._relays.discard(task)
+
+    def _submit(self, run: Callable[[], None]) -> Future[None]:
+        """Run a function in a thread; the worker waits for it when it stops."""
+        future = self._pool.submit(run)
+        self._reports.add(future)
+        future.add_done_callback(self._reports.discard)
+        return future
+
     def _response(self, request: Request, connection: Connection) -> Response:
         scheme = "https" if self._certificate else "http"
         head, endpoints = request.head, connection.endpoints
         environ = environ_of(head, request.body, endpoints, scheme, self.cfg.workers)
-        return Response(self.wsgi, head, environ, is_stopping=lambda: not self.alive)
+        if self.nodes:
+            environ[CAN_FORWARD] = True
+        response = Response(self.wsgi, head, environ, is_stopping=lambda: not self.alive)
+        # Until the body was read: it must never be taken for the next request.
+        response.must_close = head.streams_body
+        return response
 
 
 def limits_of(server: ServerSettings) -> Limits:

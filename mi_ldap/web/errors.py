@@ -5,6 +5,7 @@ Only this module knows HTTP statuses, and the sentences of MI that WSO2's client
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -75,6 +76,8 @@ _SENTENCES: dict[type[MiLdapError], Callable[[Any], str]] = {
 }
 """MI's sentences, which replace those of the errors."""
 
+_SHOWN_AS_REASON = ("DELETE", "PUT")
+
 _HTTP_SENTENCES = {
     404: _NOT_FOUND,
     405: _NOT_FOUND,
@@ -109,6 +112,24 @@ def sentence_of(error: MiLdapError | str) -> str:
         return _SENTENCES[type(error)](error)
     lead = next((lead for kind, lead in _LEADS if isinstance(error, kind)), "")
     return f"{lead} {error}".strip()
+
+
+def forwarded_error(
+    error: MiLdapError, method: str
+) -> tuple[int, str, list[tuple[str, str]], bytes]:
+    """Return the answer to a request that was to be forwarded: status, reason, fields and body."""
+    status, sentence = status_of(error), sentence_of(error)
+    body = json.dumps({"Error": sentence}).encode()
+    fields = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("X-Error-Code", error.code),
+    ]
+    if status == 503:
+        fields.append(("Retry-After", str(RETRY_AFTER_S)))
+    is_shown = method in _SHOWN_AS_REASON
+    reason = _as_reason(sentence) if is_shown else HTTPStatus(status).phrase
+    return status, reason, fields, body
 
 
 def with_retry(response: Response, error: Exception) -> Response:
@@ -152,7 +173,7 @@ def _respond(error: Exception, sentence: str, status: int) -> Response:
 def _is_shown_as_reason(error: Exception, status: int) -> bool:
     # The dashboard shows the reason phrase of a failed DELETE or PUT, and not the body.
     is_standard = status in (401, 404) or isinstance(error, AdminsOnly)
-    return request.method in ("DELETE", "PUT") and not is_standard
+    return request.method in _SHOWN_AS_REASON and not is_standard
 
 
 def _as_reason(sentence: str) -> str:

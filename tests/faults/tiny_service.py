@@ -104,7 +104,7 @@ def run_service(
     configure_logging("debug")
     listener = socket.socket(fileno=listener_fd)
     settings = ServerSettings(workers=1, threads=THREADS)
-    server = HttpServer(settings, listener, self_signed_certificate(Path(folder)), application)
+    server = HttpServer(settings, [listener], self_signed_certificate(Path(folder)), application)
     server.cfg.set("worker_class", worker)
     server.cfg.set("worker_connections", connections)
     server.cfg.set("keepalive", 1 if worker is HurriedWorker else 60)

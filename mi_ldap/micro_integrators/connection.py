@@ -1,0 +1,191 @@
+"""HTTP/1.1 with a node over one connection, which may be used for several requests."""
+
+from __future__ import annotations
+
+import errno
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import h11
+
+from mi_ldap.micro_integrators.transport import SLICE, NodeSocket
+
+HEAD_LIMIT: Final = 64 * 1024
+"""Bytes of the head of an answer."""
+
+_MOST_INTERIM: Final = 16  # answers of status 1xx before the one that counts
+# h11 0.16 takes quadratic time for many spaces before a control character, and accepts bare line
+# feeds. This expression takes linear time.
+_HEAD: Final = re.compile(rb"HTTP/1\.[01] (?:[\t\x20-\x7e\x80-\xff]*\r\n)+\r\n")
+
+
+class BadAnswer(Exception):
+    """The node sent something that is not an answer of HTTP/1.1, or broke it off."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHead:
+    """The head of an answer.
+
+    Attributes:
+        status: 200 to 599.
+        reason: its phrase.
+        fields: names in lower case, and their values, in the order in which they came.
+        length: bytes of the body; None if they are not known.
+    """
+
+    status: int
+    reason: str
+    fields: tuple[tuple[str, str], ...]
+    length: int | None
+
+
+class NodeConnection:
+    """A connection; one task may receive while another one sends.
+
+    Attributes:
+        is_new: whether no request was sent over it.
+        has_answered: whether a byte of the present answer has arrived.
+    """
+
+    def __init__(self, connected: NodeSocket) -> None:
+        self._socket = connected
+        self._http = _client_state()
+        self._input = bytearray()
+        self._is_ended = False
+        self.is_new = True
+        self.has_answered = False
+
+    async def send_head(
+        self, method: str, target: str, fields: list[tuple[str, str]], body: bytes = b""
+    ) -> None:
+        """Send the head, together with a body that is in memory, if there is one.
+
+        Raises:
+            h11.LocalProtocolError: the target or a field is not valid; nothing was sent.
+            OSError: the connection broke.
+        """
+        encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in fields]
+        request = h11.Request(method=method, target=target, headers=encoded)
+        data = self._http.send(request) or b""
+        if body:
+            data += self._http.send(h11.Data(data=body)) or b""
+        await self._socket.send(data)
+
+    async def send_data(self, data: bytes) -> None:
+        """Send a part of the body."""
+        for piece in self._http.send_with_data_passthrough(h11.Data(data=data)) or ():
+            await self._socket.send(piece)
+
+    async def send_end(self) -> None:
+        """Send the end of the body."""
+        data = self._http.send(h11.EndOfMessage())
+        if data:
+            await self._socket.send(data)
+
+    async def receive_head(self) -> AnswerHead:
+        """Return the head of the answer, without answers of status 1xx.
+
+        Raises:
+            BadAnswer: it is not valid, or too large.
+            OSError: the connection broke.
+        """
+        for _ in range(_MOST_INTERIM):
+            self._http.receive_data(await self._read_head())
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                raise BadAnswer(str(error)) from None
+            if isinstance(event, h11.Response):
+                return self._begin_body(event)
+            if not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
+                break
+        raise BadAnswer("no final status")
+
+    async def receive_data(self) -> bytes:
+        """Return the next part of the body, at most some `SLICE`s; `b""` at its end.
+
+        Raises:
+            BadAnswer: the body is shorter than announced, or not encoded as announced.
+            OSError: the connection broke.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        # Small chunks are put together: each would become a TLS record of its own.
+        while not self._is_ended and size < SLICE:
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                raise BadAnswer(str(error)) from None
+            if isinstance(event, h11.Data):
+                pieces.append(bytes(event.data))
+                size += len(event.data)
+            elif event is h11.NEED_DATA:
+                if pieces:
+                    break
+                self._http.receive_data(await self._socket.receive())
+            else:
+                self._is_ended = True
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether request and answer have ended, and nothing came after the answer."""
+        is_done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        return is_done and not self._http.trailing_data[0] and not self._socket.has_input()
+
+    def renew(self) -> None:
+        """Prepare a connection that `is_reusable` for the next request."""
+        self._http.start_next_cycle()
+        self._is_ended = self.is_new = self.has_answered = False
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the node has closed an idle connection, or sent something on it."""
+        return self._socket.has_input()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    async def _read_head(self) -> bytes:
+        """Return the bytes up to the next empty line, checked."""
+        while (end := self._input.find(b"\r\n\r\n") + 4) < 4:
+            if len(self._input) > HEAD_LIMIT:
+                raise BadAnswer("the head is too large")
+            received = await self._socket.receive()
+            if not received:
+                raise ConnectionResetError(errno.ECONNRESET, "connection closed before the answer")
+            self.has_answered = True
+            self._input += received
+        head = bytes(self._input[:end])
+        del self._input[:end]
+        if end > HEAD_LIMIT or not _HEAD.fullmatch(head):
+            raise BadAnswer("the head is not valid, or too large")
+        return head
+
+    def _begin_body(self, response: h11.Response) -> AnswerHead:
+        fields = tuple(
+            (name.decode("ascii").lower(), value.decode("latin-1"))
+            for name, value in response.headers
+        )
+        values = dict(fields)
+        # RFC 9112 §6.1: h11 would ignore the length, and another recipient the coding.
+        if "transfer-encoding" in values and "content-length" in values:
+            raise BadAnswer("two lengths of the body")
+        if not 200 <= response.status_code <= 599:
+            raise BadAnswer("an unknown status")
+        if self._input:
+            self._http.receive_data(bytes(self._input))
+            self._input.clear()
+        length = values.get("content-length")
+        return AnswerHead(
+            response.status_code,
+            bytes(response.reason).decode("latin-1"),
+            fields,
+            int(length) if length and length.isdigit() else None,
+        )
+
+
+def _client_state() -> h11.Connection:
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)

@@ -1,0 +1,280 @@
+"""One request to a node, and its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from asyncio import Timeout
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import structlog
+
+from mi_ldap.errors import MiLdapError, NodeFailed, NodeUnavailable
+from mi_ldap.micro_integrators.breaker import Admission
+from mi_ldap.micro_integrators.connection import AnswerHead, BadAnswer, NodeConnection
+from mi_ldap.micro_integrators.failures import (
+    FAILURES,
+    error_before_answer,
+    reason_of,
+    unknown_effect,
+)
+from mi_ldap.micro_integrators.forward import Fields
+from mi_ldap.micro_integrators.node import Node
+from mi_ldap.micro_integrators.tasks import cancel
+
+log = structlog.get_logger(__name__)
+
+
+class UploadBroken(Exception):
+    """The body of a request could not be received; `__cause__` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRequest:
+    """What is sent to a node.
+
+    Attributes:
+        method: `"GET"`.
+        target: path and query below the node's address.
+        fields: header fields besides those of the connection and the token.
+        is_write: whether it may change something there, so that it is sent at most once.
+        body: a body in memory.
+        stream: the parts of a body that is received meanwhile, in place of `body`.
+        length: the bytes of `stream`; None if they are not known.
+    """
+
+    method: str
+    target: str
+    fields: Fields
+    is_write: bool
+    body: bytes = field(default=b"", repr=False)
+    stream: AsyncIterator[bytes] | None = field(default=None, repr=False)
+    length: int | None = None
+
+
+class Exchange:
+    """A request and its answer, in the event loop of `Nodes.loop`.
+
+    `open`, then `read` until it returns `b""`, and `close` in any case.
+
+    Attributes:
+        is_sent: whether a byte of the request may have reached the node.
+        is_uploaded: whether the whole request was sent.
+        is_known: False for a write while it may have been done without an answer.
+        sent_bytes: of the request's body.
+        received_bytes: of the answer's body.
+    """
+
+    def __init__(self, node: Node, request: NodeRequest) -> None:
+        self._node = node
+        self.request = request
+        self._connection: NodeConnection | None = None
+        self._admission: Admission | None = None
+        self._has_turn = False
+        self._began_at = time.monotonic()
+        self._is_failed = False
+        self._is_counted = False
+        self.is_sent = False
+        self.is_uploaded = False
+        self.is_known = True
+        self.sent_bytes = 0
+        self.received_bytes = 0
+
+    @property
+    def seconds(self) -> float:
+        """The time since the request began."""
+        return time.monotonic() - self._began_at
+
+    async def open(self) -> AnswerHead:
+        """Send the request; return the head of the answer.
+
+        Raises:
+            NodeUnavailable: the node is down, slow or not trusted; the request had no effect there.
+            NodeFailed: it gave no valid answer, or refuses this service's account.
+            UploadBroken: the request's body could not be received.
+        """
+        config = self._node.config
+        try:
+            self._admission = self._node.admit()
+            await self._wait_for_turn()
+            async with asyncio.timeout(config.timeout_s) as time_limit:
+                return await self._authenticated(time_limit)
+        except MiLdapError:
+            self._is_failed = True
+            raise
+        except FAILURES as failure:
+            self._is_failed = True
+            if self._admission:
+                self._node.note_failure(self._admission, failure)
+            error = error_before_answer if self.is_known else unknown_effect
+            raise error(config, failure) from None
+
+    async def read(self) -> bytes:
+        """Return the next part of the answer's body; `b""` at its end.
+
+        Raises:
+            NodeFailed: the node broke it off, or sends nothing for too long.
+        """
+        assert self._connection is not None  # noqa: S101 - `open` has returned
+        config = self._node.config
+        try:
+            async with asyncio.timeout(config.body_timeout_s):
+                data = await self._connection.receive_data()
+        except FAILURES as failure:
+            self._is_failed = True
+            log.warning("node_broke_answer", node=config.id, reason=reason_of(failure))
+            raise NodeFailed(f"The Micro Integrator {config.id} broke off its answer.") from None
+        self.received_bytes += len(data)
+        return data
+
+    def close(self) -> None:
+        """Keep the connection if the answer was read completely, else close it."""
+        if self._connection is not None:
+            self._node.pool.give_back(self._connection)
+            self._connection = None
+        if self._has_turn:
+            self._has_turn = False
+            self._node.requests.release()
+        if self._admission is not None:
+            self._admission.abandoned()
+            self._admission = None
+        if not self._is_counted:
+            self._is_counted = True
+            self._node.counters.add(self.seconds, is_error=self._is_failed)
+
+    async def _wait_for_turn(self) -> None:
+        try:
+            async with asyncio.timeout(self._node.config.timeout_s):
+                await self._node.requests.acquire()
+        except TimeoutError:
+            raise NodeUnavailable(
+                f"Too many requests to the Micro Integrator {self._node.id} are under way. "
+                "Try again later."
+            ) from None
+        self._has_turn = True
+
+    async def _authenticated(self, time_limit: Timeout) -> AnswerHead:
+        session = self._node.session
+        token = await session.token()
+        head = await self._answered(token, time_limit)
+        if head.status != 401:
+            return head
+        session.forget(token)
+        self._drop_connection()
+        if self.request.stream is not None:
+            await session.token()  # so that the next request finds a valid one
+            raise NodeUnavailable(
+                f"The login at the Micro Integrator {self._node.id} had ended, so this was not "
+                "done. Send it again."
+            )
+        head = await self._answered(await session.token(), time_limit)
+        if head.status == 401:
+            self._drop_connection()
+            log.error(
+                "node_refuses_token",
+                node=self._node.id,
+                hint="check the account of the [[micro_integrator]] and its rights there",
+            )
+            raise NodeFailed(
+                f"The Micro Integrator {self._node.id} refuses the account of this service."
+            )
+        return head
+
+    async def _answered(self, token: str, time_limit: Timeout) -> AnswerHead:
+        """Send the request, a second time if an idle connection was closed; return the head."""
+        # A write gets a new connection: whether it arrived before the node closed an idle one could
+        # not be known.
+        idle = None if self.request.is_write else self._node.pool.take_idle()
+        if idle is not None:
+            self._connection = idle
+            try:
+                return await self._attempt(idle, token, time_limit)
+            except (OSError, BadAnswer) as failure:
+                if idle.has_answered or isinstance(failure, TimeoutError):
+                    raise
+                self._drop_connection()
+        self._connection = await self._node.pool.connect()
+        return await self._attempt(self._connection, token, time_limit)
+
+    async def _attempt(
+        self, connection: NodeConnection, token: str, time_limit: Timeout
+    ) -> AnswerHead:
+        request, config = self.request, self._node.config
+        fields = [
+            ("Host", config.authority),
+            ("Authorization", f"Bearer {token}"),
+            *(each for each in request.fields if each[0] not in _OWN),
+            *_framing(request),
+        ]
+        target = config.base_path + request.target
+        # Before the first byte: what has left this process may have arrived.
+        self.is_sent, self.is_known = True, not request.is_write
+        if request.stream is not None:
+            await connection.send_head(request.method, target, fields)
+            head = await self._streamed(connection, request.stream, time_limit)
+        else:
+            await connection.send_head(request.method, target, fields, request.body)
+            await connection.send_end()
+            self.sent_bytes, self.is_uploaded = len(request.body), True
+            head = await connection.receive_head()
+        self.is_known = True
+        if self._admission:
+            self._node.note_success(self._admission)
+        return head
+
+    async def _streamed(
+        self, connection: NodeConnection, stream: AsyncIterator[bytes], time_limit: Timeout
+    ) -> AnswerHead:
+        """Send the body while waiting for the answer, which may come before its end."""
+        upload = asyncio.create_task(self._upload(connection, stream, time_limit))
+        answer = asyncio.create_task(connection.receive_head())
+        try:
+            await asyncio.wait({upload, answer}, return_when=asyncio.FIRST_COMPLETED)
+            # If the node has closed its side, its answer may be on the way.
+            if not answer.done() and isinstance(failure := upload.exception(), UploadBroken):
+                raise failure
+            return await answer
+        finally:
+            await cancel(upload)
+            await cancel(answer)
+
+    async def _upload(
+        self, connection: NodeConnection, stream: AsyncIterator[bytes], time_limit: Timeout
+    ) -> None:
+        """Send the body; the time limit of the node does not run while the client is waited for."""
+        now = asyncio.get_running_loop().time
+        config = self._node.config
+        while True:
+            time_limit.reschedule(None)
+            try:
+                piece = await anext(stream, b"")
+            except Exception as error:
+                raise UploadBroken from error
+            if not piece:
+                break
+            time_limit.reschedule(now() + config.body_timeout_s)
+            await connection.send_data(piece)
+            self.sent_bytes += len(piece)
+        time_limit.reschedule(now() + config.timeout_s)
+        await connection.send_end()
+        self.is_uploaded = True
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+# The head of the request to the node has its own.
+_OWN = frozenset({"host", "authorization", "cookie", "content-length", "transfer-encoding"})
+
+
+def _framing(request: NodeRequest) -> list[tuple[str, str]]:
+    """Return the header fields of the body's length (RFC 9112 §6)."""
+    if request.stream is None:
+        has_body = bool(request.body) or request.method in ("POST", "PUT", "PATCH")
+        return [("Content-Length", str(len(request.body)))] if has_body else []
+    if request.length is None:
+        return [("Transfer-Encoding", "chunked")]
+    return [("Content-Length", str(request.length))]

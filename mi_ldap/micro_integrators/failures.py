@@ -1,0 +1,73 @@
+"""What a failed request to a node means: the error for the client, and the reason for the log."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Final
+
+import h11
+
+from mi_ldap.certificate_faults import CertificateFault, fault_of
+from mi_ldap.errors import MiLdapError, NodeFailed, NodeUnavailable
+from mi_ldap.micro_integrators.config import NodeConfig
+from mi_ldap.micro_integrators.connection import BadAnswer
+
+FAILURES: Final = (OSError, UnicodeError, BadAnswer, h11.LocalProtocolError)
+"""What the functions of `transport` and `connection` raise."""
+
+_CERTIFICATE: Final = {
+    CertificateFault.NOT_YET_VALID: "is not valid yet",
+    CertificateFault.EXPIRED: "has expired",
+    CertificateFault.SELF_SIGNED: "is self-signed",
+    CertificateFault.UNKNOWN_AUTHORITY: "is signed by an authority that is unknown here",
+    CertificateFault.OTHER_HOST: "is for another host name",
+    CertificateFault.OTHER: "cannot be verified",
+}
+
+
+def error_before_answer(config: NodeConfig, failure: BaseException) -> MiLdapError:
+    """Return the error for a request without an effect that was not answered."""
+    name = f"The Micro Integrator {config.id}"
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        fault = _CERTIFICATE[fault_of(failure)]
+        return NodeUnavailable(f"The certificate of the Micro Integrator {config.id} {fault}.")
+    if isinstance(failure, TimeoutError):
+        return NodeUnavailable(f"{name} did not answer in time. Try again later.")
+    if isinstance(failure, BadAnswer | h11.RemoteProtocolError):
+        return NodeFailed(f"{name} gave no valid answer.")
+    if isinstance(failure, h11.LocalProtocolError):
+        return NodeFailed(f"The request cannot be sent to the Micro Integrator {config.id}.")
+    return NodeUnavailable(f"{name} cannot be reached. Try again later.")
+
+
+def unknown_effect(config: NodeConfig, failure: BaseException) -> NodeFailed:
+    """Return the error for a write that was sent and not answered."""
+    happened = (
+        f"The Micro Integrator {config.id} did not answer in time"
+        if isinstance(failure, TimeoutError)
+        else f"The connection to the Micro Integrator {config.id} broke"
+    )
+    return NodeFailed(f"{happened}: whether it was done is not known.")
+
+
+def reason_of(failure: BaseException) -> str:
+    """Return what happened, for the log and the audit log."""
+    if isinstance(failure, BadAnswer):
+        return f"invalid answer: {failure}"
+    if isinstance(failure, ssl.SSLError):
+        return _reason_of_tls(failure)
+    if isinstance(failure, socket.gaierror | UnicodeError):
+        return "the host name cannot be resolved"
+    if isinstance(failure, TimeoutError):
+        return "no answer in time"
+    text = failure.strerror if isinstance(failure, OSError) else None
+    return text.lower() if text else "connection failed"
+
+
+def _reason_of_tls(failure: ssl.SSLError) -> str:
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return f"certificate {_CERTIFICATE[fault_of(failure)]}"
+    if isinstance(failure, ssl.SSLEOFError):
+        return "connection closed without the end of TLS"
+    return f"TLS: {failure.reason or 'failed'}"

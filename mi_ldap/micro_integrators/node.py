@@ -1,0 +1,123 @@
+"""One Micro Integrator: what all workers share, and what each of them keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from asyncio import AbstractEventLoop
+from collections.abc import Iterable, Iterator
+
+import structlog
+
+from mi_ldap.errors import NodeUnavailable
+from mi_ldap.micro_integrators.breaker import Admission, BreakerState, CircuitBreaker
+from mi_ldap.micro_integrators.config import NodeConfig
+from mi_ldap.micro_integrators.counters import SharedCounters
+from mi_ldap.micro_integrators.failures import reason_of
+from mi_ldap.micro_integrators.pool import MAX_CONNECTIONS, ConnectionPool
+from mi_ldap.micro_integrators.session import Session
+from mi_ldap.micro_integrators.transport import tls_context
+
+log = structlog.get_logger(__name__)
+
+
+class Node:
+    """A node, created before the workers are forked.
+
+    Its requests are sent in one event loop of each process.
+
+    Attributes:
+        config: where it is.
+        counters: of all workers.
+        breaker: of this process.
+        problem: why the last request was not answered; `""` if it was.
+    """
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.config = config
+        self.counters = SharedCounters()
+        self.breaker = CircuitBreaker(probe_s=2 * config.timeout_s)
+        self.problem = ""
+        # Connections, made in the worker: a fork would share them.
+        self.pool = ConnectionPool(config, tls_context(config))
+        self.session = Session(config, self.pool)
+        self.requests = asyncio.Semaphore(MAX_CONNECTIONS)
+
+    @property
+    def id(self) -> str:
+        return self.config.id
+
+    @property
+    def state(self) -> BreakerState:
+        return self.breaker.state
+
+    def admit(self) -> Admission:
+        """Return the breaker's admission of one request.
+
+        Raises:
+            NodeUnavailable: the node failed a moment ago.
+        """
+        admission = self.breaker.admit()
+        if admission is None:
+            raise NodeUnavailable(
+                f"The Micro Integrator {self.id} cannot be used at the moment. Try again later."
+            )
+        return admission
+
+    def note_success(self, admission: Admission) -> None:
+        """Note that it has answered."""
+        if self.problem:
+            log.info("node_recovered", node=self.id)
+        self.problem = ""
+        admission.succeeded()
+
+    def note_failure(self, admission: Admission, failure: BaseException) -> None:
+        """Note that it could not be reached, or gave no valid answer."""
+        reason = reason_of(failure)
+        if reason != self.problem:  # not for each request while it is down
+            log.warning("node_failed", node=self.id, reason=reason)
+        self.problem = reason
+        admission.failed()
+
+
+class Nodes:
+    """All nodes, the one first that the service's own port stands for.
+
+    Args:
+        configs: the nodes; their ids are unique.
+
+    Raises:
+        ConfigurationError: a file in a configuration cannot be used.
+    """
+
+    def __init__(self, configs: Iterable[NodeConfig]) -> None:
+        self._nodes = {config.id: Node(config) for config in configs}
+        self._loop: AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+
+    def __getitem__(self, node_id: str) -> Node:
+        return self._nodes[node_id]
+
+    def __contains__(self, node_id: str) -> bool:
+        return node_id in self._nodes
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes.values())
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def attach(self, loop: AbstractEventLoop, slot: int) -> None:
+        """Send requests in this event loop, and count them in this slot; called in a worker."""
+        self._loop = loop
+        for node in self:
+            node.counters.use_slot(slot)
+
+    def loop(self) -> AbstractEventLoop:
+        """Return the event loop of the requests, started in a thread where there is no worker."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                name = "micro-integrators"
+                threading.Thread(target=self._loop.run_forever, name=name, daemon=True).start()
+            return self._loop
