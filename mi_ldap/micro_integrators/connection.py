@@ -14,6 +14,7 @@ from mi_ldap.micro_integrators.transport import SLICE, NodeSocket
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of the head of an answer."""
 
+_BUFFER: Final = 128 * 1024
 _MOST_INTERIM: Final = 16  # answers of status 1xx before the one that counts
 # h11 0.16 takes quadratic time for many spaces before a control character, and accepts bare line
 # feeds. This expression takes linear time.
@@ -53,6 +54,8 @@ class NodeConnection:
         self._socket = connected
         self._http = _client_state()
         self._input = bytearray()
+        self._left: int | None = None  # missing bytes of a body with a Content-Length
+        self._buffer = memoryview(b"")
         self._is_ended = False
         self.is_new = True
         self.has_answered = False
@@ -103,41 +106,47 @@ class NodeConnection:
                 break
         raise BadAnswer("no final status")
 
-    async def receive_data(self) -> bytes:
-        """Return the next part of the body, at most some `SLICE`s; `b""` at its end.
+    async def receive_data(self) -> bytes | memoryview:
+        """Return the next part of the body; nothing at its end.
+
+        A part is valid until the next call, and is at most some 64 kB, or `_BUFFER`.
 
         Raises:
             BadAnswer: the body is shorter than announced, or not encoded as announced.
             OSError: the connection broke.
         """
-        pieces: list[bytes] = []
-        size = 0
-        # Small chunks are put together: each would become a TLS record of its own.
-        while not self._is_ended and size < SLICE:
-            try:
-                event = self._http.next_event()
-            except h11.RemoteProtocolError as error:
-                raise BadAnswer(str(error)) from None
-            if isinstance(event, h11.Data):
-                pieces.append(bytes(event.data))
-                size += len(event.data)
-            elif event is h11.NEED_DATA:
-                if pieces:
-                    break
-                self._http.receive_data(await self._socket.receive())
-            else:
-                self._is_ended = True
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._left is None:
+            return await self._receive_framed()
+        if self._input:
+            data = bytes(self._input[: self._left])
+            del self._input[: len(data)]
+            self._left -= len(data)
+            return data
+        if not self._left:
+            return b""
+        if not self._buffer:
+            self._buffer = memoryview(bytearray(min(self._left, _BUFFER)))
+        size = await self._socket.receive_into(self._buffer[: self._left])
+        if not size:
+            raise BadAnswer("the body is shorter than announced")
+        self._left -= size
+        return self._buffer[:size]
 
     @property
     def is_reusable(self) -> bool:
         """Whether request and answer have ended, and nothing came after the answer."""
-        is_done = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        return is_done and not self._http.trailing_data[0] and not self._socket.has_input()
+        if self._http.our_state is not h11.DONE:  # also if one side will close the connection
+            return False
+        if self._left is None:
+            is_ended = self._http.their_state is h11.DONE and not self._http.trailing_data[0]
+        else:
+            is_ended = self._left == 0 and not self._input
+        return is_ended and not self._socket.has_input()
 
     def renew(self) -> None:
         """Prepare a connection that `is_reusable` for the next request."""
-        self._http.start_next_cycle()
+        self._http = _client_state()
+        self._left, self._buffer = None, memoryview(b"")
         self._is_ended = self.is_new = self.has_answered = False
 
     @property
@@ -164,6 +173,27 @@ class NodeConnection:
             raise BadAnswer("the head is not valid, or too large")
         return head
 
+    async def _receive_framed(self) -> bytes:
+        """Return the next part of a body that is chunked, or ends with the connection."""
+        pieces: list[bytes] = []
+        size = 0
+        # Small chunks are put together: each would become a TLS record of its own.
+        while not self._is_ended and size < SLICE:
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                raise BadAnswer(str(error)) from None
+            if isinstance(event, h11.Data):
+                pieces.append(bytes(event.data))
+                size += len(event.data)
+            elif event is h11.NEED_DATA:
+                if pieces:
+                    break
+                self._http.receive_data(await self._socket.receive())
+            else:
+                self._is_ended = True
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
     def _begin_body(self, response: h11.Response) -> AnswerHead:
         fields = tuple(
             (name.decode("ascii").lower(), value.decode("latin-1"))
@@ -175,16 +205,16 @@ class NodeConnection:
             raise BadAnswer("two lengths of the body")
         if not 200 <= response.status_code <= 599:
             raise BadAnswer("an unknown status")
-        if self._input:
+        sent_length = values.get("content-length")  # h11 has checked it
+        length = None if sent_length is None else int(sent_length)
+        if length is not None and response.status_code not in (204, 304):
+            # Without h11, which copies each byte three times.
+            self._left = length
+        elif self._input:  # nothing would mean the end of the connection to h11
             self._http.receive_data(bytes(self._input))
             self._input.clear()
-        length = values.get("content-length")
-        return AnswerHead(
-            response.status_code,
-            bytes(response.reason).decode("latin-1"),
-            fields,
-            int(length) if length and length.isdigit() else None,
-        )
+        reason = bytes(response.reason).decode("latin-1")
+        return AnswerHead(response.status_code, reason, fields, length)
 
 
 def _client_state() -> h11.Connection:

@@ -110,8 +110,8 @@ class Exchange:
             error = error_before_answer if self.is_known else unknown_effect
             raise error(config, failure) from None
 
-    async def read(self) -> bytes:
-        """Return the next part of the answer's body; `b""` at its end.
+    async def read(self) -> bytes | memoryview:
+        """Return the next part of the answer's body, valid until the next call; nothing at its end.
 
         Raises:
             NodeFailed: the node broke it off, or sends nothing for too long.

@@ -54,9 +54,15 @@ class NodeSocket:
 
     async def receive(self) -> bytes:
         """Wait for data and return at most `SLICE` bytes; `b""` at the end of the stream."""
+        buffer = bytearray(SLICE)
+        size = await self.receive_into(memoryview(buffer))
+        return bytes(buffer[:size])
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Wait for data and write it to the buffer; return its size, 0 at the end of the stream."""
         while True:
             try:
-                return self._read()
+                return self._read_into(buffer)
             except (BlockingIOError, ssl.SSLWantReadError):
                 await wait_readable(self._socket)
             except ssl.SSLWantWriteError:
@@ -83,22 +89,20 @@ class NodeSocket:
         """Close it at once."""
         self._socket.close()
 
-    def _read(self) -> bytes:
-        # A call of `recv` returns one TLS record, of 16 kB at most.
-        pieces: list[bytes] = []
+    def _read_into(self, buffer: memoryview) -> int:
+        # A call of `recv_into` returns one TLS record, of 16 kB at most.
         size = 0
-        while size < SLICE:
+        while size < len(buffer):
             try:
-                piece = self._socket.recv(SLICE - size)
+                received = self._socket.recv_into(buffer[size:])
             except OSError:
-                if pieces:
+                if size:
                     break  # an error is raised again by the next call
                 raise
-            if not piece:
+            if not received:
                 break
-            pieces.append(piece)
-            size += len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            size += received
+        return size
 
 
 async def connect(config: NodeConfig, context: ssl.SSLContext | None) -> NodeSocket:

@@ -141,7 +141,7 @@ class Relay:
         else:
             await self._send_answer(answer, data)
 
-    async def _send_answer(self, answer: AnswerHead, data: bytes) -> None:
+    async def _send_answer(self, answer: AnswerHead, data: bytes | memoryview) -> None:
         """Send the answer; the last bytes when the end of the request was reported."""
         pieces = self._framed_head(answer)
         left = None if self._omits_body(answer) else answer.length

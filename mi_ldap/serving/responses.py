@@ -138,9 +138,9 @@ class Response:
             h11.Response(status_code=status, reason=reason.encode("latin-1"), headers=encoded)
         )
 
-    def frame_data(self, data: bytes) -> list[bytes]:
-        """Return a part of the body with its framing."""
-        return self._framed_by_h11(h11.Data(data=data))
+    def frame_data(self, data: bytes | memoryview) -> list[bytes]:
+        """Return a part of the body with its framing; the part itself is not copied."""
+        return self._framed_by_h11(h11.Data(data=data))  # type: ignore[arg-type]
 
     def frame_end(self) -> list[bytes]:
         """Return the end of the body."""

@@ -194,7 +194,7 @@ class Answer:
 
 
 @dataclass
-class Service:
+class RelayingService:
     """The service under test."""
 
     ports: list[int]
@@ -304,7 +304,7 @@ def _ended() -> bytes:
 @contextmanager
 def relaying(
     folder: Path, mi: MicroIntegrator, options: Options = Options(), **changed: Any
-) -> Iterator[Service]:
+) -> Iterator[RelayingService]:
     """A service that forwards to the stand-in; `changed` are attributes of `NodeConfig`."""
     config = {
         "id": "mi-1",
@@ -329,7 +329,7 @@ def relaying(
         process = subprocess.Popen(
             [sys.executable, __file__, given], pass_fds=descriptors, stderr=log, env=environment
         )
-    service = Service([each.getsockname()[1] for each in listeners], process, folder)
+    service = RelayingService([each.getsockname()[1] for each in listeners], process, folder)
     for each in listeners:
         each.close()
     try:
@@ -346,7 +346,7 @@ def relaying(
         assert mi.password not in service.log
 
 
-def _answers(service: Service) -> bool:
+def _answers(service: RelayingService) -> bool:
     with suppress(OSError, AssertionError):
         return service.ask("GET", "/hello").body == b"hello"
     assert service.process.poll() is None, service.log
