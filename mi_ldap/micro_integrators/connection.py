@@ -164,7 +164,7 @@ class NodeConnection:
                 raise BadAnswer("the head is too large")
             received = await self._socket.receive()
             if not received:
-                raise ConnectionResetError(errno.ECONNRESET, "connection closed before the answer")
+                raise ConnectionResetError(errno.ECONNRESET, "closed before the answer")
             self.has_answered = True
             self._input += received
         head = bytes(self._input[:end])

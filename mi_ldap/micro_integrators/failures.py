@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from typing import Final
@@ -61,8 +62,9 @@ def reason_of(failure: BaseException) -> str:
         return "the host name cannot be resolved"
     if isinstance(failure, TimeoutError):
         return "no answer in time"
-    text = failure.strerror if isinstance(failure, OSError) else None
-    return text.lower() if text else "connection failed"
+    # Not its text: that of asyncio has the address.
+    code = failure.errno if isinstance(failure, OSError) else None
+    return os.strerror(code).lower() if code else "connection failed"
 
 
 def _reason_of_tls(failure: ssl.SSLError) -> str:

@@ -93,6 +93,7 @@ class Nodes:
     def __init__(self, configs: Iterable[NodeConfig]) -> None:
         self._nodes = {config.id: Node(config) for config in configs}
         self._loop: AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
     def __getitem__(self, node_id: str) -> Node:
@@ -118,6 +119,22 @@ class Nodes:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                name = "micro-integrators"
-                threading.Thread(target=self._loop.run_forever, name=name, daemon=True).start()
+                self._thread = threading.Thread(target=self._run, args=(self._loop,), daemon=True)
+                self._thread.start()
             return self._loop
+
+    def close(self) -> None:
+        """Close idle connections, and the thread that `loop` has started."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+            thread, self._thread = self._thread, None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+
+    def _run(self, loop: AbstractEventLoop) -> None:
+        loop.run_forever()
+        for node in self:
+            node.pool.close_idle()
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()

@@ -52,3 +52,8 @@ class ConnectionPool:
         self._idle.append((connection, time.monotonic()))
         if len(self._idle) > _MOST_IDLE:
             self._idle.popleft()[0].close()
+
+    def close_idle(self) -> None:
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop()[0].close()

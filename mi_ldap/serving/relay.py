@@ -122,13 +122,14 @@ class Relay:
         self._watcher.add_done_callback(self._client_gone)
 
     def _stop_watching(self) -> None:
-        if self._watcher is not None:
-            self._watcher.remove_done_callback(self._client_gone)
-            self._watcher.cancel()
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.cancel()
 
     def _client_gone(self, _watcher: Task[None]) -> None:
         """End the request at once; also while the node is silent."""
-        self._until_gone.reschedule(asyncio.get_running_loop().time())
+        if self._watcher is not None:  # else the request has ended
+            self._until_gone.reschedule(asyncio.get_running_loop().time())
 
     async def _relay(self) -> None:
         try:
@@ -150,8 +151,9 @@ class Relay:
             left = None if left is None else left - len(data)
             if left == 0:
                 break
+            self._status = answer.status
             await self._connection.send(_joined(pieces))
-            pieces, self._status = [], answer.status
+            pieces = []
             try:
                 data = await self._exchange.read()
             except NodeFailed as error:
