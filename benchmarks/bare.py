@@ -72,7 +72,7 @@ def main() -> None:
     directory = embedded_directory(settings) if settings.is_embedded else None
     app = application(services(settings, directory), Target.from_environment())
     listener = listen(settings.server)
-    HttpServer(settings.server, listener, certificate_of(settings), app).run()
+    HttpServer(settings.server, [listener], certificate_of(settings), app).run()
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def test_a_worker_that_has_no_handlers_yet_is_stopped(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Signals, "forget", slowly(Signals.forget))
     settings = ServerSettings(workers=1, tls=False, graceful_timeout_s=20)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        arbiter = Child(HttpServer(settings, listener, None, application).run)
+        arbiter = Child(HttpServer(settings, [listener], None, application).run)
     try:
         assert eventually(lambda: bool(children(arbiter.pid)))
         arbiter.send(signal.SIGTERM)
