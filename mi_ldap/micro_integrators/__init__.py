@@ -2,7 +2,12 @@
 
 `forward` has what a view hands to the server when it has allowed a request: the server sends it to
 the node and streams both bodies. `node` has the state of one MI that all requests share: the token
-of this service's account there, the circuit breaker and the counters. It may import settings,
-errors and the helpers below them, and it is the only importer of httpx2 beside the client. It must
-not know users, roles, Flask or the sockets of clients.
+of this service's account there, the circuit breaker and the counters. `exchange` is one request and
+its answer, in the event loop of a worker, and `fetch` one for a thread. It may import settings,
+`ldap.name_resolution`, errors and the helpers below them. It must not know users, roles, Flask or
+the sockets of clients.
+
+HTTP is framed by h11, over sockets of its own, and not by httpx2: that one sends the whole body
+before it reads an answer, does not tell whether a byte of a request was sent, and copies each byte
+several times.
 """

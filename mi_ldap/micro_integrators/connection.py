@@ -57,6 +57,7 @@ class NodeConnection:
         self._left: int | None = None  # missing bytes of a body with a Content-Length
         self._buffer = memoryview(b"")
         self._is_ended = False
+        self._ends_with_connection = False
         self.is_new = True
         self.has_answered = False
 
@@ -135,8 +136,8 @@ class NodeConnection:
     @property
     def is_reusable(self) -> bool:
         """Whether request and answer have ended, and nothing came after the answer."""
-        if self._http.our_state is not h11.DONE:  # also if one side will close the connection
-            return False
+        if self._http.our_state is not h11.DONE or self._ends_with_connection:
+            return False  # also if the node has announced that it closes the connection
         if self._left is None:
             is_ended = self._http.their_state is h11.DONE and not self._http.trailing_data[0]
         else:
@@ -207,15 +208,24 @@ class NodeConnection:
             raise BadAnswer("an unknown status")
         sent_length = values.get("content-length")  # h11 has checked it
         length = None if sent_length is None else int(sent_length)
-        if length is not None and response.status_code not in (204, 304):
+        has_body = response.status_code not in (204, 304)
+        if has_body and length is not None:
             # Without h11, which copies each byte three times.
             self._left = length
-        elif self._input:  # nothing would mean the end of the connection to h11
+            return _head_of(response, fields, length)
+        self._ends_with_connection = has_body and "transfer-encoding" not in values
+        if self._input:  # nothing would mean the end of the connection to h11
             self._http.receive_data(bytes(self._input))
             self._input.clear()
-        reason = bytes(response.reason).decode("latin-1")
-        return AnswerHead(response.status_code, reason, fields, length)
+        return _head_of(response, fields, length)
 
 
 def _client_state() -> h11.Connection:
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
+
+
+def _head_of(
+    response: h11.Response, fields: tuple[tuple[str, str], ...], length: int | None
+) -> AnswerHead:
+    reason = bytes(response.reason).decode("latin-1")
+    return AnswerHead(response.status_code, reason, fields, length)

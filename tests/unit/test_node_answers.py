@@ -1,0 +1,186 @@
+"""Answers of a node out of bytes: what is accepted, however the bytes are cut."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import h11
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mi_ldap.micro_integrators.connection import BadAnswer, NodeConnection
+from mi_ldap.serving.answer_fields import merged_fields
+
+Found = tuple[int, tuple[tuple[str, str], ...], bytes, bool] | str
+"""Status, fields, body and whether the connection may be used again; else the error."""
+
+
+class Pieces:
+    """In place of a socket: what arrives, in pieces, then the end of the stream."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = [piece for piece in pieces if piece]
+
+    async def receive(self) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        piece = await self.receive()
+        data, rest = piece[: len(buffer)], piece[len(buffer) :]
+        if rest:
+            self._pieces.insert(0, rest)
+        buffer[: len(data)] = data
+        return len(data)
+
+    async def send(self, data: bytes) -> None:
+        """Take it."""
+
+    def has_input(self) -> bool:
+        return bool(self._pieces)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+async def _read(pieces: list[bytes]) -> Found:
+    connection = NodeConnection(Pieces(pieces))  # type: ignore[arg-type]
+    await connection.send_head("GET", "/", [("Host", "x")])
+    await connection.send_end()
+    try:
+        head = await connection.receive_head()
+        body = b""
+        while part := await connection.receive_data():
+            body += part
+    except (BadAnswer, ConnectionError) as error:
+        return type(error).__name__
+    return head.status, head.fields, body, connection.is_reusable
+
+
+def read(pieces: list[bytes]) -> Found:
+    return asyncio.run(_read(pieces))
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+LENGTH = b"Content-Length: 5\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+ACCEPTED = {
+    "a length": (OK + LENGTH + b"\r\nhello", b"hello", True),
+    "chunks": (OK + CHUNKED + b"\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", b"hello", True),
+    "until the end": (OK + b"\r\nhello", b"hello", False),
+    "1.0": (b"HTTP/1.0 200 OK\r\n" + LENGTH + b"\r\nhello", b"hello", False),
+    "a close": (OK + LENGTH + b"Connection: close\r\n\r\nhello", b"hello", False),
+    "more than the length": (OK + LENGTH + b"\r\nhello!", b"hello", False),
+    "no reason": (b"HTTP/1.1 200 \r\n" + LENGTH + b"\r\nhello", b"hello", True),
+    "two equal lengths": (OK + LENGTH + LENGTH + b"\r\nhello", b"hello", True),
+    "interim answers": (b"HTTP/1.1 103 x\r\n\r\n" * 3 + OK + LENGTH + b"\r\nhello", b"hello", True),
+    "204": (b"HTTP/1.1 204 x\r\n\r\n", b"", True),
+    "a folded field": (OK + LENGTH + b"A: b\r\n c\r\n\r\nhello", b"hello", True),
+}
+
+
+@pytest.mark.parametrize(("sent", "body", "is_reusable"), ACCEPTED.values(), ids=ACCEPTED)
+def test_is_accepted(sent: bytes, body: bytes, is_reusable: bool) -> None:
+    found = read([sent])
+    assert not isinstance(found, str)
+    assert found[2:] == (body, is_reusable)
+
+
+REFUSED = {
+    "nothing": b"",
+    "other bytes": b"hello\r\n\r\n",
+    "half a head": OK + LENGTH,
+    "HTTP/2": b"HTTP/2.0 200 OK\r\n\r\n",
+    "bare line feeds": b"HTTP/1.1 200 OK\nA: b\n\n\r\n\r\n",
+    "a control character": OK + b"A: \x0bb\r\n\r\n",
+    "a NUL": OK + b"A: \0\r\n\r\n",
+    "a field without a name": OK + b": b\r\n\r\n",
+    "a space before the colon": OK + b"Content-Length : 5\r\n\r\nhello",
+    "two lengths": OK + LENGTH + b"Content-Length: 6\r\n\r\nhello",
+    "a length of two numbers": OK + b"Content-Length: 5, 6\r\n\r\nhello",
+    "a negative length": OK + b"Content-Length: -5\r\n\r\nhello",
+    "a length in words": OK + b"Content-Length: five\r\n\r\nhello",
+    "a length beside chunks": OK + LENGTH + CHUNKED + b"\r\n0\r\n\r\n",
+    "another coding": OK + b"Transfer-Encoding: gzip\r\n\r\nhello",
+    "a short body": OK + LENGTH + b"\r\nhell",
+    "half a chunk": OK + CHUNKED + b"\r\n5\r\nhell",
+    "no last chunk": OK + CHUNKED + b"\r\n5\r\nhello\r\n",
+    "a chunk size in words": OK + CHUNKED + b"\r\nfive\r\n",
+    "101": b"HTTP/1.1 101 x\r\n\r\n",
+    "099": b"HTTP/1.1 099 x\r\n\r\n",
+    "600": b"HTTP/1.1 600 x\r\n\r\n",
+    "endless interim answers": b"HTTP/1.1 102 x\r\n\r\n" * 100,
+    "a large head": OK + b"A: bbbbbbbb\r\n" * 10_000 + b"\r\n",
+    "an endless line": OK + b"A: " + b"b" * 100_000,
+}
+
+
+@pytest.mark.parametrize("sent", REFUSED.values(), ids=REFUSED)
+def test_is_refused(sent: bytes) -> None:
+    assert read([sent]) in ("BadAnswer", "ConnectionResetError")
+
+
+def test_a_head_is_checked_in_linear_time() -> None:
+    sent = OK + (b"A: " + b" " * 60_000 + b"\0") + b"\r\n\r\n"
+    began = time.monotonic()
+    assert read([sent]) == "BadAnswer"
+    assert time.monotonic() - began < 1
+
+
+def test_every_cut_gives_the_same() -> None:
+    small = (sent for sent in REFUSED.values() if len(sent) < 500)
+    for sent in [*(sent for sent, _, _ in ACCEPTED.values()), *small]:
+        whole = read([sent])
+        for at in range(1, len(sent)):
+            assert read([sent[:at], sent[at:]]) == whole, sent
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        *(OK, LENGTH, CHUNKED, b"\r\n", b"hello", b"5\r\nhello\r\n", b"0\r\n\r\n", b"\n", b"\0"),
+        *(
+            b"HTTP/1.1 100 x\r\n\r\n",
+            b"A: b\r\n",
+            b" ",
+            b"HTTP/1.0 404 \r\n",
+            b"Connection: close\r\n",
+        ),
+    ]
+)
+ANSWERS = st.lists(FRAGMENTS | st.binary(max_size=6), max_size=14).map(b"".join)
+
+
+@given(ANSWERS, st.lists(st.integers(1, 40), max_size=8))
+@settings(max_examples=400, deadline=None)
+def test_any_bytes_are_an_answer_or_an_error(sent: bytes, lengths: list[int]) -> None:
+    pieces, at = [], 0
+    for length in lengths:
+        pieces.append(sent[at : at + length])
+        at += length
+    whole, in_pieces = read([sent]), read([*pieces, sent[at:]])
+    if isinstance(whole, str) or isinstance(in_pieces, str):
+        assert isinstance(whole, str) == isinstance(in_pieces, str)
+        return
+    assert whole[:3] == in_pieces[:3]
+
+
+@given(ANSWERS)
+@settings(max_examples=200, deadline=None)
+def test_what_was_accepted_can_be_sent_to_a_client(sent: bytes) -> None:
+    async def forward() -> None:
+        connection = NodeConnection(Pieces([sent]))  # type: ignore[arg-type]
+        await connection.send_head("GET", "/", [("Host", "x")])
+        try:
+            head = await connection.receive_head()
+        except (BadAnswer, ConnectionError):
+            return
+        fields = merged_fields(
+            [("X-Request-Id", "r1")], head, "https://x/management", "/management"
+        )
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
+        reason = head.reason.encode("latin-1")
+        h11.Response(status_code=head.status, reason=reason, headers=encoded)
+
+    asyncio.run(forward())
