@@ -79,7 +79,7 @@ class Relay:
                         self._watch()
                     await self._relay()
                 finally:
-                    self._stop_watching()
+                    await self._stop_watching()
         except TimeoutError as error:
             # Either the client went away, or it did not receive a slice in time.
             gone = ConnectionResetError(_GONE) if self._until_gone.expired() else error
@@ -121,10 +121,13 @@ class Relay:
         self._watcher = asyncio.create_task(self._connection.wait_for_close())
         self._watcher.add_done_callback(self._client_gone)
 
-    def _stop_watching(self) -> None:
+    async def _stop_watching(self) -> None:
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             watcher.cancel()
+            # Until it has ended: it removes the socket's reader, which by then would be that of
+            # the next request.
+            await asyncio.wait([watcher])
 
     def _client_gone(self, _watcher: Task[None]) -> None:
         """End the request at once; also while the node is silent."""

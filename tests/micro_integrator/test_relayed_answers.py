@@ -112,6 +112,15 @@ def test_a_body_of_unknown_length_ends_with_the_connection_in_http_1_0(
     assert (answer.body, answer.is_whole) == (log_bytes(4096), True)
 
 
+def test_a_connection_is_used_for_one_request_after_the_other(service: RelayingService) -> None:
+    with service.connect() as connection:
+        for _ in range(20):
+            connection.sendall(head_of("GET", "/management/logs?file=audit.log"))
+            assert read_answer(connection).body == log_bytes(4096)
+            connection.sendall(head_of("GET", "/hello"))
+            assert read_answer(connection).body == b"hello"
+
+
 def test_answers_on_one_connection_come_in_the_order_of_the_requests(
     service: RelayingService,
 ) -> None:
