@@ -21,6 +21,10 @@ _MOST_INTERIM: Final = 16  # answers of status 1xx before the one that counts
 _HEAD: Final = re.compile(rb"HTTP/1\.[01] (?:[\t\x20-\x7e\x80-\xff]*\r\n)+\r\n")
 
 
+class InvalidRequest(Exception):
+    """The request cannot be sent by HTTP/1.1; nothing of it was sent."""
+
+
 class BadAnswer(Exception):
     """The node sent something that is not an answer of HTTP/1.1, or broke it off."""
 
@@ -46,7 +50,6 @@ class NodeConnection:
     """A connection; one task may receive while another one sends.
 
     Attributes:
-        is_new: whether no request was sent over it.
         has_answered: whether a byte of the present answer has arrived.
     """
 
@@ -58,7 +61,6 @@ class NodeConnection:
         self._buffer = memoryview(b"")
         self._is_ended = False
         self._ends_with_connection = False
-        self.is_new = True
         self.has_answered = False
 
     async def send_head(
@@ -67,12 +69,15 @@ class NodeConnection:
         """Send the head, together with a body that is in memory, if there is one.
 
         Raises:
-            h11.LocalProtocolError: the target or a field is not valid; nothing was sent.
+            InvalidRequest: the target or a field is not valid; nothing was sent.
             OSError: the connection broke.
         """
-        encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in fields]
-        request = h11.Request(method=method, target=target, headers=encoded)
-        data = self._http.send(request) or b""
+        try:
+            encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in fields]
+            request = h11.Request(method=method, target=target, headers=encoded)
+            data = self._http.send(request) or b""
+        except (h11.LocalProtocolError, UnicodeEncodeError) as error:
+            raise InvalidRequest(str(error)) from None
         if body:
             data += self._http.send(h11.Data(data=body)) or b""
         await self._socket.send(data)
@@ -148,7 +153,7 @@ class NodeConnection:
         """Prepare a connection that `is_reusable` for the next request."""
         self._http = _client_state()
         self._left, self._buffer = None, memoryview(b"")
-        self._is_ended = self.is_new = self.has_answered = False
+        self._is_ended = self.has_answered = False
 
     @property
     def is_stale(self) -> bool:

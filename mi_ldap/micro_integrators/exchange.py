@@ -12,7 +12,12 @@ import structlog
 
 from mi_ldap.errors import MiLdapError, NodeFailed, NodeUnavailable
 from mi_ldap.micro_integrators.breaker import Admission
-from mi_ldap.micro_integrators.connection import AnswerHead, BadAnswer, NodeConnection
+from mi_ldap.micro_integrators.connection import (
+    AnswerHead,
+    BadAnswer,
+    InvalidRequest,
+    NodeConnection,
+)
 from mi_ldap.micro_integrators.failures import (
     FAILURES,
     error_before_answer,
@@ -60,7 +65,6 @@ class Exchange:
 
     Attributes:
         is_sent: whether a byte of the request may have reached the node.
-        is_uploaded: whether the whole request was sent.
         is_known: False for a write while it may have been done without an answer.
         sent_bytes: of the request's body.
         received_bytes: of the answer's body.
@@ -76,7 +80,6 @@ class Exchange:
         self._is_failed = False
         self._is_counted = False
         self.is_sent = False
-        self.is_uploaded = False
         self.is_known = True
         self.sent_bytes = 0
         self.received_bytes = 0
@@ -103,6 +106,10 @@ class Exchange:
         except MiLdapError:
             self._is_failed = True
             raise
+        except InvalidRequest as failure:
+            self._is_failed = True
+            self.is_sent, self.is_known = False, True
+            raise error_before_answer(config, failure) from None
         except FAILURES as failure:
             self._is_failed = True
             if self._admission:
@@ -216,7 +223,7 @@ class Exchange:
         else:
             await connection.send_head(request.method, target, fields, request.body)
             await connection.send_end()
-            self.sent_bytes, self.is_uploaded = len(request.body), True
+            self.sent_bytes = len(request.body)
             head = await connection.receive_head()
         self.is_known = True
         if self._admission:
@@ -258,7 +265,6 @@ class Exchange:
             self.sent_bytes += len(piece)
         time_limit.reschedule(now() + config.timeout_s)
         await connection.send_end()
-        self.is_uploaded = True
 
     def _drop_connection(self) -> None:
         if self._connection is not None:
@@ -266,8 +272,24 @@ class Exchange:
             self._connection = None
 
 
-# The head of the request to the node has its own.
-_OWN = frozenset({"host", "authorization", "cookie", "content-length", "transfer-encoding"})
+# The request to the node has its own, or none: those of the client end here (RFC 9110 §7.6.1).
+_OWN = frozenset(
+    (
+        "host",
+        "authorization",
+        "cookie",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "upgrade",
+        "te",
+        "trailer",
+        "expect",
+        "proxy-authorization",
+        "proxy-connection",
+    )
+)
 
 
 def _framing(request: NodeRequest) -> list[tuple[str, str]]:

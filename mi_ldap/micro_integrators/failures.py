@@ -7,14 +7,12 @@ import socket
 import ssl
 from typing import Final
 
-import h11
-
 from mi_ldap.certificate_faults import CertificateFault, fault_of
 from mi_ldap.errors import MiLdapError, NodeFailed, NodeUnavailable
 from mi_ldap.micro_integrators.config import NodeConfig
-from mi_ldap.micro_integrators.connection import BadAnswer
+from mi_ldap.micro_integrators.connection import BadAnswer, InvalidRequest
 
-FAILURES: Final = (OSError, UnicodeError, BadAnswer, h11.LocalProtocolError)
+FAILURES: Final = (OSError, UnicodeError, BadAnswer, InvalidRequest)
 """What the functions of `transport` and `connection` raise."""
 
 _CERTIFICATE: Final = {
@@ -35,9 +33,9 @@ def error_before_answer(config: NodeConfig, failure: BaseException) -> MiLdapErr
         return NodeUnavailable(f"The certificate of the Micro Integrator {config.id} {fault}.")
     if isinstance(failure, TimeoutError):
         return NodeUnavailable(f"{name} did not answer in time. Try again later.")
-    if isinstance(failure, BadAnswer | h11.RemoteProtocolError):
+    if isinstance(failure, BadAnswer):
         return NodeFailed(f"{name} gave no valid answer.")
-    if isinstance(failure, h11.LocalProtocolError):
+    if isinstance(failure, InvalidRequest):
         return NodeFailed(f"The request cannot be sent to the Micro Integrator {config.id}.")
     return NodeUnavailable(f"{name} cannot be reached. Try again later.")
 
@@ -54,8 +52,8 @@ def unknown_effect(config: NodeConfig, failure: BaseException) -> NodeFailed:
 
 def reason_of(failure: BaseException) -> str:
     """Return what happened, for the log and the audit log."""
-    if isinstance(failure, BadAnswer):
-        return f"invalid answer: {failure}"
+    if isinstance(failure, BadAnswer | InvalidRequest):
+        return f"invalid answer: {failure}" if isinstance(failure, BadAnswer) else "invalid request"
     if isinstance(failure, ssl.SSLError):
         return _reason_of_tls(failure)
     if isinstance(failure, socket.gaierror | UnicodeError):

@@ -15,6 +15,7 @@ from mi_ldap.errors import ConfigurationError, MiLdapError, NodeFailed, NodeUnav
 from mi_ldap.micro_integrators.breaker import BreakerState, CircuitBreaker
 from mi_ldap.micro_integrators.config import NodeConfig
 from mi_ldap.micro_integrators.fetch import fetch
+from mi_ldap.micro_integrators.forward import Fields
 from mi_ldap.micro_integrators.node import Nodes
 from tests.micro_integrator import Fault, MicroIntegrator
 from tests.until import until
@@ -194,3 +195,33 @@ def test_a_large_answer_is_not_read(mi: MicroIntegrator, connect: Connect) -> No
     nodes = connect(mi)
     with pytest.raises(NodeFailed, match="too large"):
         fetch(nodes, "mi-1", "GET", "/logs?file=wso2carbon.log", limit=100_000)
+
+
+@pytest.mark.parametrize(
+    ("target", "fields"),
+    [
+        ("/apis?name=a b", ()),
+        ("/apis\r\nX: y", ()),
+        ("/apis", (("x-name", "a\r\nb"),)),
+        ("/apis", (("x-name", "Zażółć"),)),
+    ],
+)
+def test_a_request_that_is_not_valid_is_not_sent(
+    mi: MicroIntegrator, connect: Connect, target: str, fields: Fields
+) -> None:
+    nodes = connect(mi)
+    with pytest.raises(NodeFailed, match="cannot be sent"):
+        fetch(nodes, "mi-1", "POST", target, b"{}", fields=fields)
+    assert mi.forwarded == []
+    assert nodes["mi-1"].breaker.failures == 0
+
+
+def test_fields_of_the_connection_and_of_credentials_are_those_of_the_service(
+    mi: MicroIntegrator, connect: Connect
+) -> None:
+    names = ("authorization", "cookie", "host", "connection", "content-length", "expect", "te")
+    given = tuple((name, "client") for name in names)
+    fetch(connect(mi), "mi-1", "GET", "/apis", fields=(*given, ("traceparent", "client")))
+    (received,) = mi.forwarded
+    passed = {name for name, value in received.headers if value == "client"}
+    assert {name.lower() for name in passed} == {"traceparent"}
