@@ -6,14 +6,17 @@
 May import `client`, `name_rules` and `errors`; must not know HTTP, which is the client's.
 """
 
+_EXTRA = ("httpx2", "rich")
+"""The packages that only the extra `cli` of pyproject.toml brings."""
+
 
 def entry_point() -> None:
     """Run `mi` with the arguments of the process, and exit."""
     import sys
     from importlib.util import find_spec
 
-    if find_spec("rich") is None:
-        sys.exit("mi needs rich: run pip install 'mi-ldap[cli]'.")
+    if missing := [name for name in _EXTRA if find_spec(name) is None]:
+        sys.exit(f"mi needs {' and '.join(missing)}: run pip install 'mi-ldap[cli]'.")
     try:
         # Inside, because Ctrl-C may come while the packages are imported.
         from mi_ldap.cli.main import run

@@ -123,7 +123,7 @@ def test_the_metadata_are_those_of_the_project(wheel: Path) -> None:
     assert "License-Expression: Apache-2.0" in head
     assert body.strip() == README.strip()
     extra = re.findall(r"Requires-Dist: (\w+).*; extra == 'cli'", head)
-    assert set(extra) == {"rich"}
+    assert set(extra) == {"rich", "httpx2"}
 
 
 def test_the_lock_is_what_the_wheel_requires(server: Installation) -> None:
@@ -152,7 +152,7 @@ def test_the_first_session(server: Installation) -> None:
     with running(server, port) as environment:
         assert "AccessToken" in login(port, "admin:admin")
         ran = server.run("mi", "remote", "trust")
-        sentence = "mi needs rich: run pip install 'mi-ldap[cli]'.\n"
+        sentence = "mi needs httpx2 and rich: run pip install 'mi-ldap[cli]'.\n"
         assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", sentence)
         server.install("--require-hashes", "-r", ROOT / "requirements-cli.txt")
         server.said("mi", "remote", "update", "default", "localhost", str(port))

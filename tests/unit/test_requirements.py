@@ -71,8 +71,10 @@ def test_all_files_have_the_service_in_the_same_versions() -> None:
 
 
 def test_a_server_does_without_what_only_the_command_line_needs() -> None:
-    assert {"rich"} == asked_for("requirements-cli").keys() - asked_for("requirements").keys()
-    assert not {"rich"} & locked("requirements").keys()
+    assert {"rich", "httpx2"} == asked_for("requirements-cli").keys() - asked_for(
+        "requirements"
+    ).keys()
+    assert not {"rich", "httpx2"} & locked("requirements").keys()
     assert "requirements.txt" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
