@@ -75,6 +75,16 @@ class Caller:
         cookie = _header(head, b"set-cookie").partition(b";")[0]
         return Answer(int(head[9:12]), bytes(received[end + 4 : length]), cookie)
 
+    def discard(self, method: str, path: str, size: int) -> None:
+        """Send a request, and receive `size` bytes of its answer without keeping them."""
+        self._socket.sendall(_head(method, path, self._headers))
+        buffer = bytearray(_PIECE)
+        while size > 0:
+            received = self._socket.recv_into(buffer)
+            if not received:
+                raise BenchmarkError("The service hung up.")
+            size -= received
+
     def _more(self) -> bytes:
         data = self._socket.recv(_PIECE)
         if not data:

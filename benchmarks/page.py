@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from benchmarks import forwarding_rows
 from benchmarks.plot import IMAGE
 from benchmarks.results import Result, kept
 from benchmarks.running import ROOT
@@ -19,7 +20,7 @@ _INTRODUCTION = ROOT / "benchmarks" / "introduction.md"
 def write_page() -> None:
     """Write it; the picture is shown where there is one."""
     tables = [part for directory in DIRECTORIES for part in _section(directory)]
-    parts = [_introduction(), *_picture(), *(tables or [_NOTHING])]
+    parts = [_introduction(), *_picture(), *(tables or [_NOTHING]), *_forwarding()]
     PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -41,6 +42,14 @@ def _section(directory: str) -> Iterator[str]:
         yield f"### {result.users:,} users"
         yield _measured(result)
         yield markdown(rows_of(result, found))
+
+
+def _forwarding() -> Iterator[str]:
+    for result in kept(forwarding_rows.NAME):
+        yield "## Forwarding to a Micro Integrator"
+        yield forwarding_rows.INTRODUCTION
+        yield _measured(result)
+        yield markdown(forwarding_rows.rows(result.figures))
 
 
 def _measured(result: Result) -> str:

@@ -66,6 +66,14 @@ class Server:
             time.sleep(0.2 if filling else 0)
         return self.elapsed_s() - since_s
 
+    def worker_rss_mb(self) -> float:
+        """What the only worker of the service has in memory, shared pages included."""
+        (pid,) = [pid for child in _children(self.process.pid) for pid in _children(child)]
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) / 1024
+        raise BenchmarkError(f"The memory of process {pid} is not told.")
+
     def workers_memory_mb(self) -> float:
         """What the workers of the service have in memory, shared pages by their share."""
         workers = [pid for child in _children(self.process.pid) for pid in _children(child)]

@@ -1,0 +1,63 @@
+"""The rows of the requests that are forwarded to a Micro Integrator, and what is aimed at."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmarks.rows import Figures, Row, time_text
+
+NAME: Final = "micro-integrator"
+"""Of the stored result."""
+
+INTRODUCTION: Final = """\
+`python -m benchmarks.forwarding` compares requests that the service forwards with the same requests sent to the
+node directly, by turns in one run. The node is the stand-in of the tests, one process of Python; client, service
+and node share the cores. A small `GET` is one of `/apis?apiName=…`, on 16 connections at a fixed rate, with the
+service's own check of the token; its time is counted from when it was due. The large file has 500 MB, over TLS on
+both ways. Memory is that of one worker while it passes eight files on at once."""
+
+_ADDED_MS, _SHARE, _GROWTH_MB = 2.0, 0.5, 20.0
+
+
+def rows(figures: Figures) -> list[Row]:
+    """Return the rows of a run."""
+    return [_latency(figures), _throughput(figures), _memory(figures)]
+
+
+def _latency(figures: Figures) -> Row:
+    service, direct = figures["small"], figures["small direct"]
+    added_ms = service["p50_ms"] - direct["p50_ms"]
+    both = (
+        f"{time_text(each['p50_ms'])}, p99 {time_text(each['p99_ms'])}"
+        for each in (service, direct)
+    )
+    return Row(
+        "small `GET`, added to the median",
+        time_text(added_ms),
+        f"≤ {_ADDED_MS:g} ms",
+        " : ".join(both) + " direct",
+        added_ms <= _ADDED_MS,
+    )
+
+
+def _throughput(figures: Figures) -> Row:
+    service, direct = figures["large"]["mb_s"], figures["large direct"]["mb_s"]
+    share = service / direct
+    return Row(
+        "file of 500 MB",
+        f"{share:.2f}",
+        f"≥ {_SHARE:g} × direct",
+        f"{service:.0f} MB/s : {direct:.0f} MB/s direct",
+        share >= _SHARE,
+    )
+
+
+def _memory(figures: Figures) -> Row:
+    growth_mb, before_mb = figures["memory"]["mb"], figures["memory"]["before_mb"]
+    return Row(
+        "memory, eight files at once",
+        f"+ {growth_mb:.1f} MB",
+        f"≤ + {_GROWTH_MB:g} MB",
+        f"from {before_mb:.0f} MB RSS",
+        growth_mb <= _GROWTH_MB,
+    )
