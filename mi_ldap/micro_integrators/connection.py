@@ -121,15 +121,10 @@ class NodeConnection:
             BadAnswer: the body is shorter than announced, or not encoded as announced.
             OSError: the connection broke.
         """
+        if (received := self.received_data()) is not None:
+            return received
         if self._left is None:
             return await self._receive_framed()
-        if self._input:
-            data = bytes(self._input[: self._left])
-            del self._input[: len(data)]
-            self._left -= len(data)
-            return data
-        if not self._left:
-            return b""
         if not self._buffer:
             self._buffer = memoryview(bytearray(min(self._left, _BUFFER)))
         size = await self._socket.receive_into(self._buffer[: self._left])
@@ -137,6 +132,15 @@ class NodeConnection:
             raise BadAnswer("the body is shorter than announced")
         self._left -= size
         return self._buffer[:size]
+
+    def received_data(self) -> bytes | None:
+        """Return what has arrived together with the head, or the end; None to wait for more."""
+        if self._left is None:
+            return None
+        data = bytes(self._input[: self._left])
+        del self._input[: len(data)]
+        self._left -= len(data)
+        return data if data or not self._left else None
 
     @property
     def is_reusable(self) -> bool:

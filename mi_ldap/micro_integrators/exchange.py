@@ -126,8 +126,10 @@ class Exchange:
         assert self._connection is not None  # noqa: S101 - `open` has returned
         config = self._node.config
         try:
-            async with asyncio.timeout(config.body_timeout_s):
-                data = await self._connection.receive_data()
+            data: bytes | memoryview | None = self._connection.received_data()
+            if data is None:
+                async with asyncio.timeout(config.body_timeout_s):
+                    data = await self._connection.receive_data()
         except FAILURES as failure:
             self._is_failed = True
             log.warning("node_broke_answer", node=config.id, reason=reason_of(failure))
@@ -151,9 +153,13 @@ class Exchange:
             self._node.counters.add(self.seconds, is_error=self._is_failed)
 
     async def _wait_for_turn(self) -> None:
+        requests = self._node.requests
         try:
-            async with asyncio.timeout(self._node.config.timeout_s):
-                await self._node.requests.acquire()
+            if requests.locked():
+                async with asyncio.timeout(self._node.config.timeout_s):
+                    await requests.acquire()
+            else:
+                await requests.acquire()  # at once
         except TimeoutError:
             raise NodeUnavailable(
                 f"Too many requests to the Micro Integrator {self._node.id} are under way. "

@@ -50,8 +50,8 @@ class Outcome:
 class Forward:
     """A request that is allowed, and what becomes of it.
 
-    The server calls exactly one of `finished` and `refused`, before the client gets the last byte;
-    both block (the audit log), so the server calls them in a thread.
+    The server calls exactly one of `finished` and `refused`, before the client gets the last byte,
+    unless `is_reported` is False. Both block (the audit log), so the server calls them in a thread.
 
     Attributes:
         node: the id of the Micro Integrator.
@@ -62,6 +62,7 @@ class Forward:
         is_write: whether it may change something at the node, so that it is sent at most once.
         finished: called with the outcome of a request that was sent.
         refused: called with the error that is answered if nothing was sent.
+        is_reported: False if both do nothing, so that the client need not wait for a thread.
     """
 
     node: str
@@ -72,3 +73,4 @@ class Forward:
     is_write: bool
     finished: Callable[[Outcome], None]
     refused: Callable[[MiLdapError], None]
+    is_reported: bool = True

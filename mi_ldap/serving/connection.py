@@ -172,6 +172,24 @@ class Connection:
                 self._table.hold(self._entry, received)
             await asyncio.get_running_loop().create_future()
 
+    def call_on_input(self, call: Callable[[], None] | None) -> None:
+        """Call a function once when something arrives, or the connection is closed.
+
+        Args:
+            call: the function; None to call none any more.
+        """
+        loop, descriptor = asyncio.get_running_loop(), self._socket.raw.fileno()
+
+        def call_once() -> None:
+            loop.remove_reader(descriptor)
+            if call is not None:
+                call()
+
+        if call is None:
+            loop.remove_reader(descriptor)
+        else:
+            loop.add_reader(descriptor, call_once)
+
     async def send(self, pieces: Sequence[bytes]) -> None:
         """Send all pieces in slices of `SLICE` bytes.
 

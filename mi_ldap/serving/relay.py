@@ -62,6 +62,8 @@ class Relay:
         self._node = nodes[response.forward.node]
         self._exchange = Exchange(self._node, self._request_of(response.forward))
         self._watcher: Task[None] | None = None
+        self._is_watched = False
+        self._is_awaited = response.forward.is_reported
         self._status = 0  # of the head that was sent to the client
         self._is_reported = False
 
@@ -118,10 +120,18 @@ class Relay:
         self._watch()  # only now: until here the input is the body
 
     def _watch(self) -> None:
+        """Notice when the client closes its connection; a task is needed only if it sends."""
+        self._connection.call_on_input(self._start_watcher)
+        self._is_watched = True
+
+    def _start_watcher(self) -> None:
         self._watcher = asyncio.create_task(self._connection.wait_for_close())
         self._watcher.add_done_callback(self._client_gone)
 
     async def _stop_watching(self) -> None:
+        if self._is_watched:
+            self._is_watched = False
+            self._connection.call_on_input(None)
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             watcher.cancel()
@@ -231,8 +241,9 @@ class Relay:
     async def _report(self, status: int, report: Callable[[Forward], None]) -> None:
         if not self._is_reported:
             future = self._report_in_thread(status, report)
-            # Shielded: a thread that has not begun would never do it.
-            await asyncio.shield(asyncio.wrap_future(future))
+            if self._is_awaited:
+                # Shielded: a thread that has not begun would never do it.
+                await asyncio.shield(asyncio.wrap_future(future))
 
     def _report_in_thread(self, status: int, report: Callable[[Forward], None]) -> Future[None]:
         self._is_reported = True

@@ -208,6 +208,7 @@ class RequestWorker(Worker):  # type: ignore[misc]
                 pieces = await loop.run_in_executor(self._pool, produce, self.timeouts.queue_s)
                 if response.forward is not None:
                     await self._forward(request, response, connection)
+                    break
                 await connection.send(pieces)
         except BaseException:
             # In a thread: an application's `close` may block.

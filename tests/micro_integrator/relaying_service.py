@@ -131,6 +131,7 @@ class Application:
             is_write=method != "GET",
             finished=lambda outcome: note(**{name: getattr(outcome, name) for name in _OUTCOME}),
             refused=lambda error: note(refused=str(error)),
+            is_reported="HTTP_X_UNREPORTED" not in environ,
         )
 
 

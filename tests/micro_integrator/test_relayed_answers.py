@@ -121,6 +121,16 @@ def test_a_connection_is_used_for_one_request_after_the_other(service: RelayingS
             assert read_answer(connection).body == b"hello"
 
 
+def test_a_request_without_a_report_is_answered_before_its_end_is_noted(
+    service: RelayingService,
+) -> None:
+    with service.connect() as connection:
+        for _ in range(3):
+            connection.sendall(head_of("GET", "/management/apis", "X-Unreported: 1"))
+            assert read_answer(connection).status == 200
+    assert [one["status"] for one in service.next_outcomes(3)] == [200] * 3
+
+
 def test_answers_on_one_connection_come_in_the_order_of_the_requests(
     service: RelayingService,
 ) -> None:
