@@ -9,10 +9,6 @@ from benchmarks.rows import Figures, Row, time_text
 NAME: Final = "micro-integrator"
 """Of the stored result."""
 
-INTRODUCTION: Final = " ".join(
-    ["`python", "-m", "benchmarks.forwarding`", "compares", "requests", "that", "the", "service", "forwards", "with", "the", "same", "requests", "sent", "to", "the", "node", "directly,", "by", "turns", "in", "one", "run.", "The", "node", "is", "the", "stand-in", "of", "the", "tests,", "one", "process", "of", "Python;", "client,", "service", "and", "node", "share", "the", "cores.", "A", "small", "`GET`", "is", "one", "of", "`/apis?apiName=…`,", "on", "16", "connections", "at", "a", "fixed", "rate,", "with", "the", "service's", "own", "check", "of", "the", "token;", "its", "time", "is", "counted", "from", "when", "it", "was", "due.", "The", "large", "file", "has", "500", "MB,", "over", "TLS", "on", "both", "ways.", "Memory", "is", "that", "of", "one", "worker", "while", "it", "passes", "eight", "files", "on", "at", "once."]
-)
-
 _ADDED_MS, _SHARE, _GROWTH_MB = 2.0, 0.5, 20.0
 
 

@@ -14,6 +14,7 @@ from benchmarks.target import DIRECTORIES
 PAGE = ROOT / "docs" / "performance.md"
 
 _NOTHING = "The present code was not measured yet: `scripts/bench` adds the tables here."
+_FORWARDING = ROOT / "benchmarks" / "forwarding.md"
 _INTRODUCTION = ROOT / "benchmarks" / "introduction.md"
 
 
@@ -47,7 +48,7 @@ def _section(directory: str) -> Iterator[str]:
 def _forwarding() -> Iterator[str]:
     for result in kept(forwarding_rows.NAME):
         yield "## Forwarding to a Micro Integrator"
-        yield forwarding_rows.INTRODUCTION
+        yield _FORWARDING.read_text(encoding="utf-8").strip()
         yield _measured(result)
         yield markdown(forwarding_rows.rows(result.figures))
 
