@@ -85,6 +85,9 @@ def _status(arguments: Sequence[str]) -> int:
     except MiLdapError as error:
         print_error(str(error))
         return _exit_status(error)
+    except RecursionError:
+        # JSON can be read at a depth at which it can no longer be written.
+        print_error("The response is nested too deeply to be shown.")
     return FAILED
 
 

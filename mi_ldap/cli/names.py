@@ -1,11 +1,13 @@
-"""Shell completion of the names of remotes, users and roles; on any error there are none."""
+"""Shell completion of names, such as those of users and artifacts; on any error there are none."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
+from mi_ldap.cli.kinds import Kind
 from mi_ldap.cli.options import Options
 from mi_ldap.client.text import safe
 from mi_ldap.name_folding import folded
@@ -39,17 +41,51 @@ def role_names(context: click.Context, _parameter: click.Parameter, prefix: str)
     return _fetch_names(context, "role", prefix)
 
 
-def _fetch_names(context: click.Context, key: str, prefix: str) -> list[str]:
-    from mi_ldap.errors import MiLdapError
+def artifact_names(
+    kind: Kind,
+) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Return the function that returns the artifacts of a kind whose names begin with a prefix."""
 
+    def names(context: click.Context, _parameter: click.Parameter, prefix: str) -> list[str]:
+        options = context.ensure_object(Options)
+        query = {"type": context.params.get("of_type"), "searchKey": prefix or None}
+
+        def fetch() -> list[str]:
+            with options.artifacts() as api:
+                content = api.lists(kind.resource, query, kind.lists)
+            return [str(each.get(kind.columns[0], "")) for each in kind.entries(content)]
+
+        return _offered(options, prefix, fetch)
+
+    return names
+
+
+def node_names(context: click.Context, _parameter: click.Parameter, prefix: str) -> list[str]:
+    """Return the Micro Integrators whose ids begin with `prefix`."""
     options = context.ensure_object(Options)
-    # The person at the shell waits until the completion ends.
-    options.timeout = _TIMEOUT_S
+    return _offered(options, prefix, lambda: [str(each.get("id", "")) for each in options.nodes()])
+
+
+def _fetch_names(context: click.Context, key: str, prefix: str) -> list[str]:
+    options = context.ensure_object(Options)
     # Names of other domains are needed, too: users of all stores have hybrid roles.
     domain, options.domain = options.domain.strip(), ""
-    try:
+
+    def fetch() -> list[str]:
         with options.api() as api:
-            names = _names(api, key, prefix, "" if is_primary(domain) else domain)
+            return _names(api, key, prefix, "" if is_primary(domain) else domain)
+
+    return _offered(options, prefix, fetch)
+
+
+def _offered(options: Options, prefix: str, fetch: Callable[[], list[str]]) -> list[str]:
+    """Return the fetched names that the shell can insert; none on any error."""
+    from mi_ldap.errors import MiLdapError
+
+    # The person at the shell waits until the completion ends.
+    options.timeout = _TIMEOUT_S
+    try:
+        names = fetch()
     except MiLdapError:
         return []
     # The service ignores case, but the shell drops names that do not begin as typed. It inserts a

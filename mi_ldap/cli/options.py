@@ -12,8 +12,10 @@ from mi_ldap.cli import output
 
 if TYPE_CHECKING:
     from mi_ldap.client.api import ManagementApi
+    from mi_ldap.client.artifacts import ArtifactsApi
     from mi_ldap.client.http import ConnectionOptions
     from mi_ldap.client.remotes import Remote
+    from mi_ldap.client.tokens import Login
 
 
 @dataclass(slots=True)
@@ -25,6 +27,7 @@ class Options:
     ca: str | None = None
     remote: str | None = None
     domain: str = ""
+    node: str | None = None
     output_format: str = "table"
     timeout: float | None = None
 
@@ -48,6 +51,28 @@ class Options:
         Raises:
             LoginNeeded: there is no login.
         """
+        from mi_ldap.client.api import ManagementApi
+
+        return ManagementApi(*self._session(), self.domain)
+
+    def artifacts(self) -> ArtifactsApi:
+        """Return the API of the Micro Integrator of `--node`, with the stored login.
+
+        Raises:
+            LoginNeeded: there is no login.
+        """
+        from mi_ldap.client.artifacts import ArtifactsApi
+
+        return ArtifactsApi(*self._session(), self.node)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Return the Micro Integrators of the remote, which needs no login."""
+        from mi_ldap.client.artifacts import ArtifactsApi
+
+        with ArtifactsApi(self.connection(self.selected_remote()), None) as api:
+            return api.nodes()
+
+    def _session(self) -> tuple[ConnectionOptions, Login]:
         from mi_ldap.client.errors import LoginNeeded
         from mi_ldap.client.tokens import stored_login
 
@@ -55,9 +80,7 @@ class Options:
         login = stored_login(remote)
         if login is None:
             raise LoginNeeded(remote.name, had_login=False)
-        from mi_ldap.client.api import ManagementApi
-
-        return ManagementApi(self.connection(remote), login, self.domain)
+        return self.connection(remote), login
 
     def connection(self, remote: Remote) -> ConnectionOptions:
         """Return how to connect to the remote; warn if certificates are not verified."""

@@ -62,10 +62,11 @@ def show_names(heading: str, names: Iterable[str]) -> None:
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; cells are wrapped on a terminal only."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=not sys.stdout.isatty())
+        table.add_column(Text(safe(heading)), overflow="fold", no_wrap=not sys.stdout.isatty())
     _add(table, rows)
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     ),
 )
 def role() -> None:
-    """Create, delete and show roles, and assign and revoke them."""
+    """Create, delete, show, assign and revoke roles."""
 
 
 _role = click.argument("role", shell_complete=role_names, help="The role's name.")

@@ -6,10 +6,15 @@ import click
 
 from mi_ldap import __version__
 from mi_ldap.cli import output
+from mi_ldap.cli.artifact import group_of
 from mi_ldap.cli.commands import Group
+from mi_ldap.cli.kinds import ARTIFACTS, LOGS
+from mi_ldap.cli.log import log, log_level
+from mi_ldap.cli.node import node
 from mi_ldap.cli.options import Options, pass_options
 from mi_ldap.cli.remote import remote
 from mi_ldap.cli.role import role
+from mi_ldap.cli.transaction import transaction
 from mi_ldap.cli.user import user
 
 _NOTES = (
@@ -37,6 +42,8 @@ _NOTES = (
     "mi",
     cls=Group,
     no_args_is_help=True,
+    # The names that scripts for WSO2's CLIs have.
+    aliases={alias: kind.command for kind in (*ARTIFACTS, LOGS) for alias in kind.aliases},
     notes=_NOTES,
     examples=(
         ("mi remote trust", "show the certificate of https://localhost:9164, and trust it"),
@@ -49,16 +56,17 @@ _NOTES = (
 )
 @click.version_option(__version__, prog_name="mi", message="%(prog)s %(version)s")
 def mi() -> None:
-    """Manage the users and roles of a Micro Integrator's user store.
+    """Manage the users and roles of Micro Integrators, and their artifacts and logs.
 
-    A remote is a service: 'default' is https://localhost:9164. After a login, commands for users
-    and roles use the selected remote.
+    A remote is a service: 'default' is https://localhost:9164. After a login, all other commands
+    use the selected remote.
     """
 
 
-mi.add_command(remote)
-mi.add_command(user)
-mi.add_command(role)
+for command in (remote, user, role, node, log, log_level, transaction):
+    mi.add_command(command)
+for kind in ARTIFACTS:
+    mi.add_command(group_of(kind))
 
 
 @mi.command(examples=(("mi version", "prints the version"),))
@@ -77,7 +85,7 @@ def version(options: Options) -> None:
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), help="The shell.")
 def completion(shell: str) -> None:
-    """Print the shell code for the completion of commands and names."""
+    """Print the shell code that completes commands and names."""
     from mi_ldap.cli.completion import script
 
     output.print_raw(script(mi, shell))

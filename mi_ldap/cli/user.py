@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mi_ldap.cli import output, prompts
-from mi_ldap.cli.commands import Group, domain_option, yes_option
+from mi_ldap.cli.commands import Group, domain_option, not_empty, yes_option
 from mi_ldap.cli.csv_import import import_users
 from mi_ldap.cli.names import role_names, user_names
 from mi_ldap.cli.options import Options, pass_options
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     ),
 )
 def user() -> None:
-    """Create, delete, show and import users, and set passwords."""
+    """Create, delete, show and import users; set passwords."""
 
 
 class _TrueOrFalse(click.types.BoolParamType):
@@ -42,14 +42,6 @@ class _TrueOrFalse(click.types.BoolParamType):
             return super().convert(value, param, ctx)
         except click.BadParameter:
             raise click.UsageError(f"IS-ADMIN is true or false, not '{value}'.", ctx) from None
-
-
-def _not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Reject an empty condition."""
-    # The service ignores it, so that `-p "$UNSET"` in a script would list all users.
-    if value is not None and not value.strip():
-        raise click.UsageError(f"{parameter.opts[0]} is empty: leave it out for all users.", ctx)
-    return value
 
 
 user.add_command(import_users)
@@ -128,7 +120,7 @@ def delete(options: Options, user: str, yes: bool) -> None:
     "-r",
     "--role",
     metavar="ROLE",
-    callback=_not_empty,
+    callback=not_empty,
     shell_complete=role_names,
     help="Users who have this role.",
 )
@@ -136,7 +128,7 @@ def delete(options: Options, user: str, yes: bool) -> None:
     "-p",
     "--pattern",
     metavar="PATTERN",
-    callback=_not_empty,
+    callback=not_empty,
     help="Users whose whole name matches, ignoring case: * is any number of characters, ? is one. "
     "Quote it, so that the shell does not expand it.",
 )
@@ -144,7 +136,7 @@ def delete(options: Options, user: str, yes: bool) -> None:
     "-x",
     "--regex",
     metavar="EXPRESSION",
-    callback=_not_empty,
+    callback=not_empty,
     help="Users whose name contains a match of this regular expression (RE2), with case.",
 )
 @domain_option()

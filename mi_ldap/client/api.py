@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable
-from typing import Any, Final, Self
 
-from mi_ldap.client.errors import (
-    AlreadyExists,
-    LoginNeeded,
-    NotAllowed,
-    Refused,
-    UnexpectedResponse,
-    UnknownDomain,
-)
-from mi_ldap.client.http import ConnectionOptions, HttpClient, Response, quote_segment
+from mi_ldap.client.errors import Refused, UnknownDomain
+from mi_ldap.client.http import ConnectionOptions, Response, quote_segment
 from mi_ldap.client.rules import Rules
+from mi_ldap.client.session import ApiSession, Json, checked_name, checked_utf8, is_token
 from mi_ldap.client.tokens import Login
 from mi_ldap.name_rules import (
     full_role_name,
@@ -27,12 +18,9 @@ from mi_ldap.name_rules import (
     without_primary,
 )
 
-Json = dict[str, Any]
-_TOKEN: Final = re.compile(r"[!-~]+")  # visible ASCII, so that it fits into a header
 
-
-class ManagementApi:
-    """The requests of one user to one service.
+class ManagementApi(ApiSession):
+    """The requests of one user to one service, about users and roles.
 
     Args:
         options: how to connect.
@@ -43,28 +31,15 @@ class ManagementApi:
     def __init__(
         self, options: ConnectionOptions, login: Login | None = None, domain: str = ""
     ) -> None:
-        self._options = options
-        self._login = login
+        super().__init__(options, login)
         self._domain = domain
-        self._client = HttpClient(options)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._client.__exit__(*details)
-
-    @property
-    def me(self) -> str:
-        """The name of the logged-in user, as typed; `""` before the login."""
-        return self._login.user if self._login else ""
 
     def log_in(self, user: str, password: str) -> Json:
         """Log in; return `{"AccessToken": "…"}`, perhaps with a `"Warning"` about the password."""
-        credentials = (_checked_utf8(user), _checked_utf8(password))
+        credentials = (checked_utf8(user), checked_utf8(password))
         response = self._client.request("GET", "/management/login", credentials=credentials)
         content = self._content(response)
-        if not _is_token(content.get("AccessToken")):
+        if not is_token(content.get("AccessToken")):
             raise self._unexpected(response)
         return content
 
@@ -104,7 +79,7 @@ class ManagementApi:
 
     def create_user(self, name: str, password: str, *, is_admin: bool) -> Json:
         """Create a user."""
-        body = {"userId": _checked_name(name), "password": password, "isAdmin": is_admin}
+        body = {"userId": checked_name(name), "password": password, "isAdmin": is_admin}
         return self._write("POST", "users", body)
 
     def delete_user(self, name: str) -> Json:
@@ -144,7 +119,7 @@ class ManagementApi:
 
     def create_role(self, name: str) -> Json:
         """Create a role."""
-        return self._write("POST", "roles", {"role": _checked_name(name)})
+        return self._write("POST", "roles", {"role": checked_name(name)})
 
     def delete_role(self, name: str) -> Json:
         """Delete a role."""
@@ -156,7 +131,7 @@ class ManagementApi:
         """Assign and revoke roles, all or none."""
         changes = {"addedRoles": list(assign), "removedRoles": list(revoke)}
         nonempty = {key: roles for key, roles in changes.items() if roles}
-        return self._write("PUT", "roles", {"userId": _checked_name(user), **nonempty})
+        return self._write("PUT", "roles", {"userId": checked_name(user), **nonempty})
 
     def _list(
         self, resource: str, key: str, conditions: dict[str, str | None]
@@ -168,7 +143,7 @@ class ManagementApi:
     def _whole_list(
         self, resource: str, key: str, conditions: dict[str, str | None]
     ) -> tuple[Json, bool]:
-        query = {name: _checked_utf8(value) for name, value in conditions.items() if value}
+        query = {name: checked_utf8(value) for name, value in conditions.items() if value}
         response = self._send("GET", resource, query)
         content = self._content(response)
         names = content.get("list")
@@ -225,88 +200,11 @@ class ManagementApi:
             # POST and PUT have the domain in the body, all other methods in the query.
             parameters = query if body is None or method == "PATCH" else body
             parameters["domain"] = self._domain
-        response = self._client.request(
-            method, f"/management/{path}", query=query, body=body, token=self._token()
-        )
-        if response.status == 401:
-            raise LoginNeeded(self._options.remote.name, had_login=True)
-        return response
-
-    def _token(self) -> str:
-        if self._login is None or not _is_token(self._login.token):
-            raise LoginNeeded(self._options.remote.name, had_login=self._login is not None)
-        return self._login.token
-
-    def _content(self, response: Response) -> Json:
-        """Return the JSON object of a response.
-
-        Raises:
-            Refused: the service returned an error.
-            UnexpectedResponse: it is not a response of the management API.
-        """
-        content = _decoded(response.body)
-        if response.status == 200 and content is not None:
-            return content
-        if response.status >= 400 and content is not None and isinstance(content.get("Error"), str):
-            raise _refused(response, content["Error"])
-        raise self._unexpected(response)
-
-    def _unexpected(self, response: Response) -> UnexpectedResponse:
-        url = self._options.remote.url
-        if 300 <= response.status < 400:
-            return UnexpectedResponse(
-                f"{url} redirects to another address. Redirects are not followed: use that address."
-            )
-        return UnexpectedResponse(
-            f"{url} answered {response.status} without the JSON of a management API: "
-            "see 'mi remote show'."
-        )
-
-
-def _refused(response: Response, sentence: str) -> Refused:
-    """Return the error of the response; its sentence gets the time to wait if it lacks that."""
-    wait = response.headers.get("Retry-After", "")
-    # Retry-After may also be a date (RFC 9110 §10.2.3), which this service never sends.
-    if response.status not in {429, 503} or not wait.isdecimal():
-        return _class_of(response, sentence)(response.status, sentence)
-    retry_hint = f"Try again in {int(wait)} second{'' if int(wait) == 1 else 's'}."
-    if "Try again in" not in sentence:
-        sentence = f"{sentence.removesuffix('Try again later.').rstrip()} {retry_hint}"
-    return Refused(response.status, sentence, int(wait))
-
-
-def _class_of(response: Response, sentence: str) -> type[Refused]:
-    code = response.headers.get("X-Error-Code")
-    if code is not None:
-        return _CLASSES.get(code, Refused)
-    # Services before 0.2.0 send no code; these are fixed sentences of MI's API.
-    if response.status == 400 and sentence.endswith(" already exists."):
-        return AlreadyExists
-    return UnknownDomain if response.status == 404 and "user-store" in sentence else Refused
-
-
-_CLASSES: Final = {
-    "user_exists": AlreadyExists,
-    "role_exists": AlreadyExists,
-    "domain_not_found": UnknownDomain,
-}
-"""The error codes of the service (`mi_ldap.errors`) that the client distinguishes."""
+        return super()._send(method, path, query, body)
 
 
 def _is_complete(response: Response) -> bool:
     return response.headers.get("X-Result-Truncated") != "true"
-
-
-def _decoded(body: bytes) -> Json | None:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _is_token(token: object) -> bool:
-    return isinstance(token, str) and _TOKEN.fullmatch(token) is not None
 
 
 def _has_name(entry: object, key: str) -> bool:
@@ -314,20 +212,4 @@ def _has_name(entry: object, key: str) -> bool:
 
 
 def _path_segment(name: str) -> str:
-    return quote_segment(_checked_name(name))
-
-
-def _checked_name(name: str) -> str:
-    """Return the name if it can be sent."""
-    # In a path, an empty name would address the whole list.
-    if not name.strip():
-        raise NotAllowed("A name can't be empty.")
-    return _checked_utf8(name)
-
-
-def _checked_utf8(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise NotAllowed("A name or password is not valid UTF-8: check your locale.") from None
-    return text
+    return quote_segment(checked_name(name))

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from mi_ldap.client.api import Json, ManagementApi
+from mi_ldap.client.api import ManagementApi
 from mi_ldap.client.csv_import import Person, Result
 from mi_ldap.client.errors import AlreadyExists, NotAllowed, Refused
 from mi_ldap.client.http import MAX_CONNECTIONS
+from mi_ldap.client.session import Json
 from mi_ldap.errors import RoleNotFound
 from mi_ldap.name_folding import folded
 

@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -60,6 +60,19 @@ class Response:
     body: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """The body of a response, as it arrives.
+
+    Attributes:
+        length: bytes of the body; None if the service does not say.
+        chunks: the parts of the body.
+    """
+
+    length: int | None
+    chunks: Iterator[bytes]
+
+
 class HttpClient:
     """A pool of connections to one service; threads may share it."""
 
@@ -109,22 +122,69 @@ class HttpClient:
             with self._logged(request):
                 return self._receive(request, credentials)
 
-    def _receive(self, request: httpx2.Request, credentials: tuple[str, str] | None) -> Response:
-        _deadline.at = time.monotonic() + self._options.timeout_s
-        response = self._client.send(request, auth=credentials, stream=True)
+    @contextmanager
+    def download(
+        self, path: str, *, query: Mapping[str, str], token: str
+    ) -> Iterator[Download | Response]:
+        """Yield the body of a file; or the complete response, if that is JSON or an error.
+
+        The time limit applies to the head, and then to each part of the body.
+
+        Raises:
+            NotAllowed, NoConnection, Untrusted, UnexpectedResponse: as `request`; NoConnection also
+                while the parts are read.
+        """
+        # Not compressed, so that the length is known.
+        headers = {"Authorization": f"Bearer {token}"}
+        headers |= {"Accept": "*/*", "Accept-Encoding": "identity"}
+        with _translated_errors(self._options):
+            request = self._client.build_request("GET", path, params=query, headers=headers)
+            with self._logged(request), closing(self._begin(request, None)) as response:
+                is_file = response.status_code == 200 and not _is_page(response.headers)
+                if is_file:
+                    request.extensions["status"] = response.status_code
+                    length = response.headers.get("Content-Length", "")
+                    chunks = self._chunks(response)
+                    yield Download(int(length) if length.isdecimal() else None, chunks)
+                else:
+                    yield self._complete(response)
+
+    def _chunks(self, response: httpx2.Response) -> Iterator[bytes]:
+        parts = response.iter_bytes()
         try:
-            body = bytearray()
-            for chunk in response.iter_bytes():
-                body += chunk
-                # The address may be that of any other service.
-                if len(body) > _MAX_BODY_BYTES:
-                    raise UnexpectedResponse(
-                        f"The response of {self._options.remote.url} is too large for a "
-                        "management API: see 'mi remote show'."
-                    )
-        finally:
-            response.close()
-        request.extensions["status"] = response.status_code
+            while True:
+                _deadline.at = time.monotonic() + self._options.timeout_s
+                if (part := next(parts, None)) is None:
+                    return
+                yield part
+        except httpx2.TimeoutException:
+            raise NoConnection(
+                f"{self._options.remote.url} stopped sending for {self._options.timeout_s:g} "
+                "seconds."
+            ) from None
+
+    def _receive(self, request: httpx2.Request, credentials: tuple[str, str] | None) -> Response:
+        with closing(self._begin(request, credentials)) as response:
+            return self._complete(response)
+
+    def _begin(
+        self, request: httpx2.Request, credentials: tuple[str, str] | None
+    ) -> httpx2.Response:
+        """Send the request; return the response without its body."""
+        _deadline.at = time.monotonic() + self._options.timeout_s
+        return self._client.send(request, auth=credentials, stream=True)
+
+    def _complete(self, response: httpx2.Response) -> Response:
+        body = bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            # The address may be that of any other service.
+            if len(body) > _MAX_BODY_BYTES:
+                raise UnexpectedResponse(
+                    f"The response of {self._options.remote.url} is too large for a "
+                    "management API: see 'mi remote show'."
+                )
+        response.request.extensions["status"] = response.status_code
         return Response(response.status_code, response.reason_phrase, response.headers, bytes(body))
 
     @contextmanager
@@ -137,6 +197,12 @@ class HttpClient:
             status = request.extensions.get("status", "no answer")
             path = request.url.raw_path.decode("ascii")
             self._options.log(f"{request.method} {path} {status} {duration_ms} ms")
+
+
+def _is_page(headers: Mapping[str, str]) -> bool:
+    """Whether the body is JSON or HTML, and therefore no file of the service."""
+    # MI sends log files as application/octet-stream or application/txt.
+    return headers.get("Content-Type", "").startswith(("application/json", "text/html"))
 
 
 def quote_segment(path: str) -> str:

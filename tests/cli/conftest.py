@@ -12,6 +12,7 @@ import pytest
 from mi_ldap.embedded import EmbeddedDirectory
 from tests.cli import forking
 from tests.cli.terminal import Person
+from tests.micro_integrator import MicroIntegrator
 from tests.service import Service, environment, running
 from tests.subtree import Subtree, Tool, host_of, subtree_in
 
@@ -58,6 +59,29 @@ def stage(embedded: EmbeddedDirectory, tmp_path_factory: pytest.TempPathFactory)
 def mi(stage: Stage, tmp_path: Path) -> Person:
     """`root`, with a home of the test's own."""
     return stage.root.twin(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def _integrator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MicroIntegrator]:
+    with MicroIntegrator(tmp_path_factory.mktemp("mi")) as one:
+        yield one
+
+
+@pytest.fixture
+def integrator(_integrator: MicroIntegrator) -> Iterator[MicroIntegrator]:
+    """A Micro Integrator, without faults at the beginning."""
+    yield _integrator
+    _integrator.set_mode()
+
+
+@pytest.fixture(scope="session")
+def operator(_integrator: MicroIntegrator, tmp_path_factory: pytest.TempPathFactory) -> Person:
+    """Somebody who is logged in to the Micro Integrator."""
+    person = Person(tmp_path_factory.mktemp("operator"))
+    address = ("localhost", str(_integrator.port))
+    person.done("remote", "update", "default", *address, "--ca", str(_integrator.ca_file))
+    person.done("remote", "login", _integrator.username, given=f"{_integrator.password}\n")
+    return person
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from mi_ldap.client.api import Json, ManagementApi
+from mi_ldap.client.api import ManagementApi
 from mi_ldap.client.batch import Batch
 from mi_ldap.client.csv_import import Person
 from mi_ldap.client.errors import AlreadyExists, LoginNeeded, Refused
+from mi_ldap.client.session import Json
 
 
 class FailingApi(ManagementApi):

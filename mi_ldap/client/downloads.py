@@ -1,0 +1,89 @@
+"""Files from the service: written completely or not at all, and over others only if allowed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+from mi_ldap.client.errors import FileError
+
+# File systems without hard links, such as FAT and some network file systems.
+_NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Raise `FileError` for a path that `save` would not write."""
+    try:
+        found = path.stat() if overwrite else path.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    if not overwrite:
+        raise _exists(path)
+    # A rename would replace a device such as /dev/null.
+    if not stat.S_ISREG(found.st_mode):
+        raise FileError(f"{path} is not a regular file, and can't be replaced.")
+
+
+def save(path: Path, chunks: Iterable[bytes], *, overwrite: bool) -> int:
+    """Write a file of mode 0600; return its size in bytes.
+
+    Raises:
+        FileError: it exists, or cannot be written; nothing was changed.
+    """
+    # A symbolic link stays one.
+    target = path.resolve() if overwrite else path
+    try:
+        with _draft(target.parent) as file:
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+            if overwrite:
+                Path(file.name).replace(target)
+            else:
+                _rename_to_new(Path(file.name), target)
+    except FileExistsError:
+        raise _exists(path) from None
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    return size
+
+
+@contextmanager
+def _draft(folder: Path) -> Iterator[IO[bytes]]:
+    """Create a file; remove it at the end unless it was renamed."""
+    # An unpredictable name, because the folder may be writable for others, as /tmp is.
+    with tempfile.NamedTemporaryFile(prefix=".mi-", dir=folder, delete=False) as file:
+        try:
+            yield file
+        finally:
+            Path(file.name).unlink(missing_ok=True)
+
+
+def _rename_to_new(draft: Path, target: Path) -> None:
+    """Name the file; raise `FileExistsError` if another one has the name by now."""
+    try:
+        # Unlike a rename, a link fails where the file exists.
+        os.link(draft, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError from None
+        draft.rename(target)
+
+
+def _exists(path: Path) -> FileError:
+    return FileError(f"{path} exists already: give another --path, or --overwrite.")
+
+
+def _unwritable(path: Path, error: OSError) -> FileError:
+    return FileError(f"{path} can't be written: {(error.strerror or 'error').lower()}.")
