@@ -9,7 +9,6 @@ from tests.micro_integrator.answers import (
     Answer,
     Refused,
     Request,
-    answer_of,
     json_answer,
     listing,
     matching,
@@ -136,17 +135,18 @@ def handle_count(request: Request) -> Answer:
         year, month = "2026", "12"
     if not re.fullmatch(r"\d{4}", year) or not re.fullmatch(r"0?[1-9]|1[0-2]", month):
         raise Refused(400, "Input parameters are not valid")
-    return json_answer({"Year": int(year), "Month": int(month), "RequestCount": 4_711})
+    return json_answer({"Year": int(year), "Month": int(month), "TransactionCount": 4_711})
 
 
 def handle_report(request: Request) -> Answer:
-    """`transactions/report`: CSV from month `start` to month `end`."""
+    """`transactions/report`: a line of headings, and one for each month and node, all of texts."""
     _check_is_get(request)
     months = request.query.get("start", ""), request.query.get("end", "2026-12")
     if not all(re.fullmatch(r"\d{4}-\d\d", month) for month in months):
         raise Refused(400, "Input parameters are not valid")
-    lines = [f"localhost,{month},4711" for month in months]
-    return answer_of("\n".join(["host,month,count", *lines]).encode(), "text/csv")
+    headings = ["TIME_STAMP", "NODE_ID", "TRANSACTION_COUNT", "ENCRYPTED_COUNT"]
+    lines = [[f"{month}-01", "node", "4711", "c2VjcmV0"] for month in months]
+    return json_answer({"TransactionCountData": [headings, *lines]})
 
 
 def _check_is_get(request: Request) -> None:

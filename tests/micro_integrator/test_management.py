@@ -205,5 +205,5 @@ def test_the_rest_of_the_api_answers(mi: MicroIntegrator, client: Client) -> Non
     assert client.ask("POST", "external-vaults/hashicorp", {}).status == 400
     assert client.get("transactions/count?year=2026&month=5")["Month"] == 5
     assert client.ask("GET", "transactions/count?year=2026").status == 400
-    report = client.ask("GET", "transactions/report?start=2026-01&end=2026-02")
-    assert report.headers["Content-Type"] == "text/csv"
+    report = client.get("transactions/report?start=2026-01&end=2026-02")["TransactionCountData"]
+    assert [line[0] for line in report] == ["TIME_STAMP", "2026-01-01", "2026-02-01"]
