@@ -1,8 +1,10 @@
-"""`mi`: manage the users and roles of a service from the command line.
+"""`mi`: manage the users and roles of a service, and its artifacts, from the command line.
 
 `main` runs a command and translates errors into messages and exit statuses. `root`, `remote`,
-`user` and `role` have the commands. `commands` has the classes and options that all commands share,
-`options` their values. `prompts` asks questions, `output` prints results and messages.
+`user`, `role`, `node`, `log` and `transaction` have the commands; `artifact` makes those for
+artifacts from the table in `kinds`. `commands` has the classes and options that all commands share,
+`options` their values. `prompts` asks questions; `output` prints results and messages, `details`
+the answers of Micro Integrators.
 May import `client`, `name_rules` and `errors`; must not know HTTP, which is the client's.
 """
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import click
 
-from mi_ldap.cli import output
 from mi_ldap.cli.commands import (
     Command,
     Decorated,
@@ -16,35 +14,22 @@ from mi_ldap.cli.commands import (
     node_option,
     search_option,
 )
-from mi_ldap.cli.details import csv_value, label_of, lines_of, text_of
+from mi_ldap.cli.details import show_details, show_entries
 from mi_ldap.cli.kinds import Kind
 from mi_ldap.cli.names import artifact_names
 from mi_ldap.cli.options import Options, pass_options
 
 
-def group_of(kind: Kind, summary: str = "") -> Group:
-    """Return the group of commands for a kind; `summary` describes it in the help."""
-    *others, last = kind.states or [""]
-    also = f"; {', '.join(others)} or {last} them" if others else ""
-    group = Group(
+def group_of(kind: Kind, *special: click.Command) -> Group:
+    """Return the group of commands for a kind; `special` are those that only it has."""
+    commands = [_show(kind), *(_set_state(kind, name) for name in kind.states), *special]
+    verbs = " or ".join(", ".join(str(each.name) for each in commands[1:]).rsplit(", ", 1))
+    return Group(
         kind.command,
-        help=summary or f"Show {kind.plural}{also}.",
+        commands=commands,
+        help=f"Show {kind.plural}{verbs and f'; {verbs} them'}.",
         no_args_is_help=True,
         examples=_examples(kind),
-    )
-    group.add_command(_show(kind))
-    for name in kind.states:
-        group.add_command(_set_state(kind, name))
-    return group
-
-
-def name_argument(kind: Kind, *, required: bool = True) -> Callable[[Decorated], Decorated]:
-    """Return the argument NAME of a command."""
-    return click.argument(
-        "name",
-        required=required,
-        shell_complete=artifact_names(kind),
-        help=f"The name of one {kind.noun}.",
     )
 
 
@@ -56,7 +41,7 @@ def _show(kind: Kind) -> click.Command:
         examples=_examples(kind),
     )
     @_type_argument(kind)
-    @name_argument(kind, required=False)
+    @_name_argument(kind, required=False)
     @search_option()
     @node_option()
     @pass_options
@@ -73,6 +58,15 @@ def _show(kind: Kind) -> click.Command:
             show_details(options, details)
 
     return show
+
+
+def _name_argument(kind: Kind, *, required: bool = True) -> Callable[[Decorated], Decorated]:
+    return click.argument(
+        "name",
+        required=required,
+        shell_complete=artifact_names(kind),
+        help=f"The name of one {kind.noun}.",
+    )
 
 
 def _type_argument(kind: Kind) -> Callable[[Decorated], Decorated]:
@@ -95,7 +89,7 @@ def _set_state(kind: Kind, command: str) -> click.Command:
         help=f"{_capitalized(command)} {'an' if kind.noun[0] in 'aei' else 'a'} {kind.noun}.",
         examples=((f"mi {kind.command} {command} {_sample(kind)}", "on the first node"),),
     )
-    @name_argument(kind)
+    @_name_argument(kind)
     @node_option()
     @pass_options
     def set_state(options: Options, name: str) -> None:
@@ -122,32 +116,6 @@ def _show_list(
     if of_type:
         entries = [{"type": of_type, **each} for each in entries]
     show_entries(options, content, kind.columns, entries)
-
-
-def show_entries(
-    options: Options, content: Any, columns: tuple[str, ...], entries: list[dict[str, Any]]
-) -> None:
-    """Print a list; the table has no columns for keys that all entries lack."""
-    known = [key for key in columns if not entries or any(key in each for each in entries)]
-    options.show(
-        content,
-        columns,
-        ([csv_value(each.get(key)) for key in columns] for each in entries),
-        lambda: output.show_table(
-            [label_of(key).upper() for key in known],
-            ([text_of(each.get(key)) for key in known] for each in entries),
-        ),
-    )
-
-
-def show_details(options: Options, details: dict[str, Any]) -> None:
-    """Print an object: a label and the lines of its value for each key."""
-    options.show(
-        details,
-        list(details),
-        [[csv_value(each) for each in details.values()]],
-        lambda: output.show_details({label_of(key): lines_of(details[key]) for key in details}),
-    )
 
 
 def _examples(kind: Kind) -> tuple[Example, ...]:

@@ -1,10 +1,13 @@
-"""Values of an answer as text: any JSON, because versions of MI have other keys and types."""
+"""Output of what a Micro Integrator answers: any JSON, because its versions differ."""
 
 from __future__ import annotations
 
 import json
 import re
 from typing import Any, Final
+
+from mi_ldap.cli import output
+from mi_ldap.cli.options import Options
 
 _LABELS: Final = {"url": "URL", "wsdl1_1": "WSDL 1.1", "wsdl2_0": "WSDL 2.0"}
 
@@ -41,3 +44,29 @@ def csv_value(value: Any) -> object:
 
 def _line(value: Any) -> str:
     return ", ".join(lines_of(value)) if isinstance(value, dict) else text_of(value)
+
+
+def show_entries(
+    options: Options, content: Any, columns: tuple[str, ...], entries: list[dict[str, Any]]
+) -> None:
+    """Print a list; the table has no columns for keys that all entries lack."""
+    known = [key for key in columns if not entries or any(key in each for each in entries)]
+    options.show(
+        content,
+        columns,
+        ([csv_value(each.get(key)) for key in columns] for each in entries),
+        lambda: output.show_table(
+            [label_of(key).upper() for key in known],
+            ([text_of(each.get(key)) for key in known] for each in entries),
+        ),
+    )
+
+
+def show_details(options: Options, details: dict[str, Any]) -> None:
+    """Print an object: a label and the lines of its value for each key."""
+    options.show(
+        details,
+        list(details),
+        [[csv_value(each) for each in details.values()]],
+        lambda: output.show_details({label_of(key): lines_of(details[key]) for key in details}),
+    )

@@ -1,4 +1,4 @@
-"""`mi log` and `mi log-level`: log files and loggers of a Micro Integrator."""
+"""`mi log download` and `mi log-level update`, for log files and loggers of a Micro Integrator."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from mi_ldap.cli import output
-from mi_ldap.cli.artifact import group_of, name_argument
-from mi_ldap.cli.commands import node_option
+from mi_ldap.cli.commands import Command, node_option
 from mi_ldap.cli.kinds import LOGGERS, LOGS
 from mi_ldap.cli.names import artifact_names
 from mi_ldap.cli.options import Options, pass_options
@@ -20,16 +19,15 @@ if TYPE_CHECKING:
     from mi_ldap.client.http import Download
 
 _LEVELS: Final = ("OFF", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE")
-log = group_of(LOGS, "Show and download log files.")
-log_level = group_of(LOGGERS, "Show loggers, and set their levels.")
 
 
-@log.command(
+@click.command(
+    cls=Command,
     examples=(
         ("mi log download wso2carbon.log", "into this folder"),
         ("mi log download wso2carbon.log -p mi-2.log --node mi-2", "into a file of another name"),
         ("mi log download audit.log --overwrite", "also if the file exists"),
-    )
+    ),
 )
 @click.argument("file", shell_complete=artifact_names(LOGS), help="The name of a log file.")
 @click.option(
@@ -63,14 +61,15 @@ class _Level(click.Choice[str]):
         return super().convert(str(value).upper(), param, ctx)
 
 
-@log_level.command(
+@click.command(
+    cls=Command,
     examples=(
         ("mi log-level update org-apache-coyote DEBUG", "an existing logger"),
         ("mi log-level update synapse-api DEBUG org.apache.synapse.rest.API", "a new one"),
         ("mi log-level update rootLogger INFO", "all that have no logger of their own"),
-    )
+    ),
 )
-@name_argument(LOGGERS)
+@click.argument("name", shell_complete=artifact_names(LOGGERS), help="The name of one logger.")
 @click.argument(
     "level",
     metavar="LEVEL",

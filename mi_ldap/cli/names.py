@@ -63,7 +63,7 @@ def artifact_names(
 def node_names(context: click.Context, _parameter: click.Parameter, prefix: str) -> list[str]:
     """Return the Micro Integrators whose ids begin with `prefix`."""
     options = context.ensure_object(Options)
-    return _offered(options, prefix, lambda: [str(each.get("id", "")) for each in options.nodes()])
+    return _offered(options, prefix, lambda: [*options.nodes()])
 
 
 def _fetch_names(context: click.Context, key: str, prefix: str) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from mi_ldap.cli.artifact import show_entries
 from mi_ldap.cli.commands import Group
+from mi_ldap.cli.details import show_entries
 from mi_ldap.cli.options import Options, pass_options
 
 
@@ -29,4 +29,5 @@ def node() -> None:
 def show(options: Options) -> None:
     """Show the Micro Integrators and their states. Needs no login."""
     nodes = options.nodes()
-    show_entries(options, nodes, ("id", "state", "reason"), nodes)
+    entries = [{"node": node, "state": state} for node, state in nodes.items()]
+    show_entries(options, nodes, ("node", "state"), entries)

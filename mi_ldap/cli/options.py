@@ -65,8 +65,8 @@ class Options:
 
         return ArtifactsApi(*self._session(), self.node)
 
-    def nodes(self) -> list[dict[str, Any]]:
-        """Return the Micro Integrators of the remote, which needs no login."""
+    def nodes(self) -> dict[str, Any]:
+        """Return the states of the Micro Integrators of the remote, by their ids."""
         from mi_ldap.client.artifacts import ArtifactsApi
 
         with ArtifactsApi(self.connection(self.selected_remote()), None) as api:

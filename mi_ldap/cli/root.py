@@ -8,8 +8,9 @@ from mi_ldap import __version__
 from mi_ldap.cli import output
 from mi_ldap.cli.artifact import group_of
 from mi_ldap.cli.commands import Group
-from mi_ldap.cli.kinds import ARTIFACTS, LOGS
-from mi_ldap.cli.log import log, log_level
+from mi_ldap.cli.csv_import import import_users
+from mi_ldap.cli.kinds import ARTIFACTS, LOGGERS, LOGS
+from mi_ldap.cli.log import download, update
 from mi_ldap.cli.node import node
 from mi_ldap.cli.options import Options, pass_options
 from mi_ldap.cli.remote import remote
@@ -63,10 +64,13 @@ def mi() -> None:
     """
 
 
-for command in (remote, user, role, node, log, log_level, transaction):
-    mi.add_command(command)
-for kind in ARTIFACTS:
-    mi.add_command(group_of(kind))
+user.add_command(import_users)
+for group in (
+    *(remote, user, role, node, transaction),
+    *(group_of(kind) for kind in ARTIFACTS),
+    *(group_of(LOGS, download), group_of(LOGGERS, update)),
+):
+    mi.add_command(group)
 
 
 @mi.command(examples=(("mi version", "prints the version"),))

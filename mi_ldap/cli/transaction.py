@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from mi_ldap.cli import output
-from mi_ldap.cli.artifact import show_details
 from mi_ldap.cli.commands import Group, node_option
-from mi_ldap.cli.details import csv_value, text_of
+from mi_ldap.cli.details import csv_value, show_details, text_of
 from mi_ldap.cli.options import Options, pass_options
 
 _ROWS = "TransactionCountData"

@@ -8,7 +8,6 @@ import click
 
 from mi_ldap.cli import output, prompts
 from mi_ldap.cli.commands import Group, domain_option, not_empty, yes_option
-from mi_ldap.cli.csv_import import import_users
 from mi_ldap.cli.names import role_names, user_names
 from mi_ldap.cli.options import Options, pass_options
 from mi_ldap.name_folding import folded
@@ -44,7 +43,6 @@ class _TrueOrFalse(click.types.BoolParamType):
             raise click.UsageError(f"IS-ADMIN is true or false, not '{value}'.", ctx) from None
 
 
-user.add_command(import_users)
 _user = click.argument("user", shell_complete=user_names, help="The user's name.")
 
 

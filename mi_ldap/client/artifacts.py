@@ -69,14 +69,13 @@ class ArtifactsApi(ApiSession):
                 raise self._unexpected(answer)
             yield answer
 
-    def nodes(self) -> list[Json]:
-        """Return the nodes that the service lists in its health check, which needs no login."""
+    def nodes(self) -> Json:
+        """Return the states of all MIs by their ids, from the health check: no login is needed."""
         response = self._client.request("GET", "/ready")
-        content = self._content(response)
-        nodes = content.get("nodes", [])
-        if not isinstance(nodes, list):
+        nodes = super()._content(response).get("nodes", {})
+        if not isinstance(nodes, dict):
             raise self._unexpected(response)
-        return [each for each in nodes if isinstance(each, dict)]
+        return nodes
 
     def _content(self, response: Response) -> Json:
         if response.status >= 400 and not response.body:

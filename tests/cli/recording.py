@@ -18,6 +18,7 @@ from unittest.mock import patch
 import pexpect
 
 from tests.cli.terminal import COMMAND, PATIENCE_S, ROOT, Person
+from tests.micro_integrator import MicroIntegrator
 from tests.service import running
 
 PAGE = ROOT / "docs/cli.md"
@@ -72,6 +73,7 @@ SESSION = (
     Step("mi user delete bob", (("[y/N]: ", "y"),)),
     Step("mi user delete bob", (), 1),
     Step("mi user delete admin", (("[y/N]: ", "y"),), 1),
+    Step("mi node show"),
     Step("mi remote add prod mi.example.org 9164"),
     Step("mi remote select prod"),
     Step("mi user show", (), 1),
@@ -80,6 +82,23 @@ SESSION = (
     Step("mi remote remove prod"),
     Step("mi remote logout"),
     Step("mi completion bash | head -n 1"),
+    Step("mi remote add mi-1 localhost {port} --ca mi-ca.pem"),
+    Step("mi remote select mi-1"),
+    Step("mi remote login", (("User: ", "door"), ("Password: ", "pass:wörd"))),
+    Step("mi proxy-service show -s order"),
+    Step("mi application show OrderService"),
+    Step("mi template show sequence OrderService"),
+    Step("mi endpoint deactivate OrderService"),
+    Step("mi endpoint show OrderService"),
+    Step("mi endpoint activate OrderService"),
+    Step("mi task trigger nightly", (), 1),
+    Step("mi log show -s wso2"),
+    Step("mi log download wso2carbon.log"),
+    Step("mi log download wso2carbon.log", (), 1),
+    Step("mi log-level update synapse-api DEBUG org.apache.synapse.rest.API"),
+    Step("mi log-level show synapse-api"),
+    Step("mi transaction count 2026 11"),
+    Step("mi transaction report 2026-10 2026-11"),
 )
 
 
@@ -89,11 +108,13 @@ def recorded() -> str:
         tempfile.TemporaryDirectory() as folder,
         patch("tests.service.free_port", _port_of_four_digits),
         running({"MI_LDAP_STATE_DIR": f"{folder}/state"}) as service,
+        MicroIntegrator(Path(folder)) as integrator,
     ):
         person = _person(Path(folder))
         person.done("remote", "update", "default", "localhost", str(service.port))
-        shown = "".join(_shown(person, step) for step in SESSION)
-    return _timeless(shown, service.port)
+        (person.home / "mi-ca.pem").symlink_to(integrator.ca_file)
+        shown = "".join(_shown(person, step, integrator.port) for step in SESSION)
+    return _timeless(shown, service.port, integrator.port)
 
 
 def page_with(session: str) -> str:
@@ -113,17 +134,18 @@ def _person(folder: Path) -> Person:
     return Person(home, {"PATH": f"{home}/bin:{os.environ['PATH']}", "NO_COLOR": "1"})
 
 
-def _shown(person: Person, step: Step) -> str:
+def _shown(person: Person, step: Step, port: int) -> str:
+    typed = step.typed.format(port=port)
     child = pexpect.spawn(
         "bash",
-        ["--norc", "-c", step.typed],
+        ["--norc", "-c", typed],
         env=person.environment,
         cwd=str(person.home),
         encoding="utf-8",
         timeout=PATIENCE_S,
         dimensions=(24, 80),
     )
-    shown = f"$ {step.typed}\n"
+    shown = f"$ {typed}\n"
     for question, answer in step.answers:
         child.expect_exact(question)
         shown += f"{child.before}{question}"
@@ -135,9 +157,10 @@ def _shown(person: Person, step: Step) -> str:
     return shown.replace("\r\n", "\n")
 
 
-def _timeless(shown: str, port: int) -> str:
+def _timeless(shown: str, port: int, integrator_port: int) -> str:
     """Without what is another one each time."""
     shown = shown.replace(f":{port}", ":9164")
+    shown = re.sub(rf"\b{integrator_port}\b", "9165", shown)
     shown = re.sub(r"(?:[0-9A-F]{2}:){15}[0-9A-F]{2}", "··:" * 15 + "··", shown)
     shown = re.sub(r"(names +localhost, 127.0.0.1, ::1).*", r"\1, myhost", shown)
     shown = re.sub(r"(until +).*", r"\g<1>2028-11-20", shown)

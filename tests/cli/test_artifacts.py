@@ -12,7 +12,7 @@ from mi_ldap.cli.kinds import ARTIFACTS, LOGGERS, LOGS, Kind
 from mi_ldap.cli.main import run
 from mi_ldap.cli.options import Options
 from mi_ldap.client.artifacts import ArtifactsApi
-from tests.cli.impostors import answering, impostor
+from tests.cli.impostors import answering, impostor, in_turn
 from tests.cli.terminal import Person
 from tests.cli.test_connections import logged_in_at
 from tests.cli.test_domains import completed
@@ -251,6 +251,29 @@ def test_the_node_is_a_part_of_the_path(newcomer: Person, tmp_path: Path) -> Non
         2,
         "--node is empty: leave it out. See 'mi api show --help'.",
     )
+
+
+NODES = b'{"status": "ready", "nodes": {"mi-1": "up", "mi-\\u001b2": "down"}}'
+
+
+def test_nodes_are_listed_without_a_login(newcomer: Person, tmp_path: Path) -> None:
+    answers = in_turn(
+        answering("200 OK", NODES),
+        answering("200 OK", NODES),
+        answering("200 OK", b'{"status": "ready"}'),
+        answering("200 OK", b'{"nodes": ["mi-1"]}'),
+        answering("503 Service Unavailable", b'{"Error": "The directory is down."}'),
+    )
+    with impostor(tmp_path, answers) as (one, ca):
+        newcomer.done("remote", "update", "default", "localhost", str(one.port), "--ca", str(ca))
+        lines = newcomer.done("node", "list").lines
+        assert lines == ["NODE      STATE", "mi-1      up", "mi-\\x1b2  down"]
+        assert completed(newcomer, "api", "show", "--node", "mi") == ["mi-1"]
+        assert newcomer.done("node", "show", "--format", "csv").out == "node,state\n"
+        assert "answered 200 without the JSON" in newcomer("node", "show").sentence
+        assert newcomer("node", "show").sentence == "The directory is down."
+    assert all(heard.startswith(b"GET /ready HTTP/1.1\r\n") for heard in one.heard)
+    assert not any(b"authorization" in heard.lower() for heard in one.heard)
 
 
 def test_names_are_completed(operator: Person) -> None:
