@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 _STATES: Final = {"activate": "active", "deactivate": "inactive"}
+_WSDL: Final = ("name", "wsdl1_1", "wsdl2_0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,6 @@ class Kind:
 
     Attributes:
         command: the group of commands, a noun.
-        aliases: the names of the group in WSO2's CLIs, where they differ.
         resource: the path below `/management/`.
         query_key: the query key that names one; `""` if only lists can be requested.
         columns: the keys of an entry in lists, first that of its name. Versions of MI differ.
@@ -24,18 +24,19 @@ class Kind:
         lists: the keys of the lists in an answer, and what their entries have in common.
         nouns: one and many of them in sentences.
         sample: a name, for examples.
+        other_names: names of the group in WSO2's CLIs that `aliases` cannot derive.
     """
 
     command: str
     resource: str
     query_key: str
-    columns: tuple[str, ...]
+    columns: tuple[str, ...] = ("name", "type")
     states: Mapping[str, str] = field(default_factory=dict)
-    aliases: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     lists: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: {"list": {}})
     nouns: tuple[str, str] = ("", "")
     sample: str = "Orders"
+    other_names: tuple[str, ...] = ()
 
     @property
     def noun(self) -> str:
@@ -44,6 +45,11 @@ class Kind:
     @property
     def plural(self) -> str:
         return self.nouns[1] or self.resource.replace("-", " ")
+
+    @property
+    def aliases(self) -> set[str]:
+        """The names of the group in WSO2's CLIs, `proxyservice` for `proxy-service`."""
+        return {self.command.replace("-", ""), *self.other_names} - {self.command}
 
     def entries(self, content: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the entries of all lists in an answer."""
@@ -55,15 +61,55 @@ class Kind:
         ]
 
 
+# MI before 4.0 has one list of all applications.
+_APPLICATIONS: Final = {
+    "list": {},
+    "activeList": {"status": "active"},
+    "faultyList": {"status": "faulty"},
+}
+_TEMPLATES: Final = {
+    "list": {},
+    "endpointTemplateList": {"type": "endpoint"},
+    "sequenceTemplateList": {"type": "sequence"},
+}
+ARTIFACTS: Final = (
+    Kind("api", "apis", "apiName", ("name", "url", "tracing"), nouns=("API", "APIs")),
+    Kind(
+        "application",
+        "applications",
+        "carbonAppName",
+        ("name", "version", "status"),
+        lists=_APPLICATIONS,
+        other_names=("compositeapp", "composite-app"),
+    ),
+    Kind("connector", "connectors", "", ("name", "status", "package", "description")),
+    Kind("data-service", "data-services", "dataServiceName", _WSDL),
+    Kind("data-source", "data-sources", "name"),
+    Kind("endpoint", "endpoints", "endpointName", ("name", "type", "isActive"), _STATES),
+    Kind(
+        "inbound-endpoint",
+        "inbound-endpoints",
+        "inboundEndpointName",
+        ("name", "protocol", "status"),
+        _STATES,
+    ),
+    Kind("local-entry", "local-entries", "name"),
+    Kind("message-processor", "message-processors", "name", ("name", "type", "status"), _STATES),
+    Kind("message-store", "message-stores", "name", ("name", "type", "size")),
+    Kind("proxy-service", "proxy-services", "proxyServiceName", _WSDL, _STATES),
+    Kind("sequence", "sequences", "sequenceName", ("name", "container", "tracing", "stats")),
+    Kind("task", "tasks", "taskName", ("name",), {**_STATES, "trigger": "trigger"}),
+    Kind("template", "templates", "name", types=("endpoint", "sequence"), lists=_TEMPLATES),
+)
+# Without a query key: `file` requests the content.
 LOGS: Final = Kind(
     "log",
     "logs",
-    # `file` requests the content.
     "",
     ("FileName", "Size"),
-    aliases=("logs",),
     nouns=("log file", "log files"),
     sample="audit.log",
+    other_names=("logs",),
 )
 LOGGERS: Final = Kind(
     "log-level",
@@ -72,72 +118,4 @@ LOGGERS: Final = Kind(
     ("loggerName", "level", "componentName"),
     nouns=("logger", "loggers"),
     sample="synapse-api",
-)
-ARTIFACTS: Final = (
-    Kind("api", "apis", "apiName", ("name", "url", "tracing"), nouns=("API", "APIs")),
-    Kind(
-        "application",
-        "applications",
-        "carbonAppName",
-        ("name", "version", "status"),
-        aliases=("compositeapp", "composite-app"),
-        # MI before 4.0 has only `list`.
-        lists={"list": {}, "activeList": {"status": "active"}, "faultyList": {"status": "faulty"}},
-    ),
-    Kind("connector", "connectors", "", ("name", "status", "package", "description")),
-    Kind(
-        "data-service",
-        "data-services",
-        "dataServiceName",
-        ("name", "wsdl1_1", "wsdl2_0"),
-        aliases=("dataservice",),
-    ),
-    Kind("data-source", "data-sources", "name", ("name", "type"), aliases=("datasource",)),
-    Kind("endpoint", "endpoints", "endpointName", ("name", "type", "isActive"), _STATES),
-    Kind(
-        "inbound-endpoint",
-        "inbound-endpoints",
-        "inboundEndpointName",
-        ("name", "protocol", "status"),
-        _STATES,
-        aliases=("inboundendpoint",),
-    ),
-    Kind("local-entry", "local-entries", "name", ("name", "type"), aliases=("localentry",)),
-    Kind(
-        "message-processor",
-        "message-processors",
-        "name",
-        ("name", "type", "status"),
-        _STATES,
-        aliases=("messageprocessor",),
-    ),
-    Kind(
-        "message-store",
-        "message-stores",
-        "name",
-        ("name", "type", "size"),
-        aliases=("messagestore",),
-    ),
-    Kind(
-        "proxy-service",
-        "proxy-services",
-        "proxyServiceName",
-        ("name", "wsdl1_1", "wsdl2_0"),
-        _STATES,
-        aliases=("proxyservice",),
-    ),
-    Kind("sequence", "sequences", "sequenceName", ("name", "container", "tracing", "stats")),
-    Kind("task", "tasks", "taskName", ("name",), {**_STATES, "trigger": "trigger"}),
-    Kind(
-        "template",
-        "templates",
-        "name",
-        ("name", "type"),
-        types=("endpoint", "sequence"),
-        lists={
-            "list": {},
-            "endpointTemplateList": {"type": "endpoint"},
-            "sequenceTemplateList": {"type": "sequence"},
-        },
-    ),
 )

@@ -209,8 +209,8 @@ def test_levels_are_set_and_loggers_added(operator: Person) -> None:
 
 
 def test_transactions(integrator: MicroIntegrator, operator: Person) -> None:
-    assert operator.done("transaction", "count").lines[0] == "Year           2026"
-    assert operator.done("transaction", "count", "2025", "3").lines[1] == "Month          3"
+    assert operator.done("transaction", "count").lines[0].split() == ["Year", "2026"]
+    assert operator.done("transaction", "count", "2025", "3").lines[1].split() == ["Month", "3"]
     assert "MONTH" in operator("transaction", "count", "2025").sentence
     rows = [["NODE", "MONTH", "COUNT"], ["mi-1", "2026-01", "7"], ["mi-1", "2026-02", "=8"]]
     text = json.dumps({"TransactionCountData": rows})
