@@ -43,11 +43,9 @@ _LEVELS: Final = ("OFF", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE")
 @pass_options
 def download(options: Options, file: str, path: Path, overwrite: bool) -> None:
     """Download a log file, completely or not at all. Only you can read the new file."""
-    from mi_ldap.client.downloads import check_target, save
+    from mi_ldap.client.downloads import save, target_of
 
-    # Only the last part, so that no name can lead out of the folder.
-    target = path / Path(file).name if path.is_dir() else path
-    check_target(target, overwrite=overwrite)
+    target = target_of(path, file, overwrite=overwrite)
     with options.artifacts() as api, api.log_file(file) as content:
         size = save(target, _with_bar(content), overwrite=overwrite)
     answer = {"file": file, "path": str(target), "bytes": size}

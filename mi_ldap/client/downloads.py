@@ -17,19 +17,34 @@ from mi_ldap.client.errors import FileError
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
-def check_target(path: Path, *, overwrite: bool) -> None:
-    """Raise `FileError` for a path that `save` would not write."""
+def target_of(path: Path, name: str, *, overwrite: bool) -> Path:
+    """Return the path to write to.
+
+    Args:
+        path: of the new file, or of a folder.
+        name: the file's name at the service, which names it in a folder.
+        overwrite: whether it may replace a file.
+
+    Raises:
+        FileError: `save` would not write it.
+    """
+    # Only the last part, so that no name can lead out of the folder.
+    last = Path(name).name
+    if last in {"", ".."}:
+        raise FileError(f"'{name}' is not the name of a file.")
     try:
-        found = path.stat() if overwrite else path.lstat()
+        target = path / last if path.is_dir() else path
+        found = target.stat() if overwrite else target.lstat()
     except FileNotFoundError:
-        return
+        return target
     except OSError as error:
         raise _unwritable(path, error) from None
     if not overwrite:
-        raise _exists(path)
+        raise _exists(target)
     # A rename would replace a device such as /dev/null.
     if not stat.S_ISREG(found.st_mode):
-        raise FileError(f"{path} is not a regular file, and can't be replaced.")
+        raise FileError(f"{target} is not a regular file, and can't be replaced.")
+    return target
 
 
 def save(path: Path, chunks: Iterable[bytes], *, overwrite: bool) -> int:

@@ -131,14 +131,14 @@ def test_an_interrupted_download_leaves_nothing(integrator: MicroIntegrator, mi:
         (["-p", "no/such/folder"], "no/such/folder can't be written: no such file or directory."),
         (["-p", "fifo", "--overwrite"], "fifo is not a regular file, and can't be replaced."),
         (["-p", "file/x"], "file/x can't be written: not a directory."),
-        (["-p", "x" * 300], "can't be written: file name too long."),
+        (["-p", "x" * 300], f"{'x' * 300} can't be written: file name too long."),
     ],
 )
 def test_paths_that_cannot_be_written(mi: Person, arguments: list[str], says: str) -> None:
     os.mkfifo(mi.home / "fifo")
     (mi.home / "file").touch()
     ran = mi(*DOWNLOAD, *arguments)
-    assert (ran.status, ran.out, says in ran.sentence) == (1, "", True), ran
+    assert (ran.status, ran.out, ran.sentence) == (1, "", says)
     assert files(mi) == {"fifo", "file"}
 
 
@@ -159,7 +159,8 @@ def test_a_name_cannot_lead_out_of_the_folder(integrator: MicroIntegrator, mi: P
     integrator.add_log("../../up.log", 10)
     mi.done("log", "download", "../../up.log")
     assert files(mi) == {"up.log"}
-    assert "not a regular file" in mi("log", "download", "..", "--overwrite").sentence
+    for name in ("..", "", "/"):
+        assert mi("log", "download", name).sentence == f"'{name}' is not the name of a file."
 
 
 def test_progress_is_shown_on_a_terminal(integrator: MicroIntegrator, mi: Person) -> None:
