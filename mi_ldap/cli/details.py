@@ -64,9 +64,13 @@ def show_entries(
 
 def show_details(options: Options, details: dict[str, Any]) -> None:
     """Print an object: a label and the lines of its value for each key."""
+    lines: dict[str, list[str]] = {}
+    for key, value in details.items():
+        # Two keys may have the same label, such as `Status` and `status`.
+        lines.setdefault(label_of(key), []).extend(lines_of(value))
     options.show(
         details,
         list(details),
         [[csv_value(each) for each in details.values()]],
-        lambda: output.show_details({label_of(key): lines_of(details[key]) for key in details}),
+        lambda: output.show_details(lines),
     )

@@ -53,6 +53,8 @@ _NOTES = (
         ("mi user show -p '*b*'", "all users with a b in their names"),
         ("mi role assign bob developers testers", "assign two roles"),
         ("mi user show --format csv > users.csv", "write a list as CSV"),
+        ("mi endpoint show --node mi-2", "the endpoints of a Micro Integrator"),
+        ("mi log download wso2carbon.log", "a log file, into this folder"),
     ),
 )
 @click.version_option(__version__, prog_name="mi", message="%(prog)s %(version)s")

@@ -19,7 +19,7 @@ _ROWS = "TransactionCountData"
     no_args_is_help=True,
     examples=(
         ("mi transaction count 2026 11", "in November"),
-        ("mi transaction report 2026-01 2026-06 --format csv", "as a file of WSO2's CLI"),
+        ("mi transaction report 2026-01 2026-06", "from January to June"),
     ),
 )
 def transaction() -> None:

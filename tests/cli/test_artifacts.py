@@ -75,6 +75,8 @@ def test_details_have_a_line_for_each_value(integrator: MicroIntegrator, operato
         {
             "name": "Orders",
             "isRunning": True,
+            "status": "active",
+            "Status": 1,
             "wsdl1_1": None,
             "port": -1,
             "methods": ["GET", "POST"],
@@ -87,6 +89,8 @@ def test_details_have_a_line_for_each_value(integrator: MicroIntegrator, operato
     assert operator.done("api", "show", "Orders").lines == [
         "Name           Orders",
         "Is running     yes",
+        "Status         active",
+        "               1",
         "WSDL 1.1",
         "Port           -1",
         "Methods        GET",
@@ -99,8 +103,8 @@ def test_details_have_a_line_for_each_value(integrator: MicroIntegrator, operato
         "               </a>",
     ]
     assert operator.done("api", "show", "Orders", "--format", "csv").lines == [
-        "name,isRunning,wsdl1_1,port,methods,resources,parameters,configuration",
-        'Orders,true,,\'-1,"GET;POST","[{""methods"": [""GET""], ""url"": ""/x""}]",'
+        "name,isRunning,status,Status,wsdl1_1,port,methods,resources,parameters,configuration",
+        'Orders,true,active,1,,\'-1,"GET;POST","[{""methods"": [""GET""], ""url"": ""/x""}]",'
         '"{""interval"": 5, ""nested"": {""a"": [true]}}",<a>\\r\\n  <b/>\\n</a>',
     ]
     assert operator.done("api", "show", "Orders", "--format", "json").json == json.loads(text)
