@@ -22,18 +22,20 @@ from mi_ldap.settings.datasource import has_usable_datasource
 from mi_ldap.settings.deployment import KeyPath
 from mi_ldap.settings.environment import read_environment
 from mi_ldap.settings.errors import explain
+from mi_ldap.settings.micro_integrator import SECTION as MICRO_INTEGRATOR
+from mi_ldap.settings.micro_integrator_tables import read_micro_integrators
 from mi_ldap.settings.notes import collect_notes
 from mi_ldap.settings.registry import (
     SECTIONS,
     dotted,
     ignored_part,
     is_custom_statement,
-    is_of_secondary_store,
+    is_of_table,
     unknown_key,
     unused_part,
 )
 from mi_ldap.settings.root import Settings
-from mi_ldap.settings.secondary import SECTION
+from mi_ldap.settings.secondary import SECTION as SECONDARY_STORE
 from mi_ldap.settings.secondary_tables import read_secondary_stores
 from mi_ldap.settings.sections import CorsSettings, ResourceSettings, ServerSettings
 from mi_ldap.settings.sources import Tree, locate_config_file, locate_state_dir, read_toml
@@ -71,14 +73,20 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     config_file = locate_config_file(environ)
     in_environment, problems = read_environment(environ)
     texts = {path: each.text for path, each in in_environment.items()}
-    of_secondary = {path: texts.pop(path) for path in [*texts] if is_of_secondary_store(path)}
+    of_tables = {path: texts.pop(path) for path in [*texts] if is_of_table(path)}
     tree, folder = _read_tree(config_file)
     uses_datasource = _uses_datasource(tree, texts)
     in_file, problems_of_file = _read_file(tree, folder, texts, uses_datasource=uses_datasource)
     values = {**in_file, **texts}
     stores_dir = values.get(_STORES_DIR)
     stores, problems_of_stores = read_secondary_stores(
-        tree, folder, of_secondary, Path(str(stores_dir)) if stores_dir else None
+        tree,
+        folder,
+        _of_section(SECONDARY_STORE, of_tables),
+        Path(str(stores_dir)) if stores_dir else None,
+    )
+    nodes, problems_of_nodes = read_micro_integrators(
+        tree, folder, _of_section(MICRO_INTEGRATOR, of_tables)
     )
     is_database = values.get(_TYPE) == "database"
     has_datasource = is_database or ("datasource", "url") in texts or uses_datasource
@@ -92,14 +100,16 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     ours = {path: value for path, value in values.items() if unused[path] is None}
     problems += [
         *problems_of_stores,
+        *problems_of_nodes,
         *problems_of_file,
         *_custom_statements(values, is_database=is_database),
     ]
     problems += find_placeholders(ours, in_environment)
     variables = {path: each.variable for path, each in in_environment.items()}
-    base = {"state_dir": locate_state_dir(environ), "config_file": config_file, SECTION: stores}
+    base = {"state_dir": locate_state_dir(environ), "config_file": config_file}
+    tables = {SECONDARY_STORE: stores, MICRO_INTEGRATOR: nodes}
     try:
-        settings = Settings.model_validate({**_nest(ours), **base})
+        settings = Settings.model_validate({**_nest(ours), **base, **tables})
     except ValidationError as error:  # with all mistakes, not only the first
         problems += explain(error, variables, config_file)
     if problems:
@@ -110,6 +120,10 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     return settings.model_copy(update={"notes": collect_notes(settings, ignored)})
 
 
+def _of_section(section: str, texts: Mapping[KeyPath, str]) -> dict[KeyPath, str]:
+    return {path: text for path, text in texts.items() if path[0] == section}
+
+
 def _read_tree(config_file: Path | None) -> tuple[Tree, Path]:
     """Return the tables of the TOML, and the folder where relative paths in it begin."""
     return (read_toml(config_file), config_file.parent) if config_file else ({}, Path())
@@ -118,7 +132,8 @@ def _read_tree(config_file: Path | None) -> tuple[Tree, Path]:
 def _read_file(
     tree: Tree, folder: Path, in_environment: Mapping[KeyPath, str], *, uses_datasource: bool
 ) -> tuple[dict[KeyPath, object], list[str]]:
-    others = {name: value for name, value in tree.items() if name != SECTION}
+    tables = (SECONDARY_STORE, MICRO_INTEGRATOR)
+    others = {name: value for name, value in tree.items() if name not in tables}
     if uses_datasource:
         others = choose_datasource(others, _datasource_id(tree, in_environment), folder)
     elif ("datasource", "url") in in_environment:

@@ -8,6 +8,7 @@ from mi_ldap.addresses import is_loopback
 from mi_ldap.settings.database import database_notes
 from mi_ldap.settings.deployment import KeyPath
 from mi_ldap.settings.icp import icp_notes
+from mi_ldap.settings.micro_integrator import MicroIntegratorSettings
 from mi_ldap.settings.registry import dotted
 from mi_ldap.settings.root import Settings
 
@@ -37,6 +38,19 @@ def _notes_on_ignored(ignored: Collection[KeyPath]) -> Iterator[str]:
             yield f"These {kind} of MI have no effect here: {names}."
 
 
+def _notes_on_node(node: MicroIntegratorSettings) -> Iterator[str]:
+    if not node.verify:
+        yield (
+            f"micro_integrator {node.id}: verify = false lets any server that answers at its "
+            "address read the password and the requests: name its certificate in ca_file instead."
+        )
+    if node.allow_plaintext and node.management_url.startswith("http:"):
+        yield (
+            f"micro_integrator {node.id}: allow_plaintext = true sends the password and tokens "
+            "over the network in the clear."
+        )
+
+
 def _notes_on_values(settings: Settings) -> Iterator[str]:
     api, server = settings.management_api, settings.server
     handler = api.authorization_handler
@@ -44,6 +58,19 @@ def _notes_on_values(settings: Settings) -> Iterator[str]:
         yield (
             "management_api.authorization_handler opens users or roles to every logged-in user: "
             "for reading only, since changing them always needs an admin."
+        )
+    if handler.operators_are == "everybody":
+        yield (
+            'management_api.authorization_handler.operators_are = "everybody" lets every logged-in '
+            "user change artifacts of the Micro Integrators: name roles in "
+            "management_api.operator_roles instead."
+        )
+    for node in settings.micro_integrator:
+        yield from _notes_on_node(node)
+    if api.operator_roles and not settings.micro_integrator:
+        yield (
+            "management_api.operator_roles has no effect: there is no [[micro_integrator]] whose "
+            "artifacts could be changed."
         )
     if not api.jwt_token_security_handler.enable:
         yield (

@@ -9,9 +9,9 @@ from typing import get_args
 
 from pydantic.fields import FieldInfo
 
+from mi_ldap.settings import micro_integrator, secondary
 from mi_ldap.settings.deployment import KEYS_OF_MI, OTHER_NAMES, SECTIONS_OF_MI, KeyPath
 from mi_ldap.settings.root import Settings
-from mi_ldap.settings.secondary import SECTION, SecondaryStoreSettings
 from mi_ldap.settings.sources import variable_of
 from mi_ldap.settings.types import InputFile, OutputFile, Section
 
@@ -35,16 +35,27 @@ _OF_DATASOURCES: frozenset[KeyPath] = frozenset([("datasource",), ("realm_manage
 """Sections and keys that have no effect without a datasource that can be used."""
 
 SETTINGS: Mapping[KeyPath, FieldInfo] = dict(_leaves(Settings))
+_TABLES: Mapping[str, tuple[type[Section], str]] = {
+    secondary.SECTION: (secondary.SecondaryStoreSettings, "domain"),
+    micro_integrator.SECTION: (micro_integrator.MicroIntegratorSettings, "id"),
+}
+"""Arrays of tables: the model of one table, and the key that names it."""
+
+_OF_MICRO_INTEGRATORS: Mapping[KeyPath, FieldInfo] = {
+    (micro_integrator.SECTION, name): field
+    for name, field in micro_integrator.MicroIntegratorSettings.model_fields.items()
+}
 SECTIONS = frozenset(
     [
         _PROPERTIES,
         _POOL_OPTIONS,
+        (micro_integrator.SECTION,),
         *(path[:length] for path in SETTINGS for length in range(1, len(path))),
     ]
 )
 PATHS = frozenset(
     path
-    for path, field in SETTINGS.items()
+    for path, field in {**SETTINGS, **_OF_MICRO_INTEGRATORS}.items()
     if {InputFile, OutputFile}.intersection(get_args(field.annotation))
 )
 REMOVED: Mapping[KeyPath, str] = {
@@ -52,7 +63,16 @@ REMOVED: Mapping[KeyPath, str] = {
 }
 """Settings of earlier versions, each with the reason for its removal."""
 
-_NAMES = frozenset([*SETTINGS, *KEYS_OF_MI, *OTHER_NAMES, *((path[0],) for path in SETTINGS)])
+_NAMES = frozenset(
+    [
+        *SETTINGS,
+        *_OF_MICRO_INTEGRATORS,
+        *KEYS_OF_MI,
+        *OTHER_NAMES,
+        *((path[0],) for path in SETTINGS),
+        *((section,) for section in _TABLES),
+    ]
+)
 # MI turns `connection_url` into the property `ConnectionURL`; some files have the latter.
 _OF_PROPERTIES = {
     "starttlsenabled": ("user_store", "start_tls"),
@@ -107,14 +127,16 @@ def is_known(path: KeyPath) -> bool:
         path in SETTINGS
         or path in OTHER_NAMES
         or ignored_part(path) is not None
-        or is_of_secondary_store(path)
+        or is_of_table(path)
     )
 
 
-def is_of_secondary_store(path: KeyPath) -> bool:
-    """Whether a variable names a key of a secondary store, after the section and a domain."""
-    keys = SecondaryStoreSettings.model_fields
-    return path[0] == SECTION and len(path) == 3 and path[2] in keys and path[2] != "domain"
+def is_of_table(path: KeyPath) -> bool:
+    """Whether a variable names a key of one table of an array, after the section and its name."""
+    if len(path) != 3 or path[0] not in _TABLES:
+        return False
+    model, name = _TABLES[path[0]]
+    return path[2] in model.model_fields and path[2] != name
 
 
 def official_path(path: KeyPath) -> KeyPath:

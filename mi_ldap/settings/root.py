@@ -14,6 +14,7 @@ from mi_ldap.settings.database import (
 )
 from mi_ldap.settings.icp import IcpSettings, icp_problems
 from mi_ldap.settings.jdbc import DatabaseAddress
+from mi_ldap.settings.micro_integrator import MicroIntegratorSettings, node_problems
 from mi_ldap.settings.secondary import SecondaryStoreSettings
 from mi_ldap.settings.sections import (
     AuditSettings,
@@ -46,6 +47,7 @@ class Settings(Section):
     super_admin: SuperAdminSettings = SuperAdminSettings()
     user_store: UserStoreSettings = UserStoreSettings()
     secondary_user_store: tuple[SecondaryStoreSettings, ...] = ()
+    micro_integrator: tuple[MicroIntegratorSettings, ...] = ()
     datasource: DatasourceSettings = DatasourceSettings()
     realm_manager: RealmManagerSettings = RealmManagerSettings()
     management_api: ManagementApiSettings = ManagementApiSettings()
@@ -142,6 +144,14 @@ class Settings(Section):
     def _icp_fits_the_others(self) -> Settings:
         token = self.management_api.jwt_token_security_handler.token_config
         if problems := [*icp_problems(self.icp_config, self.server, token)]:
+            raise SettingsError("\n".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _micro_integrators_are_distinct(self) -> Settings:
+        slapd = self.embedded_directory.port
+        reserved = [slapd] if slapd else []
+        if problems := [*node_problems(self.micro_integrator, self.server, reserved)]:
             raise SettingsError("\n".join(problems))
         return self
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import Field
 
+from mi_ldap.settings.sources import variable_part
 from mi_ldap.settings.types import Count, DatabaseUrl, Domain, Flag, Secret, Text, setting
 from mi_ldap.settings.user_store import UserStoreSettings
 
@@ -48,8 +49,3 @@ class SecondaryStoreSettings(UserStoreSettings):
     def variable(self) -> str:
         """The domain as it is in the names of environment variables: `WSO2_COM`."""
         return variable_part(self.domain)
-
-
-def variable_part(domain: str) -> str:
-    """Return a domain as it is in the names of environment variables: `WSO2_COM`."""
-    return domain.strip().upper().replace(".", "_").replace("-", "_")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +14,20 @@ from mi_ldap.settings.deployment import KeyPath
 from mi_ldap.settings.errors import explain
 from mi_ldap.settings.jdbc import with_absolute_files
 from mi_ldap.settings.registry import ignored_part, is_custom_statement
-from mi_ldap.settings.secondary import SECTION, SecondaryStoreSettings, variable_part
-from mi_ldap.settings.sources import Tree, variable_of
-from mi_ldap.settings.toml_values import collect_values, has_placeholder
+from mi_ldap.settings.secondary import SECTION, SecondaryStoreSettings
+from mi_ldap.settings.sources import Tree, variable_part
+from mi_ldap.settings.toml_values import (
+    collect_values,
+    keys_in_environment,
+    placeholder_problems,
+    tables_of,
+    unknown_names,
+)
 from mi_ldap.settings.userstores_xml import read_user_store_files
 
 _AS_IN = "user_store"
 _WITHOUT_EFFECT: Final = ("driver", "description")
+_NOUN: Final = "secondary user store: after the section comes its domain"
 _OF_DATASOURCE: Final = ("url", "username", "password", "max_active")
 
 
@@ -38,8 +45,7 @@ def read_secondary_stores(
     Raises:
         ConfigurationError: one of MI's files is no description of a user store.
     """
-    given = tree.get(SECTION, [])
-    tables = [(None, table) for table in (given if isinstance(given, list) else [given])]
+    tables = [(None, table) for table in tables_of(tree, SECTION)]
     in_files = read_user_store_files(user_stores_dir) if user_stores_dir else []
     values: list[object] = []
     domains: list[str] = []
@@ -50,15 +56,15 @@ def read_secondary_stores(
             continue
         keys, wrong = _read_table(table, tree, folder)
         part = variable_part(str(keys.get("domain", ""))).lower()
-        keys |= {path[2]: text for path, text in in_environment.items() if path[1] == part}
+        keys |= keys_in_environment(part, in_environment)
         domains.append(part)
-        wrong += _placeholders(keys, part)
+        wrong += placeholder_problems(SECTION, part, keys)
         if file:
             wrong = [f"{file}: {sentence}" for sentence in wrong or _mistakes(keys)]
         if not (file and wrong):  # the sentences of the whole configuration name no file
             values.append(keys)
         problems += wrong
-    problems += _unknown_domains(domains, in_environment)
+    problems += unknown_names(_NOUN, domains, in_environment)
     return values, problems
 
 
@@ -92,30 +98,9 @@ def _datasource(tree: Tree, wanted: str, folder: Path) -> Tree:
     return {path[1]: value for path, value in values.items() if path[1] in _OF_DATASOURCE}
 
 
-def _placeholders(keys: Tree, part: str) -> Iterator[str]:
-    for name, value in keys.items():
-        if isinstance(value, str) and has_placeholder(value):
-            variable = variable_of((SECTION, part, name))
-            yield (
-                f"{SECTION}.{name} contains a placeholder such as $secret{{…}}, which only MI "
-                f"resolves: write the value itself, or set {variable} or {variable}_FILE."
-            )
-
-
 def _mistakes(keys: Tree) -> list[str]:
     try:
         SecondaryStoreSettings.model_validate(keys)
     except ValidationError as error:
         return explain(error, {}, None)
     return []
-
-
-def _unknown_domains(
-    domains: Sequence[str], in_environment: Mapping[KeyPath, str]
-) -> Iterator[str]:
-    for path in in_environment:
-        if path[1] not in domains:
-            yield (
-                f"{variable_of(path)} names no secondary user store: after the section comes its "
-                "domain in capitals, with _ for . and -."
-            )

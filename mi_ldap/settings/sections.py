@@ -21,6 +21,7 @@ from mi_ldap.settings.types import (
     MegabytesOrNone,
     Names,
     Networks,
+    OperatorRoles,
     OutputFile,
     Port,
     Rate,
@@ -203,7 +204,13 @@ class AuthorizationSettings(Section):
 
     enable: Flag = setting(True, "Whether only admins may read `resources`")
     resources: Resources = setting(
-        _USERS_AND_ROLES, "Paths that only admins may read; changes always need an admin"
+        _USERS_AND_ROLES,
+        "Paths that only admins may read; changes of users and roles always need an admin",
+    )
+    operators_are: Literal["role_holders", "everybody"] = setting(
+        "role_holders",
+        "Who may change artifacts of a Micro Integrator: role_holders (admins and holders of "
+        "`operator_roles`) or everybody (who is logged in, as in MI)",
     )
 
     def reserves(self, path: str) -> bool:
@@ -225,6 +232,9 @@ class ManagementApiSettings(Section):
     jwt_token_security_handler: JwtHandlerSettings = JwtHandlerSettings()
     authorization_handler: AuthorizationSettings = AuthorizationSettings()
     throttle: ThrottleSettings = ThrottleSettings()
+    operator_roles: OperatorRoles = setting(
+        (), "Roles that may change artifacts of a Micro Integrator without being admins"
+    )
 
 
 class DashboardSettings(Section):

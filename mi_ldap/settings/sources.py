@@ -72,6 +72,11 @@ def _toml_error(path: Path, text: str, message: str) -> str:
     return f"Line {line} of {path} is not TOML: {cause}."
 
 
+def variable_part(name: str) -> str:
+    """Return the name of a table as it is in the names of variables: `WSO2_COM` of `wso2.com`."""
+    return name.strip().upper().replace(".", "_").replace("-", "_")
+
+
 def variable_of(path: KeyPath) -> str:
     """Return `"MI_LDAP_SERVER__PORT"` for `("server", "port")`."""
     return PREFIX + "__".join(path).upper()

@@ -1,9 +1,13 @@
-"""The values of a TOML by key, under one name for each key."""
+"""The values of a TOML by key, under one name for each key.
+
+Each table of an array, such as `[[micro_integrator]]`, has a name of its own. In the environment
+its keys are `MI_LDAP_<SECTION>__<NAME>__<KEY>`, with the name as of `variable_part`.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from pathlib import Path
 
 from mi_ldap.settings.deployment import KeyPath
@@ -76,3 +80,40 @@ def nest(values: Mapping[KeyPath, object]) -> Tree:
             table = inner if isinstance(inner, dict) else {}
         table[path[-1]] = value
     return tree
+
+
+def tables_of(tree: Tree, section: str) -> list[object]:
+    """Return the items of an array of tables; a single table, or another value, is one item."""
+    given = tree.get(section, [])
+    return given if isinstance(given, list) else [given]
+
+
+def keys_in_environment(name: str, in_environment: Mapping[KeyPath, str]) -> Tree:
+    """Return the keys that variables set for the table of that name, which is in lower case."""
+    return {path[2]: text for path, text in in_environment.items() if path[1] == name}
+
+
+def placeholder_problems(section: str, name: str, keys: Tree) -> Iterator[str]:
+    """Yield a sentence for each placeholder of MI in a table."""
+    for key, value in keys.items():
+        if isinstance(value, str) and _PLACEHOLDER.search(value):
+            variable = variable_of((section, name, key))
+            yield (
+                f"{section}.{key} contains a placeholder such as $secret{{…}}, which only MI "
+                f"resolves: write the value itself, or set {variable} or {variable}_FILE."
+            )
+
+
+def unknown_names(
+    noun: str, names: Collection[str], in_environment: Mapping[KeyPath, str]
+) -> Iterator[str]:
+    """Yield a sentence for each variable of a table that does not exist.
+
+    Args:
+        noun: what a table describes, and which of its keys is its name.
+        names: of the tables, in lower case.
+        in_environment: the values of variables of that section.
+    """
+    for path in in_environment:
+        if path[1] not in names:
+            yield f"{variable_of(path)} names no {noun} in capitals, with _ for . and -."

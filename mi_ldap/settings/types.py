@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from mi_ldap.name_folding import folded
 from mi_ldap.settings.expressions import translate_java_regex
 from mi_ldap.settings.jdbc import translate_address
 from mi_ldap.settings.validators import (
@@ -29,6 +30,7 @@ from mi_ldap.settings.validators import (
     read_http_url,
     read_https_address,
     read_icp_secret,
+    read_node_id,
     read_url,
 )
 
@@ -150,6 +152,16 @@ def _read_names(value: object) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
+def _read_operator_roles(value: object) -> tuple[str, ...]:
+    names = _read_names(value)
+    if any(folded(name) == "internal/everyone" for name in names):
+        raise ValueError(
+            "must not name Internal/everyone, which every user has: set "
+            'management_api.authorization_handler.operators_are = "everybody" for that'
+        )
+    return names
+
+
 def _read_networks(value: object) -> tuple[str, ...]:
     names = _read_names(value)
     try:
@@ -220,6 +232,16 @@ def _read_dashboard_url(value: object) -> str:
     return url
 
 
+def _read_node_url(value: object) -> str:
+    url = read_http_url(value.strip()) if isinstance(value, str) else None
+    if url is None:
+        raise ValueError(
+            "must be the address of MI's management API without a user or a query, such as "
+            "https://mi-1.example.org:9164/management"
+        )
+    return url
+
+
 def _read_database_url(value: object) -> SecretStr:
     # It may hold a password.
     secret = _read_secret(value)
@@ -265,6 +287,7 @@ Text = Annotated[str, BeforeValidator(_read_text)]
 Secret = Annotated[SecretStr, BeforeValidator(_read_secret)]
 Key = Annotated[SecretStr, BeforeValidator(_read_key)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_read_names)]
+OperatorRoles = Annotated[tuple[str, ...], BeforeValidator(_read_operator_roles)]
 Networks = Annotated[tuple[str, ...], BeforeValidator(_read_networks)]
 Host = Annotated[
     str, _text(read_host, "must be an address or a host name without a port, such as 127.0.0.1")
@@ -335,6 +358,15 @@ HandlerName = Annotated[
 ]
 RuntimeName = Annotated[
     str, _text(lambda text: len(text) <= 100, "must have at most 100 characters")
+]
+NodeUrl = Annotated[str, BeforeValidator(_read_node_url)]
+NodeId = Annotated[
+    str,
+    _text(
+        read_node_id,
+        "must be a name of letters, digits, `-` and `.` that begins with a letter or digit, such "
+        "as mi-1",
+    ),
 ]
 JavaRegex = Annotated[str, BeforeValidator(lambda value: translate_java_regex(_read_text(value)))]
 Role = Annotated[

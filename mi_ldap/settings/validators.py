@@ -49,6 +49,12 @@ def read_domain(text: str) -> str | None:
     return domain if is_domain and domain not in _RESERVED_DOMAINS else None
 
 
+def read_node_id(text: str) -> str | None:
+    """Return the id of a Micro Integrator; None if it cannot be one."""
+    # Not `..`, which is another segment in paths; ASCII alone, so that no path has it in two ways.
+    return text if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,63}", text) else None
+
+
 def is_dn(text: str) -> bool:
     """Whether it is a DN, such as `"ou=people,dc=x"` (RFC 4514, with optional white space)."""
     return _DN.fullmatch(text) is not None

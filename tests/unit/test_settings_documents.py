@@ -159,6 +159,14 @@ def test_the_example_of_secondary_stores_is_right_and_short() -> None:
     assert settings.bootstrap.users == ("alice",)
 
 
+def test_the_example_of_micro_integrators_is_right_and_short() -> None:
+    example = CHECKOUT / "config" / "micro-integrators.toml"
+    passwords = {f"MI_LDAP_MICRO_INTEGRATOR__MI_{number}__PASSWORD": "x" for number in (1, 2)}
+    settings = load_settings({"MI_LDAP_CONFIG": str(example), **passwords})
+    assert [each.id for each in settings.micro_integrator] == ["mi-1", "mi-2"]
+    assert settings.notes == ()
+
+
 READ_ONLY = CHECKOUT / "config" / "read-only.toml"
 SECRETS = {
     "MI_LDAP_USER_STORE__CONNECTION_PASSWORD": "x",
