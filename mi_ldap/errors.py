@@ -8,6 +8,7 @@
     ├── TooManyFailures           the throttle refuses the login
     ├── Forbidden                 the performer is known and may not do this
     │   ├── AdminsOnly            the performer does not have the admin role
+    │   ├── OperatorsOnly         the performer has neither an operator role nor the admin role
     │   ├── PasswordChangeFirst   a token of scope `change-password` used for something else
     │   ├── CustodyRefused        the performer is not the custodian of that admin
     │   ├── SelfDeletion          nobody may delete their own account
@@ -112,6 +113,13 @@ class AdminsOnly(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("Only admins may do this.")
+
+
+class OperatorsOnly(Forbidden):
+    code = "operators_only"
+
+    def __init__(self) -> None:
+        super().__init__("Only operators and admins may do this.")
 
 
 class PasswordChangeFirst(Forbidden):

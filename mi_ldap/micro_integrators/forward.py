@@ -18,6 +18,12 @@ BODY_FOLLOWS: Final = "mi_ldap.body_follows"
 """The WSGI key that is true if the request's body was not received yet: `wsgi.input` is empty, and
 the body is received only if the view leaves a `Forward` whose `body` is None."""
 
+CANNOT_FORWARD: Final = (
+    "This server cannot forward requests to Micro Integrators: start the service with "
+    "`mi-ldap serve`."
+)
+"""The sentence of the error where it is not."""
+
 NODE: Final = "mi_ldap.node"
 """The WSGI key of the node's id, if the path names one (`/nodes/{id}/management/…`)."""
 

@@ -14,6 +14,7 @@ from mi_ldap.services.container import Services
 from mi_ldap.services.custody import Custody
 from mi_ldap.services.failed_logins import FailedLogins
 from mi_ldap.services.login import Login
+from mi_ldap.services.operators import Operators
 from mi_ldap.services.response_time_floor import ResponseTimeFloor
 from mi_ldap.services.role_changes import RoleChanges
 from mi_ldap.services.roles import Roles
@@ -92,6 +93,7 @@ def assemble(
         audit=audit,
         rules=rules,
         admins=admins,
+        operators=_operators(settings),
         users=Users(store, admins, audit, failed_logins, floor, rules),
         roles=Roles(store, admins, audit, rules),
         role_changes=RoleChanges(store, admins, audit),
@@ -118,6 +120,12 @@ def _failed_logins(
 def _super_admin(settings: Settings, directory_key: str) -> SuperAdmin:
     allowed = settings.super_admin
     return SuperAdmin(allowed.username, allowed.can_remove_admins, directory_key)
+
+
+def _operators(settings: Settings) -> Operators:
+    api = settings.management_api
+    are_everybody = api.authorization_handler.operators_are == "everybody"
+    return Operators(api.operator_roles, are_everybody)
 
 
 def _disk_space(settings: Settings) -> DiskSpace:

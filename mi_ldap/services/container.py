@@ -15,6 +15,7 @@ from mi_ldap.services.admins import Admins
 from mi_ldap.services.bootstrap import Bootstrap
 from mi_ldap.services.failed_logins import FailedLogins
 from mi_ldap.services.login import Login
+from mi_ldap.services.operators import Operators
 from mi_ldap.services.role_changes import RoleChanges
 from mi_ldap.services.roles import Roles
 from mi_ldap.services.users import Users
@@ -46,6 +47,7 @@ class Services:
     audit: AuditLog
     rules: Rules
     admins: Admins
+    operators: Operators
     users: Users
     roles: Roles
     role_changes: RoleChanges

@@ -26,9 +26,14 @@ class Access(IntEnum):
     """A logged-in user, also one who must change the password first."""
     LOGGED_IN = 2
     """A logged-in user who need not change the password first."""
-    ADMIN_BY_DEFAULT = 3
+    READER = 3
+    """A logged-in user, unless `management_api.authorization_handler` reserves the path for admins.
+    """
+    OPERATOR = 4
+    """Admins and holders of an operator role; admins alone if the path is reserved for them."""
+    ADMIN_BY_DEFAULT = 5
     """Admins. `management_api.authorization_handler` may open reading to all logged-in users."""
-    ADMIN = 4
+    ADMIN = 6
     """Admins, whatever the settings say; the access of a view that declares none."""
 
 

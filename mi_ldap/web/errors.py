@@ -25,6 +25,7 @@ from mi_ldap.errors import (
     NodeFailed,
     NotAuthenticated,
     NotFound,
+    OperatorsOnly,
     ReadOnlyStore,
     RoleExists,
     SelfDeletion,
@@ -56,6 +57,7 @@ _BAD_REQUEST = "Error processing the request."
 
 _LEADS: tuple[tuple[type[MiLdapError], str], ...] = (
     (AdminsOnly, "403 Forbidden."),  # the CLIs look for it in the body
+    (OperatorsOnly, "403 Forbidden."),
     (NotFound, _NOT_FOUND),
     (BadRequest, _BAD_REQUEST),
 )
@@ -93,7 +95,7 @@ def missing_keys(*keys: str) -> BadRequest:
 
 def init_app(app: Flask) -> None:
     """Answer every error with JSON."""
-    app.register_error_handler(MiLdapError, _handle_error)
+    app.register_error_handler(MiLdapError, handle_error)
     app.register_error_handler(HTTPException, _handle_http_error)
     app.register_error_handler(Exception, _handle_unforeseen)
     app.after_request(_capitalize_reason)
@@ -141,7 +143,8 @@ def with_retry(response: Response, error: Exception) -> Response:
     return response
 
 
-def _handle_error(error: MiLdapError) -> Response:
+def handle_error(error: MiLdapError) -> Response:
+    """Return the response of one of our errors."""
     response = _respond(error, sentence_of(error), status_of(error))
     # In a header: the contract allows nothing but the sentence in the body.
     response.headers["X-Error-Code"] = error.code
@@ -172,7 +175,7 @@ def _respond(error: Exception, sentence: str, status: int) -> Response:
 
 def _is_shown_as_reason(error: Exception, status: int) -> bool:
     # The dashboard shows the reason phrase of a failed DELETE or PUT, and not the body.
-    is_standard = status in (401, 404) or isinstance(error, AdminsOnly)
+    is_standard = status in (401, 404) or isinstance(error, AdminsOnly | OperatorsOnly)
     return request.method in _SHOWN_AS_REASON and not is_standard
 
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, current_app, g, request
 
-from mi_ldap.errors import AdminsOnly, BadRequest, PasswordChangeFirst
+from mi_ldap.errors import AdminsOnly, BadRequest, OperatorsOnly, PasswordChangeFirst
 from mi_ldap.model import Performer
 from mi_ldap.store import Read
 from mi_ldap.web import icp, tokens
@@ -41,6 +41,7 @@ def check_access() -> Response | None:
         NotAuthenticated: a login is needed, and there is no valid token.
         PasswordChangeFirst: the token is only good for changing the password.
         AdminsOnly: the user is not an admin.
+        OperatorsOnly: the user is neither an operator nor an admin.
         Forbidden: ICP may not do this.
         BadRequest: the address is not UTF-8.
     """
@@ -54,23 +55,28 @@ def check_access() -> Response | None:
     return None
 
 
-def _authorize(access: Access) -> None:
-    if access is Access.ANYBODY:
+def _authorize(declared: Access) -> None:
+    if declared is Access.ANYBODY:
         return
-    for_admins = _is_for_admins(access)
-    performer = _performer(access, for_admins=for_admins)
+    access = _configured(declared)
+    performer = _performer(access)
     if performer is None:
         return
     g.performer = performer
     if performer.must_change_password and access is not Access.SELF:
         raise PasswordChangeFirst
-    if for_admins:
+    if access is Access.OPERATOR:
+        _ensure_operator(performer)
+    elif access is Access.ADMIN:
         g.performer = as_admin(performer)
 
 
-def _performer(access: Access, *, for_admins: bool) -> Performer | None:
+def _performer(access: Access) -> Performer | None:
     """Return who sends the request; None for ICP while it has no account, and only reads."""
-    token, further = tokens.bearer(), _declared_reads()
+    token, further = tokens.bearer(), [*_declared_reads()]
+    for_admins = access >= Access.OPERATOR
+    if access is Access.OPERATOR:
+        further += services().operators.reads()
     # The key id alone decides which rules apply. No token is tried with both.
     if not icp.is_addressed(token):
         return tokens.authenticate(for_admins=for_admins, further=further)
@@ -118,16 +124,35 @@ def _access_of_unrouted(resource: str | None) -> Access:
         ),
         default=Access.LOGGED_IN,
     )
-    if strictest is Access.SELF:  # a path without a view is nobody's own account
+    # A path without a view is nobody's own account. And it is no secret which artifacts exist, so
+    # that readers need not be told 403 for what nobody can do.
+    if strictest in (Access.SELF, Access.READER, Access.OPERATOR):
         return Access.LOGGED_IN
     return strictest
 
 
-def _is_for_admins(access: Access) -> bool:
-    if access is Access.ADMIN_BY_DEFAULT and request.method in tokens.READING:
-        handler = services().settings.management_api.authorization_handler
-        return handler.reserves(f"/{resource_of(request.path)}")
-    return access >= Access.ADMIN_BY_DEFAULT
+def _configured(access: Access) -> Access:
+    """Return SELF, LOGGED_IN, OPERATOR or ADMIN, as the settings have it for this request."""
+    handler = services().settings.management_api.authorization_handler
+    if access is Access.ADMIN_BY_DEFAULT:
+        is_open = request.method in tokens.READING and not handler.reserves(
+            f"/{resource_of(request.path)}"
+        )
+        return Access.LOGGED_IN if is_open else Access.ADMIN
+    if access in (Access.READER, Access.OPERATOR):
+        if handler.reserves(request.path.removeprefix(f"/{BASE}")):
+            return Access.ADMIN
+        is_open = access is Access.READER or services().operators.are_everybody
+        return Access.LOGGED_IN if is_open else Access.OPERATOR
+    return access
+
+
+def _ensure_operator(performer: Performer) -> None:
+    """Raise `OperatorsOnly` if the performer has neither an operator role nor the admin role."""
+    reads = tokens.authority()
+    is_admin = services().admins.holds(reads.admin_role(), performer.user)
+    if not (is_admin or services().operators.include(reads, performer.user)):
+        raise OperatorsOnly
 
 
 def as_admin(performer: Performer) -> Performer:

@@ -11,7 +11,14 @@ from tests.api.conftest import MakeApi
 from tests.memory_store import MemoryStore
 
 ANYBODY, SELF, LOGGED_IN = Access.ANYBODY, Access.SELF, Access.LOGGED_IN
+READER, OPERATOR = Access.READER, Access.OPERATOR
 BY_DEFAULT, ADMIN = Access.ADMIN_BY_DEFAULT, Access.ADMIN
+
+CHANGED = (
+    *("proxy-services", "endpoints", "apis", "sequences", "tasks", "inbound-endpoints"),
+    *("message-processors", "templates"),
+)
+READ = ("local-entries", "message-stores", "connectors", "data-services", "data-sources")
 
 ROUTES: dict[tuple[str, str], Access] = {
     ("GET", "/health"): ANYBODY,
@@ -22,10 +29,32 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("GET", "/management"): ANYBODY,
     ("GET", "/management/login"): ANYBODY,
     ("GET", "/management/logout"): SELF,
-    ("GET", "/management/server"): LOGGED_IN,
+    ("GET", "/metrics"): ANYBODY,
+    ("GET", "/management/server"): READER,
+    ("PATCH", "/management/server"): ADMIN,
     ("GET", "/management/rules"): LOGGED_IN,
-    ("GET", "/management/applications"): LOGGED_IN,
-    ("GET", "/management/<kind>"): LOGGED_IN,
+    ("GET", "/management/applications"): READER,
+    ("POST", "/management/applications"): OPERATOR,
+    ("GET", "/management/applications/<name>"): READER,
+    ("DELETE", "/management/applications/<name>"): OPERATOR,
+    ("GET", "/management/applications/<name>/fault"): READER,
+    ("GET", "/management/data-services/<name>/fault"): READER,
+    ("GET", "/management/logs"): READER,
+    ("GET", "/management/logging"): READER,
+    ("PATCH", "/management/logging"): OPERATOR,
+    ("DELETE", "/management/logging"): OPERATOR,
+    ("GET", "/management/transactions/count"): READER,
+    ("GET", "/management/transactions/report"): READER,
+    ("GET", "/management/configs"): ADMIN,
+    ("PUT", "/management/configs"): ADMIN,
+    ("POST", "/management/external-vaults/hashicorp"): ADMIN,
+    **{("GET", f"/management/{kind}"): READER for kind in (*CHANGED, *READ)},
+    **{("POST", f"/management/{kind}"): OPERATOR for kind in CHANGED},
+    **{
+        (method, f"/management/registry-resources{part}"): OPERATOR if method != "GET" else READER
+        for part in ("", "/content", "/properties", "/metadata")
+        for method in ("GET", "POST", "PUT", "DELETE")
+    },
     ("GET", "/management/users"): BY_DEFAULT,
     ("POST", "/management/users"): ADMIN,
     ("GET", "/management/users/<name>"): BY_DEFAULT,

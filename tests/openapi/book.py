@@ -35,7 +35,8 @@ def media() -> Iterator[tuple[str, Json]]:
     for method, path, operation in operations():
         place = f"{method} {path}"
         if "requestBody" in operation:
-            yield f"{place} body", operation["requestBody"]["content"]["application/json"]
+            for content in operation["requestBody"]["content"].values():
+                yield f"{place} body", content
         for status, response in operation["responses"].items():
             for content in response.get("content", {}).values():
                 yield f"{place} {status}", content
@@ -56,7 +57,7 @@ def path_of(app: Flask, path: str, method: str) -> str:
 
 def templated(rule: str) -> str:
     """Flask's rule as the document writes it."""
-    name = next((name for part, name in _NAMES.items() if part in rule), "{artifacts}")
+    name = next((name for part, name in _NAMES.items() if part in rule), "{name}")
     return re.sub(r"<[^>]+>", name, rule)
 
 

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from mi_ldap.errors import MiLdapError
-from mi_ldap.web.api.artifacts import KINDS
+from mi_ldap.micro_integrators.resources import RESOURCES
 from tests.api.client import PASSWORD, Api, Family
 from tests.openapi.book import BOOK, ENDPOINTS, assert_by_the_book
 
@@ -142,7 +142,7 @@ def test_errors_of_roles_match_the_document(admin: Api) -> None:
 def test_responses_of_artifacts_match_the_document(admin: Api) -> None:
     admin.add_user("bob")
     bob = admin.stranger().logged_in("bob")
-    for kind in (*KINDS, "applications"):
+    for kind in [each.kind for each in RESOURCES if each.is_list]:
         for path in (f"/{kind}", f"/{kind}/", f"/{kind}?searchKey=x"):
             assert bob("GET", path).status_code == 200
         assert admin.stranger()("GET", f"/{kind}").status_code == 401

@@ -34,7 +34,7 @@ def test_the_document_has_every_route_and_no_other(light_api: Api) -> None:
     served = {
         (method.lower(), templated(rule.rule))
         for rule in rules
-        if rule.rule.startswith(("/management", "/health", "/ready"))
+        if rule.rule.startswith(("/management", "/health", "/ready", "/metrics"))
         for method in rule.methods or ()
     }
     assert {(method, path) for method, path, _ in operations()} == served

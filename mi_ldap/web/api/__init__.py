@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from mi_ldap.web.api import artifacts, health, roles, rules, server, sessions, users
+from mi_ldap.web.api import artifacts, health, metrics, roles, rules, server, sessions, users
 
 BLUEPRINTS: tuple[Blueprint, ...] = tuple(
-    module.bp for module in (sessions, server, rules, health, users, roles, artifacts)
+    module.bp for module in (sessions, server, rules, health, metrics, users, roles, artifacts)
 )
 """In the order of the OpenAPI document."""

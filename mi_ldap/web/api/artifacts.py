@@ -1,87 +1,123 @@
-"""The integration artifacts that the dashboard and the CLIs list; this service has none."""
+"""The integration artifacts and logs of the Micro Integrators.
+
+Without one all lists are empty. The routes are made from the table in
+`mi_ldap.micro_integrators.resources`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from flask import Blueprint, Response, jsonify, request
 
-from mi_ldap.errors import NotFound
+from mi_ldap.errors import AuditUnavailable, Forbidden, NotFound
+from mi_ldap.micro_integrators.resources import RESOURCES, Audience, Operation, Resource
 from mi_ldap.web.access import Access, allow
-from mi_ldap.web.api.operation import Success, operation
-from mi_ldap.web.api.response_schemas import NoApplications, NoArtifacts
-
-KINDS = (
-    "proxy-services",
-    "endpoints",
-    "inbound-endpoints",
-    "message-stores",
-    "message-processors",
-    "apis",
-    "templates",
-    "sequences",
-    "tasks",
-    "local-entries",
-    "connectors",
-    "data-services",
-    "data-sources",
-    "logs",
-    "logging",
-    "registry-resources",
-)
-
-NAMING_KEYS = (
-    "apiName",
-    "carbonAppName",
-    "dataServiceName",
-    "endpointName",
-    "file",
-    "inboundEndpointName",
-    "loggerName",
-    "name",
-    "proxyServiceName",
-    "sequenceName",
-    "taskName",
-)
-"""The query keys that name a single artifact, of all kinds."""
+from mi_ldap.web.api.forwarding import audit_refusal, forward
+from mi_ldap.web.api.operation import Forwarded, Success, operation
+from mi_ldap.web.api.response_schemas import Applications, Artifacts
+from mi_ldap.web.errors import handle_error
+from mi_ldap.web.nodes import has_nodes
 
 NO_SUCH_ARTIFACT = "This service has no artifacts: no Micro Integrator is configured behind it."
 
-# The kinds are named in the route, so that any other name below `/management` is a 404.
-_kinds = ", ".join(f'"{kind}"' for kind in KINDS)
+NAMING_KEYS = frozenset(
+    # A path in the registry names a folder, too, whose list is empty.
+    each.name_key
+    for resource in RESOURCES
+    for each in resource.operations
+    if resource.is_list and not each.is_write and each.name_key != "path"
+) - {""}
+"""The query keys that name a single artifact, of all kinds."""
+
+_ACCESS = {
+    Audience.READERS: Access.READER,
+    Audience.OPERATORS: Access.OPERATOR,
+    Audience.ADMINS: Access.ADMIN,
+}
+_ANSWER = "The answer of the Micro Integrator."
+_VERBS = {"GET": "Read", "POST": "Change", "PUT": "Replace", "PATCH": "Change", "DELETE": "Delete"}
 
 bp = Blueprint("artifacts", __name__, url_prefix="/management")
 
 
-@bp.get(f"/<any({_kinds}):kind>")
-@allow(Access.LOGGED_IN)
-@operation(
-    Success("An empty list.", NoArtifacts()),
-    errors=(NotFound(NO_SUCH_ARTIFACT), NotFound()),
-)
-def list_artifacts(kind: str) -> Response:
-    """List integration artifacts.
+def _operations() -> Iterator[tuple[Resource, Operation]]:
+    """Yield the rows whose views are in this module."""
+    for resource in RESOURCES:
+        for each in resource.operations:
+            if resource.path != "/server" or each.is_write:
+                yield resource, each
 
-    404 if the query names a single artifact, by one of `apiName`, `carbonAppName`,
-    `dataServiceName`, `endpointName`, `file`, `inboundEndpointName`, `loggerName`, `name`,
-    `proxyServiceName`, `sequenceName`, `taskName`.
+
+def _endpoint(resource: Resource, operation: Operation) -> str:
+    return f"{operation.method.lower()} {resource.path}"
+
+
+def _view(resource: Resource, one: Operation) -> Callable[..., Response]:
+    """Return the view of an operation, with its access and its description."""
+
+    def view(**arguments: str) -> Response:
+        if has_nodes():
+            return forward(resource, one, arguments)
+        return _without_node(resource, one)
+
+    view.__doc__ = _docstring(resource, one)
+    described = operation(
+        _success(resource, one),
+        errors=(NotFound(NO_SUCH_ARTIFACT), NotFound()),
+        forwarded=Forwarded(one.body, resource.query),
+    )
+    return allow(_ACCESS[one.audience])(described(view))
+
+
+def _without_node(resource: Resource, one: Operation) -> Response:
+    """Return an empty list.
+
+    Raises:
+        NotFound: the request is no list, or names an artifact, even with an empty name.
     """
-    _ensure_is_list()
+    # The CLIs take 200 for "found": they print an empty record, and `get logs` overwrites a file.
+    is_list = resource.is_list and not one.is_write
+    if not is_list or any(key in request.args for key in NAMING_KEYS):
+        raise NotFound(NO_SUCH_ARTIFACT)
+    if resource.path == "/applications":
+        return jsonify(totalCount=0, activeCount=0, activeList=[], faultyCount=0, faultyList=[])
     return jsonify(count=0, list=[])
 
 
-@bp.get("/applications")
-@allow(Access.LOGGED_IN)
-@operation(Success("An empty list.", NoApplications()), errors=(NotFound(NO_SUCH_ARTIFACT),))
-def list_applications() -> Response:
-    """List applications.
-
-    404 if the query names a single one, by `carbonAppName` or another key of an artifact.
-    """
-    _ensure_is_list()
-    return jsonify(totalCount=0, activeCount=0, activeList=[], faultyCount=0, faultyList=[])
+def _success(resource: Resource, one: Operation) -> Success:
+    if not resource.is_list or one.is_write:
+        return Success(_ANSWER)
+    schema = Applications() if resource.path == "/applications" else Artifacts()
+    return Success(f"{_ANSWER} Without one, an empty list.", schema)
 
 
-def _ensure_is_list() -> None:
-    """Raise `NotFound` if the query names an artifact, even with an empty name."""
-    # The CLIs take 200 for "found": they print an empty record, and `get logs` overwrites a file.
-    if any(key in request.args for key in NAMING_KEYS):
-        raise NotFound(NO_SUCH_ARTIFACT)
+def _docstring(resource: Resource, one: Operation) -> str:
+    key = one.name_key if one.name_key in resource.query else ""
+    summary = f"{_VERBS[one.method]} {resource.path.removeprefix('/').replace('-', ' ')}."
+    if resource.is_list and key and not one.is_write:
+        return f"{summary}\n\nA list, or the one that `{key}` names."
+    return summary
+
+
+@bp.errorhandler(Forbidden)
+def audit_forbidden(error: Forbidden) -> Response:
+    """Write the audit line of a refused operation; return the response."""
+    resource, one = _ROWS[(request.endpoint or "").removeprefix(f"{bp.name}.")]
+    if one.is_audited and has_nodes():
+        try:
+            audit_refusal(resource, one, request.view_args or {}, error)
+        except AuditUnavailable as unavailable:
+            return handle_error(unavailable)
+    return handle_error(error)
+
+
+_ROWS = {_endpoint(*row): row for row in _operations()}
+
+for _name, (_resource, _operation) in _ROWS.items():
+    bp.add_url_rule(
+        _resource.path.replace("{", "<").replace("}", ">"),
+        _name,
+        _view(_resource, _operation),
+        methods=[_operation.method],
+    )

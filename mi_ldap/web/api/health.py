@@ -7,12 +7,14 @@ from flask import Blueprint, Response, jsonify
 from mi_ldap.deadline import deadline, remaining_s
 from mi_ldap.errors import DirectoryUnavailable, StateUnavailable
 from mi_ldap.hybrid_roles import HybridRoles
+from mi_ldap.micro_integrators.status import is_up
 from mi_ldap.services.container import Services
 from mi_ldap.store import UserStore
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.api.operation import Success, operation
 from mi_ldap.web.api.response_schemas import Ready, Up
 from mi_ldap.web.context import services
+from mi_ldap.web.nodes import node_statuses
 
 bp = Blueprint("health", __name__)
 
@@ -38,7 +40,8 @@ def show_readiness() -> Response:
     """Check that the directory or database can be used.
 
     Secondary user stores that cannot be used are named in `unavailable`, and `hybrid-roles` if
-    these cannot be read; the status stays 200.
+    these cannot be read. `nodes` has the Micro Integrators, `up` or `down` as the answering worker
+    knows. The status stays 200.
     """
     store = services().store
     # The primary store, and the hybrid roles if the admin role is one of them. Raises
@@ -54,6 +57,7 @@ def show_readiness() -> Response:
         "unavailable": [
             name for name, each in _other_stores(services()).items() if not _is_ready(each)
         ],
+        "nodes": {node.id: "up" if is_up(node) else "down" for node in node_statuses()},
     }
     return jsonify({key: value for key, value in body.items() if value})
 

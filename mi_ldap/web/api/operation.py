@@ -15,6 +15,7 @@ from flask import Response, request
 from marshmallow import Schema
 
 from mi_ldap.errors import CustodyRefused, MiLdapError
+from mi_ldap.micro_integrators.resources import Body
 from mi_ldap.services.admins import NO_CREATOR
 from mi_ldap.web.api.response_schemas import ResponseSchema
 from mi_ldap.web.api.schemas import ListQuery, body_of, query_of
@@ -32,18 +33,33 @@ class Success:
         description: one line.
         schema: of the body; None if it is empty.
         examples: bodies by name; empty for those of the schema.
+        text: an example of a body that is plain text instead.
         is_truncatable: whether the directory may refuse to return all of it.
     """
 
     description: str
     schema: ResponseSchema | None = None
     examples: Mapping[str, object] = field(default_factory=dict)
+    text: str = ""
     is_truncatable: bool = False
 
     @property
     def bodies(self) -> Mapping[str, object]:
         """The examples of this view, else those of the schema."""
         return self.examples or (self.schema.examples if self.schema else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """What a Micro Integrator gets of a request.
+
+    Attributes:
+        body: what the body of the request is.
+        query: the query keys that are forwarded.
+    """
+
+    body: Body
+    query: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,7 @@ class Operation:
         has_domain: whether the query's `domain` names the user store.
         takes_password: whether the request has Basic credentials instead of a token.
         errors: examples of the errors that are not common to all views of its kind.
+        forwarded: set if a Micro Integrator answers the request.
     """
 
     summary: str
@@ -69,6 +86,7 @@ class Operation:
     has_domain: bool
     takes_password: bool
     errors: tuple[MiLdapError, ...]
+    forwarded: Forwarded | None
 
 
 def operation(
@@ -79,6 +97,7 @@ def operation(
     has_domain: bool = False,
     takes_password: bool = False,
     errors: tuple[MiLdapError, ...] = (),
+    forwarded: Forwarded | None = None,
 ) -> Callable[[View], View]:
     """Return a decorator that describes a view.
 
@@ -97,6 +116,7 @@ def operation(
             has_domain,
             takes_password,
             errors,
+            forwarded,
         )
         decorated = _with_argument(view, described)
         setattr(decorated, _ATTRIBUTE, described)

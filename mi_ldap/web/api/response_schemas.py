@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import INCLUDE, RAISE, Schema, fields, validate
 
 from mi_ldap import __version__
 
@@ -245,18 +245,37 @@ class Ready(ResponseSchema):
         "Domains of secondary user stores that are down; `hybrid-roles` if these cannot be read.",
         needed=False,
     )
+    nodes = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={"description": "The Micro Integrators by id, `up` or `down`."},
+    )
 
 
-class NoArtifacts(ResponseSchema):
-    """An artifact resource: there are none."""
+class _Forwarded(ResponseSchema):
+    """An answer of a Micro Integrator, which may have further keys."""
 
-    examples: ClassVar = {"none": {"count": 0, "list": []}}
+    class Meta:
+        """Options of marshmallow."""
 
-    count = _count("Always 0.")
-    names = _strings("Always empty.", "list")
+        unknown = INCLUDE
 
 
-class NoApplications(ResponseSchema):
+class Artifacts(_Forwarded):
+    """A list of artifacts, or one of them."""
+
+    examples: ClassVar = {
+        "none": {"count": 0, "list": []},
+        "list": {"count": 1, "list": [{"name": "orders"}]},
+    }
+
+    count = _count("The number of artifacts in `list`.", needed=False)
+    artifacts = fields.List(
+        fields.Raw(), data_key="list", metadata={"description": "The artifacts."}
+    )
+
+
+class Applications(_Forwarded):
     """`GET /management/applications`."""
 
     examples: ClassVar = {
@@ -269,8 +288,8 @@ class NoApplications(ResponseSchema):
         }
     }
 
-    total = _count("Always 0.", "totalCount")
-    active = _count("Always 0.", "activeCount")
-    active_names = _strings("Always empty.", "activeList")
-    faulty = _count("Always 0.", "faultyCount")
-    faulty_names = _strings("Always empty.", "faultyList")
+    total = _count("The number of all applications.", "totalCount", needed=False)
+    active = _count("The number of those in `activeList`.", "activeCount", needed=False)
+    active_list = fields.List(fields.Raw(), data_key="activeList")
+    faulty = _count("The number of those in `faultyList`.", "faultyCount", needed=False)
+    faulty_list = fields.List(fields.Raw(), data_key="faultyList")

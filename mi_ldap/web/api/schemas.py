@@ -21,6 +21,9 @@ from mi_ldap.web.errors import missing_keys
 _FLAGS = {"true": True, "false": False, "": False}
 
 
+_NO_OBJECT = "The payload must be a JSON object."
+
+
 class Flag(fields.Field[bool]):
     """A Boolean, or its word in any case; null and `""` are false."""
 
@@ -218,17 +221,38 @@ def body_of(request: Request, schema: Schema) -> dict[str, Any]:
     Raises:
         BadRequest: the body is not a JSON object, a needed key is missing, or a value is wrong.
     """
-    try:
-        content = json.loads(_text(request.get_data(cache=False)))
-    except (ValueError, RecursionError):  # json 3.11 recurses into nested lists
-        raise BadRequest("The payload must be a JSON object.") from None
-    if not isinstance(content, dict):
-        raise BadRequest("The payload must be a JSON object.")
-    loaded = _loaded(schema, content)
+    loaded = _loaded(schema, json_object(request.get_data(cache=False)))
     needed = needed_keys(schema)
     if any(loaded[name] is None for name in needed):
         raise missing_keys(*needed.values())
     return loaded
+
+
+def json_object(body: bytes, *, unique_keys: bool = False) -> dict[str, Any]:
+    """Return the object in a body, in UTF-8 or else in ISO-8859-1.
+
+    Args:
+        body: the body.
+        unique_keys: whether to refuse an object with two equal keys, of which another parser may
+            take the other one.
+
+    Raises:
+        BadRequest: the body is not a JSON object.
+    """
+    try:
+        content = json.loads(_text(body), object_pairs_hook=_unique if unique_keys else None)
+    except (ValueError, RecursionError):  # json 3.11 recurses into nested lists
+        raise BadRequest(_NO_OBJECT) from None
+    if not isinstance(content, dict):
+        raise BadRequest(_NO_OBJECT)
+    return content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise BadRequest("The payload has a key twice.")
+    return found
 
 
 def needed_keys(schema: Schema) -> dict[str, str]:

@@ -15,6 +15,7 @@ from mi_ldap.errors import (
     DomainNotFound,
     MiLdapError,
     NotAuthenticated,
+    OperatorsOnly,
     PasswordChangeFirst,
     ReadOnlyStore,
     RoleNotFound,
@@ -26,6 +27,7 @@ from mi_ldap.web.access import Access
 from mi_ldap.web.api.operation import Operation
 from mi_ldap.web.api.schemas import needed_keys
 from mi_ldap.web.errors import missing_keys, sentence_of, status_of
+from mi_ldap.web.openapi.forwarded import errors_of_request
 
 Errors = Mapping[int, tuple[MiLdapError | str, ...]]
 """Errors, or their sentences, by status."""
@@ -101,8 +103,12 @@ def _errors_of(
     of_path = next((errors for name, errors in _OF_PATH.items() if name in path), ())
     if access is not Access.ANYBODY:
         yield from _TOKEN
-    if access >= Access.ADMIN_BY_DEFAULT:
+    if access >= Access.READER:
         yield from _ADMIN
+    if access is Access.OPERATOR:
+        yield OperatorsOnly()
+    if operation.forwarded:
+        yield from errors_of_request(method, operation.forwarded.body, operation.forwarded.query)
     if operation.query:
         yield from _QUERY
     if operation.body:
@@ -112,5 +118,5 @@ def _errors_of(
     yield from operation.errors
     if operation.has_domain or (operation.body and "domain" in operation.body.fields):
         yield DomainNotFound("FACTORY")
-    if method != "get":
+    if method != "get" and not operation.forwarded:
         yield from _WRITE

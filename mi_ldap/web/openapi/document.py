@@ -14,10 +14,10 @@ from marshmallow import fields
 
 from mi_ldap import __version__
 from mi_ldap.web.access import Access
-from mi_ldap.web.api.artifacts import KINDS
 from mi_ldap.web.api.operation import Success
 from mi_ldap.web.api.schemas import needed_keys
 from mi_ldap.web.openapi.endpoints import Endpoint, endpoints
+from mi_ldap.web.openapi.forwarded import query_parameters, request_body
 from mi_ldap.web.openapi.responses import HEADERS, responses, without_bodies
 
 Json = dict[str, Any]
@@ -44,7 +44,8 @@ TAGS = {
     "Sessions": "Log in and log out.",
     "Users": "For admins, except changing a password.",
     "Roles": "For admins.",
-    "Artifacts": "Lists that the dashboard asks for; they are empty, as this service has none.",
+    "Artifacts": "Artifacts and logs of the Micro Integrators behind this service; without one all "
+    "lists are empty. Every path exists below `/nodes/{id}`, too, for the one of that id.",
     "Service": "Version, rules and health.",
     "HEAD and OPTIONS": "Available on every path.",
 }
@@ -55,7 +56,10 @@ _PARAMETERS: dict[str, tuple[str, Json]] = {
         "The name of a role; `Internal/x` as `Internal%2Fx`.",
         {"minLength": 1, "examples": ["developers"]},
     ),
-    "artifacts": ("The kind of artifact.", {"enum": list(KINDS), "examples": [KINDS[0]]}),
+    "name": (
+        "The name of an application or a data service.",
+        {"minLength": 1, "examples": ["HelloCompositeExporter"]},
+    ),
 }
 
 
@@ -123,6 +127,8 @@ def _operation(endpoint: Endpoint) -> Json:
     }
     if operation.description:
         described["description"] = operation.description
+    if operation.forwarded and (payload := request_body(operation.forwarded.body)):
+        described["requestBody"] = payload
     if operation.body:
         content = {"schema": operation.body, "examples": _examples(operation.body)}
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
@@ -162,6 +168,8 @@ def _parameters(endpoint: Endpoint) -> list[Json]:
     found = _path_parameters(endpoint.path)
     if endpoint.operation.query:
         found.append({"in": "query", "schema": endpoint.operation.query})
+    if endpoint.operation.forwarded:
+        found += query_parameters(endpoint.operation.forwarded.query)
     if endpoint.operation.has_domain:
         domain = {"type": "string", "examples": ["primary"]}
         about = "The user store: empty or `primary` for the main one, or a secondary one's domain."

@@ -16,7 +16,7 @@ from mi_ldap.web.openapi.common_errors import Errors, errors_of
 _TAGS = {"sessions": "Sessions", "users": "Users", "roles": "Roles", "artifacts": "Artifacts"}
 """The tag of an operation, by its blueprint; all others are of the service."""
 
-_PARAMETERS = {"users": "{id}", "roles": "{role}", "artifacts": "{artifacts}"}
+_PARAMETERS = {"users": "{id}", "roles": "{role}", "artifacts": "{name}"}
 """The path parameter of a blueprint, as the document calls it."""
 
 

@@ -52,7 +52,9 @@ _MEANINGS = {
     429: "Too many failed logins.",
     431: "The header fields are too large.",
     501: "The transfer coding of the request is not supported.",
-    503: "The user store or the service's state is not available; nothing was changed.",
+    502: "A Micro Integrator gave no valid answer; after a write it may have been done.",
+    503: "The user store, the service's state or the Micro Integrator is not available; nothing "
+    "was changed.",
 }
 _HEADERS_OF = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
@@ -80,6 +82,9 @@ def _success(success: Success) -> Json:
         examples = {name: {"value": body} for name, body in success.bodies.items()}
         content = {"schema": success.schema, "examples": examples}
         response["content"] = {"application/json": content}
+    if success.text:
+        content = {"schema": {"type": "string"}, "examples": {"text": {"value": success.text}}}
+        response["content"] = {"text/plain": content}
     return response
 
 

@@ -1,0 +1,166 @@
+"""What a request about an artifact asks of its Micro Integrator (MI), read and checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote
+
+from flask import request
+
+from mi_ldap.errors import BadRequest, NotFound
+from mi_ldap.micro_integrators.forward import BODY_FOLLOWS, Fields
+from mi_ldap.micro_integrators.resources import Body, Operation, Resource
+from mi_ldap.web.api.schemas import json_object
+
+# The person's token, cookies, addresses and method overrides are for this service alone.
+_FIELDS: Final = ("accept", "traceparent", "tracestate")
+_FIELDS_OF_READS: Final = ("range", "if-range", "if-none-match", "if-modified-since")
+_FIELD_VALUE: Final = re.compile(r"[\t -~]+")  # RFC 9110 §5.5, without obsolete bytes
+
+_RECORDED: Final = ("status", "trace", "statistics", "type", "loggingLevel")
+"""Keys of bodies whose values say what was done; all others may be secrets."""
+
+_NOT_RECORDED: Final = ("searchKey", "expand")
+
+_NO_FILE = "'file' must be the name of a log file, without a folder."
+_NO_PATH = "'path' must be a path in the registry without '..', '\\', '//' and a scheme."
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRequest:
+    """A request to an MI.
+
+    Attributes:
+        target: path and query below the MI's management URL, percent-encoded.
+        fields: header fields.
+        body: None if the client's is streamed.
+        name: what it is about; `""` if it names nothing.
+        details: what is done with it, for the audit log.
+    """
+
+    target: str
+    fields: Fields
+    body: bytes | None
+    name: str
+    details: Mapping[str, str]
+
+
+def read_request(
+    resource: Resource, operation: Operation, arguments: Mapping[str, str], request_id: str
+) -> ArtifactRequest:
+    """Return what the current request asks of the MI.
+
+    Args:
+        resource: its row in the table.
+        operation: its method.
+        arguments: the parameters of its path.
+        request_id: for the MI's log.
+
+    Raises:
+        BadRequest: a query key is given twice, a value is not allowed, or the body is no JSON
+            object where it must be one.
+        NotFound: no artifact can have the name in the path.
+    """
+    _check_names(arguments)
+    query = _query(resource)
+    _check_query(query)
+    body, content = _body(operation)
+    return ArtifactRequest(
+        target=resource.target(arguments, query.items()),
+        fields=(*_fields(operation), ("x-request-id", request_id)),
+        body=body,
+        name=_text({**query, **arguments, **content}.get(operation.name_key, "")),
+        details=dict(_details(operation, query, content)),
+    )
+
+
+def has_name(operation: Operation, arguments: Mapping[str, str]) -> bool:
+    """Whether the current request names what it reads, even with an empty name."""
+    return operation.name_key in request.args or operation.name_key in arguments
+
+
+def _query(resource: Resource) -> dict[str, str]:
+    """Return the pairs that are forwarded."""
+    found = {}
+    for key in resource.query:
+        texts = request.args.getlist(key)
+        # Clients, MI and this service could each take another one of them.
+        if len(texts) > 1:
+            raise BadRequest(f"'{key}' is given more than once.")
+        if texts:
+            found[key] = texts[0]
+    return found
+
+
+def _check_query(query: Mapping[str, str]) -> None:
+    # MI joins both with the path of a folder.
+    if any(set(text) & {"/", "\\"} or ".." in text for text in _decoded(query.get("file", ""))):
+        raise BadRequest(_NO_FILE)
+    if any(map(_leaves_the_registry, _decoded(query.get("path", "")))):
+        raise BadRequest(_NO_PATH)
+    for key in ("file", "path"):
+        if any(not char.isprintable() for char in query.get(key, "")):
+            raise BadRequest(f"'{key}' contains a control character.")
+
+
+def _leaves_the_registry(path: str) -> bool:
+    is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path) is not None
+    return is_url or "\\" in path or "//" in path or ".." in path.split("/")
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """Yield the text, and what is left when a careless server decodes it once or twice more."""
+    for _ in range(3):
+        yield text
+        text = unquote(text)
+
+
+def _check_names(arguments: Mapping[str, str]) -> None:
+    for name in arguments.values():
+        # A segment `..` would be another path at the MI.
+        if any(text in (".", "..") or set(text) & {"/", "\\"} for text in _decoded(name)):
+            raise NotFound("There is no artifact of that name.")
+
+
+def _body(operation: Operation) -> tuple[bytes | None, Mapping[str, Any]]:
+    """Return the body as it is sent on, and the object in it."""
+    if operation.body is Body.STREAMED:
+        return None if request.environ.get(BODY_FOLLOWS) else request.get_data(cache=False), {}
+    if operation.body is Body.NONE:
+        return b"", {}
+    sent = request.get_data(cache=False)
+    return sent, json_object(sent, unique_keys=True)
+
+
+def _fields(operation: Operation) -> Iterator[tuple[str, str]]:
+    if operation.body is Body.JSON:
+        # Not the client's: in another charset the name could be another than the audited one.
+        yield "content-type", "application/json"
+    names = [*_FIELDS]
+    if operation.body is Body.STREAMED:
+        names.append("content-type")
+    if not operation.is_write:
+        names += _FIELDS_OF_READS
+    for name in names:
+        value = request.headers.get(name, "")
+        if _FIELD_VALUE.fullmatch(value):
+            yield name, value
+
+
+def _details(
+    operation: Operation, query: Mapping[str, str], content: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    for key in _RECORDED:
+        if key in content:
+            yield key, _text(content[key])
+    for key, text in query.items():
+        if key != operation.name_key and key not in _NOT_RECORDED:
+            yield "property" if key == "name" else key, text
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

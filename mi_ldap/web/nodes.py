@@ -1,0 +1,79 @@
+"""The Micro Integrator (node) of a request: named by the path `/nodes/{id}/…`, or by the port."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from flask import Flask, current_app, request
+
+from mi_ldap.micro_integrators.forward import NODE
+from mi_ldap.micro_integrators.resources import split_node
+from mi_ldap.micro_integrators.status import NodeStatus
+from mi_ldap.settings.root import Settings
+from mi_ldap.web.context import services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_API = "/management"
+
+
+def init_app(app: Flask, settings: Settings, statuses: Iterable[NodeStatus]) -> None:
+    """Serve the whole API below `/nodes/{id}`, for each node.
+
+    Args:
+        app: the application.
+        settings: the nodes, in their order.
+        statuses: their states and counters, if the server forwards requests.
+    """
+    app.extensions["mi_ldap_nodes"] = tuple(statuses)
+    if ids := [node.id for node in settings.micro_integrator]:
+        app.wsgi_app = _StripNode(app.wsgi_app, ids)  # type: ignore[method-assign]
+
+
+class _StripNode:
+    """WSGI middleware that moves `/nodes/{id}` from the path to `SCRIPT_NAME`, and notes the id.
+
+    Every other path below `/nodes` is left as it is: it has no route, so it is 404.
+    """
+
+    def __init__(self, application: WSGIApplication, ids: Collection[str]) -> None:
+        self._application = application
+        self._ids = ids
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        node, rest = split_node(path)
+        # Exactly the API: neither the console, whose cookies have the path `/`, nor `//management`.
+        if node in self._ids and (rest == _API or rest.startswith(f"{_API}/")):
+            environ[NODE] = node
+            environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + path.removesuffix(rest)
+            environ["PATH_INFO"] = rest
+        return self._application(environ, start_response)
+
+
+def node_statuses() -> Sequence[NodeStatus]:
+    """Return what is known of each node; empty if this server does not forward requests."""
+    found: Sequence[NodeStatus] = current_app.extensions["mi_ldap_nodes"]
+    return found
+
+
+def has_nodes() -> bool:
+    """Whether any node is configured."""
+    return bool(services().settings.micro_integrator)
+
+
+def named_node() -> str | None:
+    """Return the id of the node that the path or the node's own port names, else None."""
+    by_path: str | None = request.environ.get(NODE)
+    if by_path is not None:
+        return by_path
+    port = request.environ.get("SERVER_PORT")
+    nodes = services().settings.micro_integrator
+    return next((node.id for node in nodes if node.port and str(node.port) == port), None)
+
+
+def node_of_request() -> str:
+    """Return the id of the node that answers; the first one, if none is named."""
+    return named_node() or services().settings.micro_integrator[0].id
