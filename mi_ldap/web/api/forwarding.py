@@ -112,7 +112,7 @@ class _Record:
         else:
             word = "failed"
             reason = reason or f"The Micro Integrator answered {outcome.status}."
-        self._end(word, reason, {"status": outcome.status})
+        self._end(word, reason, {"answer": outcome.status})
 
     def refuse(self, error: MiLdapError) -> None:
         """Write that nothing was sent."""
