@@ -18,12 +18,15 @@ from mi_ldap.directory.writes.creation_locks import CreationLocks
 from mi_ldap.domains import Domains, HybridStore
 from mi_ldap.hybrid_roles import HybridRoles
 from mi_ldap.ldap.connection_pool import Address
+from mi_ldap.micro_integrators.config import NodeConfig
+from mi_ldap.micro_integrators.node import Nodes
 from mi_ldap.name_rules import matcher_of
 from mi_ldap.services.accounts import Rules
 from mi_ldap.services.assembly import Stores, assemble
 from mi_ldap.services.container import Services
 from mi_ldap.settings import Settings, UserStoreSettings
 from mi_ldap.settings.jdbc import DatabaseAddress
+from mi_ldap.settings.micro_integrator import MicroIntegratorSettings
 from mi_ldap.settings.root import secondary_address
 from mi_ldap.settings.secondary import SecondaryStoreSettings
 from mi_ldap.state.database import StateDatabase
@@ -74,6 +77,28 @@ def services(
         has_hybrid_roles=has_hybrid_roles,
     )
     return assemble(settings, stores, state, rules, directory_key)
+
+
+def nodes(settings: Settings) -> Nodes:
+    """Return the Micro Integrators, to be created before the workers are forked.
+
+    Raises:
+        ConfigurationError: a file of authorities cannot be used.
+    """
+    return Nodes(map(_node_config, settings.micro_integrator))
+
+
+def _node_config(node: MicroIntegratorSettings) -> NodeConfig:
+    assert node.password is not None  # noqa: S101 - the settings have refused it
+    return NodeConfig(
+        id=node.id,
+        management_url=node.management_url,
+        username=node.username,
+        password=node.password.get_secret_value(),
+        ca_file=node.ca_file,
+        verify=node.verify,
+        timeout_s=node.timeout_s,
+    )
 
 
 def _rules(user_store: UserStoreSettings) -> Rules:

@@ -17,6 +17,7 @@ from mi_ldap.embedded import EmbeddedDirectory
 from mi_ldap.errors import ConfigurationError, MiLdapError
 from mi_ldap.hybrid_roles import HybridRoles
 from mi_ldap.ldap.tls import verifying_context
+from mi_ldap.micro_integrators.resources import streams_body
 from mi_ldap.services.container import Services
 from mi_ldap.serving import heartbeat, icp_heartbeat
 from mi_ldap.serving.banner import print_banner
@@ -60,16 +61,18 @@ def serve(settings: Settings) -> int:
     signals = Signals()
     for note in settings.notes:
         log.warning("configuration_note", note=note)
+    nodes = wiring.nodes(settings)
+    ports = {node.id: node.port for node in settings.micro_integrator if node.port}
     with (
         held_state_folder(settings.state_dir),
         # Before the directory starts: early clients wait in the backlog.
-        listening(settings.server, {}) as listeners,
+        listening(settings.server, ports) as listeners,
         running_directory(settings) as directory,
     ):
         services = wiring.services(settings, directory)
         services.audit.check()
         _write_throttled_logins(services)  # of a service that was killed
-        application = create_app(services)
+        application = create_app(services, nodes)
         certificate = certificate_of(settings)
         managed = [
             *_managed_processes(settings, directory),
@@ -81,7 +84,15 @@ def serve(settings: Settings) -> int:
             _prepare_reads, [services.primary, *services.secondaries.values()]
         )
         server = Child(
-            HttpServer(settings.server, listeners, certificate, application, on_worker_start).run
+            HttpServer(
+                settings.server,
+                listeners,
+                certificate,
+                application,
+                on_worker_start,
+                nodes,
+                partial(streams_body, nodes={node.id for node in nodes}),
+            ).run
         )
         # Otherwise the kernel would accept connections while gunicorn stops.
         for listener in listeners:
@@ -147,6 +158,7 @@ def check_files(settings: Settings) -> None:
     heartbeat.tls_context(settings)
     if settings.icp_config.enabled:
         icp_heartbeat.tls_context(settings)
+    wiring.nodes(settings)
     if settings.is_embedded:
         embedded_directory(settings)
 

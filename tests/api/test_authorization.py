@@ -81,7 +81,7 @@ def test_an_unknown_method_is_404_and_never_405(light_admin: Api) -> None:
 
 
 def test_paths_outside_of_management_are_404(light_api: Api) -> None:
-    for path in ("/", "/other", "/managementx", "/management2/users", "/metrics"):
+    for path in ("/", "/other", "/managementx", "/management2/users", "/nodes"):
         assert light_api.ask("GET", path).status == "404 Not Found"
 
 
