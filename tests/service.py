@@ -288,7 +288,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _content(body: object) -> bytes | None:
-    return None if body is None else json.dumps(body).encode()
+    if body is None or isinstance(body, bytes):
+        return body
+    return json.dumps(body).encode()
 
 
 def _headers(token: str | None, basic: str | None) -> dict[str, str]:

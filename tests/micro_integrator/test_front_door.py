@@ -178,7 +178,9 @@ def test_every_row_reaches_the_node_for_those_who_may(door: Door, mi: MicroInteg
                 assert mi.forwarded == [], place
                 continue
             (received,) = mi.forwarded
-            assert (received.method, received.target) == (method, f"/management{path}"), place
+            target = f"/management{path.replace('registry/', 'registry%2F')}"
+            target = target.replace("config/", "config%2F")
+            assert (received.method, received.target) == (method, target), place
             assert answer.status == received.status, place
             assert received.body == _sent(body, method), place
             authorization = received.header("authorization") or ""
@@ -261,3 +263,13 @@ def test_the_audit_log_has_the_person_and_the_outcome(door: Door, mi: MicroInteg
     said = door.service.log.read_text("utf-8") + str(door.audited())
     assert mi.password not in said
     assert "very secret" not in said
+
+
+def test_a_connection_serves_requests_to_nodes_and_others_in_turn(
+    door: Door, mi: MicroIntegrator
+) -> None:
+    token = door.tokens[USER]
+    with door.service.caller(timeout_s=10) as call:
+        for path in ("/apis", "/server", "/apis?apiName=nowhere", "/rules", "/logging", "/apis"):
+            assert call("GET", path, token=token).status in (200, 404)
+    assert len(mi.forwarded) == 4
