@@ -12,8 +12,10 @@ import pytest
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from mi_ldap.micro_integrators.resources import RESOURCES
 from mi_ldap.settings import ResourceSettings, Settings, load_settings
 from mi_ldap.settings.deployment import KeyPath
+from mi_ldap.settings.micro_integrator import MicroIntegratorSettings
 from mi_ldap.settings.registry import SETTINGS, dotted
 from mi_ldap.settings.root import secondary_address
 
@@ -119,6 +121,7 @@ def blocks(page: str) -> list[str]:
         "stores/database",
         "stores/read-only",
         "stores/secondary",
+        "micro-integrators",
     ],
 )
 def test_a_page_shows_its_example(page: str) -> None:
@@ -231,3 +234,25 @@ def test_an_example_is_right_and_short(name: str) -> None:
     assert settings.bootstrap.users == ("alice",)
     lines = [line for line in example.read_text().splitlines() if line and line[0] != "#"]
     assert len(lines) <= 10
+
+
+def test_the_page_of_micro_integrators_says_what_the_model_says() -> None:
+    text = (CHECKOUT / "docs" / "micro-integrators.md").read_text("utf-8")
+    rows = re.findall(r"(?m)^\| `(\w+)` \| ([^|]+) \| ([^|]+) \|$", text)
+    keys = {
+        name: (
+            field.description,
+            "needed" if field.is_required() else shown(name, field),
+        )
+        for name, field in MicroIntegratorSettings.model_fields.items()
+    }
+    assert {name: (about, default) for name, about, default in rows if name in keys} == keys
+
+
+def test_the_page_of_micro_integrators_has_every_path_and_key() -> None:
+    text = (CHECKOUT / "docs" / "micro-integrators.md").read_text("utf-8")
+    section = text[text.index("## What is passed on") : text.index("Any other path or method")]
+    named = set(re.findall(r"`([\w/{}-]+)`", section))
+    for resource in RESOURCES:
+        path = resource.path.removeprefix("/").removeprefix("registry-resources/")
+        assert {path, *resource.query} <= named
