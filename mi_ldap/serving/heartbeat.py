@@ -31,15 +31,23 @@ class Heartbeats(HeartbeatLoop):
         self._has_admin = False
 
     def send(self) -> bool:
-        """Send a heartbeat if there is an admin."""
+        """Send the heartbeats of this service and of its nodes, if there is an admin."""
         if self._is_ready():
-            content = body(self._settings, self._node_id())
-            url = f"{self._settings.dashboard_config.dashboard_url}/heartbeat"
-            status, answer = post(url, content, self._tls, self.interval_s)
-            is_accepted = (object_in(answer) or {}).get("status") == "success"
-            accepted = status in range(200, 300) and is_accepted
-            self.log_change("registered" if accepted else "refused", f"it answered {status}")
+            nodes = [node.id for node in self._settings.micro_integrator]
+            own = body(self._settings, self._node_id())
+            bodies = [own, *(body_of_node(self._settings, node) for node in nodes)]
+            statuses = [self._post(content, self.interval_s / len(bodies)) for content in bodies]
+            refused = [status for status, is_accepted in statuses if not is_accepted]
+            status = refused[0] if refused else statuses[0][0]
+            self.log_change("refused" if refused else "registered", f"it answered {status}")
         return True
+
+    def _post(self, content: bytes, interval_s: float) -> tuple[int, bool]:
+        """Send one heartbeat; return the status, and whether the dashboard has accepted it."""
+        url = f"{self._settings.dashboard_config.dashboard_url}/heartbeat"
+        status, answer = post(url, content, self._tls, interval_s)
+        is_success = (object_in(answer) or {}).get("status") == "success"
+        return status, is_success and status in range(200, 300)
 
     def _is_ready(self) -> bool:
         # The dashboard answers a heartbeat by logging in here with an account of its own. Before
@@ -67,14 +75,25 @@ def has_admin(services: Services) -> bool:
 
 
 def body(settings: Settings, node_id: str) -> bytes:
-    """Return the body of a heartbeat, as the dashboard of MI 4 expects it."""
+    """Return the body of this service's heartbeat, as the dashboard of MI 4 expects it."""
+    return _body(settings, node_id, management_url(settings))
+
+
+def body_of_node(settings: Settings, node_id: str) -> bytes:
+    """Return the body of a heartbeat for a Micro Integrator behind this service."""
+    # By its path: its own port may not be reachable through a proxy.
+    url = management_url(settings).removesuffix("/management/")
+    return _body(settings, node_id, f"{url}/nodes/{node_id}/management/")
+
+
+def _body(settings: Settings, node_id: str, url: str) -> bytes:
     dashboard = settings.dashboard_config
     fields = {
         "product": "mi",
         "groupId": dashboard.group_id,
         "nodeId": node_id,
         "interval": dashboard.heartbeat_interval,
-        "mgtApiUrl": management_url(settings),
+        "mgtApiUrl": url,
     }
     return json.dumps(fields, separators=(",", ":")).encode()
 

@@ -73,10 +73,11 @@ class AuditLog:
         Args:
             performer: the name of the user who did it.
             action: `created`, `deleted`, `updated`, `login`, `logout`, `refused`, `bootstrap`,
-                `recovered` or `inherited`.
-            kind: `user`, `role`, `session` or `admin`.
+                `recovered`, `inherited`, `operated` or `read`.
+            kind: `user`, `role`, `session`, `admin` or `artifact`.
             info: what it was done to.
-            outcome: `done`, `refused`, `undone`, or `unknown` if the directory did not answer.
+            outcome: `done`, `refused`, `undone`, or `unknown` if the directory did not answer; of
+                requests to Micro Integrators also `pending` and `failed`.
             reason: why it was refused or undone.
 
         Raises:

@@ -12,10 +12,10 @@ from typing import Any
 from mi_ldap.micro_integrators.forward import BODY_FOLLOWS, CAN_FORWARD, FORWARD, Forward
 from mi_ldap.micro_integrators.resources import streams_body
 from mi_ldap.settings import load_settings
+from mi_ldap.store import UserStore
 from mi_ldap.wiring import services
 from tests.api.client import Api
 from tests.api.conftest import api_over
-from tests.memory_store import MemoryStore
 
 IDS = ("mi-1", "mi.2")
 PORT = "9165"
@@ -97,14 +97,12 @@ class Gateway:
         ]
 
 
-def gateway_over(
-    memory: MemoryStore, folder: Path, opened: ExitStack, toml: str = NODES
-) -> Gateway:
+def gateway_over(store: UserStore, folder: Path, opened: ExitStack, toml: str = NODES) -> Gateway:
     """An API with an admin, an operator `olga` and another user `bob`."""
     config = folder / "nodes.toml"
     config.write_text(toml, encoding="utf-8")
     loaded = load_settings({"MI_LDAP_CONFIG": str(config), "MI_LDAP_STATE_DIR": str(folder)})
-    api = api_over(services(loaded, store=memory), opened)
+    api = api_over(services(loaded, store=store), opened)
     app = api.client.application
     server = RecordingServer(app.wsgi_app)
     app.wsgi_app = server  # type: ignore[method-assign]

@@ -14,6 +14,7 @@ from mi_ldap.micro_integrators.resources import RESOURCES, Audience, Body, Opera
 from tests.api.client import Api
 from tests.api.forwards import NODES, PORT, Gateway, gateway_over
 from tests.memory_store import MemoryStore
+from tests.sql.stores import sqlite_place
 
 ROWS = [(resource, operation) for resource in RESOURCES for operation in resource.operations]
 BODY = {"name": "orders", "status": "inactive"}
@@ -22,6 +23,14 @@ BODY = {"name": "orders", "status": "inactive"}
 @pytest.fixture
 def gateway(memory: MemoryStore, tmp_path: Path, opened: ExitStack) -> Gateway:
     return gateway_over(memory, tmp_path, opened)
+
+
+@pytest.fixture
+def database_gateway(tmp_path: Path, opened: ExitStack) -> Gateway:
+    """Over a database, which has hybrid roles."""
+    place = opened.enter_context(sqlite_place(tmp_path))
+    toml = NODES.replace('"night shift"', '"internal/Night shift"')
+    return gateway_over(place.open(), tmp_path, opened, toml)
 
 
 def path_of(resource: Resource) -> str:
@@ -283,6 +292,13 @@ def test_operators_keep_no_right_when_their_role_is_revoked(gateway: Gateway) ->
 
 def test_a_role_of_an_operator_is_compared_as_the_store_compares_names(gateway: Gateway) -> None:
     gateway.admin.add_role("NIGHT Shift", "bob")
+    assert gateway.user("POST", "/apis", BODY).status_code == 200
+
+
+def test_a_hybrid_role_makes_operators(database_gateway: Gateway) -> None:
+    gateway = database_gateway
+    assert gateway.user("POST", "/apis", BODY).status_code == 403
+    gateway.admin.add_role("Internal/night shift", "bob")
     assert gateway.user("POST", "/apis", BODY).status_code == 200
 
 

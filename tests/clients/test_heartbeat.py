@@ -20,6 +20,7 @@ from mi_ldap.serving.heartbeat_process import LONGEST_PAUSE_S
 from mi_ldap.settings import Settings, load_settings
 from tests.api.client import Api
 from tests.api.conftest import light_api_of, memory, opened
+from tests.api.forwards import NODES
 from tests.clients.dashboard_stand_in import Dashboard, listening
 from tests.hosts.tls import Certificates
 from tests.memory_store import MemoryStore
@@ -101,6 +102,28 @@ def test_the_nodes_name_is_kept_or_configured(dashboard: Dashboard, beating: Bea
     first, second, third = (body["nodeId"] for body in dashboard.bodies)
     assert first == second
     assert third == "users-1"
+
+
+def test_each_micro_integrator_is_a_node_of_its_own(
+    dashboard: Dashboard, light_api_of: Callable[..., Api], tmp_path: Path
+) -> None:
+    config = tmp_path / "nodes.toml"
+    config.write_text(NODES, encoding="utf-8")
+    api = light_api_of(
+        CONFIG=str(config),
+        DASHBOARD_CONFIG__DASHBOARD_URL=dashboard.url,
+        DASHBOARD_CONFIG__NODE_ID="users-1",
+    )
+    api.logged_in("admin")
+    heartbeats = Heartbeats(api.services.settings, api.services, None)
+    assert events(heartbeats, 2) == ["dashboard_registered"]
+    own = "https://127.0.0.1:9164"
+    assert [(body["nodeId"], body["mgtApiUrl"]) for body in dashboard.bodies[:3]] == [
+        ("users-1", f"{own}/management/"),
+        ("mi-1", f"{own}/nodes/mi-1/management/"),
+        ("mi.2", f"{own}/nodes/mi.2/management/"),
+    ]
+    assert len(dashboard.bodies) == 6
 
 
 def test_the_pause_is_an_interval_at_most(dashboard: Dashboard, beating: BeatingApi) -> None:
