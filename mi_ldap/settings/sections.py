@@ -205,7 +205,8 @@ class AuthorizationSettings(Section):
     enable: Flag = setting(True, "Whether only admins may read `resources`")
     resources: Resources = setting(
         _USERS_AND_ROLES,
-        "Paths that only admins may read; changes of users and roles always need an admin",
+        "Paths that only admins may read or operate; changes of users and roles always need an "
+        "admin",
     )
     operators_are: Literal["role_holders", "everybody"] = setting(
         "role_holders",

@@ -456,6 +456,7 @@ def test_refused_operations_are_audited_and_refused_reads_of_lists_are_not(
     gateway.user("POST", "/apis", BODY)
     gateway.user("POST", "/apis", b"no JSON")
     gateway.operator("GET", "/configs?configName=a")
+    gateway.operator("GET", "/configs")
     gateway.user.stranger()("POST", "/apis", BODY)
     lines = [(line[0], line[1], line[2]["name"], line[3]) for line in gateway.audited]
     assert lines == [

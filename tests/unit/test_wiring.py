@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from mi_ldap.errors import ConfigurationError
 from mi_ldap.services.bootstrap import LoginRequest
 from mi_ldap.services.container import Services
 from mi_ldap.settings import Settings, load_settings
 from mi_ldap.sql import SqlStore
 from mi_ldap.sql.schema import create_tables
-from mi_ldap.wiring import database_config, services
+from mi_ldap.wiring import database_config, nodes, services
 
 ROOT = Path(__file__).parents[2]
 DATABASE = """
@@ -45,6 +46,25 @@ def load(tmp_path: Path, more: str = "") -> Settings:
     config = tmp_path / "config.toml"
     config.write_text(f"{DATABASE}{more}", encoding="utf-8")
     return load_settings({"MI_LDAP_CONFIG": str(config), "MI_LDAP_STATE_DIR": str(tmp_path)})
+
+
+def test_the_nodes_are_configured_by_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate", encoding="utf-8")
+    node = """
+    [[micro_integrator]]
+    id = "mi-1"
+    management_url = "https://mi-1.example.org:9164/management/"
+    username = "door"
+    password = "secret"
+    timeout_s = 3
+    """
+    (found,) = nodes(load(tmp_path, node))
+    assert found.config.management_url == "https://mi-1.example.org:9164/management"
+    assert (found.config.password, found.config.timeout_s) == ("secret", 3.0)
+    assert "secret" not in repr(found.config)
+    with pytest.raises(ConfigurationError, match="mi-1: ca_file must name a PEM file"):
+        nodes(load(tmp_path, f'{node}ca_file = "ca.pem"'))
+    assert len(nodes(load(tmp_path))) == 0
 
 
 def test_the_store_of_a_database_is_configured_by_the_settings(tmp_path: Path) -> None:

@@ -78,9 +78,9 @@ def read_request(
     )
 
 
-def has_name(operation: Operation, arguments: Mapping[str, str]) -> bool:
-    """Whether the current request names what it reads, even with an empty name."""
-    return operation.name_key in request.args or operation.name_key in arguments
+def is_audited(operation: Operation) -> bool:
+    """Whether the current request has lines in the audit log; lists that are read have none."""
+    return operation.is_audited and (operation.is_write or operation.name_key in request.args)
 
 
 def _query(resource: Resource) -> dict[str, str]:

@@ -104,7 +104,7 @@ def _docstring(resource: Resource, one: Operation) -> str:
 def audit_forbidden(error: Forbidden) -> Response:
     """Write the audit line of a refused operation; return the response."""
     resource, one = _ROWS[(request.endpoint or "").removeprefix(f"{bp.name}.")]
-    if one.is_audited and has_nodes():
+    if has_nodes():
         try:
             audit_refusal(resource, one, request.view_args or {}, error)
         except AuditUnavailable as unavailable:

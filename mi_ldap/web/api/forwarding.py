@@ -12,7 +12,7 @@ from mi_ldap.errors import AuditUnavailable, MiLdapError, NodeUnavailable
 from mi_ldap.micro_integrators.forward import CAN_FORWARD, CANNOT_FORWARD, FORWARD, Forward, Outcome
 from mi_ldap.micro_integrators.resources import Operation, Resource
 from mi_ldap.state.audit import MAX_TEXT_BYTES, AuditLog, cut_to_bytes
-from mi_ldap.web.api.artifact_requests import has_name, read_request
+from mi_ldap.web.api.artifact_requests import is_audited, read_request
 from mi_ldap.web.context import current_performer, services
 from mi_ldap.web.nodes import node_of_request
 
@@ -32,8 +32,8 @@ def forward(resource: Resource, operation: Operation, arguments: Mapping[str, st
         raise NodeUnavailable(CANNOT_FORWARD)
     wanted = read_request(resource, operation, arguments, g.request_id)
     record = _Record(services().audit, resource, operation, wanted.name, wanted.details)
-    is_audited = operation.is_audited and (operation.is_write or has_name(operation, arguments))
-    if is_audited:
+    has_lines = is_audited(operation)
+    if has_lines:
         record.begin()
     request.environ[FORWARD] = Forward(
         node=node_of_request(),
@@ -42,8 +42,8 @@ def forward(resource: Resource, operation: Operation, arguments: Mapping[str, st
         fields=wanted.fields,
         body=wanted.body,
         is_write=operation.is_write,
-        finished=record.finish if is_audited else _ignore,
-        refused=record.refuse if is_audited else _ignore,
+        finished=record.finish if has_lines else _ignore,
+        refused=record.refuse if has_lines else _ignore,
     )
     response = Response()
     response.headers.remove("Content-Type")  # that of the MI's answer is sent
@@ -53,7 +53,9 @@ def forward(resource: Resource, operation: Operation, arguments: Mapping[str, st
 def audit_refusal(
     resource: Resource, operation: Operation, arguments: Mapping[str, str], error: MiLdapError
 ) -> None:
-    """Write the audit line of a request that the performer may not make."""
+    """Write the audit line of a request that the performer may not make, if it has lines."""
+    if not is_audited(operation):
+        return
     try:
         wanted = read_request(resource, operation, arguments, g.request_id)
         name, details = wanted.name, wanted.details
