@@ -40,6 +40,9 @@ load_all_checks()
 schemathesis.openapi.format("re2", st.sampled_from(["^b.b$", "(?i)B", "a|b", "[[:alpha:]]+", "é"]))
 
 
+ARTIFACTS = "Artifacts"
+
+
 def _schema(methods: list[str], examples: int) -> BaseSchema:
     made = schemathesis.openapi.from_dict(document(BLUEPRINTS))
     made.config.generation.update(
@@ -48,7 +51,10 @@ def _schema(methods: list[str], examples: int) -> BaseSchema:
     return made.include(method=methods)
 
 
-views = _schema(["GET", "POST", "PUT", "PATCH", "DELETE"], examples=25)
+VIEWS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+views = _schema(VIEWS, examples=25).exclude(tag=ARTIFACTS)
+# Fewer: the routes are made from one table, and here, without a Micro Integrator, all are empty.
+artifacts = _schema(VIEWS, examples=3).include(tag=ARTIFACTS)
 shadows = _schema(["HEAD", "OPTIONS"], examples=3)
 
 
@@ -59,6 +65,13 @@ def no_405(_context: CheckContext, response: Response, _case: AnyCase) -> bool |
 
 @views.parametrize()
 def test_generated_requests_are_answered_as_documented(case: AnyCase, stage: Stage) -> None:
+    send(case, stage)
+
+
+@artifacts.parametrize()
+def test_generated_requests_for_artifacts_are_answered_as_documented(
+    case: AnyCase, stage: Stage
+) -> None:
     send(case, stage)
 
 
