@@ -59,7 +59,7 @@ def _authorize(declared: Access) -> None:
     if declared is Access.ANYBODY:
         return
     access = _configured(declared)
-    performer = _performer(access)
+    performer = _performer(declared, access)
     if performer is None:
         return
     g.performer = performer
@@ -71,7 +71,7 @@ def _authorize(declared: Access) -> None:
         g.performer = as_admin(performer)
 
 
-def _performer(access: Access) -> Performer | None:
+def _performer(declared: Access, access: Access) -> Performer | None:
     """Return who sends the request; None for ICP while it has no account, and only reads."""
     token, further = tokens.bearer(), [*_declared_reads()]
     for_admins = access >= Access.OPERATOR
@@ -81,17 +81,23 @@ def _performer(access: Access) -> Performer | None:
     if not icp.is_addressed(token):
         return tokens.authenticate(for_admins=for_admins, further=further)
     changes = request.method not in tokens.READING
-    icp.ensure_allowed(token, is_open=_is_open_to_icp(access), changes=changes)
+    icp.ensure_allowed(token, is_open=_is_open_to_icp(declared, access), changes=changes)
     reads = icp.reads_of_account(for_admins=for_admins, further=further)
     return icp.performer(tokens.read_authority(reads))
 
 
-def _is_open_to_icp(access: Access) -> bool:
-    """Whether the Integration Control Plane may call the route; a new one is closed."""
+def _is_open_to_icp(declared: Access, access: Access) -> bool:
+    """Whether the Integration Control Plane may call the route; a new one is closed.
+
+    Args:
+        declared: what the view declares.
+        access: what the settings make of that.
+    """
     view = current_app.view_functions.get(request.endpoint or "")
     if view is not None and is_declared_for_icp(view):
         return True
-    return access is Access.LOGGED_IN and request.method in tokens.READING and is_api(request.path)
+    is_for_all = declared in (Access.LOGGED_IN, Access.READER) and access is Access.LOGGED_IN
+    return is_for_all and request.method in tokens.READING and is_api(request.path)
 
 
 def _required_access() -> Access:

@@ -97,11 +97,14 @@ class Gateway:
         ]
 
 
-def gateway_over(store: UserStore, folder: Path, opened: ExitStack, toml: str = NODES) -> Gateway:
+def gateway_over(
+    store: UserStore, folder: Path, opened: ExitStack, toml: str = NODES, **variables: str
+) -> Gateway:
     """An API with an admin, an operator `olga` and another user `bob`."""
     config = folder / "nodes.toml"
     config.write_text(toml, encoding="utf-8")
-    loaded = load_settings({"MI_LDAP_CONFIG": str(config), "MI_LDAP_STATE_DIR": str(folder)})
+    own = {"MI_LDAP_CONFIG": str(config), "MI_LDAP_STATE_DIR": str(folder)}
+    loaded = load_settings({**own, **variables})
     api = api_over(services(loaded, store=store), opened)
     app = api.client.application
     server = RecordingServer(app.wsgi_app)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from mi_ldap.errors import NodeUnavailable
 from mi_ldap.micro_integrators.forward import Outcome
 from mi_ldap.micro_integrators.resources import RESOURCES, Audience, Body, Operation, Resource
 from tests.api.client import Api
 from tests.api.forwards import NODES, PORT, Gateway, gateway_over
+from tests.icp_tokens import ICP, token
 from tests.memory_store import MemoryStore
 from tests.sql.stores import sqlite_place
 
@@ -353,6 +356,28 @@ def test_while_the_store_is_down_nothing_is_forwarded(
     assert gateway.admin("GET", "/apis").status_code == 503
     assert gateway.operator("POST", "/apis", BODY).status_code == 503
     assert gateway.sent == []
+
+
+@pytest.mark.parametrize("account", ["", "admin"])
+def test_icp_reads_artifacts_and_operates_none(
+    memory: MemoryStore, tmp_path: Path, opened: ExitStack, account: str
+) -> None:
+    settings = {**ICP, **({"ICP_CONFIG__ACCOUNT": account} if account else {})}
+    variables = {f"MI_LDAP_{key}": value for key, value in settings.items()}
+    gateway = gateway_over(memory, tmp_path, opened, **variables)
+    icp = replace(gateway.user, token=token())
+    for path in ("/apis?apiName=a", "/logs", "/registry-resources?path=registry"):
+        assert icp("GET", path).status_code == 200
+    # The audit log must name somebody who has read a log file.
+    assert icp("GET", "/logs?file=a.log").status_code == (200 if account else 403)
+    sent = len(gateway.sent)
+    for resource, operation in ROWS:
+        if operation.is_write or operation.audience is Audience.ADMINS:
+            path = path_of(resource)
+            assert icp(operation.method, path, body_of(operation)).status_code == 403
+    assert len(gateway.sent) == sent
+    assert {line[0] for line in gateway.audited} <= {"", account}
+    structlog.contextvars.clear_contextvars()
 
 
 # The audit log

@@ -17,8 +17,8 @@ from werkzeug.test import TestResponse
 
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.icp_tokens import issue
+from mi_ldap.micro_integrators.resources import RESOURCES, Audience
 from mi_ldap.web.access import Access, allow
-from mi_ldap.web.api.artifacts import KINDS
 from mi_ldap.web.context import current_performer
 from tests.api.client import PASSWORD, Api
 from tests.api.conftest import MakeApi
@@ -29,9 +29,13 @@ from tests.memory_store import MemoryStore
 ACCOUNT = {"ICP_CONFIG__ACCOUNT": "icp"}
 BOB = {"userId": "bob", "password": PASSWORD, "isAdmin": False}
 
+READ = [
+    each.path.replace("{", "<").replace("}", ">")
+    for each in RESOURCES
+    if each.operations[0].audience is Audience.READERS
+]
 OPEN = {
-    ("GET", "/management/applications"),
-    ("GET", "/management/<kind>"),
+    *(("GET", f"/management{path}") for path in READ),
     ("GET", "/management/rules"),
     ("GET", "/management/server"),
     ("GET", "/management/users"),
@@ -92,7 +96,8 @@ def test_the_account_is_read_from_a_real_store(api_of: MakeApi) -> None:
 def test_icp_reads_what_every_user_may_read(admin: Api) -> None:
     icp = as_icp(admin)
     assert icp.get("/server")["productName"].startswith("mi_ldap")
-    assert all(icp.get(f"/{kind}")["list"] == [] for kind in KINDS)
+    kinds = {each.kind for each in RESOURCES if each.is_list} - {"applications"}
+    assert all(icp.get(f"/{kind}")["list"] == [] for kind in kinds)
     assert icp("GET", "/apis?apiName=x").status_code == 404
     assert icp("GET", "/nowhere").status_code == 404
     assert icp("HEAD", "/server").status_code == 200
@@ -104,7 +109,7 @@ def test_a_token_of_icp_opens_no_other_route(admin: Api) -> None:
         path = "".join(f"<{text}>" if dyn else text for dyn, text in rule._trace if text != "|")
         if not path.startswith("/management") or path == "/management":
             continue
-        url = path.replace("<name>", "nobody").replace("<kind>", "logs")
+        url = path.replace("<name>", "nobody")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             answer = icp.ask(method, url, {})
             if answer.status_code == 403:
@@ -142,7 +147,7 @@ def test_a_new_route_is_closed_to_icp(light_api_of: MakeApi, access: Access) -> 
     app.add_url_rule("/outside", "outside", view)
     api.logged_in("admin").add_user("icp", isAdmin=True)
     icp = as_icp(api)
-    is_open = access in (Access.ANYBODY, Access.LOGGED_IN)
+    is_open = access in (Access.ANYBODY, Access.LOGGED_IN, Access.READER)
     assert icp("GET", "/new").status_code == (200 if is_open else 403)
     assert icp("POST", "/new").status_code == (200 if access is Access.ANYBODY else 403)
     assert icp.ask("GET", "/outside").status_code == (200 if access is Access.ANYBODY else 403)

@@ -11,6 +11,7 @@ from flask import Response, g, request
 from mi_ldap.errors import AuditUnavailable, MiLdapError, NodeUnavailable
 from mi_ldap.micro_integrators.forward import CAN_FORWARD, CANNOT_FORWARD, FORWARD, Forward, Outcome
 from mi_ldap.micro_integrators.resources import Operation, Resource
+from mi_ldap.model import Performer
 from mi_ldap.state.audit import MAX_TEXT_BYTES, AuditLog, cut_to_bytes
 from mi_ldap.web.api.artifact_requests import is_audited, read_request
 from mi_ldap.web.context import current_performer, services
@@ -26,14 +27,15 @@ def forward(resource: Resource, operation: Operation, arguments: Mapping[str, st
         NodeUnavailable: the server does not send such requests.
         BadRequest: see `read_request`.
         NotFound: see `read_request`.
+        Forbidden: ICP has no account here, and the request is audited.
         AuditUnavailable: the audit line of the request could not be written.
     """
     if not request.environ.get(CAN_FORWARD):
         raise NodeUnavailable(CANNOT_FORWARD)
     wanted = read_request(resource, operation, arguments, g.request_id)
-    record = _Record(services().audit, resource, operation, wanted.name, wanted.details)
-    has_lines = is_audited(operation)
-    if has_lines:
+    record = None
+    if is_audited(operation):
+        record = _Record(services().audit, resource, operation, wanted.name, wanted.details)
         record.begin()
     request.environ[FORWARD] = Forward(
         node=node_of_request(),
@@ -42,8 +44,8 @@ def forward(resource: Resource, operation: Operation, arguments: Mapping[str, st
         fields=wanted.fields,
         body=wanted.body,
         is_write=operation.is_write,
-        finished=record.finish if has_lines else _ignore,
-        refused=record.refuse if has_lines else _ignore,
+        finished=record.finish if record else _ignore,
+        refused=record.refuse if record else _ignore,
     )
     response = Response()
     response.headers.remove("Content-Type")  # that of the MI's answer is sent
@@ -62,7 +64,8 @@ def audit_refusal(
     except MiLdapError:  # a wrong request is refused as well
         name, details = "", {}
     info = _info(resource, operation, name, details)
-    services().audit.refused(current_performer().name, "artifact", info, error)
+    performer: Performer | None = g.get("performer")  # ICP may have none
+    services().audit.refused(performer.name if performer else "", "artifact", info, error)
 
 
 def _info(
