@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import pexpect
 
+from tests.cli.nodes import with_node
 from tests.cli.terminal import COMMAND, PATIENCE_S, ROOT, Person
 from tests.micro_integrator import MicroIntegrator
 from tests.service import running
@@ -74,19 +75,8 @@ SESSION = (
     Step("mi user delete bob", (), 1),
     Step("mi user delete admin", (("[y/N]: ", "y"),), 1),
     Step("mi node show"),
-    Step("mi remote add prod mi.example.org 9164"),
-    Step("mi remote select prod"),
-    Step("mi user show", (), 1),
-    Step("mi remote update prod mi2.example.org 9164"),
-    Step("mi remote show"),
-    Step("mi remote remove prod"),
-    Step("mi remote logout"),
-    Step("mi completion bash | head -n 1"),
-    Step("mi remote add mi-1 localhost {port} --ca mi-ca.pem"),
-    Step("mi remote select mi-1"),
-    Step("mi remote login", (("User: ", "door"), ("Password: ", "pass:wörd"))),
     Step("mi proxy-service show -s order"),
-    Step("mi application show OrderService"),
+    Step("mi application show OrderService --node mi-1"),
     Step("mi template show sequence OrderService"),
     Step("mi endpoint deactivate OrderService"),
     Step("mi endpoint show OrderService"),
@@ -99,6 +89,14 @@ SESSION = (
     Step("mi log-level show synapse-api"),
     Step("mi transaction count 2026 11"),
     Step("mi transaction report 2026-10 2026-11"),
+    Step("mi remote add prod mi.example.org 9164"),
+    Step("mi remote select prod"),
+    Step("mi user show", (), 1),
+    Step("mi remote update prod mi2.example.org 9164"),
+    Step("mi remote show"),
+    Step("mi remote remove prod"),
+    Step("mi remote logout"),
+    Step("mi completion bash | head -n 1"),
 )
 
 
@@ -106,15 +104,14 @@ def recorded() -> str:
     """The session as it goes now."""
     with (
         tempfile.TemporaryDirectory() as folder,
+        MicroIntegrator(Path(folder)) as node,
         patch("tests.service.free_port", _port_of_four_digits),
-        running({"MI_LDAP_STATE_DIR": f"{folder}/state"}) as service,
-        MicroIntegrator(Path(folder)) as integrator,
+        running(_environment(Path(folder), node)) as service,
     ):
         person = _person(Path(folder))
         person.done("remote", "update", "default", "localhost", str(service.port))
-        (person.home / "mi-ca.pem").symlink_to(integrator.ca_file)
-        shown = "".join(_shown(person, step, integrator.port) for step in SESSION)
-    return _timeless(shown, service.port, integrator.port)
+        shown = "".join(_shown(person, step) for step in SESSION)
+    return _timeless(shown, service.port)
 
 
 def page_with(session: str) -> str:
@@ -123,6 +120,13 @@ def page_with(session: str) -> str:
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n```console\n{session}```\n\n{END}{after}"
+
+
+def _environment(folder: Path, node: MicroIntegrator) -> dict[str, str]:
+    """A service with one Micro Integrator behind it."""
+    config = folder / "config.toml"
+    config.write_text(with_node("mi-1", node), encoding="utf-8")
+    return {"MI_LDAP_STATE_DIR": f"{folder}/state", "MI_LDAP_CONFIG": str(config)}
 
 
 def _person(folder: Path) -> Person:
@@ -134,18 +138,17 @@ def _person(folder: Path) -> Person:
     return Person(home, {"PATH": f"{home}/bin:{os.environ['PATH']}", "NO_COLOR": "1"})
 
 
-def _shown(person: Person, step: Step, port: int) -> str:
-    typed = step.typed.format(port=port)
+def _shown(person: Person, step: Step) -> str:
     child = pexpect.spawn(
         "bash",
-        ["--norc", "-c", typed],
+        ["--norc", "-c", step.typed],
         env=person.environment,
         cwd=str(person.home),
         encoding="utf-8",
         timeout=PATIENCE_S,
         dimensions=(24, 80),
     )
-    shown = f"$ {typed}\n"
+    shown = f"$ {step.typed}\n"
     for question, answer in step.answers:
         child.expect_exact(question)
         shown += f"{child.before}{question}"
@@ -157,10 +160,9 @@ def _shown(person: Person, step: Step, port: int) -> str:
     return shown.replace("\r\n", "\n")
 
 
-def _timeless(shown: str, port: int, integrator_port: int) -> str:
+def _timeless(shown: str, port: int) -> str:
     """Without what is another one each time."""
     shown = shown.replace(f":{port}", ":9164")
-    shown = re.sub(rf"\b{integrator_port}\b", "9165", shown)
     shown = re.sub(r"(?:[0-9A-F]{2}:){15}[0-9A-F]{2}", "··:" * 15 + "··", shown)
     shown = re.sub(r"(names +localhost, 127.0.0.1, ::1).*", r"\1, myhost", shown)
     shown = re.sub(r"(until +).*", r"\g<1>2028-11-20", shown)
