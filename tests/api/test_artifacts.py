@@ -334,6 +334,8 @@ def test_a_reserved_path_is_for_admins(
     for path in ("/logs", "/logs/", "/registry-resources/content?path=a"):
         assert gateway.operator("GET", path).status_code == 403
         assert gateway.admin("GET", path).status_code == 200
+    for path in ("//management/logs", "/nodes/mi-1/management/logs", "///management/logs/"):
+        assert gateway.operator.ask("GET", "/", PATH_INFO=path).status_code == 403
     assert gateway.operator("PUT", "/registry-resources/content?path=a").status_code == 403
     assert gateway.operator("PUT", "/registry-resources?path=a").status_code == 200
     assert gateway.user("GET", "/apis").status_code == 200
