@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import page, results
+from benchmarks import forwarding_rows, page, results
 from benchmarks.aims import rows
 from benchmarks.population import CREATED, EVERYBODY, Population, user_name
 from benchmarks.results import Result, kept
@@ -140,3 +140,17 @@ def test_page_has_a_table_for_each_directory_that_was_measured(
     assert "not measured yet" not in text
     assert text.index("## embedded OpenLDAP") < text.index("## 389 Directory Server by ldaps")
     assert [each.users for each in kept(DS389)] == [3000]
+
+
+def test_rows_of_forwarded_requests_have_their_aims() -> None:
+    figures = {
+        "small": {"p50_ms": 2.5, "p99_ms": 9.0},
+        "small direct": {"p50_ms": 1.0, "p99_ms": 3.0},
+        "own": {"p50_ms": 2.0, "p99_ms": 3.0},
+        "large": {"mb_s": 90.0},
+        "large direct": {"mb_s": 200.0},
+        "memory": {"mb": 3.0, "before_mb": 60.0},
+    }
+    found = forwarding_rows.rows(figures)
+    assert [row.figure for row in found] == ["1.50 ms", "0.50 ms", "0.45", "+ 3.0 MB"]
+    assert [row.is_met for row in found] == [True, None, False, True]
