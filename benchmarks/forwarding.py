@@ -10,6 +10,7 @@ The Micro Integrator is the stand-in of the tests, in a process of its own, on t
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -78,7 +79,11 @@ def main() -> None:
     options = parser.parse_args()
     rounds = 1 if options.quick else options.rounds
     order = Order(rounds, options.rate, 3.0, 500_000_000)
-    about = {**machine.described(EMBEDDED), "requests a second": str(order.rate)}
+    about = {
+        **machine.described(EMBEDDED),
+        "requests a second": str(order.rate),
+        "niceness": str(os.nice(0)),
+    }
     figures = _measured(order)
     commit = options.commit or machine.commit()
     result = Result(NAME, 0, rounds, figures, machine.today(), commit, about)

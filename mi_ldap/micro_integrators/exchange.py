@@ -269,6 +269,7 @@ class Exchange:
             time_limit.reschedule(now() + config.body_timeout_s)
             await connection.send_data(piece)
             self.sent_bytes += len(piece)
+            await asyncio.sleep(0)  # a fast client with a fast node must not block others
         time_limit.reschedule(now() + config.timeout_s)
         await connection.send_end()
 

@@ -29,6 +29,7 @@ CLIENT_GONE = 499
 
 _WITHOUT_BODY = (204, 304)
 _GONE = "The client closed the connection."
+_SLOW = "The client did not receive the answer in time."
 _STOPPED = "The service closed the connection."
 
 Submit = Callable[[Callable[[], None]], "Future[None]"]
@@ -167,6 +168,7 @@ class Relay:
             self._status = answer.status
             await self._connection.send(_joined(pieces))
             pieces = []
+            await asyncio.sleep(0)  # a fast node with a fast client must not block others
             try:
                 data = await self._exchange.read()
             except NodeFailed as error:
@@ -226,6 +228,8 @@ class Relay:
                 status, reason = error.status.value, error.sentence
             case ConnectionAbortedError():
                 reason = str(error)
+            case TimeoutError():
+                reason = _SLOW
             case OSError():
                 reason = _GONE
             case asyncio.CancelledError():

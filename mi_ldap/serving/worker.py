@@ -123,11 +123,12 @@ class RequestWorker(Worker):  # type: ignore[misc]
     async def _finish(self) -> None:
         """Answer complete requests; close connections without one after a short time."""
         started = time.monotonic()
-        while self._tasks and time.monotonic() - started < self.cfg.graceful_timeout:
+        graceful_s = self.cfg.graceful_timeout
+        while self._tasks and time.monotonic() - started < graceful_s:
             self.notify()
             await asyncio.wait(self._tasks, timeout=0.25)
             # Before gunicorn kills this process, so that their outcome can be written.
-            if time.monotonic() - started > self.cfg.graceful_timeout - 2 * _REPORTS_S:
+            if time.monotonic() - started > max(graceful_s - 2 * _REPORTS_S, graceful_s / 2):
                 for relay in self._relays:
                     relay.cancel()
             # A client may be sending a request, or be about to: it gets a moment to complete it.

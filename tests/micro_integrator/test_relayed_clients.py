@@ -138,6 +138,8 @@ def test_a_client_that_reads_slowly_takes_little_memory(
         assert service.worker_rss_kb() - before < 20_000
         # Nobody reads: the connections are closed after a while, and so are those to the node.
         until(lambda: all(one.client_gone for one in mi.forwarded[1:]))
+        reasons = {one["reason"] for one in service.next_outcomes(9)}
+    assert reasons == {"", "The client did not receive the answer in time."}
 
 
 def test_eight_large_files_at_once_arrive_whole_with_flat_memory(
