@@ -25,6 +25,14 @@ _CERTIFICATE: Final = {
 }
 
 
+class AnswerTooLarge(NodeFailed):
+    """The answer of a Micro Integrator is larger than what is read of it."""
+
+
+class EffectUnknown(NodeFailed):
+    """A write was sent to a Micro Integrator and not answered, so that it may have been done."""
+
+
 def error_before_answer(config: NodeConfig, failure: BaseException) -> MiLdapError:
     """Return the error for a request without an effect that was not answered."""
     name = f"The Micro Integrator {config.id}"
@@ -40,14 +48,14 @@ def error_before_answer(config: NodeConfig, failure: BaseException) -> MiLdapErr
     return NodeUnavailable(f"{name} cannot be reached. Try again later.")
 
 
-def unknown_effect(config: NodeConfig, failure: BaseException) -> NodeFailed:
+def unknown_effect(config: NodeConfig, failure: BaseException) -> EffectUnknown:
     """Return the error for a write that was sent and not answered."""
     happened = (
         f"The Micro Integrator {config.id} did not answer in time"
         if isinstance(failure, TimeoutError)
         else f"The connection to the Micro Integrator {config.id} broke"
     )
-    return NodeFailed(f"{happened}: whether it was done is not known.")
+    return EffectUnknown(f"{happened}: whether it was done is not known.")
 
 
 def reason_of(failure: BaseException) -> str:

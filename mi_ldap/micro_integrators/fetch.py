@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Final
 
 from mi_ldap.deadline import remaining_s
-from mi_ldap.errors import NodeFailed, NodeUnavailable
+from mi_ldap.errors import MiLdapError, NodeUnavailable
 from mi_ldap.micro_integrators.exchange import Exchange, NodeRequest
+from mi_ldap.micro_integrators.failures import AnswerTooLarge, EffectUnknown
 from mi_ldap.micro_integrators.forward import Fields
 from mi_ldap.micro_integrators.node import Node, Nodes
 
 MOST_BYTES: Final = 1024 * 1024
 """Bytes of an answer's body, at most."""
 
-# A slow node must not take all eight threads of a worker.
-_turns: Final = BoundedSemaphore(3)
+_TURN_S: Final = 1.0
+_OVERVIEWS: Final = BoundedSemaphore(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of a body.
+
+    Attributes:
+        body: the last bytes.
+        length: of the whole body that the node sent, in bytes.
+    """
+
+    status: int
+    fields: Fields
+    body: bytes
+    length: int
 
 
 def fetch(
@@ -42,44 +61,120 @@ def fetch(
 
     Raises:
         NodeUnavailable: the node is down, slow or not trusted; nothing was done there.
-        NodeFailed: it gave no valid answer, or a write may have been done without an answer.
+        NodeFailed: it gave no valid answer.
+        EffectUnknown: a write may have been done without an answer.
     """
     node = nodes[node_id]
     request = NodeRequest(method, target, fields, is_write=method != "GET", body=body)
-    if not _turns.acquire(timeout=remaining_s()):
-        raise _too_slow(node)
+    with _turn(node):
+        found = _run(nodes, node, request, keep=limit, limit=limit)
+    return found.status, found.fields, found.body
+
+
+def fetch_tail(
+    nodes: Nodes, node_id: str, target: str, *, fields: Fields, keep: int, limit: int
+) -> Tail:
+    """Return the last `keep` bytes of an answer to a GET, whose others are read and dropped.
+
+    Raises:
+        NodeUnavailable: see `fetch`.
+        NodeFailed: see `fetch`; also if the body has more than `limit` bytes.
+    """
+    node = nodes[node_id]
+    with _turn(node):
+        request = NodeRequest("GET", target, fields, is_write=False)
+        return _run(nodes, node, request, keep=keep, limit=limit)
+
+
+def fetch_starts(
+    nodes: Nodes, targets: Sequence[tuple[str, str]], *, keep: int, seconds: float
+) -> list[tuple[int, bytes] | MiLdapError]:
+    """Return status and first bytes of the answers to several GETs, which are sent at once.
+
+    Args:
+        nodes: the nodes.
+        targets: pairs of a node's id and a target, as in `fetch`.
+        keep: the bytes of a body that are read, at most.
+        seconds: for all of them together.
+    """
+    if not _OVERVIEWS.acquire(timeout=_TURN_S):
+        raise NodeUnavailable("Too many requests to Micro Integrators are under way. Try again.")
+
+    async def together() -> list[tuple[int, bytes] | MiLdapError]:
+        found = (_start(nodes[node_id], target, keep, seconds) for node_id, target in targets)
+        return await asyncio.gather(*found)
+
     try:
-        exchange = Exchange(node, request)
-        coroutine = _fetch(exchange, node, limit, remaining_s())
-        return asyncio.run_coroutine_threadsafe(coroutine, nodes.loop()).result()
+        return asyncio.run_coroutine_threadsafe(together(), nodes.loop()).result()
     finally:
-        _turns.release()
+        _OVERVIEWS.release()
 
 
-async def _fetch(
-    exchange: Exchange, node: Node, limit: int, seconds: float
-) -> tuple[int, Fields, bytes]:
-    content = bytearray()
+@contextmanager
+def _turn(node: Node) -> Iterator[None]:
+    """Wait for one of the threads that may wait for the node."""
+    # A slow node must not take all eight threads of a worker, nor delay the pages of others.
+    if not node.threads.acquire(timeout=min(_TURN_S, remaining_s())):
+        raise NodeUnavailable(
+            f"Too many requests to the Micro Integrator {node.id} are under way. Try again later."
+        )
+    try:
+        yield
+    finally:
+        node.threads.release()
+
+
+def _run(nodes: Nodes, node: Node, request: NodeRequest, keep: int, limit: int) -> Tail:
+    coroutine = _fetch(node, request, keep, limit, remaining_s())
+    return asyncio.run_coroutine_threadsafe(coroutine, nodes.loop()).result()
+
+
+async def _fetch(node: Node, request: NodeRequest, keep: int, limit: int, seconds: float) -> Tail:
+    content, length = bytearray(), 0
+    exchange = Exchange(node, request)
     try:
         async with asyncio.timeout(seconds):
             head = await exchange.open()
             while data := await exchange.read():
                 content += data
-                if len(content) > limit:
-                    raise NodeFailed(f"The answer of the Micro Integrator {node.id} is too large.")
+                length += len(data)
+                if length > limit:
+                    raise AnswerTooLarge(
+                        f"The answer of the Micro Integrator {node.id} is too large."
+                    )
+                if len(content) > 2 * keep:  # not for each part, or all would be moved each time
+                    del content[:-keep]
     except TimeoutError:
-        if exchange.is_known:
-            raise _too_slow(node) from None
-        raise NodeFailed(
-            f"The Micro Integrator {node.id} did not answer in time: whether it was done is not "
-            "known."
-        ) from None
+        raise _too_late(exchange, node) from None
     finally:
         exchange.close()
-    return head.status, head.fields, bytes(content)
+    return Tail(head.status, head.fields, bytes(content[-keep:]), length)
 
 
-def _too_slow(node: Node) -> NodeUnavailable:
-    return NodeUnavailable(
-        f"The Micro Integrator {node.id} did not answer in time. Try again later."
+async def _start(
+    node: Node, target: str, keep: int, seconds: float
+) -> tuple[int, bytes] | MiLdapError:
+    content = bytearray()
+    exchange = Exchange(node, NodeRequest("GET", target, (), is_write=False))
+    try:
+        async with asyncio.timeout(seconds):
+            head = await exchange.open()
+            while len(content) < keep and (data := await exchange.read()):
+                content += data
+    except TimeoutError:
+        return _too_late(exchange, node)
+    except MiLdapError as error:
+        return error
+    finally:
+        exchange.close()
+    return head.status, bytes(content[:keep])
+
+
+def _too_late(exchange: Exchange, node: Node) -> MiLdapError:
+    if exchange.is_known:
+        return NodeUnavailable(
+            f"The Micro Integrator {node.id} did not answer in time. Try again later."
+        )
+    return EffectUnknown(
+        f"The Micro Integrator {node.id} did not answer in time: whether it was done is not known."
     )

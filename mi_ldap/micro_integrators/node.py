@@ -42,6 +42,8 @@ class Node:
         self.pool = ConnectionPool(config, tls_context(config))
         self.session = Session(config, self.pool)
         self.requests = asyncio.Semaphore(MAX_CONNECTIONS)
+        # Threads that may wait for its answers.
+        self.threads = threading.BoundedSemaphore(2)
 
     @property
     def id(self) -> str:

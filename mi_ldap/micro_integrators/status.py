@@ -41,6 +41,10 @@ class NodeStatus(Protocol):
         """Of its circuit breaker; the value is `"closed"` while requests are sent to it."""
 
     @property
+    def problem(self) -> str:
+        """Why the last request was not answered; `""` if it was."""
+
+    @property
     def counters(self) -> Counters:
         """The counters that all workers share."""
 

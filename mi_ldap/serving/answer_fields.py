@@ -41,6 +41,10 @@ def merged_fields(
     """
     theirs = dict(reversed(answer.fields))  # the first of each name
     fields = application_fields(application)
+    # The console names each file itself: it must be saved, whatever the node calls it.
+    own = [each for each in application if each[0].lower() == "content-disposition"]
+    if own:
+        theirs["content-disposition"] = own[0][1]
     fields += [(_titled(name), theirs[name]) for name in _PASSED if name in theirs]
     if answer.length is not None:
         fields.append(("Content-Length", str(answer.length)))

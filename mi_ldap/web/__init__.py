@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from flask import Flask
 
-from mi_ldap.micro_integrators.status import NodeStatus
+from mi_ldap.micro_integrators.node import Nodes
 from mi_ldap.services.container import Services
 from mi_ldap.web import api, console, context, cors, errors, guards, names, nodes, openapi, tokens
 
 MAX_BODY_BYTES = 1024 * 1024
 
 
-def create_app(services: Services, node_statuses: Iterable[NodeStatus] = ()) -> Flask:
+def create_app(services: Services, micro_integrators: Nodes | None = None) -> Flask:
     """Return the WSGI application over the services.
 
     Args:
         services: the services.
-        node_statuses: states and counters of the Micro Integrators, for `/ready` and `/metrics`.
+        micro_integrators: the nodes, if the server forwards requests to them.
 
     Nothing is connected before the first request, so that workers may be forked from it.
     """
@@ -32,7 +30,7 @@ def create_app(services: Services, node_statuses: Iterable[NodeStatus] = ()) -> 
     app.extensions["mi_ldap"] = services
     names.init_app(app)
     tokens.init_app(app, services)
-    nodes.init_app(app, services.settings, node_statuses)
+    nodes.init_app(app, services.settings, micro_integrators)
     context.init_app(app, services.settings.server)
     errors.init_app(app)
     guards.init_app(app)

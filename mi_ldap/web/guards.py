@@ -58,7 +58,7 @@ def check_access() -> Response | None:
 def _authorize(declared: Access) -> None:
     if declared is Access.ANYBODY:
         return
-    access = _configured(declared)
+    access = configured(declared, request.path.removeprefix(f"/{BASE}"))
     performer = _performer(declared, access)
     if performer is None:
         return
@@ -66,7 +66,7 @@ def _authorize(declared: Access) -> None:
     if performer.must_change_password and access is not Access.SELF:
         raise PasswordChangeFirst
     if access is Access.OPERATOR:
-        _ensure_operator(performer)
+        ensure_operator(performer)
     elif access is Access.ADMIN:
         g.performer = as_admin(performer)
 
@@ -137,8 +137,13 @@ def _access_of_unrouted(resource: str | None) -> Access:
     return strictest
 
 
-def _configured(access: Access) -> Access:
-    """Return SELF, LOGGED_IN, OPERATOR or ADMIN, as the settings have it for this request."""
+def configured(access: Access, path: str) -> Access:
+    """Return SELF, LOGGED_IN, OPERATOR or ADMIN, as the settings have it.
+
+    Args:
+        access: what a view declares.
+        path: below `/management`, such as `"/apis"`.
+    """
     handler = services().settings.management_api.authorization_handler
     if access is Access.ADMIN_BY_DEFAULT:
         is_open = request.method in tokens.READING and not handler.reserves(
@@ -146,19 +151,24 @@ def _configured(access: Access) -> Access:
         )
         return Access.LOGGED_IN if is_open else Access.ADMIN
     if access in (Access.READER, Access.OPERATOR):
-        if handler.reserves(request.path.removeprefix(f"/{BASE}")):
+        if handler.reserves(path):
             return Access.ADMIN
         is_open = access is Access.READER or services().operators.are_everybody
         return Access.LOGGED_IN if is_open else Access.OPERATOR
     return access
 
 
-def _ensure_operator(performer: Performer) -> None:
+def ensure_operator(performer: Performer) -> None:
     """Raise `OperatorsOnly` if the performer has neither an operator role nor the admin role."""
+    if not is_operator(performer):
+        raise OperatorsOnly
+
+
+def is_operator(performer: Performer) -> bool:
+    """Whether the performer has an operator role or the admin role, as read for this request."""
     reads = tokens.authority()
     is_admin = services().admins.holds(reads.admin_role(), performer.user)
-    if not (is_admin or services().operators.include(reads, performer.user)):
-        raise OperatorsOnly
+    return is_admin or services().operators.include(reads, performer.user)
 
 
 def as_admin(performer: Performer) -> Performer:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, current_app, request
 
-from mi_ldap.micro_integrators.forward import NODE
+from mi_ldap.errors import NodeUnavailable, NotFound
+from mi_ldap.micro_integrators.forward import CANNOT_FORWARD, NODE
+from mi_ldap.micro_integrators.node import Nodes
 from mi_ldap.micro_integrators.resources import split_node
 from mi_ldap.micro_integrators.status import NodeStatus
 from mi_ldap.settings.root import Settings
@@ -19,15 +21,15 @@ if TYPE_CHECKING:
 _API = "/management"
 
 
-def init_app(app: Flask, settings: Settings, statuses: Iterable[NodeStatus]) -> None:
+def init_app(app: Flask, settings: Settings, nodes: Nodes | None) -> None:
     """Serve the whole API below `/nodes/{id}`, for each node.
 
     Args:
         app: the application.
         settings: the nodes, in their order.
-        statuses: their states and counters, if the server forwards requests.
+        nodes: how to reach them, if the server forwards requests.
     """
-    app.extensions["mi_ldap_nodes"] = tuple(statuses)
+    app.extensions["mi_ldap_nodes"] = nodes
     if ids := [node.id for node in settings.micro_integrator]:
         app.wsgi_app = _StripNode(app.wsgi_app, ids)  # type: ignore[method-assign]
 
@@ -55,13 +57,35 @@ class _StripNode:
 
 def node_statuses() -> Sequence[NodeStatus]:
     """Return what is known of each node; empty if this server does not forward requests."""
-    found: Sequence[NodeStatus] = current_app.extensions["mi_ldap_nodes"]
+    return tuple(_nodes() or ())
+
+
+def reachable_nodes() -> Nodes:
+    """Return the nodes, for views that send requests themselves.
+
+    Raises:
+        NodeUnavailable: this server does not send such requests.
+    """
+    nodes = _nodes()
+    if nodes is None:
+        raise NodeUnavailable(CANNOT_FORWARD)
+    return nodes
+
+
+def _nodes() -> Nodes | None:
+    found: Nodes | None = current_app.extensions["mi_ldap_nodes"]
     return found
 
 
 def has_nodes() -> bool:
     """Whether any node is configured."""
     return bool(services().settings.micro_integrator)
+
+
+def ensure_node(node: str) -> None:
+    """Raise `NotFound` if no node has this id."""
+    if node not in {each.id for each in services().settings.micro_integrator}:
+        raise NotFound("There is no such Micro Integrator.")
 
 
 def named_node() -> str | None:

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote
 
 from flask import request
 
-from mi_ldap.errors import BadRequest, NotFound
+from mi_ldap.errors import BadRequest
 from mi_ldap.micro_integrators.forward import BODY_FOLLOWS, Fields
 from mi_ldap.micro_integrators.resources import Body, Operation, Resource
 from mi_ldap.web.api.schemas import json_object
+from mi_ldap.web.artifact_names import check_names, check_query
 
 # The person's token, cookies, addresses and method overrides are for this service alone.
 _FIELDS: Final = ("accept", "traceparent", "tracestate")
@@ -25,9 +25,6 @@ _RECORDED: Final = ("status", "trace", "statistics", "type", "loggingLevel")
 """Keys of bodies whose values say what was done; all others may be secrets."""
 
 _NOT_RECORDED: Final = ("searchKey", "expand")
-
-_NO_FILE = "'file' must be the name of a log file, without a folder."
-_NO_PATH = "'path' must be a path in the registry without '..', '\\', '//' and a scheme."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +62,9 @@ def read_request(
             object where it must be one.
         NotFound: no artifact can have the name in the path.
     """
-    _check_names(arguments)
+    check_names(arguments)
     query = _query(resource)
-    _check_query(query)
+    check_query(query)
     body, content = _body(operation)
     return ArtifactRequest(
         target=resource.target(arguments, query.items()),
@@ -94,36 +91,6 @@ def _query(resource: Resource) -> dict[str, str]:
         if texts:
             found[key] = texts[0]
     return found
-
-
-def _check_query(query: Mapping[str, str]) -> None:
-    # MI joins both with the path of a folder.
-    if any(set(text) & {"/", "\\"} or ".." in text for text in _decoded(query.get("file", ""))):
-        raise BadRequest(_NO_FILE)
-    if any(map(_leaves_the_registry, _decoded(query.get("path", "")))):
-        raise BadRequest(_NO_PATH)
-    for key in ("file", "path"):
-        if any(not char.isprintable() for char in query.get(key, "")):
-            raise BadRequest(f"'{key}' contains a control character.")
-
-
-def _leaves_the_registry(path: str) -> bool:
-    is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path) is not None
-    return is_url or "\\" in path or "//" in path or ".." in path.split("/")
-
-
-def _decoded(text: str) -> Iterator[str]:
-    """Yield the text, and what is left when a careless server decodes it once or twice more."""
-    for _ in range(3):
-        yield text
-        text = unquote(text)
-
-
-def _check_names(arguments: Mapping[str, str]) -> None:
-    for name in arguments.values():
-        # A segment `..` would be another path at the MI.
-        if any(text in (".", "..") or set(text) & {"/", "\\"} for text in _decoded(name)):
-            raise NotFound("There is no artifact of that name.")
 
 
 def _body(operation: Operation) -> tuple[bytes | None, Mapping[str, Any]]:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-import structlog
 from flask import Response, g, request
 
-from mi_ldap.errors import AuditUnavailable, MiLdapError, NodeUnavailable
-from mi_ldap.micro_integrators.forward import CAN_FORWARD, CANNOT_FORWARD, FORWARD, Forward, Outcome
+from mi_ldap.errors import MiLdapError, NodeUnavailable
+from mi_ldap.micro_integrators.forward import CAN_FORWARD, CANNOT_FORWARD, FORWARD, Forward
 from mi_ldap.micro_integrators.resources import Operation, Resource
-from mi_ldap.model import Performer
-from mi_ldap.state.audit import MAX_TEXT_BYTES, AuditLog, cut_to_bytes
 from mi_ldap.web.api.artifact_requests import is_audited, read_request
-from mi_ldap.web.context import current_performer, services
+from mi_ldap.web.artifact_audit import ArtifactRecord, AuditedRequest, audit_refused
 from mi_ldap.web.nodes import node_of_request
-
-log = structlog.get_logger()
 
 
 def forward(resource: Resource, operation: Operation, arguments: Mapping[str, str]) -> Response:
@@ -35,7 +29,7 @@ def forward(resource: Resource, operation: Operation, arguments: Mapping[str, st
     wanted = read_request(resource, operation, arguments, g.request_id)
     record = None
     if is_audited(operation):
-        record = _Record(services().audit, resource, operation, wanted.name, wanted.details)
+        record = ArtifactRecord(_audited(resource, operation, wanted.name, wanted.details))
         record.begin()
     request.environ[FORWARD] = Forward(
         node=node_of_request(),
@@ -63,82 +57,13 @@ def audit_refusal(
         name, details = wanted.name, wanted.details
     except MiLdapError:  # a wrong request is refused as well
         name, details = "", {}
-    info = _info(resource, operation, name, details)
-    performer: Performer | None = g.get("performer")  # ICP may have none
-    services().audit.refused(performer.name if performer else "", "artifact", info, error)
+    audit_refused(_audited(resource, operation, name, details), error)
 
 
-def _info(
+def _audited(
     resource: Resource, operation: Operation, name: str, details: Mapping[str, str]
-) -> dict[str, Any]:
-    texts = {
-        "node": node_of_request(),
-        "method": operation.method,
-        "resource": resource.path.removeprefix("/"),
-        "name": name,
-        **details,
-    }
-    return {key: cut_to_bytes(text, MAX_TEXT_BYTES) for key, text in texts.items()}
-
-
-class _Record:
-    """The audit lines of one request: one before it is sent, one with its outcome."""
-
-    def __init__(
-        self,
-        audit: AuditLog,
-        resource: Resource,
-        operation: Operation,
-        name: str,
-        details: Mapping[str, str],
-    ) -> None:
-        self._audit = audit
-        self._performer = current_performer().name
-        self._action = "operated" if operation.is_write else "read"
-        self._info = _info(resource, operation, name, details)
-        # The outcome is written in another thread, which does not know this request.
-        self._context = structlog.contextvars.get_contextvars()
-
-    def begin(self) -> None:
-        """Write the first line.
-
-        Raises:
-            AuditUnavailable: it could not be written.
-        """
-        self._write("pending", "", {})
-
-    def finish(self, outcome: Outcome) -> None:
-        """Write the outcome of a request that was sent."""
-        reason = outcome.reason
-        if not outcome.is_known:
-            word = "unknown"
-        elif outcome.status < 400:
-            word = "done"
-        else:
-            word = "failed"
-            reason = reason or f"The Micro Integrator answered {outcome.status}."
-        self._end(word, reason, {"answer": outcome.status})
-
-    def refuse(self, error: MiLdapError) -> None:
-        """Write that nothing was sent."""
-        self._end("undone", str(error), {})
-
-    def _end(self, outcome: str, reason: str, more: Mapping[str, int]) -> None:
-        try:
-            self._write(outcome, reason, more)
-        except AuditUnavailable:
-            log.error("audit_outcome_not_written", action=self._action, reason=reason)
-
-    def _write(self, outcome: str, reason: str, more: Mapping[str, int]) -> None:
-        with structlog.contextvars.bound_contextvars(**self._context):
-            self._audit.write(
-                self._performer,
-                self._action,
-                "artifact",
-                {**self._info, **more},
-                outcome=outcome,
-                reason=reason,
-            )
+) -> AuditedRequest:
+    return AuditedRequest(node_of_request(), resource, operation, name, details)
 
 
 def _ignore(_: object) -> None:

@@ -1,0 +1,130 @@
+"""The audit lines of requests about artifacts, which a Micro Integrator answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from flask import g
+
+from mi_ldap.errors import AuditUnavailable, MiLdapError, NodeFailed, NodeUnavailable
+from mi_ldap.micro_integrators.failures import EffectUnknown
+from mi_ldap.micro_integrators.forward import Outcome
+from mi_ldap.micro_integrators.resources import Operation, Resource
+from mi_ldap.model import Performer
+from mi_ldap.state.audit import MAX_TEXT_BYTES, cut_to_bytes
+from mi_ldap.web.context import current_performer, services
+from mi_ldap.web.errors import status_of
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedRequest:
+    """A request, as its audit lines describe it.
+
+    Attributes:
+        node: the id of the Micro Integrator.
+        resource: its row in the table.
+        operation: its method.
+        name: what it is about; `""` if it names nothing.
+        details: what is done with it.
+    """
+
+    node: str
+    resource: Resource
+    operation: Operation
+    name: str
+    details: Mapping[str, str]
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The value of `info` in the audit log."""
+        texts = {
+            "node": self.node,
+            "method": self.operation.method,
+            "resource": self.resource.path.removeprefix("/"),
+            "name": self.name,
+            **self.details,
+        }
+        return {key: cut_to_bytes(text, MAX_TEXT_BYTES) for key, text in texts.items()}
+
+
+def audit_refused(wanted: AuditedRequest, error: MiLdapError) -> None:
+    """Write the audit line of a request that the performer may not make."""
+    performer: Performer | None = g.get("performer")  # ICP may have none
+    services().audit.refused(performer.name if performer else "", "artifact", wanted.info, error)
+
+
+class ArtifactRecord:
+    """The audit lines of one request: one before it is sent, one with its outcome."""
+
+    def __init__(self, wanted: AuditedRequest) -> None:
+        self._audit = services().audit
+        self._performer = current_performer().name
+        self._action = "operated" if wanted.operation.is_write else "read"
+        self._info = wanted.info
+        # The outcome is written in another thread, which does not know this request.
+        self._context = structlog.contextvars.get_contextvars()
+
+    def begin(self) -> None:
+        """Write the first line.
+
+        Raises:
+            AuditUnavailable: it could not be written.
+        """
+        self._write("pending", "", {})
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write the outcome of a request that was sent."""
+        reason = outcome.reason
+        if not outcome.is_known:
+            word = "unknown"
+        elif outcome.status < 400:
+            word = "done"
+        else:
+            word = "failed"
+            reason = reason or f"The Micro Integrator answered {outcome.status}."
+        self._end(word, reason, {"answer": outcome.status})
+
+    def refuse(self, error: MiLdapError) -> None:
+        """Write that nothing was sent."""
+        self._end("undone", str(error), {})
+
+    def _end(self, outcome: str, reason: str, more: Mapping[str, int]) -> None:
+        try:
+            self._write(outcome, reason, more)
+        except AuditUnavailable:
+            log.error("audit_outcome_not_written", action=self._action, reason=reason)
+
+    def _write(self, outcome: str, reason: str, more: Mapping[str, int]) -> None:
+        with structlog.contextvars.bound_contextvars(**self._context):
+            self._audit.write(
+                self._performer,
+                self._action,
+                "artifact",
+                {**self._info, **more},
+                outcome=outcome,
+                reason=reason,
+            )
+
+
+@contextmanager
+def recorded(record: ArtifactRecord) -> Iterator[None]:
+    """Write the first audit line, then run the block, which sends the request.
+
+    The block calls `ArtifactRecord.finish` if it got an answer.
+    """
+    record.begin()
+    try:
+        yield
+    except NodeUnavailable as error:
+        record.refuse(error)
+        raise
+    except NodeFailed as error:
+        is_known = not isinstance(error, EffectUnknown)
+        record.finish(Outcome(status_of(error), 0, 0, 0.0, is_known, str(error)))
+        raise

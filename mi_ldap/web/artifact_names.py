@@ -1,0 +1,44 @@
+"""Names that must not lead a Micro Integrator (MI) to another file, folder or path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
+
+from mi_ldap.errors import BadRequest, NotFound
+
+_NO_FILE = "'file' must be the name of a log file, without a folder."
+_NO_PATH = "'path' must be a path in the registry without '..', '\\', '//' and a scheme."
+
+
+def check_query(query: Mapping[str, str]) -> None:
+    """Raise `BadRequest` for a file or a path in a query that may leave its folder."""
+    # MI joins both with the path of a folder.
+    if any(set(text) & {"/", "\\"} or ".." in text for text in _decoded(query.get("file", ""))):
+        raise BadRequest(_NO_FILE)
+    if any(map(_leaves_the_registry, _decoded(query.get("path", "")))):
+        raise BadRequest(_NO_PATH)
+    for key in ("file", "path"):
+        if any(not char.isprintable() for char in query.get(key, "")):
+            raise BadRequest(f"'{key}' contains a control character.")
+
+
+def _leaves_the_registry(path: str) -> bool:
+    is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path) is not None
+    return is_url or "\\" in path or "//" in path or ".." in path.split("/")
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """Yield the text, and what is left when a careless server decodes it once or twice more."""
+    for _ in range(3):
+        yield text
+        text = unquote(text)
+
+
+def check_names(arguments: Mapping[str, str]) -> None:
+    """Raise `NotFound` if no artifact can have one of these names, which are sent in the path."""
+    for name in arguments.values():
+        # A segment `..` would be another path at the MI.
+        if any(text in (".", "..") or set(text) & {"/", "\\"} for text in _decoded(name)):
+            raise NotFound("There is no artifact of that name.")
