@@ -49,6 +49,8 @@ def _commands(server: Server, tokens: Tokens) -> dict[str, Callable[..., Any]]:
 
     return {
         "add_log": server.management.logs.add,
+        "know_ranges": server.management.logs.know_ranges,
+        "write_log": server.management.logs.write,
         "clear": recorder.clear,
         "drop_connections": server.drop_connections,
         "forget_tokens": tokens.forget,

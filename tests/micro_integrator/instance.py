@@ -160,6 +160,14 @@ class MicroIntegrator:
         self._logs[name] = size
         self._command("add_log", name=name, size=size)
 
+    def write_log(self, name: str, content: bytes, *, appends: bool = False) -> None:
+        """Have a log file with that content, or add it to the file, until the process ends."""
+        self._command("write_log", name=name, content=content.decode("latin-1"), appends=appends)
+
+    def know_ranges(self, *, known: bool) -> None:
+        """Send parts of log files if they are asked for, or always the whole as MI does."""
+        self._command("know_ranges", known=known)
+
     def forget_tokens(self) -> None:
         """Forget all tokens, as a restart does; connections stay open."""
         self._command("forget_tokens")

@@ -25,10 +25,22 @@ class Logs:
 
     def __init__(self) -> None:
         self._sizes = dict(_SIZES)
+        self._contents: dict[str, bytes] = {}
+        self._knows_ranges = True
 
     def add(self, name: str, size: int) -> None:
         """A file whose bytes are made as they are sent."""
         self._sizes[name] = size
+
+    def write(self, name: str, content: str, *, appends: bool) -> None:
+        """A file with that content, in Latin-1; or what is added to it."""
+        before = self._contents.get(name, b"") if appends else b""
+        self._contents[name] = before + content.encode("latin-1")
+        self._sizes[name] = len(self._contents[name])
+
+    def know_ranges(self, *, known: bool) -> None:
+        """Whether a part of a file is sent if it is asked for; MI sends the whole."""
+        self._knows_ranges = known
 
     def handle(self, request: Request) -> Answer:
         """Answer with the list, or with one file as `application/octet-stream`.
@@ -39,7 +51,8 @@ class Logs:
         if request.method != "GET":
             raise Refused(405, f"Unsupported HTTP method, {request.method}.")
         if name := request.query.get("file"):
-            return self._file(name, request.headers.get("range"))
+            asked = request.headers.get("range") if self._knows_ranges else None
+            return self._file(name, asked)
         files = [{"FileName": name, "Size": _shown(size)} for name, size in self._sizes.items()]
         return listing(matching(files, request.query, "FileName"))
 
@@ -51,13 +64,20 @@ class Logs:
             ("Content-Disposition", f"attachment; filename*=UTF-8''{quote(name)}"),
             ("Accept-Ranges", "bytes"),
         ]
+        content = self._contents.get(name)
+
+        def bytes_between(first: int, last: int) -> Iterator[memoryview]:
+            if content is None:
+                return log_pieces(first, last)
+            return iter([memoryview(content)[first:last]])
+
         if asked is None:
-            return Answer(200, OCTETS, size, log_pieces, headers)
+            return Answer(200, OCTETS, size, bytes_between, headers)
         start, end = _range(asked, size)
         headers.append(("Content-Range", f"bytes {start}-{end - 1}/{size}"))
 
         def pieces(first: int, last: int) -> Iterator[memoryview]:
-            return log_pieces(start + first, start + last)
+            return bytes_between(start + first, start + last)
 
         return Answer(206, OCTETS, end - start, pieces, headers)
 
