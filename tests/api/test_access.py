@@ -90,6 +90,15 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("POST", "/console/role/assign"): ADMIN,
     ("GET", "/console/role/delete"): ADMIN,
     ("POST", "/console/role/delete"): ADMIN,
+    ("GET", "/console/nodes"): READER,
+    ("GET", "/console/nodes/<node>"): READER,
+    ("GET", "/console/nodes/<node>/<kind>"): READER,
+    ("GET", "/console/nodes/<node>/<kind>/details"): READER,
+    ("GET", "/console/nodes/<node>/<kind>/change"): OPERATOR,
+    ("POST", "/console/nodes/<node>/<kind>/change"): OPERATOR,
+    ("GET", "/console/nodes/<node>/logs/file"): READER,
+    ("GET", "/console/nodes/<node>/logs/file/part"): READER,
+    ("GET", "/console/nodes/<node>/logs/file/download"): READER,
     ("ANY", "/console"): ANYBODY,  # the console's 404
     ("ANY", "/console/<rest>"): ANYBODY,
 }

@@ -184,7 +184,7 @@ def test_a_failed_assignment_shows_the_reason(stage: Stage, here: Window) -> Non
 
 def test_a_user_changes_the_own_password(stage: Stage, here: Window) -> None:
     name = stage.add(fresh("dora"))
-    page = here.log_in(name)
+    page = here.log_in(name, path="/account")
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
     _change_password(here, "wrong horse", "another horse")
     expect(page.get_by_label("Current password")).to_have_accessible_description(
@@ -192,16 +192,19 @@ def test_a_user_changes_the_own_password(stage: Stage, here: Window) -> None:
     )
     _change_password(here, PASSWORD, "another horse")
     here.says("Password changed. Log in with the new password.")
-    here.log_in(name, "another horse")
+    here.log_in(name, "another horse", "/account")
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
 
 
-def test_a_user_who_is_not_an_admin_sees_only_the_own_account(stage: Stage, here: Window) -> None:
+def test_a_user_who_is_not_an_admin_sees_neither_users_nor_roles(
+    stage: Stage, here: Window
+) -> None:
     name = stage.add(fresh("dora"))
     role = stage.add_role(fresh("testers"), name)
-    page = here.log_in(name)
+    page = here.log_in(name, path="/account")
     expect(page.get_by_text(role)).to_be_visible()
-    expect(page.get_by_role("link", name="Users")).to_have_count(0)
+    for label in ("Users", "Roles"):
+        expect(page.get_by_role("link", name=label)).to_have_count(0)
     here.open("/users")
     expect(page.get_by_role("heading", level=1)).to_have_text("Not allowed")
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from mi_ldap.web.console import (  # the imports add the views
     account,  # noqa: F401
+    artifact_changes,  # noqa: F401
+    artifacts,  # noqa: F401
     assets,  # noqa: F401
     assignments,  # noqa: F401
     error_pages,
     guard,
     login,  # noqa: F401
+    logs,  # noqa: F401
+    nodes,  # noqa: F401
     responses,
     role,  # noqa: F401
     roles,  # noqa: F401

@@ -15,7 +15,13 @@ FOLDER = Path(__file__).parent / "static"
 A_YEAR_S = 365 * 24 * 3600
 
 # Named one by one: the folder also has files that browsers do not need, such as licences.
-_SERVED = ("console.css", "icon.svg", "vendored/htmx/htmx.min.js", "vendored/pico/pico.min.css")
+_SERVED = (
+    "console.css",
+    "follow.js",
+    "icon.svg",
+    "vendored/htmx/htmx.min.js",
+    "vendored/pico/pico.min.css",
+)
 
 
 @bp.get("/static/<digest>/<path:name>")

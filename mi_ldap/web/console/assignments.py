@@ -9,9 +9,10 @@ from mi_ldap.services.role_changes import RoleChange
 from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console import messages
+from mi_ldap.web.console.address import requested_name
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
-from mi_ldap.web.console.forms import form_of, requested_name
+from mi_ldap.web.console.forms import form_of
 from mi_ldap.web.console.responses import render_page
 from mi_ldap.web.context import current_performer, services
 

@@ -10,9 +10,11 @@ from werkzeug.routing import Rule
 
 from mi_ldap.errors import (
     AdminsOnly,
+    AuditUnavailable,
     MiLdapError,
     NotAuthenticated,
     NotFound,
+    OperatorsOnly,
     PasswordChangeFirst,
     Unavailable,
 )
@@ -20,6 +22,7 @@ from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console import forms, messages
 from mi_ldap.web.console.flash import redirect_to
+from mi_ldap.web.console.requested_change import audit_refused_change
 from mi_ldap.web.console.responses import render_page, status_and_retry
 from mi_ldap.web.errors import RETRY_AFTER_S, status_of
 
@@ -32,6 +35,7 @@ _TITLES = {
     409: "Conflict",
     413: "Too large",
     429: "Too many failed logins",
+    502: "The Micro Integrator failed",
     503: "Temporarily unavailable",
 }
 _SENTENCES = {404: "There is no such page.", 413: "The form is larger than 1 MB."}
@@ -67,6 +71,11 @@ def _handle_error(error: MiLdapError) -> Response:
         return redirect_to("show_account")
     if isinstance(error, Unavailable) and request.endpoint == "console.log_out":
         return _half_logged_out(error)
+    if isinstance(error, AdminsOnly | OperatorsOnly):
+        try:
+            audit_refused_change(error)
+        except AuditUnavailable as unavailable:
+            error = unavailable
     return _error_page(status_of(error), str(error), error)
 
 
@@ -125,4 +134,6 @@ def _error_page(code: int, sentence: str, error: MiLdapError | None = None) -> R
 def _hint(code: int, error: MiLdapError | None) -> str:
     if code == 503 and request.method == "GET":
         return f"Try again in {RETRY_AFTER_S} seconds."
+    if isinstance(error, OperatorsOnly):
+        return "Ask an admin to assign an operator role to you."
     return "Ask an admin to assign the admin role to you." if isinstance(error, AdminsOnly) else ""

@@ -10,7 +10,7 @@ import functools
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from flask import Response, after_this_request, redirect, request, url_for
 
@@ -24,7 +24,7 @@ from mi_ldap.errors import (
 )
 from mi_ldap.web.console import flash, messages
 
-View = Callable[[], Response]
+View = Callable[..., Response]
 
 REFUSALS: Final[tuple[type[MiLdapError], ...]] = (
     BadRequest,
@@ -87,9 +87,9 @@ def form_of(
         PAGES[view.__name__] = page
 
         @functools.wraps(view)
-        def handle() -> Response:
+        def handle(**arguments: str) -> Response:
             try:
-                return view()
+                return view(**arguments)
             except refusals as error:
                 return refused(messages.errors_of(error))
 
@@ -123,8 +123,13 @@ def keep(errors: Mapping[str, str]) -> str:
             flash.put(response, _COOKIE, {**kept, "values": {}}, KEPT_S)
         return response
 
-    name = requested_name() or None  # `url_for` leaves None out
-    return url_for(f"console.{PAGES[_endpoint()]}", again=again, name=name)
+    # Of the page, not of the form: what it is about, and where.
+    about: dict[str, Any] = {
+        key: request.args[key] for key in ("name", "type") if request.args.get(key)
+    }
+    return url_for(
+        f"console.{PAGES[_endpoint()]}", again=again, **about, **(request.view_args or {})
+    )
 
 
 def is_form() -> bool:
@@ -139,12 +144,6 @@ def refused_form() -> RefusedForm:
     if not kept or kept["again"] != request.args.get("again"):
         return RefusedForm()
     return RefusedForm(kept["endpoint"], kept["values"], kept["errors"])
-
-
-def requested_name() -> str:
-    """Return the user or role that the page is about, from the URL: `?name=…`."""
-    # Not from the path, in which `/` and `..` in a name would have a meaning.
-    return request.args.get("name", "")
 
 
 def _endpoint() -> str:

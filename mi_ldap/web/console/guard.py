@@ -9,16 +9,20 @@ from flask import current_app, g, request
 
 from mi_ldap.errors import AdminRoleUnclear, AdminsOnly, BadRequest, Forbidden, PasswordChangeFirst
 from mi_ldap.model import Performer
+from mi_ldap.store import Read
 from mi_ldap.web import tokens
 from mi_ldap.web.access import Access, declared_access
 from mi_ldap.web.console import messages
+from mi_ldap.web.console.address import requested_name
 from mi_ldap.web.console.forms import OlderSession
-from mi_ldap.web.guards import as_admin
+from mi_ldap.web.context import services
+from mi_ldap.web.guards import as_admin, configured, ensure_operator
 
 # Parsing 1 MB of fields or escapes takes a second. Three passwords have 10,000 escapes (`%`).
 MAX_FIELDS = 32
 MAX_ESCAPES = 20_000
 
+_WITHOUT_ADMIN_ROLE = (Access.SELF, Access.LOGGED_IN, Access.OPERATOR)
 _NOT_OURS = "The form is not one of the console's."
 
 
@@ -32,20 +36,36 @@ def check_request() -> None:
         NotAuthenticated: a login is needed, and the cookie has no valid token.
         PasswordChangeFirst: the user must change the password first.
         AdminsOnly: the user is not an admin.
+        OperatorsOnly: the user is neither an operator nor an admin.
     """
     if request.method == "POST":
         _ensure_same_origin()
         _ensure_utf8()
-    access = declared_access(current_app.view_functions[request.endpoint or ""])
-    if access is Access.ANYBODY:
+    declared = declared_access(current_app.view_functions[request.endpoint or ""])
+    if declared is Access.ANYBODY:
         return
+    access: Access = declared
+    further: list[Read] = []
+    if declared in (Access.READER, Access.OPERATOR):
+        access = configured(declared, _path_of_api())
+        further = services().operators.reads()
     # The admin role is always read: every page shows the menu that the user may use.
-    performer = g.performer = tokens.authenticate(tokens.CONSOLE, for_admins=True)
+    performer = g.performer = tokens.authenticate(tokens.CONSOLE, for_admins=True, further=further)
     if request.method == "POST":
         _ensure_csrf_value()
     if performer.must_change_password and access is not Access.SELF:
         raise PasswordChangeFirst
-    _set_admin_role(performer, is_needed=access is not Access.SELF)
+    _set_admin_role(performer, is_needed=access not in _WITHOUT_ADMIN_ROLE)
+    if access is Access.OPERATOR:
+        ensure_operator(performer)
+
+
+def _path_of_api() -> str:
+    """Return the path below `/management` that the page of an artifact stands for."""
+    kind = (request.view_args or {}).get("kind", "server")
+    # Only an application has a path of its own, which the settings may reserve for admins.
+    name = requested_name() if kind == "applications" else ""
+    return f"/{kind}/{name}" if name else f"/{kind}"
 
 
 def _set_admin_role(performer: Performer, *, is_needed: bool) -> None:

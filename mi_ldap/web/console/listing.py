@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from flask import request, url_for
@@ -23,6 +24,7 @@ class ListView:
         role: only users who have this role.
         page: counted from 1.
         size: rows of a page.
+        where: the parameters of the endpoint's path.
     """
 
     endpoint: str
@@ -32,6 +34,7 @@ class ListView:
     descending: bool = False
     page: int = 1
     size: int = SIZES[0]
+    where: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_request(cls, endpoint: str, name: str = "") -> Self:
@@ -46,6 +49,7 @@ class ListView:
             descending=sent.get("sort") == "-name",
             page=max(1, sent.get("page", 1, type=int)),
             size=size if size in SIZES else SIZES[0],
+            where=request.view_args or {},
         )
 
     @property
@@ -66,6 +70,7 @@ class ListView:
             "sort": "-name" if other.descending else "",
             "page": other.page if other.page > 1 else "",
             "size": other.size if other.size != SIZES[0] else "",
+            **other.where,
         }
         return url_for(f"console.{self.endpoint}", **{key: v for key, v in parameters.items() if v})
 

@@ -16,7 +16,7 @@ from mi_ldap.web.console import flash, messages
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
 from mi_ldap.web.console.forms import form_of, refused, refused_form
-from mi_ldap.web.console.responses import may_manage, render_page
+from mi_ldap.web.console.responses import may_manage, may_see_nodes, render_page
 from mi_ldap.web.context import current_performer, is_local, services
 
 _HOME = "/console"
@@ -27,8 +27,11 @@ _DOTS = re.compile(r"(\.|%2e){2}", re.IGNORECASE)
 @bp.get("")
 @allow(Access.SELF)
 def home() -> Response:
-    """Redirect to the users; to the account of a user who may not see them."""
-    return redirect_to("list_users" if may_manage(current_performer()) else "show_account")
+    """Redirect to the first page of the menu; to the account of a user who has no menu."""
+    performer = current_performer()
+    if may_manage(performer):
+        return redirect_to("list_users")
+    return redirect_to("list_nodes" if may_see_nodes(performer) else "show_account")
 
 
 @bp.get("/login")

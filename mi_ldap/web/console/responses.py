@@ -13,7 +13,10 @@ from mi_ldap.name_rules import EVERYONE
 from mi_ldap.web import tokens
 from mi_ldap.web.console import flash, messages
 from mi_ldap.web.console.listing import SIZES, ListView
+from mi_ldap.web.console.visible_text import visible, visible_line
+from mi_ldap.web.context import services
 from mi_ldap.web.errors import status_of, with_retry
+from mi_ldap.web.nodes import has_nodes
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
@@ -31,6 +34,8 @@ HEADERS = {
 def init_blueprint(bp: Blueprint) -> None:
     """Add the headers and the values of templates to the console."""
     bp.add_app_template_filter(messages.initial, "initial")
+    bp.add_app_template_filter(visible, "visible")
+    bp.add_app_template_filter(visible_line, "visible_line")
     bp.app_context_processor(_template_values)
     bp.after_request(_set_headers)
 
@@ -55,6 +60,13 @@ def status_and_retry(response: Response, error: MiLdapError) -> Response:
     return with_retry(response, error)
 
 
+def may_see_nodes(performer: Performer) -> bool:
+    """Whether the performer may see the pages of Micro Integrators, if there are any."""
+    handler = services().settings.management_api.authorization_handler
+    is_open = performer.admin_role is not None or not handler.reserves("/server")
+    return has_nodes() and is_open and not performer.must_change_password
+
+
 def may_manage(performer: Performer) -> bool:
     """Whether the performer may see the pages of users and roles."""
     return performer.admin_role is not None and not performer.must_change_password
@@ -70,6 +82,7 @@ def _template_values() -> dict[str, object]:
     return {
         "performer": performer,
         "may_manage": performer is not None and may_manage(performer),
+        "may_see_nodes": performer is not None and may_see_nodes(performer),
         "csrf": tokens.claim("csrf") if performer else "",
         "warning": tokens.claim("warning") if performer else "",
         "EVERYONE": EVERYONE,

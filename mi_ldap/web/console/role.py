@@ -9,10 +9,11 @@ from mi_ldap.model import Names
 from mi_ldap.name_rules import EVERYONE
 from mi_ldap.services.queries import Query
 from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console.address import requested_name
 from mi_ldap.web.console.admins import creators, first_admin_name
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
-from mi_ldap.web.console.forms import form_of, refused_form, requested_name
+from mi_ldap.web.console.forms import form_of, refused_form
 from mi_ldap.web.console.listing import ListView, page_of
 from mi_ldap.web.console.responses import render_list, render_page
 from mi_ldap.web.context import current_performer, services

@@ -8,10 +8,11 @@ from mi_ldap import name_rules
 from mi_ldap.services.accounts import get_user
 from mi_ldap.services.users import NewPassword
 from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console.address import requested_name
 from mi_ldap.web.console.admins import first_admin_name
 from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.flash import redirect_to
-from mi_ldap.web.console.forms import form_of, refused_form, requested_name
+from mi_ldap.web.console.forms import form_of, refused_form
 from mi_ldap.web.console.responses import render_page
 from mi_ldap.web.context import current_performer, services
 

@@ -1,0 +1,103 @@
+"""The Micro Integrators, and the kinds of artifacts of each: `/console/nodes`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from flask import Response
+
+from mi_ldap.errors import MiLdapError, NodeFailed
+from mi_ldap.micro_integrators.status import NodeStatus, is_up
+from mi_ldap.web.access import Access, allow
+from mi_ldap.web.console.artifact_answers import Json, count_of, parse_object, refused_by_node
+from mi_ldap.web.console.artifact_kinds import KINDS, Kind
+from mi_ldap.web.console.blueprint import bp
+from mi_ldap.web.console.node_reads import read_starts
+from mi_ldap.web.console.responses import render_page, status_and_retry
+from mi_ldap.web.context import current_performer, services
+from mi_ldap.web.guards import configured
+from mi_ldap.web.nodes import ensure_node, node_statuses
+
+_SERVER = "/server"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is known of a node.
+
+    Attributes:
+        id: of the node.
+        server: its answer to `GET /server`; empty if it gave none.
+        error: why it gave none; None if it did.
+        reason: what the last failed request met, such as `"connection refused"`.
+        is_up: whether the worker sends requests to it.
+    """
+
+    id: str
+    server: Json
+    error: MiLdapError | None
+    reason: str
+    is_up: bool
+
+
+@bp.get("/nodes")
+@allow(Access.READER)
+def list_nodes() -> Response:
+    """Show all nodes with their health, each asked at once."""
+    nodes = [each.id for each in services().settings.micro_integrator]
+    answers = read_starts([(node, _SERVER) for node in nodes]) if nodes else []
+    return render_page("nodes.html", nodes=_healths(nodes, answers))
+
+
+@bp.get("/nodes/<node>")
+@allow(Access.READER)
+def show_node(node: str) -> Response:
+    """Show a node with the numbers of its artifacts."""
+    ensure_node(node)
+    kinds = [kind for kind in KINDS.values() if _may_read(kind)]
+    targets = [(node, _SERVER), *((node, kind.resource.path) for kind in kinds)]
+    health, *lists = read_starts(targets)
+    (shown,) = _healths([node], [health])
+    counts = {kind.name: _count(node, kind, each) for kind, each in zip(kinds, lists, strict=True)}
+    response = render_page("node.html", node=shown, kinds=kinds, counts=counts)
+    return status_and_retry(response, shown.error) if shown.error else response
+
+
+def _healths(
+    nodes: Sequence[str], answers: Iterable[tuple[int, bytes] | MiLdapError]
+) -> list[Health]:
+    # After the answers: they change the state.
+    statuses = {each.id: each for each in node_statuses()}
+    return [_health(statuses[node], answer) for node, answer in zip(nodes, answers, strict=True)]
+
+
+def _health(status: NodeStatus, answer: tuple[int, bytes] | MiLdapError) -> Health:
+    try:
+        return Health(status.id, _server_of(status.id, answer), None, "", is_up(status))
+    except MiLdapError as error:
+        return Health(status.id, {}, error, status.problem, is_up(status))
+
+
+def _server_of(node: str, answer: tuple[int, bytes] | MiLdapError) -> Json:
+    if isinstance(answer, MiLdapError):
+        raise answer
+    status, body = answer
+    if status != 200:
+        raise refused_by_node(node, status, body)
+    return {key: value for key, value in parse_object(node, body).items() if isinstance(value, str)}
+
+
+def _count(node: str, kind: Kind, answer: tuple[int, bytes] | MiLdapError) -> int | None:
+    if isinstance(answer, MiLdapError) or answer[0] != 200:
+        return None
+    try:
+        return count_of(node, kind, answer[1])
+    except NodeFailed:
+        return None
+
+
+def _may_read(kind: Kind) -> bool:
+    """Whether the performer may see the list: a setting may reserve it for admins."""
+    is_admin = current_performer().admin_role is not None
+    return is_admin or configured(Access.READER, f"/{kind.name}") is not Access.ADMIN
