@@ -15,6 +15,9 @@ from tests.console.browser_window import (
     browser,
     window,
 )
+from tests.console.nodes_behind import settings_text
+from tests.hosts.process import free_ports
+from tests.micro_integrator.instance import MicroIntegrator
 from tests.service import running
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -62,6 +65,11 @@ _PICTURES: tuple[tuple[str, str, tuple[int, int], Scheme], ...] = (
     ("users-phone", "/users", NARROW, "light"),
     ("custody-phone", "/user?name=carl", NARROW, "dark"),
     ("account-phone", "/account", NARROW, "light"),
+    ("nodes", "/nodes", WIDE, "light"),
+    ("artifacts", "/nodes/mi-1/endpoints", WIDE, "dark"),
+    ("artifact", "/nodes/mi-1/proxy-services/details?name=OrderService", WIDE, "light"),
+    ("log", "/nodes/mi-1/logs/file?name=wso2carbon.log", WIDE, "light"),
+    ("artifact-phone", "/nodes/mi-1/endpoints/details?name=orders+v2", NARROW, "dark"),
 )
 
 
@@ -69,7 +77,8 @@ def main() -> None:
     """A service with some people, and pictures of its console."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        running({"MI_LDAP_STATE_DIR": f"{folder}/state"}) as service,
+        MicroIntegrator(Path(folder) / "mi-1") as mi,
+        running(_settings(Path(folder), mi)) as service,
         browser() as chromium,
     ):
         IMAGES.mkdir(exist_ok=True)
@@ -77,7 +86,8 @@ def main() -> None:
             opened.open("/login")
             _shoot(opened, "first-login")
         with service.caller() as call:
-            stage = Stage(service, call.login("admin", PASSWORD))
+            stage = Stage(service, call.login("admin", PASSWORD), mi)
+        _artifacts(stage)
         _people(stage)
         for name, path, size, scheme in _PICTURES:
             with window(chromium, service, size=size, scheme=scheme) as opened:
@@ -86,6 +96,23 @@ def main() -> None:
         with window(chromium, service) as opened:
             opened.open("/login")
             _shoot(opened, "login")
+
+
+def _settings(folder: Path, mi: MicroIntegrator) -> dict[str, str]:
+    (down_port,) = free_ports(1)
+    config = folder / "config.toml"
+    config.write_text(settings_text(mi, down_port), encoding="utf-8")
+    return {"MI_LDAP_STATE_DIR": f"{folder}/state", "MI_LDAP_CONFIG": str(config)}
+
+
+def _artifacts(stage: Stage) -> None:
+    lines = (
+        f"[2026-12-01 10:{minute:02}:07,{minute * 7:03}]  {level} {{LogMediator}} - "
+        f"{{proxy:OrderService}} order = {4_700 + minute}, status = {status}\n"
+        for minute in range(40)
+        for level, status in ((" INFO", "accepted"), (" WARN", "retried after 2 s"))
+    )
+    stage.mi.write_log("wso2carbon.log", "".join(lines).encode())
 
 
 def _people(stage: Stage) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.hosts.installed import program
+from tests.micro_integrator.instance import MicroIntegrator
 from tests.service import Service
 
 PASSWORD = "correct horse"
@@ -41,10 +42,11 @@ def fresh(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A service, and the token of its first admin `root`."""
+    """A service, the token of its first admin `root`, and the node `mi-1` behind it."""
 
     service: Service
     token: str
+    mi: MicroIntegrator
 
     def do(self, method: str, path: str, body: object = None, *, token: str = "") -> Any:
         """Something by the API that must succeed."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
 from tests.console.browser_window import PASSWORD, Stage, Window, browser, window
+from tests.console.nodes_behind import settings_text
+from tests.hosts.process import free_ports
+from tests.micro_integrator.instance import MicroIntegrator
 from tests.service import running
 
 OpenWindow = Callable[..., Window]
@@ -16,9 +20,18 @@ OpenWindow = Callable[..., Window]
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One service with a directory of its own, for all the tests; each makes its own users."""
+    """One service with a directory and a node, for all the tests; each makes its own users."""
     folder = tmp_path_factory.mktemp("console")
+    with MicroIntegrator(folder / "mi-1") as mi:
+        yield from _stage(folder, mi)
+
+
+def _stage(folder: Path, mi: MicroIntegrator) -> Iterator[Stage]:
+    (down_port,) = free_ports(1)
+    config = folder / "config.toml"
+    config.write_text(settings_text(mi, down_port), encoding="utf-8")
     settings = {
+        "MI_LDAP_CONFIG": str(config),
         "MI_LDAP_STATE_DIR": str(folder),
         "MI_LDAP_SERVER__WORKERS": "1",
         "MI_LDAP_USER_STORE__ALLOW_ANY_NAME": "true",
@@ -26,7 +39,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with running(settings) as service:
         with service.caller() as call:
             token = call.login("root", PASSWORD)
-        yield Stage(service, token)
+        started = Stage(service, token, mi)
+        started.add_role("operators")
+        yield started
 
 
 @pytest.fixture(scope="module")

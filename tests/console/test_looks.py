@@ -25,6 +25,7 @@ def people(stage: Stage) -> Stage:
     stage.add("looks-boss", is_admin=True)
     stage.add("looks-carl", is_admin=True, by="looks-boss")
     stage.add_role("Internal/looks", *ODD)
+    stage.mi.write_log("looks.log", f"{'long ' * 300}\n\x1b[31m<b>\n".encode() * 20)
     return stage
 
 
@@ -45,6 +46,20 @@ PATHS = (
     "/user/assign-admin?name=..a%2Bb+%3B+c",
     "/account",
     "/nowhere",
+    "/nodes",
+    "/nodes/mi-1",
+    "/nodes/mi-2",
+    "/nodes/mi-2/apis",
+    "/nodes/mi-1/endpoints",
+    "/nodes/mi-1/logging",
+    "/nodes/mi-1/proxy-services/details?name=it%27s%2Fodd",
+    "/nodes/mi-1/applications/details?name=Best%C3%A4tigung",
+    "/nodes/mi-1/applications/details?name=what%3F",
+    "/nodes/mi-1/logging/details?name=AUDIT_LOG",
+    "/nodes/mi-1/applications/change?name=what%3F&change=delete",
+    "/nodes/mi-1/logs",
+    "/nodes/mi-1/logs/file?name=looks.log",
+    "/nodes/mi-1/logs/file?name=wso2error.log",
     *(f"/user?name={quote(name, safe='')}" for name in ODD[:2] + ODD[3:4]),
 )
 
