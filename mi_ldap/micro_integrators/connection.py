@@ -14,7 +14,7 @@ from mi_ldap.micro_integrators.transport import SLICE, NodeSocket
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of the head of an answer."""
 
-_BUFFER: Final = 128 * 1024
+_BUFFER: Final = 256 * 1024
 _MOST_INTERIM: Final = 16  # answers of status 1xx before the one that counts
 # h11 0.16 takes quadratic time for many spaces before a control character, and accepts bare line
 # feeds. This expression takes linear time.
