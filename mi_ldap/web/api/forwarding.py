@@ -40,6 +40,7 @@ def forward(resource: Resource, operation: Operation, arguments: Mapping[str, st
         is_write=operation.is_write,
         finished=record.finish if record else _ignore,
         refused=record.refuse if record else _ignore,
+        is_reported=record is not None,
     )
     response = Response()
     response.headers.remove("Content-Type")  # that of the MI's answer is sent
