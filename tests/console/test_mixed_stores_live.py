@@ -23,6 +23,8 @@ def opened(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
         running(env) as service,
         window(chromium, service, size=WIDE) as opened,
     ):
+        opened.log_in("admin", PASSWORD)
+        opened.says("You are the first administrator.")
         yield opened
 
 
@@ -32,10 +34,8 @@ def choose(page: Page, role: str) -> None:
 
 
 def test_what_a_read_only_directory_leaves_to_do(opened: Window) -> None:
-    page = opened.log_in("admin", PASSWORD)
-    opened.says("You are the first administrator.")
+    page = opened.open("/roles")
     # A role and a user whose names have a domain, and all pages that lead to them.
-    page.get_by_role("link", name="Roles", exact=True).click()
     page.get_by_role("link", name="Add role").click()
     page.get_by_label("Role name").fill(ROLE)
     opened.press("Add role")
