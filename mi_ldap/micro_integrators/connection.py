@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import re
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 import h11
@@ -13,6 +15,11 @@ from mi_ldap.micro_integrators.transport import SLICE, NodeSocket
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of the head of an answer."""
+
+_FRAMING_LIMIT: Final = 256 * 1024
+"""Bytes of a chunked body that are not content, besides an eighth of the content."""
+
+_EVENTS_AT_ONCE: Final = 64
 
 _BUFFER: Final = 256 * 1024
 _MOST_INTERIM: Final = 16  # answers of status 1xx before the one that counts
@@ -60,6 +67,7 @@ class NodeConnection:
         self._left: int | None = None  # missing bytes of a body with a Content-Length
         self._buffer = memoryview(b"")
         self._is_ended = False
+        self._framing = 0  # bytes that were received, without content and an eighth of it
         self._ends_with_connection = False
         self.has_answered = False
 
@@ -105,7 +113,8 @@ class NodeConnection:
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
-                raise BadAnswer(str(error)) from None
+                # Not h11's text, which quotes the head: it may contain a cookie.
+                raise BadAnswer("the head is not valid") from error
             if isinstance(event, h11.Response):
                 return self._begin_body(event)
             if not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
@@ -158,6 +167,7 @@ class NodeConnection:
         self._http = _client_state()
         self._left, self._buffer = None, memoryview(b"")
         self._is_ended = self.has_answered = False
+        self._framing = 0
 
     @property
     def is_stale(self) -> bool:
@@ -188,18 +198,27 @@ class NodeConnection:
         pieces: list[bytes] = []
         size = 0
         # Small chunks are put together: each would become a TLS record of its own.
-        while not self._is_ended and size < SLICE:
+        for number in count(1):
+            if self._is_ended or size >= SLICE:
+                break
+            if number % _EVENTS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # a body of tiny chunks must not block others
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
-                raise BadAnswer(str(error)) from None
+                raise BadAnswer("the body is not encoded as announced") from error
             if isinstance(event, h11.Data):
                 pieces.append(bytes(event.data))
                 size += len(event.data)
+                self._framing -= len(event.data) + len(event.data) // 8
             elif event is h11.NEED_DATA:
                 if pieces:
                     break
-                self._http.receive_data(await self._socket.receive())
+                received = await self._socket.receive()
+                self._framing += len(received)
+                if self._framing > _FRAMING_LIMIT:
+                    raise BadAnswer("the chunks of the body are too small")
+                self._http.receive_data(received)
             else:
                 self._is_ended = True
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

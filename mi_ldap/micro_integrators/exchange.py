@@ -47,6 +47,7 @@ class NodeRequest:
         body: a body in memory.
         stream: the parts of a body that is received meanwhile, in place of `body`.
         length: the bytes of `stream`; None if they are not known.
+        user: the id of the user, see `Turns.acquire`.
     """
 
     method: str
@@ -56,6 +57,7 @@ class NodeRequest:
     body: bytes = field(default=b"", repr=False)
     stream: AsyncIterator[bytes] | None = field(default=None, repr=False)
     length: int | None = None
+    user: str = ""
 
 
 class Exchange:
@@ -66,6 +68,7 @@ class Exchange:
     Attributes:
         is_sent: whether a byte of the request may have reached the node.
         is_known: False for a write while it may have been done without an answer.
+        status: of the node's answer; None until its head has arrived.
         sent_bytes: of the request's body.
         received_bytes: of the answer's body.
     """
@@ -81,6 +84,7 @@ class Exchange:
         self._is_counted = False
         self.is_sent = False
         self.is_known = True
+        self.status: int | None = None
         self.sent_bytes = 0
         self.received_bytes = 0
 
@@ -102,7 +106,9 @@ class Exchange:
             self._admission = self._node.admit()
             await self._wait_for_turn()
             async with asyncio.timeout(config.timeout_s) as time_limit:
-                return await self._authenticated(time_limit)
+                head = await self._authenticated(time_limit)
+                self.status = head.status
+                return head
         except MiLdapError:
             self._is_failed = True
             raise
@@ -144,7 +150,7 @@ class Exchange:
             self._connection = None
         if self._has_turn:
             self._has_turn = False
-            self._node.requests.release()
+            self._node.turns.release(self.request.user)
         if self._admission is not None:
             self._admission.abandoned()
             self._admission = None
@@ -153,13 +159,13 @@ class Exchange:
             self._node.counters.add(self.seconds, is_error=self._is_failed)
 
     async def _wait_for_turn(self) -> None:
-        requests = self._node.requests
+        turns, user = self._node.turns, self.request.user
         try:
-            if requests.locked():
+            if turns.must_wait(user):
                 async with asyncio.timeout(self._node.config.timeout_s):
-                    await requests.acquire()
+                    await turns.acquire(user)
             else:
-                await requests.acquire()  # at once
+                await turns.acquire(user)  # at once
         except TimeoutError:
             raise NodeUnavailable(
                 f"Too many requests to the Micro Integrator {self._node.id} are under way. "

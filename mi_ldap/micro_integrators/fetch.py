@@ -144,8 +144,10 @@ async def _fetch(node: Node, request: NodeRequest, keep: int, limit: int, second
                     )
                 if len(content) > 2 * keep:  # not for each part, or all would be moved each time
                     del content[:-keep]
-    except TimeoutError:
-        raise _too_late(exchange, node) from None
+    except (TimeoutError, MiLdapError) as error:
+        # The head of an answer says whether a write was done, also if its body is incomplete.
+        if exchange.status is None or not request.is_write:
+            raise _too_late(exchange, node) if isinstance(error, TimeoutError) else error from None
     finally:
         exchange.close()
     return Tail(head.status, head.fields, bytes(content[-keep:]), length)

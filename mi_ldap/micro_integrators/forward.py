@@ -68,6 +68,7 @@ class Forward:
         is_write: whether it may change something at the node, so that it is sent at most once.
         finished: called with the outcome of a request that was sent.
         refused: called with the error that is answered if nothing was sent.
+        user: the id of the user, whose requests have a limit; `""` for none.
         is_reported: False if both do nothing, so that the client need not wait for a thread.
     """
 
@@ -79,4 +80,5 @@ class Forward:
     is_write: bool
     finished: Callable[[Outcome], None]
     refused: Callable[[MiLdapError], None]
+    user: str = ""
     is_reported: bool = True

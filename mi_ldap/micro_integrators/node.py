@@ -14,9 +14,10 @@ from mi_ldap.micro_integrators.breaker import Admission, BreakerState, CircuitBr
 from mi_ldap.micro_integrators.config import NodeConfig
 from mi_ldap.micro_integrators.counters import SharedCounters
 from mi_ldap.micro_integrators.failures import reason_of
-from mi_ldap.micro_integrators.pool import MAX_CONNECTIONS, ConnectionPool
+from mi_ldap.micro_integrators.pool import MAX_CONNECTIONS, MAX_OF_USER, ConnectionPool
 from mi_ldap.micro_integrators.session import Session
 from mi_ldap.micro_integrators.transport import tls_context
+from mi_ldap.micro_integrators.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +42,7 @@ class Node:
         # Connections, made in the worker: a fork would share them.
         self.pool = ConnectionPool(config, tls_context(config))
         self.session = Session(config, self.pool)
-        self.requests = asyncio.Semaphore(MAX_CONNECTIONS)
+        self.turns = Turns(MAX_CONNECTIONS, MAX_OF_USER)
         # Threads that may wait for its answers.
         self.threads = threading.BoundedSemaphore(2)
 

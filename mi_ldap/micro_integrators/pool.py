@@ -14,6 +14,9 @@ from mi_ldap.micro_integrators.transport import connect
 MAX_CONNECTIONS: Final = 128
 """The most requests that a worker sends to one node at a time."""
 
+MAX_OF_USER: Final = 32
+"""The most of these that one user has sent."""
+
 _MOST_IDLE: Final = 16
 _IDLE_S: Final = 15.0  # MI's listener closes idle connections after 60 s
 

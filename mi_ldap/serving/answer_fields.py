@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from mi_ldap.micro_integrators.connection import AnswerHead
 
 Fields = list[tuple[str, str]]
 
-# All others stay behind: cookies, the node's Server, and those of the connection above all.
+# All others stay behind: cookies, the node's Server, and those of the connection above all. Also
+# Location: MI sends none, and a false node could point an admin's client at users of this service.
 _PASSED: Final = (
     "content-type",
     "content-disposition",
@@ -28,16 +28,12 @@ _OF_THE_BODY: Final = frozenset(
 _OF_THE_CONNECTION: Final = frozenset(("connection", "keep-alive", "upgrade", "trailer"))
 
 
-def merged_fields(
-    application: Fields, answer: AnswerHead, management_url: str, prefix: str
-) -> Fields:
+def merged_fields(application: Fields, answer: AnswerHead) -> Fields:
     """Return the fields for the client.
 
     Args:
         application: the fields that the application gave, such as `X-Request-Id`.
         answer: the answer of the node.
-        management_url: the address of the node.
-        prefix: the path that stands for that address here.
     """
     theirs = dict(reversed(answer.fields))  # the first of each name
     fields = application_fields(application)
@@ -46,11 +42,8 @@ def merged_fields(
     if own:
         theirs["content-disposition"] = own[0][1]
     fields += [(_titled(name), theirs[name]) for name in _PASSED if name in theirs]
-    if answer.length is not None:
+    if answer.length is not None and answer.status != 204:  # RFC 9110 §8.6
         fields.append(("Content-Length", str(answer.length)))
-    location = _location(theirs.get("location", ""), management_url, prefix)
-    if location:
-        fields.append(("Location", location))
     return [*fields, _POLICY]
 
 
@@ -58,18 +51,6 @@ def application_fields(given: Fields) -> Fields:
     """Return the fields that the application gave, without those that describe its body."""
     dropped = _OF_THE_BODY | _OF_THE_CONNECTION
     return [(name, value) for name, value in given if name.lower() not in dropped]
-
-
-def _location(value: str, management_url: str, prefix: str) -> str | None:
-    """Return a redirect within the node's management API as one of this service; else None."""
-    base = urlsplit(management_url)
-    path = f"{base.path.rstrip('/')}/"
-    for start in (f"{base.scheme}://{base.netloc}{path}", path):
-        rest = value.removeprefix(start)
-        # A client resolves `..`, and takes a backslash for a slash: it would leave the prefix.
-        if rest != value and ".." not in rest and "\\" not in rest and not rest.startswith("/"):
-            return f"{prefix}/{rest}"
-    return None
 
 
 def _titled(name: str) -> str:

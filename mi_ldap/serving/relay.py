@@ -112,6 +112,7 @@ class Relay:
             body=forward.body or b"",
             stream=self._body_parts() if is_streamed else None,
             length=self._head.length,
+            user=forward.user,
         )
 
     async def _body_parts(self) -> AsyncIterator[bytes]:
@@ -181,12 +182,7 @@ class Relay:
         await self._connection.send(_joined(pieces))
 
     def _framed_head(self, answer: AnswerHead) -> list[bytes]:
-        fields = merged_fields(
-            self._response.application_fields,
-            answer,
-            self._node.config.management_url,
-            _prefix_of(self._head.path),
-        )
+        fields = merged_fields(self._response.application_fields, answer)
         return self._response.frame_head(answer.status, answer.reason, fields)
 
     async def _send_error(self, error: MiLdapError) -> None:
@@ -205,6 +201,9 @@ class Relay:
 
     def _outcome(self, status: int, reason: str = "") -> Outcome:
         exchange = self._exchange
+        if exchange.request.is_write and exchange.status is not None:
+            # The head says what was done, whatever became of the body and of the client.
+            status = exchange.status
         return Outcome(
             status,
             exchange.sent_bytes,
@@ -252,12 +251,6 @@ class Relay:
     def _report_in_thread(self, status: int, report: Callable[[Forward], None]) -> Future[None]:
         self._is_reported = True
         return self._submit(partial(self._response.finish_forward, status, report))
-
-
-def _prefix_of(path: str) -> str:
-    """Return the path of the management API in a request: `/management`, or that of a node."""
-    start, management, _ = path.partition("/management")
-    return start + management
 
 
 def _joined(pieces: list[bytes]) -> list[bytes]:

@@ -86,7 +86,8 @@ class Database:
     @property
     def can_detect_changes(self) -> bool:
         """Whether `change_check` may return a check."""
-        return self.config.dialect == "postgresql"
+        # Connections of a store that is only read may lead to several standbys; one may be late.
+        return self.config.dialect == "postgresql" and self.config.writable
 
     def change_check(self) -> Check | None:
         """Return the state of the server for this request, see `ChangeChecks.current`, or None."""

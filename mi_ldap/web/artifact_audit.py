@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import structlog
 from flask import g
@@ -20,6 +20,9 @@ from mi_ldap.web.context import current_performer, services
 from mi_ldap.web.errors import status_of
 
 log = structlog.get_logger()
+
+_DETAIL_BYTES: Final = 128
+_REFUSED_NAME_BYTES: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +50,21 @@ class AuditedRequest:
             "node": self.node,
             "method": self.operation.method,
             "resource": self.resource.path.removeprefix("/"),
-            "name": self.name,
-            **self.details,
+            "name": cut_to_bytes(self.name, MAX_TEXT_BYTES),
         }
-        return {key: cut_to_bytes(text, MAX_TEXT_BYTES) for key, text in texts.items()}
+        details = {key: cut_to_bytes(text, _DETAIL_BYTES) for key, text in self.details.items()}
+        return {**texts, **details}
 
 
 def audit_refused(wanted: AuditedRequest, error: MiLdapError) -> None:
-    """Write the audit line of a request that the performer may not make."""
+    """Write the audit line of a request that the performer may not make.
+
+    It is short: every user can cause any number of such lines.
+    """
     performer: Performer | None = g.get("performer")  # ICP may have none
-    services().audit.refused(performer.name if performer else "", "artifact", wanted.info, error)
+    name = cut_to_bytes(wanted.name, _REFUSED_NAME_BYTES)
+    info = replace(wanted, name=name, details={}).info
+    services().audit.refused(performer.name if performer else "", "artifact", info, error)
 
 
 class ArtifactRecord:

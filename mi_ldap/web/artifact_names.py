@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from mi_ldap.errors import BadRequest, NotFound
 
 _NO_FILE = "'file' must be the name of a log file, without a folder."
-_NO_PATH = "'path' must be a path in the registry without '..', '\\', '//' and a scheme."
+_NO_PATH = "'path' must be a path in the registry without '.', '..', '\\', '//' and a scheme."
 
 
 def check_query(query: Mapping[str, str]) -> None:
@@ -26,7 +26,7 @@ def check_query(query: Mapping[str, str]) -> None:
 
 def _leaves_the_registry(path: str) -> bool:
     is_url = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path) is not None
-    return is_url or "\\" in path or "//" in path or ".." in path.split("/")
+    return is_url or "\\" in path or "//" in path or bool({".", ".."} & {*path.split("/")})
 
 
 def _decoded(text: str) -> Iterator[str]:

@@ -57,6 +57,12 @@ def current_performer() -> Performer:
     return performer
 
 
+def user_of_request() -> str:
+    """Return the id of the user who sends the request; `""` for ICP without an account."""
+    performer: Performer | None = g.get("performer")
+    return performer.user.id if performer else ""
+
+
 def admin_role_of_request() -> AdminRole | None:
     """Return the admin role, if it was read to authorize the request."""
     performer: Performer | None = g.get("performer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -180,6 +181,7 @@ def test_only_the_keys_of_the_table_are_forwarded_encoded_anew(gateway: Gateway)
         "/logs?file=a%00",
         "/registry-resources/content?path=registry/../../etc/passwd",
         "/registry-resources?path=..",
+        "/registry-resources/content?path=conf/./secret",
         "/registry-resources?path=%252e%252e/a",
         "/registry-resources?path=//host/a",
         "/registry-resources?path=file:///etc/passwd",
@@ -461,6 +463,7 @@ def test_reading_a_log_file_and_configurations_is_audited_and_lists_are_not(
         ("PATCH", "/server", {"status": "shutdown"}, {"name": "", "status": "shutdown"}),
         ("POST", "/external-vaults/hashicorp", {"secretId": "secret"}, {"name": ""}),
         ("POST", "/apis?apiName=other", {"name": 5, "trace": "enable"}, {"name": "5"}),
+        ("POST", "/templates?type=x", {"name": "a", "type": "sequence"}, {"type": "sequence"}),
     ],
 )
 def test_a_line_names_what_was_operated(
@@ -468,13 +471,26 @@ def test_a_line_names_what_was_operated(
 ) -> None:
     assert gateway.admin(method, path, body).status_code == 200
     assert more.items() <= gateway.audited[0][2].items()
+    # What the node reads of a body is what was audited.
+    assert "?" not in gateway.sent[0].target or not isinstance(body, dict)
     assert "secret" not in str(gateway.audited)
 
 
-def test_long_names_are_truncated_in_the_audit_log(gateway: Gateway) -> None:
-    gateway.operator("POST", "/apis", {"name": "x" * 500_000, "status": "y" * 5000})
+def test_a_name_that_the_audit_log_cannot_hold_is_refused(gateway: Gateway) -> None:
+    path = f"/registry-resources/content?path={'a/' * 513}b"
+    assert gateway.operator("DELETE", path).status_code == 400
+    answer = gateway.operator("POST", "/apis", {"name": "é" * 513, "status": "active"})
+    assert answer.status_code == 400
+    assert (gateway.sent, gateway.audited) == ([], [])
+    gateway.operator("POST", "/apis", {"name": "é" * 512, "status": "y" * 5000})
     info = gateway.audited[0][2]
-    assert len(info["name"]) == len(info["status"]) == 1024
+    assert (info["name"], len(info["status"])) == ("é" * 512, 128)
+
+
+def test_a_refused_operation_takes_little_of_the_audit_log(gateway: Gateway) -> None:
+    keys = ("name", "status", "trace", "statistics", "type", "loggingLevel")
+    assert gateway.user("POST", "/apis", dict.fromkeys(keys, "é" * 512)).status_code == 403
+    assert len(json.dumps(gateway.admin.lines[-1])) < 1000
 
 
 def test_refused_operations_are_audited_and_refused_reads_of_lists_are_not(

@@ -21,6 +21,7 @@ from tests.micro_integrator import Fault, MicroIntegrator
 from tests.until import until
 
 REFUSED = "The Micro Integrator mi-1 refuses the account of this service."
+JSON = (("content-type", "application/json"),)
 LOGIN = ["/management/login"]
 
 
@@ -189,6 +190,18 @@ def test_the_deadline_of_the_thread_ends_its_request(mi: MicroIntegrator, connec
         assert isinstance(error, NodeFailed)
         assert str(error).endswith("whether it was done is not known.")
     until(lambda: all(one.client_gone for one in mi.forwarded[1:]))
+
+
+@pytest.mark.parametrize("fault", [Fault.CLOSE_IN_BODY, Fault.HANG_IN_BODY])
+def test_a_write_is_done_if_its_answer_has_begun(
+    mi: MicroIntegrator, connect: Connect, fault: Fault
+) -> None:
+    nodes = connect(mi)
+    mi.set_mode(fault, after_bytes=5)
+    body = b'{"name": "OrderService", "trace": "enable"}'
+    with deadline(0.5):
+        status, _, answer = fetch(nodes, "mi-1", "POST", "/apis", body, fields=JSON)
+    assert (status, len(answer)) == (200, 5)
 
 
 def test_a_large_answer_is_not_read(mi: MicroIntegrator, connect: Connect) -> None:

@@ -278,3 +278,15 @@ def test_nothing_is_shown_from_memory_while_the_database_is_down(
         tool.execute(_RENAME, ("alicia", user.id))
     assert shown(store, "alice") is None
     assert shown(store, "alicia") == set()
+
+
+def test_a_store_that_is_only_read_has_no_memory(place: Place) -> None:
+    """Its connections may lead to several standbys, of which one is late."""
+    make_user(place.open(), "alice")
+    statements: list[str] = []
+    store = place.open(statements.append, writable=False)
+    for _ in range(3):
+        statements.clear()
+        assert shown(store, "alice") == set()
+        assert statements
+    assert store.database.change_check() is None

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mi_ldap.micro_integrators.connection import BadAnswer, NodeConnection
+from mi_ldap.micro_integrators.connection import AnswerHead, BadAnswer, NodeConnection
+from mi_ldap.micro_integrators.failures import reason_of
 from mi_ldap.serving.answer_fields import merged_fields
 
 Found = tuple[int, tuple[tuple[str, str], ...], bytes, bool] | str
@@ -166,6 +167,43 @@ def test_any_bytes_are_an_answer_or_an_error(sent: bytes, lengths: list[int]) ->
     assert whole[:3] == in_pieces[:3]
 
 
+def test_tiny_chunks_do_not_block_the_event_loop_and_end_the_answer() -> None:
+    async def forward() -> int:
+        turns, is_ended = 0, False
+
+        async def count_turns() -> None:
+            nonlocal turns
+            while not is_ended:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count_turns())
+        chunks = [b"1\r\nx\r\n" * 10_000] * 10
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        assert await _read([head, *chunks, b"0\r\n\r\n"]) == "BadAnswer"
+        is_ended = True
+        await counting
+        return turns
+
+    assert asyncio.run(forward()) > 500
+
+
+def test_an_error_does_not_quote_the_answer() -> None:
+    async def failure() -> BadAnswer:
+        connection = NodeConnection(Pieces([b"HTTP/1.1 200 OK\r\nA b: secret\r\n\r\n"]))  # type: ignore[arg-type]
+        await connection.send_head("GET", "/", [("Host", "x")])
+        with pytest.raises(BadAnswer) as caught:
+            await connection.receive_head()
+        return caught.value
+
+    assert reason_of(asyncio.run(failure())) == "invalid answer: the head is not valid"
+
+
+def test_an_answer_without_a_body_announces_none() -> None:
+    head = AnswerHead(204, "No Content", (("content-length", "5"),), 5)
+    assert "content-length" not in {name.lower() for name, _ in merged_fields([], head)}
+
+
 @given(ANSWERS)
 @settings(max_examples=200, deadline=None)
 def test_what_was_accepted_can_be_sent_to_a_client(sent: bytes) -> None:
@@ -176,9 +214,7 @@ def test_what_was_accepted_can_be_sent_to_a_client(sent: bytes) -> None:
             head = await connection.receive_head()
         except (BadAnswer, ConnectionError):
             return
-        fields = merged_fields(
-            [("X-Request-Id", "r1")], head, "https://x/management", "/management"
-        )
+        fields = merged_fields([("X-Request-Id", "r1")], head)
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
         reason = head.reason.encode("latin-1")
         h11.Response(status_code=head.status, reason=reason, headers=encoded)

@@ -13,6 +13,7 @@ from flask import request
 from mi_ldap.errors import BadRequest
 from mi_ldap.micro_integrators.forward import BODY_FOLLOWS, Fields
 from mi_ldap.micro_integrators.resources import Body, Operation, Resource
+from mi_ldap.state.audit import MAX_TEXT_BYTES
 from mi_ldap.web.api.schemas import json_object
 from mi_ldap.web.artifact_names import check_names, check_query
 
@@ -63,14 +64,18 @@ def read_request(
         NotFound: no artifact can have the name in the path.
     """
     check_names(arguments)
-    query = _query(resource)
+    # A body says it all: what MI reads of both could be another thing than what is audited.
+    query = {} if operation.body is Body.JSON else _query(resource)
     check_query(query)
     body, content = _body(operation)
+    name = _text({**query, **arguments, **content}.get(operation.name_key, ""))
+    if len(name.encode()) > MAX_TEXT_BYTES:  # the audit log would have a part of it only
+        raise BadRequest(f"A name must not have more than {MAX_TEXT_BYTES} bytes.")
     return ArtifactRequest(
         target=resource.target(arguments, query.items()),
         fields=(*_fields(operation), ("x-request-id", request_id)),
         body=body,
-        name=_text({**query, **arguments, **content}.get(operation.name_key, "")),
+        name=name,
         details=dict(_details(operation, query, content)),
     )
 

@@ -11,6 +11,7 @@ from mi_ldap.micro_integrators.forward import CAN_FORWARD, CANNOT_FORWARD, FORWA
 from mi_ldap.micro_integrators.resources import Operation, Resource
 from mi_ldap.web.api.artifact_requests import is_audited, read_request
 from mi_ldap.web.artifact_audit import ArtifactRecord, AuditedRequest, audit_refused
+from mi_ldap.web.context import user_of_request
 from mi_ldap.web.nodes import node_of_request
 
 
@@ -40,6 +41,7 @@ def forward(resource: Resource, operation: Operation, arguments: Mapping[str, st
         is_write=operation.is_write,
         finished=record.finish if record else _ignore,
         refused=record.refuse if record else _ignore,
+        user=user_of_request(),
         is_reported=record is not None,
     )
     response = Response()

@@ -91,7 +91,7 @@ def parse_object(node: str, body: bytes) -> Json:
         NodeFailed: it is none.
     """
     try:
-        found = json.loads(body)
+        found = json.loads(body.decode())  # `loads` would accept surrogates in bytes
         if b"\\u" in body:
             # A lone surrogate is valid JSON, and could not be written to a page.
             json.dumps(found, ensure_ascii=False).encode()

@@ -18,7 +18,7 @@ from mi_ldap.web.console.blueprint import bp
 from mi_ldap.web.console.log_reads import LogBytes, read_end, read_on
 from mi_ldap.web.console.responses import render_page
 from mi_ldap.web.console.visible_text import log_part
-from mi_ldap.web.context import current_performer, services
+from mi_ldap.web.context import current_performer, services, user_of_request
 from mi_ldap.web.nodes import ensure_node
 
 END_BYTES = 65_536
@@ -98,6 +98,7 @@ def download_log(node: str, kind: str) -> Response:
         is_write=False,
         finished=record.finish,
         refused=record.refuse,
+        user=user_of_request(),
     )
     response = Response()
     response.headers.remove("Content-Type")  # that of the node's answer is sent
