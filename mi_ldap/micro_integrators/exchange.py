@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 class UploadBroken(Exception):
-    """The body of a request could not be received; `__cause__` says why."""
+    """The client's request body could not be received; `__cause__` is the error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class NodeRequest:
         target: path and query below the node's address.
         fields: header fields besides those of the connection and the token.
         is_write: whether it may change something there, so that it is sent at most once.
-        body: a body in memory.
-        stream: the parts of a body that is received meanwhile, in place of `body`.
-        length: the bytes of `stream`; None if they are not known.
+        body: a body that is in memory.
+        stream: in place of `body`, the parts of a body that is still being received.
+        length: the size of `stream` in bytes; None if it is not known.
         user: the id of the user, see `Turns.acquire`.
     """
 
@@ -63,14 +63,14 @@ class NodeRequest:
 class Exchange:
     """A request and its answer, in the event loop of `Nodes.loop`.
 
-    `open`, then `read` until it returns `b""`, and `close` in any case.
+    Call `open`, then `read` until it returns `b""`, and `close` in any case.
 
     Attributes:
         is_sent: whether a byte of the request may have reached the node.
-        is_known: False for a write while it may have been done without an answer.
+        is_known: False while it is unknown whether the node has carried out a write.
         status: of the node's answer; None until its head has arrived.
-        sent_bytes: of the request's body.
-        received_bytes: of the answer's body.
+        sent_bytes: bytes of the request's body that were sent.
+        received_bytes: bytes of the answer's body that were received.
     """
 
     def __init__(self, node: Node, request: NodeRequest) -> None:
@@ -114,6 +114,8 @@ class Exchange:
             raise
         except InvalidRequest as failure:
             self._is_failed = True
+            # h11 refuses such a request before a byte of it is sent. The node has not failed, so
+            # the circuit breaker does not count it.
             self.is_sent, self.is_known = False, True
             raise error_before_answer(config, failure) from None
         except FAILURES as failure:
@@ -124,10 +126,10 @@ class Exchange:
             raise error(config, failure) from None
 
     async def read(self) -> bytes | memoryview:
-        """Return the next part of the answer's body, valid until the next call; nothing at its end.
+        """Return the next part of the answer's body, valid until the next call; `b""` at its end.
 
         Raises:
-            NodeFailed: the node broke it off, or sends nothing for too long.
+            NodeFailed: the node broke off its answer, or sent nothing for too long.
         """
         assert self._connection is not None  # noqa: S101 - `open` has returned
         config = self._node.config
@@ -165,7 +167,7 @@ class Exchange:
                 async with asyncio.timeout(self._node.config.timeout_s):
                     await turns.acquire(user)
             else:
-                await turns.acquire(user)  # at once
+                await turns.acquire(user)  # returns at once
         except TimeoutError:
             raise NodeUnavailable(
                 f"Too many requests to the Micro Integrator {self._node.id} are under way. "
@@ -182,7 +184,9 @@ class Exchange:
         session.forget(token)
         self._drop_connection()
         if self.request.stream is not None:
-            await session.token()  # so that the next request finds a valid one
+            # The stream cannot be read a second time. Log in now, so that the client's next attempt
+            # finds a valid token.
+            await session.token()
             raise NodeUnavailable(
                 f"The login at the Micro Integrator {self._node.id} had ended, so this was not "
                 "done. Send it again."
@@ -202,8 +206,8 @@ class Exchange:
 
     async def _answered(self, token: str, time_limit: Timeout) -> AnswerHead:
         """Send the request, a second time if an idle connection was closed; return the head."""
-        # A write gets a new connection: whether it arrived before the node closed an idle one could
-        # not be known.
+        # A write gets a new connection: the node may be closing an idle one, and then nobody could
+        # know whether the write arrived.
         idle = None if self.request.is_write else self._node.pool.take_idle()
         if idle is not None:
             self._connection = idle
@@ -227,7 +231,8 @@ class Exchange:
             *_framing(request),
         ]
         target = config.base_path + request.target
-        # Before the first byte: what has left this process may have arrived.
+        # Set before the first byte is sent: as soon as it has left this process, it may have
+        # arrived.
         self.is_sent, self.is_known = True, not request.is_write
         if request.stream is not None:
             await connection.send_head(request.method, target, fields)
@@ -250,7 +255,7 @@ class Exchange:
         answer = asyncio.create_task(connection.receive_head())
         try:
             await asyncio.wait({upload, answer}, return_when=asyncio.FIRST_COMPLETED)
-            # If the node has closed its side, its answer may be on the way.
+            # If sending failed because the node closed the connection, its answer may still arrive.
             if not answer.done() and isinstance(failure := upload.exception(), UploadBroken):
                 raise failure
             return await answer
@@ -261,7 +266,7 @@ class Exchange:
     async def _upload(
         self, connection: NodeConnection, stream: AsyncIterator[bytes], time_limit: Timeout
     ) -> None:
-        """Send the body; the time limit of the node does not run while the client is waited for."""
+        """Send the body; the time limit of the node is suspended while the client sends nothing."""
         now = asyncio.get_running_loop().time
         config = self._node.config
         while True:
@@ -285,7 +290,8 @@ class Exchange:
             self._connection = None
 
 
-# The request to the node has its own, or none: those of the client end here (RFC 9110 §7.6.1).
+# Fields of the client's connection and credentials, which must not reach the node (RFC 9110
+# §7.6.1): the request to the node has its own, or none.
 _OWN = frozenset(
     (
         "host",
@@ -306,7 +312,7 @@ _OWN = frozenset(
 
 
 def _framing(request: NodeRequest) -> list[tuple[str, str]]:
-    """Return the header fields of the body's length (RFC 9112 §6)."""
+    """Return the header field that frames the body, if any (RFC 9112 §6)."""
     if request.stream is None:
         has_body = bool(request.body) or request.method in ("POST", "PUT", "PATCH")
         return [("Content-Length", str(len(request.body)))] if has_body else []

@@ -1,4 +1,4 @@
-"""Small answers of a node for a thread, such as that of a page of the console."""
+"""Blocking requests to nodes with small answers, for the threads that render console pages."""
 
 from __future__ import annotations
 
@@ -17,19 +17,24 @@ from mi_ldap.micro_integrators.forward import Fields
 from mi_ldap.micro_integrators.node import Node, Nodes
 
 MOST_BYTES: Final = 1024 * 1024
-"""Bytes of an answer's body, at most."""
+"""The largest body of an answer, in bytes, unless the caller sets another limit."""
 
 _TURN_S: Final = 1.0
+"""Seconds for which a thread waits for its turn, while others wait for answers."""
+
 _OVERVIEWS: Final = BoundedSemaphore(3)
+"""For `fetch_starts`, whose requests go to several nodes: at most three threads of a worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The end of a body.
+    """An answer with the end of its body.
 
     Attributes:
-        body: the last bytes.
-        length: of the whole body that the node sent, in bytes.
+        status: the status.
+        fields: the header fields.
+        body: the last bytes of the body.
+        length: the size of the whole body, in bytes.
     """
 
     status: int
@@ -52,17 +57,17 @@ def fetch(
 
     Args:
         nodes: the nodes.
-        node_id: one of them.
-        method: `"GET"`; every other one is sent at most once.
+        node_id: the id of one of them.
+        method: `"GET"`; a request with another method is sent at most once.
         target: path and query below the node's address, percent-encoded.
         body: the body of the request.
         fields: header fields besides those of the connection and the token.
         limit: the largest body of an answer, in bytes.
 
     Raises:
-        NodeUnavailable: the node is down, slow or not trusted; nothing was done there.
-        NodeFailed: it gave no valid answer.
-        EffectUnknown: a write may have been done without an answer.
+        NodeUnavailable: the node is down, slow or not trusted; the request had no effect there.
+        NodeFailed: the node gave no valid answer.
+        EffectUnknown: the node may have carried out a write, but did not answer.
     """
     node = nodes[node_id]
     request = NodeRequest(method, target, fields, is_write=method != "GET", body=body)
@@ -74,7 +79,9 @@ def fetch(
 def fetch_tail(
     nodes: Nodes, node_id: str, target: str, *, fields: Fields, keep: int, limit: int
 ) -> Tail:
-    """Return the last `keep` bytes of an answer to a GET, whose others are read and dropped.
+    """Return the answer to a GET, with the last `keep` bytes of its body.
+
+    The bytes before them are read and dropped.
 
     Raises:
         NodeUnavailable: see `fetch`.
@@ -89,13 +96,18 @@ def fetch_tail(
 def fetch_starts(
     nodes: Nodes, targets: Sequence[tuple[str, str]], *, keep: int, seconds: float
 ) -> list[tuple[int, bytes] | MiLdapError]:
-    """Return status and first bytes of the answers to several GETs, which are sent at once.
+    """Send several GETs at the same time; return status and first bytes of each answer.
+
+    A request that fails does not affect the others: its place has the error.
 
     Args:
         nodes: the nodes.
         targets: pairs of a node's id and a target, as in `fetch`.
-        keep: the bytes of a body that are read, at most.
-        seconds: for all of them together.
+        keep: how many bytes of each body are read, at most.
+        seconds: the time limit for all of them together.
+
+    Raises:
+        NodeUnavailable: too many threads wait for such answers.
     """
     if not _OVERVIEWS.acquire(timeout=_TURN_S):
         raise NodeUnavailable("Too many requests to Micro Integrators are under way. Try again.")
@@ -112,8 +124,8 @@ def fetch_starts(
 
 @contextmanager
 def _turn(node: Node) -> Iterator[None]:
-    """Wait for one of the threads that may wait for the node."""
-    # A slow node must not take all eight threads of a worker, nor delay the pages of others.
+    """Run the block while at most one other thread of this worker waits for the node."""
+    # Otherwise a slow node could take all eight threads of the worker, and delay all other pages.
     if not node.threads.acquire(timeout=min(_TURN_S, remaining_s())):
         raise NodeUnavailable(
             f"Too many requests to the Micro Integrator {node.id} are under way. Try again later."
@@ -142,7 +154,7 @@ async def _fetch(node: Node, request: NodeRequest, keep: int, limit: int, second
                     raise AnswerTooLarge(
                         f"The answer of the Micro Integrator {node.id} is too large."
                     )
-                if len(content) > 2 * keep:  # not for each part, or all would be moved each time
+                if len(content) > 2 * keep:  # not for each part: each deletion moves the rest
                     del content[:-keep]
     except (TimeoutError, MiLdapError) as error:
         # The head of an answer says whether a write was done, also if its body is incomplete.

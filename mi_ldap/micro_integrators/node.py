@@ -1,4 +1,4 @@
-"""One Micro Integrator: what all workers share, and what each of them keeps."""
+"""The Micro Integrators (nodes): their connections, tokens, circuit breakers and counters."""
 
 from __future__ import annotations
 
@@ -25,25 +25,26 @@ log = structlog.get_logger(__name__)
 class Node:
     """A node, created before the workers are forked.
 
-    Its requests are sent in one event loop of each process.
+    Each process sends its requests to the node in one event loop.
 
     Attributes:
-        config: where it is.
-        counters: of all workers.
-        breaker: of this process.
-        problem: why the last request was not answered; `""` if it was.
+        config: its address, and this service's account there.
+        counters: the counters that all workers share.
+        breaker: the circuit breaker of this process.
+        problem: why the node did not answer the last request; `""` if it did.
     """
 
     def __init__(self, config: NodeConfig) -> None:
         self.config = config
         self.counters = SharedCounters()
+        # A probe may wait for its turn for `timeout_s`, and then as long for the answer.
         self.breaker = CircuitBreaker(probe_s=2 * config.timeout_s)
         self.problem = ""
-        # Connections, made in the worker: a fork would share them.
+        # The pool connects at the first request, in the worker: processes must not share sockets.
         self.pool = ConnectionPool(config, tls_context(config))
         self.session = Session(config, self.pool)
         self.turns = Turns(MAX_CONNECTIONS, MAX_OF_USER)
-        # Threads that may wait for its answers.
+        # For threads that wait for answers of the node, see `fetch`.
         self.threads = threading.BoundedSemaphore(2)
 
     @property
@@ -68,29 +69,29 @@ class Node:
         return admission
 
     def note_success(self, admission: Admission) -> None:
-        """Note that it has answered."""
+        """Note that the node has answered."""
         if self.problem:
             log.info("node_recovered", node=self.id)
         self.problem = ""
         admission.succeeded()
 
     def note_failure(self, admission: Admission, failure: BaseException) -> None:
-        """Note that it could not be reached, or gave no valid answer."""
+        """Note that the node could not be reached, or gave no valid answer."""
         reason = reason_of(failure)
-        if reason != self.problem:  # not for each request while it is down
+        if reason != self.problem:  # not for each request while the node is down
             log.warning("node_failed", node=self.id, reason=reason)
         self.problem = reason
         admission.failed()
 
 
 class Nodes:
-    """All nodes, the one first that the service's own port stands for.
+    """All nodes, in the order of the configuration; the service's own port stands for the first.
 
     Args:
         configs: the nodes; their ids are unique.
 
     Raises:
-        ConfigurationError: a file in a configuration cannot be used.
+        ConfigurationError: the CA file of a node cannot be used.
     """
 
     def __init__(self, configs: Iterable[NodeConfig]) -> None:
@@ -112,13 +113,16 @@ class Nodes:
         return len(self._nodes)
 
     def attach(self, loop: AbstractEventLoop, slot: int) -> None:
-        """Send requests in this event loop, and count them in this slot; called in a worker."""
+        """Send requests in this event loop, and count them in this slot.
+
+        Called in each worker after the fork.
+        """
         self._loop = loop
         for node in self:
             node.counters.use_slot(slot)
 
     def loop(self) -> AbstractEventLoop:
-        """Return the event loop of the requests, started in a thread where there is no worker."""
+        """Return the event loop of the requests; without a worker, start one in a thread."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()

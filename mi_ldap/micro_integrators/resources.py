@@ -1,7 +1,7 @@
-"""The table of what is forwarded to a Micro Integrator (MI): paths, methods, query keys, who may.
+"""The table of requests that are forwarded to a Micro Integrator (MI), and who may send them.
 
-All else is answered here. The routes of `mi_ldap.web.api.artifacts` are made from it, so a request
-outside of it is 404 and reaches no MI. Names of paths and keys are those of MI 4.x.
+The routes of `mi_ldap.web.api.artifacts` are made from the table, so a request that it does not
+list is answered with 404 and reaches no MI. Paths and query keys are those of MI 4.x.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ class Audience(Enum):
     """Who may call an operation."""
 
     READERS = "readers"
-    """Whoever is logged in."""
+    """Every logged-in user."""
     OPERATORS = "operators"
     """Holders of an operator role, and admins."""
     ADMINS = "admins"
 
 
 class Body(Enum):
-    """What the request's body is."""
+    """What a request has as its body."""
 
     NONE = "none"
     JSON = "json"
-    """A JSON object, which names what it is about."""
+    """A JSON object that names the artifact."""
     STREAMED = "streamed"
-    """Of any type and size."""
+    """A body of any type and size, which is not held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,11 @@ class Operation:
     Attributes:
         method: in capitals; `GET` includes HEAD.
         audience: who may call it.
-        body: what its body is.
-        name_key: the key of what it names, in a JSON body, else in the query; `""` for none.
-        is_audited: whether each request has a line in the audit log; a GET only if it names one.
+        body: what it has as its body.
+        name_key: the key that names the artifact, in a JSON body, else in the query; `""` if no key
+            does.
+        is_audited: whether its requests have lines in the audit log; a GET has them only if it
+            names something.
     """
 
     method: str
@@ -66,7 +68,7 @@ class Resource:
 
     Attributes:
         path: with a parameter in braces, `"/applications/{name}"`.
-        query: the query keys that are forwarded; others are dropped.
+        query: the query keys that are forwarded; all others are dropped.
         operations: one for each method.
         is_list: whether a GET without a name returns a list, which is empty without an MI.
     """
@@ -90,7 +92,7 @@ class Resource:
         """
         encoded = {name: quote(text, safe="") for name, text in arguments.items()}
         pairs = [(key, text) for key, text in query if key in self.query]
-        # As %20: not every parser takes a plus sign for a space.
+        # A space becomes %20: not every parser decodes a plus sign as a space.
         asked = urlencode(pairs, quote_via=quote, safe="")
         path = self.path.format(**encoded)
         return f"{path}?{asked}" if asked else path
@@ -109,8 +111,8 @@ def _administer(method: str, name_key: str = "", body: Body = Body.JSON) -> Oper
 
 
 def _listed(kind: str, name_key: str = "", *keys: str, changes: bool = False) -> Resource:
-    """Return a kind of artifact, whose list can be searched."""
-    # The body of a change always has `name`, whatever the query's key is.
+    """Return the resource of a kind of artifact, whose list can be searched."""
+    # In the body of a change MI always calls the name `name`, whatever the query key is.
     operations = (_read(name_key), *((_operate("POST", "name"),) if changes else ()))
     query = tuple(key for key in (*keys, name_key, "searchKey") if key)
     return Resource(f"/{kind}", query, operations)
@@ -190,7 +192,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
         is_list=False,
     ),
     Resource("/external-vaults/hashicorp", (), (_administer("POST"),), is_list=False),
-    # Without a node in the path or by the port, GET describes this service: `web.api.server`.
+    # If neither the path nor the port names a node, GET describes this service: `web.api.server`.
     Resource("/server", (), (_read(), _administer("PATCH")), is_list=False),
 )
 
@@ -208,7 +210,7 @@ def split_node(path: str) -> tuple[str | None, str]:
 
 
 def streams_body(method: str, path: str, nodes: Collection[str]) -> bool:
-    """Whether the body of a request is streamed to an MI, so that it must not be collected first.
+    """Whether the body of a request is streamed to an MI, and so not collected in memory first.
 
     Args:
         method: as sent.

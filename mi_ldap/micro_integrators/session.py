@@ -1,4 +1,4 @@
-"""The token of this service's account at a node, kept by each worker."""
+"""The login of this service's account at a node; each worker keeps its own token."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ log = structlog.get_logger(__name__)
 
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,16384}")
 _LIFE_S: Final = 3600.0
-"""MI's default lifetime of a token, for one that does not tell its own."""
+"""MI's default lifetime of a token, assumed if a token has no valid claim `exp`."""
 
 _MARGIN_S: Final = 60.0
+"""A token is replaced so many seconds before it expires, so that it is valid on arrival."""
+
 _LONGEST_S: Final = 24 * 3600.0
 _MOST_BYTES: Final = 64 * 1024
 _REFUSED_S: Final = 5.0
-"""After a refused login no other is tried for so many seconds: it would be refused as well."""
+"""Seconds after a refused login in which no other is tried: it would be refused as well."""
 
 
 class Session:
-    """Logs in when a token is needed; used in one event loop.
+    """Logs in at a node when a token is needed; used in one event loop.
 
     Args:
         config: the node and the account.
@@ -57,7 +59,7 @@ class Session:
         self._refused_until = 0.0
 
     async def token(self) -> str:
-        """Return a token that is valid for a while; log in if there is none.
+        """Return a token that does not expire soon; log in if there is none.
 
         Raises:
             NodeFailed: the node refuses the account.
@@ -68,20 +70,20 @@ class Session:
         if self._clock() < self._refused_until:
             raise self._refused()
         if self._login is None:
-            # One login for all requests that wait: MI forgets its oldest token beyond 200. It goes
-            # on when the request that began it is cancelled.
+            # One login for all requests that wait, because MI keeps only the 200 newest tokens. The
+            # login is a task, so that it continues if the request that began it is cancelled.
             self._login = asyncio.create_task(self._log_in())
             self._login.add_done_callback(self._forget_login)
         return await asyncio.shield(self._login)
 
     def forget(self, token: str) -> None:
-        """Use a token no more, because the node answered 401."""
+        """Stop using a token, because the node answered 401."""
         if token == self._token:
             self._token = ""
 
     def _forget_login(self, login: Task[str]) -> None:
         self._login = None
-        retrieve_error(login)  # no request may wait for it any longer
+        retrieve_error(login)  # if no request waits any longer, asyncio would log the error
 
     async def _log_in(self) -> str:
         async with asyncio.timeout(self._config.timeout_s):
@@ -104,7 +106,7 @@ class Session:
             raise BadAnswer(f"no token in the answer to the login, status {status}")
         self._token = token
         life_s = _life_of(token)
-        # A short-lived token is used for half of its time.
+        # A token that lives for less than two minutes is used for half of its lifetime.
         self._ends_at = self._clock() + max(life_s - _MARGIN_S, life_s / 2)
         return token
 
@@ -139,17 +141,18 @@ def _token_of(body: bytes) -> str:
     except (ValueError, RecursionError):
         return ""
     token = answer.get("AccessToken") if isinstance(answer, dict) else None
-    # It becomes a header field.
+    # The token is sent in a header field, so it must not contain spaces or line ends.
     return token if isinstance(token, str) and _TOKEN.fullmatch(token) else ""
 
 
 def _life_of(token: str) -> float:
-    """Return how many seconds a token is valid from now, by its claim `exp` (RFC 7519 §4.1.4)."""
+    """Return for how many seconds a token is still valid, by its claim `exp` (RFC 7519 §4.1.4)."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         life_s = float(claims["exp"]) - time.time()
     except (IndexError, KeyError, TypeError, ValueError, RecursionError, binascii.Error):
         return _LIFE_S
-    # A clock that is wrong, here or there, must not make each request log in.
+    # If the clock of this machine or of the node is wrong, the worker must not log in for each
+    # request.
     return min(life_s, _LONGEST_S) if life_s > 0 else _LIFE_S

@@ -1,4 +1,4 @@
-"""Forwarding a request to a Micro Integrator, and its answer to the client, in the event loop."""
+"""The relay between a client and a Micro Integrator (node), in the worker's event loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mi_ldap.web.errors import forwarded_error
 log = structlog.get_logger(__name__)
 
 CLIENT_GONE = 499
-"""The status in the log and the audit log of a request whose client went away before an answer."""
+"""The status in the log and the audit log if the client closed its connection before an answer."""
 
 _WITHOUT_BODY = (204, 304)
 _GONE = "The client closed the connection."
@@ -33,15 +33,15 @@ _SLOW = "The client did not receive the answer in time."
 _STOPPED = "The service closed the connection."
 
 Submit = Callable[[Callable[[], None]], "Future[None]"]
-"""Runs a function in a thread; also while the worker stops."""
+"""Runs a function in a thread, even while the worker stops."""
 
 
 class Relay:
-    """One forwarded request.
+    """Forwards one request to a node, and the node's answer to the client.
 
     Args:
         head: the head of the client's request.
-        response: the application's answer to it, with a `Forward`.
+        response: the application's response to it, which has a `Forward`.
         connection: the client's connection.
         nodes: the nodes.
         submit: runs a blocking function in a thread.
@@ -72,8 +72,9 @@ class Relay:
         """Answer the client; report the end of the request exactly once.
 
         Raises:
-            RequestError: the body of the request is not valid, or does not move.
-            OSError: a side closed the connection before the end: the client's must be aborted.
+            RequestError: the body of the request is not valid, or the client stopped sending it.
+            OSError: the client or the node closed its connection before the end of the answer. The
+                client's connection must be aborted.
         """
         try:
             async with asyncio.timeout(None) as self._until_gone:
@@ -118,11 +119,15 @@ class Relay:
     async def _body_parts(self) -> AsyncIterator[bytes]:
         async for part in self._connection.body_parts(self._head):
             yield part
+        # The body was read completely, so the next request can follow on this connection.
         self._response.must_close = False
-        self._watch()  # only now: until here the input is the body
+        self._watch()  # not earlier: until here, input is a part of the body
 
     def _watch(self) -> None:
-        """Notice when the client closes its connection; a task is needed only if it sends."""
+        """Notice when the client closes its connection.
+
+        The task that reads from the connection is created only when there is input.
+        """
         self._connection.call_on_input(self._start_watcher)
         self._is_watched = True
 
@@ -137,13 +142,13 @@ class Relay:
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             watcher.cancel()
-            # Until it has ended: it removes the socket's reader, which by then would be that of
-            # the next request.
+            # Wait until the task has ended. It removes the socket's reader from the loop; if it did
+            # so later, it would remove the reader of the next request.
             await asyncio.wait([watcher])
 
     def _client_gone(self, _watcher: Task[None]) -> None:
-        """End the request at once; also while the node is silent."""
-        if self._watcher is not None:  # else the request has ended
+        """End the request at once, even if the node sends nothing."""
+        if self._watcher is not None:  # otherwise the request has ended already
             self._until_gone.reschedule(asyncio.get_running_loop().time())
 
     async def _relay(self) -> None:
@@ -158,7 +163,7 @@ class Relay:
             await self._send_answer(answer, data)
 
     async def _send_answer(self, answer: AnswerHead, data: bytes | memoryview) -> None:
-        """Send the answer; the last bytes when the end of the request was reported."""
+        """Send the answer; its last bytes only after the outcome was reported."""
         pieces = self._framed_head(answer)
         left = None if self._omits_body(answer) else answer.length
         while data:
@@ -173,7 +178,7 @@ class Relay:
             try:
                 data = await self._exchange.read()
             except NodeFailed as error:
-                # The client must not take what it has for the whole.
+                # The client must not take the part that it has for the whole answer.
                 raise ConnectionAbortedError(str(error)) from None
         pieces += self._response.frame_end()
         await self._report(
@@ -245,7 +250,7 @@ class Relay:
         if not self._is_reported:
             future = self._report_in_thread(status, report)
             if self._is_awaited:
-                # Shielded: a thread that has not begun would never do it.
+                # Without the shield a cancellation would also cancel a report that has not begun.
                 await asyncio.shield(asyncio.wrap_future(future))
 
     def _report_in_thread(self, status: int, report: Callable[[Forward], None]) -> Future[None]:
@@ -254,5 +259,5 @@ class Relay:
 
 
 def _joined(pieces: list[bytes]) -> list[bytes]:
-    """Return small pieces as one, so that they become one TLS record."""
+    """Join small pieces, so that they are sent as one TLS record."""
     return [b"".join(pieces)] if sum(map(len, pieces)) <= PART_BYTES else pieces

@@ -1,4 +1,4 @@
-"""Requests that a Micro Integrator answers: audited, and left for the server to send."""
+"""Requests that a Micro Integrator answers: the view audits them, and the server sends them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from mi_ldap.web.nodes import node_of_request
 
 
 def forward(resource: Resource, operation: Operation, arguments: Mapping[str, str]) -> Response:
-    """Leave the current request for the server, and return an empty response, which it replaces.
+    """Leave a `Forward` of the current request for the server; return an empty response.
+
+    The server sends the request to the node, and replaces the response by the node's answer.
 
     Raises:
-        NodeUnavailable: the server does not send such requests.
+        NodeUnavailable: the server cannot forward requests (not `mi-ldap serve`).
         BadRequest: see `read_request`.
         NotFound: see `read_request`.
         Forbidden: ICP has no account here, and the request is audited.
@@ -52,13 +54,13 @@ def forward(resource: Resource, operation: Operation, arguments: Mapping[str, st
 def audit_refusal(
     resource: Resource, operation: Operation, arguments: Mapping[str, str], error: MiLdapError
 ) -> None:
-    """Write the audit line of a request that the performer may not make, if it has lines."""
+    """Write the audit line of a request that the performer may not make, if it is audited."""
     if not is_audited(operation):
         return
     try:
         wanted = read_request(resource, operation, arguments, g.request_id)
         name, details = wanted.name, wanted.details
-    except MiLdapError:  # a wrong request is refused as well
+    except MiLdapError:  # invalid as well: audited without a name
         name, details = "", {}
     audit_refused(_audited(resource, operation, name, details), error)
 
@@ -70,4 +72,4 @@ def _audited(
 
 
 def _ignore(_: object) -> None:
-    """Write nothing: reading lists is not audited."""
+    """Do nothing, because the request is not audited."""
