@@ -1,7 +1,7 @@
 """The tokens between this service and the Integration Control Plane 2 (ICP): JWTs with HS256.
 
-Both sides sign with the same key. They differ in `sub`, so that a token which this service has sent
-cannot be used to call it.
+Both sides sign with the same key. Their tokens differ in `sub`, so that a token that this service
+has sent to ICP cannot be used to call this service.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ OWN_LIFE_S: Final = 300
 LEEWAY_S: Final = 60
 """Seconds by which the clocks of both machines may differ."""
 
-# About the year 33658. Larger numbers, infinities and NaN are no times, and break arithmetic.
+# About the year 33658. Larger numbers, infinities and NaN are not times, and arithmetic with them
+# raises errors or returns NaN.
 _LATEST = 1e12
 
 Claims = Mapping[str, Any]
@@ -42,7 +43,7 @@ class TokenRefused(NotAuthenticated):
 
     Args:
         message: the sentence for ICP, which it shows to people.
-        reason: for the log.
+        reason: what is wrong with the token, for the log.
     """
 
     def __init__(self, message: str, reason: str) -> None:
@@ -52,7 +53,7 @@ class TokenRefused(NotAuthenticated):
 
 def issue(icp: IcpSettings) -> str:
     """Return a token for a heartbeat."""
-    now = int(time.time())  # ICP reads a fraction as 0 (Ballerina's jwt)
+    now = int(time.time())  # Ballerina's jwt module, which ICP uses, reads a fraction as 0
     claims = {
         "iss": icp.jwt_issuer,
         "sub": OWN_SUBJECT,
@@ -81,8 +82,9 @@ def verify(token: str, icp: IcpSettings) -> None:
         icp: enabled settings.
 
     Raises:
-        TokenRefused: it is not valid. ICP's own tokens live for an hour, and a TLS connection that
-            ICP does not verify may reveal them; so the age counts, and not only `exp`.
+        TokenRefused: the token is not valid. It is also refused when it is older than
+            `max_token_age_s`: ICP's tokens are valid for an hour, and by default ICP does not
+            verify certificates, so that an attacker could have read them.
     """
     claims = _authentic_claims(token, icp)
     for name, is_right in (
@@ -103,9 +105,9 @@ _CLOCKS = (
 
 
 def _authentic_claims(token: str, icp: IcpSettings) -> Claims:
-    """Return the claims of a token that was signed with the key, unchecked."""
+    """Return the claims of a token, whose signature is checked, but not its claims."""
     try:
-        # Not `jwt.decode`, whose checks of claims fail for numbers such as 1e400.
+        # Not `jwt.decode`: numbers such as 1e400 make its checks of claims raise other errors.
         claims = json.loads(_SIGNATURES.decode(token, icp.key, [ALGORITHM]))
     except (PyJWTError, ValueError, RecursionError) as error:
         raise TokenRefused(
@@ -117,7 +119,7 @@ def _authentic_claims(token: str, icp: IcpSettings) -> Claims:
 
 
 def _is_for(audience: str, claim: object) -> bool:
-    """Whether `aud` is the audience, or a list with it (RFC 7519 §4.1.3)."""
+    """Whether `aud` is the audience, or a list that contains it (RFC 7519 §4.1.3)."""
     return claim == audience or (isinstance(claim, list) and audience in claim)
 
 

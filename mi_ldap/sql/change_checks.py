@@ -1,13 +1,15 @@
-"""Checks whether anything has changed in the database, shared by the requests of a process.
+"""Checks whether anything has changed in PostgreSQL, shared by the requests of a process.
 
 PostgreSQL's snapshot is `xmin:xmax:ids`: all transactions before `xmin` have ended, none from
-`xmax` on has, and the `ids` between them are under way. What a statement sees depends on that
-alone. Every end of a transaction that has written, in any database of the server, changes it for
-good: `xmax` only grows, and an id that has left the list does not return. So a value that was read
-between two equal snapshots is what every statement with that snapshot reads.
+`xmax` on has, and the `ids` between them are under way. What a statement sees depends only on the
+snapshot. When a transaction that has written ends, in any database of the server, the snapshot
+changes, and an earlier one never comes back: `xmax` only grows, and an id that has left the list
+does not return. So a value that was read between two equal snapshots is what every statement with
+that snapshot reads.
 
-MariaDB and MySQL cannot tell it without the right `PROCESS`: `UPDATE_TIME` has seconds only, and
-the counters of written rows and the position of the log change before a commit is visible.
+There are no such checks for MariaDB and MySQL, which do not report changes to an account without
+the right `PROCESS`: `UPDATE_TIME` has whole seconds only, and the counters of written rows and the
+position of the binary log change before a commit is visible.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ from mi_ldap.sql.tables import define_tables
 
 _SNAPSHOT: Final = "SELECT txid_current_snapshot()::text, pg_postmaster_start_time()::text"
 
-# A view, a foreign table, a partition or a row security policy may return something else without
-# any change in this server.
+# What a view, a foreign table, a partition or a table with a row security policy returns may change
+# although no transaction of this server has ended.
 _UNUSUAL: Final = (
     "SELECT count(*) FROM pg_class WHERE oid IN ({}) "
     "AND (relkind <> 'r' OR relrowsecurity OR relhassubclass)"
@@ -35,7 +37,7 @@ _UNUSUAL: Final = (
 
 _MAX_CHANGES: Final = 8
 _PAUSE_S: Final = 1.0
-"""After so many checks in a row that each found a change, none is made for a second."""
+"""Seconds without checks after `_MAX_CHANGES` in a row have each found a change."""
 
 ServerState = tuple[object, ...]
 _Reader = Callable[[Callable[[Connection], ServerState | None]], ServerState | None]
@@ -43,11 +45,11 @@ _Reader = Callable[[Callable[[Connection], ServerState | None]], ServerState | N
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The state of the server at a time.
+    """The state of the server at one time.
 
     Attributes:
-        asked_at: before the statement was sent, by `time.monotonic()`.
-        state: equal at two times if nothing has changed between them; None if that is unknown.
+        asked_at: a time before the statement was sent, by `time.monotonic()`.
+        state: equal in two checks if nothing has changed between them; None if it is unknown.
     """
 
     asked_at: float
@@ -55,10 +57,10 @@ class Check:
 
 
 class ChangeChecks:
-    """The checks of one PostgreSQL.
+    """The checks of one PostgreSQL server.
 
     Args:
-        read: carries out a read on a connection.
+        read: runs a function with a connection for reads, and returns its result.
     """
 
     def __init__(self, read: _Reader) -> None:
@@ -75,8 +77,8 @@ class ChangeChecks:
     def current(self) -> Check | None:
         """Return a check that is not older than the request; None if the state is unknown.
 
-        It also is not older than the last change by this process. So what was valid at the check is
-        what the request would read now, or could have read since it began.
+        The check is not older than the last change by this process, either. So a value that was
+        valid at the check is what the request could have read from the database since it began.
 
         Raises:
             DatabaseUnavailable: the database cannot be reached.
@@ -95,17 +97,17 @@ class ChangeChecks:
             self._changed_at = max(self._changed_at, time.monotonic())
 
     def note_connection(self) -> int:
-        """Return the number of a connection that is being opened.
+        """Return a number for a connection that is being opened, as a part of the state.
 
-        A server that was restarted after a crash may use the ids of lost transactions again. All
-        connections were lost then, so that a new state has the number of a later connection.
+        After a crash, a restarted server may use the ids of lost transactions again. All
+        connections were lost in the crash, so a state after it has a larger number, and differs.
         """
         with self._noting:
             self._connections += 1
             return self._connections
 
     def _shared_check(self, needed_since: float) -> Check:
-        # Requests that wait here use the check of another one, if it began after them.
+        # A request that waits here uses the check of another request, if that check began after it.
         if not self._lock.acquire(timeout=remaining_s()):
             raise DatabaseUnavailable("The database is busy. Try again later.")
         try:
@@ -134,12 +136,13 @@ class ChangeChecks:
             return None
         snapshot, started_at = connection.exec_driver_sql(_SNAPSHOT).one()
         xmin, xmax, under_way = snapshot.split(":")
-        # A standby lists none of the transactions that are under way.
+        # If `xmin` is under way, a primary lists it. A standby lists no such transactions, so its
+        # snapshot does not show their ends.
         if xmin != xmax and xmin not in under_way.split(","):
             return None
         number = max(opened, connection.info["number"])
-        # After a failover the ids may be used again, but the other server was started at another
-        # time.
+        # After a failover the ids may be used again. But the other server was started at another
+        # time, so the state differs.
         return connection.info["host"], number, started_at, snapshot
 
 

@@ -1,7 +1,8 @@
-"""Requests of the Integration Control Plane 2 (ICP), which signs its tokens with a shared key.
+"""Authentication of requests of the Integration Control Plane 2 (ICP).
 
-ICP calls the API without a login, and its tokens name no person. They are accepted only with the
-configured key id; `mi_ldap.web.tokens` never sees such a token.
+ICP calls the API without a login. It signs tokens with a key that it shares with this service; they
+name no person. A token with the configured key id is verified here, and never by
+`mi_ldap.web.tokens`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ NO_ACCOUNT = (
 
 
 def is_addressed(token: str) -> bool:
-    """Whether the token names exactly the key id of ICP; it may be forged."""
+    """Whether the token names exactly the key id of ICP; its signature is not checked."""
     icp = _settings()
     return icp.enabled and kid_of(token) == icp.key_id
 
@@ -45,7 +46,7 @@ def ensure_allowed(token: str, *, is_open: bool, changes: bool) -> None:
     """Check a token that names the key id of ICP, and whether ICP may make the request.
 
     Args:
-        token: the token.
+        token: a token for which `is_addressed` is true.
         is_open: whether the route is open to ICP.
         changes: whether the request may change anything.
 
@@ -59,7 +60,7 @@ def ensure_allowed(token: str, *, is_open: bool, changes: bool) -> None:
     except TokenRefused as error:
         log.warning("icp_token_refused", kid=icp.key_id, reason=error.reason)
         raise
-    # For the audit log, and for all other lines of this request.
+    # Added to the audit lines and log lines of this request.
     structlog.contextvars.bind_contextvars(via="icp", kid=icp.key_id)
     if not is_open:
         raise Forbidden(NOT_OPEN)
@@ -71,8 +72,8 @@ def reads_of_account(*, for_admins: bool, further: Sequence[Read]) -> list[Read]
     """Return the reads that `performer` needs; none without an account.
 
     Args:
-        for_admins: whether the admin role is needed, too.
-        further: what is read together with them.
+        for_admins: whether the request needs the admin role or an operator role.
+        further: further reads that are sent together with these.
     """
     name = _settings().account
     if name is None:
@@ -81,13 +82,13 @@ def reads_of_account(*, for_admins: bool, further: Sequence[Read]) -> list[Read]
 
 
 def performer(reads: UserReads) -> Performer | None:
-    """Return the configured account, as the directory has it now; None if there is none.
+    """Return the configured account, as the user store has it now; None if none is configured.
 
     Args:
-        reads: answer `reads_of_account`.
+        reads: the store's answers to `reads_of_account`.
 
     Raises:
-        Forbidden: there is no such user, or it is disabled.
+        Forbidden: the account does not exist, is disabled, or its name is ambiguous.
     """
     icp = _settings()
     if icp.account is None:
