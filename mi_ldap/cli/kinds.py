@@ -1,4 +1,4 @@
-"""The table of what Micro Integrators (MIs) have: commands, resources, columns of lists."""
+"""The kinds of things that Micro Integrators (MIs) have, from which `mi` makes its commands."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ _WSDL: Final = ("name", "wsdl1_1", "wsdl2_0")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of artifacts, or log files or loggers.
+    """A kind of artifact; log files and loggers are kinds, too.
 
     Attributes:
-        command: the group of commands, a noun.
+        command: the name of the group of commands, a noun.
         resource: the path below `/management/`.
-        query_key: the query key that names one; `""` if only lists can be requested.
-        columns: the keys of an entry in lists, first that of its name. Versions of MI differ.
-        states: commands that change the state: name and value of `status`.
-        types: the kind consists of these types, each with names of its own.
-        lists: the keys of the lists in an answer, and what their entries have in common.
-        nouns: one and many of them in sentences.
-        sample: a name, for examples.
-        other_names: names of the group in WSO2's CLIs that `aliases` cannot derive.
+        query_key: the query key that names an artifact; `""` if only lists can be requested.
+        columns: the keys of an entry that a list shows, first that of its name. Versions of MI
+            differ, so any of them may be missing.
+        states: the commands that change the state, each with the value of `status` that it sends.
+        types: the types of the kind, if names are unique only within a type.
+        lists: the keys of the lists in an answer, each with the values that all its entries have.
+        nouns: the singular and plural for sentences; `""` to derive them.
+        sample: a name for examples.
+        other_names: names of the group in WSO2's CLIs that `aliases` does not derive.
     """
 
     command: str
@@ -40,10 +41,12 @@ class Kind:
 
     @property
     def noun(self) -> str:
+        """The singular: `proxy service`."""
         return self.nouns[0] or self.command.replace("-", " ")
 
     @property
     def plural(self) -> str:
+        """The plural: `proxy services`."""
         return self.nouns[1] or self.resource.replace("-", " ")
 
     @property
@@ -52,7 +55,10 @@ class Kind:
         return {self.command.replace("-", ""), *self.other_names} - {self.command}
 
     def entries(self, content: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return the entries of all lists in an answer."""
+        """Return the entries of all lists in an answer, as objects.
+
+        An entry that is only a name becomes an object with that name.
+        """
         return [
             {**(each if isinstance(each, dict) else {self.columns[0]: each}), **shared}
             for key, shared in self.lists.items()
@@ -61,7 +67,7 @@ class Kind:
         ]
 
 
-# MI before 4.0 has one list of all applications.
+# MI before 4.0 returns all applications in `list`, later versions in two lists.
 _APPLICATIONS: Final = {
     "list": {},
     "activeList": {"status": "active"},
@@ -101,7 +107,7 @@ ARTIFACTS: Final = (
     Kind("task", "tasks", "taskName", ("name",), {**_STATES, "trigger": "trigger"}),
     Kind("template", "templates", "name", types=("endpoint", "sequence"), lists=_TEMPLATES),
 )
-# Without a query key: `file` requests the content.
+# It has no query key: `file` names a file too, but the answer is its content, not its details.
 LOGS: Final = Kind(
     "log",
     "logs",

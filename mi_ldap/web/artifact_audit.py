@@ -31,10 +31,10 @@ class AuditedRequest:
 
     Attributes:
         node: the id of the Micro Integrator.
-        resource: its row in the table.
-        operation: its method.
-        name: what it is about; `""` if it names nothing.
-        details: what is done with it.
+        resource: its row in the table of forwarded requests.
+        operation: its operation, which has the method.
+        name: the name of the artifact, file or path; `""` if it names nothing.
+        details: the values that it sets.
     """
 
     node: str
@@ -75,7 +75,7 @@ class ArtifactRecord:
         self._performer = current_performer().name
         self._action = "operated" if wanted.operation.is_write else "read"
         self._info = wanted.info
-        # The outcome is written in another thread, which does not know this request.
+        # The outcome is written in another thread, in which this request's context is missing.
         self._context = structlog.contextvars.get_contextvars()
 
     def begin(self) -> None:

@@ -1,4 +1,4 @@
-"""What Micro Integrators answer, checked: nothing of it is trusted."""
+"""Parsing of the answers of Micro Integrators, which are not trusted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_ROWS: Final = 1_000
 _MOST_DEPTH: Final = 6
 _COUNT: Final = re.compile(rb'\s*\{\s*"count"\s*:\s*(\d{1,9})\s*[,}]')
 
-# The keys of MI that hold the same thing, with the values that mean it is on.
+# Each kind of artifact has another key for its state, and for the property that its list shows.
 _STATES: Final = ("status", "isActive", "isRunning")
 _TYPES: Final = ("type", "protocol", "Size", "version", "componentName", "url", "container")
 
@@ -30,12 +30,13 @@ class Artifact:
 
     Attributes:
         name: as the Micro Integrator has it.
-        type: of a template `"sequence"` or `"endpoint"`, which its name needs.
-        about: a further property, `""` for none.
+        type: of a template `"sequence"` or `"endpoint"`, without which its name is ambiguous; of a
+            faulty application `"faulty"`; else `""`.
+        about: a further property that the list shows, `""` for none.
         state: `"active"`, `"inactive"` or another word of the Micro Integrator, `""` if unknown.
         tracing: `"enabled"`, `"disabled"`, or `""` if unknown.
-        statistics: the same.
-        level: of a logger.
+        statistics: the same values.
+        level: the level of a logger; else `""`.
     """
 
     name: str
@@ -48,14 +49,14 @@ class Artifact:
 
     @property
     def has_state(self) -> bool:
-        """Whether something is known of how it works now."""
+        """Whether its state, tracing, statistics or level is known."""
         return bool(
             self.state or self.tracing or self.statistics or self.level or self.type == "faulty"
         )
 
     @classmethod
     def of(cls, kind: Kind, item: Json, name: str, type_: str = "") -> Artifact:
-        """Return what an item of a list, or the details, say."""
+        """Return the artifact that an item of a list, or the answer with its details, describes."""
         return cls(
             name,
             type_,
@@ -88,12 +89,12 @@ def parse_object(node: str, body: bytes) -> Json:
     """Return the JSON object of an answer.
 
     Raises:
-        NodeFailed: it is none.
+        NodeFailed: the body is not a JSON object.
     """
     try:
         found = json.loads(body.decode())  # `loads` would accept surrogates in bytes
         if b"\\u" in body:
-            # A lone surrogate is valid JSON, and could not be written to a page.
+            # A lone surrogate is valid JSON, but cannot be encoded as UTF-8 for a page.
             json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise _invalid(node) from None
@@ -140,17 +141,17 @@ _LISTS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 
 
 def count_of(node: str, kind: Kind, start: bytes) -> int | None:
-    """Return the number of artifacts; None if the first bytes of the list do not tell."""
+    """Return the number of artifacts; None if the first bytes of the answer do not have it."""
     if found := _COUNT.match(start):
         return int(found[1])
     try:
         return sum(1 for _ in items_of(node, kind, parse_object(node, start)))
-    except NodeFailed:  # the list goes on after these bytes, or is none
+    except NodeFailed:  # the answer is longer than these bytes, or not a list
         return None
 
 
 def error_of(body: bytes) -> str:
-    """Return the sentence of an error, `""` if it has none."""
+    """Return the message of an error answer, `""` if it has none."""
     try:
         found = json.loads(body)
         sentence = found.get("Error") if isinstance(found, dict) else None
@@ -162,7 +163,7 @@ def error_of(body: bytes) -> str:
 
 
 def refused_by_node(node: str, status: int, body: bytes) -> NodeFailed:
-    """Return the error for an answer that is one, with the node's sentence."""
+    """Return the error for an answer with an error status, with the node's message."""
     said = error_of(body)
     return NodeFailed(f"The Micro Integrator {node} answered {status}. {said}".strip())
 
@@ -173,7 +174,7 @@ def missing_artifact(node: str, kind: Kind, name: str) -> NotFound:
 
 
 def rows_of(answer: Json) -> list[Row]:
-    """Return the details of an artifact, nested objects below their keys; cut if they are many."""
+    """Return the details of an artifact, nested objects below their keys; at most 1,000 rows."""
     rows: list[Row] = []
     for row in _rows(answer, 0):
         if len(rows) == _MOST_ROWS:

@@ -1,4 +1,4 @@
-"""Changes of artifacts by operators, each with a question: `/console/nodes/mi-1/apis/change`."""
+"""Changes of artifacts by operators, each confirmed: `/console/nodes/mi-1/apis/change`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mi_ldap.web.console.visible_text import visible_line
 @bp.get("/nodes/<node>/<kind>/change")
 @allow(Access.OPERATOR)
 def confirm_change(node: str, kind: str) -> Response:
-    """Ask before an artifact is changed."""
+    """Show the page on which the performer confirms a change."""
     found = kind_of(node, kind)
     change = requested_change(found)
     return render_page(
@@ -37,7 +37,7 @@ def confirm_change(node: str, kind: str) -> Response:
 @allow(Access.OPERATOR)
 @form_of("show_artifact")
 def change_artifact(node: str, kind: str) -> Response:
-    """Have the node change an artifact, and return to it."""
+    """Send a change of an artifact to the node; then show the artifact again."""
     found, name = kind_of(node, kind), requested_name()
     change = requested_change(found)
     wanted = audited_change(node, found, change)

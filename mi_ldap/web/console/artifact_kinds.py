@@ -18,11 +18,11 @@ class Kind:
 
     Attributes:
         name: its path at the Micro Integrator, without the slash: `"proxy-services"`.
-        one: the word for one of them.
-        many: the word for several.
-        switches: the keys of a change's body: `status`, `trace`, `statistics`.
+        one: the singular, for sentences.
+        many: the plural.
+        switches: the keys that a change may set: `status`, `trace`, `statistics`.
         name_key: the key of the name in the items of a list.
-        can_trigger: whether one can be run at once.
+        can_trigger: whether an artifact can be run at once.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Kind:
 
     @property
     def resource(self) -> Resource:
-        """Its row in the table of what is forwarded."""
+        """Its row in the table of forwarded requests."""
         return resource_at(f"/{self.name}")
 
     @property
@@ -67,7 +67,7 @@ KINDS: Final = {
         Kind("logging", "logger", "loggers", name_key="loggerName"),
     )
 }
-"""By name, in the order of the pages."""
+"""The kinds by name, in the order in which the page of a node lists them."""
 
 LOGS: Final = KINDS["logs"]
 
@@ -77,13 +77,13 @@ class Change:
     """Something that an operator may do with an artifact.
 
     Attributes:
-        id: in addresses.
-        label: of the button.
-        verb: the beginning of the question.
-        key: the key of the body that it sets; `""` for a deletion.
-        value: the value that it sets; `""` if it is chosen.
-        result: what is so afterwards, for the sentence `"orders is active."`.
-        consequence: what the question says.
+        id: the value of `change` in addresses.
+        label: the label of the button.
+        verb: the beginning of the question on the page that confirms it.
+        key: the key of the request's body that it sets; `""` for a deletion.
+        value: the value that it sets; `""` if the user chooses it.
+        result: the predicate of the notice afterwards, `"orders is active."`.
+        consequence: a sentence below the question; `""` for none.
     """
 
     id: str
@@ -182,7 +182,7 @@ def changes_of(kind: Kind) -> Iterator[Change]:
 
 
 def operation_of(kind: Kind, change: Change) -> tuple[Resource, Operation]:
-    """Return the row of the table that a change is sent by."""
+    """Return the resource and the operation with which a change is sent to the node."""
     if change.is_deletion:
         resource = resource_at(f"/{kind.name}/{{name}}")
         return resource, _operation(resource, "DELETE")
@@ -195,7 +195,7 @@ def reading_of(resource: Resource) -> Operation:
 
 
 def resource_at(path: str) -> Resource:
-    """Return the row of a path in the table of what is forwarded."""
+    """Return the row of a path in the table of forwarded requests."""
     return next(each for each in RESOURCES if each.path == path)
 
 

@@ -55,7 +55,7 @@ def list_artifacts(node: str, kind: str) -> Response:
 @bp.get("/nodes/<node>/<kind>/details")
 @allow(Access.READER)
 def show_artifact(node: str, kind: str) -> Response:
-    """Show what the node tells of an artifact, and the changes that the performer may make."""
+    """Show the details of an artifact, and the changes that the performer may make."""
     found, name, type_ = kind_of(node, kind), requested_name(), requested_type()
     if found is LOGS:
         return redirect_to("show_log", node=node, name=name)
@@ -86,7 +86,7 @@ def may_operate(kind: Kind) -> bool:
 
 
 def offered_changes(kind: Kind, artifact: Artifact) -> list[Change]:
-    """Return the changes of an artifact that are not so already."""
+    """Return the changes that would have an effect on the artifact in its present state."""
     done = {
         ("status", artifact.state),
         ("trace", artifact.tracing.removesuffix("d")),

@@ -1,4 +1,4 @@
-"""Parts of log files of Micro Integrators."""
+"""Reads of parts of log files from Micro Integrators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mi_ldap.web.console.artifact_kinds import LOGS, reading_of
 from mi_ldap.web.nodes import reachable_nodes
 
 _WHOLE_BYTES: Final = 64 * 1024 * 1024
-"""The largest log file that is read for its end, from a node that sends no parts of files."""
+"""The largest log file that is read as a whole to show its end, since MI ignores `Range`."""
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,15})-\d{1,15}/(?:\d{1,15}|\*)")
 _TOO_LARGE: Final = (
     "The log file is larger than 64 MB, and the Micro Integrator sends no parts of files: "
@@ -33,10 +33,10 @@ class LogBytes:
 
     Attributes:
         content: the bytes.
-        start: the offset of the first one.
-        was_whole_read: whether the node sent the whole file for them.
-        was_replaced: whether the file is shorter than the offset that was asked for, so that these
-            are the last bytes of another file.
+        start: the offset of the first byte in the file.
+        was_whole_read: whether the node sent the whole file, so that such a read is expensive.
+        was_replaced: whether the file is shorter than the requested offset, so that it is another
+            file of that name, and these are its last bytes.
     """
 
     content: bytes
@@ -46,13 +46,18 @@ class LogBytes:
 
 
 def read_end(node: str, name: str, most: int) -> LogBytes:
-    """Return the last bytes of a log file, with audit lines.
+    """Return the last bytes of a log file; write audit lines.
+
+    Args:
+        node: the id of the node.
+        name: the name of the file.
+        most: how many bytes, at most.
 
     Raises:
-        BadRequest: the name leads out of the folder of log files.
+        BadRequest: the name could name a file outside of the folder of log files.
         NotFound: there is no such file.
         NodeUnavailable: the node is down, slow or not trusted.
-        NodeFailed: the node refused it, or the file is too large to be read as a whole.
+        NodeFailed: the node refused the request, or the file is too large to be read as a whole.
         AuditUnavailable: the audit line could not be written.
     """
     record = ArtifactRecord(
@@ -68,13 +73,14 @@ def read_end(node: str, name: str, most: int) -> LogBytes:
 
 
 def read_on(node: str, name: str, offset: int, most: int) -> LogBytes:
-    """Return the bytes from an offset on, without audit lines: see `read_end`.
+    """Return the bytes from an offset on, or, if the file was replaced by a shorter one, its end.
 
-    If the file has been replaced by a shorter one, its last bytes.
+    It writes no audit lines; the caller ensures that opening the page was audited. For arguments
+    and errors see `read_end`.
     """
     check_query({"file": name})
-    # The byte before is asked for as well: otherwise a file without new bytes, and one that is
-    # shorter than the offset, would both be 416.
+    # The byte before the offset is requested as well: otherwise the node would answer 416 both for
+    # a file without new bytes and for one that is shorter than the offset.
     before = max(0, offset - 1)
     tail = _read(node, name, f"bytes={before}-{before + most}", most + 1)
     if tail.status == 416 or (tail.status == 200 and tail.length < offset):
@@ -92,7 +98,7 @@ def read_on(node: str, name: str, offset: int, most: int) -> LogBytes:
 
 def _read(node: str, name: str, wanted: str, most: int) -> Tail:
     target = LOGS.resource.target({}, {"file": name}.items())
-    # Compressed bytes have other offsets.
+    # Not compressed, because the offsets are those of the file itself.
     fields = (
         ("x-request-id", g.request_id),
         ("range", wanted),

@@ -1,4 +1,4 @@
-"""A log file of a node: its end, what follows, and the whole: `/console/nodes/mi-1/logs/file`."""
+"""Pages of a log file: its end, lines added later, download: `/console/nodes/mi-1/logs/file`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from mi_ldap.web.context import current_performer, services, user_of_request
 from mi_ldap.web.nodes import ensure_node
 
 END_BYTES = 65_536
-"""Bytes of the end of a file that its page shows, and of each part that follows."""
+"""How many bytes of the end of a file its page shows, and each later part has, at most."""
 FOLLOWED_S = 3600
+"""Seconds for which a page may be followed without a new audit line."""
 _PAUSE_S = 2
-# Each part of a file costs a node without ranges the whole file.
+# A node without ranges sends the whole file for each part.
 _LONG_PAUSE_S = 10
 
 _KIND = {"kind": LOGS.name}
@@ -57,8 +58,8 @@ def show_log(node: str, kind: str) -> Response:
 def follow_log(node: str, kind: str) -> Response:
     """Return what was added to a log file, as JSON for the script of its page.
 
-    `text` to append, the `offset` to go on from, `pause_s` until then, and `was_replaced` if the
-    text is of another file of that name.
+    Keys: `text` to append, the `offset` of the next request, the seconds `pause_s` before it, and
+    `was_replaced` if the text is from a new file of that name.
     """
     ensure_node(node)
     name, offset = requested_name(), request.args.get("offset", -1, type=int)
@@ -80,7 +81,7 @@ def follow_log(node: str, kind: str) -> Response:
 @bp.get("/nodes/<node>/logs/file/download", defaults=_KIND)
 @allow(Access.READER)
 def download_log(node: str, kind: str) -> Response:
-    """Leave the request for the server, which streams the file from the node."""
+    """Leave a `Forward` for the server, which streams the file from the node."""
     ensure_node(node)
     name = requested_name()
     check_query({"file": name})
@@ -102,7 +103,7 @@ def download_log(node: str, kind: str) -> Response:
     )
     response = Response()
     response.headers.remove("Content-Type")  # that of the node's answer is sent
-    # RFC 6266; a page of the console's origin is never made of the file.
+    # An attachment (RFC 6266), so that the browser never shows the file as a page of this origin.
     response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
     return response
 
@@ -112,8 +113,8 @@ def _pause_s(found: LogBytes) -> int:
 
 
 def _ensure_followed(node: str, name: str) -> None:
-    """Raise `BadRequest` unless the performer opened the page of the file, which is audited."""
-    # Otherwise each part would need audit lines, or files could be read without any.
+    """Raise `BadRequest` unless the performer has opened the page of the file within an hour."""
+    # Opening the page is audited. Without this check files could be read without an audit line.
     try:
         permission = _signer().loads(request.args.get("follow", ""), max_age=FOLLOWED_S)
     except BadSignature:

@@ -22,7 +22,7 @@ from mi_ldap.web.console.artifact_answers import Artifact, Json
 from mi_ldap.web.console.artifact_kinds import Kind, reading_of
 from mi_ldap.web.nodes import reachable_nodes
 
-# 20,000 artifacts take 2 to 4 MB.
+# A list of 20,000 artifacts has 2 to 4 MB.
 _LIST_BYTES: Final = 8 * 1024 * 1024
 _COUNT_BYTES: Final = 64 * 1024
 _OVERVIEW_S: Final = 3.0
@@ -31,7 +31,7 @@ Starts = list[tuple[int, bytes] | MiLdapError]
 
 
 def read_starts(targets: Sequence[tuple[str, str]]) -> Starts:
-    """Return status and first bytes of several answers, or the error of each that failed."""
+    """Send several GETs at the same time; return status and first bytes, or the error, of each."""
     seconds = min(_OVERVIEW_S, remaining_s())
     return fetch_starts(reachable_nodes(), targets, keep=_COUNT_BYTES, seconds=seconds)
 
@@ -41,7 +41,7 @@ def read_list(node: str, kind: Kind, searched: str = "") -> list[Artifact]:
 
     Raises:
         NodeUnavailable: the node is down, slow or not trusted.
-        NodeFailed: the node refused it, or its answer is too large or not valid.
+        NodeFailed: the node refused the request, or its answer is too large or not valid.
     """
     answer = _read(node, kind, {"searchKey": searched} if searched else {})
     return artifact_answers.matching(artifact_answers.artifacts_of(node, kind, answer), searched)
@@ -51,7 +51,7 @@ def read_artifact(node: str, kind: Kind, name: str, type_: str) -> Json:
     """Return the details of an artifact.
 
     Raises:
-        NotFound: there is none of that name.
+        NotFound: the node has no artifact of that name.
         NodeUnavailable: see `read_list`.
         NodeFailed: see `read_list`.
     """
@@ -94,14 +94,14 @@ def send(wanted: AuditedRequest, arguments: Mapping[str, str], content: Json | N
     Args:
         wanted: the operation.
         arguments: the parameters of its path.
-        content: its body.
+        content: its body; None for no body.
 
     Raises:
         NotFound: no artifact can have the name.
-        BadRequest: the node refused it.
-        NodeUnavailable: nothing was done.
-        NodeFailed: the node gave no valid answer; it may have been done.
-        AuditUnavailable: nothing was done, since it could not be audited.
+        BadRequest: the node refused the operation (400 to 499).
+        NodeUnavailable: the node is down, slow or not trusted; nothing was done.
+        NodeFailed: the node gave no valid answer; the operation may have been carried out.
+        AuditUnavailable: the audit line could not be written; nothing was done.
     """
     check_names(arguments)
     body, fields = b"", _fields()

@@ -1,4 +1,4 @@
-"""The Micro Integrators, and the kinds of artifacts of each: `/console/nodes`."""
+"""Pages of the Micro Integrators (nodes) and their kinds of artifacts: `/console/nodes`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SERVER = "/server"
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is known of a node.
+    """The health of a node, as its page shows it.
 
     Attributes:
-        id: of the node.
-        server: its answer to `GET /server`; empty if it gave none.
-        error: why it gave none; None if it did.
-        reason: what the last failed request met, such as `"connection refused"`.
-        is_up: whether the worker sends requests to it.
+        id: the id of the node.
+        server: the node's answer to `GET /server`; empty if there was no usable one.
+        error: why there was none; None if there was one.
+        reason: why the last request failed, such as `"connection refused"`; `""` if it did not.
+        is_up: whether this worker sends requests to the node.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Health:
 @bp.get("/nodes")
 @allow(Access.READER)
 def list_nodes() -> Response:
-    """Show all nodes with their health, each asked at once."""
+    """Show all nodes with their health, which is requested from all at the same time."""
     nodes = [each.id for each in services().settings.micro_integrator]
     answers = read_starts([(node, _SERVER) for node in nodes]) if nodes else []
     return render_page("nodes.html", nodes=_healths(nodes, answers))
@@ -53,7 +53,7 @@ def list_nodes() -> Response:
 @bp.get("/nodes/<node>")
 @allow(Access.READER)
 def show_node(node: str) -> Response:
-    """Show a node with the numbers of its artifacts."""
+    """Show a node with the number of its artifacts of each kind."""
     ensure_node(node)
     kinds = [kind for kind in KINDS.values() if _may_read(kind)]
     targets = [(node, _SERVER), *((node, kind.resource.path) for kind in kinds)]
@@ -67,7 +67,7 @@ def show_node(node: str) -> Response:
 def _healths(
     nodes: Sequence[str], answers: Iterable[tuple[int, bytes] | MiLdapError]
 ) -> list[Health]:
-    # After the answers: they change the state.
+    # Read after the requests have ended, because they change the circuit breakers.
     statuses = {each.id: each for each in node_statuses()}
     return [_health(statuses[node], answer) for node, answer in zip(nodes, answers, strict=True)]
 
@@ -98,6 +98,6 @@ def _count(node: str, kind: Kind, answer: tuple[int, bytes] | MiLdapError) -> in
 
 
 def _may_read(kind: Kind) -> bool:
-    """Whether the performer may see the list: a setting may reserve it for admins."""
+    """Whether the performer may see the list, which a setting may reserve for admins."""
     is_admin = current_performer().admin_role is not None
     return is_admin or configured(Access.READER, f"/{kind.name}") is not Access.ADMIN

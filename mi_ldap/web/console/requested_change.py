@@ -1,4 +1,4 @@
-"""What the address of a page about artifacts asks for: the kind, and a change."""
+"""The kind of artifact, and the change, that the address of a page names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def requested_change(kind: Kind) -> Change:
     """Return the change that the address names.
 
     Raises:
-        NotFound: artifacts of the kind cannot be changed so.
+        NotFound: there is no such change of artifacts of the kind.
     """
     wanted = request.args.get("change")
     for change in changes_of(kind):
@@ -56,7 +56,11 @@ def audited_change(node: str, kind: Kind, change: Change) -> AuditedRequest:
 
 
 def value_of(change: Change) -> str:
-    """Return the value that the change sets; for a level the chosen one."""
+    """Return the value that the change sets; of a level, the one that the address names.
+
+    Raises:
+        BadRequest: the address names no level that exists.
+    """
     if change is not LEVEL:
         return change.value
     level = request.args.get("level", "")
@@ -66,7 +70,7 @@ def value_of(change: Change) -> str:
 
 
 def audit_refused_change(error: MiLdapError) -> None:
-    """Write the audit line if this request was a change, which the performer may not make."""
+    """Write the audit line if this refused request was a change of an artifact."""
     arguments = request.view_args or {}
     if request.endpoint != _CHANGE or arguments["kind"] not in KINDS:
         return

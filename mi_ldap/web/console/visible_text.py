@@ -1,4 +1,4 @@
-"""Text of other programs, made harmless for a page: log files and names."""
+"""Replacement of control characters in text from other programs, such as log files and names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import codecs
 from dataclasses import dataclass
 from typing import Final
 
-# Format characters that reorder text or hide it (Unicode category Cf), such as U+202E.
+# Format characters (Unicode category Cf) that reorder or hide text, such as U+202E: with them a log
+# line could look like another one.
 _HIDDEN: Final = (
     *range(0x200B, 0x2010),
     *range(0x202A, 0x202F),
@@ -38,8 +39,8 @@ class LogPart:
     """A part of a log file.
 
     Attributes:
-        text: ready for a page.
-        end: the offset of the byte after it.
+        text: the text, without control characters.
+        end: the offset in the file at which the next part begins.
     """
 
     text: str
@@ -49,13 +50,13 @@ class LogPart:
 def log_part(content: bytes, start: int, *, is_cut: bool) -> LogPart:
     """Return the text of bytes of a log file.
 
-    Bytes that are not UTF-8 are replaced; those of a character whose end is missing are left for
-    the next part.
+    Bytes that are not UTF-8 are replaced by U+FFFD. The bytes of an incomplete character at the end
+    are left for the next part.
 
     Args:
         content: the bytes.
-        start: the offset of the first one.
-        is_cut: whether they begin anywhere in a line, whose rest is dropped then.
+        start: the offset of the first byte.
+        is_cut: whether they may begin in the middle of a line; the rest of that line is dropped.
     """
     end = start + len(content)
     if is_cut:
