@@ -30,7 +30,8 @@ class IcpSettings(Section):
     """`[icp_config]`: without `enabled = true` the whole section has no effect."""
 
     enabled: OnlyTrue = setting(
-        False, "Whether this service reports to ICP 2 and accepts its tokens; only `true` does"
+        False,
+        "Whether this service reports to ICP 2 and accepts its tokens; only `true` enables it",
     )
     icp_url: IcpUrl = setting(
         "https://localhost:9445", "Address of ICP for its nodes: https, host and port"
@@ -44,7 +45,7 @@ class IcpSettings(Section):
         "default", "Integration in the project; ICP creates it if it is missing"
     )
     runtime: RuntimeName | None = setting(
-        None, "Name of this service in ICP, another one for each node; none: the machine's name"
+        None, "Name of this service in ICP, unique among all runtimes; none: the machine's name"
     )
     # ICP shows a node as offline after 30 seconds without a heartbeat.
     heartbeat_interval: HeartbeatSeconds = setting(10, "Seconds from one heartbeat to the next")
@@ -54,7 +55,7 @@ class IcpSettings(Section):
         "the machine's name if the service listens on all addresses, and `server.port`",
     )
     ssl_verify: UnlessFalse = setting(
-        True, "Whether ICP's certificate is verified; only `false` does not"
+        True, "Whether ICP's certificate is verified; only `false` disables it"
     )
     ca_file: InputFile | None = setting(
         None, "PEM file of the authorities that are trusted for ICP's certificate"
