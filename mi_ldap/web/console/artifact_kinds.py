@@ -119,7 +119,7 @@ _TRACE: Final = (
         "trace",
         "enable",
         "is traced",
-        "Each message is written to the log with its content, which slows it down.",
+        "Each message is written to the log with its content. This makes processing slower.",
     ),
     Change(
         "trace-off",
