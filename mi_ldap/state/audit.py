@@ -2,7 +2,8 @@
 
 A change that fails after its line was written gets a second line with the outcome `undone` (or
 `unknown`, if the directory did not answer) and the same request id. A retry after a conflict adds
-no lines. Passwords, tokens and hashes are never written.
+no lines. Requests to Micro Integrators have a line `pending` and one with the outcome, see
+`mi_ldap.web.artifact_audit`. Passwords, tokens and hashes are never written.
 """
 
 from __future__ import annotations

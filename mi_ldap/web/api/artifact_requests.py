@@ -1,4 +1,4 @@
-"""What a request about an artifact asks of its Micro Integrator (MI), read and checked."""
+"""Reading and checking of requests about artifacts, before a Micro Integrator (MI) gets them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIELDS_OF_READS: Final = ("range", "if-range", "if-none-match", "if-modified-si
 _FIELD_VALUE: Final = re.compile(r"[\t -~]+")  # RFC 9110 §5.5, without obsolete bytes
 
 _RECORDED: Final = ("status", "trace", "statistics", "type", "loggingLevel")
-"""Keys of bodies whose values say what was done; all others may be secrets."""
+"""Keys of bodies whose values the audit log has; the values of all others may be secrets."""
 
 _NOT_RECORDED: Final = ("searchKey", "expand")
 
@@ -36,8 +36,8 @@ class ArtifactRequest:
         target: path and query below the MI's management URL, percent-encoded.
         fields: header fields.
         body: None if the client's is streamed.
-        name: what it is about; `""` if it names nothing.
-        details: what is done with it, for the audit log.
+        name: the name of the artifact, file or path; `""` if it names nothing.
+        details: the values that it sets, for the audit log.
     """
 
     target: str
@@ -50,7 +50,7 @@ class ArtifactRequest:
 def read_request(
     resource: Resource, operation: Operation, arguments: Mapping[str, str], request_id: str
 ) -> ArtifactRequest:
-    """Return what the current request asks of the MI.
+    """Return the request to the MI for the current request.
 
     Args:
         resource: its row in the table.
@@ -90,7 +90,7 @@ def _query(resource: Resource) -> dict[str, str]:
     found = {}
     for key in resource.query:
         texts = request.args.getlist(key)
-        # Clients, MI and this service could each take another one of them.
+        # This service could check one of the values, and MI use the other one.
         if len(texts) > 1:
             raise BadRequest(f"'{key}' is given more than once.")
         if texts:
@@ -110,7 +110,8 @@ def _body(operation: Operation) -> tuple[bytes | None, Mapping[str, Any]]:
 
 def _fields(operation: Operation) -> Iterator[tuple[str, str]]:
     if operation.body is Body.JSON:
-        # Not the client's: in another charset the name could be another than the audited one.
+        # Not the client's field: with another charset MI could read another name than the audited
+        # one.
         yield "content-type", "application/json"
     names = [*_FIELDS]
     if operation.body is Body.STREAMED:
