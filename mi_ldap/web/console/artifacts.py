@@ -87,6 +87,7 @@ def may_operate(kind: Kind) -> bool:
 
 def offered_changes(kind: Kind, artifact: Artifact) -> list[Change]:
     """Return the changes that would have an effect on the artifact in its present state."""
+    # MI answers `enabled` and `disabled`, but a change is sent as `enable` or `disable`.
     done = {
         ("status", artifact.state),
         ("trace", artifact.tracing.removesuffix("d")),
