@@ -119,7 +119,9 @@ class OperatorsOnly(Forbidden):
     code = "operators_only"
 
     def __init__(self) -> None:
-        super().__init__("Only operators and admins may do this.")
+        super().__init__(
+            "Only operators and admins may do this. Ask an admin for an operator role."
+        )
 
 
 class PasswordChangeFirst(Forbidden):
