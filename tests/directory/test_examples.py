@@ -121,8 +121,9 @@ def test_every_example_is_tried() -> None:
     files = {file.stem for file in CONFIG.glob("*.toml")}
     # tests/faults/test_database_service.py tries the one of databases,
     # test_secondary_example.py the one with a secondary store, test_read_only_example.py the one of
-    # a directory that is read-only.
-    assert files == {*EXAMPLES, "mi-ldap", "database", "secondary", "read-only"}
+    # a directory that is read-only, tests/micro_integrator/test_example.py the one of nodes.
+    elsewhere = {"mi-ldap", "database", "secondary", "read-only", "micro-integrators"}
+    assert files == {*EXAMPLES, *elsewhere}
 
 
 # What docs/directories.md says of login by other names

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.console.browser_window import browser, window
 from tests.openapi.conftest import Stage
+from tests.until import until
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def page(chromium: Browser, stage: Stage) -> Iterator[Page]:
 
 def test_swagger_ui_sends_a_get_with_the_token(page: Page, stage: Stage) -> None:
     authorize(page, stage.token)
-    users = page.locator("#operations-Users-get_users")
+    users = scrolled_to(page, "#operations-Users-get_users")
     try_out(users)
     for field in users.locator("input").all():
         field.fill("")
@@ -41,7 +42,7 @@ def test_swagger_ui_sends_a_get_with_the_token(page: Page, stage: Stage) -> None
 
 def test_swagger_ui_sends_a_change_with_the_token(page: Page, stage: Stage) -> None:
     authorize(page, stage.token)
-    roles = page.locator("#operations-Roles-post_roles")
+    roles = scrolled_to(page, "#operations-Roles-post_roles")
     try_out(roles)
     roles.get_by_role("textbox").first.fill('{"role": "tried out"}')
     roles.get_by_role("button", name="Execute").click()
@@ -49,7 +50,7 @@ def test_swagger_ui_sends_a_change_with_the_token(page: Page, stage: Stage) -> N
 
 
 def test_swagger_ui_shows_the_401_without_a_token(page: Page) -> None:
-    roles = page.locator("#operations-Roles-get_roles")
+    roles = scrolled_to(page, "#operations-Roles-get_roles")
     try_out(roles)
     roles.get_by_role("button", name="Execute").click()
     expect(roles.locator(".live-responses-table")).to_contain_text("carries no token")
@@ -61,6 +62,20 @@ def authorize(page: Page, token: str) -> None:
     container = page.locator(".auth-container", has_text="bearer")
     container.locator("button.authorize").click()
     page.locator("button.btn-done").first.click()
+
+
+def scrolled_to(page: Page, selector: str) -> Locator:
+    """The operation; of many, Swagger UI renders those that are scrolled into view."""
+    operation = page.locator(selector)
+    page.mouse.move(600, 400)
+
+    def is_rendered() -> bool:
+        page.mouse.wheel(0, 300)
+        page.wait_for_timeout(100)
+        return operation.count() > 0
+
+    until(is_rendered)
+    return operation
 
 
 def try_out(operation: Locator) -> None:
