@@ -25,7 +25,7 @@ def page(chromium: Browser, stage: Stage) -> Iterator[Page]:
         asked: list[str] = []
         opened.page.on("request", lambda request: asked.append(request.url))
         opened.page.goto(f"{stage.url}/docs")
-        expect(opened.page.get_by_text("List users").first).to_be_visible()
+        expect(opened.page.locator(".opblock").first).to_be_visible(timeout=30_000)
         yield opened.page
         assert [url for url in asked if not url.startswith((stage.url, "data:"))] == []
 
@@ -65,16 +65,19 @@ def authorize(page: Page, token: str) -> None:
 
 
 def scrolled_to(page: Page, selector: str) -> Locator:
-    """The operation; of many, Swagger UI renders those that are scrolled into view."""
+    """The operation; of a hundred and more, Swagger UI renders those that are in view."""
     operation = page.locator(selector)
     page.mouse.move(600, 400)
+    page.mouse.wheel(0, -100_000)
 
     def is_rendered() -> bool:
+        if operation.count():
+            return True
         page.mouse.wheel(0, 300)
-        page.wait_for_timeout(100)
-        return operation.count() > 0
+        page.wait_for_timeout(200)
+        return False
 
-    until(is_rendered)
+    until(is_rendered, 30.0)
     return operation
 
 
