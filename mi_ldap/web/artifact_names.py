@@ -1,4 +1,4 @@
-"""Names that must not lead a Micro Integrator (MI) to another file, folder or path."""
+"""Names of artifacts: none may lead a Micro Integrator (MI) to another file, folder or path."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 from mi_ldap.errors import BadRequest, NotFound
+from mi_ldap.state.audit import MAX_TEXT_BYTES
 
 _NO_FILE = "'file' must be the name of a log file, without a folder."
 _NO_PATH = "'path' must be a path in the registry without '.', '..', '\\', '//' and a scheme."
@@ -42,3 +43,10 @@ def check_names(arguments: Mapping[str, str]) -> None:
         # A segment `..` would be another path at the MI.
         if any(text in (".", "..") or set(text) & {"/", "\\"} for text in _decoded(name)):
             raise NotFound("There is no artifact of that name.")
+
+
+def ensure_recordable(name: str) -> None:
+    """Raise `BadRequest` for a name of which the audit log would have a part only."""
+    # A lone surrogate, which JSON can contain, cannot be encoded otherwise.
+    if len(name.encode(errors="surrogatepass")) > MAX_TEXT_BYTES:
+        raise BadRequest(f"A name must not have more than {MAX_TEXT_BYTES} bytes.")

@@ -487,6 +487,13 @@ def test_a_name_that_the_audit_log_cannot_hold_is_refused(gateway: Gateway) -> N
     assert (info["name"], len(info["status"])) == ("é" * 512, 128)
 
 
+def test_a_name_that_is_not_unicode_is_forwarded_and_audited(gateway: Gateway) -> None:
+    surrogate = b'{"name": "\\ud800"}'
+    assert gateway.operator("POST", "/apis", surrogate).status_code == 200
+    assert gateway.user("POST", "/apis", surrogate).status_code == 403
+    assert [line[2]["name"] for line in gateway.audited] == ["\ud800", "\ud800"]
+
+
 def test_a_refused_operation_takes_little_of_the_audit_log(gateway: Gateway) -> None:
     keys = ("name", "status", "trace", "statistics", "type", "loggingLevel")
     assert gateway.user("POST", "/apis", dict.fromkeys(keys, "é" * 512)).status_code == 403

@@ -133,6 +133,23 @@ def test_readers_get_no_operations(here: NodeConsole) -> None:
     assert here.audited == [("rita", "what?", "refused")]
 
 
+def test_a_change_at_a_node_that_is_not_there_takes_nothing_of_the_audit_log(
+    here: NodeConsole,
+) -> None:
+    address = f"/nodes/{'é' * 1000}/endpoints/change?name=a&change=deactivate"
+    assert here.reader.send(address).status_code == 403
+    assert here.audited == []
+
+
+def test_a_name_that_the_audit_log_cannot_hold_is_refused(here: NodeConsole) -> None:
+    name = "a" * 1025
+    here.operator.send(at("endpoints", "change", name=name, change="deactivate"))
+    for page in ("file", "file/download"):
+        assert here.reader.get(at("logs", page, name=name)).status_code == 400
+    assert here.mi.forwarded == []
+    assert here.audited == []
+
+
 CHANGES = (
     ("endpoints", "deactivate", "is inactive", ">Inactive<"),
     ("endpoints", "activate", "is active", ">Active<"),

@@ -13,9 +13,8 @@ from flask import request
 from mi_ldap.errors import BadRequest
 from mi_ldap.micro_integrators.forward import BODY_FOLLOWS, Fields
 from mi_ldap.micro_integrators.resources import Body, Operation, Resource
-from mi_ldap.state.audit import MAX_TEXT_BYTES
 from mi_ldap.web.api.schemas import json_object
-from mi_ldap.web.artifact_names import check_names, check_query
+from mi_ldap.web.artifact_names import check_names, check_query, ensure_recordable
 
 # The person's token, cookies, addresses and method overrides are for this service alone.
 _FIELDS: Final = ("accept", "traceparent", "tracestate")
@@ -69,8 +68,7 @@ def read_request(
     check_query(query)
     body, content = _body(operation)
     name = _text({**query, **arguments, **content}.get(operation.name_key, ""))
-    if len(name.encode()) > MAX_TEXT_BYTES:  # the audit log would have a part of it only
-        raise BadRequest(f"A name must not have more than {MAX_TEXT_BYTES} bytes.")
+    ensure_recordable(name)
     return ArtifactRequest(
         target=resource.target(arguments, query.items()),
         fields=(*_fields(operation), ("x-request-id", request_id)),

@@ -13,7 +13,7 @@ from mi_ldap.micro_integrators.failures import AnswerTooLarge
 from mi_ldap.micro_integrators.fetch import Tail, fetch_tail
 from mi_ldap.micro_integrators.forward import Outcome
 from mi_ldap.web.artifact_audit import ArtifactRecord, AuditedRequest, recorded
-from mi_ldap.web.artifact_names import check_query
+from mi_ldap.web.artifact_names import check_query, ensure_recordable
 from mi_ldap.web.console.artifact_answers import missing_artifact, refused_by_node
 from mi_ldap.web.console.artifact_kinds import LOGS, reading_of
 from mi_ldap.web.nodes import reachable_nodes
@@ -54,7 +54,7 @@ def read_end(node: str, name: str, most: int) -> LogBytes:
         most: how many bytes, at most.
 
     Raises:
-        BadRequest: the name could name a file outside of the folder of log files.
+        BadRequest: the name could name a file outside of the folder of log files, or is too long.
         NotFound: there is no such file.
         NodeUnavailable: the node is down, slow or not trusted.
         NodeFailed: the node refused the request, or the file is too large to be read as a whole.
@@ -64,6 +64,7 @@ def read_end(node: str, name: str, most: int) -> LogBytes:
         AuditedRequest(node, LOGS.resource, reading_of(LOGS.resource), name, {})
     )
     check_query({"file": name})
+    ensure_recordable(name)
     with recorded(record):
         tail = _read(node, name, f"bytes=-{most}", most)
         # 416 is the answer for an empty file.

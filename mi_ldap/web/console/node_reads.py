@@ -16,7 +16,7 @@ from mi_ldap.errors import (
 from mi_ldap.micro_integrators.fetch import fetch, fetch_starts
 from mi_ldap.micro_integrators.forward import Fields, Outcome
 from mi_ldap.web.artifact_audit import ArtifactRecord, AuditedRequest, recorded
-from mi_ldap.web.artifact_names import check_names
+from mi_ldap.web.artifact_names import check_names, ensure_recordable
 from mi_ldap.web.console import artifact_answers
 from mi_ldap.web.console.artifact_answers import Artifact, Json
 from mi_ldap.web.console.artifact_kinds import Kind, reading_of
@@ -98,12 +98,13 @@ def send(wanted: AuditedRequest, arguments: Mapping[str, str], content: Json | N
 
     Raises:
         NotFound: no artifact can have the name.
-        BadRequest: the node refused the operation (400 to 499).
+        BadRequest: the node refused the operation (400 to 499), or the name is too long.
         NodeUnavailable: the node is down, slow or not trusted; nothing was done.
         NodeFailed: the node gave no valid answer; the operation may have been carried out.
         AuditUnavailable: the audit line could not be written; nothing was done.
     """
     check_names(arguments)
+    ensure_recordable(wanted.name)
     body, fields = b"", _fields()
     if content is not None:
         body = json.dumps(content, ensure_ascii=False).encode()

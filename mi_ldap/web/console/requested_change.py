@@ -76,8 +76,9 @@ def audit_refused_change(error: MiLdapError) -> None:
         return
     kind = KINDS[arguments["kind"]]
     try:
+        ensure_node(arguments["node"])  # otherwise the line could contain any text of any size
         change = requested_change(kind)
         wanted = audited_change(arguments["node"], kind, change)
-    except MiLdapError:  # there is no such change
+    except MiLdapError:  # there is no such node or change
         return
     audit_refused(wanted, error)
