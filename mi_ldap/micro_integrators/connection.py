@@ -67,7 +67,8 @@ class NodeConnection:
         self._left: int | None = None  # missing bytes of a body with a Content-Length
         self._buffer = memoryview(b"")
         self._is_ended = False
-        self._framing = 0  # bytes that were received, without content and an eighth of it
+        # Eighths of bytes that were received, without content and an eighth of it.
+        self._framing = 0
         self._ends_with_connection = False
         self.has_answered = False
 
@@ -210,13 +211,13 @@ class NodeConnection:
             if isinstance(event, h11.Data):
                 pieces.append(bytes(event.data))
                 size += len(event.data)
-                self._framing -= len(event.data) + len(event.data) // 8
+                self._framing -= 9 * len(event.data)
             elif event is h11.NEED_DATA:
                 if pieces:
                     break
                 received = await self._socket.receive()
-                self._framing += len(received)
-                if self._framing > _FRAMING_LIMIT:
+                self._framing += 8 * len(received)
+                if self._framing > 8 * _FRAMING_LIMIT:
                     raise BadAnswer("the chunks of the body are too small")
                 self._http.receive_data(received)
             else:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mi_ldap.micro_integrators import connection
 from mi_ldap.micro_integrators.connection import AnswerHead, BadAnswer, NodeConnection
 from mi_ldap.micro_integrators.failures import reason_of
 from mi_ldap.serving.answer_fields import merged_fields
@@ -186,6 +187,19 @@ def test_tiny_chunks_do_not_block_the_event_loop_and_end_the_answer() -> None:
         return turns
 
     assert asyncio.run(forward()) > 500
+
+
+def test_chunks_of_100_bytes_are_accepted_however_they_arrive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "_FRAMING_LIMIT", 256)
+    body = b"64\r\n" + b"x" * 100 + b"\r\n"
+    sent = body * 100 + b"0\r\n\r\n"
+    for size in (1, 7, 100):
+        pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
+        found = read([OK + CHUNKED + b"\r\n", *pieces])
+        assert not isinstance(found, str)
+        assert found[2] == b"x" * 10_000
 
 
 def test_an_error_does_not_quote_the_answer() -> None:
