@@ -18,7 +18,7 @@ from mi_ldap.domains.prefixes import (
 )
 from mi_ldap.domains.reads import DomainReads
 from mi_ldap.errors import BadRequest, DirectoryUnavailable, Forbidden, RoleExists, UserExists
-from mi_ldap.model import AuthenticationResult, EntryId, ReadSource, Role, User
+from mi_ldap.model import AuthenticationResult, ReadSource, Role, User
 from mi_ldap.name_rules import split_domain
 from mi_ldap.steps import entries_of_step
 from mi_ldap.store import (
@@ -181,20 +181,21 @@ class Domains(DomainReads):
         # Two stores may be configured with the same directory or database. The rules of custody
         # know an admin by the id in the primary store.
         for entry in entries:
-            bare = without_domain(entry).id
-            if not entry.domain or not _UNIQUE_ID.fullmatch(bare):
-                continue
-            if self._is_in_primary(entry, bare):
+            if entry.domain and self._is_in_primary(without_domain(entry)):
                 raise Forbidden(
                     f"{entry.name} is in the primary user store, too: change it there, "
                     "and let the stores have different users and roles."
                 )
 
-    def _is_in_primary(self, entry: User | Role, bare_id: EntryId) -> bool:
-        if isinstance(entry, User):
-            return self._primary.user(bare_id) is not None
+    def _is_in_primary(self, bare: User | Role) -> bool:
+        is_unique = _UNIQUE_ID.fullmatch(bare.id) is not None
+        if isinstance(bare, User):
+            user = self._primary.user(bare.id)
+            return user is not None and (is_unique or _is_same_user(user, bare))
         admin_role = self._primary.admin_role()
-        return admin_role is not None and bare_id in {admin_role.role.id, *admin_role.nested}
+        if admin_role is None or bare.id not in {admin_role.role.id, *admin_role.nested}:
+            return False
+        return is_unique or _is_same_entry(self._primary.find_role(bare.name), bare)
 
     def _store(self, domain: str) -> UserStore:
         return self._secondaries[domain] if domain else self._primary
@@ -206,6 +207,21 @@ class Domains(DomainReads):
 def _is_always_met(step: Step) -> bool:
     """Whether the step is a guard that a user is not a member of a role of another store."""
     return isinstance(step, NotMember) and step.role.domain != step.user.domain
+
+
+def _is_same_user(some: User, other: User) -> bool:
+    # Two databases may both have a user `admin` with the key 1. They differ in the epoch, which
+    # depends on the password and on the time of its last change.
+    return _is_same_entry(some, other) and some.epoch == other.epoch
+
+
+def _is_same_entry(some: User | Role | None, other: User | Role) -> bool:
+    """Whether two entries whose ids are unique only in their store are equal in all names."""
+    return some is not None and (some.id, some.name, some.locator) == (
+        other.id,
+        other.name,
+        other.locator,
+    )
 
 
 @contextmanager

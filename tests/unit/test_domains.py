@@ -244,7 +244,13 @@ def test_a_pattern_selects_by_the_contract(
     assert [*found.names] == [name for name in shown if matches(prefix + pattern, name)]
 
 
-def test_no_entry_of_the_primary_store_is_changed_through_another(stores: Stores) -> None:
+@pytest.mark.parametrize("are_unique", [True, False])
+def test_no_entry_of_the_primary_store_is_changed_through_another(
+    stores: Stores, *, are_unique: bool
+) -> None:
+    if not are_unique:  # as numbers of rows, or with another `user_id_attribute`
+        for name in ("boss", "bob"):
+            stores.primary.account(name).id = EntryId(name)
     same = Domains(stores.primary, {"SAME": stores.primary})
     boss, role = same.find_user("SAME/boss"), same.find_role("SAME/admin")
     bob = same.find_user("SAME/bob")
@@ -265,6 +271,18 @@ def test_no_entry_of_the_primary_store_is_changed_through_another(stores: Stores
         same.change_password(bob, PASSWORD, "another horse")
     assert stores.primary.admin_role() == before
     assert same.authenticate(bob, PASSWORD)
+
+
+def test_users_of_two_stores_may_have_equal_ids_that_are_not_unique(stores: Stores) -> None:
+    for store in (stores.primary, stores.wso2):
+        store.account("bob").id = EntryId("1")
+    found = stores.all.find_user("WSO2.COM/bob")
+    assert found is not None
+    stores.all.reset_password(found, "another horse")
+    present = stores.all.user(found.id)
+    assert present is not None
+    stores.all.apply(DeleteUser(present))
+    assert stores.all.find_user("bob") is not None
 
 
 class HangingStore(MemoryStore):
