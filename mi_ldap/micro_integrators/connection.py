@@ -17,7 +17,7 @@ HEAD_LIMIT: Final = 64 * 1024
 """Bytes of the head of an answer."""
 
 _FRAMING_LIMIT: Final = 256 * 1024
-"""Bytes of a chunked body that are not content, besides an eighth of the content."""
+"""Bytes by which the framing of a chunked body may be larger than its content."""
 
 _EVENTS_AT_ONCE: Final = 64
 
@@ -67,8 +67,7 @@ class NodeConnection:
         self._left: int | None = None  # missing bytes of a body with a Content-Length
         self._buffer = memoryview(b"")
         self._is_ended = False
-        # Eighths of bytes that were received, without content and an eighth of it.
-        self._framing = 0
+        self._framing = 0  # bytes by which the framing so far is larger than the content
         self._ends_with_connection = False
         self.has_answered = False
 
@@ -211,13 +210,13 @@ class NodeConnection:
             if isinstance(event, h11.Data):
                 pieces.append(bytes(event.data))
                 size += len(event.data)
-                self._framing -= 9 * len(event.data)
+                self._framing -= 2 * len(event.data)  # received, and content
             elif event is h11.NEED_DATA:
                 if pieces:
                     break
                 received = await self._socket.receive()
-                self._framing += 8 * len(received)
-                if self._framing > 8 * _FRAMING_LIMIT:
+                self._framing += len(received)
+                if self._framing > _FRAMING_LIMIT:
                     raise BadAnswer("the chunks of the body are too small")
                 self._http.receive_data(received)
             else:
