@@ -77,12 +77,3 @@ def database(folder: Path) -> Environment:
         "MI_LDAP_SERVER__WORKERS": "1",
         "MI_LDAP_BOOTSTRAP__USERS": "admin",
     }
-
-
-def directory_and_databases(folder: Path) -> Environment:
-    """The embedded directory, a secondary database, and hybrid roles in MI's database."""
-    return {
-        "MI_LDAP_CONFIG": _config(folder, f"{_DATASOURCE}{_SECONDARY}"),
-        "MI_LDAP_STATE_DIR": str(folder / "state"),
-        "MI_LDAP_SERVER__WORKERS": "1",
-    }

@@ -106,8 +106,8 @@ def _operate(method: str, name_key: str = "", body: Body = Body.JSON) -> Operati
     return Operation(method, Audience.OPERATORS, body, name_key)
 
 
-def _administer(method: str, name_key: str = "", body: Body = Body.JSON) -> Operation:
-    return Operation(method, Audience.ADMINS, body, name_key)
+def _administer(method: str, name_key: str = "") -> Operation:
+    return Operation(method, Audience.ADMINS, Body.JSON, name_key)
 
 
 def _listed(kind: str, name_key: str = "", *keys: str, changes: bool = False) -> Resource:

@@ -9,7 +9,6 @@ import json
 import re
 import time
 from asyncio import Task
-from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -41,18 +40,11 @@ class Session:
     Args:
         config: the node and the account.
         pool: connects to the node.
-        clock: returns the time in seconds, monotonic.
     """
 
-    def __init__(
-        self,
-        config: NodeConfig,
-        pool: ConnectionPool,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, config: NodeConfig, pool: ConnectionPool) -> None:
         self._config = config
         self._pool = pool
-        self._clock = clock
         self._token = ""
         self._ends_at = 0.0
         self._login: Task[str] | None = None
@@ -65,9 +57,9 @@ class Session:
             NodeFailed: the node refuses the account.
             FAILURES: the node cannot be reached, or gave no valid answer.
         """
-        if self._token and self._clock() < self._ends_at:
+        if self._token and time.monotonic() < self._ends_at:
             return self._token
-        if self._clock() < self._refused_until:
+        if time.monotonic() < self._refused_until:
             raise self._refused()
         if self._login is None:
             # One login for all requests that wait, because MI keeps only the 200 newest tokens. The
@@ -93,7 +85,7 @@ class Session:
             finally:
                 self._pool.give_back(connection)
         if status in (401, 403):
-            self._refused_until = self._clock() + _REFUSED_S
+            self._refused_until = time.monotonic() + _REFUSED_S
             log.error(
                 "node_refuses_account",
                 node=self._config.id,
@@ -107,7 +99,7 @@ class Session:
         self._token = token
         life_s = _life_of(token)
         # A token that lives for less than two minutes is used for half of its lifetime.
-        self._ends_at = self._clock() + max(life_s - _MARGIN_S, life_s / 2)
+        self._ends_at = time.monotonic() + max(life_s - _MARGIN_S, life_s / 2)
         return token
 
     async def _ask(self, connection: NodeConnection) -> tuple[int, bytes]:

@@ -76,11 +76,10 @@ def over(
     place: Place,
     *,
     has_accounts: bool = True,
-    observe: Callable[[str], None] = lambda operation: None,
     **settings: Any,
 ) -> HybridStore:
     """A store with hybrid roles in that database, beside it."""
-    database = Database(replace(place.config, **settings), observe)
+    database = Database(replace(place.config, **settings))
     hybrid = SqlHybridRoles(database, ADMIN_ROLE if has_accounts else "")
     return HybridStore(store, hybrid, has_accounts=has_accounts)
 

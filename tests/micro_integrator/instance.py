@@ -9,13 +9,10 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from tests.micro_integrator.modes import Fault, Mode
 from tests.micro_integrator.recording import Received
-
-if TYPE_CHECKING:
-    import trustme
 
 _ROOT = Path(__file__).parents[2]
 _STOP_S = 10.0
@@ -26,32 +23,20 @@ class MicroIntegrator:
 
     Args:
         folder: for its certificate and its log.
-        username: of the one account that the node has.
-        password: of that account.
         token_life_s: how long a token is valid.
         tls: HTTPS; else plain HTTP.
-        authority: the CA of the certificate; its own if none is given.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        username: str = "door",
-        password: str = "pass:wörd",
-        token_life_s: float = 3600.0,
-        tls: bool = True,
-        authority: trustme.CA | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, *, token_life_s: float = 3600.0, tls: bool = True) -> None:
         # Here, since the process of the node imports this module, too, and starts quicker without.
         import trustme
 
         from tests.hosts.process import free_ports
         from tests.hosts.tls import Certificates
 
-        self.username = username
-        self.password = password
-        self.certificates = Certificates(folder / "tls", authority or trustme.CA())
+        self.username = "door"
+        self.password = "pass:wörd"
+        self.certificates = Certificates(folder / "tls", trustme.CA())
         self.log_file = folder / "micro_integrator.log"
         self._token_life_s = token_life_s
         self._has_tls = tls

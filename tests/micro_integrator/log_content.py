@@ -10,11 +10,11 @@ _BLOCK_BYTES = 1_048_573
 _BLOCK = memoryview(hashlib.shake_128(b"wso2carbon.log").digest(_BLOCK_BYTES))
 
 
-def log_pieces(start: int, end: int, most: int = _BLOCK_BYTES) -> Iterator[memoryview]:
-    """The bytes from offset `start` to `end` (exclusive), in pieces of at most `most` bytes."""
+def log_pieces(start: int, end: int) -> Iterator[memoryview]:
+    """The bytes from offset `start` to `end` (exclusive), in pieces of at most 1 MiB."""
     while start < end:
         offset = start % _BLOCK_BYTES
-        piece = _BLOCK[offset : offset + min(most, end - start)]
+        piece = _BLOCK[offset : offset + end - start]
         yield piece
         start += len(piece)
 
