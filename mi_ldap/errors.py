@@ -41,6 +41,11 @@ sentence. Only `mi_ldap.web.errors` knows HTTP and the sentences that MI's clien
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
 
 class MiLdapError(Exception):
     """The root; `str(error)` is one sentence for people.
@@ -239,6 +244,13 @@ class AmbiguousName(BadRequest):
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"More than one {kind} is named {name}.")
+
+
+def only_one(kind: str, name: str, found: Sequence[T]) -> T | None:
+    """Return what was found by a name, None if nothing was; raise `AmbiguousName` for several."""
+    if len(found) > 1:
+        raise AmbiguousName(kind, name)
+    return found[0] if found else None
 
 
 class WrongOldPassword(BadRequest):

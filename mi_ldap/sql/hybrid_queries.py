@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from mi_ldap import account_state
-from mi_ldap.errors import AdminRoleUnclear, AmbiguousName
+from mi_ldap.errors import AdminRoleUnclear, only_one
 from mi_ldap.hybrid_roles import HybridAccount, HybridAdminRole, HybridMember
 from mi_ldap.model import EntryId, Role, User, entry_id
 from mi_ldap.name_rules import EVERYONE, HYBRID_DOMAINS
@@ -80,12 +80,10 @@ class HybridQueries:
         Raises:
             AmbiguousName: two roles match.
         """
-        found = self.roles_named(connection, name)
-        if len(found) > 1:
-            raise AmbiguousName("role", name)
-        if not found:
+        found = only_one("role", name, self.roles_named(connection, name))
+        if found is None:
             return None
-        key, full_name = found[0]
+        key, full_name = found
         revision = UNREAD if is_shown_only else self.revision(connection, key)
         return hybrid_role(key, full_name, revision)
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
     select,
 )
 
-from mi_ldap.errors import AmbiguousName
+from mi_ldap.errors import only_one
 from mi_ldap.model import AdminRole, Names, Role, User
 from mi_ldap.sql.admin_role_queries import AdminRoleQueries
 from mi_ldap.sql.database_errors import UserIdUnusable
@@ -120,9 +120,8 @@ class Queries:
 
     def find_user(self, connection: Connection, name: str) -> User | None:
         found = [each for each in self.records_named(connection, name) if each.is_shown]
-        if len(found) > 1:
-            raise AmbiguousName("user", name)
-        return found[0].user() if found else None
+        record = only_one("user", name, found)
+        return record.user() if record else None
 
     def user(self, connection: Connection, user_id: str) -> User | None:
         stored_id = self._stored_id(user_id)
@@ -190,12 +189,10 @@ class Queries:
         Raises:
             AmbiguousName: two roles match.
         """
-        found = self.roles_named(connection, name)
-        if len(found) > 1:
-            raise AmbiguousName("role", name)
-        if not found:
+        found = only_one("role", name, self.roles_named(connection, name))
+        if found is None:
             return None
-        key, stored = found[0]
+        key, stored = found
         membership = None if is_shown_only else self.membership(connection, key)
         return role_of(key, stored, membership)
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from mi_ldap.errors import AmbiguousName
+from mi_ldap.errors import only_one
 from mi_ldap.forwarded_reads import ForwardedReads
 from mi_ldap.model import AdminRole, EntryId, Role, User, UserDetails
 from mi_ldap.sql.database_errors import NotStorable
@@ -150,16 +150,15 @@ class UserQueries:
             for each in records_of(of_users, has_uuid=schema.has_uuid)  # type: ignore[arg-type]
             if each.is_shown and is_same(each.name, name, ignores_case=ignores_case)
         ]
-        if len(found) > 1:
-            raise AmbiguousName("user", name)
-        if not found:
+        record = only_one("user", name, found)
+        if record is None:
             return None
         roles = sorted(
             (row["um_role_name"], row["um_role_id"])
             for row in rows
-            if row["um_role_id"] is not None and row["um_id"] == found[0].key
+            if row["um_role_id"] is not None and row["um_id"] == record.key
         )
-        return found[0].user(), tuple(role_of(key, role, None) for role, key in roles)
+        return record.user(), tuple(role_of(key, role, None) for role, key in roles)
 
     def _select_user(self, name: ColumnElement[str]) -> Select[Any]:
         """Return the query of the users of a name, with empty columns of roles."""

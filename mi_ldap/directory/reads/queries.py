@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from mi_ldap.directory.layout.directory_layout import DirectoryLayout
-from mi_ldap.errors import AmbiguousName, IdUnreadable
+from mi_ldap.errors import IdUnreadable, only_one
 from mi_ldap.ldap import names
 from mi_ldap.ldap.messages import Entry
 from mi_ldap.model import Role, User, entry_id
@@ -73,7 +73,7 @@ def user_named(layout: DirectoryLayout, name: str) -> Query[User | None]:
         return constant(None)
     # Combined with the list filter: who is not listed must not be able to log in either.
     named = users(layout, names.filter_for(layout.user_filter, name))
-    return named.then(lambda found: _single("user", name, found))
+    return named.then(lambda found: only_one("user", name, found))
 
 
 def users_named(layout: DirectoryLayout, name: str) -> Query[list[User]]:
@@ -116,7 +116,7 @@ def role_named(layout: DirectoryLayout, name: str) -> Query[Role | None]:
     if not name:
         return constant(None)
     named = roles(layout, names.filter_for(layout.role_filter, name))
-    return named.then(lambda found: _single("role", name, found))
+    return named.then(lambda found: only_one("role", name, found))
 
 
 def roles_with_member(layout: DirectoryLayout, members: Sequence[str]) -> Query[list[Role]]:
@@ -135,9 +135,3 @@ def roles_with_member(layout: DirectoryLayout, members: Sequence[str]) -> Query[
 def constant(answer: T) -> Query[T]:
     """Return the query that sends nothing, and has this answer."""
     return Query((), "", (), lambda entries: answer)
-
-
-def _single(kind: str, name: str, found: Sequence[T]) -> T | None:
-    if len(found) > 1:
-        raise AmbiguousName(kind, name)
-    return found[0] if found else None
