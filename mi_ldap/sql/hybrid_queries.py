@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
@@ -16,12 +16,9 @@ from mi_ldap.sql.hybrid_members import PRIMARY, HybridMembers, has_name, members
 from mi_ldap.sql.hybrid_user_roles import HybridUserRoles
 from mi_ldap.sql.names import is_same, is_storable
 from mi_ldap.sql.records import UNREAD
-from mi_ldap.sql.tables import Tables
+from mi_ldap.sql.tables import MAX_VALUES, Tables
 
 _INTERNAL, _APPLICATION = HYBRID_DOMAINS
-
-CHUNK: Final = 500
-"""The most values of a condition; SQLite before 3.32 takes 999."""
 
 
 class HybridQueries:
@@ -191,8 +188,8 @@ class HybridQueries:
         wanted = sorted(user_ids) if self.has_service_tables else []
         user = self.tables.hybrid_user
         found: dict[str, HybridAccount] = {}
-        for start in range(0, len(wanted), CHUNK):
-            chunk = wanted[start : start + CHUNK]
+        for start in range(0, len(wanted), MAX_VALUES):
+            chunk = wanted[start : start + MAX_VALUES]
             rows = connection.execute(self._select_accounts().where(user.c.user_id.in_(chunk)))
             # Compared again: a collation of MySQL may ignore the case of ids.
             found |= {row.user_id: _account(row) for row in rows if row.user_id in user_ids}

@@ -34,9 +34,9 @@ from mi_ldap.sql.records import (
     role_of,
     user_key,
 )
+from mi_ldap.sql.tables import MAX_VALUES
 
 _MAX_KEY = 2**31 - 1
-_CHUNK = 500  # SQLite before 3.32 takes at most 999 values
 _MAX_DIGITS = 10  # Python refuses to convert thousands
 
 
@@ -140,8 +140,8 @@ class Queries:
             for record in self._fetch(connection, self._users_by_id, id=wanted[0]):
                 found.setdefault(record.id, []).append(record)
             return found
-        for start in range(0, len(wanted), _CHUNK):
-            for record in self.records(connection, column.in_(wanted[start : start + _CHUNK])):
+        for start in range(0, len(wanted), MAX_VALUES):
+            for record in self.records(connection, column.in_(wanted[start : start + MAX_VALUES])):
                 found.setdefault(record.id, []).append(record)
         return found
 

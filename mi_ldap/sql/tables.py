@@ -33,6 +33,8 @@ from sqlalchemy.dialects.mysql import TIMESTAMP
 
 Layout = Literal["current", "old"]
 NAME_LENGTH = 255
+MAX_VALUES = 500
+"""The most values of a condition; SQLite before 3.32 takes 999 in a statement."""
 
 
 class _SqliteTime(TypeDecorator[Any]):
