@@ -13,7 +13,7 @@ from flask import Blueprint, Response, jsonify, request
 from mi_ldap.errors import AuditUnavailable, Forbidden, NotFound
 from mi_ldap.micro_integrators.resources import RESOURCES, Audience, Operation, Resource
 from mi_ldap.web.access import Access, allow
-from mi_ldap.web.api.forwarding import audit_refusal, forward
+from mi_ldap.web.api.forwarded_requests import audit_refusal, forward_request
 from mi_ldap.web.api.operation import Forwarded, Success, operation
 from mi_ldap.web.api.response_schemas import Applications, Artifacts
 from mi_ldap.web.errors import handle_error
@@ -58,7 +58,7 @@ def _view(resource: Resource, one: Operation) -> Callable[..., Response]:
 
     def view(**arguments: str) -> Response:
         if has_nodes():
-            return forward(resource, one, arguments)
+            return forward_request(resource, one, arguments)
         return _without_node(resource, one)
 
     view.__doc__ = _docstring(resource, one)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 from mi_ldap import __version__
 from mi_ldap.micro_integrators.resources import RESOURCES
 from mi_ldap.web.access import Access, allow
-from mi_ldap.web.api.forwarding import forward
+from mi_ldap.web.api.forwarded_requests import forward_request
 from mi_ldap.web.api.operation import Forwarded, Success, operation
 from mi_ldap.web.api.response_schemas import Active, Server
 from mi_ldap.web.nodes import named_node
@@ -46,7 +46,7 @@ def show_server() -> Response:
     # Only there: the dashboard registers this service and each Micro Integrator as nodes of their
     # own, by their addresses.
     if named_node() is not None:
-        return forward(_SERVER, _READ, {})
+        return forward_request(_SERVER, _READ, {})
     return jsonify(
         productName="mi_ldap, a user store for WSO2 Micro Integrator",
         productVersion=__version__,

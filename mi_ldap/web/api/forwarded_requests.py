@@ -15,7 +15,9 @@ from mi_ldap.web.context import user_of_request
 from mi_ldap.web.nodes import node_of_request
 
 
-def forward(resource: Resource, operation: Operation, arguments: Mapping[str, str]) -> Response:
+def forward_request(
+    resource: Resource, operation: Operation, arguments: Mapping[str, str]
+) -> Response:
     """Leave a `Forward` of the current request for the server; return an empty response.
 
     The server sends the request to the node, and replaces the response by the node's answer.
