@@ -6,28 +6,25 @@ All roles of the tests are hybrid ones. The admin role is one of them, or it is 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mi_ldap.model import Role
-from mi_ldap.store import AssignRole, UserStore
 from tests.hybrid.stores import HybridNames, MiRows, over, within
 from tests.memory_store import MemoryStore, role_locator, user_locator
-from tests.sql.servers import MariaDb, PostgreSql
-from tests.sql.stores import Place, server_place, sqlite_place
-from tests.store_contract import Plant, StoreContract, make_user, role_now
+from tests.sql.contract import (
+    OnMariaDb,
+    OnPostgreSql,
+    OnSqlite,
+    RolesInDatabase,
+    UsersInDatabase,
+)
+from tests.sql.stores import Place
+from tests.store_contract import Plant
 
 
-class WithHybridRoles(StoreContract):
-    folds_width = False
+class WithHybridRoles(RolesInDatabase):
     has_accounts = True
-
-    @pytest.fixture
-    def place(self, tmp_path: Path) -> Iterator[Place]:
-        with sqlite_place(tmp_path) as place:
-            yield place
 
     @pytest.fixture
     def plant(self, place: Place) -> Plant:
@@ -37,13 +34,8 @@ class WithHybridRoles(StoreContract):
     def plain(self) -> tuple[str, ...]:
         return () if self.has_accounts else ("admin",)
 
-    def role_with_revision(self, store: UserStore) -> Role:
-        role = store.create_role("dev")
-        store.apply(AssignRole(role, make_user(store, "member")))
-        return role_now(store, role)
 
-
-class InOneDatabase(WithHybridRoles):
+class InOneDatabase(WithHybridRoles, UsersInDatabase):
     @pytest.fixture
     def store(self, place: Place) -> Any:
         return HybridNames(within(place, has_accounts=self.has_accounts), self.plain)
@@ -55,35 +47,21 @@ class InOneDatabase(WithHybridRoles):
 
         return name_member
 
-    def test_the_policy_refuses_with_its_reason_and_keeps_the_old_one(
-        self, store: UserStore
-    ) -> None:
-        """There is none: whatever our own rules let through is taken."""
-        user = make_user(store)
-        store.reset_password(user, "x")
-        store.authenticate(user, "x")
 
-
-class TestInSqlite(InOneDatabase):
+class TestInSqlite(OnSqlite, InOneDatabase):
     pass
 
 
-class TestInSqliteWithPlainAdmins(InOneDatabase):
+class TestInSqliteWithPlainAdmins(OnSqlite, InOneDatabase):
     has_accounts = False
 
 
-class TestInPostgreSql(InOneDatabase):
-    @pytest.fixture
-    def place(self, postgresql: PostgreSql) -> Iterator[Place]:
-        with server_place(postgresql) as place:
-            yield place
+class TestInPostgreSql(OnPostgreSql, InOneDatabase):
+    pass
 
 
-class TestInMariaDb(InOneDatabase):
-    @pytest.fixture
-    def place(self, mariadb: MariaDb) -> Iterator[Place]:
-        with server_place(mariadb) as place:
-            yield place
+class TestInMariaDb(OnMariaDb, InOneDatabase):
+    pass
 
 
 class BesideDatabase(WithHybridRoles):
@@ -110,9 +88,9 @@ class BesideDatabase(WithHybridRoles):
         return name_member
 
 
-class TestBesideSqlite(BesideDatabase):
+class TestBesideSqlite(OnSqlite, BesideDatabase):
     pass
 
 
-class TestBesideSqliteWithPlainAdmins(BesideDatabase):
+class TestBesideSqliteWithPlainAdmins(OnSqlite, BesideDatabase):
     has_accounts = False

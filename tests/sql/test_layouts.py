@@ -11,10 +11,10 @@ from mi_ldap.errors import UserExists
 from mi_ldap.store import AssignRole, DeleteUser, RevokeRole, SetCustodian, Unchanged
 from tests.contract.words import PASSWORD, make_user, promotion, reread, role_now
 from tests.sql.stores import Place, bare_sqlite_place
-from tests.sql.test_store_contract import OnDatabase
+from tests.sql.test_store_contract import InDatabase
 
 
-class TestOldLayoutOnSqlite(OnDatabase):
+class TestOldLayoutOnSqlite(InDatabase):
     @pytest.fixture
     def place(self, tmp_path: Path) -> Iterator[Place]:
         with bare_sqlite_place(tmp_path) as place:
