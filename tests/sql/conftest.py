@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mi_ldap.sql import DatabaseConfig
+from mi_ldap.sql import DatabaseConfig, SqlStore
+from mi_ldap.sql import postgresql as driver
 from mi_ldap.sql.engine import Database
 from tests.sql.fixtures import mariadb, postgresql  # noqa: F401
 from tests.sql.stores import Place, server_place, sqlite_place
@@ -43,3 +45,21 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         made = server_place(request.getfixturevalue(request.param))
     with made as found:
         yield found
+
+
+@pytest.fixture
+def statements() -> list[str]:
+    """The statements of `store`."""
+    return []
+
+
+@pytest.fixture
+def store(place: Place, statements: list[str]) -> SqlStore:
+    return place.open(statements.append)
+
+
+@pytest.fixture
+def tool(place: Place) -> Iterator[Any]:
+    """Another tool's connection to PostgreSQL, which begins and ends its transactions itself."""
+    with closing(driver.connect(place.tool, *place.tool.hosts[0], 5)) as connection:
+        yield connection

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from mi_ldap.sql import SqlStore
-from mi_ldap.sql import postgresql as driver
 from tests.contract.words import make_user
 from tests.sql.servers import PostgreSql
 from tests.sql.stores import Place, server_place
@@ -26,23 +24,6 @@ _RENAME = "UPDATE UM_USER SET UM_USER_NAME = %s WHERE UM_USER_NAME = %s"
 def place(postgresql: PostgreSql) -> Iterator[Place]:
     with server_place(postgresql) as found:
         yield found
-
-
-@pytest.fixture
-def statements() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def store(place: Place, statements: list[str]) -> SqlStore:
-    return place.open(statements.append)
-
-
-@pytest.fixture
-def tool(place: Place) -> Iterator[Any]:
-    """A connection of another tool, which begins and ends its transactions itself."""
-    with closing(driver.connect(place.tool, *place.tool.hosts[0], 5)) as connection:
-        yield connection
 
 
 def names(store: SqlStore) -> list[str]:

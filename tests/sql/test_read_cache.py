@@ -38,23 +38,6 @@ def place(postgresql: PostgreSql) -> Iterator[Place]:
         yield found
 
 
-@pytest.fixture
-def statements() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def store(place: Place, statements: list[str]) -> SqlStore:
-    return place.open(statements.append)
-
-
-@pytest.fixture
-def tool(place: Place) -> Iterator[Any]:
-    """A connection of another tool, which begins and ends its transactions itself."""
-    with closing(driver.connect(place.tool, *place.tool.hosts[0], 5)) as connection:
-        yield connection
-
-
 def shown(store: SqlStore | HybridStore, name: str) -> set[str] | None:
     """What a request of its own shows: the roles of a user; None if there is none."""
     with deadline(5):

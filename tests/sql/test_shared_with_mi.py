@@ -34,11 +34,6 @@ ANONYMOUS = "wso2.anonymous.user"
 
 
 @pytest.fixture
-def store(place: Place) -> SqlStore:
-    return place.open()
-
-
-@pytest.fixture
 def mi(place: Place) -> Mi:
     return Mi(place)
 
