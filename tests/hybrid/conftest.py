@@ -9,21 +9,11 @@ import pytest
 
 from tests.hybrid.stores import MiRows
 from tests.hybrid.world import BesideDatabase, InOneDatabase, World, opened
-from tests.sql.fixtures import mariadb, postgresql  # noqa: F401
-from tests.sql.stores import Place, server_place, sqlite_place
+from tests.sql.conftest import place
+from tests.sql.fixtures import mariadb, postgresql
+from tests.sql.stores import Place
 
-DATABASES = ("sqlite", "postgresql", "mariadb")
-
-
-@pytest.fixture(params=DATABASES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        made = sqlite_place(tmp_path)
-    else:
-        made = server_place(request.getfixturevalue(request.param))
-    with made as found:
-        yield found
+__all__ = ["mariadb", "place", "postgresql"]
 
 
 @pytest.fixture

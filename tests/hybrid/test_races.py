@@ -14,15 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.deadline import deadline
 from mi_ldap.sql.hybrid_roles import SqlHybridRoles
 from tests.contract.words import make_user
 from tests.hybrid.stores import ADMIN_ROLE, MiRows
 from tests.service import Answer, LocalCaller
-from tests.sql.machines import PASSWORD, at_once, machines, rounds, statuses
+from tests.sql.machines import PASSWORD, ask, at_once, log_in, machines, rounds, statuses
 from tests.sql.stores import Place, server_place
 
-REQUEST_S = 20.0  # however busy the machine is: these tests are not about time
 SETTINGS = {"SUPER_ADMIN__ADMIN_ROLE": ADMIN_ROLE}
 LOGINS = 16
 
@@ -37,16 +35,6 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 def two(place: Place, tmp_path: Path) -> Iterator[list[LocalCaller]]:
     with machines(place, tmp_path, 2, **SETTINGS) as callers:
         yield callers
-
-
-def ask(call: LocalCaller, method: str, path: str, body: object, token: str) -> Answer:
-    with deadline(REQUEST_S):
-        return call(method, path, body, token=token)
-
-
-def log_in(call: LocalCaller, name: str) -> Answer:
-    with deadline(REQUEST_S):
-        return call("GET", "/login", basic=f"{name}:{PASSWORD}")
 
 
 def admins(place: Place) -> list[str]:

@@ -11,13 +11,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from mi_ldap.deadline import deadline
 from mi_ldap.settings import load_settings
 from mi_ldap.wiring import services
-from tests.service import LocalCaller
+from tests.service import Answer, LocalCaller
 from tests.sql.stores import Place
 
 T = TypeVar("T")
 PASSWORD = "correct horse"
+_REQUEST_S = 20.0  # however busy the machine is: races are not about time
 _ROUNDS, _FEWEST, _LONGEST_S = 100, 10, 25.0
 
 
@@ -48,6 +50,18 @@ def machines(
             closing.callback(made.store.close)
             callers.append(LocalCaller(made))
         yield callers
+
+
+def ask(call: LocalCaller, method: str, path: str, body: object, token: str) -> Answer:
+    """Send a request."""
+    with deadline(_REQUEST_S):
+        return call(method, path, body, token=token)
+
+
+def log_in(call: LocalCaller, name: str) -> Answer:
+    """Log in with `PASSWORD`."""
+    with deadline(_REQUEST_S):
+        return call("GET", "/login", basic=f"{name}:{PASSWORD}")
 
 
 def rounds() -> Iterator[int]:

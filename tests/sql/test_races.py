@@ -14,33 +14,20 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.deadline import deadline
 from mi_ldap.errors import RoleExists
 from mi_ldap.sql import SqlStore
 from mi_ldap.store import AssignRole, RevokeRole
 from tests.contract.words import make_user
-from tests.service import Answer, LocalCaller
+from tests.service import LocalCaller
 from tests.sql.conftest import SERVERS
-from tests.sql.machines import PASSWORD, at_once, machines, rounds, statuses
+from tests.sql.machines import PASSWORD, ask, at_once, log_in, machines, rounds, statuses
 from tests.sql.stores import Place, server_place
-
-REQUEST_S = 20.0  # however busy the machine is: these tests are not about time
 
 
 @pytest.fixture(params=SERVERS)
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     with server_place(request.getfixturevalue(request.param)) as found:
         yield found
-
-
-def ask(call: LocalCaller, method: str, path: str, body: object, token: str) -> Answer:
-    with deadline(REQUEST_S):
-        return call(method, path, body, token=token)
-
-
-def log_in(call: LocalCaller, name: str) -> Answer:
-    with deadline(REQUEST_S):
-        return call("GET", "/login", basic=f"{name}:{PASSWORD}")
 
 
 def admins(place: Place) -> list[str]:
