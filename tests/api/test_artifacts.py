@@ -71,6 +71,14 @@ def assert_forwarded_for_its_audience(
     assert (sent.body is None) == (operation.body is Body.STREAMED)
 
 
+def test_a_forwarded_request_carries_its_user(gateway: Gateway) -> None:
+    for somebody in (gateway.user, gateway.admin, gateway.user):
+        somebody("GET", "/apis")
+    bob, admin, again = (forward.user for forward in gateway.sent)
+    assert bob == again != admin
+    assert "" not in (bob, admin)
+
+
 def test_without_a_node_reading_is_empty_and_writing_is_not_found(light_admin: Api) -> None:
     for row in ROWS:
         assert_empty(light_admin, *row)
