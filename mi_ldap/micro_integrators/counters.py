@@ -1,16 +1,17 @@
-"""Counters of a node that all workers share."""
+"""What all workers share about a node: counters, and whether it can be used."""
 
 from __future__ import annotations
 
 import mmap
+import time
 from dataclasses import dataclass
 from typing import Final
 
 SLOTS: Final = 256
 """The most workers whose requests are counted."""
 
-_FIELDS: Final = 3
-_MICROSECONDS: Final = 1_000_000
+_FIELDS: Final = 5
+_REQUESTS, _ERRORS, _MICROSECONDS, _REPORTED_AT, _IS_DOWN = range(_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Totals:
 
 
 class SharedCounters:
-    """Counters in memory that processes share; create them before the workers are forked.
+    """Numbers in memory that processes share; create them before the workers are forked.
 
     Each worker writes its own slot, in one thread, so no lock is needed. A worker that replaces an
     ended one goes on with the values of its slot.
@@ -45,11 +46,29 @@ class SharedCounters:
 
     def add(self, seconds: float, *, is_error: bool) -> None:
         """Count a request that has ended."""
-        self._values[self._at] += 1
-        self._values[self._at + 1] += is_error
-        self._values[self._at + 2] += int(seconds * _MICROSECONDS)
+        self._values[self._at + _REQUESTS] += 1
+        self._values[self._at + _ERRORS] += is_error
+        self._values[self._at + _MICROSECONDS] += int(seconds * 1_000_000)
+
+    def note_state(self, *, is_up: bool) -> None:
+        """Note that the node has answered, or that this worker's circuit breaker is open."""
+        self._values[self._at + _IS_DOWN] = not is_up
+        self._values[self._at + _REPORTED_AT] = time.monotonic_ns()  # one clock for all processes
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the node could be used, as the worker knows that has noted it last."""
+        reports = zip(
+            self._values[_REPORTED_AT::_FIELDS], self._values[_IS_DOWN::_FIELDS], strict=True
+        )
+        _, is_down = max(reports)
+        return not is_down
 
     def totals(self) -> Totals:
         """Return the sums over all workers."""
-        requests, errors, micros = (sum(self._values[at::_FIELDS]) for at in range(_FIELDS))
-        return Totals(requests, errors, micros / _MICROSECONDS)
+        return Totals(
+            self._sum(_REQUESTS), self._sum(_ERRORS), self._sum(_MICROSECONDS) / 1_000_000
+        )
+
+    def _sum(self, field: int) -> int:
+        return sum(self._values[field::_FIELDS])

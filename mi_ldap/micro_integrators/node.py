@@ -52,8 +52,9 @@ class Node:
         return self.config.id
 
     @property
-    def state(self) -> BreakerState:
-        return self.breaker.state
+    def is_up(self) -> bool:
+        """Whether requests are sent to it, as the worker knows that has used it last."""
+        return self.counters.is_up
 
     def admit(self) -> Admission:
         """Return the breaker's admission of one request.
@@ -74,6 +75,7 @@ class Node:
             log.info("node_recovered", node=self.id)
         self.problem = ""
         admission.succeeded()
+        self.counters.note_state(is_up=True)
 
     def note_failure(self, admission: Admission, failure: BaseException) -> None:
         """Note that the node could not be reached, or gave no valid answer."""
@@ -82,6 +84,8 @@ class Node:
             log.warning("node_failed", node=self.id, reason=reason)
         self.problem = reason
         admission.failed()
+        if self.breaker.state is not BreakerState.CLOSED:
+            self.counters.note_state(is_up=False)
 
 
 class Nodes:

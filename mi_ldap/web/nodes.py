@@ -9,9 +9,8 @@ from flask import Flask, current_app, request
 
 from mi_ldap.errors import NodeUnavailable, NotFound
 from mi_ldap.micro_integrators.forward import CANNOT_FORWARD, NODE
-from mi_ldap.micro_integrators.node import Nodes
+from mi_ldap.micro_integrators.node import Node, Nodes
 from mi_ldap.micro_integrators.resources import split_node
-from mi_ldap.micro_integrators.status import NodeStatus
 from mi_ldap.settings.root import Settings
 from mi_ldap.web.context import services
 
@@ -55,8 +54,8 @@ class _StripNode:
         return self._application(environ, start_response)
 
 
-def node_statuses() -> Sequence[NodeStatus]:
-    """Return what is known of each node; empty if this server does not forward requests."""
+def known_nodes() -> Sequence[Node]:
+    """Return the nodes; empty if this server does not forward requests."""
     return tuple(_nodes() or ())
 
 

@@ -148,7 +148,7 @@ def _shown(nodes: Nodes) -> dict[str, Any]:
     node = nodes["mi-1"]
     totals = node.counters.totals()
     return {
-        "state": node.state.value,
+        "is_up": node.is_up,
         "problem": node.problem,
         "requests": totals.requests,
         "errors": totals.errors,

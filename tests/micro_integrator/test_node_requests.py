@@ -78,7 +78,7 @@ def test_a_refused_account_is_tried_once_in_a_while(mi: MicroIntegrator, connect
     assert [line["event"] for line in logs] == ["node_refuses_account"]
     assert "wrong" not in str(logs)
     assert [one.target for one in mi.requests] == LOGIN
-    assert nodes["mi-1"].state is BreakerState.CLOSED  # it answers
+    assert nodes["mi-1"].breaker.state is BreakerState.CLOSED  # it answers
 
 
 @pytest.mark.parametrize(
@@ -168,13 +168,14 @@ def test_a_breaker_opens_for_a_node_that_is_down_and_closes_when_it_is_back(
         error = error_of(lambda: ask(nodes))
         assert isinstance(error, NodeUnavailable)
         assert str(error).endswith("cannot be used at the moment. Try again later.")
+        assert not node.is_up
     finally:
         mi.start()
     with capture_logs() as logs:
         now[0] = 5.0
         assert ask(nodes) == 200
     assert [line["event"] for line in logs] == ["node_recovered"]
-    assert (node.state, node.problem) == (BreakerState.CLOSED, "")
+    assert (node.is_up, node.problem) == (True, "")
 
 
 def test_the_deadline_of_the_thread_ends_its_request(mi: MicroIntegrator, connect: Connect) -> None:

@@ -7,14 +7,13 @@ from flask import Blueprint, Response, jsonify
 from mi_ldap.deadline import deadline, remaining_s
 from mi_ldap.errors import DirectoryUnavailable, StateUnavailable
 from mi_ldap.hybrid_roles import HybridRoles
-from mi_ldap.micro_integrators.status import is_up
 from mi_ldap.services.container import Services
 from mi_ldap.store import UserStore
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.api.operation import Success, operation
 from mi_ldap.web.api.response_schemas import Ready, Up
 from mi_ldap.web.context import services
-from mi_ldap.web.nodes import node_statuses
+from mi_ldap.web.nodes import known_nodes
 
 bp = Blueprint("health", __name__)
 
@@ -57,7 +56,7 @@ def show_readiness() -> Response:
         "unavailable": [
             name for name, each in _other_stores(services()).items() if not _is_ready(each)
         ],
-        "nodes": {node.id: "up" if is_up(node) else "down" for node in node_statuses()},
+        "nodes": {node.id: "up" if node.is_up else "down" for node in known_nodes()},
     }
     return jsonify({key: value for key, value in body.items() if value})
 

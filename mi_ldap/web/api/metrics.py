@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from flask import Blueprint, Response
 
-from mi_ldap.micro_integrators.status import NodeStatus, is_up
+from mi_ldap.micro_integrators.node import Node
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.api.operation import Success, operation
-from mi_ldap.web.nodes import node_statuses
+from mi_ldap.web.nodes import known_nodes
 
 # Prometheus text-based format 0.0.4.
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,12 +28,12 @@ bp = Blueprint("metrics", __name__)
 def show_metrics() -> Response:
     """Count the requests to each Micro Integrator.
 
-    Counters are of all workers since the start; `mi_ldap_node_up` is as the answering worker knows.
+    The counters are those of all workers since the start.
     """
-    return Response("".join(_lines(node_statuses())), content_type=_TYPE)
+    return Response("".join(_lines(known_nodes())), content_type=_TYPE)
 
 
-def _lines(nodes: Sequence[NodeStatus]) -> Iterator[str]:
+def _lines(nodes: Sequence[Node]) -> Iterator[str]:
     totals = {node.id: node.counters.totals() for node in nodes}
     counters = {
         "requests_total": ("Requests sent to a Micro Integrator.", "requests"),
@@ -43,7 +43,7 @@ def _lines(nodes: Sequence[NodeStatus]) -> Iterator[str]:
     for name, (about, key) in counters.items():
         values = {node: getattr(total, key) for node, total in totals.items()}
         yield from _metric(name, about, "counter", values)
-    states = {node.id: int(is_up(node)) for node in nodes}
+    states = {node.id: int(node.is_up) for node in nodes}
     yield from _metric("up", "Whether requests are sent to it.", "gauge", states)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask import Response
 
 from mi_ldap.errors import MiLdapError, NodeFailed
-from mi_ldap.micro_integrators.status import NodeStatus, is_up
+from mi_ldap.micro_integrators.node import Node
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.console.artifact_answers import Json, count_of, parse_object, refused_by_node
 from mi_ldap.web.console.artifact_kinds import KINDS, Kind
@@ -17,7 +17,7 @@ from mi_ldap.web.console.node_reads import read_starts
 from mi_ldap.web.console.responses import render_page, status_and_retry
 from mi_ldap.web.context import current_performer, services
 from mi_ldap.web.guards import configured
-from mi_ldap.web.nodes import ensure_node, node_statuses
+from mi_ldap.web.nodes import ensure_node, known_nodes
 
 _SERVER = "/server"
 
@@ -31,7 +31,7 @@ class Health:
         server: the node's answer to `GET /server`; empty if there was no usable one.
         error: why there was none; None if there was one.
         reason: why the last request failed, such as `"connection refused"`; `""` if it did not.
-        is_up: whether this worker sends requests to the node.
+        is_up: whether requests are sent to the node.
     """
 
     id: str
@@ -68,15 +68,15 @@ def _healths(
     nodes: Sequence[str], answers: Iterable[tuple[int, bytes] | MiLdapError]
 ) -> list[Health]:
     # Read after the requests have ended, because they change the circuit breakers.
-    statuses = {each.id: each for each in node_statuses()}
+    statuses = {each.id: each for each in known_nodes()}
     return [_health(statuses[node], answer) for node, answer in zip(nodes, answers, strict=True)]
 
 
-def _health(status: NodeStatus, answer: tuple[int, bytes] | MiLdapError) -> Health:
+def _health(status: Node, answer: tuple[int, bytes] | MiLdapError) -> Health:
     try:
-        return Health(status.id, _server_of(status.id, answer), None, "", is_up(status))
+        return Health(status.id, _server_of(status.id, answer), None, "", status.is_up)
     except MiLdapError as error:
-        return Health(status.id, {}, error, status.problem, is_up(status))
+        return Health(status.id, {}, error, status.problem, status.is_up)
 
 
 def _server_of(node: str, answer: tuple[int, bytes] | MiLdapError) -> Json:
