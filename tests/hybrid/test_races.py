@@ -1,6 +1,6 @@
 """Two machines, one database of hybrid roles: an admin always remains, and one is the first.
 
-Each race has 100 rounds on each server, fewer if they take longer than 25 seconds. All of 300:
+Each race has 100 rounds on each server, fewer if they take longer than 15 seconds. All of 300:
 
     MI_LDAP_TEST_ROUNDS=300 scripts/test tests/hybrid/test_races.py --durations=0
 """

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mi_ldap.deadline import deadline
 from mi_ldap.settings import load_settings
@@ -20,7 +20,8 @@ from tests.sql.stores import Place
 T = TypeVar("T")
 PASSWORD = "correct horse"
 _REQUEST_S = 20.0  # however busy the machine is: races are not about time
-_ROUNDS, _FEWEST, _LONGEST_S = 100, 10, 25.0
+_TIMEOUTS: dict[str, Any] = {"connect_timeout_s": _REQUEST_S, "response_timeout_s": _REQUEST_S}
+_ROUNDS, _FEWEST, _LONGEST_S = 100, 10, 15.0
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def machines(
                 "MI_LDAP_SERVER__LOG_LEVEL": "warning",
                 **{f"MI_LDAP_{name}": value for name, value in settings.items()},
             }
-            made = services(load_settings(environ), store=place.open())
+            made = services(load_settings(environ), store=place.open(**_TIMEOUTS))
             closing.callback(made.state.close)
             closing.callback(made.audit.close)
             closing.callback(made.store.close)
@@ -65,7 +66,7 @@ def log_in(call: LocalCaller, name: str) -> Answer:
 
 
 def rounds() -> Iterator[int]:
-    """Count the rounds of a race: 100; after 10, none begins later than 25 seconds from the start.
+    """Count the rounds of a race: 100; after 10, none begins later than 15 seconds from the start.
 
     `MI_LDAP_TEST_ROUNDS=300` in the environment makes that many, however long they take.
     """

@@ -270,7 +270,11 @@ class MariaDb(DatabaseServer):
         self._own(self.folder)
         self.use(
             *(program("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder}/data"),
-            *("--auth-root-authentication-method=normal", "--skip-test-db"),
+            *(
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                self._temporary_files(),
+            ),
         )
 
     def command(self) -> Sequence[str | Path]:
@@ -289,11 +293,16 @@ class MariaDb(DatabaseServer):
             f"--bind-address={LOOPBACK}",
             f"--socket={self.folder}/socket",
             f"--pid-file={self.folder}/pid",
+            self._temporary_files(),
             "--innodb-buffer-pool-size=64M",
             "--innodb-flush-log-at-trx-commit=2",  # what the kernel has survives the process
             "--character-set-server=utf8mb4",
             *(tls if self.offers_tls else ["--skip-ssl"]),
         ]
+
+    def _temporary_files(self) -> str:
+        # A MariaDB that starts deletes the temporary tables of every other one in the same folder.
+        return f"--tmpdir={self.folder}"
 
     def make_accounts(self) -> None:
         """Nothing: init.sql has made them."""

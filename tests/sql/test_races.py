@@ -1,6 +1,6 @@
 """Two machines on one database: one wins, and an admin always remains.
 
-Each race has 100 rounds on each server, fewer if they take longer than 25 seconds. All of 300:
+Each race has 100 rounds on each server, fewer if they take longer than 15 seconds. All of 300:
 
     MI_LDAP_TEST_ROUNDS=300 scripts/test tests/sql/test_races.py --durations=0
 """
