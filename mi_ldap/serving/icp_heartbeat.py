@@ -6,6 +6,7 @@ the last full heartbeat.
 
 from __future__ import annotations
 
+import re
 import ssl
 import uuid
 from collections.abc import Mapping
@@ -24,6 +25,9 @@ _RUNTIME_ID = "icp_runtime_id"
 
 # Characters of a text of ICP in the log.
 _MAX_MESSAGE = 300
+
+# A JWT, or its beginning: its first part is the base64url of `{"`.
+_TOKEN = re.compile(r"eyJ[\w.-]*")
 
 
 class IcpHeartbeats(HeartbeatLoop):
@@ -85,11 +89,13 @@ class IcpHeartbeats(HeartbeatLoop):
             return True
         # Whatever ICP has forgotten or got back meanwhile, a full heartbeat tells it again.
         self._needs_full = True
+        said = _message_in(found or {})
+        reason = f"it answered {status}{f': {said}' if said else ''}"
         if status >= 500 or (is_answered and found is None):
-            self.log_change("unreachable", f"it answered {status}, without a usable body")
+            missing = ", without a usable body" if found is None else ""
+            self.log_change("unreachable", f"{reason}{missing}")
         else:
-            said = _message_in(found or {})
-            self.log_change("refused", f"it answered {status}{f': {said}' if said else ''}")
+            self.log_change("refused", reason)
         return False
 
 
@@ -99,11 +105,13 @@ def _wants_full(status: int, answer: bytes) -> bool:
 
 
 def _message_in(answer: Mapping[str, object]) -> str:
-    """Return ICP's text for people, on one line, without control characters; `""` if none."""
+    """Return ICP's text for the log, on one line, without control characters; `""` if none."""
     errors = answer.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else None
     text = next((each for each in (answer.get("message"), first) if isinstance(each, str)), "")
-    return "".join(char if char.isprintable() else " " for char in text[:_MAX_MESSAGE])
+    # Whatever answers at the address could repeat the token of the heartbeat.
+    text = _TOKEN.sub("…", text)[:_MAX_MESSAGE]
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def is_admin(services: Services, name: str) -> bool:

@@ -25,7 +25,7 @@ from tests.api.client import Api
 from tests.api.conftest import light_api_of, memory, opened
 from tests.clients.icp_stand_in import ControlPlane, OrgSecret, listening
 from tests.hosts.tls import Certificates
-from tests.icp_tokens import ICP, KEY, KID
+from tests.icp_tokens import ICP, KEY, KID, token
 from tests.service import free_port
 
 __all__ = ["light_api_of", "memory", "opened"]
@@ -222,7 +222,9 @@ def test_a_refusal_ends_when_its_cause_does(plane: ControlPlane, beating: MakeHe
 
 
 ANSWERS: list[tuple[int, bytes, str, str]] = [
-    (500, b'{"message":"x"}', "icp_unreachable", "it answered 500, without a usable body"),
+    (500, b'{"message":"no space"}', "icp_unreachable", "it answered 500: no space"),
+    (500, b'{"error":true}', "icp_unreachable", "it answered 500"),
+    (502, b"<html>", "icp_unreachable", "it answered 502, without a usable body"),
     (503, b"", "icp_unreachable", "it answered 503, without a usable body"),
     (200, b"", "icp_unreachable", "it answered 200, without a usable body"),
     (200, b"[]", "icp_unreachable", "it answered 200, without a usable body"),
@@ -259,6 +261,17 @@ def test_a_long_text_of_icp_is_cut(plane: ControlPlane, beating: MakeHeartbeats)
     plane.forced = (400, json.dumps({"message": "x" * 5000}).encode())
     ((_, reason),) = logged(beating(plane.url))
     assert reason == f"it answered 400: {'x' * 300}"
+
+
+@pytest.mark.parametrize("status", [201, 401, 500])
+def test_a_token_that_icp_repeats_is_not_logged(
+    plane: ControlPlane, beating: MakeHeartbeats, status: int
+) -> None:
+    sent = token()
+    said = f"no {sent}, Bearer {sent[:30]}, end"
+    plane.forced = (status, json.dumps({"acknowledged": False, "errors": [said]}).encode())
+    ((_, reason),) = logged(beating(plane.url))
+    assert reason == f"it answered {status}: no …, Bearer …, end"
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
