@@ -84,10 +84,13 @@ class HeartbeatLoop(ABC):
     def run(self) -> None:
         """Send heartbeats until the process ends."""
         while True:
-            time.sleep(self.run_once())
+            start = time.monotonic()
+            pause_s = self.run_once()
+            # The control plane counts from one heartbeat to the next, however long its answer took.
+            time.sleep(max(start + pause_s - time.monotonic(), 0))
 
     def run_once(self) -> float:
-        """Send a heartbeat if that is possible; return the seconds until the next one."""
+        """Send a heartbeat if that is possible; return the seconds from its start to the next."""
         is_due_soon = False
         try:
             is_due_soon = self.send()

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from structlog.testing import capture_logs
 
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.serving.heartbeat import Heartbeats, management_url, tls_context
-from mi_ldap.serving.heartbeat_process import LONGEST_PAUSE_S
+from mi_ldap.serving.heartbeat_process import LONGEST_PAUSE_S, HeartbeatLoop
 from mi_ldap.settings import Settings, load_settings
 from tests.api.client import Api
 from tests.api.conftest import light_api_of, memory, opened
@@ -131,6 +132,59 @@ def test_the_pause_is_an_interval_at_most(dashboard: Dashboard, beating: Beating
     api.logged_in("admin")
     pauses = [heartbeats.run_once() for _ in range(20)]
     assert 18 <= min(pauses) < max(pauses) <= 20
+
+
+class Ended(BaseException):  # no Exception, which the loop logs
+    """The test has seen enough heartbeats."""
+
+
+class SlowHeartbeats(HeartbeatLoop):
+    """Heartbeats whose answers take a time, on a clock of the test."""
+
+    def __init__(self, answer_s: float, *, is_accepted: bool = True) -> None:
+        super().__init__("test", "https://x", 10)
+        self._answer_s = answer_s
+        self._is_accepted = is_accepted
+        self._now = 0.0
+        self.starts: list[float] = []
+
+    def send(self) -> bool:
+        if len(self.starts) == 5:
+            raise Ended
+        self.starts.append(self._now)
+        self._now += self._answer_s
+        return self._is_accepted
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self._now += seconds
+
+    @property
+    def intervals(self) -> list[float]:
+        return [later - earlier for earlier, later in pairwise(self.starts)]
+
+
+@pytest.mark.parametrize(
+    ("answer_s", "is_accepted", "longest_s"),
+    [
+        (0, True, [10] * 4),
+        (8, True, [10] * 4),
+        (16, True, [16] * 4),  # a short heartbeat, and then a full one
+        (8, False, [20, 40, 60, 60]),
+    ],
+)
+def test_the_time_of_an_answer_is_a_part_of_the_interval(
+    monkeypatch: pytest.MonkeyPatch, answer_s: float, is_accepted: bool, longest_s: list[float]
+) -> None:
+    heartbeats = SlowHeartbeats(answer_s, is_accepted=is_accepted)
+    monkeypatch.setattr("mi_ldap.serving.heartbeat_process.time", heartbeats)
+    with pytest.raises(Ended):
+        heartbeats.run()
+    for interval_s, longest in zip(heartbeats.intervals, longest_s, strict=True):
+        assert 0.9 * longest <= interval_s <= longest + 1e-9
 
 
 def test_a_dashboard_that_is_down_is_asked_less_and_less_and_found_again(
