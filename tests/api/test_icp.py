@@ -25,6 +25,7 @@ from tests.api.conftest import MakeApi
 from tests.api.tokens import claims_of, signed
 from tests.icp_tokens import ICP, KEY, KID, SECRET, token
 from tests.memory_store import MemoryStore
+from tests.subtree import Subtree
 
 ACCOUNT = {"ICP_CONFIG__ACCOUNT": "icp"}
 BOB = {"userId": "bob", "password": PASSWORD, "isAdmin": False}
@@ -91,6 +92,34 @@ def test_the_account_is_read_from_a_real_store(api_of: MakeApi) -> None:
     icp.do("DELETE", "/users/bob")
     admin.do("PUT", "/roles", {"userId": "icp", "removedRoles": ["admin"]})
     assert icp("DELETE", "/users/admin").status_code == 403
+
+
+def test_an_account_that_is_renamed_or_ambiguous_shuts_icp_out(
+    directory_api_of: MakeApi, subtree: Subtree
+) -> None:
+    either = "(&(objectClass=inetOrgPerson)(|(uid=?)(mail=?)))"
+    api = directory_api_of(**ICP, **ACCOUNT, USER_STORE__USER_NAME_SEARCH_FILTER=either)
+    admin = api.logged_in("admin")
+    admin.add_user("icp", isAdmin=True)
+    icp = as_icp(admin)
+    assert icp.names() == ["admin", "icp"]
+
+    def assert_shut_out() -> None:
+        for method, path in (("GET", "/users"), ("POST", "/users"), ("GET", "/server")):
+            answer = icp(method, path, BOB if method == "POST" else None)
+            assert answer.status_code == 403
+            assert "does not exist in this service, or is disabled" in error_of(answer)
+
+    other = subtree.add_user("other", PASSWORD, mail="icp")
+    with capture_logs() as lines:
+        assert_shut_out()
+    assert {line["account"] for line in lines if line["event"] == "icp_account_ambiguous"} == {
+        "icp"
+    }
+    subtree.tool.delete(other)
+    assert icp.names() == ["admin", "icp"]
+    subtree.tool.rename(subtree.user_dn("icp"), "uid=renamed")
+    assert_shut_out()
 
 
 def test_icp_reads_what_every_user_may_read(admin: Api) -> None:
