@@ -109,15 +109,16 @@ class HeartbeatLoop(ABC):
         return self._pause_s * random.uniform(1 - JITTER, 1)  # noqa: S311 - nothing is secret
 
     def log_change(self, state: str, reason: str) -> None:
-        """Log the state if it differs from the previous one, or has another reason to be refused.
+        """Log the state if it differs from the previous one, or is a failure for another reason.
 
         Args:
             state: `waiting`, `registered`, `refused` or `unreachable`.
             reason: without control characters.
         """
-        shown = (state, reason if state == "refused" else "")
+        is_failure = state in ("unreachable", "refused")
+        shown = (state, reason if is_failure else "")
         if shown == self._logged:
             return
         self._logged = shown
-        write = log.warning if state in ("unreachable", "refused") else log.info
+        write = log.warning if is_failure else log.info
         write(f"{self._name}_{state}", **{self._name: self._url}, reason=reason)

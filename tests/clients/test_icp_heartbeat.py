@@ -295,6 +295,23 @@ def test_while_icp_is_down_it_is_asked_less_and_less(beating: MakeHeartbeats) ->
     assert 0.9 * LONGEST_PAUSE_S <= pauses[-1] <= LONGEST_PAUSE_S
 
 
+def test_a_failure_for_another_reason_is_logged_too(
+    certificates: Certificates, beating: MakeHeartbeats
+) -> None:
+    with listening(ControlPlane(), certificates) as plane:
+        heartbeats = beating(plane.url)
+        plane.forced = (503, b"")
+        found = logged(heartbeats, 2)
+        plane.forced = (500, b'{"message":"no space"}')
+        found += logged(heartbeats, 2)
+    found += logged(heartbeats, 2)
+    assert found == [
+        ("icp_unreachable", "it answered 503, without a usable body"),
+        ("icp_unreachable", "it answered 500: no space"),
+        ("icp_unreachable", "Connection refused"),
+    ]
+
+
 def test_a_slow_icp_is_not_waited_for(plane: ControlPlane, beating: MakeHeartbeats) -> None:
     plane.delay_s = 2
     heartbeats = beating(plane.url, HEARTBEAT_INTERVAL="1")
