@@ -8,6 +8,7 @@ from typing import Final
 from mi_ldap.checks.findings import Finding
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import MiLdapError
+from mi_ldap.name_rules import PRIMARY_ADMINS
 from mi_ldap.services.accounts import find_user
 from mi_ldap.services.container import Services
 
@@ -48,5 +49,8 @@ def _finding(services: Services, name: str) -> Finding:
             f"The user {name} is not an admin, so ICP sees no users, and gets no heartbeat after a "
             "start (icp_config.account)."
         )
-        return Finding(_CHECK, "fail", sentence, f"mi role assign {name} {role}, {_OTHER}.")
+        remedy = f"mi role assign {name} {role}, {_OTHER}."
+        if user.domain:
+            remedy = f"{PRIMARY_ADMINS} Set icp_config.account to one."
+        return Finding(_CHECK, "fail", sentence, remedy)
     return Finding(_CHECK, "pass", f"ICP creates and deletes users as the admin {user.name}.")

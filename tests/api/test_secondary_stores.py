@@ -5,18 +5,23 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from pydantic import SecretStr
 
 from mi_ldap.checks import Doctor
+from mi_ldap.checks.icp import examine_icp
 from mi_ldap.checks.secondary_stores import examine_secondary_stores
 from mi_ldap.services.container import Services
 from mi_ldap.settings import Settings, load_settings
+from mi_ldap.settings.icp import IcpSettings
 from mi_ldap.wiring import services
 from tests.api.client import PASSWORD, Api
 from tests.api.conftest import api_over
+from tests.icp_tokens import SECRET
 from tests.sql.stores import sqlite_place
 from tests.store_contract import make_user
 from tests.subtree import Subtree
@@ -306,3 +311,17 @@ def test_an_admin_cannot_be_removed_by_another_name(subtree: Subtree, tmp_path: 
             assert (answer.status_code, path) == (403, path), answer.text
         assert subtree.members("admin") == members
         assert first.login("admin").status_code == 200
+
+
+def test_the_doctor_names_no_secondary_user_as_the_account_of_icp(
+    made: Services, admin: Api
+) -> None:
+    add_user(admin, "icp", domain="wso2.com")
+    icp = IcpSettings(
+        enabled=True, secret=SecretStr(SECRET), environment="dev", account="WSO2.COM/icp"
+    )
+    settings = made.settings.model_copy(update={"icp_config": icp})
+    (finding,) = examine_icp(replace(made, settings=settings))
+    assert finding.level == "fail"
+    assert finding.sentence.startswith("The user WSO2.COM/icp is not an admin")
+    assert finding.remedy.startswith("Only a user of the primary user store can be an admin.")
