@@ -1,7 +1,7 @@
 """The interface between `mi_ldap.domains` and a store of hybrid roles: tables or a directory.
 
 Hybrid roles, `Internal/x` and `Application/x`, may have users of every user store as members. The
-id of each member is stored, so that another user who gets the name later has no roles. MI stores
+id of each member is stored, so that another user who gets the name later gets no roles. MI stores
 names only; the service adds the ids of the members that MI has written. If the admin role is a
 hybrid role, the custodians and account states of the users are stored with it.
 
@@ -25,7 +25,7 @@ class HybridMember:
 
     Attributes:
         domain: the user store, in capitals; `""` for the primary one.
-        name: the name in that store that is stored for the member; `""` if only its id is stored.
+        name: the stored name, without the domain; `""` if only the id is stored.
         user_id: with the domain, as in `User`; None for a member that MI has written, until its id
             is stored.
         is_present: whether this read has found the user in its store, and `name` is its present
@@ -72,8 +72,10 @@ class HybridRoleReads(Protocol):
     """Reads of hybrid roles and their members."""
 
     hides_groups: bool
-    """Whether groups of user stores that are named like a hybrid role are ignored. Otherwise they
-    are roles of their user store."""
+    """Whether groups of user stores with the name of a hybrid role are ignored.
+
+    Otherwise they are roles of their user store.
+    """
 
     def contains(self, role: Role) -> bool:
         """Whether a role that a user store has returned is a group of this store."""
@@ -153,17 +155,17 @@ class HybridRoles(HybridRoleReads, Protocol):
         """
 
     def namesakes(self, user: User) -> Mapping[EntryId, str]:
-        """Return the other users that are stored with the user's name, as stored names by id.
+        """Return the stored names of other users that have the user's name, by id.
 
-        These users are gone or have been renamed; or their name differs in case, which this read
-        ignores, and their user store distinguishes case.
+        Names and ids have the domain, as in `User`. Such a user is gone or was renamed; or its name
+        differs in case, which this read ignores, and its user store distinguishes case.
         """
 
     def namesakes_without_id(self, user: User) -> tuple[HybridMember, ...]:
         """Return the members without an id that have the user's name; case is ignored."""
 
     def update_users(self, gone: Sequence[User], renamed: Sequence[User]) -> None:
-        """Delete all that is stored of users that are gone; store the present names of others.
+        """Delete the data of users that are gone, and store the present names of others.
 
         Args:
             gone: users with the id and domain of one that is gone; the other attributes may be

@@ -16,6 +16,7 @@ from mi_ldap.domains.hybrid_steps import (
     steps_without_accounts,
     without_account,
 )
+from mi_ldap.domains.prefixes import without_domain
 from mi_ldap.errors import AmbiguousName, BadRequest, Conflict, MiLdapError, ReadOnlyStore
 from mi_ldap.hybrid_roles import HybridMember, HybridRoleReads, HybridRoles
 from mi_ldap.model import AuthenticationResult, ReadSource, Role, User
@@ -38,7 +39,7 @@ from mi_ldap.store import (
 log = structlog.get_logger()
 
 _BATCH: Final = 200
-"""Members whose ids are stored in one transaction."""
+"""The most members whose ids are stored in one transaction."""
 
 _UserStep = (
     AssignRole
@@ -117,13 +118,13 @@ class HybridStore(HybridReads):
         try:
             if self._hybrid.writable:
                 self._delete_stale_members(user)
-                # MI, which knows names only, would give their roles to the new user.
+                # Otherwise MI, which knows names only, would give their roles to the new user.
                 self._update_namesakes([user])
         except BaseException:
             self._stores.discard(user)
             self._stores.end_creation(user)
             raise
-        # Nothing is stored of a new id.
+        # Nothing is stored yet for the id of a new user.
         return with_account(user, None) if self._has_accounts and not user.domain else user
 
     def discard(self, user: User) -> None:
@@ -190,8 +191,8 @@ class HybridStore(HybridReads):
 
     def _is_hybrid_step(self, step: Step) -> bool:
         """Whether the store of hybrid roles is to carry out the step."""
-        # The hybrid roles of a user are revoked by steps of their own. In a store that is read-only
-        # nothing else can be deleted of the user.
+        # Separate steps revoke the user's hybrid roles; a read-only store has no other data that
+        # could be deleted.
         if isinstance(step, DeleteUser) and not self._hybrid.writable:
             return False
         return is_hybrid_step(step, has_accounts=self._has_accounts)
@@ -204,7 +205,7 @@ class HybridStore(HybridReads):
         """
         for step in steps:
             is_reset = isinstance(step, RenewEpoch) and step.for_reset
-            # The mark of a reset would end the user's tokens, though its password cannot be set.
+            # The mark of a reset would end the user's tokens, although the password cannot be set.
             if (is_reset and not self.writable) or not (is_guard(step) or self._hybrid.writable):
                 raise ReadOnlyStore
             if self._makes_admin(step) and _user_of(step).domain:
@@ -222,10 +223,10 @@ class HybridStore(HybridReads):
             self._store_ids([member for member in found if member.full_name != user.name])
 
     def _update_namesakes(self, users: Iterable[User]) -> None:
-        """Update what is stored of other users with the names of these.
+        """Update the stored names of other users that have the names of these.
 
-        A name can be stored with one id only. The other users are gone, or have another name by
-        now, which may in turn be stored with the id of a third user.
+        A name can be stored with one id only. The other users are gone or have been renamed; their
+        new names may in turn be stored with the id of a third user.
 
         Raises:
             AmbiguousName: two users have the same name by now; nothing was changed.
@@ -240,9 +241,8 @@ class HybridStore(HybridReads):
                     continue
                 present = self._stores.user(other)
                 if present is None:
-                    prefix = f"{user.domain}/" if user.domain else ""
                     # Not the name of `user`: rows of that name may be the user's own.
-                    gone[other] = replace(user, id=other, name=prefix + stored_name)
+                    gone[other] = replace(user, id=other, name=stored_name)
                 elif user.id in renamed and present.name.casefold() == user.name.casefold():
                     # Its name cannot be stored: it has become the name of another user, too.
                     raise AmbiguousName("user", user.name)
@@ -273,8 +273,7 @@ class HybridStore(HybridReads):
         if len(guarded) < len(steps):
             self._stores.apply(*steps)
             return
-        # A user store that is read-only takes no guards. These change nothing, so the users are
-        # read once more instead.
+        # All steps are guards, which a read-only user store does not accept: read the users again.
         for user in guarded:
             present = self._stores.user(user.id)
             if present is None or _guarded_state(present) != _guarded_state(user):
@@ -285,8 +284,8 @@ class HybridStore(HybridReads):
 
         The new user is not found yet, because it is unfinished.
         """
-        bare = user.name.removeprefix(f"{user.domain}/") if user.domain else user.name
-        # Directories take more names for the same than this service: `jose` finds `José`.
+        bare = without_domain(user).name
+        # Directories treat more names as equal than this service does: `jose` finds `José`.
         similar = [
             member
             for member in self._hybrid.members_without_id()
@@ -297,7 +296,7 @@ class HybridStore(HybridReads):
             self._hybrid.delete_stale_members(gone)
 
     def _store_ids(self, members: Sequence[HybridMember]) -> None:
-        """Store the ids of members without an id, except of those that are no users."""
+        """Store the ids of members without an id, except members that are gone."""
         for start in range(0, len(members), _BATCH):
             found = self.resolve_members(members[start : start + _BATCH])
             if users := [(member, user) for member, user in found if user]:

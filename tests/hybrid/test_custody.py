@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from mi_ldap.domains import Domains, HybridStore
 from mi_ldap.errors import BadRequest
 from mi_ldap.model import EntryId, User
 from mi_ldap.services.container import Services
 from mi_ldap.services.recovery import Recovery
 from mi_ldap.settings import load_settings
-from mi_ldap.store import CreateAdminRole, MarkFirstAdmin
+from mi_ldap.sql import Database, SqlHybridRoles
+from mi_ldap.store import AssignRole, CreateAdminRole, MarkFirstAdmin
 from mi_ldap.wiring import services
-from tests.contract.words import admin_role_of
-from tests.hybrid.stores import ADMIN_ROLE
+from tests.contract.words import admin_role_of, make_user
+from tests.hybrid.stores import ADMIN_ROLE, MiRows
 from tests.hybrid.world import PASSWORD, InOneDatabase, World, opened
+from tests.memory_content import user_locator
+from tests.memory_store import MemoryStore
 from tests.service import LocalCaller
 from tests.sql.stores import Place
 
@@ -322,3 +327,17 @@ def test_two_users_of_one_name_are_never_stored_as_one(place: Place, tmp_path: P
         assert world.change("root", "a6", added="Internal/x") == 400
         assert world.mi.members("admin") == ["root"]
         assert world.ask("root", "GET", "/users").status == 200
+
+
+def test_a_former_user_of_a_secondary_store_loses_only_its_own_rows(place: Place) -> None:
+    secondary = MemoryStore()
+    hybrid = SqlHybridRoles(Database(place.config))
+    users = Domains(MemoryStore(), {"WSO2.COM": secondary})
+    with closing(HybridStore(users, hybrid, has_accounts=False)) as store:
+        role = store.create_role("Internal/x")
+        store.apply(AssignRole(role, make_user(users, "WSO2.COM/bob")))
+        # MI's row for a user whose name in that store looks like a name with its domain.
+        MiRows(place).add_member("x", "WSO2.COM/bob", "WSO2.COM")
+        del secondary.content.users[user_locator("bob")]
+        store.apply(AssignRole(role, make_user(users, "WSO2.COM/bob")))
+    assert MiRows(place).members("x") == ["WSO2.COM/bob", "bob"]
