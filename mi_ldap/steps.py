@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from mi_ldap import account_state
+from mi_ldap.errors import Conflict
 from mi_ldap.model import Role, User
 from mi_ldap.store import RenewEpoch, SetCustodian, Step
 
@@ -24,6 +25,12 @@ def users_of_step(step: Step) -> list[User]:
 def roles_of_step(step: Step) -> list[Role]:
     """Return the roles that a step names."""
     return [entry for entry in entries_of_step(step).values() if isinstance(entry, Role)]
+
+
+def require(holds: bool) -> None:
+    """Raise `Conflict` if a guard or the condition of a step does not hold."""
+    if not holds:
+        raise Conflict
 
 
 def renewed_state(step: RenewEpoch, stored: str) -> str:

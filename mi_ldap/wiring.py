@@ -235,7 +235,7 @@ def _secondary_store(
     """Return a secondary store, with connections, memory and failover of its own."""
     if own.is_database:
         config = _database_config_at(secondary_address(own), settings, own, own.max_active)
-        return _database_store(settings, replace(config, domain=own.domain), observe)
+        return _database_store(settings, config, observe)
     deletions = StateDeletionLog(state, domain=own.domain)
     return _directory_store(settings, own, deletions, observe, is_embedded=False)
 

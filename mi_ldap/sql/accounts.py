@@ -33,13 +33,14 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _RESERVE_S: Final = 1.0
-"""Seconds that a request reserves of its time while another creation of the name is running."""
+"""Seconds before the deadline at which a request stops waiting for another creation of the name."""
 
 _PAUSE_S: Final = 0.05
+"""Seconds from one attempt to create the user to the next."""
 
 
 class ProcessCreations:
-    """The creations of users that are running in this process; their marks begin alike."""
+    """The creations of users that are running in this process; their marks share a prefix."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -85,10 +86,10 @@ class Accounts:
     # Creation
 
     def create_user(self, name: str) -> User:
-        """Create an unfinished user, as soon as no unfinished user has its name.
+        """Create an unfinished user; wait while another creation of the name is running.
 
         Raises:
-            UserExists: a finished user has it, or one that may still be being created elsewhere.
+            UserExists: a finished user has the name, or the other creation did not end in time.
         """
         _ensure_storable(name)
         if is_same(name, ANONYMOUS, ignores_case=True):
@@ -114,7 +115,7 @@ class Accounts:
             time.sleep(_PAUSE_S)
 
     def _insert_user(self, connection: Connection, name: str, mark: str) -> User | None:
-        """Insert the user; None while another one of the name is being created."""
+        """Insert the user; return None while another creation of the name is running."""
         lock(connection, self._queries)
         present = self._queries.records_named(connection, name)
         if not all(record.is_unfinished for record in present):
@@ -127,7 +128,7 @@ class Accounts:
             rows.delete_user(record)
         key = rows.add_user(name, str(uuid.uuid4()), passwords.placeholder())
         # Where the foreign keys are not enforced, rows of a former user may have the key.
-        rows.forget(key)
+        rows.delete_references(key)
         (record,) = self._queries.records(connection, self._queries.tables.user.c.um_id == key)
         rows.set_attribute(record, STATE, account_state.unfinished(mark))
         return record.user()
@@ -199,7 +200,7 @@ class Accounts:
         return AuthenticationResult(self._verified(user, password).must_change())
 
     def reset_password(self, user: User, password: str) -> None:
-        """Set a password; that of an unfinished user is valid when it is finished."""
+        """Set a password; for an unfinished user it becomes valid when the creation is finished."""
         new = passwords.stored(self._config, password)
 
         def reset(connection: Connection) -> None:
@@ -217,7 +218,17 @@ class Accounts:
     def change_password(
         self, user: User, old: str, new: str, on_verified: Callable[[], object]
     ) -> None:
-        """Set a password if the present one is `old`, also at the moment of the change."""
+        """Set a password if the present one is `old`; the write checks that again.
+
+        Args:
+            user: the user.
+            old: the present password.
+            new: the new one.
+            on_verified: called after the first check, before the write.
+
+        Raises:
+            LoginRefused: `old` is wrong, or the user is gone.
+        """
         verified = self._verified(user, old)
         stored = passwords.stored(self._config, new)
         on_verified()

@@ -25,8 +25,8 @@ from mi_ldap.sql.names import is_same
 from mi_ldap.sql.records import (
     MARK_PREFIX,
     PROFILE,
-    Membership,
     mark_name,
+    revision_of,
     role_of,
     user_locator,
 )
@@ -39,7 +39,7 @@ class AdminRoleQueries:
     Args:
         tables: the tables.
         tenant: the id of the tenant.
-        is_named: the condition that at least the roles named `name`, a bound parameter, meet.
+        is_named: a condition that all roles named `name`, a bound parameter, meet; maybe others.
     """
 
     def __init__(self, tables: Tables, tenant: int, is_named: ColumnElement[bool]) -> None:
@@ -64,7 +64,7 @@ class AdminRoleQueries:
         row = rows[0]
         mark = row.mark if row.member_count else self.left_mark(connection, row.um_id)
         return AdminRole(
-            role_of(row.um_id, row.um_role_name, Membership(row.member_count, row.last_key or 0)),
+            role_of(row.um_id, row.um_role_name, revision_of(row.member_count, row.last_key)),
             holders=self._holders_in(connection, row),
             first_admin_id=entry_id(mark),
         )
@@ -89,7 +89,7 @@ class AdminRoleQueries:
         )
 
     def left_mark(self, connection: Connection, role_key: int) -> str | None:
-        """Return the mark of a role from a user whose membership another tool has removed."""
+        """Return the mark of a role whose marked members another tool has removed, or None."""
         attribute = self._tables.attribute.c
         query = select(attribute.um_attr_value).where(
             attribute.um_attr_name == mark_name(role_key),
@@ -139,7 +139,7 @@ class AdminRoleQueries:
         )
 
     def _mark_of_members(self, role: Table) -> ScalarSelect[Any]:
-        """Return the query of the mark of a role, as its members have it; see `mark_name`."""
+        """Return the query of the mark that the members of a role have; see `mark_name`."""
         attribute, member = self._tables.attribute, self._tables.user_role.alias()
         is_of_member = and_(
             attribute.c.um_user_id == member.c.um_user_id,

@@ -1,4 +1,4 @@
-"""Changes that the doctor tries to learn the rights of the service's account."""
+"""Changes that the doctor tries, to find out which rights the service's account has."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ from mi_ldap.sql.engine import Database
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A right of the service's account; `held` is None if it could not be tried."""
+    """A right of the service's account.
+
+    Attributes:
+        what: the change, `"create users"`.
+        held: whether the account may make the change; None if it could not be tried.
+    """
 
     what: str
     held: bool | None
 
 
 def try_changes(database: Database, changes: Callable[[Attempts], None]) -> list[Right]:
-    """Return the rights that changes need, tried in a transaction that is rolled back.
+    """Try changes in a transaction that is rolled back; return the right that each one needs.
 
-    Return nothing if the database takes no changes at all.
+    The list is empty if the database takes no changes at all.
     """
 
     def carry_out(connection: Connection) -> NoReturn:
@@ -98,7 +103,7 @@ class Attempts:
         self._change(what, row, self._row(table.delete(), table, row))
 
     def lock(self, what: str, table: Table, row: int | None) -> None:
-        # PostgreSQL requires the right to change a row of whoever locks it.
+        # In PostgreSQL an account that locks a row needs the right to change it.
         query = self._row(select(_key(table)), table, row).with_for_update()
         self._change(what, row, query)
 

@@ -147,6 +147,6 @@ class ChangeChecks:
 
 
 def _has_usual_tables(connection: Connection) -> bool:
-    """Whether everything that is read is stored in ordinary tables."""
+    """Whether all of the store's tables are ordinary ones."""
     names = (f"to_regclass('{name}')" for name in define_tables("postgresql").metadata.tables)
     return not connection.exec_driver_sql(_UNUSUAL.format(", ".join(names))).scalar_one()

@@ -1,4 +1,4 @@
-"""How the service reaches the database of its users, and how passwords are stored there."""
+"""The configuration of a database: its hosts and account, and how it stores passwords."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ class DatabaseConfig:
         connect_timeout_s: the longest time to connect to a host.
         response_timeout_s: the longest time of a statement.
         tenant_id: MI's tenant; MI has one, whose id is -1234.
-        domain: the name of this user store in `UM_DOMAIN`, in capitals.
         digest: SHA-1, SHA-256, SHA-384, SHA-512, MD5 or PLAIN_TEXT.
         salted: whether passwords are stored with a salt (`StoreSaltedPassword`).
         case_insensitive_names: whether `Bob` and `bob` are the same user name.
@@ -39,7 +38,6 @@ class DatabaseConfig:
     connect_timeout_s: float = 5.0
     response_timeout_s: float = 10.0
     tenant_id: int = -1234
-    domain: str = "PRIMARY"
     digest: str = "SHA-256"
     salted: bool = True
     case_insensitive_names: bool = True

@@ -1,4 +1,4 @@
-"""What an error of a driver means: every one becomes an error of `mi_ldap.errors`."""
+"""Translation of the errors of SQLAlchemy and of drivers into errors of `mi_ldap.errors`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NO_TABLES = (
 
 _BAD_ID = "UM_USER_ID of this user is empty or not unique. Correct it in the database."
 
-# SQLSTATE of PostgreSQL, number of MariaDB and MySQL, name of SQLite
+# Codes as `code_of` returns them.
 _REPEATABLE = frozenset({"40001", "40P01", 1213, 1020})
 """A deadlock or a serialization failure: the database has rolled the transaction back."""
 
@@ -118,10 +118,10 @@ def is_standby(error: BaseException | None) -> bool:
 
 
 def code_of(error: DBAPIError) -> str | int | None:
-    """Return the code of the driver's error: text in PostgreSQL and SQLite, else a number."""
+    """Return PostgreSQL's SQLSTATE, the number of MariaDB and MySQL, or SQLite's name."""
     original = error.orig
     arguments = getattr(original, "args", ())
-    # PyMySQL's errors have an SQLSTATE, too, but one that says less.
+    # PyMySQL's errors have an SQLSTATE, too, but several numbers share one.
     if arguments and isinstance(arguments[0], int):
         return arguments[0]
     code = getattr(original, "sqlstate", None) or getattr(original, "sqlite_errorname", None)
@@ -138,7 +138,7 @@ def _unavailable(error: SQLAlchemyError) -> DatabaseUnavailable:
 
 
 def _log(error: SQLAlchemyError) -> None:
-    # Without SQL and parameters, which hold names and digests.
+    # Without the SQL and its parameters, which contain names and digests of passwords.
     code = code_of(error) if isinstance(error, DBAPIError) else None
     original = getattr(error, "orig", None) or error
     text = str(original).splitlines()[0][:300] if str(original) else ""

@@ -1,4 +1,4 @@
-"""Which layout the tables have, read at the first use of the store."""
+"""Detection of the layout of the tables, at the first use of the store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLLATION = text(
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What is known of the database.
+    """The database as it was found.
 
     Attributes:
         collation_ignores_case: whether `=` ignores the case of names, and may use an index.

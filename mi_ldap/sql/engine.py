@@ -41,7 +41,7 @@ _BEGIN: Final = {
     "mysql": "START TRANSACTION",  # READ COMMITTED, as mysql.connect sets it
     "sqlite": "BEGIN IMMEDIATE",
 }
-# Otherwise SQLAlchemy asks each connection for a type that the tables don't use.
+# Otherwise SQLAlchemy sends each new connection a query for the type hstore, which is not used.
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {"postgresql": {"use_native_hstore": False}}
 _NO_READ: Final = "The service's account may not read the tables of the database."
 _STANDBY: Final = "the host is a standby, or read-only"
@@ -97,12 +97,12 @@ class Database:
         return self._checks.current()
 
     def read(self, action: Callable[[Connection], T]) -> T:
-        """Return the result of an action that only reads; tried again on a lost connection.
+        """Return the result of an action that only reads; try again if the connection was lost.
 
-        Within a transaction of this thread it is a part of that one.
+        If this thread has begun a transaction, the action is a part of it.
         """
         if outer := getattr(self._thread, "connection", None):
-            # A second connection may not be free: others may have it, and wait for this thread.
+            # A second connection could be in use by a thread that waits for this transaction.
             return action(outer)
         try:
             return self._read(action)
@@ -126,16 +126,17 @@ class Database:
     ) -> T:
         """Return the result of an action that is one transaction.
 
-        It is tried again if the database has rolled it back: after a deadlock, or if the connection
-        was lost before COMMIT was sent. Within an action of this thread it is a part of that one.
+        The transaction is tried again if the database has rolled it back: after a deadlock, or if
+        the connection was lost before COMMIT was sent. If this thread has begun a transaction, the
+        action is a part of it.
 
         Args:
-            action: is called in a transaction, which is rolled back if it raises.
-            after: is called when the transaction has ended, unless the connection was lost.
+            action: called in the transaction, which is rolled back if the action raises.
+            after: called when the transaction has ended, unless the connection was lost.
 
         Raises:
-            DatabaseUnavailable: also if the connection was lost while COMMIT was under way. Then
-                it is unknown whether the transaction was committed.
+            DatabaseUnavailable: also if the connection was lost after COMMIT was sent. Then it is
+                unknown whether the transaction was committed.
         """
         if outer := getattr(self._thread, "connection", None):
             return action(outer)
@@ -209,13 +210,13 @@ class Database:
                 try:
                     yield connection
                 except DBAPIError as error:
-                    self._judge(host, error)
+                    self._note_timeout(host, error)
                     raise
         finally:
             self._free.release()
 
-    def _judge(self, host: Host, error: DBAPIError) -> None:
-        """Use another host, if there is one, when this one did not answer in time."""
+    def _note_timeout(self, host: Host, error: DBAPIError) -> None:
+        """Use another host, if there is one, after this one did not answer in time."""
         if error.connection_invalidated and remaining_s() <= 0 and len(self.config.hosts) > 1:
             self._hosts.mark_failed(host, error)
 
@@ -233,7 +234,7 @@ class Database:
             pool_size=self.config.pool_size,
             max_overflow=0,
             pool_recycle=_RECYCLE_S,
-            # The last connection that was returned is the first to be used: others may end.
+            # The connection that was returned last is used first, so that unneeded ones expire.
             pool_use_lifo=True,
             isolation_level="AUTOCOMMIT",
             # Returning a connection would cost a round trip; `_transaction` has ended its own.
@@ -266,23 +267,31 @@ class Database:
         if self.config.dialect == "sqlite":
             from mi_ldap.sql import sqlite
 
-            with _failing(sqlite.ERRORS):
+            with _unavailable_after(sqlite.ERRORS):
                 return sqlite.connect(self.config, creates=self._creates)
-        if self.config.dialect == "postgresql":
-            from mi_ldap.sql import postgresql as driver
-        else:
-            from mi_ldap.sql import mysql as driver  # type: ignore[no-redef]
-        with _failing(driver.ERRORS):
+        driver = driver_of(self.config)
+        with _unavailable_after(driver.ERRORS):
             connection = driver.connect(self.config, *host, timeout_s)
-            # A standby is behind: reads there could show roles that were revoked.
+            # Replication to a standby is delayed: reads there could return roles that were revoked.
             if self.config.writable and driver.is_standby(connection):
                 connection.close()
                 raise DatabaseUnavailable(_STANDBY)
             return connection
 
 
+def driver_of(config: DatabaseConfig) -> Any:
+    """Return the module that connects to PostgreSQL, or to MariaDB and MySQL."""
+    # Imported only when needed: each driver takes about 0.1 s and 9 MB.
+    if config.dialect == "postgresql":
+        from mi_ldap.sql import postgresql as driver
+    else:
+        from mi_ldap.sql import mysql as driver  # type: ignore[no-redef]
+    return driver
+
+
 @contextmanager
-def _failing(errors: tuple[type[Exception], ...]) -> Iterator[None]:
+def _unavailable_after(errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Raise these errors of the block as `DatabaseUnavailable`, with their text."""
     try:
         yield
     except errors as error:

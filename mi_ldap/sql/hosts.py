@@ -1,4 +1,4 @@
-"""Which of several database hosts is used."""
+"""The choice between several database hosts."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ log = structlog.get_logger()
 Host = tuple[str, int]
 
 RETRY_AFTER_S: Final = 1.0
-"""How long a host that failed is not tried, in seconds."""
+"""Seconds for which a host that failed is not tried."""
 
 
 class Hosts:
     """The hosts in their order of preference; new connections go to the first that works.
 
-    All connections of a process are of one host: on another node of a cluster a read just after a
-    write is often stale. `is_current` tells the pool which connections are left of another host.
+    All connections of a process are to one host: on another node of a cluster a read just after a
+    write is often stale. So the pool replaces connections whose host is not current any more.
 
     Args:
         hosts: names and ports.
-        connect: opens a connection to a host within that many seconds, or raises
-            `DatabaseUnavailable`.
+        connect: opens a connection to a host, within the seconds in its second argument, or
+            raises `DatabaseUnavailable`.
         timeout_s: the longest time to connect to a host.
     """
 

@@ -1,4 +1,4 @@
-"""What the doctor reads of the tables of hybrid roles; a change that it tries is rolled back."""
+"""What the doctor reads from the tables of hybrid roles, and changes that it rolls back."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class HybridInspection:
                 first, except in MySQL, which cannot roll that back: the right is then unknown.
 
         Returns:
-            Each right, and whether the account has it; nothing if the database takes no changes.
+            The rights; none if the database takes no changes.
         """
         if has_all_tables:
             return try_changes(self._database, self._try_changes)

@@ -1,4 +1,4 @@
-"""Which memberships of hybrid roles belong to which users.
+"""Memberships of hybrid roles, and the users to whom they belong.
 
 MI's rows name a member by its name and the domain of its user store. For each name the service's
 own table has the id that the name belongs to. A row whose name has no id belongs to the user whom
@@ -13,17 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from mi_ldap.hybrid_roles import HybridMember
 from mi_ldap.model import EntryId, User
+from mi_ldap.name_rules import PRIMARY
 from mi_ldap.sql.names import is_storable
 from mi_ldap.sql.tables import Tables
-
-PRIMARY: Final = "PRIMARY"
-"""MI's name of the primary user store in `UM_DOMAIN`."""
 
 
 class Membership(NamedTuple):

@@ -11,8 +11,8 @@ from mi_ldap import account_state
 from mi_ldap.errors import AdminRoleUnclear, only_one
 from mi_ldap.hybrid_roles import HybridAccount, HybridAdminRole, HybridMember
 from mi_ldap.model import EntryId, Role, User, entry_id
-from mi_ldap.name_rules import EVERYONE, HYBRID_DOMAINS
-from mi_ldap.sql.hybrid_members import PRIMARY, HybridMembers, has_name, members_of
+from mi_ldap.name_rules import EVERYONE, HYBRID_DOMAINS, PRIMARY
+from mi_ldap.sql.hybrid_members import HybridMembers, has_name, members_of
 from mi_ldap.sql.hybrid_user_roles import HybridUserRoles
 from mi_ldap.sql.names import is_same, is_storable
 from mi_ldap.sql.records import UNREAD
@@ -58,7 +58,10 @@ class HybridQueries:
         stored = stored_role_name(name)
         query = (
             select(role.c.um_id, role.c.um_role_name)
-            .where(func.lower(role.c.um_role_name) == func.lower(stored), self.of_tenant(role))
+            .where(
+                func.lower(role.c.um_role_name) == func.lower(stored),
+                self.memberships.of_tenant(role),
+            )
             .order_by(role.c.um_id)
         )
         found = [(key, full_role_name(text)) for key, text in connection.execute(query)]
@@ -87,7 +90,9 @@ class HybridQueries:
     def role_names(self, connection: Connection) -> tuple[str, ...]:
         """Return the full names of all roles except `Internal/everyone`, unsorted."""
         role = self.tables.hybrid_role
-        rows = connection.execute(select(role.c.um_role_name).where(self.of_tenant(role)))
+        rows = connection.execute(
+            select(role.c.um_role_name).where(self.memberships.of_tenant(role))
+        )
         found = (full_role_name(name) for (name,) in rows if name.strip())
         return tuple(name for name in found if not _is_everyone(name))
 
@@ -101,7 +106,7 @@ class HybridQueries:
         query = select(func.count(), func.max(member.c.um_id)).where(*self.of_role(role_key))
         columns = [state.c.revision, state.c.first_admin] if self.has_service_tables else []
         for column in columns:
-            where = (state.c.um_role_id == role_key, self.of_tenant(state))
+            where = (state.c.um_role_id == role_key, self.memberships.of_tenant(state))
             query = query.add_columns(select(column).where(*where).limit(1).scalar_subquery())
         count, last_key, *rest = connection.execute(query).one()
         nonce, first_admin = rest or ("", None)
@@ -118,7 +123,7 @@ class HybridQueries:
     def has_members(self, connection: Connection) -> bool:
         """Return whether any role has a member."""
         member = self.tables.hybrid_user_role
-        query = select(member.c.um_id).where(self.of_tenant(member)).limit(1)
+        query = select(member.c.um_id).where(self.memberships.of_tenant(member)).limit(1)
         return connection.execute(query).first() is not None
 
     def members_without_id(self, connection: Connection) -> tuple[HybridMember, ...]:
@@ -174,7 +179,7 @@ class HybridQueries:
             return None, None
         state = self.tables.hybrid_role_state
         query = select(state.c.um_role_id, state.c.role_name, state.c.first_admin).where(
-            has_name(state.c.role_name, self.admin_role_name), self.of_tenant(state)
+            has_name(state.c.role_name, self.admin_role_name), self.memberships.of_tenant(state)
         )
         for key, name, first_admin in connection.execute(query.order_by(state.c.um_role_id)):
             if is_same(name, self.admin_role_name, ignores_case=True) and entry_id(first_admin):
@@ -206,20 +211,15 @@ class HybridQueries:
 
     # Conditions
 
-    def of_tenant(self, table: Any) -> ColumnElement[bool]:
-        """Return the condition for the rows of the tenant."""
-        condition: ColumnElement[bool] = table.c.um_tenant_id == self.tenant
-        return condition
-
     def of_role(self, role_key: int) -> tuple[ColumnElement[bool], ...]:
         """Return the conditions for the memberships of a role."""
         member = self.tables.hybrid_user_role
-        return member.c.um_role_id == role_key, self.of_tenant(member)
+        return member.c.um_role_id == role_key, self.memberships.of_tenant(member)
 
     def _select_accounts(self) -> Select[Any]:
         user = self.tables.hybrid_user
         return select(user.c.user_id, user.c.custodian, user.c.state).where(
-            user.c.domain_name == PRIMARY, self.of_tenant(user)
+            user.c.domain_name == PRIMARY, self.memberships.of_tenant(user)
         )
 
 

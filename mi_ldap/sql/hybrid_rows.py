@@ -56,7 +56,7 @@ class HybridRows:
         """Lock the rows with those keys; return how many there are."""
         wanted = sorted(keys)
         query = select(table.c.um_id).where(
-            table.c.um_id.in_(wanted), self.queries.of_tenant(table)
+            table.c.um_id.in_(wanted), self.memberships.of_tenant(table)
         )
         ordered = query.order_by(table.c.um_id).with_for_update()
         return len(self.connection.execute(ordered).all()) if wanted else 0
@@ -173,7 +173,7 @@ class HybridRows:
     def set_role_state(self, key: int, **values: str) -> None:
         """Set columns of what the service stores of a role."""
         state = self.queries.tables.hybrid_role_state
-        where = (state.c.um_role_id == key, self.queries.of_tenant(state))
+        where = (state.c.um_role_id == key, self.memberships.of_tenant(state))
         if self.connection.execute(select(state.c.um_id).where(*where)).first() is None:
             self._insert(state, um_role_id=key, **values)
         else:
@@ -183,7 +183,7 @@ class HybridRows:
         """Return the key of a domain, whose row is created if it is missing."""
         domain = self.queries.tables.domain
         query = select(domain.c.um_domain_id).where(
-            func.upper(domain.c.um_domain_name) == name, self.queries.of_tenant(domain)
+            func.upper(domain.c.um_domain_name) == name, self.memberships.of_tenant(domain)
         )
         key = self.connection.scalar(query.order_by(domain.c.um_domain_id).limit(1))
         return self._insert(domain, um_domain_name=name) if key is None else int(key)
@@ -202,7 +202,7 @@ class HybridRows:
         """Delete the rows whose column has one of the keys; return how many there were."""
         if not keys:
             return 0
-        where = (table.c[column].in_(keys), self.queries.of_tenant(table))
+        where = (table.c[column].in_(keys), self.memberships.of_tenant(table))
         return int(self.connection.execute(delete(table).where(*where)).rowcount)
 
     def _insert(self, table: Table, **values: Any) -> int:

@@ -12,13 +12,20 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from mi_ldap import account_state
-from mi_ldap.errors import Conflict, RoleExists
+from mi_ldap.errors import RoleExists
 from mi_ldap.hybrid_roles import HybridAccount
 from mi_ldap.model import Role, User
-from mi_ldap.sql.hybrid_members import PRIMARY, bare_id
+from mi_ldap.name_rules import PRIMARY
+from mi_ldap.sql.hybrid_members import bare_id
 from mi_ldap.sql.hybrid_queries import hybrid_role, role_key
 from mi_ldap.sql.hybrid_rows import HybridRows
-from mi_ldap.steps import renewed_state, roles_of_step, state_with_custodian, users_of_step
+from mi_ldap.steps import (
+    renewed_state,
+    require,
+    roles_of_step,
+    state_with_custodian,
+    users_of_step,
+)
 from mi_ldap.store import (
     AssignRole,
     CreateAdminRole,
@@ -83,7 +90,7 @@ class HybridTransaction:
             .where(
                 table.c.user_id.in_(sorted(users)),
                 table.c.domain_name == PRIMARY,
-                self.rows.queries.of_tenant(table),
+                self.rows.memberships.of_tenant(table),
             )
             .order_by(table.c.um_id)
         )
@@ -95,20 +102,20 @@ class HybridTransaction:
         match step:
             case Unchanged(User() as user):
                 account = self._account(user)
-                _require(account_state.is_same_epoch(account.state, user.revision))
-                _require(account.custodian_id == user.custodian_id)
+                require(account_state.is_same_epoch(account.state, user.revision))
+                require(account.custodian_id == user.custodian_id)
             case Unchanged(Role() as role) | RenewRevision(role):
                 present = self.rows.queries.revision(self.rows.connection, role_key(role))
-                _require(present == role.revision)
+                require(present == role.revision)
             case NotMember(role, user):
                 # If the user store ignores case, a row without an id may have another spelling.
-                _require(not self.rows.members(user, role, ignores_case=True))
+                require(not self.rows.members(user, role, ignores_case=True))
             case SetCustodian(user):
-                _require(self._account(user).custodian_id == user.custodian_id)
+                require(self._account(user).custodian_id == user.custodian_id)
             case RenewEpoch(user):
-                _require(account_state.is_same_epoch(self._account(user).state, user.revision))
+                require(account_state.is_same_epoch(self._account(user).state, user.revision))
             case CreateAdminRole():
-                _require(self.rows.queries.admin_role(self.rows.connection) is None)
+                require(self.rows.queries.admin_role(self.rows.connection) is None)
 
     # Writes
 
@@ -118,7 +125,7 @@ class HybridTransaction:
                 self.rows.add_member(role_key(role), user)
             case RevokeRole(role, user):
                 found = self.rows.members(user, role)
-                _require(bool(found))
+                require(bool(found))
                 self.rows.delete_members(found)
             case SetCustodian(user):
                 self._set_custodian(step, self._account(user))
@@ -149,8 +156,3 @@ class HybridTransaction:
     def _account(self, user: User) -> HybridAccount:
         found = self.rows.queries.accounts(self.rows.connection, [user.id])
         return found.get(user.id) or HybridAccount(user.id, None, "")
-
-
-def _require(holds: bool) -> None:
-    if not holds:
-        raise Conflict

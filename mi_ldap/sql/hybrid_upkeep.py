@@ -1,4 +1,4 @@
-"""Changes that adapt the rows of hybrid roles to the users of the user stores."""
+"""Updates of the rows of hybrid roles after other tools have changed users or rows."""
 
 from __future__ import annotations
 

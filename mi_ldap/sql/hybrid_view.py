@@ -25,8 +25,8 @@ class HybridView:
     """Implements `mi_ldap.hybrid_roles.HybridRoleReads` for one request.
 
     Args:
-        roles: answer the other reads.
-        cache: has what was read, where the database can report changes.
+        roles: carries out the other reads.
+        cache: holds what was read, where the database can report changes.
         queries: returns the queries; None while MI's tables of hybrid roles are missing.
     """
 
@@ -90,7 +90,7 @@ class HybridView:
         return found or {}
 
     def _has_members(self) -> bool:
-        """Whether any hybrid role has a member; mostly none is used at all."""
+        """Whether any hybrid role has a member; in most installations none has."""
         found = self._get("members", lambda queries, connection: queries.has_members(connection))
         return bool(found)
 

@@ -1,4 +1,4 @@
-"""What the doctor reads of a database; a change that it tries is always rolled back."""
+"""What the doctor reads from a database, and the changes that it tries and rolls back."""
 
 from __future__ import annotations
 
@@ -46,10 +46,7 @@ class Inspection:
         return tables_without_transactions(self._database, self._tables.required)
 
     def rights(self) -> list[Right]:
-        """Try the changes of the service in a transaction that is rolled back.
-
-        Return nothing if the database takes no changes at all.
-        """
+        """Return the rights that the changes of the service need; see `try_changes`."""
         return try_changes(self._database, self._try_changes)
 
     def _try_changes(self, attempts: Attempts) -> None:
@@ -72,7 +69,7 @@ class Inspection:
         attempts.delete("delete roles", tables.role, role_id)
 
     def duplicate_names(self, table: Literal["user", "role"]) -> list[str]:
-        """Return the names, sorted, that several rows have by the rule of the store."""
+        """Return the names, sorted, that several rows have, compared as the store compares them."""
         column = self._column(table)
         statement = select(column).where(self._is_ours(column.table))
         names = self._database.read(lambda c: list(c.execute(statement).scalars()))
@@ -94,7 +91,7 @@ class Inspection:
         return tables.user.c.um_user_name if table == "user" else tables.role.c.um_role_name
 
     def dangling_rows(self) -> dict[str, int]:
-        """Return how many rows of each table name a user or role that does not exist."""
+        """Return how many rows of each table refer to a user or role that does not exist."""
         tables = self._tables
         found: Counter[str] = Counter()
         for table, column, target in (

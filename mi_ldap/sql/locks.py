@@ -1,8 +1,7 @@
 """The lock under which all changes of one user store are made: the row of the admin role.
 
-It makes the changes of all service machines wait for each other. Since a membership refers to its
-role, it also makes MI wait which assigns the admin role. While there is no admin role, there is a
-lock of the database in its place.
+All service machines wait for this lock. So does MI when it assigns the admin role, because a new
+membership refers to the row. While there is no admin role, the lock is one of the database.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def lock_rows(connection: Connection, queries: Queries, role_keys: set[int]) -> 
 
 def _lock_admin_role(connection: Connection, queries: Queries) -> int | None:
     name = queries.admin_role_name
-    # By its key: a search by name would lock more rows than that one where no index has the name.
+    # By key: without an index of the names, a locking search by name would lock further rows.
     keys = {key for key, _ in queries.roles_named(connection, name)}
     locked_rows = lock_rows(connection, queries, keys)
     same = (key for key, found in locked_rows.items() if is_same(found, name, ignores_case=True))
@@ -62,7 +61,7 @@ def _lock_admin_role(connection: Connection, queries: Queries) -> int | None:
 
 
 def lock_database(connection: Connection) -> None:
-    """Lock what all changes wait for while there is no admin role; `release` must follow."""
+    """Take the lock that is used while there is no admin role; `release` must follow."""
     if connection.info.get(_HELD):  # MySQL counts how often it was taken
         return
     if connection.dialect.name == "postgresql":
@@ -72,5 +71,5 @@ def lock_database(connection: Connection) -> None:
     query = text(f"SELECT GET_LOCK({_MYSQL_LOCK}, :timeout)")
     if not connection.scalar(query, {"timeout": max(1, math.floor(remaining_s()))}):
         raise DatabaseUnavailable("The database is busy. Try again later.")
-    # It belongs to the connection, not to the transaction.
+    # This lock belongs to the connection, not to the transaction.
     connection.info[_HELD] = True

@@ -29,7 +29,7 @@ class DeadlineConnection(_Connection):
     """A connection on which every read and write ends with the request's deadline."""
 
     longest_s = 10.0
-    """The longest wait, in seconds: to connect at first, then for an answer."""
+    """The longest wait in seconds: first for the connection, then for each response."""
 
     def _read_packet(self, *args: Any, **options: Any) -> Any:
         self._read_timeout = self._longest_s()
@@ -40,7 +40,7 @@ class DeadlineConnection(_Connection):
         return super()._write_bytes(data)  # type: ignore[misc]
 
     def _longest_s(self) -> float:
-        # In steps: each other value costs a call of the kernel, for each row of an answer.
+        # Rounded: PyMySQL makes a system call for each new value, and reads a packet per row.
         return max(_STEP_S, math.ceil(min(self.longest_s, remaining_s()) / _STEP_S) * _STEP_S)
 
 

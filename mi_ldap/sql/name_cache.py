@@ -14,7 +14,7 @@ from mi_ldap.sql.engine import Database
 from mi_ldap.sql.read_cache import CachedValue
 
 _MAX_LISTS: Final = 8
-"""The users, the roles, and the members of recently shown roles. 100,000 names take 20 MB."""
+"""The most lists: of users, roles, and members of recent roles. 100,000 names take 20 MB."""
 
 
 class NameCache:

@@ -1,7 +1,7 @@
 """Long lists of names, read as one text.
 
-A driver makes objects of each row: of 100,000 rows that takes longer than the query itself. So the
-database joins the names, and Python splits them.
+A driver creates objects for each row: for 100,000 rows that takes longer than the query itself. So
+the database joins the names, and Python splits them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mi_ldap.model import Names, in_order
 _SEPARATOR: Final = "\x1f"  # ASCII's unit separator
 
 _MAX_TEXTS: Final = 4
-"""The users, the roles, and the members of recently shown roles. 100,000 names take 20 MB."""
+"""The most lists, see `name_cache`."""
 
 
 class NameLists:

@@ -1,4 +1,4 @@
-"""Which names are the same; a database only narrows down what is compared here.
+"""Comparison of names, since a database may return others than those that were searched for.
 
 MI compares `LOWER(UM_USER_NAME)` in the database. MariaDB's usual collations also ignore accents
 and spaces at the end: `jose` would find `José`. So each name that a database returns is compared
@@ -12,7 +12,7 @@ ANONYMOUS = "wso2.anonymous.user"
 
 
 def lowered(name: str) -> str:
-    """Return the name in lower case, character by character, as databases do it.
+    """Return the name in lower case, character by character, as databases convert it.
 
     `str.lower` treats a sigma at the end of a word differently, and `İ` becomes two characters.
     """
@@ -34,6 +34,6 @@ def is_storable(text: str) -> bool:
 
 
 def like_pattern(pattern: str) -> str:
-    """Return a pattern of the port (`"*ob*"`) as one of SQL's LIKE, in lower case, with `!`."""
+    """Return a pattern such as `"*ob*"` for SQL's LIKE, in lower case, escaped with `!`."""
     escaped = "".join(f"!{char}" if char in "!%_" else char for char in lowered(pattern))
     return escaped.replace("*", "%")

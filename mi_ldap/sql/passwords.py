@@ -21,7 +21,7 @@ PLAIN_TEXT: Final = "PLAIN_TEXT"
 PLACEHOLDER: Final = "mi_ldap:unfinished:"
 """Prefix of the password of a user that is being created.
 
-It is no base64, so no digest is equal to it. Under PLAIN_TEXT the random part is unknown to all.
+It is not base64, so no digest equals it. With PLAIN_TEXT nobody knows the random part after it.
 """
 
 _NO_PASSWORD: Final = "mi_ldap:no-password:"  # noqa: S105
@@ -70,7 +70,7 @@ def stored(config: DatabaseConfig, password: str) -> StoredPassword:
 
 
 def matches(config: DatabaseConfig, password: str, of: StoredPassword) -> bool:
-    """Whether it is the stored password; takes the same time wherever the two differ."""
+    """Whether a password is the stored one; compares in constant time."""
     if of.value.startswith(_RESERVED):
         return False
     computed = password
@@ -80,7 +80,7 @@ def matches(config: DatabaseConfig, password: str, of: StoredPassword) -> bool:
 
 
 def _digest(name: str, password: str, salt: str | None) -> str:
-    # MD5 and SHA-1 are what some installations of MI have configured: theirs are read and written.
+    # Some installations of MI use MD5 or SHA-1: their users must still be able to log in.
     algorithm = hashlib.new(_ALGORITHMS[name], usedforsecurity=False)
     algorithm.update(_bytes(password + (salt or "")))
     return base64.b64encode(algorithm.digest()).decode()

@@ -28,7 +28,7 @@ _SETTINGS = (
 
 
 class _AnyTimestampLoader(TimestampLoader):
-    """Loads what Python cannot represent, as `infinity` and years before 1, as text."""
+    """Returns times that Python cannot represent, such as `infinity`, as text."""
 
     def load(self, data: Buffer) -> Any:
         try:
@@ -48,7 +48,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval, longest if timeout is None else timeout)
         except errors._WaitTimeout as error:
-            # The answer may still come: the connection cannot be used again.
+            # The response may still arrive, so the connection cannot be used again.
             self.pgconn.finish()
             raise errors.ConnectionTimeout("the database did not answer in time") from error
 

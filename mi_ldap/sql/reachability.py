@@ -1,4 +1,4 @@
-"""Whether each host of a database can be used, and what fails; for the doctor."""
+"""Connections to each host of a database, and the causes of failures, for the doctor."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from mi_ldap.certificate_faults import CertificateFault, fault_of
 from mi_ldap.deadline import remaining_s
 from mi_ldap.sql.config import DatabaseConfig
+from mi_ldap.sql.engine import driver_of
 
 Cause = Literal[
-    "refused", "timeout", "unknown_host", "no_route", "no_tls", "certificate", "account", "database"
+    "refused",
+    "timeout",
+    "unknown_host",
+    "no_route",
+    "no_tls",
+    "certificate",
+    "account",
+    "database",
+    "other",
 ]
 
 _ACCOUNT_CODES: Final = frozenset({1044, 1045, 1698})
@@ -39,14 +48,14 @@ class HostState:
         host, port: of the server; the path of the file and 0 for SQLite.
         cause: why it cannot be used; None if it can.
         fault: why the certificate was not accepted; None for another cause.
-        server_text: what the server says of it, in the server's language; `""` if nothing.
+        server_text: the server's own message, in the server's language; `""` if there is none.
         days_left: days until the server's certificate expires; None without TLS.
         is_standby: whether the server takes no changes.
     """
 
     host: str
     port: int
-    cause: Cause | Literal["other"] | None = None
+    cause: Cause | None = None
     fault: CertificateFault | None = None
     server_text: str = ""
     days_left: float | None = None
@@ -66,7 +75,7 @@ def _open_file(config: DatabaseConfig) -> HostState:
     try:
         with closing(sqlite.connect(config)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master")
-    except Exception as error:  # noqa: BLE001 - told by the doctor
+    except Exception as error:  # noqa: BLE001 - the doctor reports it
         return HostState(config.database, 0, "database", server_text=str(error))
     return HostState(config.database, 0)
 
@@ -76,20 +85,13 @@ def _reach(config: DatabaseConfig, host: str, port: int) -> HostState:
     try:
         with closing(socket.create_connection((host, port), timeout_s)) as connection:
             days = _check_tls(config, host, connection)
-        driver = _driver(config)
+        driver = driver_of(config)
         with closing(driver.connect(config, host, port, timeout_s)) as opened:
+            # PyMySQL has the socket, and so the certificate, in this attribute.
             days = days if days is not None else _days_left(getattr(opened, "_sock", None))
             return HostState(host, port, days_left=days, is_standby=driver.is_standby(opened))
-    except Exception as error:  # noqa: BLE001 - told by the doctor
+    except Exception as error:  # noqa: BLE001 - the doctor reports it
         return HostState(host, port, _cause_of(error), _fault_of(error), _server_text_of(error))
-
-
-def _driver(config: DatabaseConfig) -> Any:
-    if config.dialect == "postgresql":
-        from mi_ldap.sql import postgresql as driver
-    else:
-        from mi_ldap.sql import mysql as driver  # type: ignore[no-redef]
-    return driver
 
 
 class _NoTls(Exception):
@@ -119,7 +121,7 @@ def _days_left(connection: object) -> float | None:
     return (ends_at - datetime.now(UTC).timestamp()) / 86400
 
 
-def _cause_of(error: BaseException) -> Cause | Literal["other"]:
+def _cause_of(error: BaseException) -> Cause:
     chain = [*_causes(error)]
     for each in chain:
         if _code_of(each) in _ACCOUNT_CODES or _ACCOUNT_TEXT.search(_server_text_of(each)):
@@ -133,6 +135,7 @@ def _cause_of(error: BaseException) -> Cause | Literal["other"]:
     return "no_tls" if any(_code_of(each) == 2026 for each in chain) else "other"
 
 
+# Subclasses before their base classes.
 _CAUSES: Final[Mapping[type[BaseException], Cause]] = {
     _NoTls: "no_tls",
     ssl.SSLError: "certificate",

@@ -15,7 +15,7 @@ from mi_ldap.sql.engine import Database
 T = TypeVar("T")
 
 _MAX_OBJECTS: Final = 20_000
-"""Users and roles in all values together; some 10 MB."""
+"""The most users and roles in all values together, about 10 MB."""
 
 
 class CachedValue(NamedTuple):

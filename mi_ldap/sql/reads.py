@@ -1,4 +1,4 @@
-"""The queries of the store, each on a connection that the caller has."""
+"""The queries of the store, each on a connection of the caller."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ from mi_ldap.sql.passwords import PLACEHOLDER
 from mi_ldap.sql.records import (
     CUSTODIAN,
     PROFILE,
-    Membership,
+    UNREAD,
     UserRecord,
     records_of,
+    revision_of,
     role_of,
     user_key,
 )
@@ -42,6 +43,8 @@ _MAX_DIGITS = 10  # Python refuses to convert thousands
 
 class Queries:
     """Reads of users, roles and memberships of one tenant.
+
+    `mi_ldap.store.UserReads` specifies the methods that have no docstring.
 
     Args:
         schema: the tables.
@@ -103,7 +106,7 @@ class Queries:
         return [each for each in found if is_same(each.name, name, ignores_case=ignores_case)]
 
     def select_users_named(self, name: ColumnElement[str]) -> Select[Any]:
-        """Return the query of all users of a name, with their attributes; at least of these."""
+        """Return a query that finds all users of a name, and maybe others, with attributes."""
         return self._users.where(self.has_name(self.tables.user.c.um_user_name, name))
 
     def record(self, connection: Connection, user: User) -> UserRecord | None:
@@ -193,15 +196,14 @@ class Queries:
         if found is None:
             return None
         key, stored = found
-        membership = None if is_shown_only else self.membership(connection, key)
-        return role_of(key, stored, membership)
+        return role_of(key, stored, UNREAD if is_shown_only else self.revision(connection, key))
 
-    def membership(self, connection: Connection, role_key: int) -> Membership:
-        """Return what the revision of a role is made of."""
+    def revision(self, connection: Connection, role_key: int) -> str:
+        """Return a text that differs after every change of the members, by any client."""
         member = self.tables.user_role.c
         query = select(func.count(), func.max(member.um_id)).where(*self._members_of(role_key))
         count, last_key = connection.execute(query).one()
-        return Membership(count, last_key or 0)
+        return revision_of(count, last_key)
 
     def role_names(self, connection: Connection) -> Names:
         role = self.tables.role.c
@@ -210,7 +212,7 @@ class Queries:
 
     def roles_of(self, connection: Connection, user: User) -> tuple[Role, ...]:
         rows = connection.execute(self._roles_of_user, {"key": user_key(user)})
-        return tuple(role_of(key, name, None) for key, name in rows)
+        return tuple(role_of(key, name) for key, name in rows)
 
     def _select_roles_of(self, key: BindParameter[Any]) -> Select[Any]:
         member, role = self.tables.user_role.c, self.tables.role.c
@@ -236,13 +238,11 @@ class Queries:
         return self.admin_roles.find(connection, self.admin_role_name)
 
     def holders(self, connection: Connection, admin_role: AdminRole) -> list[UserRecord]:
-        """Return all users with the admin role, without those that reads do not return.
-
-        One without an id, who cannot log in, must not block the changes of all others.
-        """
+        """Return all users with the admin role, without those that reads do not return."""
         member = self.tables.user_role.c
         keys = select(member.um_user_id).where(*self._members_of(int(admin_role.role.id)))
         found = self.records(connection, self.tables.user.c.um_id.in_(keys))
+        # A user without an id cannot log in, and must not block changes of the other admins.
         return [each for each in found if each.is_shown and each.has_id]
 
     # Conditions
@@ -254,7 +254,7 @@ class Queries:
         *,
         ignores_case: bool | None = None,
     ) -> ColumnElement[bool]:
-        """Return a condition that at least all rows of that name meet."""
+        """Return a condition that all rows of that name meet, and maybe others."""
         if ignores_case is None:
             ignores_case = self.schema.config.case_insensitive_names
         if not ignores_case or self.schema.collation_ignores_case:
@@ -262,7 +262,7 @@ class Queries:
         return func.lower(column) == func.lower(name)
 
     def _is_like(self, column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
-        """Return a condition that at least all names that match a pattern in lower case meet."""
+        """Return a condition that all names meet that match a lower-case pattern, maybe others."""
         # An index can be used for the beginning of the column only. MariaDB's collations do not
         # take the Kelvin sign for a `k`, as LOWER() does.
         if self.schema.collation_ignores_case and pattern[:1] != "%" and "k" not in pattern:
@@ -277,7 +277,7 @@ class Queries:
         return int(user_id) if is_key and int(user_id) <= _MAX_KEY else None
 
     def _listed(self) -> Iterable[ColumnElement[bool]]:
-        """Return the conditions for users in lists: without unfinished ones, by their passwords."""
+        """Return the conditions for users in lists; placeholder passwords mark unfinished ones."""
         user = self.tables.user.c
         return (
             user.um_tenant_id == self.tenant,
@@ -302,6 +302,6 @@ class Queries:
 def only_user(found: Iterable[UserRecord]) -> User | None:
     """Return the user of rows with one id, or None if reads return none of them."""
     shown = [each for each in found if each.is_shown]
-    if len(shown) > 1:  # no unique index: which of them has the token is unknown
+    if len(shown) > 1:  # no unique index: it is unknown whose token has the id
         raise UserIdUnusable
     return shown[0].user() if shown else None

@@ -1,7 +1,7 @@
-"""Users and roles as rows of the tables, and what the service keeps with them.
+"""Users and roles as rows of the tables, and what the service stores with them.
 
-Everything that is the service's own are rows of `UM_USER_ATTRIBUTE` in the profile `mi_ldap`, which
-MI leaves alone and deletes with the user.
+The service stores its own data as rows of `UM_USER_ATTRIBUTE` in the profile `mi_ldap`. MI does not
+change these rows, and deletes them with the user.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MARK_PREFIX: Final = "first_admin:"
 
 PENDING_PASSWORD: Final = "pending_password"  # noqa: S105 - the name of an attribute
 PENDING_SALT: Final = "pending_salt"
-"""The password of an unfinished user, so that MI does not let it log in before it is finished."""
+"""The password of an unfinished user: MI must not let the user log in before it is finished."""
 
 UNREAD: Final = "unread"
 """The revision of roles that were read as a user's roles: `Unchanged` always fails for them.
@@ -45,7 +45,7 @@ _USER, _ROLE = "user/", "role/"
 
 @dataclass(slots=True)
 class UserRecord:
-    """A row of `UM_USER` with its attributes in our profile.
+    """A row of `UM_USER` with its attributes in the service's profile.
 
     Attributes:
         key: `UM_ID`.
@@ -92,7 +92,7 @@ class UserRecord:
         """Whether MI would refuse the login because the password was set for one day only."""
         if not self.require_change:
             return False
-        # A time that Python cannot represent, as MySQL's 0000-00-00, does not make it valid longer.
+        # A time that Python cannot represent, such as MySQL's 0000-00-00, must not extend validity.
         if not isinstance(self.changed_time, datetime):
             return True
         return self.changed_time < now() - _MUST_CHANGE_AFTER
@@ -120,31 +120,16 @@ class UserRecord:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Membership:
-    """What a role's revision is made of.
-
-    Every row gets a larger `UM_ID` than all before. So whatever is added or removed, by any client,
-    the pair differs from every earlier one, unless the members are the same rows again.
-    """
-
-    count: int
-    last_key: int
-
-    @property
-    def revision(self) -> str:
-        return f"{self.count}/{self.last_key}"
+def revision_of(member_count: int, last_key: int | None) -> str:
+    """Return the revision of a role, from the number of its members and their largest `UM_ID`."""
+    # Every row gets a larger `UM_ID` than all before. So whatever any client adds or removes, the
+    # pair differs from every earlier one, unless the members are the same rows again.
+    return f"{member_count}/{last_key or 0}"
 
 
-def role_of(key: int, name: str, membership: Membership | None) -> Role:
-    """Return a role for the services; without `membership` its revision is `UNREAD`."""
-    revision = membership.revision if membership else UNREAD
-    return Role(EntryId(str(key)), name, role_locator(key), revision)
-
-
-def role_locator(key: int) -> str:
-    """Return the locator of the role with that `UM_ID`."""
-    return f"{_ROLE}{key}"
+def role_of(key: int, name: str, revision: str = UNREAD) -> Role:
+    """Return a role for the services."""
+    return Role(EntryId(str(key)), name, f"{_ROLE}{key}", revision)
 
 
 def user_locator(key: int) -> str:
@@ -153,12 +138,12 @@ def user_locator(key: int) -> str:
 
 
 def user_key(user: User) -> int | None:
-    """Return the `UM_ID` of a user; None for what is no user of this store."""
+    """Return the `UM_ID` of a user; None if the user is not of this store."""
     return _key(user.locator, _USER)
 
 
 def role_key(role: Role) -> int | None:
-    """Return the `UM_ID` of a role; None for what is no role of this store."""
+    """Return the `UM_ID` of a role; None if the role is not of this store."""
     return _key(role.locator, _ROLE)
 
 

@@ -54,7 +54,10 @@ class Rows:
     def set_password(
         self, record: UserRecord, password: StoredPassword, instead_of: str | None = None
     ) -> bool:
-        """Set a user's password; with `instead_of` only if the stored one is still that."""
+        """Set a user's password; return whether it was set.
+
+        With `instead_of` it is set only if the stored value is still that.
+        """
         user = self._tables.user
         statement = update(user).where(user.c.um_id == record.key, self._own(user))
         if instead_of is not None:
@@ -70,22 +73,25 @@ class Rows:
     def delete_user(self, record: UserRecord) -> None:
         """Delete a user with its memberships and attributes.
 
-        The foreign keys have no cascade, so what refers to the user is deleted first. Its hybrid
-        roles are left to `SqlHybridRoles`, which knows whose they are: not all that have its name.
+        `SqlHybridRoles` deletes its memberships of hybrid roles: not all with its name are its own.
+
+        Raises:
+            Conflict: there is no such user.
         """
-        self.forget(record.key)
+        # First, because MI's foreign keys have no cascade.
+        self.delete_references(record.key)
         user = self._tables.user
         if self._count(delete(user).where(user.c.um_id == record.key, self._own(user))) != 1:
             raise Conflict
 
-    def forget(self, key: int) -> None:
+    def delete_references(self, key: int) -> None:
         """Delete the memberships and attributes that name a user, or a former one with the key."""
         for table in (self._tables.user_role, self._tables.attribute):
             named = delete(table).where(table.c.um_user_id == key, self._own(table))
             self._connection.execute(named)
 
     def set_attribute(self, record: UserRecord, name: str, value: str | None) -> None:
-        """Set or delete an attribute of a user in our profile; `record` gets it, too."""
+        """Set or delete an attribute of a user in the service's profile, and in `record`."""
         attribute = self._tables.attribute
         where = (
             attribute.c.um_user_id == record.key,
@@ -110,7 +116,11 @@ class Rows:
         return self._insert(self._tables.role, um_role_name=name, um_shared_role=False)
 
     def delete_role(self, key: int) -> None:
-        """Delete a role with its memberships."""
+        """Delete a role with its memberships.
+
+        Raises:
+            Conflict: there is no such role.
+        """
         member, role = self._tables.user_role, self._tables.role
         members = delete(member).where(member.c.um_role_id == key, self._own(member))
         self._connection.execute(members)
@@ -136,10 +146,10 @@ class Rows:
         membership = self._membership(role_key, user_key)
         return self._count(delete(self._tables.user_role).where(*membership)) == 1
 
-    def renew_membership(self, role_key: int) -> None:
-        """Renew the revision of a role: its first membership is replaced by one with a new key.
+    def renew_revision(self, role_key: int) -> None:
+        """Replace the first membership of a role by an equal one with a new key.
 
-        A role without members keeps its revision: there is nobody whose change could depend on it.
+        A role without members keeps its revision: no change depends on its members.
         """
         member = self._tables.user_role
         # The foreign key refuses a new row for a user that is not there.
@@ -156,7 +166,13 @@ class Rows:
             self._insert(member, um_role_id=role_key, um_user_id=first.um_user_id)
 
     def copy_mark(self, role_key: int, name: str, value: str | None) -> None:
-        """Let all members have the mark `value`, by default the one that some have already."""
+        """Store the mark with all members that lack it.
+
+        Args:
+            role_key: the key of the role.
+            name: the name of the attribute, see `records.mark_name`.
+            value: the mark; None for the one that some members, or former ones, have already.
+        """
         member = self._tables.user_role
         # The foreign key refuses an attribute of a user that is not there.
         is_there = exists().where(self._queries.user_of_member()).correlate(member)

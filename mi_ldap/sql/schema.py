@@ -1,4 +1,4 @@
-"""The tables as commands see them: creation, and a report of what is missing."""
+"""Creation of the tables, and a report of those that are missing, for commands."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mi_ldap.sql.tables import Layout, Tables, define_tables
 
 @dataclass(frozen=True, slots=True)
 class SchemaReport:
-    """What there is of MI's tables.
+    """The layout of MI's tables, and what they lack.
 
     Attributes:
-        layout: `"current"`, `"old"`, or None if there is no table `UM_USER`; None, too, in a report
+        layout: `"current"`, `"old"`, or None if there is no table `UM_USER`; also None in a report
             on hybrid roles alone.
         missing_tables: names of tables, in their order of creation.
         missing_columns: `"um_user.um_salt_value"`.
-        missing_indexes: indexes that make the store's queries quick, `"um_user_role(um_role_id)"`.
+        missing_indexes: indexes that the store's queries need, `"um_user_role(um_role_id)"`.
     """
 
     layout: Layout | None
@@ -45,7 +45,7 @@ def create_tables(config: DatabaseConfig, *, only_hybrid: bool = False) -> list[
         only_hybrid: whether users are elsewhere, so that only hybrid roles need tables.
 
     Raises:
-        MiLdapError: the database cannot be reached, or refuses.
+        MiLdapError: the database cannot be reached, or refuses to create them.
     """
     tables = define_tables(config.dialect)
     wanted = hybrid_tables(tables)

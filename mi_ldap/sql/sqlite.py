@@ -1,4 +1,4 @@
-"""Connections to SQLite, for a first look and for tests."""
+"""Connections to SQLite, for the file of hybrid roles, trials and tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mi_ldap.sqlite_journal import use_write_ahead_log
 
 ERRORS = (sqlite3.Error, OSError)
 
-_STEPS = 20_000  # of SQLite's virtual machine between two looks at the clock, about 1 ms
+_STEPS = 20_000  # instructions of SQLite between two checks of the deadline, about 1 ms
 
 
 def connect(config: DatabaseConfig, *, creates: bool = False) -> sqlite3.Connection:
@@ -25,7 +25,7 @@ def connect(config: DatabaseConfig, *, creates: bool = False) -> sqlite3.Connect
     """
     mode = "rwc" if creates else ("rw" if config.writable else "ro")
     if creates:
-        # It holds digests of passwords. SQLite's other files get the mode of this one.
+        # It contains digests of passwords. SQLite creates its other files with the same mode.
         Path(config.database).touch(mode=0o600)
     connection = sqlite3.connect(
         f"{Path(config.database).absolute().as_uri()}?mode={mode}",

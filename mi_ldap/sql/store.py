@@ -74,8 +74,7 @@ class SqlStore:
         config: the database.
         admin_role: the name of the admin role.
         observe: called with the kind of each statement when it is sent.
-        creations: show whether an unfinished user is still being created; by default those of this
-            process.
+        creations: the running creations of users; by default those of this process.
     """
 
     def __init__(
@@ -311,6 +310,7 @@ _ROLE_STEPS = (AssignRole, RevokeRole, RenewRevision, DeleteRole, CreateAdminRol
 def _answer(
     queries: Queries, connection: Connection, read: Read, users: Mapping[str, list[UserRecord]]
 ) -> Any:
+    """Return the result of a read; `users` has the users of all `ReadUser`, by id."""
     match read:
         case FindUser(name):
             return queries.find_user(connection, name)
@@ -327,7 +327,7 @@ def _answer(
 
 
 def _outcome(carry_out: Callable[[], Any]) -> Callable[[], Any]:
-    """Carry out a read; return what returns its answer, or raises its error."""
+    """Carry out a read; return a function that returns its result, or raises its error."""
     try:
         answer = carry_out()
     except MiLdapError as error:

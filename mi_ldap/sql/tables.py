@@ -34,7 +34,7 @@ from sqlalchemy.dialects.mysql import TIMESTAMP
 Layout = Literal["current", "old"]
 NAME_LENGTH = 255
 MAX_VALUES = 500
-"""The most values of a condition; SQLite before 3.32 takes 999 in a statement."""
+"""The most values in a condition; SQLite before 3.32 accepts 999 parameters in a statement."""
 
 
 class _SqliteTime(TypeDecorator[Any]):
@@ -94,7 +94,7 @@ class Tables:
 
 def define_tables(dialect: str, layout: Layout = "current") -> Tables:
     """Return the tables of a layout, with the names that they have in the dialect."""
-    make = _Maker(dialect, MetaData())
+    make = _TableFactory(dialect, MetaData())
     user, role, user_role = _user(make, layout), _role(make), _user_role(make)
     attribute = _attribute(make)
     _index(dialect, user, role, user_role, attribute)
@@ -113,11 +113,11 @@ def define_tables(dialect: str, layout: Layout = "current") -> Tables:
     )
 
 
-def _user(make: _Maker, layout: Layout) -> Table:
+def _user(make: _TableFactory, layout: Layout) -> Table:
     ids = [make.column("um_user_id", String(NAME_LENGTH), nullable=False)]
-    unique = make.unique("um_user_id", "um_tenant_id")
+    unique = UniqueConstraint("um_user_id", "um_tenant_id")
     if layout == "old":
-        ids, unique = [], make.unique("um_user_name", "um_tenant_id")
+        ids, unique = [], UniqueConstraint("um_user_name", "um_tenant_id")
     return make.table(
         "um_user",
         *ids,
@@ -130,27 +130,27 @@ def _user(make: _Maker, layout: Layout) -> Table:
     )
 
 
-def _role(make: _Maker) -> Table:
+def _role(make: _TableFactory) -> Table:
     return make.table(
         "um_role",
         make.column("um_role_name", String(NAME_LENGTH), nullable=False),
         make.column("um_shared_role", Boolean, server_default=text("FALSE")),
-        make.unique("um_role_name", "um_tenant_id"),
+        UniqueConstraint("um_role_name", "um_tenant_id"),
     )
 
 
-def _user_role(make: _Maker) -> Table:
+def _user_role(make: _TableFactory) -> Table:
     return make.table(
         "um_user_role",
         make.column("um_role_id", Integer, nullable=False),
         make.column("um_user_id", Integer, nullable=False),
-        make.unique("um_user_id", "um_role_id", "um_tenant_id"),
+        UniqueConstraint("um_user_id", "um_role_id", "um_tenant_id"),
         make.reference("um_role_id", "um_role"),
         make.reference("um_user_id", "um_user"),
     )
 
 
-def _attribute(make: _Maker) -> Table:
+def _attribute(make: _TableFactory) -> Table:
     return make.table(
         "um_user_attribute",
         make.column("um_attr_name", String(NAME_LENGTH), nullable=False),
@@ -161,40 +161,37 @@ def _attribute(make: _Maker) -> Table:
     )
 
 
-def _domain(make: _Maker) -> Table:
+def _domain(make: _TableFactory) -> Table:
     return make.table(
         "um_domain",
         make.column("um_domain_name", String(NAME_LENGTH), nullable=False),
-        make.unique("um_domain_name", "um_tenant_id"),
+        UniqueConstraint("um_domain_name", "um_tenant_id"),
         id_name="um_domain_id",
     )
 
 
-def _hybrid_role(make: _Maker) -> Table:
+def _hybrid_role(make: _TableFactory) -> Table:
     return make.table(
         "um_hybrid_role",
         make.column("um_role_name", String(NAME_LENGTH), nullable=False),
-        make.unique("um_role_name", "um_tenant_id"),
+        UniqueConstraint("um_role_name", "um_tenant_id"),
     )
 
 
-def _hybrid_user_role(make: _Maker) -> Table:
+def _hybrid_user_role(make: _TableFactory) -> Table:
     return make.table(
         "um_hybrid_user_role",
         make.column("um_user_name", String(NAME_LENGTH)),
         make.column("um_role_id", Integer, nullable=False),
         make.column("um_domain_id", Integer),
-        make.unique("um_user_name", "um_role_id", "um_tenant_id", "um_domain_id"),
+        UniqueConstraint("um_user_name", "um_role_id", "um_tenant_id", "um_domain_id"),
         make.reference("um_role_id", "um_hybrid_role"),
         make.reference("um_domain_id", "um_domain", "um_domain_id"),
     )
 
 
-def _hybrid_user(make: _Maker) -> Table:
-    """Return the table of what the service stores of users: ids, custodians, account states.
-
-    It says which id a name in MI's table belongs to.
-    """
+def _hybrid_user(make: _TableFactory) -> Table:
+    """Return the table of users' ids with their names in MI's table, custodians, account states."""
     return make.table(
         "mi_ldap_user",
         make.column("domain_name", String(NAME_LENGTH), nullable=False),
@@ -202,22 +199,22 @@ def _hybrid_user(make: _Maker) -> Table:
         make.column("user_name", String(NAME_LENGTH), nullable=False),
         make.column("custodian", String(NAME_LENGTH)),
         make.column("state", String(NAME_LENGTH)),
-        make.unique("user_id", "domain_name", "um_tenant_id"),
+        UniqueConstraint("user_id", "domain_name", "um_tenant_id"),
         Index("mi_ldap_hybrid_name_index", "user_name"),
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
     )
 
 
-def _hybrid_role_state(make: _Maker) -> Table:
-    """Return the table of what the service stores of a hybrid role, beside MI's row of it."""
+def _hybrid_role_state(make: _TableFactory) -> Table:
+    """Return the table of the service's own columns of hybrid roles."""
     return make.table(
         "mi_ldap_hybrid_role",
         make.column("um_role_id", Integer, nullable=False),
         make.column("revision", String(NAME_LENGTH)),
         make.column("first_admin", String(NAME_LENGTH)),
         make.column("role_name", String(NAME_LENGTH)),
-        make.unique("um_role_id", "um_tenant_id"),
+        UniqueConstraint("um_role_id", "um_tenant_id"),
     )
 
 
@@ -234,8 +231,8 @@ def _index(dialect: str, user: Table, role: Table, user_role: Table, attribute: 
 
 
 @dataclass(frozen=True, slots=True)
-class _Maker:
-    """Makes tables with names in the dialect's case."""
+class _TableFactory:
+    """Creates tables with names in the dialect's case."""
 
     dialect: str
     metadata: MetaData
@@ -249,9 +246,6 @@ class _Maker:
     def now(self) -> dict[str, Any]:
         # Without a default MariaDB before 10.10 changes the column at every update of the row.
         return {"server_default": text("CURRENT_TIMESTAMP")} if self.dialect == "mysql" else {}
-
-    def unique(self, *columns: str) -> UniqueConstraint:
-        return UniqueConstraint(*columns)
 
     def reference(self, column: str, table: str, id_name: str = "um_id") -> ForeignKeyConstraint:
         """Return the foreign key of a table's id and tenant, without a cascade, as MI has it."""
@@ -278,10 +272,10 @@ class _Maker:
     def _id(self, table: str, name: str) -> tuple[Column[int], list[Any]]:
         """Return the generated id, with the primary key: id and tenant."""
         if self.dialect == "sqlite":
-            # SQLite generates ids of a primary key of one column only. AUTOINCREMENT: an id is not
-            # used again, or a new user could inherit what names a deleted one.
+            # SQLite generates ids only if the primary key has one column. With AUTOINCREMENT an id
+            # is not used again: a new user must not get the memberships of a deleted one.
             column = self.column(name, Integer, primary_key=True)
-            return column, [self.unique(name, "um_tenant_id")]
+            return column, [UniqueConstraint(name, "um_tenant_id")]
         key = PrimaryKeyConstraint(name, "um_tenant_id")
         if self.dialect == "postgresql":
             default = text(f"nextval('{sequence_of(table)}')")

@@ -1,7 +1,7 @@
 """A change: steps and guards, carried out in one transaction of the database.
 
 Everything that a step or a guard names is locked and read first, and compared with what the caller
-has read. Then the steps write in their order. So an undo is never needed.
+has read. Then the steps write in their order. An error rolls all of them back.
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ from mi_ldap.sql.records import (
     PENDING_PASSWORD,
     PENDING_SALT,
     STATE,
-    Membership,
     UserRecord,
     mark_name,
     role_key,
     user_key,
 )
 from mi_ldap.sql.rows import Rows
-from mi_ldap.steps import renewed_state, roles_of_step, state_with_custodian, users_of_step
+from mi_ldap.steps import (
+    renewed_state,
+    require,
+    roles_of_step,
+    state_with_custodian,
+    users_of_step,
+)
 from mi_ldap.store import (
     AssignRole,
     CreateAdminRole,
@@ -61,14 +66,14 @@ class Transaction:
         self._admin_key = admin_key
         self._users: dict[int, UserRecord] = {}
         self._roles: dict[int, str] = {}
-        self._memberships: dict[int, Membership] = {}
+        self._revisions: dict[int, str] = {}
         self._mark: str | None = None
 
     def carry_out(self, steps: Sequence[Step]) -> None:
         """Carry out the steps.
 
         Raises:
-            Conflict: a guard or the condition of a step is not met; roll back.
+            Conflict: a guard or the condition of a step is not met; the caller must roll back.
         """
         self._lock(steps)
         # All guards are about the state before the first step.
@@ -91,8 +96,8 @@ class Transaction:
         is_named = self._queries.tables.user.c.um_id.in_(sorted(users))
         found = self._queries.records(self._connection, is_named) if users else []
         self._users = {record.key: record for record in found}
-        self._memberships = {
-            key: self._queries.membership(self._connection, key)
+        self._revisions = {
+            key: self._queries.revision(self._connection, key)
             for key in sorted(guarded & self._roles.keys())
         }
 
@@ -100,31 +105,31 @@ class Transaction:
         match step:
             case Unchanged(User() as user):
                 record = self._user(user)
-                _demand(account_state.is_same_epoch(record.state, user.revision))
-                _demand(record.custodian_id == user.custodian_id)
+                require(account_state.is_same_epoch(record.state, user.revision))
+                require(record.custodian_id == user.custodian_id)
             case Unchanged(Role() as role) | RenewRevision(role):
-                _demand(self._memberships[self._role(role)].revision == role.revision)
+                require(self._revisions[self._role(role)] == role.revision)
             case NotMember(role, user):
-                _demand(not self._rows.is_member(self._role(role), user_key(user)))
+                require(not self._rows.is_member(self._role(role), user_key(user)))
             case SetCustodian(user):
-                _demand(self._user(user).custodian_id == user.custodian_id)
+                require(self._user(user).custodian_id == user.custodian_id)
             case RenewEpoch(user):
-                _demand(account_state.is_same_epoch(self._user(user).state, user.revision))
+                require(account_state.is_same_epoch(self._user(user).state, user.revision))
             case CreateAdminRole():
-                _demand(self._admin_key is None)
+                require(self._admin_key is None)
 
     def _write(self, step: Step) -> None:
         match step:
             case AssignRole(role, user):
                 self._rows.add_member(self._role(role), self._user(user).key)
             case RevokeRole(role, user):
-                _demand(self._rows.remove_member(self._role(role), self._user(user).key))
+                require(self._rows.remove_member(self._role(role), self._user(user).key))
             case SetCustodian(user):
                 self._set_custodian(step, self._user(user))
             case RenewEpoch(user):
                 self._renew_epoch(step, self._user(user))
             case RenewRevision(role):
-                self._rows.renew_membership(self._role(role))
+                self._rows.renew_revision(self._role(role))
             case DeleteUser(user):
                 self._rows.delete_user(self._user(user))
             case DeleteRole(role):
@@ -134,7 +139,7 @@ class Transaction:
                 self._rows.add_member(self._admin_key, self._user(user).key)
                 self._mark = user.id
             case MarkFirstAdmin(role, user):
-                _demand(self._role(role) == self._admin_key)
+                require(self._role(role) == self._admin_key)
                 self._mark = self._user(user).id
 
     def _set_custodian(self, step: SetCustodian, record: UserRecord) -> None:
@@ -150,13 +155,13 @@ class Transaction:
         self._rows.set_attribute(record, STATE, renewed)
 
     def _finish(self, record: UserRecord) -> None:
-        """Give a new user the password that was set while it was being created."""
+        """Store the password that was set while the user was being created."""
         self._rows.set_password(record, record.pending or no_password())
         self._rows.set_attribute(record, PENDING_PASSWORD, None)
         self._rows.set_attribute(record, PENDING_SALT, None)
 
     def _copy_mark(self, steps: Sequence[Step]) -> None:
-        """Let each member of the admin role have the mark of the first admin."""
+        """Store the mark of the first admin with each member of the admin role."""
         assigned = {role_key(step.role) for step in steps if isinstance(step, AssignRole)}
         if self._admin_key and (self._mark or self._admin_key in assigned):
             self._rows.copy_mark(self._admin_key, mark_name(self._admin_key), self._mark)
@@ -180,10 +185,5 @@ def _guarded_roles(step: Step) -> list[Role]:
 
 
 def _known(keys: Iterable[int | None]) -> set[int]:
-    """Return the keys without those of what is no user or role of this store."""
+    """Return the keys without None, which stands for users and roles of other stores."""
     return {key for key in keys if key is not None}
-
-
-def _demand(holds: bool) -> None:
-    if not holds:
-        raise Conflict

@@ -36,8 +36,8 @@ class CachedReads(ForwardedReads):
     """Implements `mi_ldap.store.UserReads` for reads that authorize requests.
 
     Args:
-        store: answers the other reads.
-        cache: has users and the admin role, where the database can report changes.
+        store: carries out the other reads.
+        cache: holds users and the admin role, where the database can report changes.
         queries: those of the store.
     """
 
@@ -48,7 +48,7 @@ class CachedReads(ForwardedReads):
 
     def prefetch(self, *reads: Read) -> UserReads:
         # The store reads many users by id, such as the members of a hybrid role, in one statement.
-        # Any other read is carried out when it is called: mostly it is in memory.
+        # Other reads are carried out when they are called: their results are usually in memory.
         has_ids_only = all(isinstance(read, ReadUser) for read in reads)
         return self._reads.prefetch(*reads) if has_ids_only and len(reads) > 1 else self
 
@@ -70,8 +70,8 @@ class View(CachedReads):
     `find_user` reads the roles with the user, and keeps them for `details`.
 
     Args:
-        store: answers the other reads.
-        cache: has users with their roles, where the database can report changes.
+        store: carries out the other reads.
+        cache: holds users with their roles, where the database can report changes.
         queries: those of the store.
         user_queries: read a user with its roles.
     """
@@ -158,7 +158,7 @@ class UserQueries:
             for row in rows
             if row["um_role_id"] is not None and row["um_id"] == record.key
         )
-        return record.user(), tuple(role_of(key, role, None) for role, key in roles)
+        return record.user(), tuple(role_of(key, role) for role, key in roles)
 
     def _select_user(self, name: ColumnElement[str]) -> Select[Any]:
         """Return the query of the users of a name, with empty columns of roles."""
