@@ -1,4 +1,4 @@
-"""`HybridReads`: reads over user stores and hybrid roles, as of one store."""
+"""`HybridReads`: reads of user stores and hybrid roles as one store."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from mi_ldap.store import (
 log = structlog.get_logger()
 
 _NOBODY: Final = "\0"
-"""Begins the holder of the admin role that stands for a member without a user; no id begins so."""
+"""Prefix of a holder that stands for a member of the admin role without a user; no id has it."""
 
 
 class HybridReads:
     """`mi_ldap.store.UserReads` over the user stores and the hybrid roles.
 
     Args:
-        stores: the reads of the user stores, as of one store.
+        stores: the reads of the user stores as one store.
         hybrid: the hybrid roles.
         has_accounts: whether the admin role is a hybrid role. If so, custodians and account states
             of primary users are stored with it, and not in the user store.
@@ -94,7 +94,7 @@ class HybridReads:
         found = self._store_reads.role_names()
         names = [name for name in found.names if not self._is_hidden(name)]
         try:
-            # A database that hangs must leave time for the answer.
+            # If the database hangs, there must be time left for the response.
             with deadline(remaining_s() / 2):
                 return Names((*names, *self._hybrid_reads.role_names().names), found.complete)
         except DirectoryUnavailable as error:
@@ -178,7 +178,7 @@ class HybridReads:
         return tuple(role for role in found if not self._hybrid_reads.contains(role))
 
     def _with_account(self, user: User | None) -> User | None:
-        """Return the user with its custodian and account state, if these are stored here."""
+        """Return the user with the custodian and account state of the hybrid roles' store."""
         found = self._with_accounts([user] if user else [])
         return found[0] if found else None
 
@@ -212,12 +212,12 @@ class HybridReads:
         return Names(tuple(dict.fromkeys(names)), is_complete)
 
     def _present_names(self, members: Iterable[HybridMember]) -> list[str]:
-        """Return the present names of members of one domain, without those that are no users."""
+        """Return the present names of members of one domain, without members that are gone."""
         present = [member.name for member in members if member.is_present]
         members = [member for member in members if not member.is_present]
         known = {member.user_id: member for member in members if member.user_id}
-        # If the store of the domain is not configured any more, the whole id is looked for in the
-        # primary store.
+        # If the store of the domain is not configured any more, the primary store is searched for
+        # the whole id.
         found = [user for user in self._stored_users(known) if user.domain == known[user.id].domain]
         unknown = self.resolve_members(member for member in members if not member.user_id)
         users = (*found, *(user for _, user in unknown))
@@ -255,6 +255,6 @@ def _resolve(reads: UserReads, member: HybridMember) -> User | None:
     except AmbiguousName as error:
         log.warning("hybrid_member_ambiguous", user=member.full_name, error=str(error))
         return None
-    # If the store of the domain is not configured any more, the whole text is looked for as a name
-    # in the primary store.
+    # If the store of the domain is not configured any more, the primary store is searched for the
+    # whole text as a name.
     return found if found and found.domain == member.domain else None

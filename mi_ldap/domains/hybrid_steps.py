@@ -1,4 +1,4 @@
-"""Which steps of a change concern hybrid roles, and which concern the user stores."""
+"""Assignment of the steps of a change to the store of hybrid roles and to the user stores."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def is_hybrid_step(step: Step, *, has_accounts: bool) -> bool:
 def _is_account_step(step: Step) -> bool:
     """Whether the step changes the custodian or account state of a user of the primary store.
 
-    Until its creation is finished, a user has its account state in the user store.
+    The account state of an unfinished user is in the user store.
     """
     if not isinstance(step, _ACCOUNT_STEPS) or step.user.domain:
         return False

@@ -191,8 +191,7 @@ class HybridStore(HybridReads):
 
     def _is_hybrid_step(self, step: Step) -> bool:
         """Whether the store of hybrid roles is to carry out the step."""
-        # Separate steps revoke the user's hybrid roles; a read-only store has no other data that
-        # could be deleted.
+        # Separate steps revoke the user's hybrid roles, and a read-only store deletes nothing else.
         if isinstance(step, DeleteUser) and not self._hybrid.writable:
             return False
         return is_hybrid_step(step, has_accounts=self._has_accounts)

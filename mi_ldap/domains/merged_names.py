@@ -9,7 +9,7 @@ from typing import Final
 from mi_ldap.model import Names, in_order
 
 _MAX_RESULTS: Final = 4
-"""Merged lists that are kept: those of users and roles, and of recent patterns."""
+"""The most merged lists that are kept: of users, roles and recent patterns."""
 
 
 class MergedNames:

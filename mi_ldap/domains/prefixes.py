@@ -34,7 +34,7 @@ def with_domain(entry: Entry, domain: str) -> Entry:
         locator=f"{domain}/{entry.locator}",
         domain=domain,
     )
-    # Kept, since `Unchanged` compares it. With the prefix it is not the id of a primary user.
+    # `Unchanged` compares the custodian's id. The prefix keeps it from being a primary user's.
     if isinstance(renamed, User) and renamed.custodian_id:
         renamed = replace(renamed, custodian_id=EntryId(f"{domain}/{renamed.custodian_id}"))
     return renamed

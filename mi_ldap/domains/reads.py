@@ -150,7 +150,7 @@ class DomainReads:
         """Return the names that a function returns for all stores, given domain and reads."""
         lists = {"": names_of("", self._primary_reads)}
         for position, domain in enumerate(self._domains):
-            # A store that hangs must leave time for the others.
+            # If a store hangs, there must be time left for the others.
             with deadline(remaining_s() / (len(self._domains) - position)):
                 lists[domain] = self._names_of(domain, partial(names_of, domain))
         return self._merged_names.merge(key, lists)
@@ -165,8 +165,8 @@ class DomainReads:
 
 
 def _within(like: str | None, domain: str) -> str | None:
-    """Return the pattern for names without their domain; None if the domain matches: all names."""
-    # The pattern is to match names that contain its text as they are shown: with the domain. The
-    # text has no slash, so it lies either in the domain or in the name.
+    """Return the pattern for names without their domain; None, for all names, if that matches."""
+    # Names are compared as they are shown, with the domain. The text of the pattern has no slash,
+    # so it is contained either in the domain or in the name.
     text = (like or "").strip("*")
     return None if domain and text.casefold() in domain.casefold() else like

@@ -35,7 +35,7 @@ log = structlog.get_logger()
 _ADMIN_STEPS: Final = (CreateAdminRole, MarkFirstAdmin)
 """Steps on the primary store only."""
 
-# Ids of this form are unique everywhere; others, such as numbers of rows, only in their store.
+# Ids of this form (UUIDs) are unique everywhere; others, such as keys of rows, in their store only.
 _UNIQUE_ID: Final = re.compile(r"[0-9A-Fa-f-]{32,36}")
 
 
@@ -210,8 +210,8 @@ def _is_always_met(step: Step) -> bool:
 
 
 def _is_same_user(some: User, other: User) -> bool:
-    # Two databases may both have a user `admin` with the key 1. They differ in the epoch, which
-    # depends on the password and on the time of its last change.
+    # Two databases may both have a user `admin` with the key 1. Their epochs differ, because an
+    # epoch depends on the password and on the time of its last change.
     return _is_same_entry(some, other) and some.epoch == other.epoch
 
 
@@ -226,7 +226,7 @@ def _is_same_entry(some: User | Role | None, other: User | Role) -> bool:
 
 @contextmanager
 def _qualified_errors(name: str) -> Iterator[None]:
-    """Raise an error that names the user or role without its domain again, with the domain."""
+    """Raise `UserExists` and `RoleExists` of the block with the full name."""
     try:
         yield
     except (UserExists, RoleExists) as error:
