@@ -1,6 +1,6 @@
 """A circuit breaker: after several failures in a row a node gets one request at a time, as a probe.
 
-Pure logic, used in one thread.
+It is used in one thread.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ PAUSE_S: Final = 5.0
 
 
 class BreakerState(Enum):
-    """What a breaker does with the next request."""
+    """What a breaker does with requests."""
 
     CLOSED = "closed"
-    """It is sent."""
+    """All are sent."""
     OPEN = "open"
-    """It is refused at once."""
+    """All are refused at once."""
     HALF_OPEN = "half_open"
-    """One is sent as a probe; all others are refused."""
+    """The next one is sent as a probe."""
 
 
 class Admission:
@@ -108,7 +108,10 @@ class CircuitBreaker:
         self.failures = 0
 
     def note_failure(self, *, is_probe: bool) -> None:
-        """Count a failure; those of requests that were admitted before it opened delay no probe."""
+        """Count a failure.
+
+        A request that was admitted before the breaker opened does not delay the next probe.
+        """
         was_open = self.failures >= self._most_failures
         self.failures += 1
         if is_probe or not was_open:

@@ -1,4 +1,4 @@
-"""The turns of the requests to one node: how many may be under way, in all and of one user."""
+"""The limit of concurrent requests to one node, in all and of one user."""
 
 from __future__ import annotations
 
@@ -7,65 +7,65 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class _Share:
-    """The turns of one user, and how many requests have or wait for one."""
+class _UserLimit:
+    """The permits of one user, and how many requests have or wait for one."""
 
-    turns: asyncio.Semaphore
+    permits: asyncio.Semaphore
     requests: int = 0
 
 
-class Turns:
-    """Used in one event loop.
+class ConcurrencyLimit:
+    """Lets a request wait for a permit while too many are under way; used in one event loop.
 
     Args:
         most: the most requests under way.
-        most_of_user: the most of one user, so that slow downloads of one leave turns to others.
+        most_of_user: the most of one user, whose slow downloads must not block other users.
     """
 
     def __init__(self, most: int, most_of_user: int) -> None:
-        self._turns = asyncio.Semaphore(most)
+        self._permits = asyncio.Semaphore(most)
         self._most_of_user = most_of_user
-        self._shares: dict[str, _Share] = {}
+        self._users: dict[str, _UserLimit] = {}
 
     def must_wait(self, user: str) -> bool:
         """Whether `acquire` would wait."""
-        share = self._shares.get(user)
-        return self._turns.locked() or (share is not None and share.turns.locked())
+        limit = self._users.get(user)
+        return self._permits.locked() or (limit is not None and limit.permits.locked())
 
     async def acquire(self, user: str) -> None:
-        """Wait for a turn.
+        """Wait for a permit.
 
         Args:
             user: the id of the user, `""` for requests that are limited elsewhere.
         """
         if user:
-            await self._acquire_share(user)
+            await self._acquire_of_user(user)
         try:
-            await self._turns.acquire()
+            await self._permits.acquire()
         except BaseException:
-            self._release_share(user)
+            self._release_of_user(user)
             raise
 
     def release(self, user: str) -> None:
-        """Give a turn back."""
-        self._turns.release()
-        self._release_share(user)
+        """Return a permit."""
+        self._permits.release()
+        self._release_of_user(user)
 
-    async def _acquire_share(self, user: str) -> None:
-        share = self._shares.setdefault(user, _Share(asyncio.Semaphore(self._most_of_user)))
-        share.requests += 1
+    async def _acquire_of_user(self, user: str) -> None:
+        limit = self._users.setdefault(user, _UserLimit(asyncio.Semaphore(self._most_of_user)))
+        limit.requests += 1
         try:
-            await share.turns.acquire()
+            await limit.permits.acquire()
         except BaseException:
-            self._leave(user, share)
+            self._uncount(user, limit)
             raise
 
-    def _release_share(self, user: str) -> None:
-        if share := self._shares.get(user):
-            share.turns.release()
-            self._leave(user, share)
+    def _release_of_user(self, user: str) -> None:
+        if limit := self._users.get(user):
+            limit.permits.release()
+            self._uncount(user, limit)
 
-    def _leave(self, user: str, share: _Share) -> None:
-        share.requests -= 1
-        if not share.requests:
-            del self._shares[user]
+    def _uncount(self, user: str, limit: _UserLimit) -> None:
+        limit.requests -= 1
+        if not limit.requests:
+            del self._users[user]

@@ -1,4 +1,4 @@
-"""How to reach a Micro Integrator; the settings produce it."""
+"""The configuration of a Micro Integrator, created from the settings."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class NodeConfig:
         ca_file: PEM of the authorities that its certificate is verified with; None for the
             system's.
         verify: whether the certificate is verified.
-        timeout_s: for connecting, for the login, and for the head of an answer, in seconds.
-        pause_s: the longest pause in a body, in seconds; never less than `timeout_s`.
+        timeout_s: the time limit for connecting, the login, and the head of an answer, in seconds.
+        pause_s: the longest pause in a body, in seconds, if it is longer than `timeout_s`.
     """
 
     id: str
@@ -56,5 +56,5 @@ class NodeConfig:
 
     @property
     def body_timeout_s(self) -> float:
-        """Seconds in which a body must move; a node may need long for a part of a large one."""
+        """The longest pause in a body, in seconds."""
         return max(self.pause_s, self.timeout_s)

@@ -14,14 +14,14 @@ import h11
 from mi_ldap.micro_integrators.transport import SLICE, NodeSocket
 
 HEAD_LIMIT: Final = 64 * 1024
-"""Bytes of the head of an answer."""
+"""The largest head of an answer, in bytes."""
 
 _FRAMING_LIMIT: Final = 256 * 1024
 """Bytes by which the framing of a chunked body may be larger than its content."""
 
-_EVENTS_AT_ONCE: Final = 64
+_EVENTS_AT_ONCE: Final = 64  # of h11, before other tasks may run
 
-_BUFFER: Final = 256 * 1024
+_BUFFER: Final = 256 * 1024  # bytes for a body of known length
 _MOST_INTERIM: Final = 16  # answers of status 1xx before the one that counts
 # h11 0.16 takes quadratic time for many spaces before a control character, and accepts bare line
 # feeds. This expression takes linear time.
@@ -197,7 +197,7 @@ class NodeConnection:
         """Return the next part of a body that is chunked, or ends with the connection."""
         pieces: list[bytes] = []
         size = 0
-        # Small chunks are put together: each would become a TLS record of its own.
+        # Small chunks are joined: each would become a TLS record of its own.
         for number in count(1):
             if self._is_ended or size >= SLICE:
                 break
@@ -210,7 +210,8 @@ class NodeConnection:
             if isinstance(event, h11.Data):
                 pieces.append(bytes(event.data))
                 size += len(event.data)
-                self._framing -= 2 * len(event.data)  # received, and content
+                # Once because they are no framing, once to compare the framing with the content.
+                self._framing -= 2 * len(event.data)
             elif event is h11.NEED_DATA:
                 if pieces:
                     break
@@ -238,11 +239,11 @@ class NodeConnection:
         length = None if sent_length is None else int(sent_length)
         has_body = response.status_code not in (204, 304)
         if has_body and length is not None:
-            # Without h11, which copies each byte three times.
+            # The body bypasses h11, which copies each byte three times.
             self._left = length
             return _head_of(response, fields, length)
         self._ends_with_connection = has_body and "transfer-encoding" not in values
-        if self._input:  # nothing would mean the end of the connection to h11
+        if self._input:  # h11 takes empty data for the end of the connection
             self._http.receive_data(bytes(self._input))
             self._input.clear()
         return _head_of(response, fields, length)

@@ -47,7 +47,7 @@ class NodeRequest:
         body: a body that is in memory.
         stream: in place of `body`, the parts of a body that is still being received.
         length: the size of `stream` in bytes; None if it is not known.
-        user: the id of the user, see `Turns.acquire`.
+        user: the id of the user, see `ConcurrencyLimit.acquire`.
     """
 
     method: str
@@ -67,7 +67,7 @@ class Exchange:
 
     Attributes:
         is_sent: whether a byte of the request may have reached the node.
-        is_known: False while it is unknown whether the node has carried out a write.
+        is_effect_known: False while it is unknown whether the node has carried out a write.
         status: of the node's answer; None until its head has arrived.
         sent_bytes: bytes of the request's body that were sent.
         received_bytes: bytes of the answer's body that were received.
@@ -78,12 +78,12 @@ class Exchange:
         self.request = request
         self._connection: NodeConnection | None = None
         self._admission: Admission | None = None
-        self._has_turn = False
+        self._has_permit = False
         self._began_at = time.monotonic()
         self._is_failed = False
         self._is_counted = False
         self.is_sent = False
-        self.is_known = True
+        self.is_effect_known = True
         self.status: int | None = None
         self.sent_bytes = 0
         self.received_bytes = 0
@@ -104,7 +104,7 @@ class Exchange:
         config = self._node.config
         try:
             self._admission = self._node.admit()
-            await self._wait_for_turn()
+            await self._wait_for_permit()
             async with asyncio.timeout(config.timeout_s) as time_limit:
                 head = await self._authenticated(time_limit)
                 self.status = head.status
@@ -116,14 +116,18 @@ class Exchange:
             self._is_failed = True
             # h11 refuses such a request before a byte of it is sent. The node has not failed, so
             # the circuit breaker does not count it.
-            self.is_sent, self.is_known = False, True
+            self.is_sent, self.is_effect_known = False, True
             raise error_before_answer(config, failure) from None
         except FAILURES as failure:
             self._is_failed = True
             if self._admission:
                 self._node.note_failure(self._admission, failure)
-            error = error_before_answer if self.is_known else unknown_effect
-            raise error(config, failure) from None
+            raise self.error_of(failure) from None
+
+    def error_of(self, failure: BaseException) -> MiLdapError:
+        """Return the error for a request whose answer did not arrive."""
+        error = error_before_answer if self.is_effect_known else unknown_effect
+        return error(self._node.config, failure)
 
     async def read(self) -> bytes | memoryview:
         """Return the next part of the answer's body, valid until the next call; `b""` at its end.
@@ -150,9 +154,9 @@ class Exchange:
         if self._connection is not None:
             self._node.pool.give_back(self._connection)
             self._connection = None
-        if self._has_turn:
-            self._has_turn = False
-            self._node.turns.release(self.request.user)
+        if self._has_permit:
+            self._has_permit = False
+            self._node.concurrency.release(self.request.user)
         if self._admission is not None:
             self._admission.abandoned()
             self._admission = None
@@ -160,20 +164,20 @@ class Exchange:
             self._is_counted = True
             self._node.counters.add(self.seconds, is_error=self._is_failed)
 
-    async def _wait_for_turn(self) -> None:
-        turns, user = self._node.turns, self.request.user
+    async def _wait_for_permit(self) -> None:
+        concurrency, user = self._node.concurrency, self.request.user
         try:
-            if turns.must_wait(user):
+            if concurrency.must_wait(user):
                 async with asyncio.timeout(self._node.config.timeout_s):
-                    await turns.acquire(user)
+                    await concurrency.acquire(user)
             else:
-                await turns.acquire(user)  # returns at once
+                await concurrency.acquire(user)  # returns at once
         except TimeoutError:
             raise NodeUnavailable(
                 f"Too many requests to the Micro Integrator {self._node.id} are under way. "
                 "Try again later."
             ) from None
-        self._has_turn = True
+        self._has_permit = True
 
     async def _authenticated(self, time_limit: Timeout) -> AnswerHead:
         session = self._node.session
@@ -188,8 +192,8 @@ class Exchange:
             # finds a valid token.
             await session.token()
             raise NodeUnavailable(
-                f"The login at the Micro Integrator {self._node.id} had ended, so this was not "
-                "done. Send it again."
+                f"The login at the Micro Integrator {self._node.id} had expired, so nothing was "
+                "changed. Send the request again."
             )
         head = await self._answered(await session.token(), time_limit)
         if head.status == 401:
@@ -206,8 +210,8 @@ class Exchange:
 
     async def _answered(self, token: str, time_limit: Timeout) -> AnswerHead:
         """Send the request, a second time if an idle connection was closed; return the head."""
-        # A write gets a new connection: the node may be closing an idle one, and then nobody could
-        # know whether the write arrived.
+        # A write gets a new connection: the node may be closing an idle one, and then it would be
+        # unknown whether the write arrived.
         idle = None if self.request.is_write else self._node.pool.take_idle()
         if idle is not None:
             self._connection = idle
@@ -231,9 +235,8 @@ class Exchange:
             *_framing(request),
         ]
         target = config.base_path + request.target
-        # Set before the first byte is sent: as soon as it has left this process, it may have
-        # arrived.
-        self.is_sent, self.is_known = True, not request.is_write
+        # Set before the first byte is sent, because the byte may arrive although `send` fails.
+        self.is_sent, self.is_effect_known = True, not request.is_write
         if request.stream is not None:
             await connection.send_head(request.method, target, fields)
             head = await self._streamed(connection, request.stream, time_limit)
@@ -242,7 +245,7 @@ class Exchange:
             await connection.send_end()
             self.sent_bytes = len(request.body)
             head = await connection.receive_head()
-        self.is_known = True
+        self.is_effect_known = True
         if self._admission:
             self._node.note_success(self._admission)
         return head

@@ -30,7 +30,7 @@ class AnswerTooLarge(NodeFailed):
 
 
 class EffectUnknown(NodeFailed):
-    """A write was sent to a Micro Integrator and not answered, so that it may have been done."""
+    """A write was sent to a Micro Integrator and not answered: it may have been carried out."""
 
 
 def error_before_answer(config: NodeConfig, failure: BaseException) -> MiLdapError:
@@ -55,7 +55,8 @@ def unknown_effect(config: NodeConfig, failure: BaseException) -> EffectUnknown:
         if isinstance(failure, TimeoutError)
         else f"The connection to the Micro Integrator {config.id} broke"
     )
-    return EffectUnknown(f"{happened}: whether it was done is not known.")
+    # Short: the dashboard shows at most 120 characters of it.
+    return EffectUnknown(f"{happened}: check whether the change was made.")
 
 
 def reason_of(failure: BaseException) -> str:

@@ -12,18 +12,18 @@ from typing import Final
 from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import MiLdapError, NodeUnavailable
 from mi_ldap.micro_integrators.exchange import Exchange, NodeRequest
-from mi_ldap.micro_integrators.failures import AnswerTooLarge, EffectUnknown
+from mi_ldap.micro_integrators.failures import AnswerTooLarge
 from mi_ldap.micro_integrators.forward import Fields
 from mi_ldap.micro_integrators.node import Node, Nodes
 
 MOST_BYTES: Final = 1024 * 1024
 """The largest body of an answer, in bytes, unless the caller sets another limit."""
 
-_TURN_S: Final = 1.0
-"""Seconds for which a thread waits for its turn, while others wait for answers."""
+_PERMIT_S: Final = 1.0
+"""Seconds for which a thread waits for a permit to send, while other threads wait for answers."""
 
 _OVERVIEWS: Final = BoundedSemaphore(3)
-"""For `fetch_starts`, whose requests go to several nodes: at most three threads of a worker."""
+"""Permits for `fetch_starts`, whose requests go to several nodes: three threads of a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,12 @@ def fetch(
 
     Raises:
         NodeUnavailable: the node is down, slow or not trusted; the request had no effect there.
-        NodeFailed: the node gave no valid answer.
+        NodeFailed: the node gave no valid answer; also if the body has more than `limit` bytes.
         EffectUnknown: the node may have carried out a write, but did not answer.
     """
     node = nodes[node_id]
     request = NodeRequest(method, target, fields, is_write=method != "GET", body=body)
-    with _turn(node):
+    with _permit(node):
         found = _run(nodes, node, request, keep=limit, limit=limit)
     return found.status, found.fields, found.body
 
@@ -88,7 +88,7 @@ def fetch_tail(
         NodeFailed: see `fetch`; also if the body has more than `limit` bytes.
     """
     node = nodes[node_id]
-    with _turn(node):
+    with _permit(node):
         request = NodeRequest("GET", target, fields, is_write=False)
         return _run(nodes, node, request, keep=keep, limit=limit)
 
@@ -109,11 +109,13 @@ def fetch_starts(
     Raises:
         NodeUnavailable: too many threads wait for such answers.
     """
-    if not _OVERVIEWS.acquire(timeout=_TURN_S):
-        raise NodeUnavailable("Too many requests to Micro Integrators are under way. Try again.")
+    if not _OVERVIEWS.acquire(timeout=_PERMIT_S):
+        raise NodeUnavailable(
+            "Too many requests to Micro Integrators are under way. Try again later."
+        )
 
     async def together() -> list[tuple[int, bytes] | MiLdapError]:
-        found = (_start(nodes[node_id], target, keep, seconds) for node_id, target in targets)
+        found = (_fetch_start(nodes[node_id], target, keep, seconds) for node_id, target in targets)
         return await asyncio.gather(*found)
 
     try:
@@ -123,10 +125,10 @@ def fetch_starts(
 
 
 @contextmanager
-def _turn(node: Node) -> Iterator[None]:
+def _permit(node: Node) -> Iterator[None]:
     """Run the block while at most one other thread of this worker waits for the node."""
     # Otherwise a slow node could take all eight threads of the worker, and delay all other pages.
-    if not node.threads.acquire(timeout=min(_TURN_S, remaining_s())):
+    if not node.threads.acquire(timeout=min(_PERMIT_S, remaining_s())):
         raise NodeUnavailable(
             f"Too many requests to the Micro Integrator {node.id} are under way. Try again later."
         )
@@ -157,15 +159,15 @@ async def _fetch(node: Node, request: NodeRequest, keep: int, limit: int, second
                 if len(content) > 2 * keep:  # not for each part: each deletion moves the rest
                     del content[:-keep]
     except (TimeoutError, MiLdapError) as error:
-        # The head of an answer says whether a write was done, also if its body is incomplete.
+        # After a write the status of the answer is enough, even if its body is incomplete.
         if exchange.status is None or not request.is_write:
-            raise _too_late(exchange, node) if isinstance(error, TimeoutError) else error from None
+            raise exchange.error_of(error) if isinstance(error, TimeoutError) else error from None
     finally:
         exchange.close()
     return Tail(head.status, head.fields, bytes(content[-keep:]), length)
 
 
-async def _start(
+async def _fetch_start(
     node: Node, target: str, keep: int, seconds: float
 ) -> tuple[int, bytes] | MiLdapError:
     content = bytearray()
@@ -175,20 +177,10 @@ async def _start(
             head = await exchange.open()
             while len(content) < keep and (data := await exchange.read()):
                 content += data
-    except TimeoutError:
-        return _too_late(exchange, node)
+    except TimeoutError as error:
+        return exchange.error_of(error)
     except MiLdapError as error:
         return error
     finally:
         exchange.close()
     return head.status, bytes(content[:keep])
-
-
-def _too_late(exchange: Exchange, node: Node) -> MiLdapError:
-    if exchange.is_known:
-        return NodeUnavailable(
-            f"The Micro Integrator {node.id} did not answer in time. Try again later."
-        )
-    return EffectUnknown(
-        f"The Micro Integrator {node.id} did not answer in time: whether it was done is not known."
-    )

@@ -1,4 +1,4 @@
-"""What a view hands to the server when a request is to be answered by a Micro Integrator."""
+"""The request that a view leaves for the server, which sends it to a Micro Integrator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CANNOT_FORWARD: Final = (
     "This server cannot forward requests to Micro Integrators: start the service with "
     "`mi-ldap serve`."
 )
-"""The sentence of the error where it is not."""
+"""The message of the error if `CAN_FORWARD` is not true."""
 
 NODE: Final = "mi_ldap.node"
 """The WSGI key of the node's id, if the path names one (`/nodes/{id}/management/…`)."""
@@ -40,7 +40,7 @@ class Outcome:
         sent_bytes: of the request's body to the node.
         received_bytes: of the response's body from the node.
         seconds: from sending the request until the end of the response's body.
-        is_known: False if a write was sent and no answer came, so that it may have been done.
+        is_effect_known: False if a write was sent and not answered, so that it may have been done.
         reason: why the request failed, one sentence; empty if the node answered completely.
     """
 
@@ -48,13 +48,13 @@ class Outcome:
     sent_bytes: int
     received_bytes: int
     seconds: float
-    is_known: bool = True
+    is_effect_known: bool = True
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A request that is allowed, and what becomes of it.
+    """An authorized request to a Micro Integrator, and the functions that record its outcome.
 
     The server calls exactly one of `finished` and `refused`, before the client gets the last byte,
     unless `is_reported` is False. Both block (the audit log), so the server calls them in a thread.

@@ -11,13 +11,13 @@ import structlog
 
 from mi_ldap.errors import NodeUnavailable
 from mi_ldap.micro_integrators.breaker import Admission, BreakerState, CircuitBreaker
+from mi_ldap.micro_integrators.concurrency import ConcurrencyLimit
 from mi_ldap.micro_integrators.config import NodeConfig
 from mi_ldap.micro_integrators.counters import SharedCounters
 from mi_ldap.micro_integrators.failures import reason_of
 from mi_ldap.micro_integrators.pool import MAX_CONNECTIONS, MAX_OF_USER, ConnectionPool
 from mi_ldap.micro_integrators.session import Session
 from mi_ldap.micro_integrators.transport import tls_context
-from mi_ldap.micro_integrators.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -37,13 +37,13 @@ class Node:
     def __init__(self, config: NodeConfig) -> None:
         self.config = config
         self.counters = SharedCounters()
-        # A probe may wait for its turn for `timeout_s`, and then as long for the answer.
+        # A probe may wait for a permit for `timeout_s`, and then as long for the answer.
         self.breaker = CircuitBreaker(probe_s=2 * config.timeout_s)
         self.problem = ""
         # The pool connects at the first request, in the worker: processes must not share sockets.
         self.pool = ConnectionPool(config, tls_context(config))
         self.session = Session(config, self.pool)
-        self.turns = Turns(MAX_CONNECTIONS, MAX_OF_USER)
+        self.concurrency = ConcurrencyLimit(MAX_CONNECTIONS, MAX_OF_USER)
         # For threads that wait for answers of the node, see `fetch`.
         self.threads = threading.BoundedSemaphore(2)
 
@@ -135,7 +135,7 @@ class Nodes:
             return self._loop
 
     def close(self) -> None:
-        """Close idle connections, and the thread that `loop` has started."""
+        """Close idle connections, and stop the thread that `loop` has started."""
         with self._lock:
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None

@@ -81,7 +81,7 @@ class Session:
         async with asyncio.timeout(self._config.timeout_s):
             connection = await self._pool.connect()
             try:
-                status, body = await self._ask(connection)
+                status, body = await self._send_login(connection)
             finally:
                 self._pool.give_back(connection)
         if status in (401, 403):
@@ -102,7 +102,7 @@ class Session:
         self._ends_at = time.monotonic() + max(life_s - _MARGIN_S, life_s / 2)
         return token
 
-    async def _ask(self, connection: NodeConnection) -> tuple[int, bytes]:
+    async def _send_login(self, connection: NodeConnection) -> tuple[int, bytes]:
         config = self._config
         account = f"{config.username}:{config.password}".encode()
         fields = [

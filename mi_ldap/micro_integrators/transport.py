@@ -1,4 +1,4 @@
-"""Sockets to a node: connecting, TLS, and what a failure of them means."""
+"""Sockets to a node: connecting, the TLS handshake, receiving and sending."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class NodeSocket:
         return bool(poll.poll(0))
 
     def close(self) -> None:
-        """Close it at once."""
+        """Close the socket at once, without the end of TLS."""
         self._socket.close()
 
     def _read_into(self, buffer: memoryview) -> int:

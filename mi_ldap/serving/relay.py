@@ -37,7 +37,7 @@ Submit = Callable[[Callable[[], None]], "Future[None]"]
 
 
 class Relay:
-    """Forwards one request to a node, and the node's answer to the client.
+    """Forwards one request to a node, and the answer of the node to the client.
 
     Args:
         head: the head of the client's request.
@@ -77,6 +77,7 @@ class Relay:
                 client's connection must be aborted.
         """
         try:
+            # Without a time limit of its own: `_client_gone` lets it expire.
             async with asyncio.timeout(None) as self._until_gone:
                 try:
                     if not self._is_upload:
@@ -178,7 +179,7 @@ class Relay:
             try:
                 data = await self._exchange.read()
             except NodeFailed as error:
-                # The client must not take the part that it has for the whole answer.
+                # Abort, so that the client does not mistake the part that it has for the whole.
                 raise ConnectionAbortedError(str(error)) from None
         pieces += self._response.frame_end()
         await self._report(
@@ -207,14 +208,14 @@ class Relay:
     def _outcome(self, status: int, reason: str = "") -> Outcome:
         exchange = self._exchange
         if exchange.request.is_write and exchange.status is not None:
-            # The head says what was done, whatever became of the body and of the client.
+            # The status shows what the node did, even if the body or the client was lost later.
             status = exchange.status
         return Outcome(
             status,
             exchange.sent_bytes,
             exchange.received_bytes,
             exchange.seconds,
-            exchange.is_known,
+            exchange.is_effect_known,
             reason,
         )
 

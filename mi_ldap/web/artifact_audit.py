@@ -34,7 +34,7 @@ class AuditedRequest:
         resource: its row in the table of forwarded requests.
         operation: its operation, which has the method.
         name: the name of the artifact, file or path; `""` if it names nothing.
-        details: the values that it sets.
+        details: the values that the request sets.
     """
 
     node: str
@@ -57,10 +57,8 @@ class AuditedRequest:
 
 
 def audit_refused(wanted: AuditedRequest, error: MiLdapError) -> None:
-    """Write the audit line of a request that the performer may not make.
-
-    It is short: every user can cause any number of such lines.
-    """
+    """Write the audit line of a request that the performer may not make."""
+    # The line is short, because every user can cause any number of them.
     performer: Performer | None = g.get("performer")  # ICP may have none
     name = cut_to_bytes(wanted.name, _REFUSED_NAME_BYTES)
     info = replace(wanted, name=name, details={}).info
@@ -75,7 +73,7 @@ class ArtifactRecord:
         self._performer = current_performer().name
         self._action = "operated" if wanted.operation.is_write else "read"
         self._info = wanted.info
-        # The outcome is written in another thread, in which this request's context is missing.
+        # The outcome is written in another thread, which does not have this request's context.
         self._context = structlog.contextvars.get_contextvars()
 
     def begin(self) -> None:
@@ -89,14 +87,14 @@ class ArtifactRecord:
     def finish(self, outcome: Outcome) -> None:
         """Write the outcome of a request that was sent."""
         reason = outcome.reason
-        if not outcome.is_known:
-            word = "unknown"
+        if not outcome.is_effect_known:
+            result = "unknown"
         elif outcome.status < 400:
-            word = "done"
+            result = "done"
         else:
-            word = "failed"
+            result = "failed"
             reason = reason or f"The Micro Integrator answered {outcome.status}."
-        self._end(word, reason, {"answer": outcome.status})
+        self._end(result, reason, {"answer": outcome.status})
 
     def refuse(self, error: MiLdapError) -> None:
         """Write that nothing was sent."""
@@ -133,6 +131,6 @@ def recorded(record: ArtifactRecord) -> Iterator[None]:
         record.refuse(error)
         raise
     except NodeFailed as error:
-        is_known = not isinstance(error, EffectUnknown)
-        record.finish(Outcome(status_of(error), 0, 0, 0.0, is_known, str(error)))
+        is_effect_known = not isinstance(error, EffectUnknown)
+        record.finish(Outcome(status_of(error), 0, 0, 0.0, is_effect_known, str(error)))
         raise

@@ -395,8 +395,8 @@ def test_icp_reads_artifacts_and_operates_none(
 # The audit log
 
 
-def outcome(status: int, *, is_known: bool = True, reason: str = "") -> Outcome:
-    return Outcome(status, 0, 0, 0.1, is_known, reason)
+def outcome(status: int, *, is_effect_known: bool = True, reason: str = "") -> Outcome:
+    return Outcome(status, 0, 0, 0.1, is_effect_known, reason)
 
 
 INFO = {
@@ -414,7 +414,7 @@ INFO = {
         (outcome(200), "done", ""),
         (outcome(404), "failed", "The Micro Integrator answered 404."),
         (outcome(502, reason="It refuses the account."), "failed", "It refuses the account."),
-        (outcome(502, is_known=False, reason="It broke off."), "unknown", "It broke off."),
+        (outcome(502, is_effect_known=False, reason="It broke off."), "unknown", "It broke off."),
     ],
 )
 def test_an_operation_has_a_line_before_and_one_after(

@@ -121,7 +121,7 @@ def test_details_show_nested_values_and_the_configuration(here: NodeConsole) -> 
 
 def test_readers_get_no_operations(here: NodeConsole) -> None:
     text = here.reader.get(at("endpoints", "details", name="what?")).text
-    assert "Only operators and admins may change it." in text
+    assert "Only operators and admins may do this." in text
     assert "/change?" not in text
     for answer in (
         here.reader.get(at("endpoints", "change", name="what?", change="deactivate")),
@@ -214,7 +214,7 @@ def test_a_change_without_an_answer_is_said_to_be_unknown(here: NodeConsole) -> 
     here.mi.set_mode(Fault.CLOSE_AFTER_WRITE, method="POST")
     answer = here.operator.send(at("tasks", "change", name="a+b", change="deactivate"))
     assert answer.status_code == 502
-    assert "whether it was done is not known" in answer.text
+    assert "check whether the change was made" in answer.text
     assert [line[2] for line in here.audited] == ["pending", "unknown"]
 
 

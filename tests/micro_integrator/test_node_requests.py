@@ -189,7 +189,7 @@ def test_the_deadline_of_the_thread_ends_its_request(mi: MicroIntegrator, connec
     with deadline(0.2):
         error = error_of(lambda: ask(nodes, "POST"))
         assert isinstance(error, NodeFailed)
-        assert str(error).endswith("whether it was done is not known.")
+        assert str(error).endswith("check whether the change was made.")
     until(lambda: all(one.client_gone for one in mi.forwarded[1:]))
 
 

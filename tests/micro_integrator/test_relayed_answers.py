@@ -11,7 +11,7 @@ from tests.micro_integrator.client import receive_all
 from tests.micro_integrator.relaying_service import RelayingService, head_of, read_answer
 from tests.until import until
 
-NOT_KNOWN = "whether it was done is not known."
+NOT_KNOWN = "check whether the change was made."
 SWITCH = b'{"name":"a+b","trace":"enable"}'
 
 
@@ -33,7 +33,7 @@ def test_a_get_is_answered_by_the_node(mi: MicroIntegrator, service: RelayingSer
         "status": 200,
         "sent_bytes": 0,
         "received_bytes": len(answer.body),
-        "is_known": True,
+        "is_effect_known": True,
         "reason": "",
     }
     (received,) = mi.forwarded
@@ -191,7 +191,7 @@ def test_the_head_of_an_answer_says_whether_a_write_was_done(
     mi.set_mode(Fault.CLOSE_IN_BODY, after_bytes=after_bytes)
     service.ask("POST", "/management/apis", SWITCH, "Content-Type: application/json")
     outcome = service.outcome()
-    assert (outcome["status"], outcome["is_known"]) == (200, True)
+    assert (outcome["status"], outcome["is_effect_known"]) == (200, True)
     assert outcome["reason"] == "The Micro Integrator mi-1 broke off its answer."
 
 
@@ -271,7 +271,7 @@ def test_a_write_without_an_answer_is_sent_once_and_its_effect_is_not_known(
     assert status == 502
     assert error.endswith(NOT_KNOWN)
     outcome = service.outcome()
-    assert (outcome["status"], outcome["is_known"], outcome["reason"]) == (502, False, error)
+    assert (outcome["status"], outcome["is_effect_known"], outcome["reason"]) == (502, False, error)
     assert [one.method for one in mi.forwarded] == ["POST"]
 
 
@@ -284,7 +284,7 @@ def test_a_write_that_is_not_answered_in_time_is_not_known_either(
         502,
         f"The Micro Integrator mi-1 did not answer in time: {NOT_KNOWN}",
     )
-    assert service.outcome()["is_known"] is False
+    assert service.outcome()["is_effect_known"] is False
     until(lambda: mi.forwarded[0].client_gone)
     assert len(mi.forwarded) == 1
 

@@ -55,12 +55,12 @@ def test_a_client_that_goes_away_ends_the_request_to_a_silent_node(
             until(lambda: len(mi.forwarded) == 1)
         until(lambda: mi.forwarded[0].client_gone, 5)
         outcome = service.outcome()
-        assert (outcome["status"], outcome["is_known"]) == (499, True)
+        assert (outcome["status"], outcome["is_effect_known"]) == (499, True)
         assert outcome["reason"] == "The client closed the connection."
         with service.connect() as connection:
             connection.sendall(head_of("POST", "/management/apis", "Content-Length: 2") + b"{}")
             until(lambda: len(mi.forwarded) == 2)
-        assert service.outcome()["is_known"] is False
+        assert service.outcome()["is_effect_known"] is False
         until(lambda: mi.forwarded[1].client_gone, 5)
 
 
@@ -176,6 +176,6 @@ def test_requests_that_run_when_the_service_stops_are_finished(
         outcomes = {one["method"]: one for one in service.next_outcomes(2)}
     assert (outcomes["GET"]["status"], outcomes["GET"]["reason"]) == (200, "")
     stopped = outcomes["POST"]
-    assert (stopped["status"], stopped["is_known"]) == (499, False)
+    assert (stopped["status"], stopped["is_effect_known"]) == (499, False)
     assert stopped["reason"] == "The service closed the connection."
     assert len(service.next_outcomes(0)) == 0

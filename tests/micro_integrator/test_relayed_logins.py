@@ -71,7 +71,11 @@ def test_a_token_that_is_refused_for_ever_is_not_a_401_of_the_client(
     assert answer.error == REFUSED
     assert "www-authenticate" not in answer.headers
     outcome = service.outcome()
-    assert (outcome["status"], outcome["is_known"], outcome["reason"]) == (502, True, REFUSED)
+    assert (outcome["status"], outcome["is_effect_known"], outcome["reason"]) == (
+        502,
+        True,
+        REFUSED,
+    )
     assert (len(mi.forwarded), mi.logins) == (2, 1)
     assert '"event": "node_refuses_token"' in service.log
 

@@ -53,7 +53,7 @@ def test_a_body_over_a_megabyte_is_streamed(mi: MicroIntegrator, service: Relayi
     assert received.header("Content-Length") == str(SIZE)
     assert received.header("Content-Type") == "application/octet-stream"
     outcome = service.outcome()
-    assert (outcome["sent_bytes"], outcome["is_known"]) == (SIZE, True)
+    assert (outcome["sent_bytes"], outcome["is_effect_known"]) == (SIZE, True)
 
 
 @pytest.mark.parametrize("size", [1000, 100_000])
@@ -168,7 +168,7 @@ def test_invalid_chunks_end_both_requests(
     until(lambda: mi.forwarded[0].client_gone)
     assert not mi.forwarded[0].is_complete
     outcome = service.outcome()
-    assert (outcome["status"], outcome["is_known"]) == (400, False)
+    assert (outcome["status"], outcome["is_effect_known"]) == (400, False)
 
 
 def test_a_client_that_goes_away_in_its_body_ends_the_request_to_the_node(
@@ -180,7 +180,7 @@ def test_a_client_that_goes_away_in_its_body_ends_the_request_to_the_node(
     until(lambda: mi.forwarded[0].client_gone)
     assert not mi.forwarded[0].is_complete
     outcome = service.outcome()
-    assert (outcome["status"], outcome["is_known"]) == (499, False)
+    assert (outcome["status"], outcome["is_effect_known"]) == (499, False)
     assert outcome["reason"] == "The client closed the connection."
 
 
@@ -231,7 +231,7 @@ def test_a_node_that_reads_nothing_is_given_up(
         connection.sendall(head_of("PUT", FILE, length(4)) + b"abcd")
         answer = read_answer(connection)
     assert answer.status == 502
-    assert answer.error.endswith("whether it was done is not known.")
+    assert answer.error.endswith("check whether the change was made.")
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -244,7 +244,7 @@ def test_a_node_that_closes_during_a_body_is_a_failure_whose_effect_is_not_known
         connection.sendall(head_of("PUT", FILE, length()) + b"x" * 500_000)
         answer = read_answer(connection)
     assert (answer.status, answer.headers["connection"]) == (502, "close")
-    assert service.outcome()["is_known"] is False
+    assert service.outcome()["is_effect_known"] is False
     assert len(mi.forwarded) == 1
 
 
@@ -259,7 +259,7 @@ def test_an_answer_before_the_end_of_the_body_is_passed_on(
     assert received.endswith(b"too large")
     assert b"\r\nConnection: close\r\n" in received
     outcome = service.outcome()
-    assert (outcome["status"], outcome["is_known"]) == (413, True)
+    assert (outcome["status"], outcome["is_effect_known"]) == (413, True)
 
 
 def test_a_streamed_body_is_not_sent_again_after_a_401(
@@ -268,9 +268,9 @@ def test_a_streamed_body_is_not_sent_again_after_a_401(
     mi.forget_tokens()
     answer = service.ask("PUT", FILE, log_bytes(SIZE), TYPE)
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
-    assert answer.error.endswith("so this was not done. Send it again.")
+    assert answer.error.endswith("so nothing was changed. Send the request again.")
     outcome = service.outcome()
-    assert (outcome["status"], outcome["is_known"]) == (503, True)
+    assert (outcome["status"], outcome["is_effect_known"]) == (503, True)
     assert service.ask("PUT", FILE, log_bytes(SIZE), TYPE).status == 200
     assert len(mi.forwarded) == 2
     assert mi.logins == 1

@@ -1,4 +1,4 @@
-"""How many requests to a node are under way."""
+"""The limit of concurrent requests to a node."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ import asyncio
 
 import pytest
 
-from mi_ldap.micro_integrators.turns import Turns
+from mi_ldap.micro_integrators.concurrency import ConcurrencyLimit
 
 
-def test_one_user_leaves_turns_to_others() -> None:
+def test_one_user_leaves_permits_to_others() -> None:
     async def ask() -> None:
-        turns = Turns(4, 2)
+        limit = ConcurrencyLimit(4, 2)
         for _ in range(2):
-            await turns.acquire("slow")
-        assert turns.must_wait("slow")
+            await limit.acquire("slow")
+        assert limit.must_wait("slow")
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(turns.acquire("slow"), 0.01)
+            await asyncio.wait_for(limit.acquire("slow"), 0.01)
         for user in ("other", ""):
-            assert not turns.must_wait(user)
-            await turns.acquire(user)
-        assert turns.must_wait("third")
+            assert not limit.must_wait(user)
+            await limit.acquire(user)
+        assert limit.must_wait("third")
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(turns.acquire("third"), 0.01)
-        waiting = asyncio.create_task(turns.acquire("slow"))
+            await asyncio.wait_for(limit.acquire("third"), 0.01)
+        waiting = asyncio.create_task(limit.acquire("slow"))
         await asyncio.sleep(0)
-        turns.release("slow")
+        limit.release("slow")
         await waiting
 
     asyncio.run(ask())
 
 
 def test_nothing_is_kept_of_users_without_requests() -> None:
-    async def ask() -> Turns:
-        turns = Turns(3, 1)
+    async def ask() -> ConcurrencyLimit:
+        limit = ConcurrencyLimit(3, 1)
         for user in ("a", "b", ""):
-            await turns.acquire(user)
+            await limit.acquire(user)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(turns.acquire("c"), 0.01)
+            await asyncio.wait_for(limit.acquire("c"), 0.01)
         for user in ("a", "b", ""):
-            turns.release(user)
-        return turns
+            limit.release(user)
+        return limit
 
-    turns = asyncio.run(ask())
-    assert not turns._shares
-    assert not turns.must_wait("a")
+    limit = asyncio.run(ask())
+    assert not limit._users
+    assert not limit.must_wait("a")
