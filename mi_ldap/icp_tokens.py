@@ -94,7 +94,7 @@ def verify(token: str, icp: IcpSettings) -> None:
         ("sub", claims.get("sub") == SUBJECT_OF_ICP),
     ):
         if not is_right:
-            raise TokenRefused(_NOT_VALID, f"its claim {name} is another one")
+            raise TokenRefused(_NOT_VALID, f"its claim {name} is not the expected one")
     _check_times(claims, time.time(), icp.max_token_age_s)
 
 
@@ -105,7 +105,7 @@ _CLOCKS = (
 
 
 def _authentic_claims(token: str, icp: IcpSettings) -> Claims:
-    """Return the claims of a token, whose signature is checked, but not its claims."""
+    """Return the claims of a token after checking its signature, and nothing else."""
     try:
         # Not `jwt.decode`: numbers such as 1e400 make its checks of claims raise other errors.
         claims = json.loads(_SIGNATURES.decode(token, icp.key, [ALGORITHM]))
@@ -114,7 +114,7 @@ def _authentic_claims(token: str, icp: IcpSettings) -> Claims:
             _NOT_VALID, f"it is malformed or not signed with key {icp.key_id}"
         ) from error
     if not isinstance(claims, dict):
-        raise TokenRefused(_NOT_VALID, "its claims are no JSON object")
+        raise TokenRefused(_NOT_VALID, "its claims are not a JSON object")
     return claims
 
 
@@ -139,9 +139,9 @@ def _time_of(claims: Claims, name: str) -> float:
     """Return the time of a claim, in whole or fractional seconds since 1970."""
     value = claims.get(name)
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TokenRefused(_NOT_VALID, f"its claim {name} is missing or no number")
+        raise TokenRefused(_NOT_VALID, f"its claim {name} is missing or not a number")
     # A comparison with a huge integer does not overflow, as its conversion would; with NaN it is
     # False.
     if not 0 <= value <= _LATEST:
-        raise TokenRefused(_NOT_VALID, f"its claim {name} is no time")
+        raise TokenRefused(_NOT_VALID, f"its claim {name} is not a time")
     return float(value)

@@ -8,8 +8,8 @@ from mi_ldap.micro_integrators.connection import AnswerHead
 
 Fields = list[tuple[str, str]]
 
-# All others stay behind: cookies, the node's Server, and those of the connection above all. Also
-# Location: MI sends none, and a false node could point an admin's client at users of this service.
+# All other fields are dropped, above all cookies and those of the connection. Also Location: MI
+# sends none, and a false node could point an admin's client at users of this service.
 _PASSED: Final = (
     "content-type",
     "content-disposition",
@@ -20,7 +20,7 @@ _PASSED: Final = (
     "last-modified",
     "retry-after",
 )
-# A file or a log of the node must not run scripts in the origin of the console.
+# A file of the node must not run scripts in the origin of the console.
 _POLICY: Final = ("Content-Security-Policy", "sandbox; default-src 'none'")
 _OF_THE_BODY: Final = frozenset(
     (*_PASSED, "content-length", "transfer-encoding", "location", "content-security-policy")
@@ -29,7 +29,7 @@ _OF_THE_CONNECTION: Final = frozenset(("connection", "keep-alive", "upgrade", "t
 
 
 def merged_fields(application: Fields, answer: AnswerHead) -> Fields:
-    """Return the fields for the client.
+    """Return the header fields for the client.
 
     Args:
         application: the fields that the application gave, such as `X-Request-Id`.
@@ -37,7 +37,7 @@ def merged_fields(application: Fields, answer: AnswerHead) -> Fields:
     """
     theirs = dict(reversed(answer.fields))  # the first of each name
     fields = application_fields(application)
-    # The console names each file itself: it must be saved, whatever the node calls it.
+    # The console's own value takes precedence, so that a browser always saves the file.
     own = [each for each in application if each[0].lower() == "content-disposition"]
     if own:
         theirs["content-disposition"] = own[0][1]

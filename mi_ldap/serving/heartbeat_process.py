@@ -1,4 +1,4 @@
-"""What the heartbeats to both generations of the control plane have in common: process and loop."""
+"""The process and the loop of the heartbeats, for both generations of the control plane."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HeartbeatProcess:
     """A process that sends heartbeats; restarted when it has ended.
 
     Args:
-        run: sends heartbeats in the process, until that is killed.
+        run: sends heartbeats, in the new process; does not return.
     """
 
     def __init__(self, run: Callable[[], None]) -> None:
@@ -38,7 +38,7 @@ class HeartbeatProcess:
         self._next_start = 0.0
 
     def tick(self) -> None:
-        """Start the process if it does not run; called periodically by the supervisor."""
+        """Start the process if it is not running; the supervisor calls this periodically."""
         if self._child and self._child.exit_status() is None:
             return
         now = time.monotonic()
@@ -60,7 +60,7 @@ class HeartbeatLoop(ABC):
     """Sends heartbeats to one address, less often while it is down; logs each change once.
 
     Args:
-        name: begins the names of the log's events, and is the key of the address in them.
+        name: the prefix of the names of log events, and the key of the address in them.
         url: the address, for the log.
         interval_s: seconds from one heartbeat to the next.
     """

@@ -17,8 +17,8 @@ from mi_ldap.errors import ConfigurationError
 LONGEST_ATTEMPT_S = 10.0
 """Timeout of an attempt, in seconds."""
 
-# Bytes that are read: the address may be that of any other server. The answers of ICP 2.1 may have
-# 20 commands, which this service ignores.
+# Bytes that are read of a response: any other server may be at the address. A response of ICP 2.1
+# may have 20 commands, which this service ignores.
 _MAX_ANSWER = 256 * 1024
 
 
@@ -35,8 +35,8 @@ def post(
         url: the address.
         content: the JSON.
         tls: the context of https; None for http.
-        interval_s: seconds from one heartbeat to the next, of which an attempt takes a part.
-        headers: further ones.
+        interval_s: seconds from one heartbeat to the next; an attempt takes at most 80 % of it.
+        headers: further header fields.
 
     Raises:
         OSError, HTTPException: there was no valid response within the timeout.

@@ -41,7 +41,7 @@ _ARTIFACTS: Final = (
     "registryResources",
 )
 
-# Characters of ICP's columns.
+# The lengths of ICP's columns, in characters.
 _LONG, _SHORT, _HOST, _PORT = 100, 50, 255, 10
 _HTTPS_PORT: Final = 443
 
@@ -50,12 +50,12 @@ class FullBody:
     """The body of full heartbeats.
 
     Args:
-        settings: enabled ones.
+        settings: with `icp_config.enabled`.
         runtime_id: the UUID of this service.
 
     Attributes:
         runtime_id: as given.
-        hash: a text that changes with the body and with the key.
+        hash: a digest that changes with the body and with the key.
     """
 
     def __init__(self, settings: Settings, runtime_id: str) -> None:

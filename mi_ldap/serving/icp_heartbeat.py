@@ -1,7 +1,7 @@
 """Heartbeats to WSO2's Integration Control Plane 2 (ICP), the second generation.
 
-ICP calls nothing here at a heartbeat. It calls the API when somebody opens a page, with the key of
-the last full heartbeat.
+A heartbeat makes ICP send no request. ICP calls the API when somebody opens a page, and signs the
+call with the key of the last full heartbeat.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from mi_ldap.settings import Settings
 
 _RUNTIME_ID = "icp_runtime_id"
 
-# Characters of a text of ICP in the log.
-_MAX_MESSAGE = 300
+_MAX_MESSAGE = 300  # characters of ICP's message in the log
 
 # A JWT, or its beginning: its first part is the base64url of `{"`.
 _TOKEN = re.compile(r"eyJ[\w.-]*")
@@ -53,14 +52,14 @@ class IcpHeartbeats(HeartbeatLoop):
         if not self._needs_full:
             status, answer = self._post("deltaHeartbeat", delta_body(own.runtime_id, own.hash))
             if not _wants_full(status, answer):
-                return self._judge(status, answer)
-        # The answer's `fullHeartbeatRequired` is ignored: ICP 2.0 sets it after each full heartbeat
-        # of a node without artifacts, so that an obedient node would send them in a loop.
+                return self._note_outcome(status, answer)
+        # `fullHeartbeatRequired` in the answer to a full heartbeat is ignored: for a node without
+        # artifacts ICP 2.0 always sets it, so full heartbeats would be sent in a loop.
         self._needs_full = True
-        return self._judge(*self._post("heartbeat", own.content()))
+        return self._note_outcome(*self._post("heartbeat", own.content()))
 
     def _is_ready(self) -> bool:
-        """Whether the configured account is an admin; without one, ICP only reads."""
+        """Whether the configured account is an admin, or none is configured."""
         name = self._settings.icp_config.account
         if name is not None and not self._is_account_admin:
             self._is_account_admin = is_admin(self._services, name)
@@ -79,7 +78,7 @@ class IcpHeartbeats(HeartbeatLoop):
         headers = {"Authorization": f"Bearer {issue(icp)}"}
         return post(f"{icp.icp_url}/icp/{resource}", content, self._tls, self.interval_s, headers)
 
-    def _judge(self, status: int, answer: bytes) -> bool:
+    def _note_outcome(self, status: int, answer: bytes) -> bool:
         """Log the outcome; return whether ICP has accepted the heartbeat."""
         found = object_in(answer)
         is_answered = status in range(200, 300)
@@ -87,7 +86,7 @@ class IcpHeartbeats(HeartbeatLoop):
             self._needs_full = False
             self.log_change("registered", f"it answered {status}")
             return True
-        # Whatever ICP has forgotten or got back meanwhile, a full heartbeat tells it again.
+        # ICP may have lost its state, or restored an older one: send all of it again.
         self._needs_full = True
         said = _message_in(found or {})
         reason = f"it answered {status}{f': {said}' if said else ''}"

@@ -51,7 +51,7 @@ def test_a_token_of_icp_is_accepted() -> None:
 def test_issuer_and_audience_are_those_of_the_settings() -> None:
     changed = SETTINGS.model_copy(update={"jwt_issuer": "icp", "jwt_audience": "nodes"})
     assert refusal(token(iss="icp", aud="nodes"), changed) == ""
-    assert refusal(token(), changed) == "its claim iss is another one"
+    assert refusal(token(), changed) == "its claim iss is not the expected one"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,7 +74,7 @@ def test_every_claim_is_needed(name: str) -> None:
     ],
 )
 def test_another_claim_is_refused(name: str, value: object) -> None:
-    assert refusal(edited({name: value})) == f"its claim {name} is another one"
+    assert refusal(edited({name: value})) == f"its claim {name} is not the expected one"
 
 
 @pytest.mark.parametrize(
@@ -199,4 +199,4 @@ def test_the_own_token_is_for_icp_alone() -> None:
     assert (head["alg"], head["kid"]) == ("HS256", KID)
     assert (body["scope"], body["exp"] - body["iat"]) == ("runtime_agent", 300)
     assert type(body["exp"]) is type(body["iat"]) is int
-    assert refusal(own) == "its claim sub is another one"
+    assert refusal(own) == "its claim sub is not the expected one"
