@@ -24,14 +24,11 @@ from mi_ldap.settings.user_store import UserStoreSettings
 
 DEFAULT_ID: Final = "WSO2CarbonDB"
 
-_FOR_DATABASES: Final = frozenset(
-    (
-        *("type", "read_only", "password_digest", "store_salted_password", "ca_file"),
-        *("case_insensitive_username", "allow_plaintext", "ldap_connection_timeout"),
-        *("read_timeout", "pool_size", "read_groups", "write_groups", "allow_any_name"),
-        *("username_java_regex", "rolename_java_regex", "password_java_regex"),
-    )
-)
+_FOR_DATABASES: Final = """
+    type read_only password_digest store_salted_password ca_file case_insensitive_username
+    allow_plaintext ldap_connection_timeout read_timeout pool_size read_groups write_groups
+    allow_any_name username_java_regex rolename_java_regex password_java_regex
+"""
 """The keys of `[user_store]` that apply to databases; all others describe a directory."""
 
 
@@ -64,7 +61,7 @@ class RealmManagerSettings(Section):
 
 
 def choose_datasource(tree: Tree, wanted: str, folder: Path) -> Tree:
-    """Return the tables of a TOML with the wanted `[[datasource]]` as a section `[datasource]`.
+    """Return the tables of a TOML file, with the wanted `[[datasource]]` as `[datasource]`.
 
     A single `[datasource]` needs no `id`.
 
@@ -87,7 +84,7 @@ def choose_datasource(tree: Tree, wanted: str, folder: Path) -> Tree:
             f"{number} the id that realm_manager.data_source names (by default {DEFAULT_ID}): "
             "correct one of them."
         )
-    # The address says which driver is needed.
+    # `driver` is Java's; the address determines the driver of this service.
     chosen = {name: value for name, value in found[0].items() if name not in ("id", "driver")}
     if isinstance(url := chosen.get("url"), str):
         chosen["url"] = with_absolute_files(url, folder)
@@ -95,19 +92,19 @@ def choose_datasource(tree: Tree, wanted: str, folder: Path) -> Tree:
 
 
 def read_address(datasource: DatasourceSettings, user_store: UserStoreSettings) -> DatabaseAddress:
-    """Return the database with the account, and with what the two sections say of TLS.
+    """Return the address with the account and the TLS options of both sections.
 
-    `datasource.url` is set.
+    `datasource.url` must be set.
     """
     assert datasource.url is not None  # noqa: S101 - `database_problems` has refused it
     found = translate_address(datasource.url.get_secret_value())
     password = datasource.password.get_secret_value() if datasource.password else found.password
-    # The user store's file is for a directory's certificate first, if there is a directory.
+    # If there is a directory, `user_store.ca_file` is for its certificate first.
     is_database = user_store.type == "database"
     ca_files = (
         (user_store.ca_file, found.ca_file) if is_database else (found.ca_file, user_store.ca_file)
     )
-    must_encrypt = _leaves_the_machine(found) and not user_store.allow_plaintext
+    must_encrypt = _is_remote(found) and not user_store.allow_plaintext
     return replace(
         found,
         username=datasource.username or found.username,
@@ -120,7 +117,7 @@ def read_address(datasource: DatasourceSettings, user_store: UserStoreSettings) 
 def database_problems(
     datasource: DatasourceSettings, user_store: UserStoreSettings
 ) -> Iterator[str]:
-    """Yield a sentence for all that is missing."""
+    """Yield a sentence for each missing setting or file."""
     if datasource.url is None:
         yield (
             "datasource.url is missing: set the address of MI's database, such as "
@@ -130,7 +127,7 @@ def database_problems(
     address = read_address(datasource, user_store)
     if address.hosts and not address.username:
         yield "datasource.username is missing: set the name of the account in the database."
-    if _leaves_the_machine(address) and not address.password:
+    if _is_remote(address) and not address.password:
         yield (
             "datasource.password is missing: set it, best with MI_LDAP_DATASOURCE__PASSWORD_FILE."
         )
@@ -139,8 +136,8 @@ def database_problems(
 
 
 def database_notes(datasource: DatasourceSettings, user_store: UserStoreSettings) -> Iterator[str]:
-    """Yield sentences about what has no effect, or another one than expected."""
-    names = sorted(user_store.model_fields_set - _FOR_DATABASES)
+    """Yield a sentence for each setting without an effect, or with an unexpected one."""
+    names = sorted(user_store.model_fields_set - {*_FOR_DATABASES.split()})
     if names and user_store.type == "database":
         shown = ", ".join(f"user_store.{name}" for name in names)
         yield f"These keys describe a directory and have no effect with a database: {shown}."
@@ -156,5 +153,5 @@ def database_notes(datasource: DatasourceSettings, user_store: UserStoreSettings
         )
 
 
-def _leaves_the_machine(address: DatabaseAddress) -> bool:
+def _is_remote(address: DatabaseAddress) -> bool:
     return not all(is_loopback(host) for host, _ in address.hosts)

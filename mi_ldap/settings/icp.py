@@ -79,12 +79,12 @@ class IcpSettings(Section):
 
     @property
     def key_id(self) -> str:
-        """The id of the key (`kid`), which is no secret; only if there is a secret."""
+        """The id of the key (`kid`), which is not secret; `""` without `secret`."""
         return self._secret_text.partition(".")[0]
 
     @property
     def key(self) -> str:
-        """The key of HMAC, a text that ICP does not decode; only if there is a secret."""
+        """The key of HMAC, used as text without decoding, as in ICP; `""` without `secret`."""
         return self._secret_text.partition(".")[2]
 
     @property
@@ -92,7 +92,7 @@ class IcpSettings(Section):
         return self.secret.get_secret_value() if self.secret else ""
 
     def has_key(self, key: str) -> bool:
-        """Whether ICP knows that key, alone or with its id."""
+        """Whether a key is that of ICP, alone or with the key id."""
         return key in (self.key, self._secret_text)
 
 
@@ -109,7 +109,7 @@ _MISSING = {
 
 
 def icp_problems(icp: IcpSettings, server: ServerSettings, token: TokenSettings) -> Iterator[str]:
-    """Yield a sentence for each setting of other sections that `[icp_config]` contradicts."""
+    """Yield a sentence for each setting of another section that conflicts with `[icp_config]`."""
     if not icp.enabled:
         return
     if not (server.tls or icp.management_url):
@@ -126,7 +126,7 @@ def icp_problems(icp: IcpSettings, server: ServerSettings, token: TokenSettings)
 
 
 def icp_notes(icp: IcpSettings) -> Iterator[str]:
-    """Yield a sentence for each setting that weakens the protection or has no effect."""
+    """Yield a sentence for each setting that weakens security or has no effect."""
     if not icp.enabled:
         return
     if not icp.ssl_verify:

@@ -1,6 +1,6 @@
 """Translation of the addresses of databases: JDBC's, and URLs such as `postgresql://host/database`.
 
-No error repeats any part of the address, which may hold a password.
+No error quotes any part of the address, because it may contain a password.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _DIALECTS: Final[Mapping[str, Dialect]] = {
     "sqlite": "sqlite",
 }
 _PORTS: Final[Mapping[Dialect, int]] = {"postgresql": 5432, "mysql": 3306}
-# Modes of MySQL's and MariaDB's drivers. In all of these every host accepts writes.
+# Modes of MySQL's and MariaDB's drivers in which every host accepts writes.
 _MODES: Final = ("", "failover", "loadbalance", "sequential")
 
 _ADDRESS = re.compile(r"(?:jdbc:)?([a-z0-9]+)(?::([a-z]+))?:(//.*)", re.IGNORECASE | re.DOTALL)
@@ -63,12 +63,12 @@ _WITHOUT_EFFECT: Final = """
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAddress:
-    """A database, and how the address says that it is reached.
+    """A database and how to connect to it, as an address specifies it.
 
     Attributes:
         hosts: host and port, in order of preference; `()` for SQLite.
         database: its name; the path of the file for SQLite.
-        tls: whether the address asks for TLS; None if it leaves that open.
+        tls: whether the address asks for TLS; None if it does not specify it.
         ca_file: PEM file of the authorities of the server's certificate; `""` if none is named.
         unknown_options: names of options that are not translated.
     """
@@ -87,7 +87,8 @@ def translate_address(text: str) -> DatabaseAddress:
     """Return the database that the address names; `&amp;` counts as `&`.
 
     Raises:
-        ValueError: the phrase after the key; the text is no address of a supported database.
+        ValueError: the text is not the address of a supported database; the message follows the
+            name of the key in a sentence.
     """
     plain = text.strip().replace("&amp;", "&")
     if not plain.isprintable():
@@ -108,7 +109,7 @@ def with_absolute_files(text: str, folder: Path) -> str:
 
 def _file_address(rest: str) -> DatabaseAddress:
     file, _, options = rest.partition("?")
-    # Each process would have an own database in memory.
+    # With a database in memory each process would have a database of its own.
     if file.lower().startswith((":memory:", "file:")):
         raise ValueError("must name a file for SQLite, such as sqlite:///users.sqlite")
     return DatabaseAddress("sqlite", (), file, unknown_options=_names_of(_read_options(options)))
@@ -166,10 +167,10 @@ def _read_tls(values: Mapping[str, str]) -> bool | None:
 
 
 def _refuse_other_schema(values: Mapping[str, str]) -> None:
-    # Without it the tables of another schema would be used, or created.
+    # If the option were ignored, tables of another schema would be used, or created.
     if values.get("currentschema", "public") != "public":
         raise ValueError(
-            "must not have the option currentSchema: let the database do it, with "
+            "must not have the option currentSchema: set the schema in the database instead, with "
             "ALTER ROLE … SET search_path = …"
         )
 

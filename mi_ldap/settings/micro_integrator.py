@@ -50,7 +50,7 @@ class MicroIntegratorSettings(Section):
 
     @property
     def variable(self) -> str:
-        """The id as it is in the names of environment variables: `MI_1`."""
+        """The id as a part of the names of environment variables: `MI_1`."""
         return variable_part(self.id)
 
     @model_validator(mode="after")
@@ -85,7 +85,7 @@ def node_problems(
         server: the address of this service.
         reserved: further ports on which something of this service listens.
     """
-    # As parts of variables, whose names are in capitals and have `_` for `.` and `-`.
+    # Compared as parts of the names of variables: in capitals, with `_` for `.` and `-`.
     if len({each.variable for each in nodes}) < len(nodes):
         yield (
             "Two [[micro_integrator]] have the same id, or ids that differ in case, `.` and `-` "
@@ -96,7 +96,7 @@ def node_problems(
         if node.port in taken:
             yield (
                 f"micro_integrator {node.id}: port is used by this service or by another "
-                "[[micro_integrator]] already: choose another one."
+                "[[micro_integrator]] already: choose another port."
             )
         if node.port is not None:
             taken.add(node.port)

@@ -1,4 +1,4 @@
-"""The tables of `[[micro_integrator]]`, and the variables that complete them."""
+"""Reading of `[[micro_integrator]]` from the TOML file and the environment."""
 
 from __future__ import annotations
 
