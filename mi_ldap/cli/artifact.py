@@ -1,4 +1,4 @@
-"""The groups of commands for artifacts, made from the table in `kinds`."""
+"""The groups of commands for artifacts, created from the table in `kinds`."""
 
 from __future__ import annotations
 

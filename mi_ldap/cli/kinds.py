@@ -1,4 +1,4 @@
-"""The kinds of things that Micro Integrators (MIs) have, from which `mi` makes its commands."""
+"""The kinds of artifacts of Micro Integrators (MIs), from which `mi` creates its commands."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Kind:
         command: the name of the group of commands, a noun.
         resource: the path below `/management/`.
         query_key: the query key that names an artifact; `""` if only lists can be requested.
-        columns: the keys of an entry that a list shows, first that of its name. Versions of MI
-            differ, so any of them may be missing.
+        columns: the keys of an entry that a list shows; the first is that of the name. Any of them
+            may be missing in some versions of MI.
         states: the commands that change the state, each with the value of `status` that it sends.
         types: the types of the kind, if names are unique only within a type.
         lists: the keys of the lists in an answer, each with the values that all its entries have.

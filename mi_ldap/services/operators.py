@@ -1,4 +1,4 @@
-"""Who may change artifacts of the Micro Integrators without being an admin."""
+"""Operators: users who may change artifacts of the Micro Integrators without being admins."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Operators:
     are_everybody: bool = False
 
     def reads(self) -> list[Read]:
-        """Return the reads that `include` begins with, for `UserReads.prefetch`."""
+        """Return the first reads of `include`, for `UserReads.prefetch`."""
         return [read for name in self.roles for read in reads_of_role(name)]
 
     def include(self, reads: UserReads, user: User) -> bool:
@@ -43,12 +43,12 @@ def _find(reads: UserReads, name: str) -> Role | None:
     try:
         return find_role(reads, name)
     except AmbiguousName:
-        # Either group could be meant, and the other one may be anybody's.
+        # Only one of the groups is meant, and anybody may be able to join the other one.
         log.error("operator_role_ambiguous", role=name)
         return None
 
 
 def _key(role: Role) -> tuple[str, str, bool]:
-    # By id, not by name: names are equal by the rules of each store. Ids of hybrid roles are of
-    # another store than those of groups.
+    # By id, because each store compares names by rules of its own. A hybrid role and a group are in
+    # different stores, so their ids could be equal.
     return role.id, role.domain, role.is_hybrid

@@ -1,4 +1,4 @@
-"""Names of artifacts: none may lead a Micro Integrator (MI) to another file, folder or path."""
+"""Checks of names, so that none makes a Micro Integrator (MI) use another file, folder or path."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _NO_PATH = "'path' must be a path in the registry without '.', '..', '\\', '//' 
 
 
 def check_query(query: Mapping[str, str]) -> None:
-    """Raise `BadRequest` for a file or a path in a query that may leave its folder."""
-    # MI joins both with the path of a folder.
+    """Raise `BadRequest` for a `file` or `path` in a query that may be outside of its folder."""
+    # MI appends both to the path of a folder.
     if any(set(text) & {"/", "\\"} or ".." in text for text in _decoded(query.get("file", ""))):
         raise BadRequest(_NO_FILE)
     if any(map(_leaves_the_registry, _decoded(query.get("path", "")))):
@@ -31,7 +31,7 @@ def _leaves_the_registry(path: str) -> bool:
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """Yield the text, and what is left when a careless server decodes it once or twice more."""
+    """Yield the text, and the results of decoding it once and twice more, as a server may do."""
     for _ in range(3):
         yield text
         text = unquote(text)
@@ -46,7 +46,7 @@ def check_names(arguments: Mapping[str, str]) -> None:
 
 
 def ensure_recordable(name: str) -> None:
-    """Raise `BadRequest` for a name of which the audit log would have a part only."""
+    """Raise `BadRequest` for a name that is too long for the audit log."""
     # A lone surrogate, which JSON can contain, cannot be encoded otherwise.
     if len(name.encode(errors="surrogatepass")) > MAX_TEXT_BYTES:
         raise BadRequest(f"A name must not have more than {MAX_TEXT_BYTES} bytes.")

@@ -1,8 +1,8 @@
 """Authentication of requests of the Integration Control Plane 2 (ICP).
 
-ICP calls the API without a login. It signs tokens with a key that it shares with this service; they
-name no person. A token with the configured key id is verified here, and never by
-`mi_ldap.web.tokens`.
+ICP calls the API without a login. It signs tokens with a key that it shares with this service. The
+tokens do not name a person. A token with the configured key id is verified by this module, and
+never by `mi_ldap.web.tokens`.
 """
 
 from __future__ import annotations

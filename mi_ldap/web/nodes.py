@@ -36,7 +36,7 @@ def init_app(app: Flask, settings: Settings, nodes: Nodes | None) -> None:
 class _StripNode:
     """WSGI middleware that moves `/nodes/{id}` from the path to `SCRIPT_NAME`, and notes the id.
 
-    Every other path below `/nodes` is left as it is: it has no route, so it is 404.
+    Every other path below `/nodes` stays unchanged. It has no route, so the response is 404.
     """
 
     def __init__(self, application: WSGIApplication, ids: Collection[str]) -> None:
@@ -46,7 +46,7 @@ class _StripNode:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         node, rest = split_node(path)
-        # Exactly the API: neither the console, whose cookies have the path `/`, nor `//management`.
+        # Only the API: not the console, whose cookies have the path `/`, and not `//management`.
         if node in self._ids and (rest == _API or rest.startswith(f"{_API}/")):
             environ[NODE] = node
             environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + path.removesuffix(rest)

@@ -55,7 +55,7 @@ def test_following_ends_with_the_session(stage: Stage, window_of: OpenWindow) ->
     page = here.log_in("root", path="/nodes/mi-1/logs/file?name=audit.log")
     page.get_by_role("button", name="Follow").click()
     page.context.clear_cookies()
-    here.says("Following ended. Reload the page to read on.")
+    here.says("Following ended. Reload the page to continue reading.")
 
 
 def test_a_log_is_read_and_saved_without_javascript(

@@ -16,13 +16,13 @@ from mi_ldap.micro_integrators.resources import Body, Operation, Resource
 from mi_ldap.web.api.schemas import json_object
 from mi_ldap.web.artifact_names import check_names, check_query, ensure_recordable
 
-# The person's token, cookies, addresses and method overrides are for this service alone.
+# The client's token, cookies, addresses and method overrides are not forwarded.
 _FIELDS: Final = ("accept", "traceparent", "tracestate")
 _FIELDS_OF_READS: Final = ("range", "if-range", "if-none-match", "if-modified-since")
 _FIELD_VALUE: Final = re.compile(r"[\t -~]+")  # RFC 9110 §5.5, without obsolete bytes
 
 _RECORDED: Final = ("status", "trace", "statistics", "type", "loggingLevel")
-"""Keys of bodies whose values the audit log has; the values of all others may be secrets."""
+"""Keys of bodies whose values are audited; values of other keys may be secrets."""
 
 _NOT_RECORDED: Final = ("searchKey", "expand")
 
@@ -63,7 +63,7 @@ def read_request(
         NotFound: no artifact can have the name in the path.
     """
     check_names(arguments)
-    # A body says it all: what MI reads of both could be another thing than what is audited.
+    # With a body the query is ignored: MI could use a name of the query that was not audited.
     query = {} if operation.body is Body.JSON else _query(resource)
     check_query(query)
     body, content = _body(operation)
@@ -79,7 +79,7 @@ def read_request(
 
 
 def is_audited(operation: Operation) -> bool:
-    """Whether the current request has lines in the audit log; lists that are read have none."""
+    """Whether the current request has lines in the audit log; reads of lists have none."""
     return operation.is_audited and (operation.is_write or operation.name_key in request.args)
 
 
@@ -88,7 +88,7 @@ def _query(resource: Resource) -> dict[str, str]:
     found = {}
     for key in resource.query:
         texts = request.args.getlist(key)
-        # This service could check one of the values, and MI use the other one.
+        # Otherwise this service could check one of the values, and MI use the other one.
         if len(texts) > 1:
             raise BadRequest(f"'{key}' is given more than once.")
         if texts:
@@ -97,7 +97,7 @@ def _query(resource: Resource) -> dict[str, str]:
 
 
 def _body(operation: Operation) -> tuple[bytes | None, Mapping[str, Any]]:
-    """Return the body as it is sent on, and the object in it."""
+    """Return the body to forward, None to stream it, and the JSON object in it, if any."""
     if operation.body is Body.STREAMED:
         return None if request.environ.get(BODY_FOLLOWS) else request.get_data(cache=False), {}
     if operation.body is Body.NONE:

@@ -1,6 +1,6 @@
 """The integration artifacts and logs of the Micro Integrators.
 
-Without one all lists are empty. The routes are made from the table in
+Without a Micro Integrator all lists are empty. The routes are created from the table in
 `mi_ldap.micro_integrators.resources`.
 """
 
@@ -22,7 +22,7 @@ from mi_ldap.web.nodes import has_nodes
 NO_SUCH_ARTIFACT = "This service has no artifacts: no Micro Integrator is configured behind it."
 
 NAMING_KEYS = frozenset(
-    # A path in the registry names a folder, too, whose list is empty.
+    # Not `path`: a path in the registry may name a folder, whose list is empty.
     each.name_key
     for resource in RESOURCES
     for each in resource.operations
@@ -74,7 +74,7 @@ def _without_node(resource: Resource, one: Operation) -> Response:
     """Return an empty list.
 
     Raises:
-        NotFound: the request is no list, or names an artifact, even with an empty name.
+        NotFound: the request is not for a list, or names an artifact, even with an empty name.
     """
     # The CLIs take 200 for "found": they print an empty record, and `get logs` overwrites a file.
     is_list = resource.is_list and not one.is_write

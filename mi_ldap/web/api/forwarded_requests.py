@@ -1,4 +1,4 @@
-"""Requests that a Micro Integrator answers: the view audits them, and the server sends them."""
+"""Forwarding of requests to Micro Integrators: views audit them, and the server sends them."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from mi_ldap.web.nodes import known_nodes
 
 bp = Blueprint("health", __name__)
 
-# Seconds for each other store: an orchestrator gives a probe about one.
+# Seconds for each other store: orchestrators wait about one second for a probe.
 _OTHER_STORE_S = 0.5
 
 
@@ -62,7 +62,7 @@ def show_readiness() -> Response:
 
 
 def _other_stores(services: Services) -> dict[str, UserStore | HybridRoles]:
-    """Return the stores without which the service goes on."""
+    """Return the stores that may fail while the service continues to work."""
     others: dict[str, UserStore | HybridRoles] = {**services.secondaries}
     if services.hybrid and not services.settings.is_admin_role_hybrid:
         others["hybrid-roles"] = services.hybrid

@@ -19,7 +19,7 @@ _MOST_ROWS: Final = 1_000
 _MOST_DEPTH: Final = 6
 _COUNT: Final = re.compile(rb'\s*\{\s*"count"\s*:\s*(\d{1,9})\s*[,}]')
 
-# Each kind of artifact has another key for its state, and for the property that its list shows.
+# The key of the state, and of the property in lists, differs between kinds of artifacts.
 _STATES: Final = ("status", "isActive", "isRunning")
 _TYPES: Final = ("type", "protocol", "Size", "version", "componentName", "url", "container")
 
@@ -97,9 +97,9 @@ def parse_object(node: str, body: bytes) -> Json:
             # A lone surrogate is valid JSON, but cannot be encoded as UTF-8 for a page.
             json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        raise _invalid(node) from None
+        raise invalid_answer(node) from None
     if not isinstance(found, dict):
-        raise _invalid(node)
+        raise invalid_answer(node)
     return found
 
 
@@ -113,7 +113,7 @@ def artifacts_of(node: str, kind: Kind, answer: Json) -> list[Artifact]:
     for type_, item in items_of(node, kind, answer):
         name = item.get(kind.name_key)
         if not isinstance(name, str):
-            raise _invalid(node)
+            raise invalid_answer(node)
         found.append(Artifact.of(kind, item, name, type_))
     return found
 
@@ -127,10 +127,10 @@ def items_of(node: str, kind: Kind, answer: Json) -> Iterator[tuple[str, Json]]:
     for key, type_ in _LISTS.get(kind.name, (("list", ""),)):
         items = answer.get(key)
         if not isinstance(items, list):
-            raise _invalid(node)
+            raise invalid_answer(node)
         for item in items:
             if not isinstance(item, dict):
-                raise _invalid(node)
+                raise invalid_answer(node)
             yield type_, item
 
 
@@ -233,12 +233,13 @@ def _state(value: object) -> str:
     return _word(value).lower()
 
 
-def _invalid(node: str) -> NodeFailed:
+def invalid_answer(node: str) -> NodeFailed:
+    """Return the error for an answer that is not valid."""
     return NodeFailed(f"The Micro Integrator {node} gave no valid answer.")
 
 
 def matching(artifacts: Sequence[Artifact], searched: str) -> list[Artifact]:
-    """Return the artifacts whose name contains the text, in the order of their names."""
+    """Return the artifacts whose name contains the text, sorted by name."""
     wanted = searched.casefold()
     found = [each for each in artifacts if wanted in each.name.casefold()]
     return sorted(found, key=lambda each: (each.name.casefold(), each.name, each.type))

@@ -8,13 +8,16 @@ from typing import Final
 
 from flask import g
 
-from mi_ldap.errors import NodeFailed
 from mi_ldap.micro_integrators.failures import AnswerTooLarge
 from mi_ldap.micro_integrators.fetch import Tail, fetch_tail
 from mi_ldap.micro_integrators.forward import Outcome
 from mi_ldap.web.artifact_audit import ArtifactRecord, AuditedRequest, recorded
 from mi_ldap.web.artifact_names import check_query, ensure_recordable
-from mi_ldap.web.console.artifact_answers import missing_artifact, refused_by_node
+from mi_ldap.web.console.artifact_answers import (
+    invalid_answer,
+    missing_artifact,
+    refused_by_node,
+)
 from mi_ldap.web.console.artifact_kinds import LOGS, reading_of
 from mi_ldap.web.nodes import reachable_nodes
 
@@ -74,10 +77,10 @@ def read_end(node: str, name: str, most: int) -> LogBytes:
 
 
 def read_on(node: str, name: str, offset: int, most: int) -> LogBytes:
-    """Return the bytes from an offset on, or, if the file was replaced by a shorter one, its end.
+    """Return the bytes from an offset on; the last bytes, if a shorter file has replaced the file.
 
-    It writes no audit lines; the caller ensures that opening the page was audited. For arguments
-    and errors see `read_end`.
+    This writes no audit lines: the caller ensures that opening the page was audited. Arguments and
+    errors are those of `read_end`.
     """
     check_query({"file": name})
     # The byte before the offset is requested as well: otherwise the node would answer 416 both for
@@ -120,7 +123,7 @@ def _last_bytes(node: str, name: str, tail: Tail) -> LogBytes:
         case 206:
             found = _CONTENT_RANGE.fullmatch(dict(tail.fields).get("content-range", ""))
             if found is None:
-                raise NodeFailed(f"The Micro Integrator {node} gave no valid answer.")
+                raise invalid_answer(node)
             start = int(found[1]) + tail.length - len(tail.body)
             return LogBytes(tail.body, start, was_whole_read=False)
         case 404:

@@ -26,7 +26,7 @@ END_BYTES = 65_536
 FOLLOWED_S = 3600
 """Seconds for which a page may be followed without a new audit line."""
 _PAUSE_S = 2
-# A node without ranges sends the whole file for each part.
+# A node that ignores `Range` sends the whole file for each part.
 _LONG_PAUSE_S = 10
 
 _KIND = {"kind": LOGS.name}
@@ -114,14 +114,14 @@ def _pause_s(found: LogBytes) -> int:
 
 
 def _ensure_followed(node: str, name: str) -> None:
-    """Raise `BadRequest` unless the performer has opened the page of the file within an hour."""
+    """Raise `BadRequest` unless the performer opened the page of the file in the last hour."""
     # Opening the page is audited. Without this check files could be read without an audit line.
     try:
         permission = _signer().loads(request.args.get("follow", ""), max_age=FOLLOWED_S)
     except BadSignature:
         permission = None
     if permission != _permission(node, name):
-        raise BadRequest("Reload the page to read on.")
+        raise BadRequest("Reload the page to continue reading.")
 
 
 def _permission(node: str, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Requests of the console's pages to Micro Integrators."""
+"""Requests from the console's pages to Micro Integrators."""
 
 from __future__ import annotations
 
@@ -9,10 +9,7 @@ from typing import Final
 from flask import g
 
 from mi_ldap.deadline import remaining_s
-from mi_ldap.errors import (
-    BadRequest,
-    MiLdapError,
-)
+from mi_ldap.errors import BadRequest, MiLdapError
 from mi_ldap.micro_integrators.fetch import fetch, fetch_starts
 from mi_ldap.micro_integrators.forward import Fields, Outcome
 from mi_ldap.web.artifact_audit import ArtifactRecord, AuditedRequest, recorded

@@ -51,7 +51,7 @@
     if (!isOn) return;
     if (said === null) {
       isOn = false;
-      show("Following ended. Reload the page to read on.");
+      show("Following ended. Reload the page to continue reading.");
       return;
     }
     show(said);
