@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Table, bindparam, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from mi_ldap.errors import ReadOnlyStore
 from mi_ldap.sql.discovery import create_missing
 from mi_ldap.sql.engine import Database
+from mi_ldap.sql.rows import insert_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,7 @@ class Attempts:
             self.rights.append(Right(what, None))
             return None
         row = {**values, "um_tenant_id": self._tenant_id}
-        return self._try(what, lambda: self._insert(table, row))
-
-    def _insert(self, table: Table, row: Mapping[str, Any]) -> int:
-        key = self._connection.execute(insert(table).values(row)).inserted_primary_key
-        return int(key[0]) if key else 0
+        return self._try(what, lambda: insert_row(self._connection, table, row))
 
     def update(self, what: str, table: Table, row: int | None, values: Mapping[str, Any]) -> None:
         self._change(what, row, self._row(update(table).values(values), table, row))

@@ -70,16 +70,7 @@ class HybridQueries:
     def find_role(
         self, connection: Connection, name: str, *, is_shown_only: bool = False
     ) -> Role | None:
-        """Return the role of that full name, or None.
-
-        Args:
-            connection: of the caller.
-            name: the full name; its case is ignored.
-            is_shown_only: whether the role's revision is not needed, see `records.UNREAD`.
-
-        Raises:
-            AmbiguousName: two roles match.
-        """
+        """Return the role of that full name, or None; see `Queries.find_role`."""
         found = only_one("role", name, self.roles_named(connection, name))
         if found is None:
             return None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, select, update
 
 from mi_ldap.errors import BadRequest, Conflict
 from mi_ldap.model import Role, User
@@ -14,6 +14,7 @@ from mi_ldap.sql.database_errors import Repeatable
 from mi_ldap.sql.hybrid_members import HybridMembers, Membership, bare_id, domain_and_name
 from mi_ldap.sql.hybrid_queries import HybridQueries, role_key, stored_role_name
 from mi_ldap.sql.locks import lock_database
+from mi_ldap.sql.rows import insert_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +208,7 @@ class HybridRows:
 
     def _insert(self, table: Table, **values: Any) -> int:
         """Insert a row of the tenant; return its key."""
-        parameters = {"um_tenant_id": self.queries.tenant, **values}
-        key = self.connection.execute(insert(table), parameters).inserted_primary_key
-        return int(key[0]) if key else 0
+        return insert_row(self.connection, table, {"um_tenant_id": self.queries.tenant, **values})
 
     @property
     def memberships(self) -> HybridMembers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, exists, insert, select, update
@@ -211,10 +211,13 @@ class Rows:
         return table.c.um_tenant_id == self._tenant
 
     def _insert(self, table: Table, **values: object) -> int:
-        parameters = {"um_tenant_id": self._tenant, **values}
-        result = self._connection.execute(insert(table), parameters)
-        key = result.inserted_primary_key
-        return int(key[0]) if key else 0
+        return insert_row(self._connection, table, {"um_tenant_id": self._tenant, **values})
 
     def _count(self, statement: Any) -> int:
         return int(self._connection.execute(statement).rowcount)
+
+
+def insert_row(connection: Connection, table: Table, values: Mapping[str, Any]) -> int:
+    """Insert a row; return its generated key."""
+    key = connection.execute(insert(table), values).inserted_primary_key
+    return int(key[0]) if key else 0

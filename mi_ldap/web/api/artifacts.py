@@ -14,7 +14,8 @@ from mi_ldap.errors import AuditUnavailable, Forbidden, NotFound
 from mi_ldap.micro_integrators.resources import RESOURCES, Audience, Operation, Resource
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.api.forwarded_requests import audit_refusal, forward_request
-from mi_ldap.web.api.operation import Forwarded, Success, operation
+from mi_ldap.web.api.operation import Forwarded, Success
+from mi_ldap.web.api.operation import operation as described
 from mi_ldap.web.api.response_schemas import Applications, Artifacts
 from mi_ldap.web.errors import handle_error
 from mi_ldap.web.nodes import has_nodes
@@ -53,31 +54,31 @@ def _endpoint(resource: Resource, operation: Operation) -> str:
     return f"{operation.method.lower()} {resource.path}"
 
 
-def _view(resource: Resource, one: Operation) -> Callable[..., Response]:
+def _view(resource: Resource, operation: Operation) -> Callable[..., Response]:
     """Return the view of an operation, with its access and its description."""
 
     def view(**arguments: str) -> Response:
         if has_nodes():
-            return forward_request(resource, one, arguments)
-        return _without_node(resource, one)
+            return forward_request(resource, operation, arguments)
+        return _without_node(resource, operation)
 
-    view.__doc__ = _docstring(resource, one)
-    described = operation(
-        _success(resource, one),
+    view.__doc__ = _docstring(resource, operation)
+    describe = described(
+        _success(resource, operation),
         errors=(NotFound(NO_SUCH_ARTIFACT), NotFound()),
-        forwarded=Forwarded(one.body, resource.query),
+        forwarded=Forwarded(operation.body, resource.query),
     )
-    return allow(_ACCESS[one.audience])(described(view))
+    return allow(_ACCESS[operation.audience])(describe(view))
 
 
-def _without_node(resource: Resource, one: Operation) -> Response:
+def _without_node(resource: Resource, operation: Operation) -> Response:
     """Return an empty list.
 
     Raises:
         NotFound: the request is not for a list, or names an artifact, even with an empty name.
     """
     # The CLIs take 200 for "found": they print an empty record, and `get logs` overwrites a file.
-    is_list = resource.is_list and not one.is_write
+    is_list = resource.is_list and not operation.is_write
     if not is_list or any(key in request.args for key in NAMING_KEYS):
         raise NotFound(NO_SUCH_ARTIFACT)
     if resource.path == "/applications":
@@ -85,17 +86,17 @@ def _without_node(resource: Resource, one: Operation) -> Response:
     return jsonify(count=0, list=[])
 
 
-def _success(resource: Resource, one: Operation) -> Success:
-    if not resource.is_list or one.is_write:
+def _success(resource: Resource, operation: Operation) -> Success:
+    if not resource.is_list or operation.is_write:
         return Success(_ANSWER)
     schema = Applications() if resource.path == "/applications" else Artifacts()
     return Success(f"{_ANSWER} Without one, an empty list.", schema)
 
 
-def _docstring(resource: Resource, one: Operation) -> str:
-    key = one.name_key if one.name_key in resource.query else ""
-    summary = f"{_VERBS[one.method]} {resource.path.removeprefix('/').replace('-', ' ')}."
-    if resource.is_list and key and not one.is_write:
+def _docstring(resource: Resource, operation: Operation) -> str:
+    key = operation.name_key if operation.name_key in resource.query else ""
+    summary = f"{_VERBS[operation.method]} {resource.path.removeprefix('/').replace('-', ' ')}."
+    if resource.is_list and key and not operation.is_write:
         return f"{summary}\n\nA list, or the one that `{key}` names."
     return summary
 
@@ -103,10 +104,10 @@ def _docstring(resource: Resource, one: Operation) -> str:
 @bp.errorhandler(Forbidden)
 def audit_forbidden(error: Forbidden) -> Response:
     """Write the audit line of a refused operation; return the response."""
-    resource, one = _ROWS[(request.endpoint or "").removeprefix(f"{bp.name}.")]
+    resource, operation = _ROWS[(request.endpoint or "").removeprefix(f"{bp.name}.")]
     if has_nodes():
         try:
-            audit_refusal(resource, one, request.view_args or {}, error)
+            audit_refusal(resource, operation, request.view_args or {}, error)
         except AuditUnavailable as unavailable:
             return handle_error(unavailable)
     return handle_error(error)
