@@ -233,7 +233,9 @@ def test_a_change_without_an_answer_is_said_to_be_unknown(here: NodeConsole) -> 
         ("/nodes/mi-2/apis", 503),
     ],
 )
-def test_what_is_not_there_is_said(here: NodeConsole, path: str, status: int) -> None:
+def test_missing_nodes_and_artifacts_are_reported(
+    here: NodeConsole, path: str, status: int
+) -> None:
     assert here.admin.get(path).status_code == status
 
 

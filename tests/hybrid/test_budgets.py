@@ -49,7 +49,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     ("admin_role", "detail", "roles", "login", "users"),
     [(ADMIN_ROLE, 8, 7, 6, 6), ("admin", 4, 4, 3, 3)],
 )
-def test_requests(
+def test_a_request_needs_few_statements(
     place: Place, tmp_path: Path, admin_role: str, detail: int, roles: int, login: int, users: int
 ) -> None:
     settings = {
@@ -69,7 +69,7 @@ def test_requests(
         assert world.statements - before <= login
 
 
-def test_many_members_and_many_admins(place: Place, tmp_path: Path) -> None:
+def test_many_members_need_few_more_statements(place: Place, tmp_path: Path) -> None:
     with opened(Counting(place, tmp_path)) as world:
         world.add_users("root")
         world.ask("root", "POST", "/roles", {"role": "Internal/big"})

@@ -126,7 +126,9 @@ def test_promotion_and_demotion_by_two(place: Place, two: list[LocalCaller]) -> 
         assert statuses(answers)[0] == 200
 
 
-def test_a_promotion_and_a_deletion(place: Place, two: list[LocalCaller]) -> None:
+def test_a_concurrent_promotion_and_deletion_have_one_winner(
+    place: Place, two: list[LocalCaller]
+) -> None:
     """The user is an admin, whom others cannot delete, or it is gone with its roles."""
     one, other = two
     root = one.login("root", PASSWORD)

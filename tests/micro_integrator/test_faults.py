@@ -48,7 +48,7 @@ def test_a_hang_ends_with_the_client_or_with_the_mode(
     assert not mi.forwarded[1].client_gone
 
 
-def test_a_slow_body_comes_in_pieces(mi: MicroIntegrator, client: Client) -> None:
+def test_a_slow_body_is_sent_in_parts(mi: MicroIntegrator, client: Client) -> None:
     mi.set_mode(Fault.SLOW_BODY, piece_bytes=1000, seconds=0.001)
     assert client.ask("GET", "logs?file=audit.log").body == log_bytes(4096)
     mi.set_mode(Fault.SLOW_BODY, piece_bytes=1000, seconds=30)
@@ -102,7 +102,7 @@ def test_a_connection_closes_after_an_answer_that_does_not_say_so(
     assert body.endswith(b"}")
 
 
-def test_an_answer_hangs_in_its_body(mi: MicroIntegrator, client: Client) -> None:
+def test_an_answer_can_be_made_to_hang_in_its_body(mi: MicroIntegrator, client: Client) -> None:
     mi.set_mode(Fault.HANG_IN_BODY, after_bytes=100_000, resource="logs")
     with client.dial() as connection:
         connection.sendall(client.head("GET", "logs?file=wso2carbon.log"))
@@ -113,7 +113,7 @@ def test_an_answer_hangs_in_its_body(mi: MicroIntegrator, client: Client) -> Non
     assert body == log_bytes(100_000)
 
 
-def test_garbage_is_not_http(mi: MicroIntegrator, client: Client) -> None:
+def test_bytes_that_are_not_http_are_sent(mi: MicroIntegrator, client: Client) -> None:
     mi.set_mode(Fault.GARBAGE)
     with pytest.raises(http.client.BadStatusLine):
         client.ask("GET", "apis")
@@ -122,7 +122,9 @@ def test_garbage_is_not_http(mi: MicroIntegrator, client: Client) -> None:
 @pytest.mark.parametrize(
     ("fault", "difference"), [(Fault.LENGTH_TOO_LONG, 10), (Fault.LENGTH_TOO_SHORT, -10)]
 )
-def test_a_length_lies(mi: MicroIntegrator, client: Client, fault: Fault, difference: int) -> None:
+def test_a_wrong_length_is_announced(
+    mi: MicroIntegrator, client: Client, fault: Fault, difference: int
+) -> None:
     mi.set_mode(fault)
     asked = client.head("GET", "logs?file=audit.log", "Connection: close")
     head, body = split(client.exchange(asked))
@@ -130,7 +132,7 @@ def test_a_length_lies(mi: MicroIntegrator, client: Client, fault: Fault, differ
     assert body == log_bytes(4096)
 
 
-def test_a_head_does_not_end(mi: MicroIntegrator, client: Client) -> None:
+def test_an_endless_head_is_sent(mi: MicroIntegrator, client: Client) -> None:
     mi.set_mode(Fault.ENDLESS_HEAD)
     with client.dial() as connection:
         connection.sendall(client.head("GET", "apis"))
@@ -142,7 +144,7 @@ def test_a_head_does_not_end(mi: MicroIntegrator, client: Client) -> None:
     until(lambda: mi.forwarded[0].client_gone)
 
 
-def test_a_head_is_big(mi: MicroIntegrator, client: Client) -> None:
+def test_a_large_head_is_sent(mi: MicroIntegrator, client: Client) -> None:
     mi.set_mode(Fault.BIG_HEAD, after_bytes=1_000_000)
     head, body = split(client.exchange(client.head("GET", "apis", "Connection: close")))
     assert len(head) > 1_000_000
@@ -157,7 +159,7 @@ def test_a_body_comes_in_chunks(mi: MicroIntegrator, client: Client) -> None:
     assert answer.body == log_bytes(4096)
 
 
-def test_chunks_break(mi: MicroIntegrator, client: Client) -> None:
+def test_a_chunked_answer_can_break_off(mi: MicroIntegrator, client: Client) -> None:
     mi.set_mode(Fault.BROKEN_CHUNKS, after_bytes=2000, piece_bytes=1000)
     with pytest.raises(http.client.IncompleteRead) as caught:
         client.ask("GET", "logs?file=audit.log")
@@ -180,13 +182,13 @@ def test_hop_by_hop_headers_and_cookies_come_with_the_answer(
     assert answer.json["count"] == 12
 
 
-def test_interim_answers_come_first(mi: MicroIntegrator, client: Client) -> None:
+def test_interim_answers_are_sent_before_the_answer(mi: MicroIntegrator, client: Client) -> None:
     mi.set_mode(Fault.INTERIM)
     answer = client.exchange(client.head("GET", "apis", "Connection: close"))
     assert re.findall(rb"^HTTP/1.1 (\d+)", answer, re.MULTILINE) == [b"102", b"103", b"200"]
 
 
-def test_a_redirect_leads_elsewhere(mi: MicroIntegrator, client: Client) -> None:
+def test_a_redirect_to_another_host_is_sent(mi: MicroIntegrator, client: Client) -> None:
     mi.set_mode(Fault.REDIRECT, location="https://example.org/")
     answer = client.ask("POST", "apis", _SWITCH)
     assert (answer.status, answer.headers["Location"]) == (302, "https://example.org/")

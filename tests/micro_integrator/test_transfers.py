@@ -45,7 +45,7 @@ def test_a_log_file_without_a_byte_is_an_answer(client: Client) -> None:
 @pytest.mark.parametrize(
     ("asked", "part"), [("5-", slice(5, None)), ("5-9", slice(5, 10)), ("-7", slice(-7, None))]
 )
-def test_a_range_of_a_log_file(
+def test_a_range_of_a_log_file_is_sent(
     mi: MicroIntegrator, client: Client, asked: str, part: slice
 ) -> None:
     mi.add_log("ranges.log", 3_000_000)
@@ -108,7 +108,7 @@ def test_an_upload_that_is_not_one_file_is_400(
     assert client.ask("POST", "applications", body, headers).status == 400
 
 
-def test_chunks_are_a_body(mi: MicroIntegrator, client: Client) -> None:
+def test_a_chunked_upload_is_accepted(mi: MicroIntegrator, client: Client) -> None:
     body = multipart(b"x" * 70_000)
     chunks = b"".join(b"%X;a=b\r\n%b\r\n" % (len(p), p) for p in (body[:9], body[9:]))
     head = client.head("POST", "applications", _TYPE, "Transfer-Encoding: chunked")

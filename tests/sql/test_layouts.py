@@ -23,7 +23,7 @@ class TestOldLayoutOnSqlite(InDatabase):
 
 
 @pytest.mark.parametrize("layout", ["current", "old"])
-def test_a_life_in_the_tables_of_mi(bare: Place, layout: str) -> None:
+def test_users_and_roles_work_in_each_layout_of_mis_tables(bare: Place, layout: str) -> None:
     bare.run_script(layout)
     store = bare.open()
     boss, alice, dev = make_user(store, "boss"), make_user(store), store.create_role("dev")

@@ -114,7 +114,7 @@ def test_two_users_of_one_name_are_ambiguous(store: SqlStore, mi: Mi) -> None:
     assert sorted(store.user_names().names) == ["Bob", "bob"]
 
 
-def test_case_may_matter(place: Place, mi: Mi) -> None:
+def test_names_can_be_case_sensitive(place: Place, mi: Mi) -> None:
     store = place.open(case_insensitive_names=False)
     mi.add_user("bob", "one")
     mi.add_user("Bob", "two")

@@ -84,7 +84,7 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize(("sent", "body", "is_reusable"), ACCEPTED.values(), ids=ACCEPTED)
-def test_is_accepted(sent: bytes, body: bytes, is_reusable: bool) -> None:
+def test_a_valid_answer_is_accepted(sent: bytes, body: bytes, is_reusable: bool) -> None:
     found = read([sent])
     assert not isinstance(found, str)
     assert found[2:] == (body, is_reusable)
@@ -120,7 +120,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("sent", REFUSED.values(), ids=REFUSED)
-def test_is_refused(sent: bytes) -> None:
+def test_an_invalid_answer_is_refused(sent: bytes) -> None:
     assert read([sent]) in ("BadAnswer", "ConnectionResetError")
 
 
@@ -131,7 +131,7 @@ def test_a_head_is_checked_in_linear_time() -> None:
     assert time.monotonic() - began < 1
 
 
-def test_every_cut_gives_the_same() -> None:
+def test_an_answer_may_arrive_in_two_parts() -> None:
     small = (sent for sent in REFUSED.values() if len(sent) < 500)
     for sent in [*(sent for sent, _, _ in ACCEPTED.values()), *small]:
         whole = read([sent])

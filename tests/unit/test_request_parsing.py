@@ -154,7 +154,7 @@ CUT = {name: sent for name, sent in REFUSED.items() if len(sent[0]) < 500}
 
 
 @pytest.mark.parametrize(("sent", "status"), REFUSED.values(), ids=REFUSED)
-def test_is_refused(sent: bytes, status: int) -> None:
+def test_an_invalid_request_is_refused(sent: bytes, status: int) -> None:
     assert status_of(sent) == status
 
 
@@ -209,7 +209,7 @@ SENT = (
 )
 
 
-def test_every_cut_gives_the_same() -> None:
+def test_requests_may_arrive_in_parts() -> None:
     for sent in SENT:
         whole = requests_in([sent])
         assert whole

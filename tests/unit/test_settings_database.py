@@ -98,7 +98,9 @@ def test_tls_is_used_over_a_network_whatever_the_address_says(tmp_path: Path) ->
         ("sqlite:///users.sqlite", "false", False),
     ],
 )
-def test_when_tls_is_used(tmp_path: Path, url: str, allow_plaintext: str, tls: bool) -> None:
+def test_tls_is_used_for_remote_hosts_or_if_the_address_asks_for_it(
+    tmp_path: Path, url: str, allow_plaintext: str, tls: bool
+) -> None:
     variables = {
         "MI_LDAP_DATASOURCE__URL": url,
         "MI_LDAP_USER_STORE__ALLOW_PLAINTEXT": allow_plaintext,

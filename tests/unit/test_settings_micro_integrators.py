@@ -165,7 +165,7 @@ def test_the_same_port_of_another_address_is_no_own_address(tmp_path: Path) -> N
         (("night shift", "Everyone"), "management_api.operator_roles must not name"),
     ],
 )
-def test_a_mistake_has_a_sentence(tmp_path: Path, change: tuple[str, str], sentence: str) -> None:
+def test_each_mistake_is_reported(tmp_path: Path, change: tuple[str, str], sentence: str) -> None:
     assert sentence in refused(tmp_path, *change)
 
 
