@@ -67,7 +67,10 @@ def _suggest_variable(path: KeyPath) -> str:
     nearest = nearest_setting(path)
     if nearest is None or not is_known(nearest):
         return ": unset it, or take a name from docs/configuration.md"
-    return f": unset it, or write {variable_of(nearest)} if you meant that"
+    # With `_FILE` the variable has the path of a file, not the value.
+    names_file = path[-1].endswith("_file") and not nearest[-1].endswith("_file")
+    variable = f"{variable_of(nearest)}{'_FILE' if names_file else ''}"
+    return f": unset it, or write {variable} if you meant that"
 
 
 def _read_secret_file(name: str, path: Path) -> str:

@@ -133,7 +133,9 @@ def test_an_unreadable_secret_file_is_named_by_its_variable_alone() -> None:
     [
         ("MI_LDAP_SERVER__PRT", "MI_LDAP_SERVER__PORT"),
         ("MI_LDAP_SERVERS__PORT", "MI_LDAP_SERVER__PORT"),
-        ("MI_LDAP_SUPER_ADMIN__PASSWRD_FILE", "MI_LDAP_SUPER_ADMIN__PASSWORD"),
+        ("MI_LDAP_SUPER_ADMIN__PASSWRD_FILE", "MI_LDAP_SUPER_ADMIN__PASSWORD_FILE"),
+        ("MI_LDAP_DATASOURCE_PASSWORD_FILE", "MI_LDAP_DATASOURCE__PASSWORD_FILE"),
+        ("MI_LDAP_SERVER__CERTIFICAT_FILE", "MI_LDAP_SERVER__CERTIFICATE_FILE"),
     ],
 )
 def test_a_mistyped_variable_is_named_with_the_nearest_one(variable: str, meant: str) -> None:
