@@ -126,7 +126,7 @@ def doctor(as_json: bool, fix_members: bool, yes: bool) -> None:
 
 @main.group()
 def database() -> None:
-    """Create or check the tables of users and roles in a database.
+    """Create or check the tables in a database.
 
     With a directory: the tables of hybrid roles in the [[datasource]].
     """
