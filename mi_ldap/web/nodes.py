@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from flask import Flask, current_app, request
 
@@ -12,12 +12,15 @@ from mi_ldap.micro_integrators.forward import CANNOT_FORWARD, NODE
 from mi_ldap.micro_integrators.node import Node, Nodes
 from mi_ldap.micro_integrators.resources import split_node
 from mi_ldap.settings.root import Settings
+from mi_ldap.web.access import Access, allow
 from mi_ldap.web.context import services
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _API = "/management"
+_NO_NODE = "There is no such Micro Integrator."
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def init_app(app: Flask, settings: Settings, nodes: Nodes | None) -> None:
@@ -29,6 +32,10 @@ def init_app(app: Flask, settings: Settings, nodes: Nodes | None) -> None:
         nodes: how to reach them, if the server forwards requests.
     """
     app.extensions["mi_ldap_nodes"] = nodes
+    # The ids of nodes are removed from paths before these are routed.
+    app.add_url_rule(
+        f"/nodes/<id>{_API}/<path:rest>", "unknown_node", _answer_unknown_node, methods=_METHODS
+    )
     if ids := [node.id for node in settings.micro_integrator]:
         app.wsgi_app = _StripNode(app.wsgi_app, ids)  # type: ignore[method-assign]
 
@@ -36,7 +43,7 @@ def init_app(app: Flask, settings: Settings, nodes: Nodes | None) -> None:
 class _StripNode:
     """WSGI middleware that moves `/nodes/{id}` from the path to `SCRIPT_NAME`, and notes the id.
 
-    Every other path below `/nodes` stays unchanged. It has no route, so the response is 404.
+    Every other path below `/nodes` stays unchanged. The response is 404.
     """
 
     def __init__(self, application: WSGIApplication, ids: Collection[str]) -> None:
@@ -47,11 +54,20 @@ class _StripNode:
         path = environ.get("PATH_INFO", "")
         node, rest = split_node(path)
         # Only the API: not the console, whose cookies have the path `/`, and not `//management`.
-        if node in self._ids and (rest == _API or rest.startswith(f"{_API}/")):
+        if node in self._ids and _is_api(rest):
             environ[NODE] = node
             environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + path.removesuffix(rest)
             environ["PATH_INFO"] = rest
         return self._application(environ, start_response)
+
+
+@allow(Access.ANYBODY)
+def _answer_unknown_node(**_: str) -> NoReturn:
+    raise NotFound(_NO_NODE)
+
+
+def _is_api(path: str) -> bool:
+    return path == _API or path.startswith(f"{_API}/")
 
 
 def known_nodes() -> Sequence[Node]:
@@ -84,7 +100,7 @@ def has_nodes() -> bool:
 def ensure_node(node: str) -> None:
     """Raise `NotFound` if no node has this id."""
     if node not in {each.id for each in services().settings.micro_integrator}:
-        raise NotFound("There is no such Micro Integrator.")
+        raise NotFound(_NO_NODE)
 
 
 def named_node() -> str | None:

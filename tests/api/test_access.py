@@ -99,6 +99,14 @@ ROUTES: dict[tuple[str, str], Access] = {
     ("GET", "/console/nodes/<node>/logs/file"): READER,
     ("GET", "/console/nodes/<node>/logs/file/part"): READER,
     ("GET", "/console/nodes/<node>/logs/file/download"): READER,
+    # The 404 of an unknown node.
+    **dict.fromkeys(
+        (
+            (method, "/nodes/<id>/management/<rest>")
+            for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        ),
+        ANYBODY,
+    ),
     ("ANY", "/console"): ANYBODY,  # the console's 404
     ("ANY", "/console/<rest>"): ANYBODY,
 }

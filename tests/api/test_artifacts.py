@@ -154,6 +154,13 @@ def test_another_path_below_nodes_is_not_found(gateway: Gateway, path: str) -> N
     assert gateway.sent == []
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
+def test_the_answer_says_that_a_node_is_unknown(gateway: Gateway, method: str) -> None:
+    answer = gateway.user.ask(method, "/nodes/mi-3/management/endpoints")
+    said = "Requested resource not found. There is no such Micro Integrator."
+    assert (answer.status_code, answer.json) == (404, {"Error": said})
+
+
 def test_the_server_is_this_one_unless_a_node_is_named(gateway: Gateway) -> None:
     assert "mi_ldap" in gateway.user.get("/server")["productName"]
     assert gateway.sent == []
