@@ -216,8 +216,9 @@ def trust(options: Options, name: str | None, yes: bool) -> None:
         raise click.UsageError("The shown certificate is the one to trust: leave out --ca and -k.")
     selected_remote = remotes.load().get(name or options.remote)
     shown = fetch_certificate(selected_remote, options.timeout_s)
-    if not yes:
-        _confirm_certificate(selected_remote, shown)
+    _show_certificate(selected_remote, shown)
+    if not yes and not prompts.ask_yes_no(f"Trust it for {selected_remote.name}", ""):
+        raise click.ClickException("Nothing was changed: answer yes, or use --yes.")
     with remotes.edit() as stored:
         # Another command may have changed the address while the person was asked.
         if stored.get(selected_remote.name) != selected_remote:
@@ -231,7 +232,7 @@ def trust(options: Options, name: str | None, yes: bool) -> None:
     )
 
 
-def _confirm_certificate(selected_remote: Remote, shown: ServerCertificate) -> None:
+def _show_certificate(selected_remote: Remote, shown: ServerCertificate) -> None:
     output.print_error(
         f"The certificate of {selected_remote.url}:\n"
         f"  SHA-256  {shown.sha256[:47]}\n"
@@ -244,8 +245,6 @@ def _confirm_certificate(selected_remote: Remote, shown: ServerCertificate) -> N
             "It differs from the one you trusted: it was renewed, or an attacker is intercepting "
             "the connection."
         )
-    if not prompts.ask_yes_no(f"Trust it for {selected_remote.name}", ""):
-        raise click.ClickException("Nothing was changed: answer yes, or use --yes.")
 
 
 def _with_ca(remote: Remote, options: Options) -> Remote:

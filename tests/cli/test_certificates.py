@@ -47,7 +47,8 @@ def test_whom_one_trusts_is_the_only_one(newcomer: Person, tmp_path: Path) -> No
     with impostor(tmp_path, HTML) as (one, ca):
         strange = ca.rename(tmp_path / "strange.pem")
         newcomer.done("remote", "update", "default", "localhost", str(one.port))
-        newcomer.done("remote", "trust", "--yes")
+        shown = newcomer("remote", "trust", "--yes")
+        assert (shown.status, "SHA-256" in shown.err) == (0, True)
         assert newcomer("remote", "login", "root", "x").status == 1
         kept = json.loads(newcomer.remotes_file.read_text())
     with impostor(tmp_path, HTML) as (other, _):
