@@ -14,6 +14,7 @@ def load(tmp_path: Path, toml: str, **variables: str) -> Settings:
     """The settings of a file with that text, and of environment variables."""
     config = tmp_path / "config.toml"
     config.write_text(toml, encoding="utf-8")
+    config.chmod(0o600)  # else it would be noted that everyone can read its passwords
     return load_settings({"MI_LDAP_CONFIG": str(config), **variables})
 
 

@@ -24,7 +24,7 @@ from mi_ldap.settings.environment import read_environment
 from mi_ldap.settings.errors import explain
 from mi_ldap.settings.micro_integrator import SECTION as MICRO_INTEGRATOR
 from mi_ldap.settings.micro_integrator_tables import read_micro_integrators
-from mi_ldap.settings.notes import collect_notes
+from mi_ldap.settings.notes import collect_notes, note_on_file
 from mi_ldap.settings.registry import (
     SECTIONS,
     dotted,
@@ -117,7 +117,10 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     ignored = {part for part in unused.values() if part}
     if any(isinstance(each, dict) and each.get("url") for each in stores):
         ignored.discard(("datasource",))  # a secondary store may be in one
-    return settings.model_copy(update={"notes": collect_notes(settings, ignored)})
+    notes = collect_notes(settings, ignored)
+    if config_file and (note := note_on_file(config_file, tree)):
+        notes += (note,)
+    return settings.model_copy(update={"notes": notes})
 
 
 def _of_section(section: str, texts: Mapping[KeyPath, str]) -> dict[KeyPath, str]:

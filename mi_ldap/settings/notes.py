@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Final
 
 from mi_ldap.addresses import is_loopback
 from mi_ldap.settings.database import database_notes
@@ -11,6 +14,38 @@ from mi_ldap.settings.icp import icp_notes
 from mi_ldap.settings.micro_integrator import MicroIntegratorSettings
 from mi_ldap.settings.registry import dotted
 from mi_ldap.settings.root import Settings
+from mi_ldap.settings.sources import Tree
+from mi_ldap.settings.toml_values import has_placeholder
+
+SECRETS: Final = frozenset(
+    {"connection_password", "connectionpassword", "key", "password", "secret"}
+)
+"""Names of keys whose values are secret, also those of MI in [user_store.properties]."""
+
+
+def note_on_file(file: Path, tree: Tree) -> str | None:
+    """Return a sentence if a configuration file has secrets and every user can read it."""
+    if not (file.stat().st_mode & stat.S_IROTH and _has_secrets(tree)):
+        return None
+    return (
+        f"{file} has passwords or keys, and every user of this machine can read it: let only the "
+        "service's user read it (chmod 600), or put each secret into a file that a variable "
+        "MI_LDAP_…_FILE names."
+    )
+
+
+def _has_secrets(value: object) -> bool:
+    if isinstance(value, list):
+        return any(map(_has_secrets, value))
+    if not isinstance(value, dict):
+        return False
+    return any(
+        _has_secrets(each)
+        or (
+            name.lower() in SECRETS and isinstance(each, str) and each and not has_placeholder(each)
+        )
+        for name, each in value.items()
+    )
 
 
 def collect_notes(settings: Settings, ignored: Collection[KeyPath]) -> tuple[str, ...]:

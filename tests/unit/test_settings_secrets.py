@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 
 from mi_ldap.errors import ConfigurationError
 from mi_ldap.settings import load_settings
+from mi_ldap.settings.micro_integrator import MicroIntegratorSettings
+from mi_ldap.settings.notes import SECRETS as SECRET_NAMES
 from mi_ldap.settings.registry import SETTINGS
+from mi_ldap.settings.secondary import SecondaryStoreSettings
 from mi_ldap.settings.sources import PREFIX, variable_of
 
 TOKEN_CONFIG = ("management_api", "jwt_token_security_handler", "token_config")
@@ -121,3 +124,35 @@ def test_a_secret_comes_through_unchanged(tmp_path: Path) -> None:
         password = load_settings(environ).super_admin.password
         assert password is not None
         assert password.get_secret_value() == secret
+
+
+def notes_on(file: Path, text: str, mode: int) -> str:
+    file.write_text(text, encoding="utf-8")
+    file.chmod(mode)
+    return " ".join(load_settings({"MI_LDAP_CONFIG": str(file)}).notes)
+
+
+def test_a_file_with_passwords_that_everyone_can_read_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    named = f"{file} has passwords or keys, and every user of this machine can read it"
+    for text in (
+        '[management_api.jwt_token_security_handler.token_config]\nkey = "' + "k" * 32 + '"',
+        '[[secondary_user_store]]\ndomain = "A"\ntype = "database"\nusername = "mi"\n'
+        'url = "postgresql://127.0.0.1/x"\npassword = "s3cret"',
+        '[keystore.primary]\npassword = "wso2carbon"',
+    ):
+        assert named in notes_on(file, text, 0o644)
+        assert named not in notes_on(file, text, 0o640)
+    assert named not in notes_on(file, '[keystore.primary]\npassword = "$secret{one}"', 0o644)
+    assert named not in notes_on(file, "[server]\nport = 9165", 0o644)
+
+
+def test_the_names_of_secret_keys_are_those_of_the_models() -> None:
+    fields = {
+        **{path[-1]: field for path, field in SETTINGS.items()},
+        **MicroIntegratorSettings.model_fields,
+        **SecondaryStoreSettings.model_fields,
+    }
+    secret = {name for name, field in fields.items() if "SecretStr" in str(field.annotation)}
+    # An address may contain a password, too, but it mostly does not.
+    assert secret - {"url"} == SECRET_NAMES - {"connectionpassword"}

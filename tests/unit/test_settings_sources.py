@@ -21,6 +21,7 @@ def load(tmp_path: Path) -> Load:
     def load_from(toml: str = "", **variables: str) -> Settings:
         config = tmp_path / "config.toml"
         config.write_text(toml, encoding="utf-8")
+        config.chmod(0o600)  # else it would be noted that everyone can read its passwords
         return load_settings({"MI_LDAP_CONFIG": str(config), **variables})
 
     return load_from
