@@ -73,7 +73,10 @@ def check_config(connect: bool) -> None:
     if connect:
         from mi_ldap.serving.recovery import check_store
 
-        unavailable = check_store(settings)
+        try:
+            unavailable = check_store(settings)
+        except MiLdapError as error:
+            raise ConfigurationError(f"{error} For details run: mi-ldap doctor") from None
         click.echo(f"The {'database' if settings.is_database else 'directory'} can be used.")
         for sentence in unavailable:
             click.echo(sentence, err=True)

@@ -67,6 +67,7 @@ def test_a_database_that_does_not_answer_is_named(
     assert len(created.stderr.splitlines()) == 1
     connected = command(keys, "check-config", "--connect")
     assert connected.exit_code == 1
+    assert connected.stderr.endswith("For details run: mi-ldap doctor\n")
 
 
 def test_the_commands_for_tables_need_a_database(tmp_path: Path, command: Command) -> None:
