@@ -23,6 +23,16 @@ _CERTIFICATE: Final = {
     CertificateFault.OTHER_HOST: "is for another host name",
     CertificateFault.OTHER: "cannot be verified",
 }
+_REMEDY: Final = {
+    CertificateFault.NOT_YET_VALID: "check the clocks of both machines",
+    CertificateFault.EXPIRED: "renew it on the Micro Integrator",
+    CertificateFault.SELF_SIGNED: "name its file in ca_file of the [[micro_integrator]]",
+    CertificateFault.UNKNOWN_AUTHORITY: (
+        "name that authority's PEM file in ca_file of the [[micro_integrator]]"
+    ),
+    CertificateFault.OTHER_HOST: "write the name that it is for in management_url",
+    CertificateFault.OTHER: "look at the log of the Micro Integrator",
+}
 
 
 class AnswerTooLarge(NodeFailed):
@@ -37,8 +47,9 @@ def error_before_answer(config: NodeConfig, failure: BaseException) -> MiLdapErr
     """Return the error for a request without an effect that was not answered."""
     name = f"The Micro Integrator {config.id}"
     if isinstance(failure, ssl.SSLCertVerificationError):
-        fault = _CERTIFICATE[fault_of(failure)]
-        return NodeUnavailable(f"The certificate of the Micro Integrator {config.id} {fault}.")
+        fault = fault_of(failure)
+        what = f"The certificate of the Micro Integrator {config.id} {_CERTIFICATE[fault]}"
+        return NodeUnavailable(f"{what}: {_REMEDY[fault]}.")
     if isinstance(failure, TimeoutError):
         return NodeUnavailable(f"{name} did not answer in time. Try again later.")
     if isinstance(failure, BadAnswer):
