@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from mi_ldap.directory.store import DirectoryStore
+from mi_ldap.errors import AuditUnavailable, StateUnavailable
 from mi_ldap.services.container import Services
 from mi_ldap.settings import load_settings
 from mi_ldap.web import create_app
@@ -143,6 +144,12 @@ def light_admin(light_api: Api) -> Api:
     return light_api.logged_in("admin")
 
 
+def report_throttled_logins(made: Services) -> None:
+    """Report them now: a thread would do so later, in the log of another test."""
+    with suppress(StateUnavailable, AuditUnavailable):
+        made.failed_logins.close_windows(include_open=True)
+
+
 def api_over(made: Services, opened: ExitStack) -> Api:
     """The API over these services, which are closed at the end."""
     app = create_app(made)
@@ -150,4 +157,5 @@ def api_over(made: Services, opened: ExitStack) -> Api:
     opened.callback(made.audit.close)
     if isinstance(made.primary, DirectoryStore):
         opened.callback(made.store.close)
+    opened.callback(report_throttled_logins, made)
     return Api(made, app.test_client(use_cookies=False))
