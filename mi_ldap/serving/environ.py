@@ -34,6 +34,8 @@ def environ_of(
         "SCRIPT_NAME": "",
         "PATH_INFO": decoded_path(head.path),
         "QUERY_STRING": head.query,
+        # Not in PEP 3333, but of gunicorn and Werkzeug: only there an encoded slash is one.
+        "RAW_URI": f"{head.path}?{head.query}" if head.query else head.path,
         "SERVER_PROTOCOL": head.version,
         "SERVER_NAME": str(server[0]),
         "SERVER_PORT": str(server[1]),

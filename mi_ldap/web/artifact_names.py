@@ -1,4 +1,4 @@
-"""Checks of names, so that none makes a Micro Integrator (MI) use another file, folder or path."""
+"""Checks of paths and names: none may make a Micro Integrator (MI) use another file or path."""
 
 from __future__ import annotations
 
@@ -9,19 +9,32 @@ from urllib.parse import unquote
 from mi_ldap.errors import BadRequest, NotFound
 from mi_ldap.state.audit import MAX_TEXT_BYTES
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # also line ends and NUL
 _NO_FILE = "'file' must be the name of a log file, without a folder."
 _NO_PATH = "'path' must be a path in the registry without '.', '..', '\\', '//' and a scheme."
 
 
+def check_path(path: str) -> None:
+    """Raise `NotFound` for a path that names a resource only if slashes are decoded or left out.
+
+    Args:
+        path: as sent, percent-encoded.
+    """
+    # RFC 3986 §2.2: an encoded slash is not equivalent to a slash. A proxy with rules for paths
+    # would have judged another path than this service.
+    if "//" in path or "%2f" in path.lower():
+        raise NotFound
+
+
 def check_query(query: Mapping[str, str]) -> None:
-    """Raise `BadRequest` for a `file` or `path` in a query that may be outside of its folder."""
+    """Raise `BadRequest` for control characters, and a file or path outside of its folder."""
     # MI appends both to the path of a folder.
     if any(set(text) & {"/", "\\"} or ".." in text for text in _decoded(query.get("file", ""))):
         raise BadRequest(_NO_FILE)
     if any(map(_leaves_the_registry, _decoded(query.get("path", "")))):
         raise BadRequest(_NO_PATH)
-    for key in ("file", "path"):
-        if any(not char.isprintable() for char in query.get(key, "")):
+    for key, text in query.items():
+        if _CONTROL.search(text) or (key in ("file", "path") and not text.isprintable()):
             raise BadRequest(f"'{key}' contains a control character.")
 
 
@@ -41,12 +54,15 @@ def check_names(arguments: Mapping[str, str]) -> None:
     """Raise `NotFound` if no artifact can have one of these names, which are sent in the path."""
     for name in arguments.values():
         # A segment `..` would be another path at the MI.
-        if any(text in (".", "..") or set(text) & {"/", "\\"} for text in _decoded(name)):
+        is_path = any(text in (".", "..") or set(text) & {"/", "\\"} for text in _decoded(name))
+        if is_path or _CONTROL.search(name):
             raise NotFound("There is no artifact of that name.")
 
 
-def ensure_recordable(name: str) -> None:
-    """Raise `BadRequest` for a name that is too long for the audit log."""
+def check_name(name: str) -> None:
+    """Raise `BadRequest` for control characters, and a name too long for the audit log."""
+    if _CONTROL.search(name):
+        raise BadRequest("A name must not have control characters.")
     # A lone surrogate, which JSON can contain, cannot be encoded otherwise.
     if len(name.encode(errors="surrogatepass")) > MAX_TEXT_BYTES:
         raise BadRequest(f"A name must not have more than {MAX_TEXT_BYTES} bytes.")

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import structlog
@@ -161,6 +162,25 @@ def test_the_answer_says_that_a_node_is_unknown(gateway: Gateway, method: str) -
     assert (answer.status_code, answer.json) == (404, {"Error": said})
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//management/apis",
+        "///management/apis",
+        "/management%2Fapis",
+        "/management/apis%2f",
+        "/management/registry-resources%2fcontent",
+        "/nodes%2Fmi-1/management/apis",
+        "/nodes/mi-1%2Fmanagement/apis",
+        "/nodes/mi-1/management%2fapis/",
+    ],
+)
+def test_a_path_that_is_another_one_as_sent_is_not_found(gateway: Gateway, path: str) -> None:
+    answer = gateway.admin.ask("GET", "/", PATH_INFO=unquote(path), RAW_URI=f"{path}?apiName=a/b")
+    assert answer.status_code == 404
+    assert gateway.sent == []
+
+
 def test_the_server_is_this_one_unless_a_node_is_named(gateway: Gateway) -> None:
     assert "mi_ldap" in gateway.user.get("/server")["productName"]
     assert gateway.sent == []
@@ -194,6 +214,8 @@ def test_only_the_keys_of_the_table_are_forwarded_encoded_anew(gateway: Gateway)
         "/logs?file=a%5Cb",
         "/logs?file=%252e%252e%252fa",
         "/logs?file=a%00",
+        "/apis?apiName=a%00",
+        "/apis?searchKey=a%0D%0AX: 1",
         "/registry-resources/content?path=registry/../../etc/passwd",
         "/registry-resources?path=..",
         "/registry-resources/content?path=conf/./secret",
@@ -212,7 +234,9 @@ def test_a_query_that_is_ambiguous_or_leaves_its_folder_is_refused(
     assert gateway.sent == []
 
 
-@pytest.mark.parametrize("name", ["..", ".", "%252e%252e", "a%5Cb", "a%252fb", "a/b"])
+@pytest.mark.parametrize(
+    "name", ["..", ".", "%252e%252e", "a%5Cb", "a%252fb", "a/b", "%00", "a%0D%0AX: 1", "%C2%85"]
+)
 def test_a_name_that_would_be_another_path_is_not_found(gateway: Gateway, name: str) -> None:
     assert gateway.admin("DELETE", f"/applications/{name}").status_code == 404
     assert gateway.sent == []
@@ -227,9 +251,15 @@ def test_paths_in_the_registry_are_forwarded(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [None, b"", b"[]", b"name=a", b'{"name": "a", "name": "b"}', b"{" * 100_000, b'{"a": NaN,}'],
+    [
+        *(None, b"", b"[]", b"name=a", b'{"name": "a", "name": "b"}', b"{" * 100_000),
+        *(b'{"a": NaN,}', b'{"name": "a\\u0000"}', b'{"name": "a\\r\\nX: 1"}'),
+        *(b'{"name": {"a": 1}}', b'{"name": ["a"]}'),
+    ],
 )
-def test_a_body_that_is_no_json_object_is_refused(gateway: Gateway, body: bytes | None) -> None:
+def test_a_body_that_is_no_json_object_or_has_an_impossible_name_is_refused(
+    gateway: Gateway, body: bytes | None
+) -> None:
     assert gateway.operator("POST", "/apis", body).status_code == 400
     assert gateway.sent == []
 

@@ -126,6 +126,9 @@ def test_nothing_outside_of_the_table_reaches_a_node(gateway: Gateway) -> None:
             # Werkzeug takes `get` for `GET`; the access is checked for what it takes it for.
             assert forward.method == method.upper().replace("HEAD", "GET"), (head, forward)
             assert_plain(forward)
+            sent = target.partition("?")[0].lower().removeprefix("http:/")
+            assert "%2f" not in sent, head
+            assert "//" not in sent, head
             found[forward.method] += 1
         found[str(status)] += 1
     # Otherwise the requests would not test much.

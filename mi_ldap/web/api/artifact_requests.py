@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from flask import request
 
@@ -14,7 +15,7 @@ from mi_ldap.errors import BadRequest
 from mi_ldap.micro_integrators.forward import BODY_FOLLOWS, Fields
 from mi_ldap.micro_integrators.resources import Body, Operation, Resource
 from mi_ldap.web.api.schemas import json_object
-from mi_ldap.web.artifact_names import check_names, check_query, ensure_recordable
+from mi_ldap.web.artifact_names import check_name, check_names, check_path, check_query
 
 # The client's token, cookies, addresses and method overrides are not forwarded.
 _FIELDS: Final = ("accept", "traceparent", "tracestate")
@@ -60,15 +61,19 @@ def read_request(
     Raises:
         BadRequest: a query key is given twice, a value is not allowed, or the body is no JSON
             object where it must be one.
-        NotFound: no artifact can have the name in the path.
+        NotFound: the path is not written as in the table, or no artifact can have the name in it.
     """
+    check_path(_path())
     check_names(arguments)
     # With a body the query is ignored: MI could use a name of the query that was not audited.
     query = {} if operation.body is Body.JSON else _query(resource)
     check_query(query)
     body, content = _body(operation)
-    name = _text({**query, **arguments, **content}.get(operation.name_key, ""))
-    ensure_recordable(name)
+    value = {**query, **arguments, **content}.get(operation.name_key, "")
+    if isinstance(value, dict | list):  # MI takes `["a"]` for the name `a`
+        raise BadRequest(f"'{operation.name_key}' must be a string.")
+    name = _text(value)
+    check_name(name)
     return ArtifactRequest(
         target=resource.target(arguments, query.items()),
         fields=(*_fields(operation), ("x-request-id", request_id)),
@@ -76,6 +81,12 @@ def read_request(
         name=name,
         details=dict(_details(operation, query, content)),
     )
+
+
+def _path() -> str:
+    """Return the path as sent, percent-encoded."""
+    target: str = request.environ.get("RAW_URI") or quote(request.path)
+    return target.partition("?")[0]
 
 
 def is_audited(operation: Operation) -> bool:

@@ -12,7 +12,7 @@ from mi_ldap.micro_integrators.failures import AnswerTooLarge
 from mi_ldap.micro_integrators.fetch import Tail, fetch_tail
 from mi_ldap.micro_integrators.forward import Outcome
 from mi_ldap.web.artifact_audit import ArtifactRecord, AuditedRequest, recorded
-from mi_ldap.web.artifact_names import check_query, ensure_recordable
+from mi_ldap.web.artifact_names import check_name, check_query
 from mi_ldap.web.console.artifact_answers import (
     invalid_answer,
     missing_artifact,
@@ -67,7 +67,7 @@ def read_end(node: str, name: str, most: int) -> LogBytes:
         AuditedRequest(node, LOGS.resource, reading_of(LOGS.resource), name, {})
     )
     check_query({"file": name})
-    ensure_recordable(name)
+    check_name(name)
     with recorded(record):
         tail = _read(node, name, f"bytes=-{most}", most)
         # 416 is the answer for an empty file.

@@ -11,7 +11,7 @@ from mi_ldap.errors import BadRequest, NodeUnavailable
 from mi_ldap.micro_integrators.forward import CAN_FORWARD, CANNOT_FORWARD, FORWARD, Forward
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.artifact_audit import ArtifactRecord, AuditedRequest
-from mi_ldap.web.artifact_names import check_query, ensure_recordable
+from mi_ldap.web.artifact_names import check_name, check_query
 from mi_ldap.web.console.address import requested_name
 from mi_ldap.web.console.artifact_kinds import LOGS, reading_of
 from mi_ldap.web.console.blueprint import bp
@@ -85,7 +85,7 @@ def download_log(node: str, kind: str) -> Response:
     ensure_node(node)
     name = requested_name()
     check_query({"file": name})
-    ensure_recordable(name)
+    check_name(name)
     if not request.environ.get(CAN_FORWARD):
         raise NodeUnavailable(CANNOT_FORWARD)
     operation = reading_of(LOGS.resource)

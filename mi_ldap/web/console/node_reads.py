@@ -13,7 +13,7 @@ from mi_ldap.errors import BadRequest, MiLdapError
 from mi_ldap.micro_integrators.fetch import fetch, fetch_starts
 from mi_ldap.micro_integrators.forward import Fields, Outcome
 from mi_ldap.web.artifact_audit import ArtifactRecord, AuditedRequest, recorded
-from mi_ldap.web.artifact_names import check_names, ensure_recordable
+from mi_ldap.web.artifact_names import check_name, check_names
 from mi_ldap.web.console import artifact_answers
 from mi_ldap.web.console.artifact_answers import Artifact, Json
 from mi_ldap.web.console.artifact_kinds import Kind, reading_of
@@ -101,7 +101,7 @@ def send(wanted: AuditedRequest, arguments: Mapping[str, str], content: Json | N
         AuditUnavailable: the audit line could not be written; nothing was done.
     """
     check_names(arguments)
-    ensure_recordable(wanted.name)
+    check_name(wanted.name)
     body, fields = b"", _fields()
     if content is not None:
         body = json.dumps(content, ensure_ascii=False).encode()
