@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
@@ -89,7 +90,7 @@ class ArtifactRecord:
         reason = outcome.reason
         if not outcome.is_effect_known:
             result = "unknown"
-        elif outcome.status < 400:
+        elif outcome.status < 300 or outcome.status == HTTPStatus.NOT_MODIFIED:
             result = "done"
         else:
             result = "failed"

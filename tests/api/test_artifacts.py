@@ -450,6 +450,7 @@ INFO = {
     [
         (outcome(200), "done", ""),
         (outcome(404), "failed", "The Micro Integrator answered 404."),
+        (outcome(302), "failed", "The Micro Integrator answered 302."),
         (outcome(502, reason="It refuses the account."), "failed", "It refuses the account."),
         (outcome(502, is_effect_known=False, reason="It broke off."), "unknown", "It broke off."),
     ],
