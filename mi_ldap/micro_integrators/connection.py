@@ -23,6 +23,7 @@ _EVENTS_AT_ONCE: Final = 64  # of h11, before other tasks may run
 
 _BUFFER: Final = 256 * 1024  # bytes for a body of known length
 _MOST_INTERIM: Final = 16  # answers of status 1xx before the one that counts
+_BEGINNING: Final = b"HTTP/1."
 # h11 0.16 takes quadratic time for many spaces before a control character, and accepts bare line
 # feeds. This expression takes linear time.
 _HEAD: Final = re.compile(rb"HTTP/1\.[01] (?:[\t\x20-\x7e\x80-\xff]*\r\n)+\r\n")
@@ -180,6 +181,10 @@ class NodeConnection:
     async def _read_head(self) -> bytes:
         """Return the bytes up to the next empty line, checked."""
         while (end := self._input.find(b"\r\n\r\n") + 4) < 4:
+            # Noticed at once: a server of another protocol may close the connection, which looks
+            # like a node that is down, or wait until the time limit.
+            if not self._input.startswith(_BEGINNING[: len(self._input)]):
+                raise BadAnswer("it is not HTTP/1.1")
             if len(self._input) > HEAD_LIMIT:
                 raise BadAnswer("the head is too large")
             received = await self._socket.receive()

@@ -64,6 +64,10 @@ class Sender:
             case Fault.GARBAGE:
                 self._connection.send(_GARBAGE)
                 return Outcome.CLOSE
+            case Fault.OTHER_PROTOCOL:
+                self._connection.send(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+                self._connection.pause(float("inf"), self._changed)
+                return Outcome.CLOSE
             case Fault.ENDLESS_HEAD:
                 return self._send_endless_head()
             case Fault.INTERIM:

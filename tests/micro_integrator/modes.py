@@ -44,6 +44,8 @@ class Fault(StrEnum):
     # Answers that break HTTP/1.1, or the expectations of a client.
     GARBAGE = "garbage"
     """Bytes that are not HTTP, then the connection is closed."""
+    OTHER_PROTOCOL = "other_protocol"
+    """The greeting of another protocol, and then nothing; the connection is kept open."""
     LENGTH_TOO_LONG = "length_too_long"
     """`Content-Length` promises `after_bytes` more than come before the connection is closed."""
     LENGTH_TOO_SHORT = "length_too_short"

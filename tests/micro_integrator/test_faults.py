@@ -113,8 +113,11 @@ def test_an_answer_can_be_made_to_hang_in_its_body(mi: MicroIntegrator, client: 
     assert body == log_bytes(100_000)
 
 
-def test_bytes_that_are_not_http_are_sent(mi: MicroIntegrator, client: Client) -> None:
-    mi.set_mode(Fault.GARBAGE)
+@pytest.mark.parametrize("fault", [Fault.GARBAGE, Fault.OTHER_PROTOCOL])
+def test_bytes_that_are_not_http_are_sent(
+    mi: MicroIntegrator, client: Client, fault: Fault
+) -> None:
+    mi.set_mode(fault)
     with pytest.raises(http.client.BadStatusLine):
         client.ask("GET", "apis")
 

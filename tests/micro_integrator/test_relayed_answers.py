@@ -210,6 +210,7 @@ def test_what_follows_the_announced_length_is_cut(
     ("fault", "options"),
     [
         (Fault.GARBAGE, {}),
+        (Fault.OTHER_PROTOCOL, {}),
         (Fault.BIG_HEAD, {"after_bytes": 1_000_000}),
         (Fault.ENDLESS_HEAD, {}),
     ],
