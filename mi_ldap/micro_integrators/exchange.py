@@ -184,9 +184,10 @@ class Exchange:
         token = await session.token()
         head = await self._answered(token, time_limit)
         if head.status != 401:
+            session.accept(token)
             return head
-        session.forget(token)
         self._drop_connection()
+        session.refuse(token)
         if self.request.stream is not None:
             # The stream cannot be read a second time. Log in now, so that the client's next attempt
             # finds a valid token.
@@ -195,17 +196,12 @@ class Exchange:
                 f"The login at the Micro Integrator {self._node.id} had expired, so nothing was "
                 "changed. Send the request again."
             )
-        head = await self._answered(await session.token(), time_limit)
+        token = await session.token()
+        head = await self._answered(token, time_limit)
         if head.status == 401:
             self._drop_connection()
-            log.error(
-                "node_refuses_token",
-                node=self._node.id,
-                hint="check the account of the [[micro_integrator]] and its rights there",
-            )
-            raise NodeFailed(
-                f"The Micro Integrator {self._node.id} refuses the account of this service."
-            )
+            raise session.refused_token()
+        session.accept(token)
         return head
 
     async def _answered(self, token: str, time_limit: Timeout) -> AnswerHead:

@@ -31,7 +31,7 @@ _MARGIN_S: Final = 60.0
 _LONGEST_S: Final = 24 * 3600.0
 _MOST_BYTES: Final = 64 * 1024
 _REFUSED_S: Final = 5.0
-"""Seconds after a refused login in which no other is tried: it would be refused as well."""
+"""Seconds after a login in which no other is tried if it, or its token, was refused."""
 
 
 class Session:
@@ -49,6 +49,8 @@ class Session:
         self._ends_at = 0.0
         self._login: Task[str] | None = None
         self._refused_until = 0.0
+        self._is_doubtful = False  # the token replaces a refused one, and was not accepted yet
+        self._doubted_until = 0.0
 
     async def token(self) -> str:
         """Return a token that does not expire soon; log in if there is none.
@@ -68,10 +70,33 @@ class Session:
             self._login.add_done_callback(self._forget_login)
         return await asyncio.shield(self._login)
 
-    def forget(self, token: str) -> None:
-        """Stop using a token, because the node answered 401."""
+    def accept(self, token: str) -> None:
+        """Note that the node has answered a request with this token, and not by 401."""
         if token == self._token:
-            self._token = ""
+            self._is_doubtful = False
+
+    def refuse(self, token: str) -> None:
+        """Stop using a token, because the node answered 401.
+
+        Raises:
+            NodeFailed: it was a new token, which already replaced a refused one.
+        """
+        if token != self._token:
+            return  # another request has replaced it meanwhile
+        # Otherwise each request would log in, and MI keeps only the 200 newest tokens.
+        if self._is_doubtful and time.monotonic() < self._doubted_until:
+            raise self.refused_token()
+        self._token = ""
+        self._is_doubtful = True
+
+    def refused_token(self) -> NodeFailed:
+        """Log that the node refuses a new token; return the error."""
+        log.error(
+            "node_refuses_token",
+            node=self._config.id,
+            hint="check the account of the [[micro_integrator]] and its rights there",
+        )
+        return self._refused()
 
     def _forget_login(self, login: Task[str]) -> None:
         self._login = None
@@ -97,6 +122,7 @@ class Session:
         if not token:
             raise BadAnswer(f"no token in the answer to the login, status {status}")
         self._token = token
+        self._doubted_until = time.monotonic() + _REFUSED_S
         life_s = _life_of(token)
         # A token that lives for less than two minutes is used for half of its lifetime.
         self._ends_at = time.monotonic() + max(life_s - _MARGIN_S, life_s / 2)

@@ -80,6 +80,32 @@ def test_a_token_that_is_refused_for_ever_is_not_a_401_of_the_client(
     assert '"event": "node_refuses_token"' in service.log
 
 
+def test_a_token_that_is_refused_for_ever_does_not_cause_a_login_for_each_request(
+    mi: MicroIntegrator, service: RelayingService
+) -> None:
+    """MI keeps only the 200 newest tokens, which those of all other clients are among."""
+    mi.set_mode(Fault.UNAUTHORIZED)
+    with ThreadPoolExecutor(8) as pool:
+        assert {one.status for one in pool.map(service.get, ["apis"] * 24)} == {502}
+    assert post(service) == 502
+    assert mi.logins <= 3  # one every five seconds
+    mi.set_mode()
+    assert service.get("apis").status == 200
+    mi.forget_tokens()
+    assert service.get("apis").status == 200
+
+
+def test_an_upload_is_not_to_be_repeated_for_ever(
+    mi: MicroIntegrator, service: RelayingService
+) -> None:
+    mi.set_mode(Fault.UNAUTHORIZED)
+    answers = [service.ask("POST", "/management/applications", b"x" * 1000) for _ in range(4)]
+    assert [one.status for one in answers] == [503, 502, 502, 502]
+    assert "Send the request again." in answers[0].error
+    assert answers[1].error == REFUSED
+    assert mi.logins == 1
+
+
 def test_a_node_that_is_killed_is_unavailable_until_it_is_back(
     mi: MicroIntegrator, service: RelayingService
 ) -> None:
