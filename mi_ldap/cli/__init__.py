@@ -21,8 +21,9 @@ def entry_point() -> None:
         sys.exit(f"mi needs {' and '.join(missing)}: run pip install 'mi-ldap[cli]'.")
     try:
         # Inside, because Ctrl-C may come while the packages are imported.
-        from mi_ldap.cli.main import run
+        from mi_ldap.cli.main import end_like_interrupted, run
 
+        end_like_interrupted()
         status = run(sys.argv[1:])
     except KeyboardInterrupt:
         status = 130

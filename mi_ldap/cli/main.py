@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Final
 
 import click
@@ -16,9 +18,29 @@ from mi_ldap.errors import MiLdapError
 FAILED: Final = 1
 USAGE: Final = 2
 NO_CONNECTION: Final = 3
+# 128 + SIGINT, as a shell reports a program that ended by the signal.
 INTERRUPTED: Final = 130
-# 128 + SIGPIPE, as a shell reports a program that ended by the signal.
+# 128 + SIGPIPE.
 PIPE_CLOSED: Final = 141
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, which end a command as Ctrl-C does: without half-written files."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.status = 128 + number
+
+
+def end_like_interrupted() -> None:
+    """Raise `Terminated` for the signals that would end the process at once."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise Terminated(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP
+            signal.signal(number, end)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -26,6 +48,8 @@ def run(arguments: Sequence[str]) -> int:
     _open_streams()
     try:
         return _run_and_flush(arguments)
+    except Terminated as end:
+        return end.status
     except KeyboardInterrupt:
         print_error("")
         return INTERRUPTED

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,12 +75,18 @@ def save(path: Path, chunks: Iterable[bytes], *, overwrite: bool) -> int:
 @contextmanager
 def _draft(folder: Path) -> Iterator[IO[bytes]]:
     """Create a file; remove it at the end unless it was renamed."""
-    # An unpredictable name, because the folder may be writable for others, as /tmp is.
-    with tempfile.NamedTemporaryFile(prefix=".mi-", dir=folder, delete=False) as file:
-        try:
+    # An unpredictable name, because the folder may be writable for others, as /tmp is. It is chosen
+    # before the file exists, so that an interrupt at any moment leaves no file.
+    path = folder / f".mi-{secrets.token_hex(8)}"
+    try:
+        with open(path, "xb", opener=_create_private) as file:
             yield file
-        finally:
-            Path(file.name).unlink(missing_ok=True)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _create_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _rename_to_new(draft: Path, target: Path) -> None:

@@ -114,14 +114,17 @@ def test_a_download_may_take_longer_than_the_time_limit(
     assert (mi.home / FILE).read_bytes() == log_bytes(SIZE)
 
 
-def test_an_interrupted_download_leaves_nothing(integrator: MicroIntegrator, mi: Person) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_download_leaves_nothing(
+    integrator: MicroIntegrator, mi: Person, number: int
+) -> None:
     integrator.set_mode(Fault.HANG_IN_BODY, resource="logs", after_bytes=100_000)
     process = mi.start(*DOWNLOAD)
     while not files(mi):
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert files(mi) == set()
 
 
