@@ -1,4 +1,4 @@
-"""What all workers share about a node: counters, and whether it can be used."""
+"""What all workers share about a node: counters, and whether it answers."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class SharedCounters:
         self._values[self._at + _MICROSECONDS] += int(seconds * 1_000_000)
 
     def note_state(self, *, is_up: bool) -> None:
-        """Note that the node has answered, or that this worker's circuit breaker is open."""
+        """Note that the node has answered a request, or has failed to."""
         self._values[self._at + _IS_DOWN] = not is_up
         self._values[self._at + _REPORTED_AT] = time.monotonic_ns()  # one clock for all processes
 
     @property
     def is_up(self) -> bool:
-        """Whether the node could be used, as the worker knows that has noted it last."""
+        """Whether the node answered its last request; true before the first one."""
         reports = zip(
             self._values[_REPORTED_AT::_FIELDS], self._values[_IS_DOWN::_FIELDS], strict=True
         )

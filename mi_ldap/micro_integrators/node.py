@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import structlog
 
 from mi_ldap.errors import NodeUnavailable
-from mi_ldap.micro_integrators.breaker import Admission, BreakerState, CircuitBreaker
+from mi_ldap.micro_integrators.breaker import Admission, CircuitBreaker
 from mi_ldap.micro_integrators.concurrency import ConcurrencyLimit
 from mi_ldap.micro_integrators.config import NodeConfig
 from mi_ldap.micro_integrators.counters import SharedCounters
@@ -53,7 +53,7 @@ class Node:
 
     @property
     def is_up(self) -> bool:
-        """Whether requests are sent to it, as the worker knows that has used it last."""
+        """Whether it answered its last request, which any worker may have sent."""
         return self.counters.is_up
 
     def admit(self) -> Admission:
@@ -84,8 +84,8 @@ class Node:
             log.warning("node_failed", node=self.id, reason=reason)
         self.problem = reason
         admission.failed()
-        if self.breaker.state is not BreakerState.CLOSED:
-            self.counters.note_state(is_up=False)
+        # At once: the failures that open a breaker may be spread over many workers.
+        self.counters.note_state(is_up=False)
 
 
 class Nodes:

@@ -162,6 +162,7 @@ def test_a_breaker_opens_for_a_node_that_is_down_and_closes_when_it_is_back(
             for _ in range(3):
                 error = error_of(lambda: ask(nodes))
                 assert str(error).endswith("cannot be reached. Try again later.")
+                assert not node.is_up  # also before the breaker is open
         # Not a line for each request.
         assert [line["event"] for line in logs] == ["node_failed"]
         assert node.problem == "connection refused"

@@ -39,8 +39,8 @@ def show_readiness() -> Response:
     """Check that the directory or database can be used.
 
     Secondary user stores that cannot be used are named in `unavailable`, and `hybrid-roles` if
-    these cannot be read. `nodes` has the Micro Integrators, `up` or `down` as the answering worker
-    knows. The status stays 200.
+    these cannot be read. `nodes` has the Micro Integrators, `up` or `down` as their last requests
+    showed. The status stays 200.
     """
     store = services().store
     # The primary store, and the hybrid roles if the admin role is one of them. Raises

@@ -44,7 +44,7 @@ def _lines(nodes: Sequence[Node]) -> Iterator[str]:
         values = {node: getattr(total, key) for node, total in totals.items()}
         yield from _metric(name, about, "counter", values)
     states = {node.id: int(node.is_up) for node in nodes}
-    yield from _metric("up", "Whether requests are sent to it.", "gauge", states)
+    yield from _metric("up", "Whether it answered its last request.", "gauge", states)
 
 
 def _metric(name: str, about: str, kind: str, values: Mapping[str, float]) -> Iterator[str]:

@@ -31,7 +31,7 @@ class Health:
         server: the node's answer to `GET /server`; empty if there was no usable one.
         error: why there was none; None if there was one.
         reason: why the last request failed, such as `"connection refused"`; `""` if it did not.
-        is_up: whether requests are sent to the node.
+        is_up: whether the node answered its last request.
     """
 
     id: str
