@@ -84,6 +84,14 @@ def test_a_probe_that_is_abandoned_is_replaced_at_once(
     admitted(breaker)
 
 
+def test_only_an_abandoned_probe_ends_a_pause(breaker: CircuitBreaker) -> None:
+    earlier = admitted(breaker)
+    fail(breaker)
+    earlier.abandoned()
+    assert breaker.retry_after_s == 5
+    assert breaker.admit() is None
+
+
 def test_a_probe_without_a_report_is_replaced_after_a_while(
     breaker: CircuitBreaker, clock: Clock
 ) -> None:

@@ -79,6 +79,7 @@ ACCEPTED = {
     "two equal lengths": (OK + LENGTH + LENGTH + b"\r\nhello", b"hello", True),
     "interim answers": (b"HTTP/1.1 103 x\r\n\r\n" * 3 + OK + LENGTH + b"\r\nhello", b"hello", True),
     "204": (b"HTTP/1.1 204 x\r\n\r\n", b"", True),
+    "more than the chunks": (OK + CHUNKED + b"\r\n5\r\nhello\r\n0\r\n\r\n!", b"hello", False),
     "a folded field": (OK + LENGTH + b"A: b\r\n c\r\n\r\nhello", b"hello", True),
 }
 
@@ -122,6 +123,76 @@ REFUSED = {
 @pytest.mark.parametrize("sent", REFUSED.values(), ids=REFUSED)
 def test_an_invalid_answer_is_refused(sent: bytes) -> None:
     assert read([sent]) in ("BadAnswer", "ConnectionResetError")
+
+
+@pytest.mark.parametrize(
+    ("begin", "repeated"),
+    [
+        (OK, b"A: bbbbbbbb\r\n" * 1000),
+        (OK + b"A: ", b"b" * 10_000),
+        (b"", b"HTTP/1.1 102 x\r\n\r\n"),
+    ],
+    ids=["fields", "a line", "interim answers"],
+)
+def test_a_head_without_an_end_is_refused_before_the_node_ends_it(
+    begin: bytes, repeated: bytes
+) -> None:
+    pieces = [begin, *[repeated] * 100]
+    socket = Pieces(pieces)
+
+    async def receive() -> None:
+        connection = NodeConnection(socket)  # type: ignore[arg-type]
+        await connection.send_head("GET", "/", [("Host", "x")])
+        with pytest.raises(BadAnswer):
+            await connection.receive_head()
+
+    asyncio.run(receive())
+    assert socket.has_input()
+
+
+def test_a_body_ends_with_its_length_however_many_pieces_arrive() -> None:
+    sent = OK + LENGTH + b"\r\nhello"
+    cuts = [b"", *(bytes([byte]) for byte in b"hell"), b"o and more"]
+    found = read([sent.removesuffix(b"hello"), *cuts])
+    assert not isinstance(found, str)
+    assert found[2:] == (b"hello", False)
+
+
+def test_a_body_that_was_not_read_to_its_end_ends_the_connection() -> None:
+    for head in (OK + LENGTH, OK + CHUNKED):
+        body = b"5\r\nhello\r\n0\r\n\r\n" if head.endswith(CHUNKED) else b"hello"
+
+        async def receive(sent: bytes) -> bool:
+            connection = NodeConnection(Pieces([sent]))  # type: ignore[arg-type]
+            await connection.send_head("GET", "/", [("Host", "x")])
+            await connection.send_end()
+            await connection.receive_head()
+            return connection.is_reusable
+
+        for length in (0, 2):
+            assert not asyncio.run(receive(head + b"\r\n" + body[:length]))
+
+
+def test_nothing_of_an_answer_counts_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_FRAMING_LIMIT", 256)
+    head, body = OK + CHUNKED + b"\r\n", b"1\r\nx\r\n" * 30 + b"0\r\n\r\n"
+
+    async def receive() -> None:
+        socket = Pieces([])
+        node = NodeConnection(socket)  # type: ignore[arg-type]
+        for _ in range(20):
+            socket._pieces = [head, body]
+            await node.send_head("GET", "/", [("Host", "x")])
+            await node.send_end()
+            assert not node.has_answered
+            await node.receive_head()
+            size = 0
+            while part := await node.receive_data():
+                size += len(part)
+            assert (size, node.has_answered, node.is_reusable) == (30, True, True)
+            node.renew()
+
+    asyncio.run(receive())
 
 
 def test_a_head_is_checked_in_linear_time() -> None:

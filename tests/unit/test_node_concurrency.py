@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from mi_ldap.micro_integrators.concurrency import ConcurrencyLimit
+from mi_ldap.micro_integrators.config import NodeConfig
+from mi_ldap.micro_integrators.node import Node
 
 
 def test_one_user_leaves_permits_to_others() -> None:
@@ -45,3 +47,16 @@ def test_nothing_is_kept_of_users_without_requests() -> None:
     limit = asyncio.run(ask())
     assert not limit._users
     assert not limit.must_wait("a")
+
+
+def test_one_user_never_has_all_permits_of_a_node() -> None:
+    async def ask() -> None:
+        node = Node(NodeConfig("mi-1", "http://localhost:9164/management", "door", "password"))
+        requests = 0
+        while not node.concurrency.must_wait("slow"):
+            await node.concurrency.acquire("slow")
+            requests += 1
+        assert requests <= 32
+        assert not node.concurrency.must_wait("other")
+
+    asyncio.run(ask())
