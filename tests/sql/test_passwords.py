@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import shutil
 import subprocess
 from pathlib import Path
@@ -119,3 +120,21 @@ def test_java_computes_the_same() -> None:
         env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"},
     )
     assert ran.stdout.split() == [found.value for found in written.values()]
+
+
+@pytest.mark.parametrize("digest", [*DIGESTS, "PLAIN_TEXT"])
+def test_a_password_is_compared_in_a_time_that_tells_nothing(
+    digest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = config(digest)
+    stored = passwords.stored(of, "correct horse")
+    compared: list[bytes] = []
+
+    def compare(computed: bytes, value: bytes) -> bool:
+        compared.append(value)
+        return computed == value
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    for typed in ("correct horse", "wrong", ""):
+        assert passwords.matches(of, typed, stored) is (typed == "correct horse")
+    assert compared == [stored.value.encode()] * 3
