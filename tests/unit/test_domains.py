@@ -16,12 +16,13 @@ from mi_ldap.domains import Domains
 from mi_ldap.domains.merged_names import MergedNames
 from mi_ldap.errors import (
     BadRequest,
+    Conflict,
     DirectoryUnavailable,
     Forbidden,
     RoleExists,
     UserExists,
 )
-from mi_ldap.model import EntryId, Names, in_order, sorted_names
+from mi_ldap.model import EntryId, Names, User, in_order, sorted_names
 from mi_ldap.services.queries import Query
 from mi_ldap.store import (
     AssignRole,
@@ -57,6 +58,12 @@ def stores() -> Stores:
     for store in found[1:]:
         make_user(store, "bob", PASSWORD)
     primary.apply(CreateAdminRole(make_user(primary, "boss")))
+    return found
+
+
+def _found(store: MemoryStore, name: str) -> User:
+    found = store.find_user(name)
+    assert found is not None
     return found
 
 
@@ -167,6 +174,35 @@ def test_a_primary_and_a_secondary_locator_are_not_compared(stores: Stores) -> N
     found = stores.all.find_user("OTHER/boss")
     assert found is not None
     assert not stores.all.is_holder(admin_role_of(stores.all), found)
+
+
+def test_a_secondary_user_is_no_admin_whatever_the_primary_store_says(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids and locators of another store may be equal to those of an admin."""
+    boss = stores.primary.find_user("boss")
+    assert boss is not None
+    for name in ("is_holder", "holds_through_others"):
+        monkeypatch.setattr(stores.primary, name, lambda _role, _user: True)
+    monkeypatch.setattr(stores.primary, "dependents_of", lambda _user: (boss,))
+    stores.wso2.apply(SetCustodian(_found(stores.wso2, "bob"), EntryId("boss")))
+    for reads in (stores.all, stores.all.view(), stores.all.authority(changes=True)):
+        found, admin_role = reads.find_user("WSO2.COM/bob"), reads.admin_role()
+        assert found is not None
+        assert admin_role is not None
+        assert not reads.is_holder(admin_role, found)
+        assert not reads.holds_through_others(admin_role, found)
+        assert reads.dependents_of(found) == ()
+        assert reads.details(found).custodian is None
+        assert reads.membership_path(found, admin_role.role) == ()
+
+
+def test_a_guard_within_a_secondary_store_is_checked(stores: Stores) -> None:
+    user, role = stores.all.find_user("OTHER/bob"), stores.all.create_role("OTHER/dev")
+    assert user is not None
+    stores.all.apply(NotMember(role, user), AssignRole(role, user))
+    with pytest.raises(Conflict):
+        stores.all.apply(NotMember(role, user), RenewEpoch(user))
 
 
 def test_a_change_concerns_one_store_only(stores: Stores) -> None:
