@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from mi_ldap.deadline import deadline
+from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.sql.change_checks import ChangeChecks, Check, ServerState
 from mi_ldap.sql.config import DatabaseConfig
 from mi_ldap.sql.engine import Database
@@ -207,3 +212,68 @@ def test_in_its_own_transaction_a_thread_reads_the_database() -> None:
     database = Database(DatabaseConfig("postgresql", (("localhost", 1),), "userdb"))
     database._thread.connection = object()
     assert database.change_check() is None
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    config = DatabaseConfig("sqlite", (), str(tmp_path / "users.sqlite"))
+    with closing(Database(config, creates=True)) as made:
+        yield made
+
+
+def insert(connection: Connection) -> None:
+    connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS t (x INTEGER)")
+    connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+
+
+def lost(statement: str) -> OperationalError:
+    return OperationalError(statement, {}, Exception("lost"), connection_invalidated=True)
+
+
+def test_each_transaction_is_noted_as_a_change_however_it_ends(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[str] = []
+    monkeypatch.setattr(database._checks, "note_change", lambda: noted.append("change"))
+    with deadline(5):
+        database.write(insert)
+        assert noted == ["change"]
+        with pytest.raises(ZeroDivisionError):
+            database.write(lambda _: 1 // 0)
+        assert noted == ["change"] * 2
+        database.read(lambda connection: connection.exec_driver_sql("SELECT 1"))
+    assert noted == ["change"] * 2
+
+
+def test_a_change_is_repeated_only_if_its_commit_was_not_sent(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[str] = []
+
+    def insert_at_second_attempt(connection: Connection) -> None:
+        attempts.append("insert")
+        if len(attempts) == 1:
+            raise lost("INSERT")
+        insert(connection)
+
+    with deadline(5):
+        database.write(insert_at_second_attempt)
+    assert attempts == ["insert"] * 2
+
+    send = Connection.exec_driver_sql
+
+    def lose_commit(connection: Connection, statement: str, *given: Any) -> Any:
+        attempts.append(statement)
+        found = send(connection, statement, *given)
+        if statement == "COMMIT":
+            raise lost(statement)
+        return found
+
+    attempts.clear()
+    monkeypatch.setattr(Connection, "exec_driver_sql", lose_commit)
+    with deadline(5), pytest.raises(DirectoryUnavailable):
+        database.write(insert)
+    assert attempts.count("COMMIT") == 1
+    monkeypatch.undo()
+    rows = database.read(lambda connection: connection.exec_driver_sql("SELECT * FROM t").all())
+    assert len(rows) == 2
