@@ -94,6 +94,15 @@ def test_whoever_comes_after_the_start_is_an_ordinary_admin_until_the_next(
     assert was_done(ruled, act, "carl")
 
 
+def test_whom_another_tool_promotes_after_the_start_is_an_ordinary_admin(ruled: World) -> None:
+    ruled.add("root")
+    start(ruled)
+    ruled.store.apply(AssignRole(ruled.admin_group, ruled.user("root")))
+    with pytest.raises(CustodyRefused):
+        ruled.delete("root", "carl")
+    assert ruled.exists("carl")
+
+
 def test_the_first_admin_of_that_name_is_pinned_as_it_is_made(world_of: MakeWorld) -> None:
     world = world_of(SUPER_ADMIN__USERNAME="root", SUPER_ADMIN__CAN_REMOVE_ADMINS="true")
     start(world)

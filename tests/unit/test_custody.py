@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable
 
 import pytest
 
+from mi_ldap.deadline import deadline, remaining_s
 from mi_ldap.errors import CustodyRefused, DirectoryUnavailable
 from mi_ldap.model import AdminRole, User
 from mi_ldap.services.recovery import Recovery
+from mi_ldap.store import RevokeRole
 from tests.memory_store import MemoryStore
 from tests.unit.conftest import MakeWorld
 from tests.unit.custody import demote
@@ -103,6 +106,24 @@ def test_the_search_for_a_successor_ends_in_a_cycle_of_custodians(
     demote(family, "boss")
     demote(family, "admin")
     come_back(family)
+    assert family.user("carl").custodian_id is None
+
+
+def test_the_search_ends_in_a_cycle_without_the_user(
+    family: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family.store.account("admin").custodian_id = family.user("bob").id
+    family.store.account("bob").custodian_id = family.user("admin").id
+    take_out(family, "admin")
+    take_out(family, "boss")
+    read, reads = family.store.user, iter(range(100))
+
+    def user(user_id: str) -> User | None:
+        assert next(reads, None) is not None
+        return read(user_id)
+
+    monkeypatch.setattr(family.store, "user", user)
+    promote_by_eve(family)
     assert family.user("carl").custodian_id is None
 
 
@@ -204,3 +225,61 @@ def test_a_refusal_is_not_based_on_two_different_states(
     family.delete("eve", "carl")
     assert not family.exists("carl")
     assert not [line for line in family.lines if line["action"] == "refused"]
+
+
+def fail_after(world: World, *changes: Callable[[], object]) -> None:
+    """Let the next change fail without an effect, after other tools have made changes."""
+
+    def fail() -> None:
+        for change in changes:
+            change()
+        raise DirectoryUnavailable
+
+    world.store.meanwhile = [fail]
+
+
+def take_out(world: World, name: str) -> None:
+    """As another tool does it: dependents stay."""
+    world.store.apply(RevokeRole(world.admin_group, world.user(name)))
+
+
+@pytest.mark.parametrize("act", [World.delete, World.demote])
+def test_after_a_failed_change_no_dependent_is_left_to_who_is_no_admin(
+    family: World, act: Callable[[World, str, str], None]
+) -> None:
+    """The undo of a store restores a custodian, who may have been demoted at that moment."""
+    family.add_admin("dora", "carl")
+    fail_after(family, lambda: take_out(family, "carl"))
+    with pytest.raises(DirectoryUnavailable):
+        act(family, "boss", "carl")
+    assert family.exists("carl")
+    assert family.custodian("dora") == "boss"
+    assert ("inherited", "done") in family.told("action", "outcome")
+
+
+def test_after_a_failed_change_an_admin_has_a_custodian_who_is_one(family: World) -> None:
+    family.add_admin("dora", "carl")
+    fail_after(family, lambda: take_out(family, "boss"))
+    with pytest.raises(DirectoryUnavailable):
+        family.demote("boss", "carl")
+    assert family.is_admin("carl")
+    assert (family.custodian("carl"), family.custodian("dora")) == ("admin", "carl")
+
+
+def test_after_a_failed_change_there_is_time_although_that_of_the_request_is_over(
+    family: World,
+) -> None:
+    family.add_admin("dora", "carl")
+    left_s: list[float] = []
+
+    def let_time_pass() -> None:
+        take_out(family, "carl")
+        time.sleep(remaining_s())
+        family.store.meanwhile.append(lambda: left_s.append(remaining_s()))
+
+    fail_after(family, let_time_pass)
+    with deadline(0.05), pytest.raises(DirectoryUnavailable):
+        family.demote("boss", "carl")
+    assert left_s
+    assert left_s[0] > 1
+    assert family.custodian("dora") == "boss"

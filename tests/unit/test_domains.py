@@ -38,7 +38,7 @@ from mi_ldap.store import (
     Step,
     Unchanged,
 )
-from tests.memory_store import MemoryStore, user_locator
+from tests.memory_store import MemoryStore, role_locator, user_locator
 from tests.store_contract import PASSWORD, admin_role_of, make_user
 
 
@@ -185,7 +185,10 @@ def test_a_secondary_user_is_no_admin_whatever_the_primary_store_says(
     for name in ("is_holder", "holds_through_others"):
         monkeypatch.setattr(stores.primary, name, lambda _role, _user: True)
     monkeypatch.setattr(stores.primary, "dependents_of", lambda _user: (boss,))
-    stores.wso2.apply(SetCustodian(_found(stores.wso2, "bob"), EntryId("boss")))
+    custodian = make_user(stores.wso2, "carl")
+    stores.wso2.apply(SetCustodian(_found(stores.wso2, "bob"), custodian.id))
+    between = stores.wso2.create_role("between")
+    monkeypatch.setattr(stores.wso2, "membership_path", lambda _user, _role: (between,))
     for reads in (stores.all, stores.all.view(), stores.all.authority(changes=True)):
         found, admin_role = reads.find_user("WSO2.COM/bob"), reads.admin_role()
         assert found is not None
@@ -293,8 +296,13 @@ def test_no_entry_of_the_primary_store_is_changed_through_another(
     assert boss is not None
     assert bob is not None
     assert role is not None
+    stores.primary.create_role("ops")
+    stores.primary.content.roles[role_locator("admin")].members.add(role_locator("ops"))
+    nested = same.find_role("SAME/ops")
+    assert nested is not None
     before = stores.primary.admin_role()
     changes: list[Step] = [
+        *(DeleteRole(nested), AssignRole(nested, bob)),
         *(DeleteUser(boss), RenewEpoch(boss), SetCustodian(boss, bob.id), DeleteRole(role)),
         *(RevokeRole(role, boss), AssignRole(role, bob), RenewRevision(role)),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -17,10 +18,11 @@ from mi_ldap.errors import (
     RoleNotFound,
     UserNotFound,
 )
+from mi_ldap.model import AdminRole
 from mi_ldap.name_rules import EVERYONE
 from mi_ldap.services.queries import Query
 from mi_ldap.services.role_changes import RoleChange
-from mi_ldap.store import DeleteRole, RevokeRole
+from mi_ldap.store import AssignRole, DeleteRole, RevokeRole, SetCustodian
 from tests.memory_store import role_locator
 from tests.unit.conftest import MakeWorld
 from tests.world import World
@@ -39,8 +41,8 @@ def create(world: World, name: str) -> None:
     world.services.roles.create(world.performer("admin"), name)
 
 
-def remove(world: World, name: str) -> None:
-    world.services.roles.delete(world.performer("admin"), name)
+def remove(world: World, name: str, by: str = "admin") -> None:
+    world.services.roles.delete(world.performer(by), name)
 
 
 def change(world: World, *, added: tuple[str, ...] = (), removed: tuple[str, ...] = ()) -> None:
@@ -271,6 +273,58 @@ def test_a_role_in_the_admin_role_is_changed_in_the_directory_only(staffed: Worl
     staffed.demote("admin", "carl")
     staffed.demote("admin", "admin")
     assert staffed.admins() == ["bob"]
+
+
+def test_a_custodian_removes_no_admin_whose_membership_it_cannot_revoke(
+    staffed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would stay an admin, but without a custodian."""
+    nest(staffed, "dev", "admin")
+    staffed.store.apply(SetCustodian(staffed.user("bob"), staffed.user("admin").id))
+    staffed.store.apply(AssignRole(staffed.admin_group, staffed.user("bob")))
+    for act in (World.delete, World.demote):
+        with pytest.raises(Forbidden, match="an admin through another role"):
+            act(staffed, "admin", "bob")
+    staffed.store.content.roles[role_locator("admin")].members.remove(role_locator("dev"))
+    read = staffed.store.admin_role
+
+    def dynamic() -> AdminRole | None:
+        found = read()
+        return found and replace(found, role=replace(found.role, is_dynamic=True))
+
+    monkeypatch.setattr(staffed.store, "admin_role", dynamic)
+    for act in (World.delete, World.demote):
+        with pytest.raises(Forbidden, match="The admin role is a dynamic group"):
+            act(staffed, "admin", "bob")
+    assert staffed.admins() == ["admin", "bob"]
+
+
+@pytest.mark.parametrize(
+    ("by", "hidden", "disabled", "error"),
+    [
+        ("boss", ("carl",), (), "Without the role staff .* the admins carl"),
+        ("carl", ("carl",), (), "Without the role staff .* the admins carl"),
+        ("eve", ("carl",), (), "Only the creator of admin user 'carl'"),
+        ("boss", ("carl", "admin"), (), "Only the creator of admin user 'admin'"),
+        ("carl", ("carl",), ("admin", "boss", "eve"), "The last admin"),
+    ],
+)
+def test_a_role_without_which_admins_are_not_found_stays(
+    family: World,
+    monkeypatch: pytest.MonkeyPatch,
+    by: str,
+    hidden: tuple[str, ...],
+    disabled: tuple[str, ...],
+    error: str,
+) -> None:
+    family.store.create_role("staff")
+    monkeypatch.setattr(family.store, "finds_users_by_roles", lambda: True)
+    monkeypatch.setattr(family.store, "would_hide", lambda user, *_: user.name in hidden)
+    for name in disabled:
+        family.store.account(name).enabled = False
+    with pytest.raises(Forbidden, match=error):
+        remove(family, "staff", by)
+    assert family.store.find_role("staff")
 
 
 # The audit log
