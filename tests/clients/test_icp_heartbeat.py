@@ -16,6 +16,7 @@ import trustme
 from structlog.testing import capture_logs
 
 from mi_ldap.errors import ConfigurationError
+from mi_ldap.serving import icp_heartbeat
 from mi_ldap.serving.heartbeat_process import LONGEST_PAUSE_S
 from mi_ldap.serving.icp_body import FullBody, management_address
 from mi_ldap.serving.icp_heartbeat import IcpHeartbeats, tls_context
@@ -151,6 +152,33 @@ def test_after_its_restart_icp_gets_a_full_heartbeat_once(
     plane.restart()
     assert logged(heartbeats, 2) == []
     assert plane.kinds == ["heartbeat", "deltaHeartbeat", "heartbeat", "deltaHeartbeat"]
+
+
+def test_a_full_heartbeat_is_repeated_until_icp_acknowledges_it(
+    beating: MakeHeartbeats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acknowledged = 200, b'{"acknowledged": true}'
+    wants_full = 200, b'{"acknowledged": true, "fullHeartbeatRequired": true}'
+    refused = 200, b'{"acknowledged": false}'
+    kinds: list[str] = []
+
+    def post(url: str, *_given: object) -> tuple[int, bytes]:
+        kinds.append(url.rpartition("/")[2])
+        found = left.pop(0)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    heartbeats, left = beating("https://localhost:1"), list[tuple[int, bytes] | OSError]()
+    monkeypatch.setattr(icp_heartbeat, "post", post)
+    lost = OSError("lost")
+    left += [lost, refused, acknowledged, lost, wants_full, lost, refused, acknowledged, wants_full]
+    left += [wants_full, acknowledged]
+    with capture_logs():
+        while left:
+            heartbeats.run_once()
+    full, delta = "heartbeat", "deltaHeartbeat"
+    assert kinds == [full, full, full, delta, delta, full, full, full, delta, full, delta]
 
 
 def test_a_new_key_begins_with_a_full_heartbeat(
@@ -354,7 +382,11 @@ def test_nothing_is_sent_until_the_account_is_an_admin(
     assert logged(heartbeats, 2) == []
     memory.is_down = False
     assert plane.heartbeats == []
+    memory.account("icp").enabled = False
     admin.give("icp", "admin")
+    assert logged(heartbeats, 2) == []
+    assert plane.heartbeats == []
+    memory.account("icp").enabled = True
     assert logged(heartbeats, 2) == [("icp_registered", "it answered 201")]
 
 
