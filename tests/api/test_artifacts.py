@@ -194,6 +194,20 @@ def test_the_server_is_this_one_unless_a_node_is_named(gateway: Gateway) -> None
     ]
 
 
+def test_a_request_counts_for_its_user_and_waits_for_its_audit_line(
+    gateway: Gateway,
+) -> None:
+    gateway.user("GET", "/apis")
+    gateway.user("GET", "/logs?file=a.log")
+    gateway.operator("POST", "/apis", BODY)
+    store = gateway.admin.services.store
+    bob, olga = store.find_user("bob"), store.find_user("olga")
+    assert bob
+    assert olga
+    found = [(sent.user, sent.is_reported) for sent in gateway.sent]
+    assert found == [(bob.id, False), (bob.id, True), (olga.id, True)]
+
+
 def test_a_head_is_a_get_without_a_body(gateway: Gateway) -> None:
     assert gateway.user("HEAD", "/logs?file=a.log").status_code == 200
     assert gateway.sent[0].method == "GET"
@@ -210,6 +224,7 @@ def test_only_the_keys_of_the_table_are_forwarded_encoded_anew(gateway: Gateway)
         "/apis?apiName=a&apiName=b",
         "/apis?apiName=a&%61piName=a",
         "/logs?file=../a",
+        "/logs?file=..",
         "/logs?file=a/b",
         "/logs?file=a%5Cb",
         "/logs?file=%252e%252e%252fa",
@@ -222,6 +237,8 @@ def test_only_the_keys_of_the_table_are_forwarded_encoded_anew(gateway: Gateway)
         "/registry-resources?path=%252e%252e/a",
         "/registry-resources?path=//host/a",
         "/registry-resources?path=file:///etc/passwd",
+        "/registry-resources?path=file:/etc/passwd",
+        "/registry-resources?path=%25252e%25252e/a",
         "/registry-resources?path=a%5C..%5Cb",
         "/registry-resources?path=a%0Ab",
         "/apis?apiName=%ff",
@@ -449,6 +466,8 @@ INFO = {
     ("ended", "word", "reason"),
     [
         (outcome(200), "done", ""),
+        (outcome(304), "done", ""),
+        (outcome(400), "failed", "The Micro Integrator answered 400."),
         (outcome(404), "failed", "The Micro Integrator answered 404."),
         (outcome(302), "failed", "The Micro Integrator answered 302."),
         (outcome(502, reason="It refuses the account."), "failed", "It refuses the account."),
