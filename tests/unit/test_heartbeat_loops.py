@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
 
 from mi_ldap.errors import DirectoryUnavailable
-from mi_ldap.serving import heartbeat_process
+from mi_ldap.serving import heartbeat_process, heartbeat_request
 from mi_ldap.serving.heartbeat_process import HeartbeatLoop, HeartbeatProcess
 
 
@@ -32,7 +34,7 @@ def test_pauses_grow_while_there_is_no_answer_and_end_with_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(heartbeat_process, "JITTER", 0)
-    down, bug = OSError("down"), ZeroDivisionError()
+    down, bug = OSError("down"), RuntimeError("a bug")
     attempts: list[tuple[bool | Exception, float]] = [
         *((True, 10), (down, 20), (False, 40), (bug, 60), (down, 60)),
         *((True, 10), (True, 10), (down, 20), (DirectoryUnavailable(), 10), (False, 20)),
@@ -40,6 +42,20 @@ def test_pauses_grow_while_there_is_no_answer_and_end_with_one(
     loop = Loop(*(outcome for outcome, _ in attempts))
     with capture_logs():
         assert [loop.run_once() for _ in attempts] == [pause_s for _, pause_s in attempts]
+
+
+def test_an_answer_is_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def read(size: int = -1) -> bytes:
+        asked.append(size)
+        return b"{}"
+
+    answer = SimpleNamespace(status=200, read=read)
+    connection = SimpleNamespace(request=lambda *_: None, getresponse=lambda: answer)
+    monkeypatch.setattr(heartbeat_request, "_connected", lambda *_: nullcontext(connection))
+    assert heartbeat_request.post("http://icp.example.org/x", b"{}", None, 10) == (200, b"{}")
+    assert 0 < asked[0] <= 1024 * 1024
 
 
 class Process:
