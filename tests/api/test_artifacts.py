@@ -446,6 +446,21 @@ def test_icp_reads_artifacts_and_operates_none(
     structlog.contextvars.clear_contextvars()
 
 
+@pytest.mark.parametrize("account", ["", "admin"])
+def test_what_is_reserved_for_admins_is_closed_to_icp(
+    memory: MemoryStore, tmp_path: Path, opened: ExitStack, account: str
+) -> None:
+    settings = {**ICP, **({"ICP_CONFIG__ACCOUNT": account} if account else {})}
+    variables = {f"MI_LDAP_{key}": value for key, value in settings.items()}
+    toml = with_api_settings('resources = ["/logs"]')
+    gateway = gateway_over(memory, tmp_path, opened, toml, **variables)
+    icp = replace(gateway.user, token=token())
+    assert icp("GET", "/logs").status_code == 403
+    assert gateway.sent == []
+    assert icp("GET", "/apis").status_code == 200
+    structlog.contextvars.clear_contextvars()
+
+
 # The audit log
 
 

@@ -15,9 +15,10 @@ from flask import Response, jsonify
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from mi_ldap.errors import ConfigurationError
+from mi_ldap.errors import AmbiguousName, ConfigurationError
 from mi_ldap.icp_tokens import issue
 from mi_ldap.micro_integrators.resources import RESOURCES, Audience
+from mi_ldap.model import User
 from mi_ldap.web.access import Access, allow
 from mi_ldap.web.context import current_performer
 from tests.api.client import PASSWORD, Api
@@ -215,6 +216,22 @@ def test_an_account_that_is_deleted_or_disabled_shuts_icp_out(
     assert error_of(icp("GET", "/users")) == "403 Forbidden. Only admins may do this."
 
 
+def test_an_ambiguous_name_is_no_account(
+    admin: Api, memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = memory.find_user
+
+    def find_user(name: str) -> User | None:
+        if name == "icp":
+            raise AmbiguousName("user", name)
+        return find(name)
+
+    monkeypatch.setattr(memory, "find_user", find_user)
+    answer = as_icp(admin)("GET", "/users")
+    assert answer.status_code == 403
+    assert "does not exist in this service, or is disabled" in error_of(answer)
+
+
 def test_the_account_cannot_delete_itself(admin: Api) -> None:
     answer = as_icp(admin)("DELETE", "/users/icp")
     assert answer.status_code == 403
@@ -358,6 +375,17 @@ def test_a_token_of_icp_is_nothing_where_icp_is_not_enabled(light_api_of: MakeAp
     admin = light_api_of(**{**ICP, "ICP_CONFIG__ENABLED": "false"}).logged_in("admin")
     answer = as_icp(admin)("GET", "/server")
     assert error_of(answer) == "The token's key is not known. Log in again."
+
+
+def test_without_a_secret_the_empty_key_opens_nothing(light_api_of: MakeApi) -> None:
+    admin = light_api_of().logged_in("admin")
+    unsigned = replace(admin, token=token(kid="", key=""))
+    for path in ("/server", "/users"):
+        answer = unsigned("GET", path)
+        assert (answer.status_code, error_of(answer)) == (
+            401,
+            "The token's key is not known. Log in again.",
+        )
 
 
 def test_a_token_of_a_user_works_beside_icp(admin: Api) -> None:
