@@ -6,6 +6,7 @@ import base64
 import hmac
 import shutil
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from mi_ldap.errors import PolicyRefused
 from mi_ldap.sql import DatabaseConfig, passwords
 from mi_ldap.sql.passwords import StoredPassword
+from mi_ldap.sql.records import UserRecord
 from tests.hosts.installed import missing
 
 SALT = "MTIzNDU2Nzg5MDEyMzQ1Ng=="
@@ -138,3 +140,15 @@ def test_a_password_is_compared_in_a_time_that_tells_nothing(
     for typed in ("correct horse", "wrong", ""):
         assert passwords.matches(of, typed, stored) is (typed == "correct horse")
     assert compared == [stored.value.encode()] * 3
+
+
+def test_each_password_that_is_set_begins_another_epoch() -> None:
+    """Also the same one again, which MI may do to end all tokens."""
+    first, second = StoredPassword("a", "x"), StoredPassword("b", "x")
+    noon = datetime(2026, 12, 1, 12)  # noqa: DTZ001 - as the database has it
+    epochs = [
+        UserRecord(1, "1", "bob", stored, False, changed, {}).user().epoch
+        for stored in (first, second)
+        for changed in (noon, noon + timedelta(seconds=1), None)
+    ]
+    assert len(set(epochs)) == len(epochs)

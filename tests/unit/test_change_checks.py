@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import DirectoryUnavailable
+from mi_ldap.sql import SqlStore
 from mi_ldap.sql.change_checks import ChangeChecks, Check, ServerState
 from mi_ldap.sql.config import DatabaseConfig
 from mi_ldap.sql.engine import Database
@@ -277,3 +278,10 @@ def test_a_change_is_repeated_only_if_its_commit_was_not_sent(
     monkeypatch.undo()
     rows = database.read(lambda connection: connection.exec_driver_sql("SELECT * FROM t").all())
     assert len(rows) == 2
+
+
+def test_a_change_is_authorized_by_the_database_itself() -> None:
+    """What is in memory may have been read before another admin was demoted."""
+    config = DatabaseConfig("postgresql", (("localhost", 1),), "userdb")
+    with closing(SqlStore(config, "admin")) as store:
+        assert store.authority(changes=True) is store
