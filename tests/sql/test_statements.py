@@ -76,6 +76,7 @@ def use(store: UserStore, role_name: str, admin_name: str) -> None:
     alice, bob = make_user(store, "alice"), make_user(store, "bob")
     role = store.create_role(role_name)
     store.apply(CreateAdminRole(alice))
+    store.apply(DeleteRole(store.create_role(f"{role_name} again")))
     store.apply(AssignRole(role, bob), SetCustodian(bob, alice.id))
     bob = reread(store, bob)
     admin_role = admin_role_of(store)
@@ -221,6 +222,10 @@ def test_each_change_locks_in_one_order_and_then_reads_what_it_writes(place: Pla
         assert all(number < first_write for number in locks), change
         if has_admin_role and is_serialized(change):
             assert locked[0] == "um_role", change
+        written = {table_of(each) for each in change if is_write(each)}
+        is_creation = any(each.startswith("insert into um_user ") for each in change)
+        if "um_user_attribute" in written and not is_creation:
+            assert "um_user" in locked, change
         if "um_user" in locked:
             since = change[locks[-1] + 1 : first_write]
             assert any("um_user_password" in each for each in since), change
