@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from mi_ldap.domains import Domains, HybridStore
-from mi_ldap.errors import BadRequest
+from mi_ldap.errors import BadRequest, Conflict
 from mi_ldap.model import EntryId, User
 from mi_ldap.services.container import Services
 from mi_ldap.services.recovery import Recovery
 from mi_ldap.settings import load_settings
 from mi_ldap.sql import Database, SqlHybridRoles
-from mi_ldap.store import AssignRole, CreateAdminRole, MarkFirstAdmin
+from mi_ldap.store import AssignRole, CreateAdminRole, MarkFirstAdmin, NotMember, RevokeRole
 from mi_ldap.wiring import services
 from tests.contract.words import admin_role_of, make_user
 from tests.hybrid.stores import ADMIN_ROLE, MiRows
@@ -54,6 +54,28 @@ def test_a_renamed_admin_is_not_removed_with_a_new_user_of_its_name(world: World
     assert world.change("carol", "bob", removed=ADMIN_ROLE) == 200
     assert world.admins() == ["carol", "robert", "root"]
     assert world.ask("carol", "DELETE", "/users/robert").status == 403
+
+
+def test_who_gets_the_former_name_by_another_tool_gets_no_roles(world: World) -> None:
+    """A member is known by its id: its stored name may be another user's by now."""
+    world.add_users("bob")
+    world.promote("root", "bob")
+    world.rename("bob", "robert")
+    world.add_users("bob")
+    store, held = world.store, admin_role_of(world.store)
+    for reads in (store, store.view(), store.authority(changes=False)):
+        new, former = reads.find_user("bob"), reads.find_user("robert")
+        assert new
+        assert former
+        assert [each.name for each in reads.roles_of(former)] == [ADMIN_ROLE]
+        assert reads.roles_of(new) == reads.details(new).roles == ()
+        assert reads.is_holder(held, former)
+        assert not reads.is_holder(held, new)
+        for step in (RevokeRole(held.role, new), NotMember(held.role, former)):
+            with pytest.raises(Conflict):
+                store._hybrid.apply((step,), lambda: None)
+        store._hybrid.apply((NotMember(held.role, new),), lambda: None)
+    assert world.admins() == ["robert", "root"]
 
 
 def test_an_accent_makes_another_user(world: World) -> None:
