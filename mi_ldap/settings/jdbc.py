@@ -46,8 +46,10 @@ _TLS: Final[Mapping[str, bool | None]] = {
 # The mode overrides the older switches, as in MySQL's and PostgreSQL's drivers.
 _TLS_OPTIONS: Final = ("sslmode", "ssl", "requiressl", "usessl")
 _CA_OPTIONS: Final = ("sslrootcert", "serversslcert")
+# A database in memory is no file; `translate_address` refuses it.
 _RELATIVE_FILE = re.compile(
-    rf"((?:jdbc:)?sqlite:///|[?&;](?:{'|'.join(_CA_OPTIONS)})=)(?=[^/?&;])", re.IGNORECASE
+    rf"((?:jdbc:)?sqlite:///(?!:memory:|file:)|[?&;](?:{'|'.join(_CA_OPTIONS)})=)(?=[^/?&;])",
+    re.IGNORECASE,
 )
 _WITHOUT_EFFECT: Final = """
     allowpublickeyretrieval applicationname autoreconnect autoreconnectforpools

@@ -15,7 +15,7 @@ from mi_ldap.settings.database import (
 from mi_ldap.settings.icp import IcpSettings, icp_problems
 from mi_ldap.settings.jdbc import DatabaseAddress
 from mi_ldap.settings.micro_integrator import MicroIntegratorSettings, node_problems
-from mi_ldap.settings.secondary import SecondaryStoreSettings
+from mi_ldap.settings.secondary import SAME_DOMAIN, SecondaryStoreSettings
 from mi_ldap.settings.sections import (
     AuditSettings,
     BootstrapSettings,
@@ -111,12 +111,10 @@ class Settings(Section):
         has_database = self.is_database or self.has_hybrid_database
         problems = [*database_problems(self.datasource, self.user_store)] if has_database else []
         for store in self.enabled_secondaries:
-            if store.is_database:
-                found = [*database_problems(_datasource_of(store), store)]
-                # With the primary users under a second name, admins could be changed by anyone.
-                if not (found or problems) and self._is_primary_database(store):
-                    found = ["datasource.url is the primary store's database: name another."]
-                problems += [store.renamed(sentence) for sentence in found]
+            # With the primary users under a second name, admins could be changed by anyone.
+            if store.is_database and not problems and self._is_primary_database(store):
+                sentence = "datasource.url is the primary store's database: name another."
+                problems += [store.renamed(sentence)]
         if problems:
             raise SettingsError("\n".join(problems))
         return self
@@ -131,13 +129,10 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _domains_are_unique(self) -> Settings:
-        domains = [each.domain for each in self.secondary_user_store]
         # Also without case and as parts of variables, whose names have `_` for `.` and `-`.
-        if len({each.variable for each in self.secondary_user_store}) < len(domains):
-            raise SettingsError(
-                "Two [[secondary_user_store]] have the same domain, or domains that differ in "
-                "`.`, `-` and `_` only: rename one."
-            )
+        variables = [each.variable for each in self.enabled_secondaries]
+        if len({*variables}) < len(variables):
+            raise SettingsError(SAME_DOMAIN)
         return self
 
     @model_validator(mode="after")
@@ -175,13 +170,4 @@ class Settings(Section):
 
 def secondary_address(store: SecondaryStoreSettings) -> DatabaseAddress:
     """Return the database of a secondary store with the account and TLS."""
-    return read_address(_datasource_of(store), store)
-
-
-def _datasource_of(store: SecondaryStoreSettings) -> DatasourceSettings:
-    return DatasourceSettings(
-        url=store.url,
-        username=store.username,
-        password=store.password,
-        max_active=store.max_active,
-    )
+    return read_address(store.datasource, store)

@@ -6,11 +6,16 @@ from typing import Final
 
 from pydantic import Field
 
+from mi_ldap.settings.database import DatasourceSettings, database_problems
 from mi_ldap.settings.sources import variable_part
 from mi_ldap.settings.types import Count, DatabaseUrl, Domain, Flag, Secret, Text, setting
 from mi_ldap.settings.user_store import UserStoreSettings
 
 SECTION: Final = "secondary_user_store"
+SAME_DOMAIN: Final = (
+    "Two [[secondary_user_store]] have the same domain, or domains that differ in `.`, `-` and `_` "
+    "only: rename one."
+)
 
 
 class SecondaryStoreSettings(UserStoreSettings):
@@ -28,6 +33,16 @@ class SecondaryStoreSettings(UserStoreSettings):
         """Whether users and roles are in a database."""
         return self.type == "database"
 
+    @property
+    def datasource(self) -> DatasourceSettings:
+        """Its database, as the section `[[datasource]]`."""
+        return DatasourceSettings(
+            url=self.url,
+            username=self.username,
+            password=self.password,
+            max_active=self.max_active,
+        )
+
     def _problems(self) -> list[str]:
         if self.disabled:
             return []
@@ -36,6 +51,8 @@ class SecondaryStoreSettings(UserStoreSettings):
             found = ["user_store.connection_url is missing: set the URL of the directory."]
         if self.hybrid_role_base:
             found = [*found, "user_store.hybrid_role_base belongs to [user_store]: remove it here."]
+        if self.is_database:
+            found = [*found, *database_problems(self.datasource, self)]
         return [self.renamed(sentence) for sentence in found]
 
     def renamed(self, sentence: str) -> str:

@@ -14,7 +14,7 @@ from mi_ldap.settings.deployment import KeyPath
 from mi_ldap.settings.errors import explain
 from mi_ldap.settings.jdbc import with_absolute_files
 from mi_ldap.settings.registry import ignored_part, is_custom_statement
-from mi_ldap.settings.secondary import SECTION, SecondaryStoreSettings
+from mi_ldap.settings.secondary import SAME_DOMAIN, SECTION, SecondaryStoreSettings
 from mi_ldap.settings.sources import Tree, variable_part
 from mi_ldap.settings.toml_values import (
     collect_values,
@@ -49,6 +49,7 @@ def read_secondary_stores(
     in_files = read_user_store_files(user_stores_dir) if user_stores_dir else []
     values: list[object] = []
     domains: list[str] = []
+    enabled: set[str] = set()
     problems: list[str] = []
     for file, table in (*tables, *in_files):
         if not isinstance(table, dict):
@@ -57,12 +58,17 @@ def read_secondary_stores(
         keys, wrong = _read_table(table, tree, folder)
         part = variable_part(str(keys.get("domain", ""))).lower()
         keys |= keys_in_environment(part, in_environment)
-        domains.append(part)
         wrong += placeholder_problems(SECTION, part, keys)
+        is_disabled = str(keys.get("disabled")).lower() == "true"
         if file:
+            if part in enabled and not is_disabled:
+                wrong.append(SAME_DOMAIN)
             wrong = [f"{file}: {sentence}" for sentence in wrong or _mistakes(keys)]
         if not (file and wrong):  # the sentences of the whole configuration name no file
             values.append(keys)
+        domains.append(part)
+        if not is_disabled:
+            enabled.add(part)
         problems += wrong
     problems += unknown_names(_NOUN, domains, in_environment)
     return values, problems
@@ -73,8 +79,8 @@ def _read_table(table: Tree, tree: Tree, folder: Path) -> tuple[Tree, list[str]]
     problems += [
         f"{SECTION}: {path[-1]} is an SQL statement of its own, which this service does not run: "
         "remove it, if users and roles are in MI's tables as MI creates them."
-        for path in values
-        if is_custom_statement(path)
+        for path, value in values.items()
+        if value != "" and is_custom_statement(path)
     ]
     ours = {path: value for path, value in values.items() if not ignored_part(path)}
     keys = {path[-1]: value for path, value in ours.items() if path[-1] not in _WITHOUT_EFFECT}

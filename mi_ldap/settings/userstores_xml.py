@@ -61,6 +61,9 @@ def _read_file(file: Path) -> Tree:
     except expat.ExpatError as error:
         reason = f"line {error.lineno} is not XML"
         raise ConfigurationError(f"{file} cannot be used: {reason}.") from None
+    except LookupError:
+        reason = "its encoding is not known; save it as UTF-8"
+        raise ConfigurationError(f"{file} cannot be used: {reason}.") from None
     except ValueError as error:
         raise ConfigurationError(f"{file} cannot be used: {error}.") from None
 
@@ -111,6 +114,10 @@ def _refuse_doctype(*_: Any) -> None:
 
 
 def _table(found: _Reader) -> Tree:
+    own = {_NAMES.get(name.lower()): text.strip() for name, text in found.properties.items()}
+    if own.get("disabled", "").lower() == "true":
+        # It may be of a class, or have an address, that only MI can use.
+        return {name: own[name] for name in ("domain", "disabled") if name in own}
     kind = found.class_name.rpartition(".")[2].removeprefix("UniqueID")
     if kind not in _KINDS:
         known = ", ".join(_KINDS)

@@ -237,3 +237,9 @@ def test_what_a_database_needs_is_demanded(tmp_path: Path, toml: str, said: str)
 def test_a_database_on_this_machine_may_need_no_password(tmp_path: Path) -> None:
     settings = load(tmp_path, f'{LOCAL}url = "jdbc:postgresql://localhost/userdb"')
     assert settings.database_address.password == ""
+
+
+@pytest.mark.parametrize("name", [":memory:", "file:users?mode=memory"])
+def test_a_database_in_memory_is_refused(tmp_path: Path, name: str) -> None:
+    toml = f'{LOCAL}url = "sqlite:///{name}"'
+    assert "datasource.url must name a file for SQLite" in complaint_of(tmp_path, toml)

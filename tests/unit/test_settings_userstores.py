@@ -99,10 +99,35 @@ def test_a_disabled_store_is_not_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "unusable",
+    [
+        (".JDBCUser", ".OwnUser"),
+        ("jdbc:mysql", "jdbc:h2"),
+        ('"password"', '"password" encrypted="true"'),
+        ('"MaxUserNameListLength"', '"SelectUserSQL"'),
+        ("wso2.com", "staff"),
+    ],
+)
+def test_what_only_mi_can_use_may_be_in_the_file_of_a_disabled_store(
+    tmp_path: Path, unusable: tuple[str, str]
+) -> None:
+    disabled = JDBC.replace('"Disabled">false', '"Disabled">true').replace(*unusable)
+    (store,) = load(tmp_path, wso2_com=disabled, staff=LDAP).enabled_secondaries
+    assert (store.domain, store.type) == ("STAFF", "read_only_ldap")
+
+
+def test_an_empty_statement_is_none(tmp_path: Path) -> None:
+    content = JDBC.replace('"Description"', '"SelectUserSQL"')
+    assert len(load(tmp_path, wso2_com=content, staff=LDAP).enabled_secondaries) == 2
+
+
+@pytest.mark.parametrize(
     ("content", "reason"),
     [
         (JDBC[:200], "line 3 is not XML"),
         ("", "line 1 is not XML"),
+        (JDBC.replace("UTF-8", "no-such"), "its encoding is not known"),
+        (JDBC.replace("UTF-8", "Big5"), "multi-byte encodings are not supported"),
         ("<Realm/>", "its root is not UserStoreManager"),
         (JDBC.replace(".JDBCUser", ".OwnUser"), "its class is none of JDBCUserStoreManager"),
         (JDBC.replace("userName", "url"), "it has the property url twice"),
@@ -110,6 +135,8 @@ def test_a_disabled_store_is_not_used(tmp_path: Path) -> None:
         (JDBC.replace('"MaxUserNameListLength"', '"SelectUserSQL"'), "SelectUserSQL is an SQL"),
         (JDBC.replace("secret &lt;one&gt;", "$secret{db}"), "WSO2_COM__PASSWORD"),
         (JDBC.replace("wso2.com", "PRIMARY"), "domain must be a domain"),
+        (JDBC.replace("wso2.com", "Staff"), "same domain"),
+        (JDBC.replace('"userName"', '"user"'), "secondary_user_store.username is missing"),
         (JDBC.replace("jdbc:mysql", "jdbc:oracle"), "url must be"),
         (
             JDBC.replace("<UserStore", '<!DOCTYPE x [<!ENTITY a "b">]><UserStore', 1),
@@ -124,19 +151,6 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(
     assert f"{tmp_path / 'userstores' / 'wso2_com.xml'}" in complaint
     assert reason in complaint
     assert "secret <one>" not in complaint
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        (("wso2.com", "Staff"), "same domain"),
-        (('"userName"', '"user"'), "WSO2.COM: secondary_user_store.username is missing"),
-    ],
-)
-def test_a_wrong_value_stops_the_start(
-    tmp_path: Path, change: tuple[str, str], sentence: str
-) -> None:
-    assert sentence in complaint_of(tmp_path, JDBC.replace(*change))
 
 
 def test_a_folder_that_does_not_exist_stops_the_start(tmp_path: Path) -> None:
