@@ -18,7 +18,7 @@ from mi_ldap.domains.prefixes import (
 )
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.model import AdminRole, Names, Role, User, UserDetails
-from mi_ldap.name_rules import split_domain
+from mi_ldap.name_rules import PRIMARY, split_domain
 from mi_ldap.store import Read, UserReads
 
 log = structlog.get_logger()
@@ -73,7 +73,9 @@ class DomainReads:
         return self._shown_user(self._reads(domain).user(bare), domain)
 
     def user_names(self, like: str | None = None) -> Names:
-        domain, bare = split_domain(like or "", self._domains)
+        domain, bare = split_domain(like or "", (PRIMARY, *self._domains))
+        if domain == PRIMARY:
+            return self._primary_reads.user_names(None if bare == "*" else bare)
         if domain:
             names = self._names_of(domain, lambda reads: reads.user_names(_within(bare, domain)))
             return names_with_domain(names, domain)

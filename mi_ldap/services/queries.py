@@ -14,7 +14,7 @@ from mi_ldap.deadline import remaining_s
 from mi_ldap.errors import BadRequest
 from mi_ldap.model import BETWEEN, Names, in_order
 from mi_ldap.name_folding import MAX_TYPED
-from mi_ldap.name_rules import is_primary, split_domain
+from mi_ldap.name_rules import PRIMARY, split_domain
 
 MAX_REGEX = 500
 MAX_CONDITION = MAX_TYPED
@@ -100,9 +100,10 @@ class Query:
     def like(self) -> str | None:
         """A pattern that matches at least the selected names in a directory; None for all names.
 
-        If `pattern` has a domain, it is a pattern of that domain, `"WSO2.COM/*ob*"`.
+        If `pattern` has a domain, it is a pattern of that domain, `"WSO2.COM/*ob*"`. With no
+        secondary stores no domain leads it.
         """
-        domain = split_domain(self.pattern, self.domains)[0]
+        domain = split_domain(self.pattern, (PRIMARY, *self.domains))[0] if self.domains else ""
         return f"{domain}/{self._literal_part or '*'}" if domain else self._literal_part
 
     @property
@@ -128,9 +129,10 @@ class Query:
     def _by_pattern(self) -> Condition | None:
         # Several `*` in a row match the same as one, but make the expression slower.
         wanted = re.sub(r"\*+", "*", self.pattern.casefold())
-        bare = self.domains and not split_domain(wanted, self.domains)[0]
-        if bare and wanted not in ("", "*"):
-            return _without_domains(wanted, self.domains)
+        domain, rest = split_domain(wanted, (PRIMARY, *self.domains))
+        of_primary = domain == PRIMARY
+        if of_primary or (self.domains and not domain and wanted not in ("", "*")):
+            return _without_domains(rest, self.domains, of_primary=of_primary)
         return _pattern_condition(wanted)
 
     def _by_part(self) -> Condition | None:
@@ -177,12 +179,16 @@ def _simple_condition(pieces: list[str]) -> Condition | None:
     return None
 
 
-def _without_domains(wanted: str, domains: Iterable[str]) -> Condition:
-    """Return the condition, for all positions, that names match once their domains are removed."""
+def _without_domains(wanted: str, domains: Iterable[str], *, of_primary: bool) -> Condition:
+    """Return the condition, for all positions, that names match once their domains are removed.
+
+    Args:
+        wanted: the pattern, a casefold.
+        domains: of the secondary stores.
+        of_primary: whether only names of the primary store meet the condition.
+    """
     prefixes = [f"{domain}/".casefold() for domain in domains]
-    domain, _, rest = wanted.partition("/")
-    of_primary = bool(domain) and is_primary(domain)
-    matches = _pattern_condition(rest if of_primary else wanted)
+    matches = _pattern_condition(wanted) if wanted else _no_names
 
     def condition(names: Names, positions: Sequence[int]) -> Sequence[int]:
         # The names are sorted, so those of a domain are consecutive.
@@ -209,6 +215,10 @@ def _without_prefix(names: Names, wanted: range, size: int) -> Names:
     part = slice(wanted.start, wanted.stop)
     folded = tuple(fold[size:] for fold in (names.folded or ())[part])
     return Names(tuple(name[size:] for name in names.names[part]), folded=folded)
+
+
+def _no_names(names: Names, positions: Sequence[int]) -> Sequence[int]:
+    return ()
 
 
 def _pattern_condition(wanted: str) -> Condition | None:

@@ -126,6 +126,14 @@ def test_a_pattern_with_a_domain_asks_that_store_alone(stores: Stores) -> None:
     assert (names.names, names.complete) == (("WSO2.COM/bob",), True)
 
 
+@pytest.mark.parametrize("pattern", ["PRIMARY/*", "primary/*bo*"])
+def test_a_pattern_of_the_primary_store_asks_it_alone(stores: Stores, pattern: str) -> None:
+    stores.wso2.is_down = stores.other.is_down = True
+    query = Query(pattern=pattern, domains=("WSO2.COM", "OTHER"))
+    found = query.select(stores.all.user_names(query.like))
+    assert (found.names, found.complete) == (("bob", "boss"), True)
+
+
 def test_a_store_that_is_down_makes_lists_incomplete_and_its_users_unavailable(
     stores: Stores,
 ) -> None:
@@ -268,7 +276,7 @@ def matches(pattern: str, name: str) -> bool:
     others=short_names,
     more=short_names,
     prefix=st.sampled_from(["", "", "B/", "a.b/", "primary/"]),
-    pattern=st.text("ab*?.-", min_size=1, max_size=4),
+    pattern=st.text("ab*?.-", min_size=1, max_size=4) | st.just("primary"),
 )
 def test_a_pattern_selects_by_the_contract(
     primary: Sequence[str], others: Sequence[str], more: Sequence[str], prefix: str, pattern: str

@@ -113,6 +113,20 @@ def test_a_selection_tells_whether_it_is_complete() -> None:
     assert not Query().select(Names((), complete=False)).complete
 
 
+def test_a_pattern_of_the_primary_store_needs_no_other_store() -> None:
+    names = ("bob", "bobby", "primary")
+    for pattern, expected in (
+        ("PRIMARY/bob*", ("bob", "bobby")),
+        ("primary/*", names),
+        ("PRIMARY/primary", ("primary",)),
+        ("PRIMARY", ("primary",)),
+        ("PRIMARY/", ()),
+    ):
+        query = Query(pattern=pattern)
+        assert selected(query, Names(names)) == expected
+        assert "/" not in pattern or query.like is None
+
+
 @given(texts, texts)
 def test_every_matching_name_matches_the_pattern_for_the_directory(name: str, key: str) -> None:
     for query in (Query(search_key=key), Query(pattern=key)):
