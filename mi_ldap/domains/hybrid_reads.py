@@ -91,15 +91,19 @@ class HybridReads:
         return self._store_reads.find_role(name)
 
     def role_names(self) -> Names:
-        found = self._store_reads.role_names()
-        names = [name for name in found.names if not self._is_hidden(name)]
+        hybrid: Names | None = None
         try:
-            # If the database hangs, there must be time left for the response.
+            # If the database hangs, there must be time left for the stores. It is read first,
+            # because a secondary store that hangs takes all the time that is left.
             with deadline(remaining_s() / 2):
-                return Names((*names, *self._hybrid_reads.role_names().names), found.complete)
+                hybrid = self._hybrid_reads.role_names()
         except DirectoryUnavailable as error:
             log.warning("hybrid_roles_left_out_of_list", error=str(error))
+        found = self._store_reads.role_names()
+        names = [name for name in found.names if not self._is_hidden(name)]
+        if hybrid is None:
             return Names(tuple(names), complete=False)
+        return Names((*names, *hybrid.names), found.complete)
 
     def member_names(self, role: Role) -> Names:
         if not role.is_hybrid:
@@ -201,9 +205,13 @@ class HybridReads:
             by_domain.setdefault(member.domain, []).append(member)
         names: list[str] = []
         is_complete = True
-        for domain, found in by_domain.items():
+        # The primary store first, whose failure is an error.
+        for position, (domain, found) in enumerate(sorted(by_domain.items())):
+            # If a store hangs, there must be time left for the others.
+            share = 1 if not domain else len(by_domain) - position
             try:
-                names += self._present_names(found)
+                with deadline(remaining_s() / share):
+                    names += self._present_names(found)
             except DirectoryUnavailable as error:
                 if not domain:
                     raise
