@@ -10,14 +10,14 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from mi_ldap.deadline import remaining_s
+from mi_ldap.deadline import deadline, remaining_s
 from mi_ldap.errors import ReadOnlyStore
 from mi_ldap.sql.change_checks import ChangeChecks, Check
 from mi_ldap.sql.config import DatabaseConfig
@@ -28,7 +28,7 @@ from mi_ldap.sql.database_errors import (
     is_standby,
     translated,
 )
-from mi_ldap.sql.hosts import Host, Hosts
+from mi_ldap.sql.hosts import CHECK_S, Host, Hosts
 
 T = TypeVar("T")
 
@@ -216,9 +216,11 @@ class Database:
             self._free.release()
 
     def _note_timeout(self, host: Host, error: DBAPIError) -> None:
-        """Use another host, if there is one, after this one did not answer in time."""
+        """Have the host checked, if there is another one, when it did not answer in time."""
+        # The statement may also have waited for a lock of another client. Then the host works, and
+        # leaving it would fail all other requests.
         if error.connection_invalidated and remaining_s() <= 0 and len(self.config.hosts) > 1:
-            self._hosts.mark_failed(host, error)
+            self._hosts.suspect(host)
 
     def _opened_engine(self) -> Engine:
         if self._engine is None:
@@ -252,8 +254,22 @@ class Database:
         return connection
 
     def _on_checkout(self, connection: Any, record: ConnectionPoolEntry, proxy: Any) -> None:
-        if not self._hosts.is_current(record.info["host"]):
+        host = record.info["host"]
+        # With less time left the host could seem to fail; a later request checks it.
+        if self._hosts.is_suspected(host) and remaining_s() >= CHECK_S:
+            self._check(host, connection)
+        if not self._hosts.is_current(host):
             raise DisconnectionError  # the pool opens another one
+
+    def _check(self, host: Host, connection: Any) -> None:
+        """Use another host if this one does not answer at once."""
+        try:
+            with deadline(CHECK_S), closing(connection.cursor()) as cursor:
+                cursor.execute("SELECT 1")
+        except driver_of(self.config).ERRORS as error:
+            self._hosts.mark_failed(host, error)
+        else:
+            self._hosts.trust(host)
 
     def _on_statement(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         self._observe(statement.split(None, 1)[0].lower())

@@ -19,6 +19,9 @@ Host = tuple[str, int]
 RETRY_AFTER_S: Final = 1.0
 """Seconds for which a host that failed is not tried."""
 
+CHECK_S: Final = 1.0
+"""How long a suspected host has to answer, in seconds."""
+
 
 class Hosts:
     """The hosts in their order of preference; new connections go to the first that works.
@@ -41,6 +44,7 @@ class Hosts:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._failed_at: dict[Host, float] = {}
+        self._suspected: set[Host] = set()
         self._current: Host | None = None
 
     def connect(self) -> tuple[Any, Host]:
@@ -55,8 +59,11 @@ class Hosts:
             share_s = remaining_s() / (len(candidates) - position)
             if share_s <= 0:
                 break
+            longest_s = (
+                min(self._timeout_s, CHECK_S) if self.is_suspected(host) else self._timeout_s
+            )
             try:
-                connection = self._connect(host, min(self._timeout_s, share_s))
+                connection = self._connect(host, min(longest_s, share_s))
             except DatabaseUnavailable as error:
                 self.mark_failed(host, error)
                 continue
@@ -68,18 +75,34 @@ class Hosts:
         """Whether connections to that host are to be used."""
         return host == self._current
 
+    def suspect(self, host: Host) -> None:
+        """Have the next request check whether the host answers: a statement did not end in time."""
+        with self._lock:
+            self._suspected.add(host)
+
+    def is_suspected(self, host: Host) -> bool:
+        """Whether the host is to be checked before a connection of it is used."""
+        return host in self._suspected
+
+    def trust(self, host: Host) -> None:
+        """Use the host: it has answered."""
+        with self._lock:
+            self._suspected.discard(host)
+
     def mark_failed(self, host: Host, error: BaseException | str) -> None:
         """Do not use the host for a second."""
         first_line = str(error).partition("\n")[0][:300]
         log.warning("database_host_failed", host=host[0], port=host[1], error=first_line)
         with self._lock:
             self._failed_at[host] = time.monotonic()
+            self._suspected.discard(host)
             if self._current == host:
                 self._current = None
 
     def _use(self, host: Host) -> None:
         with self._lock:
             self._failed_at.pop(host, None)
+            self._suspected.discard(host)
             if self._current != host:
                 log.info("database_host", host=host[0], port=host[1])
             self._current = host

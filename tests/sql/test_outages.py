@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -25,6 +26,10 @@ from tests.sql.stores import ADMIN_ROLE
 
 KINDS = {"postgresql": PostgreSql, "mariadb": MariaDb}
 Action = Callable[[], object]
+_SET_PASSWORD = {
+    "postgresql": "ALTER ROLE mi PASSWORD '{}'",
+    "mysql": "ALTER USER mi@'%' IDENTIFIED BY '{}'",
+}
 SLACK_S = 2.5  # psycopg waits at least 2 s for a connection
 
 
@@ -107,10 +112,9 @@ def test_a_server_that_hangs_is_unavailable_within_the_deadline(
     make_user(store, "bob")
 
 
-def test_a_lock_of_another_client_ends_with_the_deadline(
-    server: DatabaseServer, store: SqlStore
-) -> None:
-    user = make_user(store)
+@contextmanager
+def locked_users(server: DatabaseServer) -> Iterator[None]:
+    """Have another client hold a lock of all users meanwhile."""
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -125,15 +129,60 @@ def test_a_lock_of_another_client_ends_with_the_deadline(
     holder.start()
     assert held.wait(10)
     try:
+        yield
+    finally:
+        done.set()
+        holder.join()
+
+
+def test_a_lock_of_another_client_ends_with_the_deadline(
+    server: DatabaseServer, store: SqlStore
+) -> None:
+    user = make_user(store)
+    with locked_users(server):
         began = time.monotonic()
         with deadline(1), pytest.raises(DirectoryUnavailable):
             store.reset_password(user, "another one")
         assert time.monotonic() - began < 1 + SLACK_S
         assert store.find_user("alice") == user  # reads do not wait
-    finally:
-        done.set()
-        holder.join()
     store.reset_password(user, "another one")
+
+
+def test_a_host_with_a_lock_of_another_client_is_not_left(server: DatabaseServer) -> None:
+    (port,) = free_ports(1)
+    hosts = ((LOOPBACK, port), *server.config.hosts)
+    with closing(SqlStore(replace(server.config, hosts=hosts), ADMIN_ROLE)) as store:
+        user = make_user(store)
+
+        def write() -> None:
+            with deadline(1), pytest.raises(DirectoryUnavailable):
+                store.reset_password(user, "another one")
+
+        with locked_users(server), ThreadPoolExecutor(1) as pool:
+            write()
+            assert store.find_user("alice") == user  # on a new connection
+            writing = pool.submit(write)
+            assert store.find_user("alice") == user
+            writing.result()
+            assert store.find_user("alice") == user  # on the connection of the other read
+
+
+def test_a_host_that_hangs_is_left(server: DatabaseServer) -> None:
+    with type(server)() as other:
+        create_tables(other.config)
+        other.run_sql(_SET_PASSWORD[other.dialect].format(server.password))
+        hosts = (*server.config.hosts, *other.config.hosts)
+        config = replace(server.config, hosts=hosts)
+        with closing(SqlStore(config, ADMIN_ROLE)) as store:
+            make_user(store)
+            server.freeze()
+            try:
+                with deadline(1), pytest.raises(DirectoryUnavailable):
+                    store.check()
+                with deadline(5):
+                    assert store.find_user("alice") is None  # the other server has no such user
+            finally:
+                server.thaw()
 
 
 def test_the_next_host_is_used_while_the_first_is_down(server: DatabaseServer) -> None:
