@@ -74,8 +74,24 @@ def new_role_name(text: str, *, allow_any: bool = False) -> str:
     # One character more than allowed, so that a longer text is still refused.
     domain, slash, rest = text[: MAX_TYPED + 1].strip().partition("/")
     if slash and _hybrid_domain(domain):
-        return full_role_name(f"{domain}/{_bare_role_name(rest, allow_any=allow_any)}")
-    return _bare_role_name(text, allow_any=allow_any)
+        return full_role_name(f"{domain}/{bare_role_name(rest, allow_any=allow_any)}")
+    return bare_role_name(text, allow_any=allow_any)
+
+
+def bare_role_name(text: str, *, allow_any: bool = False) -> str:
+    """Return `text` as the name of a new role of a user store, which has no domain.
+
+    Args:
+        text: as typed.
+        allow_any: whether characters that are special in URLs are allowed.
+
+    Raises:
+        BadRequest: the name breaks a rule; says which.
+    """
+    name = _checked_name(text, "role name", allow_any=allow_any)
+    if "/" in name:
+        raise _not_allowed("role name", "only 'Internal/' and 'Application/' may lead it")
+    return name
 
 
 def role_name_warning(name: str) -> str:
@@ -191,13 +207,6 @@ def without_primary(name: str) -> str:
 
 def _hybrid_domain(domain: str) -> str | None:
     return next((known for known in HYBRID_DOMAINS if known.casefold() == domain.casefold()), None)
-
-
-def _bare_role_name(text: str, *, allow_any: bool) -> str:
-    name = _checked_name(text, "role name", allow_any=allow_any)
-    if "/" in name:
-        raise _not_allowed("role name", "only 'Internal/' and 'Application/' may lead it")
-    return name
 
 
 def is_too_long(text: str) -> bool:

@@ -55,7 +55,9 @@ class Rules:
     def new_role_name(self, text: str) -> str:
         domain, bare = name_rules.split_domain(text, self.secondary)
         if domain:
-            return f"{domain}/{self.secondary[domain].new_role_name(bare)}"
+            rules = self.secondary[domain]
+            name = name_rules.bare_role_name(bare, allow_any=rules.allow_any_name)
+            return f"{domain}/{name_rules.ensure_matches(name, rules.role_name, 'role name')}"
         name = name_rules.new_role_name(text, allow_any=self.allow_any_name)
         return name_rules.ensure_matches(name, self.role_name, "role name")
 

@@ -194,6 +194,17 @@ def test_an_unknown_domain_is_404(admin: Api, method: str, path: str, body: obje
     assert "Could not find a user-store for the given domain nowhere" in answer.text
 
 
+@pytest.mark.parametrize("domain", ["Internal", "application"])
+def test_a_hybrid_role_is_in_no_secondary_store(admin: Api, domain: str) -> None:
+    for body in (
+        {"role": f"{domain}/x", "domain": "wso2.com"},
+        {"role": f"WSO2.COM/{domain}/x"},
+    ):
+        answer = admin("POST", "/roles", body)
+        assert (answer.status_code, "role name is not allowed" in answer.text) == (400, True)
+    assert names(admin, "roles", "role") == ["admin", "Internal/everyone"]
+
+
 def test_only_the_primary_store_has_admins(admin: Api) -> None:
     wanted = {"userId": "bob", "password": PASSWORD, "domain": "wso2.com", "isAdmin": "true"}
     assert admin("POST", "/users", wanted).status_code == 400

@@ -163,9 +163,9 @@ def delete_role(name: str) -> Response:
     The admin role and `Internal/everyone` cannot be deleted.
     """
     deleted = services().roles.delete(current_performer(), _in_path(name))
-    bare = name_rules.split_domain(deleted.name, services().rules.domains)[1]
     # Without its domain if the query names that.
-    shown = deleted.name if name_rules.is_primary(request.args.get("domain")) else bare
+    is_bare = not name_rules.is_primary(request.args.get("domain"))
+    shown = deleted.name.partition("/")[2] if is_bare else deleted.name
     return jsonify(role=shown, status=DELETED)
 
 
