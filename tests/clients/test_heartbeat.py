@@ -248,8 +248,10 @@ def test_what_a_dashboard_says_badly_is_said_in_words_of_ours(
     def speak() -> None:
         peer, _ = server.accept()
         with peer, suppress(OSError):
-            peer.recv(65536)
             peer.sendall(answer)
+            peer.shutdown(socket.SHUT_WR)
+            while peer.recv(65536):  # closing with unread input would reset the connection
+                pass
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=speak)

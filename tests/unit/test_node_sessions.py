@@ -123,21 +123,21 @@ def test_requests_at_the_same_time_share_a_login(clock: Clock) -> None:
         used = session_at(node)
         tokens = set(await asyncio.gather(*(used.token() for _ in range(20))))
         for token in tokens:
-            used.forget(token)
+            used.refuse(token)
         return tokens | set(await asyncio.gather(*(used.token() for _ in range(20))))
 
     assert len(asyncio.run(ask())) == node.logins == 2
 
 
-def test_a_token_that_was_replaced_is_not_forgotten_twice(clock: Clock) -> None:
+def test_a_token_that_was_replaced_is_not_refused_twice(clock: Clock) -> None:
     node = node_with_tokens(clock, HOUR_S)
 
     async def ask() -> None:
         used = session_at(node)
         first = await used.token()
-        used.forget(first)
+        used.refuse(first)
         second = await used.token()
-        used.forget(first)
+        used.refuse(first)
         assert await used.token() == second
 
     asyncio.run(ask())
