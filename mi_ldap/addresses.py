@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -47,6 +48,15 @@ def is_loopback(host: str) -> bool:
 def is_wildcard(host: str) -> bool:
     """Whether a server with this host listens on all interfaces, as with `"0.0.0.0"`."""
     return host in ("0.0.0.0", "::")  # noqa: S104 - compared only
+
+
+def own_host(listens_at: str) -> str:
+    """Return the host of the service for other machines, without brackets.
+
+    Args:
+        listens_at: the host that the service listens at, `"0.0.0.0"` for all.
+    """
+    return socket.getfqdn() if is_wildcard(listens_at) else listens_at
 
 
 def host_in_url(host: str) -> str:

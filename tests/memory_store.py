@@ -167,6 +167,7 @@ class MemoryStore:
     def membership_path(self, user: User, role: Role) -> tuple[Role, ...]:
         return self._roles_at(self.content.membership_path(user.locator, role.locator))
 
+    @_locked
     def find_role(self, name: str) -> Role | None:
         return self._role_at(role_locator(name))
 

@@ -12,6 +12,7 @@ import click
 import structlog
 
 from mi_ldap.checks import Doctor, Finding, Report
+from mi_ldap.checks.authorization import examine_authorization
 from mi_ldap.checks.hybrid_roles import examine_hybrid_roles
 from mi_ldap.checks.icp import examine_icp
 from mi_ldap.checks.secondary_stores import examine_secondary_stores
@@ -71,6 +72,7 @@ def _findings(
                 yield replace(finding, remedy="") if is_fixed_next else finding
             yield from examine_secondary_stores(services)
             yield from examine_hybrid_roles(services)
+            yield from examine_authorization(services)
             yield from examine_icp(services)
             if fix_members:
                 yield from _fixed(doctor, yes=yes, quiet=quiet)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
 import ssl
 import uuid
 
-from mi_ldap.addresses import host_in_url, is_wildcard
+from mi_ldap.addresses import host_in_url, own_host
 from mi_ldap.deadline import deadline
 from mi_ldap.services.container import Services
 from mi_ldap.serving import heartbeat_request
 from mi_ldap.serving.heartbeat_process import HeartbeatLoop
 from mi_ldap.serving.heartbeat_request import object_in, post
 from mi_ldap.settings import Settings
-from mi_ldap.settings.sections import ServerSettings
 
 _NODE_ID = "dashboard_node_id"
 
@@ -101,15 +99,10 @@ def _body(settings: Settings, node_id: str, url: str) -> bytes:
 def management_url(settings: Settings) -> str:
     """Return the URL of the API for the dashboard, which appends names of resources to it."""
     server, dashboard = settings.server, settings.dashboard_config
-    host = host_in_url(dashboard.management_hostname or own_host(server))
+    host = host_in_url(dashboard.management_hostname or own_host(server.host))
     # A separate port is that of a proxy, which does TLS for the service.
     scheme = "https" if server.tls or dashboard.management_port else "http"
     return f"{scheme}://{host}:{dashboard.management_port or server.port}/management/"
-
-
-def own_host(server: ServerSettings) -> str:
-    """Return the host of the service for other machines, without brackets."""
-    return socket.getfqdn() if is_wildcard(server.host) else server.host
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:

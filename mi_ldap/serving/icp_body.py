@@ -15,8 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mi_ldap import __version__
-from mi_ldap.addresses import host_in_url
-from mi_ldap.serving.heartbeat import own_host
+from mi_ldap.addresses import host_in_url, own_host
 from mi_ldap.settings import Settings
 
 VERSION: Final = "v1.0"
@@ -92,7 +91,7 @@ def management_address(settings: Settings) -> tuple[str, int]:
     if settings.icp_config.management_url:
         parts = urlsplit(settings.icp_config.management_url)
         return host_in_url(parts.hostname or ""), parts.port or _HTTPS_PORT
-    return host_in_url(own_host(settings.server)), settings.server.port
+    return host_in_url(own_host(settings.server.host)), settings.server.port
 
 
 def _fields(settings: Settings, runtime_id: str) -> dict[str, Any]:

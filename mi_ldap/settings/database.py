@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, SecretStr
 
 from mi_ldap.addresses import is_loopback
 from mi_ldap.errors import ConfigurationError
@@ -13,7 +15,6 @@ from mi_ldap.settings.jdbc import DatabaseAddress, translate_address, with_absol
 from mi_ldap.settings.sources import Tree
 from mi_ldap.settings.types import (
     Count,
-    DatabaseUrl,
     OutputFile,
     Secret,
     Section,
@@ -30,6 +31,15 @@ _FOR_DATABASES: Final = """
     allow_any_name username_java_regex rolename_java_regex password_java_regex
 """
 """The keys of `[user_store]` that apply to databases; all others describe a directory."""
+
+
+def _check_address(url: SecretStr) -> SecretStr:
+    translate_address(url.get_secret_value())
+    return url
+
+
+# A secret, because it may contain a password.
+DatabaseUrl = Annotated[Secret, AfterValidator(_check_address)]
 
 
 class DatasourceSettings(Section):

@@ -6,9 +6,9 @@ from typing import Final
 
 from pydantic import Field
 
-from mi_ldap.settings.database import DatasourceSettings, database_problems
+from mi_ldap.settings.database import DatabaseUrl, DatasourceSettings, database_problems
 from mi_ldap.settings.sources import variable_part
-from mi_ldap.settings.types import Count, DatabaseUrl, Domain, Flag, Secret, Text, setting
+from mi_ldap.settings.types import Count, Domain, Flag, Secret, Text, setting
 from mi_ldap.settings.user_store import UserStoreSettings
 
 SECTION: Final = "secondary_user_store"

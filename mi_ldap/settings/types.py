@@ -19,7 +19,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from mi_ldap.name_folding import folded
 from mi_ldap.settings.expressions import translate_java_regex
-from mi_ldap.settings.jdbc import translate_address
 from mi_ldap.settings.validators import (
     is_attribute_name,
     is_dn,
@@ -242,13 +241,6 @@ def _read_node_url(value: object) -> str:
     return url
 
 
-def _read_database_url(value: object) -> SecretStr:
-    # It may hold a password.
-    secret = _read_secret(value)
-    translate_address(secret.get_secret_value())
-    return secret
-
-
 _DIGESTS = {
     "SHA": "SHA-1",
     "SHA1": "SHA-1",
@@ -328,7 +320,6 @@ Domain = Annotated[
     ),
 ]
 Urls = Annotated[str, BeforeValidator(_read_urls)]
-DatabaseUrl = Annotated[SecretStr, BeforeValidator(_read_database_url)]
 Digest = Annotated[str, BeforeValidator(_read_digest)]
 DashboardUrl = Annotated[str, BeforeValidator(_read_dashboard_url)]
 IcpSecret = Annotated[SecretStr, BeforeValidator(_read_icp_secret)]

@@ -30,4 +30,5 @@ def test_each_check_has_a_section_in_the_docs() -> None:
         "secondary-stores",
         "hybrid-roles",
         "icp",
+        "authorization",
     }
