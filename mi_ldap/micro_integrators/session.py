@@ -49,8 +49,8 @@ class Session:
         self._ends_at = 0.0
         self._login: Task[str] | None = None
         self._refused_until = 0.0
-        self._is_doubtful = False  # the token replaces a refused one, and was not accepted yet
-        self._doubted_until = 0.0
+        self._is_unconfirmed = False  # the token replaces a refused one, and was not accepted yet
+        self._unconfirmed_until = 0.0
 
     async def token(self) -> str:
         """Return a token that does not expire soon; log in if there is none.
@@ -73,7 +73,7 @@ class Session:
     def accept(self, token: str) -> None:
         """Note that the node has answered a request with this token, and not by 401."""
         if token == self._token:
-            self._is_doubtful = False
+            self._is_unconfirmed = False
 
     def refuse(self, token: str) -> None:
         """Stop using a token, because the node answered 401.
@@ -84,10 +84,10 @@ class Session:
         if token != self._token:
             return  # another request has replaced it meanwhile
         # Otherwise each request would log in, and MI keeps only the 200 newest tokens.
-        if self._is_doubtful and time.monotonic() < self._doubted_until:
+        if self._is_unconfirmed and time.monotonic() < self._unconfirmed_until:
             raise self.refused_token()
         self._token = ""
-        self._is_doubtful = True
+        self._is_unconfirmed = True
 
     def refused_token(self) -> NodeFailed:
         """Log that the node refuses a new token; return the error."""
@@ -122,7 +122,7 @@ class Session:
         if not token:
             raise BadAnswer(f"no token in the answer to the login, status {status}")
         self._token = token
-        self._doubted_until = time.monotonic() + _REFUSED_S
+        self._unconfirmed_until = time.monotonic() + _REFUSED_S
         life_s = _life_of(token)
         # A token that lives for less than two minutes is used for half of its lifetime.
         self._ends_at = time.monotonic() + max(life_s - _MARGIN_S, life_s / 2)

@@ -119,7 +119,8 @@ def test_an_interrupted_download_leaves_nothing(
     integrator: MicroIntegrator, mi: Person, number: int
 ) -> None:
     integrator.set_mode(Fault.HANG_IN_BODY, resource="logs", after_bytes=100_000)
-    process = mi.start(*DOWNLOAD)
+    # Tests that are run with `nohup` ignore SIGHUP, and so would `mi`.
+    process = mi.start(*DOWNLOAD, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
     while not files(mi):
         assert process.poll() is None
     process.send_signal(number)
