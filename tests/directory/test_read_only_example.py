@@ -100,7 +100,7 @@ class Operator:
         for there, here in (("/var/lib/mi-ldap", state), ("/var/backups", f"{state}.backup")):
             commands = commands.replace(there, here)
         said = "".join(map(self.run, commands.splitlines()))
-        assert said == output.replace("my.toml", str(CONFIG))
+        assert said == output.replace("/etc/mi-ldap/my.toml", str(CONFIG))
 
     def run(self, command: str) -> str:
         program, *arguments = shlex.split(command)
