@@ -12,7 +12,9 @@ from mi_ldap.errors import (
     AdminRoleUnclear,
     AmbiguousName,
     DirectoryUnavailable,
+    Forbidden,
     LoginRefused,
+    ReadOnlyStore,
     UserNotFound,
 )
 from mi_ldap.model import AuthenticationResult, Performer, User
@@ -32,6 +34,8 @@ _PAUSE_S = 0.05
 """Pause before checking again whether another login has created the first admin, in seconds."""
 _MAX_MISSES = 3
 """How often a login may find no user after another login interfered, before it is refused."""
+_MAX_DENIALS = 3
+"""How often the directory may deny rights to a login, before it is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +146,12 @@ class Login:
 
         Raises:
             LoginRefused: as in an ordinary login; or the first admin was not created.
+            Forbidden: the directory does not let the service's account create the first admin.
             DirectoryUnavailable: another login took longer to create the first admin than this
                 request may last.
         """
         give_up_at = time.monotonic() + remaining_s()
-        misses = 0
+        misses = denials = 0
         while True:
             is_open = self._bootstrap.is_open()
             user = self._find(self._store, request.name)
@@ -155,6 +160,14 @@ class Login:
                     return self._try_first_login(request, user, is_open=is_open)
                 except AlreadyBootstrapped:
                     misses += user is None
+                except ReadOnlyStore:
+                    raise
+                except Forbidden:
+                    # 389 Directory Server 2.3 under load sometimes denies rights while other logins
+                    # create and delete the same entry.
+                    denials += 1
+                    if denials > _MAX_DENIALS:
+                        raise
             # A random pause, so that logins that wait for each other do not stay in step.
             pause_s = _RANDOM.uniform(0.5, 1) * _PAUSE_S
             if misses > _MAX_MISSES:  # an entry outside the filters has the name

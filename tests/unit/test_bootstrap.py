@@ -14,6 +14,7 @@ from mi_ldap.errors import (
     AuditUnavailable,
     Conflict,
     DirectoryUnavailable,
+    Forbidden,
     LoginRefused,
 )
 from mi_ldap.model import EntryId
@@ -231,6 +232,35 @@ def test_an_unreadable_admin_group_is_an_outage_and_leaves_nothing(
     with deadline(0.05), pytest.raises(AdminRoleUnclear):
         world.login("admin")
     assert world.store.user_names().names == ("hidden",)
+
+
+def denying(world: World, times: int) -> Callable[[str], object]:
+    """A `create_user` to which the directory denies the right so many times."""
+    create_user = world.store.create_user
+    denials = iter(range(times))
+
+    def create(name: str) -> object:
+        if next(denials, None) is not None:
+            raise Forbidden("The directory does not allow this to the service's account.")
+        return create_user(name)
+
+    return create
+
+
+def test_rights_that_are_denied_for_a_moment_do_not_end_the_first_login(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.store, "create_user", denying(world, 3))
+    assert world.login("admin").scope == SCOPE_ADMIN
+
+
+def test_rights_that_are_always_denied_are_reported(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.store, "create_user", denying(world, 1000))
+    with pytest.raises(Forbidden, match="does not allow"):
+        world.login("admin")
+    assert world.services.bootstrap.is_open()
 
 
 def test_what_cannot_be_audited_is_not_done(world: World) -> None:
