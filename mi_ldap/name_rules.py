@@ -55,10 +55,8 @@ def new_user_name(text: str, *, allow_any: bool = False) -> str:
     Raises:
         BadRequest: the name breaks a rule; says which.
     """
-    name = _checked_name(text, "user name", allow_any=allow_any)
-    if "/" in name:
-        raise _not_allowed("user name", "it contains '/', which separates the domain from the name")
-    return name
+    separates = "it contains '/', which separates the domain from the name"
+    return _checked_name(text, "user name", separates, allow_any=allow_any)
 
 
 def new_role_name(text: str, *, allow_any: bool = False) -> str:
@@ -88,10 +86,8 @@ def bare_role_name(text: str, *, allow_any: bool = False) -> str:
     Raises:
         BadRequest: the name breaks a rule; says which.
     """
-    name = _checked_name(text, "role name", allow_any=allow_any)
-    if "/" in name:
-        raise _not_allowed("role name", "only 'Internal/' and 'Application/' may lead it")
-    return name
+    leads = "only 'Internal/' and 'Application/' may lead it"
+    return _checked_name(text, "role name", leads, allow_any=allow_any)
 
 
 def role_name_warning(name: str) -> str:
@@ -219,7 +215,7 @@ def is_password(text: str) -> bool:
     return 0 < len(text) <= MAX_PASSWORD_BYTES >= len(text.encode(errors="replace"))
 
 
-def _checked_name(text: str, what: str, *, allow_any: bool) -> str:
+def _checked_name(text: str, what: str, why_no_slash: str, *, allow_any: bool) -> str:
     if is_too_long(text):
         raise _not_allowed(what, f"it is longer than {MAX_NAME_BYTES} bytes")
     name = text.strip()
@@ -237,6 +233,8 @@ def _checked_name(text: str, what: str, *, allow_any: bool) -> str:
         raise _not_allowed(what, "it contains a control, format or invalid character")
     if len(_utf8(name, what)) > MAX_NAME_BYTES:
         raise _not_allowed(what, f"it is longer than {MAX_NAME_BYTES} bytes")
+    if "/" in name:
+        raise _not_allowed(what, why_no_slash)
     return name
 
 

@@ -29,7 +29,7 @@ def examine_authorization(services: Services) -> Iterator[Finding]:
         kind = resource.path.strip("/").partition("/")[0]
         if kind and kind not in _KINDS:
             sentence = f"The API has no path {resource.path}, so {_PATHS} reserves nothing by it."
-            yield Finding(_CHECK, "warn", sentence, f"Correct or remove it: {_known(kind)}.")
+            yield Finding(_CHECK, "warn", sentence, f"Correct or remove it: {_what_exists(kind)}.")
 
 
 def _role_finding(services: Services, name: str) -> Finding:
@@ -48,7 +48,7 @@ def _role_finding(services: Services, name: str) -> Finding:
     return Finding(_CHECK, "pass", f"Users with the role {name} are operators.")
 
 
-def _known(kind: str) -> str:
+def _what_exists(kind: str) -> str:
     if kind.lower() in _KINDS:
         return f"the path is /{kind.lower()}"
     return "docs/micro-integrators.md lists the paths"

@@ -163,8 +163,8 @@ class Login:
                 except ReadOnlyStore:
                     raise
                 except Forbidden:
-                    # 389 Directory Server 2.3 under load sometimes denies rights while other logins
-                    # create and delete the same entry.
+                    # Some of 16 first logins at once on a busy 389 Directory Server 2.3 were denied
+                    # rights that the account has.
                     denials += 1
                     if denials > _MAX_DENIALS:
                         raise

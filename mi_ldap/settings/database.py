@@ -25,11 +25,14 @@ from mi_ldap.settings.user_store import UserStoreSettings
 
 DEFAULT_ID: Final = "WSO2CarbonDB"
 
-_FOR_DATABASES: Final = """
-    type read_only password_digest store_salted_password ca_file case_insensitive_username
-    allow_plaintext ldap_connection_timeout read_timeout pool_size read_groups write_groups
-    allow_any_name username_java_regex rolename_java_regex password_java_regex
-"""
+_FOR_DATABASES: Final = frozenset(
+    (
+        *("type", "read_only", "password_digest", "store_salted_password", "ca_file"),
+        *("case_insensitive_username", "allow_plaintext", "ldap_connection_timeout"),
+        *("read_timeout", "pool_size", "read_groups", "write_groups", "allow_any_name"),
+        *("username_java_regex", "rolename_java_regex", "password_java_regex"),
+    )
+)
 """The keys of `[user_store]` that apply to databases; all others describe a directory."""
 
 
@@ -147,7 +150,7 @@ def database_problems(
 
 def database_notes(datasource: DatasourceSettings, user_store: UserStoreSettings) -> Iterator[str]:
     """Yield a sentence for each setting without an effect, or with an unexpected one."""
-    names = sorted(user_store.model_fields_set - {*_FOR_DATABASES.split()})
+    names = sorted(user_store.model_fields_set - _FOR_DATABASES)
     if names and user_store.type == "database":
         shown = ", ".join(f"user_store.{name}" for name in names)
         yield f"These keys describe a directory and have no effect with a database: {shown}."
