@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ SECRETS: Final = frozenset(
 )
 """Names of keys whose values are secret, also those of MI in [user_store.properties]."""
 
+# The password in an address of a database: `//user:password@host`, or an option of JDBC.
+_PASSWORD_IN_URL: Final = re.compile(r"//[^/@]*:[^/@]+@|[?&;]password=[^&;]", re.IGNORECASE)
+
 
 def note_on_file(file: Path, tree: Tree) -> str | None:
     """Return a sentence if a configuration file has secrets and every user can read it."""
@@ -39,13 +43,14 @@ def _has_secrets(value: object) -> bool:
         return any(map(_has_secrets, value))
     if not isinstance(value, dict):
         return False
-    return any(
-        _has_secrets(each)
-        or (
-            name.lower() in SECRETS and isinstance(each, str) and each and not has_placeholder(each)
-        )
-        for name, each in value.items()
-    )
+    return any(_has_secrets(each) or _is_secret(name, each) for name, each in value.items())
+
+
+def _is_secret(name: str, value: object) -> bool:
+    if not isinstance(value, str) or has_placeholder(value):
+        return False
+    in_url = name.lower() == "url" and _PASSWORD_IN_URL.search(value)
+    return bool(in_url or (value and name.lower() in SECRETS))
 
 
 def collect_notes(settings: Settings, ignored: Collection[KeyPath]) -> tuple[str, ...]:

@@ -140,10 +140,14 @@ def test_a_file_with_passwords_that_everyone_can_read_is_named(tmp_path: Path) -
         '[[secondary_user_store]]\ndomain = "A"\ntype = "database"\nusername = "mi"\n'
         'url = "postgresql://127.0.0.1/x"\npassword = "s3cret"',
         '[keystore.primary]\npassword = "wso2carbon"',
+        '[[datasource]]\nid = "x"\nurl = "postgresql://mi:s3cret@127.0.0.1/x"',
+        '[[datasource]]\nid = "x"\nurl = "jdbc:mysql://127.0.0.1/x?user=mi&password=s3cret"',
     ):
         assert named in notes_on(file, text, 0o644)
         assert named not in notes_on(file, text, 0o640)
     assert named not in notes_on(file, '[keystore.primary]\npassword = "$secret{one}"', 0o644)
+    without = '[[datasource]]\nid = "x"\nurl = "jdbc:postgresql://mi@127.0.0.1:5432/x?password="'
+    assert named not in notes_on(file, without, 0o644)
     assert named not in notes_on(file, "[server]\nport = 9165", 0o644)
 
 
@@ -154,5 +158,5 @@ def test_the_names_of_secret_keys_are_those_of_the_models() -> None:
         **SecondaryStoreSettings.model_fields,
     }
     secret = {name for name, field in fields.items() if "SecretStr" in str(field.annotation)}
-    # An address may contain a password, too, but it mostly does not.
+    # Addresses are searched for a password, because most have none.
     assert secret - {"url"} == SECRET_NAMES - {"connectionpassword"}
