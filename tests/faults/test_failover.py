@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -27,10 +27,10 @@ from mi_ldap.ldap import connection_pool
 from mi_ldap.ldap.health_check import FailoverTimings
 from mi_ldap.wiring import services
 from tests.service import environment, running
+from tests.stopwatch import seconds, within
 from tests.subtree import Subtree, Tool, host_of
 
 PASSWORD = "correct horse"
-SOON_S = 2.0
 
 
 @dataclass
@@ -130,11 +130,13 @@ def which(store: DirectoryStore) -> str:
     return "first" if store.find_user("first") else "second"
 
 
-def seconds_until_second(store: DirectoryStore) -> float:
-    """How long the request lasts that goes to the second one, without an outage."""
-    since_s = time.monotonic()
-    assert which(store) == "second"
-    return time.monotonic() - since_s
+def least_s_until_second(store: DirectoryStore) -> float:
+    """The least time that one of three requests takes; all go to the second server."""
+
+    def ask() -> None:
+        assert which(store) == "second"
+
+    return min(seconds(ask) for _ in range(3))
 
 
 def test_one_is_kept_for_everything(pair: Pair, tmp_path: Path) -> None:
@@ -150,7 +152,8 @@ def test_a_server_that_is_killed_costs_no_request(pair: Pair, tmp_path: Path) ->
     with opened(pair, tmp_path) as store:
         assert which(store) == "first"
         pair.first.kill()
-        assert seconds_until_second(store) < SOON_S
+        with within(1):
+            assert which(store) == "second"
         user = store.find_user("second")
         assert user is not None
         store.authenticate(user, PASSWORD)
@@ -160,20 +163,20 @@ def test_a_server_that_hangs_costs_those_who_wait_for_it(pair: Pair, tmp_path: P
     with opened(pair, tmp_path) as store, ThreadPoolExecutor(8) as pool:
         assert which(store) == "first"
         with pair.first.stopped():
-            since_s = time.monotonic()
-            for each in [pool.submit(which, store) for _ in range(8)]:
-                with suppress(DirectoryUnavailable):
-                    assert each.result() == "second"
-            assert time.monotonic() - since_s < SOON_S
-            assert seconds_until_second(store) < 0.5
+            with within(1):
+                for each in [pool.submit(which, store) for _ in range(8)]:
+                    with suppress(DirectoryUnavailable):
+                        assert each.result() == "second"
+            assert least_s_until_second(store) < 0.5
 
 
 def test_a_black_hole_costs_one_attempt(pair: Pair, tmp_path: Path) -> None:
     with black_hole() as url:
         holed = replace(pair.first.place, host=replace(pair.first.place.host, url=url))
         with opened(Pair(replace(pair.first, place=holed), pair.second), tmp_path) as store:
-            assert seconds_until_second(store) < SOON_S
-            assert seconds_until_second(store) < 0.5
+            with within(1):
+                assert which(store) == "second"
+            assert least_s_until_second(store) < 0.5
 
 
 @contextmanager
@@ -210,19 +213,18 @@ def test_while_both_are_down_everybody_is_told_at_once(pair: Pair, tmp_path: Pat
             with deadline(5), pytest.raises(DirectoryUnavailable):
                 which(store)
             wait_until_told_at_once(store)
-            for _ in range(20):
-                since_s = time.monotonic()
+
+            def ask() -> None:
                 with pytest.raises(DirectoryUnavailable):
                     which(store)
-                assert time.monotonic() - since_s < 0.5
+
+            assert median(seconds(ask) for _ in range(20)) < 0.5
         assert wait_for(partial(is_answering, store), 10)
 
 
 def wait_until_told_at_once(store: DirectoryStore) -> None:
     def is_told() -> bool:
-        since_s = time.monotonic()
-        assert not is_answering(store)
-        return time.monotonic() - since_s < 0.1
+        return seconds(lambda: is_answering(store)) < 0.1
 
     assert wait_for(is_told, 15)
 
@@ -298,9 +300,10 @@ def test_a_single_directory_that_is_down_is_no_burden_and_recovers(
     with opened(Pair(pair.first, pair.first), tmp_path) as store:
         assert which(store) == "first"
         pair.first.kill()
-        for _ in range(20):
-            since_s = time.monotonic()
+
+        def ask() -> None:
             assert not is_answering(store)
-            assert time.monotonic() - since_s < 1
+
+        assert median(seconds(ask) for _ in range(20)) < 1
         pair.first.directory.start()
         assert wait_for(partial(is_answering, store), 5)

@@ -25,6 +25,7 @@ from mi_ldap.ldap.deadline_socket import DeadlineSocket
 from mi_ldap.ldap.exchanges import ReadStopped
 from mi_ldap.ldap.operations import Add, Delete, Modification, Modify
 from tests.ldap.connectors import connector
+from tests.stopwatch import within
 
 # Every error of the library's
 
@@ -153,10 +154,8 @@ def test_no_secret_is_printed() -> None:
 
 
 def test_a_closed_port_is_an_outage_at_once() -> None:
-    began_s = time.monotonic()
-    with pytest.raises(DirectoryUnavailable):
+    with within(1), pytest.raises(DirectoryUnavailable):
         connector("ldap://127.0.0.1:1").anonymous()
-    assert time.monotonic() - began_s < 1
 
 
 @pytest.fixture
@@ -169,9 +168,9 @@ def silent() -> Iterator[str]:
 def test_a_silent_server_is_dropped_at_the_deadline_of_the_request(silent: str) -> None:
     session = connector(silent).anonymous()
     began_s = time.monotonic()
-    with deadline(0.2), pytest.raises(DirectoryUnavailable):
+    with within(0.2), deadline(0.2), pytest.raises(DirectoryUnavailable):
         session.search("dc=x", "(objectClass=*)", ["cn"])
-    assert 0.1 < time.monotonic() - began_s < 1
+    assert time.monotonic() - began_s > 0.1
     session.close()
 
 

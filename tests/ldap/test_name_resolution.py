@@ -15,6 +15,7 @@ from mi_ldap.deadline import deadline
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap.name_resolution import addresses_of
 from tests.ldap.connectors import connector
+from tests.stopwatch import STALL_S, within
 
 # Not used by other tests, whose lookups may still be running.
 HOST = "silent.example.org"
@@ -57,7 +58,7 @@ def test_concurrent_lookups_share_one_thread_and_keep_their_deadlines(
 ) -> None:
     with ThreadPoolExecutor(20) as pool:
         took_s = [each.result() for each in [pool.submit(ask) for _ in range(60)]]
-    assert max(took_s) < 1
+    assert max(took_s) < 0.3 + STALL_S
     assert len(resolving()) == 1
     answering.set()
     with deadline(5):
@@ -76,10 +77,8 @@ def test_an_address_needs_no_resolver(answering: threading.Event) -> None:
 
 @pytest.mark.usefixtures("answering")
 def test_a_name_that_is_not_resolved_in_time_is_an_outage() -> None:
-    began_s = time.monotonic()
-    with deadline(1), pytest.raises(DirectoryUnavailable):
+    with within(1), deadline(1), pytest.raises(DirectoryUnavailable):
         connector(f"ldap://{HOST}").bound()
-    assert time.monotonic() - began_s < 1.5
 
 
 def test_errors_of_the_resolver_are_raised() -> None:

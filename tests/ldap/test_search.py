@@ -316,10 +316,8 @@ def test_each_search_has_the_time_of_a_single_one() -> None:
 def test_all_searches_end_with_the_time_of_the_request() -> None:
     with server(slow_results(0.3)) as url:
         session = connector(url, response_timeout_s=5).anonymous()
-        began_s = time.monotonic()
         with deadline(0.5), pytest.raises(DirectoryUnavailable, match="in time"):
             session.search_all(searches_for(3))
-        assert time.monotonic() - began_s < 0.9
         assert not session.usable
         session.close()
 

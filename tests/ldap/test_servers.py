@@ -19,6 +19,7 @@ from mi_ldap.embedded.slapd_process import wait_for
 from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.ldap.health_check import FailoverTimings
 from mi_ldap.ldap.servers import AccountRefused, ServerBusy, Servers
+from tests.stopwatch import within
 
 QUICK = FailoverTimings(
     attempt_s=0.3, probe_s=0.3, first_pause_s=0.02, max_pause_s=0.05, preferred_pause_s=0.05
@@ -122,8 +123,9 @@ def test_a_silent_server_costs_one_attempt_if_there_are_others(world: World, mak
         return url
 
     began_s = time.monotonic()
-    assert servers.connected(connect) == "b"
-    assert 0.1 < time.monotonic() - began_s < 1
+    with within(0.2):
+        assert servers.connected(connect) == "b"
+    assert time.monotonic() - began_s > 0.1
 
 
 def wait_for_nothing() -> None:
@@ -151,12 +153,11 @@ def test_requests_fail_at_once_while_all_servers_have_failed(world: World, make:
     with capture_logs() as said, suppress(DirectoryUnavailable):
         servers.connected(world.connect)
     assert [line["event"] for line in said].count("directory_down") == 1
-    asked, began_s = len(world.asked), time.monotonic()
+    asked = len(world.asked)
     with ThreadPoolExecutor(8) as pool:
         for told in [pool.submit(servers.connected, world.connect) for _ in range(50)]:
             with pytest.raises(DirectoryUnavailable):
                 told.result()
-    assert time.monotonic() - began_s < 1
     assert len(world.asked) == asked
 
 
@@ -201,10 +202,8 @@ def test_wait_for_server_waits_for_the_recovery(world: World, make: Make) -> Non
 def test_wait_for_server_ends_at_the_deadline(world: World, make: Make) -> None:
     servers = make("a")
     world.states["a"] = "gone"
-    began_s = time.monotonic()
-    with deadline(0.2), pytest.raises(DirectoryUnavailable):
+    with within(0.2), deadline(0.2), pytest.raises(DirectoryUnavailable):
         servers.connected(world.connect, wait_for_server=True)
-    assert time.monotonic() - began_s < 1
 
 
 def test_a_suspect_server_that_passes_the_check_is_kept(world: World, make: Make) -> None:
@@ -361,11 +360,9 @@ def test_a_suspicion_ends_with_any_exception_of_a_check(world: World) -> None:
 
     servers = Servers(lambda: ("a", "b"), probe, QUICK)
     servers.connected(world.connect)
-    began_s = time.monotonic()
-    with capture_logs():
+    with within(0), capture_logs():
         servers.suspect("a")
         assert servers.connected(world.connect) == "b"
-    assert time.monotonic() - began_s < 1
     servers.close()
 
 
@@ -397,7 +394,11 @@ FAR_S = 0.4
 class Slow(World):
     """Every server takes longer than one of several may when it is near."""
 
+    held_back: threading.Lock = field(default_factory=threading.Lock)
+
     def _answer(self, url: str) -> str:
+        with self.held_back:
+            pass
         if remaining_s() < FAR_S:
             time.sleep(remaining_s())
             raise DirectoryUnavailable("too slow")
@@ -411,10 +412,9 @@ def test_the_only_server_stays_in_use_while_it_is_suspect(make: Make) -> None:
         lambda: ("a",), world.probe, FailoverTimings(attempt_s=0.1, single_server_s=5)
     )
     assert servers.connected(world.connect) == "a"
-    servers.suspect("a")
-    began_s = time.monotonic()
-    assert servers.is_current("a")
-    assert time.monotonic() - began_s < FAR_S / 2
+    with world.held_back, within(0):
+        servers.suspect("a")
+        assert servers.is_current("a")
     assert wait_for(lambda: world.probed == ["a"], 5)
     time.sleep(2 * FAR_S)
     assert servers.is_current("a")

@@ -31,6 +31,7 @@ from tests.ldap.tls_servers import (
     self_signed,
     serving,
 )
+from tests.stopwatch import within
 from tests.subtree import Tool
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -347,8 +348,6 @@ def test_an_ldapi_socket_that_never_answers_ends_at_the_deadline(tmp_path: Path)
         listening.bind(str(tmp_path / "ldapi"))
         listening.listen()
         connecting = connector(ldapi(tmp_path / "ldapi"), account=ACCOUNT)
-        began_s = time.monotonic()
-        with deadline(2), pytest.raises(DirectoryUnavailable):
+        with within(1), deadline(1), pytest.raises(DirectoryUnavailable):
             connecting.bound()
-        assert time.monotonic() - began_s < 3
         connecting.close()  # waits for the health check, which may take longer

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.micro_integrator import Fault, MicroIntegrator, log_bytes
 from tests.micro_integrator.client import receive_all
 from tests.micro_integrator.relaying_service import RelayingService, head_of, read_answer
+from tests.stopwatch import within
 from tests.until import until
 
 NOT_KNOWN = "check whether the change was made."
@@ -305,9 +304,8 @@ def test_a_node_that_does_not_answer_in_time_is_unavailable(
     mi: MicroIntegrator, service: RelayingService
 ) -> None:
     mi.set_mode(Fault.HANG_BEFORE_HEAD)
-    began = time.monotonic()
-    answer = service.get("apis")
-    assert time.monotonic() - began < 5
+    with within(2):
+        answer = service.get("apis")
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
     assert answer.error == "The Micro Integrator mi-1 did not answer in time. Try again later."
 

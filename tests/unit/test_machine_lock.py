@@ -16,6 +16,7 @@ import pytest
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import Conflict
 from mi_ldap.state.machine_lock import MachineLock
+from tests.stopwatch import within
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,9 +83,9 @@ def test_threads_of_several_processes_are_inside_one_at_a_time(path: Path, tmp_p
 def test_who_waits_too_long_gives_up_in_time(path: Path) -> None:
     with held_elsewhere(path), deadline(0.5):
         began_s = time.monotonic()
-        with pytest.raises(Conflict), MachineLock(path).hold():
+        with within(0.5), pytest.raises(Conflict), MachineLock(path).hold():
             pytest.fail("it was held by two")
-        assert 0.3 < time.monotonic() - began_s < 0.6
+        assert time.monotonic() - began_s > 0.3
 
 
 def test_threads_too_give_up_in_time(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from hypothesis import given
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from mi_ldap.errors import BadRequest
 from mi_ldap.model import Names, in_order
 from mi_ldap.services.queries import Query
+from tests.stopwatch import least_cpu_s
 
 NAMES = Names(("admin", "Bob", "bobby", "Zoë", "a*b", "a?b", "a.b", "ALICE", "two\nlines"))
 
@@ -78,11 +78,14 @@ def test_what_is_no_re2_expression_is_refused(regex: str) -> None:
 @pytest.mark.usefixtures("settled_heap", "untraced")
 def test_an_evil_regex_takes_linear_time() -> None:
     names = Names(("a" * 5000 + "!", *(f"user{number}" for number in range(10_000))))
-    began = time.perf_counter()
-    assert selected(Query(regex="^(a+)+$"), names) == ()
-    assert selected(Query(pattern="*a" * 50 + "b"), names) == ()
-    assert selected(Query(pattern="".join(f"*{digit}" for digit in range(10)) * 50), names) == ()
-    assert time.perf_counter() - began < 1
+
+    def select() -> None:
+        assert selected(Query(regex="^(a+)+$"), names) == ()
+        assert selected(Query(pattern="*a" * 50 + "b"), names) == ()
+        digits = "".join(f"*{digit}" for digit in range(10))
+        assert selected(Query(pattern=digits * 50), names) == ()
+
+    assert least_cpu_s(select) < 1
 
 
 def test_all_conditions_hold_together() -> None:
@@ -202,6 +205,4 @@ def test_selections_agree_with_a_simple_implementation(
 def test_few_matches_among_many_names_are_found_quickly(pattern: str) -> None:
     names = in_order(f"user{number:07d}" for number in range(100_000))
     selected(Query(pattern=pattern), names)
-    began = time.process_time()
-    selected(Query(pattern=pattern, limit=25), names)
-    assert time.process_time() - began < 0.02
+    assert least_cpu_s(lambda: selected(Query(pattern=pattern, limit=25), names)) < 0.02

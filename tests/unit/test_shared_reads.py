@@ -12,6 +12,8 @@ import pytest
 from mi_ldap.deadline import deadline
 from mi_ldap.directory.reads.shared_reads import SharedReads
 from mi_ldap.errors import DirectoryUnavailable
+from tests.stopwatch import within
+from tests.until import until
 
 
 class Directory:
@@ -20,13 +22,14 @@ class Directory:
     def __init__(self, takes_s: float = 0.02) -> None:
         self.takes_s, self.number, self.reads, self.at_once = takes_s, 0, 0, 0
         self.failing = 0
+        self.may_answer = threading.Event()
 
     def read(self) -> int:
         self.reads += 1
         self.at_once += 1
         try:
             found = self.number  # what changes after this is not in the result
-            time.sleep(self.takes_s)
+            self.may_answer.wait(self.takes_s)
             if self.failing:
                 self.failing -= 1
                 raise DirectoryUnavailable
@@ -64,7 +67,7 @@ def test_a_result_has_every_change_that_was_made_before_the_request() -> None:
 
 
 def test_sixteen_requests_at_once_are_two_reads() -> None:
-    directory, shared = Directory(takes_s=0.2), SharedReads[int]()
+    directory, shared = Directory(takes_s=0.5), SharedReads[int]()
     with ThreadPoolExecutor(16) as pool:
         results = [*pool.map(lambda _: shared.get("users", directory.read), range(16))]
     assert results == [0] * 16
@@ -92,15 +95,15 @@ def test_a_failed_read_fails_its_own_request_alone() -> None:
 
 
 def test_a_request_waits_no_longer_than_its_time() -> None:
-    directory, shared = Directory(takes_s=0.5), SharedReads[int]()
+    directory, shared = Directory(takes_s=10), SharedReads[int]()
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(shared.get, "users", directory.read)
-        time.sleep(0.05)
+        until(lambda: directory.reads == 1)
         # One that would read next and gives up, and one that waits for it with more time left.
-        began_at = time.monotonic()
-        with deadline(0.1), pytest.raises(DirectoryUnavailable, match="in time"):
+        in_time = pytest.raises(DirectoryUnavailable, match="in time")
+        with within(0.1), deadline(0.1), in_time:
             shared.get("users", directory.read)
-        assert time.monotonic() - began_at < 0.4
+        directory.may_answer.set()
         second = pool.submit(shared.get, "users", directory.read)
         assert (first.result(), second.result()) == (0, 0)
     assert not shared._running
@@ -116,7 +119,7 @@ def test_who_waits_for_one_that_gives_up_reads_by_itself() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         pool.submit(shared.get, "users", directory.read)
-        time.sleep(0.05)
+        until(lambda: directory.reads == 1)
         giving_up = pool.submit(hasty)
         time.sleep(0.02)
         waiting = pool.submit(shared.get, "users", directory.read)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,11 +78,9 @@ def test_a_large_body_may_have_much_framing_but_not_mainly() -> None:
     found = read(ChunkedStream(), [usual * 64] * 64)
     assert not isinstance(found, str)
     assert len(found[0]) == 64 * 64 * 4096
-    began = time.monotonic()
     assert read(ChunkedStream(), [b"1\r\nx\r\n" * 2000] * 100) == (
         "The body of the request is not valid chunked encoding."
     )
-    assert time.monotonic() - began < 5
 
 
 HEAD = b"PUT /f%69le HTTP/1.1\r\nHost: x\r\n"
