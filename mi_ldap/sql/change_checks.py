@@ -61,10 +61,12 @@ class ChangeChecks:
 
     Args:
         read: runs a function with a connection for reads, and returns its result.
+        has_failed: returns whether the server has failed and was not reached since.
     """
 
-    def __init__(self, read: _Reader) -> None:
+    def __init__(self, read: _Reader, has_failed: Callable[[], bool] = lambda: False) -> None:
         self._read = read
+        self._has_failed = has_failed
         self._lock = threading.Lock()
         self._noting = threading.Lock()
         self._latest: Check | None = None
@@ -108,7 +110,8 @@ class ChangeChecks:
 
     def _shared_check(self, needed_since: float) -> Check:
         # A request that waits here uses the check of another request, if that check began after it.
-        if not self._lock.acquire(timeout=remaining_s()):
+        # While one request tries a server that has failed, the others do not wait for the result.
+        if not self._lock.acquire(timeout=0 if self._has_failed() else remaining_s()):
             raise DatabaseUnavailable("The database is busy. Try again later.")
         try:
             latest = self._latest

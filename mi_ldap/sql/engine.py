@@ -76,7 +76,7 @@ class Database:
         self._free = threading.BoundedSemaphore(config.pool_size)
         hosts = config.hosts or ((config.database, 0),)
         self._hosts = Hosts(hosts, self._connect_to, config.connect_timeout_s)
-        self._checks = ChangeChecks(self.read)
+        self._checks = ChangeChecks(self.read, self._hosts.have_failed)
 
     @property
     def is_in_transaction(self) -> bool:
@@ -216,10 +216,10 @@ class Database:
             self._free.release()
 
     def _note_timeout(self, host: Host, error: DBAPIError) -> None:
-        """Have the host checked, if there is another one, when it did not answer in time."""
+        """Have the host checked when it did not answer in time."""
         # The statement may also have waited for a lock of another client. Then the host works, and
         # leaving it would fail all other requests.
-        if error.connection_invalidated and remaining_s() <= 0 and len(self.config.hosts) > 1:
+        if error.connection_invalidated and remaining_s() <= 0:
             self._hosts.suspect(host)
 
     def _opened_engine(self) -> Engine:
@@ -262,7 +262,7 @@ class Database:
             raise DisconnectionError  # the pool opens another one
 
     def _check(self, host: Host, connection: Any) -> None:
-        """Use another host if this one does not answer at once."""
+        """Leave the host if it does not answer at once."""
         try:
             with deadline(CHECK_S), closing(connection.cursor()) as cursor:
                 cursor.execute("SELECT 1")

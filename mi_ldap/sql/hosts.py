@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import structlog
@@ -17,7 +18,7 @@ log = structlog.get_logger()
 Host = tuple[str, int]
 
 RETRY_AFTER_S: Final = 1.0
-"""Seconds for which a host that failed is not tried."""
+"""Seconds for which a host that failed is not tried; after that, one request at a time tries it."""
 
 CHECK_S: Final = 1.0
 """How long a suspected host has to answer, in seconds."""
@@ -44,6 +45,7 @@ class Hosts:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._failed_at: dict[Host, float] = {}
+        self._retried: set[Host] = set()
         self._suspected: set[Host] = set()
         self._current: Host | None = None
 
@@ -51,29 +53,35 @@ class Hosts:
         """Connect to the first host that works.
 
         Raises:
-            DatabaseUnavailable: none works, or all have failed within the last second.
+            DatabaseUnavailable: none works; or all have failed, and it is not yet time to try one
+                again, or another request tries it.
         """
         candidates = [host for host in self._hosts if not self._failed_recently(host)]
-        # While everything is down, requests fail at once instead of waiting for the timeout.
         for position, host in enumerate(candidates):
             share_s = remaining_s() / (len(candidates) - position)
             if share_s <= 0:
                 break
-            longest_s = (
-                min(self._timeout_s, CHECK_S) if self.is_suspected(host) else self._timeout_s
-            )
-            try:
-                connection = self._connect(host, min(longest_s, share_s))
-            except DatabaseUnavailable as error:
-                self.mark_failed(host, error)
-                continue
-            self._use(host)
-            return connection, host
+            # Otherwise all requests would wait for a host that hangs, and use up the threads.
+            with self._only_retry(host) as may_try:
+                if not may_try:
+                    continue
+                timeout_s = min(self._timeout_of(host), share_s)
+                try:
+                    connection = self._connect(host, timeout_s)
+                except DatabaseUnavailable as error:
+                    self.mark_failed(host, error)
+                    continue
+                self._use(host)
+                return connection, host
         raise DatabaseUnavailable
 
     def is_current(self, host: Host) -> bool:
         """Whether connections to that host are to be used."""
         return host == self._current
+
+    def have_failed(self) -> bool:
+        """Whether each host has failed, and was not connected to since."""
+        return all(host in self._failed_at for host in self._hosts)
 
     def suspect(self, host: Host) -> None:
         """Have the next request check whether the host answers: a statement did not end in time."""
@@ -98,6 +106,24 @@ class Hosts:
             self._suspected.discard(host)
             if self._current == host:
                 self._current = None
+
+    def _timeout_of(self, host: Host) -> float:
+        return min(self._timeout_s, CHECK_S) if self.is_suspected(host) else self._timeout_s
+
+    @contextmanager
+    def _only_retry(self, host: Host) -> Iterator[bool]:
+        """Yield False if the host has failed, and another thread is trying it again."""
+        with self._lock:
+            has_failed = host in self._failed_at
+            is_retried = host in self._retried
+            if has_failed and not is_retried:
+                self._retried.add(host)
+        try:
+            yield not (has_failed and is_retried)
+        finally:
+            if has_failed and not is_retried:
+                with self._lock:
+                    self._retried.discard(host)
 
     def _use(self, host: Host) -> None:
         with self._lock:

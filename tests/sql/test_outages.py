@@ -17,12 +17,14 @@ from sqlalchemy import Connection, text
 from mi_ldap.deadline import deadline
 from mi_ldap.errors import DirectoryUnavailable, ReadOnlyStore
 from mi_ldap.sql import SqlStore
+from mi_ldap.sql.hosts import RETRY_AFTER_S
 from mi_ldap.sql.schema import create_tables
 from mi_ldap.store import RenewEpoch
 from tests.contract.words import PASSWORD, make_user, reread
 from tests.hosts.process import LOOPBACK, free_ports, wait_for
 from tests.sql.servers import DatabaseServer, MariaDb, PostgreSql
 from tests.sql.stores import ADMIN_ROLE
+from tests.stopwatch import STALL_S, seconds
 
 KINDS = {"postgresql": PostgreSql, "mariadb": MariaDb}
 Action = Callable[[], object]
@@ -165,6 +167,32 @@ def test_a_host_with_a_lock_of_another_client_is_not_left(server: DatabaseServer
             assert store.find_user("alice") == user
             writing.result()
             assert store.find_user("alice") == user  # on the connection of the other read
+
+
+def test_one_request_at_a_time_waits_for_a_server_that_hangs(
+    server: DatabaseServer, store: SqlStore
+) -> None:
+    make_user(store)
+
+    def ask(_: int) -> float:
+        def find() -> None:
+            with deadline(5), pytest.raises(DirectoryUnavailable):
+                store.find_user("alice")
+
+        return seconds(find)
+
+    server.freeze()
+    try:
+        for _ in range(2):  # a statement without an answer, and the check that follows
+            with deadline(1.5), pytest.raises(DirectoryUnavailable):
+                store.find_user("alice")
+        time.sleep(RETRY_AFTER_S + 0.1)
+        with ThreadPoolExecutor(8) as pool:
+            *others, _ = sorted(pool.map(ask, range(8)))
+        assert max(others) < STALL_S
+    finally:
+        server.thaw()
+    assert wait_for(lambda: is_up(store), 10)
 
 
 def test_a_host_that_hangs_is_left(server: DatabaseServer) -> None:
