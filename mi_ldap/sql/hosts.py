@@ -21,7 +21,7 @@ RETRY_AFTER_S: Final = 1.0
 """Seconds for which a host that failed is not tried; after that, one request at a time tries it."""
 
 CHECK_S: Final = 1.0
-"""How long a suspected host has to answer, in seconds."""
+"""Seconds for a suspected host to answer; with less time, a host that works may seem to fail."""
 
 
 class Hosts:
@@ -47,6 +47,7 @@ class Hosts:
         self._failed_at: dict[Host, float] = {}
         self._retried: set[Host] = set()
         self._suspected: set[Host] = set()
+        self._timed_out_early: set[Host] = set()
         self._current: Host | None = None
 
     def connect(self) -> tuple[Any, Host]:
@@ -65,11 +66,13 @@ class Hosts:
             with self._only_retry(host) as may_try:
                 if not may_try:
                     continue
-                timeout_s = min(self._timeout_of(host), share_s)
+                timeout_s, began_s = min(self._timeout_of(host), share_s), time.monotonic()
                 try:
                     connection = self._connect(host, timeout_s)
                 except DatabaseUnavailable as error:
-                    self.mark_failed(host, error)
+                    is_timeout = time.monotonic() - began_s >= timeout_s
+                    if not (is_timeout and self._overlooks_timeout(host, timeout_s)):
+                        self.mark_failed(host, error)
                     continue
                 self._use(host)
                 return connection, host
@@ -110,6 +113,13 @@ class Hosts:
     def _timeout_of(self, host: Host) -> float:
         return min(self._timeout_s, CHECK_S) if self.is_suspected(host) else self._timeout_s
 
+    def _overlooks_timeout(self, host: Host, timeout_s: float) -> bool:
+        """Whether the timeout says little: the first in a row, of a request with little time."""
+        with self._lock:
+            is_first = host not in self._timed_out_early
+            self._timed_out_early.add(host)
+        return is_first and timeout_s < min(CHECK_S, self._timeout_s)
+
     @contextmanager
     def _only_retry(self, host: Host) -> Iterator[bool]:
         """Yield False if the host has failed, and another thread is trying it again."""
@@ -129,6 +139,7 @@ class Hosts:
         with self._lock:
             self._failed_at.pop(host, None)
             self._suspected.discard(host)
+            self._timed_out_early.discard(host)
             if self._current != host:
                 log.info("database_host", host=host[0], port=host[1])
             self._current = host

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -159,9 +160,11 @@ class DatabaseServer(ABC):
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
-        # PostgreSQL's processes are sessions of their own.
-        for pid in [self._process.pid, *_descendants(self._process.pid)]:
-            os.kill(pid, number)
+        os.kill(self._process.pid, number)
+        # PostgreSQL's processes are sessions of their own. Those of connections may end meanwhile.
+        for pid in _descendants(self._process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
@@ -175,6 +178,9 @@ class DatabaseServer(ABC):
                 os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
+        for pid in children:  # a test that failed may have frozen them
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
         # Those of a killed PostgreSQL end when they notice it; the next start needs them gone.
         assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), _STOP_S)
 

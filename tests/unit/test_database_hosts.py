@@ -30,9 +30,8 @@ class World:
 
     def connect(self, host: Host, timeout_s: float) -> str:
         self.asked.append(host)
-        if host in self.silent:
-            self.answers.wait(timeout_s)
-        if host in self.down:
+        has_answer = host not in self.silent or self.answers.wait(timeout_s)
+        if not has_answer or host in self.down:
             raise DatabaseUnavailable("refused")
         return f"connection to {host[0]}"
 
@@ -129,6 +128,31 @@ def test_requests_connect_at_once_to_a_host_that_has_not_failed(world: World) ->
         until(lambda: len(world.asked) == 4)
         world.answers.set()
         assert {each.result()[1] for each in connecting} == {ONE}
+
+
+def test_a_request_with_little_time_does_not_make_a_slow_host_fail(world: World) -> None:
+    hosts = world.hosts(ONE)
+    world.silent.add(ONE)
+    with deadline(0.05):
+        assert refused(hosts)
+    assert not hosts.have_failed()
+    world.answers.set()
+    assert hosts.connect()[1] == ONE
+    world.answers.clear()
+    with deadline(0.05):
+        assert refused(hosts)
+    assert not hosts.have_failed()
+    with deadline(0.05):
+        assert refused(hosts)
+    assert hosts.have_failed()
+
+
+def test_a_request_with_little_time_finds_that_a_host_refuses(world: World) -> None:
+    hosts = world.hosts(ONE)
+    world.down.add(ONE)
+    with deadline(0.05):
+        assert refused(hosts)
+    assert hosts.have_failed()
 
 
 def test_nothing_is_tried_without_time(world: World) -> None:
