@@ -82,6 +82,8 @@ def assemble(
     # Only a user of the primary store becomes the first admin.
     primary_rules = replace(rules, secondary={})
     bootstrap = Bootstrap(store, audit, primary_rules, policy, state, lock, admins.pin_super_admin)
+    bootstrap.read_record()
+    state.close()  # before the process forks
     token = settings.management_api.jwt_token_security_handler.token_config
     revocations = Revocations(state, token.expiry)
     return Services(

@@ -8,6 +8,8 @@ group of that name exists.
 from __future__ import annotations
 
 import hmac
+import math
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -50,6 +52,9 @@ log = structlog.get_logger()
 
 FIRST_ADMIN_KEY = "first_admin_made"
 """Prefix of the metadata key that records that a directory has had a first admin."""
+
+SETTLING_S = 1.0
+"""Seconds after which the promotion of an admin that another process has made has surely ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +112,35 @@ class Bootstrap:
         self._policy = policy
         self._metadata = metadata
         self._pin_super_admin = pin_super_admin
-        self._known_over = False
+        self._settled_at = math.inf
+        self._first_admin_id = ""
 
     @property
     def is_over(self) -> bool:
-        """Whether this process already knows that no login can create the first admin."""
-        return self._known_over or self._policy.mode == "off"
+        """Whether there has been an admin, and the first promotion has ended, as is known here."""
+        # A promotion assigns the role first. Until it has ended, the user may be hidden, and the
+        # epoch may be renewed, so that a token of the old one would not be valid.
+        return time.monotonic() >= self._settled_at or self._policy.mode == "off"
+
+    def read_record(self) -> None:
+        """Read whether there has been an admin. Call it before the process answers logins."""
+        with suppress(StateUnavailable):
+            if self.has_record():
+                self._settled_at = -math.inf
+
+    def may_be_promoting(self, user: User) -> bool:
+        """Whether another process may still be promoting the user."""
+        # Without a mark on the group, it is not known whose promotion made the first admin.
+        is_settling = time.monotonic() < self._settled_at < math.inf
+        return is_settling and self._first_admin_id in ("", user.id)
 
     def is_open(self) -> bool:
         """Whether the next successful login creates the first admin."""
         if self.is_over:
             return False
         # The record saves a read of the directory for each login.
-        if self._metadata.get(self._key):
-            self._known_over = True
+        if record := self._metadata.get(self._key):
+            self._note_admin(record)
             return False
         try:
             admin_role = self._store.admin_role()
@@ -131,7 +151,8 @@ class Bootstrap:
             self._store.check()
             return self._store.admins_writable
         if admin_role.first_admin_id or self._store.holder_users(admin_role):
-            self._record_over(admin_role.first_admin_id or admin_role.role.id)
+            self._note_admin(admin_role.first_admin_id or "")
+            self._record(admin_role.first_admin_id or admin_role.role.id)
         return False
 
     def has_record(self) -> bool:
@@ -205,7 +226,8 @@ class Bootstrap:
             log.error("admin_role_unreadable", hint="the account may not read the group")
             raise AdminRoleUnclear from None
         log.warning("first_admin_made", user=user.name)
-        self._record_over(user.id)
+        self._settled_at = -math.inf
+        self._record(user.id)
         try:
             self._pin_super_admin()
         except MiLdapError as error:
@@ -267,9 +289,12 @@ class Bootstrap:
         # company's directory, as an admin.
         return self._policy.creates_users or request.is_local or bool(self._policy.users)
 
-    def _record_over(self, value: str) -> None:
+    def _note_admin(self, first_admin_id: str) -> None:
+        self._first_admin_id = first_admin_id
+        self._settled_at = min(self._settled_at, time.monotonic() + SETTLING_S)
+
+    def _record(self, value: str) -> None:
         """Record that there has been an admin, to save reads; the group's mark is authoritative."""
-        self._known_over = True
         # Without the record the next login reads the mark on the group instead.
         with suppress(StateUnavailable):
             self._metadata.set_default(self._key, value)

@@ -109,22 +109,19 @@ class Login:
         attempts = LoginAttempts()
         try:
             with self._failed_logins.attempt(request.name, request.client) as attempts:
+                # Known before the user is read: otherwise the user could be promoted in between,
+                # and the token would have an epoch that is no longer valid.
+                is_bootstrap_over = self._bootstrap.is_over
                 # Read before the bind, never after it: a token's epoch must not be newer than the
                 # password that was verified.
                 user = self._find(self._store.authority(changes=False), request.name)
                 attempts.name = user.name if user else ""
-                return self._authenticate(request, user)
+                if is_bootstrap_over or not is_password(request.password):
+                    return self._ordinary_login(user, request.password)
+                return self._login_without_admin(request, user)
         except LoginRefused as error:
             self._failed_logins.audit_refused_login(request.name, attempts, error.reason)
             raise
-
-    def _authenticate(self, request: LoginRequest, user: User | None) -> LoggedIn:
-        # A bind with an empty password is anonymous and succeeds (RFC 4513 §5.1.2).
-        if not is_password(request.password):
-            raise LoginRefused
-        if not self._bootstrap.is_over:
-            return self._login_without_admin(request)
-        return self._ordinary_login(user, request.password)
 
     def _find(self, reads: UserReads, name: str) -> User | None:
         """Return the user of the first store that knows the name, or None.
@@ -141,8 +138,12 @@ class Login:
         except AmbiguousName as error:
             raise LoginRefused(f"{error} Ask an administrator.", "ambiguous") from error
 
-    def _login_without_admin(self, request: LoginRequest) -> LoggedIn:
+    def _login_without_admin(self, request: LoginRequest, user_before: User | None) -> LoggedIn:
         """Log in while there is no admin; wait if another login is creating the first admin.
+
+        Args:
+            request: the credentials.
+            user_before: the user as it was read at first, or None.
 
         Raises:
             LoginRefused: as in an ordinary login; or the first admin was not created.
@@ -152,12 +153,22 @@ class Login:
         """
         give_up_at = time.monotonic() + remaining_s()
         misses = denials = 0
+        old_epoch = ""  # from before the promotion, if that is known
         while True:
             is_open = self._bootstrap.is_open()
+            if is_open and user_before is not None:
+                old_epoch = user_before.epoch
             user = self._find(self._store, request.name)
             if user is None or not user.busy:
                 try:
-                    return self._try_first_login(request, user, is_open=is_open)
+                    if is_open and self._bootstrap.may_bootstrap(request, user):
+                        return self._first_login(request, user)
+                    logged_in = self._ordinary_login(user, request.password)
+                    is_renewed = old_epoch not in ("", logged_in.user.epoch)
+                    if not is_renewed:
+                        old_epoch = logged_in.user.epoch
+                        self._wait_for_promotion(logged_in.user)
+                    return logged_in
                 except AlreadyBootstrapped:
                     misses += user is None
                 except ReadOnlyStore:
@@ -177,14 +188,8 @@ class Login:
                 raise DirectoryUnavailable("The first admin is being created. Try again later.")
             time.sleep(pause_s)
 
-    def _try_first_login(
-        self, request: LoginRequest, user: User | None, *, is_open: bool
-    ) -> LoggedIn:
+    def _first_login(self, request: LoginRequest, user: User | None) -> LoggedIn:
         """Raise `AlreadyBootstrapped` if another login changed the state that this one needs."""
-        if not (is_open and self._bootstrap.may_bootstrap(request, user)):
-            logged_in = self._ordinary_login(user, request.password)
-            # Only logins that were in progress when the first admin was created.
-            return self._ensure_epoch_unchanged(logged_in) if self._bootstrap.is_over else logged_in
         if user is None:
             return self._as_promoted(
                 self._bootstrap.create_first_admin(request), AuthenticationResult()
@@ -193,14 +198,21 @@ class Login:
         self._bootstrap.promote(user)
         return self._as_promoted(user, result)
 
-    def _ensure_epoch_unchanged(self, logged_in: LoggedIn) -> LoggedIn:
-        """Raise `AlreadyBootstrapped` if another login promotes the user."""
-        # A promotion may renew the epoch only after it has assigned the role.
-        time.sleep(_PAUSE_S)
-        present = self._store.user(logged_in.user.id)
-        if present is None or present.epoch != logged_in.user.epoch:
-            raise AlreadyBootstrapped
-        return logged_in
+    def _wait_for_promotion(self, user: User) -> None:
+        """Wait while another process may be promoting the user.
+
+        Raises:
+            AlreadyBootstrapped: the epoch has been renewed, or the user was deleted.
+        """
+        while True:
+            # Asked before the user is read, since the promotion may end in between.
+            may_be_promoting = self._bootstrap.may_be_promoting(user)
+            present = self._store.user(user.id)
+            if present is None or present.epoch != user.epoch:
+                raise AlreadyBootstrapped
+            if not may_be_promoting:
+                return
+            time.sleep(_PAUSE_S)
 
     def _as_promoted(self, user: User, result: AuthenticationResult) -> LoggedIn:
         """Return the login with the user's state after its promotion, which set a new epoch."""
@@ -210,7 +222,8 @@ class Login:
             raise LoginRefused from None
 
     def _ordinary_login(self, user: User | None, password: str) -> LoggedIn:
-        if user is None:
+        # A bind with an empty password is anonymous and succeeds (RFC 4513 §5.1.2).
+        if user is None or not is_password(password):
             raise LoginRefused
         return self._scoped(user, self._verify_password(user, password))
 

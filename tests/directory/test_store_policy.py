@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,7 @@ from mi_ldap.errors import (
 from tests.api.client import PASSWORD
 from tests.directory.server import host, tool
 from tests.machines import MakeApi
+from tests.policy.world import LOCK_S
 from tests.store_contract import make_user
 from tests.subtree import Subtree, Tool
 
@@ -59,6 +61,7 @@ def test_locked_account_is_distinguished_from_a_wrong_password(
     for _ in range(2):
         with pytest.raises(LoginRefused, match="Invalid credentials"):
             store.authenticate(user, "wrong")
+    time.sleep(LOCK_S)
     with pytest.raises(LoginRefused) as caught:
         store.authenticate(user, PASSWORD)
     assert caught.value.reason == "locked"

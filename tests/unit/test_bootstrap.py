@@ -17,9 +17,9 @@ from mi_ldap.errors import (
     Forbidden,
     LoginRefused,
 )
-from mi_ldap.model import EntryId
+from mi_ldap.model import EntryId, User
 from mi_ldap.state.tokens import SCOPE_ADMIN, SCOPE_DEFAULT
-from mi_ldap.store import DeleteRole, RevokeRole
+from mi_ldap.store import CreateAdminRole, DeleteRole, RenewEpoch, RevokeRole
 from tests.unit.conftest import MakeWorld
 from tests.world import World
 
@@ -189,6 +189,44 @@ def test_an_existing_user_who_lost_the_race_is_logged_in_without_the_role(world:
     world.store.meanwhile = [lambda: world.add_first_admin("quicker")]
     assert world.login("alice").scope == SCOPE_DEFAULT
     assert world.admins() == ["quicker"]
+
+
+def test_a_user_who_is_promoted_after_a_login_has_read_it_gets_a_valid_token(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add("alice")
+    find_user, others = world.store.find_user, [lambda: world.login("alice")]
+
+    def find_and_promote(name: str) -> User | None:
+        found = find_user(name)
+        if others:
+            others.pop()()
+        return found
+
+    monkeypatch.setattr(world.store, "find_user", find_and_promote)
+    logged_in = world.login("alice")
+    assert not others
+    assert (logged_in.scope, logged_in.user) == (SCOPE_ADMIN, world.user("alice"))
+
+
+def test_a_promotion_whose_steps_are_far_apart_leaves_other_logins_valid_tokens(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = world.add("alice")
+    # By another machine, which renews the epoch after this one has looked for it once.
+    world.store.apply(CreateAdminRole(user))
+    read_user, renewals = world.store.user, [RenewEpoch(user)]
+
+    def read_and_renew(user_id: str) -> User | None:
+        found = read_user(user_id)
+        if renewals:
+            world.store.apply(renewals.pop())
+        return found
+
+    monkeypatch.setattr(world.store, "user", read_and_renew)
+    logged_in = world.login("alice")
+    assert not renewals
+    assert logged_in.user == world.user("alice")
 
 
 def test_a_user_who_was_created_and_lost_the_race_is_deleted(world: World) -> None:
