@@ -136,7 +136,7 @@ class Bootstrap:
 
     def is_open(self) -> bool:
         """Whether the next successful login creates the first admin."""
-        if self.is_over:
+        if self._settled_at < math.inf or self._policy.mode == "off":
             return False
         # The record saves a read of the directory for each login.
         if record := self._metadata.get(self._key):

@@ -133,6 +133,16 @@ def test_no_first_admin_again_after_the_group_was_deleted(world: World) -> None:
     assert world.login("admin").scope == SCOPE_DEFAULT
 
 
+def test_no_first_admin_again_as_soon_as_an_admin_was_seen(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close_by_other_tool(world)
+    assert not world.services.bootstrap.is_open()
+    world.store.apply(DeleteRole(world.admin_group))
+    monkeypatch.setattr(world.services.state, "get", lambda key: None)  # the record is lost, too
+    assert not world.services.bootstrap.is_open()
+
+
 def test_no_first_admin_again_after_a_restart(world_of: MakeWorld) -> None:
     before = world_of()
     before.login("admin")
