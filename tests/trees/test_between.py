@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from mi_ldap import account_state
 from mi_ldap.directory.writes import execution
 from mi_ldap.directory.writes.plans import GuardedOperation
 from mi_ldap.errors import DirectoryUnavailable
@@ -17,6 +18,7 @@ from mi_ldap.web import create_app
 from tests.api.client import PASSWORD, Api
 from tests.kinds import ACTIVE_DIRECTORY, DS389, PLAIN_OPENLDAP
 from tests.machines import MakeApi
+from tests.soundness import EPOCH
 from tests.subtree import Subtree
 
 SHORT, LONG = {"SERVER__REQUEST_DEADLINE_S": "2"}, {"SERVER__REQUEST_DEADLINE_S": "20"}
@@ -145,6 +147,27 @@ def test_a_change_that_is_cut_off_takes_nothing_that_another_admin_gave(
     root("PUT", "/roles", {"userId": "alice", "addedRoles": ["admin"]})
     shown = two.logged_in("stranger").user("alice")
     assert said != [200] or (shown["isAdmin"], shown["createdBy"]) == (True, "stranger")
+
+
+@on_openldap
+def test_a_role_is_given_back_although_another_admin_has_changed_the_custody(
+    api_of: MakeApi, place: Subtree, before: Before
+) -> None:
+    root = api_of(**LONG).logged_in("root")
+    root.add_user("heir", isAdmin=True)
+    heir, dn = own(root).logged_in("heir"), place.user_dn("heir")
+
+    def change_custody() -> None:
+        """What an attempt that was undone leaves: the same epoch, with another end."""
+        (stored,) = place.tool.read(dn, EPOCH)[EPOCH]
+        place.tool.replace(dn, **{EPOCH: account_state.swapped(stored)})
+
+    before(after_members(), change_custody)
+    resigning = {"userId": "heir", "removedRoles": ["admin"]}
+    assert heir("PUT", "/roles", resigning).status_code == 200
+    shown = root.user("heir")
+    assert shown["isAdmin"] is False
+    assert "createdBy" not in shown
 
 
 @on_each_way

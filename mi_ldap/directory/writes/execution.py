@@ -7,10 +7,11 @@ from itertools import groupby
 
 import structlog
 
+from mi_ldap import account_state
 from mi_ldap.deadline import UNDO_S, deadline
 from mi_ldap.directory import ldap_errors
 from mi_ldap.directory.layout.profiles import Profile
-from mi_ldap.directory.writes.plans import GuardedOperation
+from mi_ldap.directory.writes.plans import GuardedOperation, UserLock
 from mi_ldap.errors import unforeseen
 from mi_ldap.ldap.connection import LdapConnection
 from mi_ldap.ldap.operations import AssertOnly, Delete
@@ -117,7 +118,7 @@ def _undo(
             if isinstance(failed.operation, Delete) and _is_deleted(connection, failed.operation):
                 return
             for guarded in reversed(done):
-                _undo_one(connection, profile, guarded.undo)
+                _undo_one(connection, profile, guarded)
         except LdapError as error:
             log.error("rollback_failed", code=int(error.code))
         except Exception as error:
@@ -128,21 +129,51 @@ def _is_deleted(connection: LdapConnection, deletion: Delete) -> bool:
     return connection.read(deletion.dn, "(objectClass=*)", ["1.1"]) is None
 
 
-def _undo_one(
-    connection: LdapConnection, profile: Profile, undo: tuple[GuardedOperation, ...]
-) -> None:
+def _undo_one(connection: LdapConnection, profile: Profile, done: GuardedOperation) -> None:
     """Undo one operation; keep values that another client has changed since.
 
     Raises:
         LdapError: the server rejected the undo.
     """
-    for guarded in undo:
-        try:
-            _do(connection, profile, guarded)
-        except LdapError as error:
-            if error.code not in ldap_errors.CHANGED_MEANWHILE:
-                raise
-            kind = type(guarded.operation).__name__
-            log.warning("rollback_conflict", operation=kind, code=int(error.code))
-            if guarded is undo[0]:
-                return
+    unlock = None
+    if done.undo_lock is not None:
+        unlock = _lock_user(connection, profile, done.undo_lock)
+        if unlock is None:
+            log.warning("rollback_conflict", operation="lock")
+            return
+    for guarded in (*done.undo, *filter(None, (unlock,))):
+        if _is_done(connection, profile, guarded):
+            continue
+        log.warning("rollback_conflict", operation=type(guarded.operation).__name__)
+        if guarded is done.undo[0] and unlock is None:
+            return
+
+
+def _lock_user(
+    connection: LdapConnection, profile: Profile, lock: UserLock
+) -> GuardedOperation | None:
+    """Lock a user; return the operation that unlocks it, or None if it cannot be locked."""
+    stored = lock.stored
+    # A client that has set the user's password meanwhile would know the password of an admin. That
+    # renews the epoch. A change of the custodian does not, but swaps the rest of the stored value.
+    while account_state.is_same_epoch(stored, lock.stored):
+        locking, unlocking = lock.operations(stored)
+        if _is_done(connection, profile, locking):
+            return unlocking
+        entry = connection.read(lock.dn, "(objectClass=*)", [lock.attribute])
+        present = (entry.first(lock.attribute) if entry else None) or ""
+        if present == stored:  # it was not the epoch that kept it from being locked
+            return None
+        stored = present
+    return None
+
+
+def _is_done(connection: LdapConnection, profile: Profile, guarded: GuardedOperation) -> bool:
+    """Carry out an operation of an undo; return False if another client has changed the entry."""
+    try:
+        _do(connection, profile, guarded)
+    except LdapError as error:
+        if error.code not in ldap_errors.CHANGED_MEANWHILE:
+            raise
+        return False
+    return True

@@ -44,6 +44,28 @@ _BORROWED_HINT = (
 
 
 @dataclass(frozen=True, slots=True)
+class UserLock:
+    """A lock of a user during an undo, by a mark in the epoch.
+
+    Attributes:
+        dn: of the user's entry.
+        attribute: the attribute of the epoch.
+        stored: the epoch as the change read or set it.
+    """
+
+    dn: str
+    attribute: str
+    stored: str
+
+    def operations(self, stored: str) -> tuple[GuardedOperation, GuardedOperation]:
+        """Return the operations that lock and unlock the user with that epoch."""
+        mark = account_state.marked(account_state.RESETTING, stored)
+        lock = Modify(self.dn, swap(self.attribute, stored, mark))
+        unlock = Modify(self.dn, swap(self.attribute, mark, stored))
+        return GuardedOperation(lock, swaps=True), GuardedOperation(unlock, swaps=True)
+
+
+@dataclass(frozen=True, slots=True)
 class GuardedOperation:
     """An operation, the filters that its entry must match, and the operations that undo it.
 
@@ -51,6 +73,7 @@ class GuardedOperation:
         operation: the operation.
         conditions: the filters, sent as an assertion control (RFC 4528).
         undo: in order; if the first fails, the others are not carried out.
+        undo_lock: the user to lock meanwhile; without the lock nothing is undone.
         permissive: whether to send the control "permissive modify".
         swaps: whether it swaps a value: its error code is then that of a changed value.
         changes_members: whether it adds or removes a member: its error codes depend on the server.
@@ -59,6 +82,7 @@ class GuardedOperation:
     operation: Operation
     conditions: tuple[str, ...] = ()
     undo: tuple[GuardedOperation, ...] = ()
+    undo_lock: UserLock | None = None
     permissive: bool = False
     swaps: bool = False
     changes_members: bool = False
@@ -247,24 +271,19 @@ class Plan(ABC):
             reversal = [*swap(self.layout.revision, old, account_state.new_nonce()), *reversal]
         changed = Modify(self.layout.target(role), tuple(changes))
         back = Modify(self.layout.target(role), tuple(reversal))
-        undo = [GuardedOperation(back, swaps=is_guarded, changes_members=True)]
-        if locks_user:
-            lock, unlock = self._user_lock(user)
-            undo = [lock, *undo, unlock]
         guarded = GuardedOperation(
-            changed, undo=tuple(undo), swaps=is_guarded, changes_members=True
+            changed,
+            undo=(GuardedOperation(back, swaps=is_guarded, changes_members=True),),
+            undo_lock=self._user_lock(user) if locks_user else None,
+            swaps=is_guarded,
+            changes_members=True,
         )
         self.operations.append(guarded)
 
-    def _user_lock(self, user: User) -> tuple[GuardedOperation, GuardedOperation]:
-        """Return the operations that lock and unlock the user while an undo reassigns a role."""
-        # The lock fails if the user's epoch has changed: a client that has set the user's password
-        # meanwhile would know the password of an admin.
+    def _user_lock(self, user: User) -> UserLock:
+        """Return the lock of a user to whom an undo reassigns a role."""
         stored = self.epochs.get(user.locator, user.revision)
-        mark = account_state.marked(account_state.RESETTING, stored)
-        lock = Modify(self.layout.target(user), swap(self.layout.epoch, stored, mark))
-        unlock = Modify(self.layout.target(user), swap(self.layout.epoch, mark, stored))
-        return GuardedOperation(lock, swaps=True), GuardedOperation(unlock, swaps=True)
+        return UserLock(self.layout.target(user), self.layout.epoch, stored)
 
     def member(self, kind: Literal["add", "delete"], user: User) -> Modification:
         return Modification(kind, self.layout.member, (self.layout.member_value(user),))
