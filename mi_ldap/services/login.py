@@ -204,13 +204,14 @@ class Login:
         Raises:
             AlreadyBootstrapped: the epoch has been renewed, or the user was deleted.
         """
+        give_up_at = time.monotonic() + remaining_s() / 2  # the answer needs time, too
         while True:
             # Asked before the user is read, since the promotion may end in between.
             may_be_promoting = self._bootstrap.may_be_promoting(user)
             present = self._store.user(user.id)
             if present is None or present.epoch != user.epoch:
                 raise AlreadyBootstrapped
-            if not may_be_promoting:
+            if not may_be_promoting or time.monotonic() > give_up_at:
                 return
             time.sleep(_PAUSE_S)
 

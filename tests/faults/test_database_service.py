@@ -58,6 +58,7 @@ def deployment(server: DatabaseServer, tmp_path: Path) -> Environment:
     """The environment of a service with the sections of MI's deployment.toml."""
     kind = "mariadb" if isinstance(server, MariaDb) else "postgresql"
     toml = tmp_path / "deployment.toml"
+    toml.touch(0o600)
     toml.write_text(MI.format(kind=kind, port=server.port, password=server.password), "utf-8")
     return {
         "MI_LDAP_CONFIG": str(toml),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_ldap.deadline import deadline
+from mi_ldap.deadline import deadline, remaining_s
 from mi_ldap.errors import (
     AdminRoleUnclear,
     AuditUnavailable,
@@ -18,6 +18,7 @@ from mi_ldap.errors import (
     LoginRefused,
 )
 from mi_ldap.model import EntryId, User
+from mi_ldap.services import bootstrap
 from mi_ldap.state.tokens import SCOPE_ADMIN, SCOPE_DEFAULT
 from mi_ldap.store import CreateAdminRole, DeleteRole, RenewEpoch, RevokeRole
 from tests.unit.conftest import MakeWorld
@@ -237,6 +238,16 @@ def test_a_promotion_whose_steps_are_far_apart_leaves_other_logins_valid_tokens(
     logged_in = world.login("alice")
     assert not renewals
     assert logged_in.user == world.user("alice")
+
+
+def test_a_login_that_waits_for_a_promotion_has_time_left_to_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close_by_other_tool(world)
+    monkeypatch.setattr(bootstrap, "SETTLING_S", 60.0)
+    with deadline(2):
+        assert world.login("chief").scope == SCOPE_ADMIN
+        assert remaining_s() > 0
 
 
 def test_a_user_who_was_created_and_lost_the_race_is_deleted(world: World) -> None:
