@@ -54,7 +54,7 @@ FIRST_ADMIN_KEY = "first_admin_made"
 """Prefix of the metadata key that records that a directory has had a first admin."""
 
 SETTLING_S = 1.0
-"""Seconds after which the promotion of an admin that another process has made has surely ended."""
+"""Seconds after which a promotion by another process, whose role was seen, counts as ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ class Bootstrap:
         self._policy = policy
         self._metadata = metadata
         self._pin_super_admin = pin_super_admin
+        # By time.monotonic(); inf while no admin was seen, -inf if the promotion has ended.
         self._settled_at = math.inf
         self._first_admin_id = ""
 

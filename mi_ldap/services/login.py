@@ -118,7 +118,7 @@ class Login:
                 attempts.name = user.name if user else ""
                 if is_bootstrap_over or not is_password(request.password):
                     return self._ordinary_login(user, request.password)
-                return self._login_without_admin(request, user)
+                return self._login_without_admin(request)
         except LoginRefused as error:
             self._failed_logins.audit_refused_login(request.name, attempts, error.reason)
             raise
@@ -138,12 +138,8 @@ class Login:
         except AmbiguousName as error:
             raise LoginRefused(f"{error} Ask an administrator.", "ambiguous") from error
 
-    def _login_without_admin(self, request: LoginRequest, user_before: User | None) -> LoggedIn:
+    def _login_without_admin(self, request: LoginRequest) -> LoggedIn:
         """Log in while there is no admin; wait if another login is creating the first admin.
-
-        Args:
-            request: the credentials.
-            user_before: the user as it was read at first, or None.
 
         Raises:
             LoginRefused: as in an ordinary login; or the first admin was not created.
@@ -153,21 +149,15 @@ class Login:
         """
         give_up_at = time.monotonic() + remaining_s()
         misses = denials = 0
-        old_epoch = ""  # from before the promotion, if that is known
         while True:
             is_open = self._bootstrap.is_open()
-            if is_open and user_before is not None:
-                old_epoch = user_before.epoch
             user = self._find(self._store, request.name)
             if user is None or not user.busy:
                 try:
                     if is_open and self._bootstrap.may_bootstrap(request, user):
                         return self._first_login(request, user)
                     logged_in = self._ordinary_login(user, request.password)
-                    is_renewed = old_epoch not in ("", logged_in.user.epoch)
-                    if not is_renewed:
-                        old_epoch = logged_in.user.epoch
-                        self._wait_for_promotion(logged_in.user)
+                    self._wait_for_promotion(logged_in.user)
                     return logged_in
                 except AlreadyBootstrapped:
                     misses += user is None

@@ -64,7 +64,7 @@ class ChangeChecks:
         has_failed: returns whether the server has failed and was not reached since.
     """
 
-    def __init__(self, read: _Reader, has_failed: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, read: _Reader, has_failed: Callable[[], bool]) -> None:
         self._read = read
         self._has_failed = has_failed
         self._lock = threading.Lock()
@@ -111,7 +111,10 @@ class ChangeChecks:
     def _shared_check(self, needed_since: float) -> Check:
         # A request that waits here uses the check of another request, if that check began after it.
         # While one request tries a server that has failed, the others do not wait for the result.
-        if not self._lock.acquire(timeout=0 if self._has_failed() else remaining_s()):
+        has_failed = self._has_failed()
+        if not self._lock.acquire(timeout=0 if has_failed else remaining_s()):
+            if has_failed:
+                raise DatabaseUnavailable
             raise DatabaseUnavailable("The database is busy. Try again later.")
         try:
             latest = self._latest

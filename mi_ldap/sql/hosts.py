@@ -64,18 +64,8 @@ class Hosts:
                 break
             # Otherwise all requests would wait for a host that hangs, and use up the threads.
             with self._only_retry(host) as may_try:
-                if not may_try:
-                    continue
-                timeout_s, began_s = min(self._timeout_of(host), share_s), time.monotonic()
-                try:
-                    connection = self._connect(host, timeout_s)
-                except DatabaseUnavailable as error:
-                    is_timeout = time.monotonic() - began_s >= timeout_s
-                    if not (is_timeout and self._overlooks_timeout(host, timeout_s)):
-                        self.mark_failed(host, error)
-                    continue
-                self._use(host)
-                return connection, host
+                if may_try and (connection := self._try(host, share_s)) is not None:
+                    return connection, host
         raise DatabaseUnavailable
 
     def is_current(self, host: Host) -> bool:
@@ -110,8 +100,21 @@ class Hosts:
             if self._current == host:
                 self._current = None
 
-    def _timeout_of(self, host: Host) -> float:
-        return min(self._timeout_s, CHECK_S) if self.is_suspected(host) else self._timeout_s
+    def _try(self, host: Host, longest_s: float) -> Any:
+        """Return a connection to the host, or None if it does not work."""
+        if self.is_suspected(host):
+            longest_s = min(longest_s, CHECK_S)
+        timeout_s = min(longest_s, self._timeout_s)
+        began_s = time.monotonic()
+        try:
+            connection = self._connect(host, timeout_s)
+        except DatabaseUnavailable as error:
+            is_timeout = time.monotonic() - began_s >= timeout_s
+            if not (is_timeout and self._overlooks_timeout(host, timeout_s)):
+                self.mark_failed(host, error)
+            return None
+        self._use(host)
+        return connection
 
     def _overlooks_timeout(self, host: Host, timeout_s: float) -> bool:
         """Whether the timeout says little: the first in a row, of a request with little time."""

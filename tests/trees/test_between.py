@@ -149,7 +149,9 @@ def test_a_change_that_is_cut_off_takes_nothing_that_another_admin_gave(
     assert said != [200] or (shown["isAdmin"], shown["createdBy"]) == (True, "stranger")
 
 
-@on_openldap
+@pytest.mark.parametrize(
+    "place", [PLAIN_OPENLDAP, DS389], indirect=True, ids=lambda kind: kind.name
+)
 def test_a_role_is_given_back_although_another_admin_has_changed_the_custody(
     api_of: MakeApi, place: Subtree, before: Before
 ) -> None:

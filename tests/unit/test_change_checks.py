@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,8 +20,10 @@ from mi_ldap.errors import DirectoryUnavailable
 from mi_ldap.sql import SqlStore
 from mi_ldap.sql.change_checks import ChangeChecks, Check, ServerState
 from mi_ldap.sql.config import DatabaseConfig
+from mi_ldap.sql.database_errors import DatabaseUnavailable
 from mi_ldap.sql.engine import Database
 from mi_ldap.sql.read_cache import CachedValue, ReadCache
+from tests.stopwatch import within
 
 SAME = ("100:100:", "today")
 
@@ -60,7 +64,7 @@ def server() -> Server:
 
 @pytest.fixture
 def checks(server: Server) -> ChangeChecks:
-    made = ChangeChecks(server.read)
+    made = ChangeChecks(server.read, lambda: False)
     made.note_connection()
     return made
 
@@ -182,6 +186,24 @@ def test_what_is_read_while_something_changes_is_not_kept(checks: ChangeChecks) 
     assert found == [0, 1, 1, 1]
 
 
+def test_nobody_waits_for_the_check_of_a_server_that_has_failed(server: Server) -> None:
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def read_slowly(action: Callable[[Any], ServerState | None]) -> ServerState | None:
+        is_asked.set()
+        may_answer.wait(10)
+        return action(server)
+
+    checks = ChangeChecks(read_slowly, lambda: True)
+    with ThreadPoolExecutor(1) as pool:
+        retry = pool.submit(checks.current)
+        assert is_asked.wait(10)
+        with within(0), deadline(8), pytest.raises(DatabaseUnavailable, match="cannot be reached"):
+            checks.current()
+        may_answer.set()
+        assert retry.result()
+
+
 def test_a_check_is_as_old_as_the_moment_before_it_was_asked(server: Server) -> None:
     def read_slowly(action: Callable[[Any], ServerState | None]) -> ServerState | None:
         answer = action(server)
@@ -190,7 +212,7 @@ def test_a_check_is_as_old_as_the_moment_before_it_was_asked(server: Server) -> 
 
     with deadline(5):
         began = time.monotonic()
-        found = ChangeChecks(read_slowly).current()
+        found = ChangeChecks(read_slowly, lambda: False).current()
         ended = time.monotonic()
     assert found
     assert began <= found.asked_at < ended - 0.02

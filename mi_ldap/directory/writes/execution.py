@@ -135,18 +135,23 @@ def _undo_one(connection: LdapConnection, profile: Profile, done: GuardedOperati
     Raises:
         LdapError: the server rejected the undo.
     """
-    unlock = None
-    if done.undo_lock is not None:
-        unlock = _lock_user(connection, profile, done.undo_lock)
-        if unlock is None:
-            log.warning("rollback_conflict", operation="lock")
-            return
-    for guarded in (*done.undo, *filter(None, (unlock,))):
-        if _is_done(connection, profile, guarded):
-            continue
-        log.warning("rollback_conflict", operation=type(guarded.operation).__name__)
-        if guarded is done.undo[0] and unlock is None:
-            return
+    if done.undo_lock is None:
+        _do_undo(connection, profile, done.undo)
+    elif unlock := _lock_user(connection, profile, done.undo_lock):
+        _do_undo(connection, profile, done.undo)
+        _do_undo(connection, profile, (unlock,))
+
+
+def _do_undo(
+    connection: LdapConnection, profile: Profile, undo: tuple[GuardedOperation, ...]
+) -> None:
+    for guarded in undo:
+        try:
+            _do(connection, profile, guarded)
+        except LdapError as error:
+            _note_conflict(guarded, error)
+            if guarded is undo[0]:
+                return
 
 
 def _lock_user(
@@ -156,24 +161,24 @@ def _lock_user(
     stored = lock.stored
     # A client that has set the user's password meanwhile would know the password of an admin. That
     # renews the epoch. A change of the custodian does not, but swaps the rest of the stored value.
-    while account_state.is_same_epoch(stored, lock.stored):
+    while True:
         locking, unlocking = lock.operations(stored)
-        if _is_done(connection, profile, locking):
+        try:
+            _do(connection, profile, locking)
+        except LdapError as error:
+            entry = connection.read(lock.dn, "(objectClass=*)", [lock.attribute])
+            present = (entry.first(lock.attribute) if entry else None) or ""
+            if present == stored or not account_state.is_same_epoch(present, lock.stored):
+                _note_conflict(locking, error)
+                return None
+            stored = present
+        else:
             return unlocking
-        entry = connection.read(lock.dn, "(objectClass=*)", [lock.attribute])
-        present = (entry.first(lock.attribute) if entry else None) or ""
-        if present == stored:  # it was not the epoch that kept it from being locked
-            return None
-        stored = present
-    return None
 
 
-def _is_done(connection: LdapConnection, profile: Profile, guarded: GuardedOperation) -> bool:
-    """Carry out an operation of an undo; return False if another client has changed the entry."""
-    try:
-        _do(connection, profile, guarded)
-    except LdapError as error:
-        if error.code not in ldap_errors.CHANGED_MEANWHILE:
-            raise
-        return False
-    return True
+def _note_conflict(guarded: GuardedOperation, error: LdapError) -> None:
+    """Log that another client has changed the entry; raise any other error."""
+    if error.code not in ldap_errors.CHANGED_MEANWHILE:
+        raise error
+    kind = type(guarded.operation).__name__
+    log.warning("rollback_conflict", operation=kind, code=int(error.code))
